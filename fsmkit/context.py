@@ -1,0 +1,281 @@
+"""`ctx`: what a handler, a hook or a prompt sees of the conversation, and where it leaves its wishes.
+
+Wishes are only recorded here; the engine makes effects of them when the step is applied, or drops them.
+"""
+
+import dataclasses
+import functools
+from datetime import timedelta
+from typing import Any, Generic, Protocol, TypeVar
+
+import attrs
+import msgspec
+
+from fsmkit.effects import Answer, Buttons, Keyboard, Reply
+from fsmkit.errors import LeaseOver
+from fsmkit.keys import Key
+
+D = TypeVar("D")
+
+
+@attrs.frozen
+class Say:
+    """A message to send (`show=False`), or the conversation's one screen to bring up to date."""
+
+    reply: Reply
+    show: bool = False
+    ephemeral: bool = False
+
+
+@attrs.frozen
+class Track:
+    """A message to delete when the state is left."""
+
+    message: int
+
+
+@attrs.frozen
+class Emit:
+    """An event for a conversation, `after` so many seconds."""
+
+    key: Key
+    event: Any
+    after: float
+
+
+Wish = Say | Track | Emit | Answer
+"""All that a handler can ask for."""
+
+
+class Situation(Protocol):
+    """What a context asks of the turn that it belongs to."""
+
+    key: Key
+    now: float
+    telegram: Any
+
+    @property
+    def lang(self) -> str | None:
+        """The person's language code."""
+        ...
+
+    @property
+    def resources(self) -> Any:
+        """What `attach(..., resources=...)` was given."""
+        ...
+
+    def hand(self, flow: Any, ctx: "Context[Any]") -> Any:
+        """Another flow of the same key."""
+        ...
+
+
+class Context(Generic[D]):
+    """What a handler is given besides the event.
+
+    Attributes:
+        data: The flow's data, a copy: what is stored changes only by what the handler returns.
+        state: Name of the state, `None` outside of a conversation.
+        previous: Name of the state before this one, `None` at the start.
+        flow: Name of the flow.
+        match: What the handler's matcher matched.
+        event: What is being handled.
+        wishes: What was asked for so far.
+        over: Whether the step has ended; a task that a handler left behind then finds `LeaseOver`.
+    """
+
+    __slots__ = ("_turn", "data", "event", "flow", "match", "over", "previous", "state", "wishes")
+
+    def __init__(
+        self,
+        data: D,
+        state: str | None,
+        previous: str | None,
+        match: Any,
+        flow: str,
+        event: Any,
+        turn: Situation,
+    ) -> None:
+        self.data = data
+        self.state = state
+        self.previous = previous
+        self.match = match
+        self.flow = flow
+        self.event = event
+        self.wishes: list[Wish] = []
+        self.over = False
+        self._turn = turn
+
+    @property
+    def key(self) -> Key:
+        """Whose conversation it is."""
+        return self._turn.key
+
+    @property
+    def now(self) -> float:
+        """The time of this step, in seconds since 1970, UTC."""
+        return self._turn.now
+
+    @property
+    def lang(self) -> str | None:
+        """The person's language code, as Telegram gives it."""
+        return self._turn.lang
+
+    @property
+    def resources(self) -> Any:
+        """What `attach(..., resources=...)` was given."""
+        return self._turn.resources
+
+    @property
+    def telegram(self) -> Any:
+        """PTB's `CallbackContext`, in timeouts too; `None` without Telegram."""
+        return self._turn.telegram
+
+    @property
+    def bot(self) -> Any:
+        """PTB's `Bot`: what is awaited on it happens at once, before the commit."""
+        telegram = self._turn.telegram
+        return telegram.bot if telegram is not None else None
+
+    def evolve(self, **changes: Any) -> D:
+        """A copy of the data with some values changed; the data itself stays as it is.
+
+        Raises:
+            TypeError: If there are no data yet, or the data have no such field.
+        """
+        evolved: D = evolve(self.data, changes)
+        return evolved
+
+    def reply(
+        self,
+        text: str | Reply = "",
+        *,
+        buttons: Buttons = (),
+        keyboard: Keyboard = (),
+        photo: str | None = None,
+        document: str | None = None,
+        parse_mode: str | None = None,
+        remove_keyboard: bool = False,
+        silent: bool = False,
+        ephemeral: bool = False,
+    ) -> None:
+        """Sends a message after the commit; the arguments are those of `Reply`.
+
+        Args:
+            ephemeral: Deletes the message when the state is left.
+
+        Raises:
+            LeaseOver: If the step has ended.
+        """
+        reply = as_reply(
+            text,
+            buttons=buttons,
+            keyboard=keyboard,
+            photo=photo,
+            document=document,
+            parse_mode=parse_mode,
+            remove_keyboard=remove_keyboard,
+            silent=silent,
+        )
+        self._wish(Say(reply, ephemeral=ephemeral))
+
+    def show(
+        self,
+        text: str | Reply = "",
+        *,
+        buttons: Buttons = (),
+        photo: str | None = None,
+        document: str | None = None,
+        parse_mode: str | None = None,
+    ) -> None:
+        """Brings the conversation's one screen up to date after the commit.
+
+        On a press of a button of that screen the message is edited; else it is sent anew, and the old
+        one loses its buttons.
+
+        Raises:
+            LeaseOver: If the step has ended.
+        """
+        reply = as_reply(text, buttons=buttons, photo=photo, document=document, parse_mode=parse_mode)
+        self._wish(Say(reply, show=True))
+
+    def answer(self, text: str = "", *, alert: bool = False) -> None:
+        """Answers the press of a button: a short notice, or an alert to be confirmed.
+
+        Without it a press is answered silently after the step, or after two seconds.
+        """
+        self._wish(Answer(text, alert))
+
+    def track(self, message: Any) -> None:
+        """Deletes a message when the state is left.
+
+        Args:
+            message: Its id, or anything with a `message_id` (a `telegram.Message`, the event).
+        """
+        number = message if isinstance(message, int) else getattr(message, "message_id", None)
+        if not isinstance(number, int):
+            raise TypeError(f"ctx.track takes a message or a message id, got {message!r}")
+        self._wish(Track(number))
+
+    def send(self, key: Key, event: Any, after: float | timedelta | None = None) -> None:
+        """Gives an event to a conversation (another one, or this one later), in the same commit.
+
+        Args:
+            key: Whose conversation.
+            event: An instance of a class that some handler names in `on=`.
+            after: Not before so many seconds, or a `timedelta`.
+        """
+        if not isinstance(key, Key):
+            raise TypeError(f"ctx.send takes a Key first, got {key!r}")
+        seconds = after.total_seconds() if isinstance(after, timedelta) else float(after or 0.0)
+        self._wish(Emit(key, event, seconds))
+
+    def at(self, flow: Any) -> Any:
+        """Another flow of the same key, as `fsmkit.access.Hand`: synchronous, and joining this commit."""
+        self._check()
+        return self._turn.hand(flow, self)
+
+    def _wish(self, wish: Wish) -> None:
+        self._check()
+        self.wishes.append(wish)
+
+    def _check(self) -> None:
+        if self.over:
+            raise LeaseOver(
+                f"the step in state {self.state!r} of flow {self.flow!r} has ended: a task that a handler "
+                f"leaves behind reports back with `await engine.send(key, event)`"
+            )
+
+    def __repr__(self) -> str:
+        return f"<Context of {self.flow!r} in state {self.state!r} for {self.key}>"
+
+
+def as_reply(text: str | Reply, **options: Any) -> Reply:
+    """A `Reply` from a text and options, or from a `Reply` whose options may be overridden."""
+    given = {name: value for name, value in options.items() if value}
+    if isinstance(text, Reply):
+        return attrs.evolve(text, **given) if given else text
+    return Reply(text, **given)
+
+
+@functools.lru_cache(maxsize=256)
+def _attrs_fields(kind: Any) -> tuple[tuple[str, str], ...]:
+    """Names of an attrs class's fields, as attributes and as arguments."""
+    if not isinstance(kind, type) or not attrs.has(kind):
+        return ()
+    return tuple((field.name, field.alias or field.name) for field in attrs.fields(kind) if field.init)
+
+
+def evolve(data: Any, changes: dict[str, Any]) -> Any:
+    """A copy of a dict, an attrs class, a dataclass or a Struct with some values changed."""
+    if isinstance(data, dict):
+        return {**data, **changes}
+    kind: Any = type(data)
+    names = _attrs_fields(kind)
+    if names:  # as `attrs.evolve`, which looks the fields up anew each time
+        kept = {alias: getattr(data, name) for name, alias in names if alias not in changes}
+        return kind(**kept, **changes)
+    if isinstance(data, msgspec.Struct):
+        return msgspec.structs.replace(data, **changes)
+    if data is None:
+        raise TypeError("there are no data yet: return them whole, ('transition', state, Form(...))")
+    return dataclasses.replace(data, **changes)

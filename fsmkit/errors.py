@@ -1,0 +1,186 @@
+"""Every exception that fsmkit raises, each with the fields a program needs and the sentence a person needs.
+
+The text says what happened, where (`file:line` of the user's own code where there is one) and what to do.
+"""
+
+
+class FsmkitError(Exception):
+    """The base of all errors raised by fsmkit."""
+
+
+class DefinitionError(FsmkitError):
+    """A flow is declared wrongly; raised while the program starts, never while it talks to people.
+
+    Attributes:
+        problem: What is wrong.
+        place: `file:line` of the declaration, or `None` where there is none.
+        remedy: What to write instead.
+    """
+
+    def __init__(self, problem: str, *, place: str | None, remedy: str) -> None:
+        self.problem = problem
+        self.place = place
+        self.remedy = remedy
+        where = f"{place}: " if place else ""
+        super().__init__(f"{where}{problem}. {remedy}")
+
+
+class StepError(FsmkitError):
+    """A step that must not be applied; the stored row stays byte for byte as it was.
+
+    Attributes:
+        flow: Name of the flow.
+        state: Name of the state in which the step began, `None` when no conversation was running.
+        place: `file:line` of the handler, or `None` where no handler is at fault.
+    """
+
+    def __init__(self, message: str, *, flow: str, state: str | None, place: str | None) -> None:
+        self.flow = flow
+        self.state = state
+        self.place = place
+        where = f"{place}: " if place else ""
+        super().__init__(f"{where}{message} (flow {flow!r}, state {state!r})")
+
+
+class InvalidResult(StepError):
+    """A handler returned something that is no result, or a result that its own declaration excludes."""
+
+
+class UnknownState(StepError):
+    """A handler named a state or a flow that nobody declared."""
+
+
+class HandlerRefused(StepError):
+    """A handler returned `("error", reason)`; what a `Crashed` handler finds in `event.error`.
+
+    Attributes:
+        reason: What the handler gave.
+    """
+
+    def __init__(self, reason: object, *, flow: str, state: str | None, place: str | None) -> None:
+        self.reason = reason
+        super().__init__(f"the handler refused: {reason}", flow=flow, state=state, place=place)
+
+
+class InvariantBroken(StepError):
+    """The data after a step are wrong by an `@flow.invariant`; the step was not applied."""
+
+    def __init__(self, said: str, flow: str, state: str | None, place: str | None) -> None:
+        super().__init__(
+            f"an invariant does not hold{': ' if said else ''}{said}", flow=flow, state=state, place=place
+        )
+
+
+class UnstorableData(FsmkitError):
+    """Data that would not come back from the store as it went in; nothing was written.
+
+    Attributes:
+        path: Where in the data, for example `signup.data.photo`.
+        problem: What is there and what was declared.
+    """
+
+    def __init__(self, path: str, problem: str) -> None:
+        self.path = path
+        self.problem = problem
+        super().__init__(f"{path}: {problem}")
+
+
+class RowTooLarge(FsmkitError):
+    """All that is stored for one key would exceed the engine's `max_row_bytes`; nothing was written.
+
+    Attributes:
+        key: The key's text form.
+        size: What the row would take, in bytes.
+        limit: What it may take, in bytes.
+    """
+
+    def __init__(self, key: str, size: int, limit: int) -> None:
+        self.key = key
+        self.size = size
+        self.limit = limit
+        super().__init__(
+            f"the conversations of {key} would take {size} bytes, {limit} are allowed: keep large things "
+            f"elsewhere (a file id, a database key) or raise Engine(max_row_bytes=...)"
+        )
+
+
+class OrphanedConversation(FsmkitError):
+    """A stored conversation no longer fits its flow, which was declared with `on_orphan="raise"`.
+
+    Attributes:
+        flow: Name of the flow.
+        state: The stored state.
+        problem: Why it does not fit.
+    """
+
+    def __init__(self, flow: str, state: str | None, problem: str) -> None:
+        self.flow = flow
+        self.state = state
+        self.problem = problem
+        super().__init__(
+            f"a stored conversation of flow {flow!r} in state {state!r} does not fit the flow: {problem}. "
+            f"Add State(was=...) or @flow.migrate, or end such conversations with on_orphan='end'"
+        )
+
+
+class StoredByNewerVersion(FsmkitError):
+    """The row was written by a newer version of the flow than this process runs; it is left alone.
+
+    Attributes:
+        flow: Name of the flow.
+        stored: The version in the store.
+        known: The version of the flow in this process.
+    """
+
+    def __init__(self, flow: str, stored: int, known: int) -> None:
+        self.flow = flow
+        self.stored = stored
+        self.known = known
+        super().__init__(
+            f"flow {flow!r} is stored in version {stored}, this process runs version {known}: "
+            f"the event waits for a newer worker"
+        )
+
+
+class NestedSend(FsmkitError):
+    """A handler awaited another conversation; two that do so would wait for each other for ever."""
+
+
+class LeaseOver(FsmkitError):
+    """A context was used after its step had ended, for example by a task that a handler left behind."""
+
+
+class StoreError(FsmkitError):
+    """The base of what a store raises."""
+
+
+class LeaseLost(StoreError):
+    """The lease on a key expired before the commit; nothing was written."""
+
+
+class StoreFull(StoreError):
+    """A bounded store refuses a new conversation rather than forget a live one."""
+
+
+class StoreUnavailable(StoreError):
+    """The store's server does not answer; the event was not handled and may be sent again."""
+
+
+class StoreCorrupt(StoreError):
+    """What the store holds cannot be read, or was written by a newer schema; it was not touched."""
+
+
+class RetryLater(FsmkitError):
+    """What a `deliver` function raises when an effect has to wait; it is tried again, in its order.
+
+    Attributes:
+        seconds: How long to wait.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        super().__init__(f"try again in {seconds} seconds")
+
+
+class Unreachable(FsmkitError):
+    """What a `deliver` function raises when nobody is there any more: the conversation ends."""

@@ -1,0 +1,176 @@
+"""What comes in, as far as it does not come from Telegram itself.
+
+Any attrs class may be an event; `Event` is only the base of those that fsmkit makes. `ChatEvent` is the
+part of a Telegram event that the interpreter looks at; the whole is in `fsmkit.telegram`.
+"""
+
+from typing import Any
+
+import attrs
+
+from fsmkit.effects import Address
+
+MESSAGE_KINDS = frozenset(
+    {
+        "text",
+        "photo",
+        "document",
+        "location",
+        "contact",
+        "voice",
+        "video",
+        "audio",
+        "sticker",
+        "animation",
+        "video_note",
+        "venue",
+        "poll",
+        "dice",
+        "web_app_data",
+        "other",
+    }
+)
+"""Kinds of a new message with content that is not a command."""
+
+
+class Event:
+    """The base of fsmkit's own events."""
+
+    __slots__ = ()
+
+
+@attrs.frozen
+class Pressed:
+    """The place in a conversation that a pressed button was bound to.
+
+    Attributes:
+        flow: Name of the conversation, or for a menu button of the flow that it starts.
+        run: Its run, `0` for a button that was shown while none ran.
+        entry: The entry of the state.
+        menu: Whether it is a menu button, which outlives conversations.
+        value: Its value; `None` if that stands in the row.
+        position: Where in the row it stands.
+    """
+
+    flow: str
+    run: int
+    entry: int
+    menu: bool = False
+    value: str | None = None
+    position: int = 0
+
+
+class ChatEvent(Event):
+    """Something that a person did in a chat.
+
+    Attributes:
+        kind: One of `MESSAGE_KINDS`, or `command`, `button`, `raw_button`, `edited`, `inline`, …
+        text: The text of a message (`None` without one).
+        address: Where answers go.
+        message_id: Id of the message, for a press of the one that shows the button.
+        pressed: For a press of one of fsmkit's buttons, what that was bound to.
+        update: The `telegram.Update` itself.
+    """
+
+    __slots__ = ()
+
+    kind: str
+    text: str | None
+    value: str | None
+    address: Address
+    message_id: int | None
+    pressed: Pressed | None
+    update: Any
+
+    @property
+    def date(self) -> float | None:
+        """When it was done, in seconds since 1970, UTC; `None` where Telegram does not say."""
+        return None
+
+    @property
+    def id(self) -> tuple[str, Any] | None:
+        """What it is recognised by when it comes again, for an update `("tg", update_id)`."""
+        return None
+
+    @property
+    def is_new_message(self) -> bool:
+        """Whether it is a new message (never an edited one) that is not a command."""
+        return self.kind in MESSAGE_KINDS
+
+
+class Internal(Event):
+    """The base of events that fsmkit raises itself; a bare predicate never sees them."""
+
+    __slots__ = ()
+
+
+@attrs.frozen
+class Timeout(Internal):
+    """The conversation was idle for too long.
+
+    Attributes:
+        deadline: When it was due, in seconds since 1970, UTC.
+    """
+
+    deadline: float
+
+
+@attrs.frozen
+class Done(Internal):
+    """The job of the state has returned.
+
+    Attributes:
+        value: What it returned.
+    """
+
+    value: Any = None
+
+
+@attrs.frozen
+class Failed(Internal):
+    """The job of the state has raised.
+
+    Attributes:
+        error: What it raised.
+    """
+
+    error: BaseException
+
+
+@attrs.frozen
+class Crashed(Internal):
+    """A handler raised, or returned `("error", reason)`.
+
+    Attributes:
+        error: The exception; `HandlerRefused`, with its `reason`, for an error result.
+        event: What the handler was handling.
+    """
+
+    error: BaseException
+    event: Any = None
+
+
+@attrs.frozen
+class DeliveryFailed(Internal):
+    """An effect could not be carried out, and trying again is no use.
+
+    Attributes:
+        effect: What should have been sent, edited or deleted.
+        error: What Telegram said.
+    """
+
+    effect: Any
+    error: str = ""
+
+
+@attrs.frozen
+class Returned(Internal):
+    """A sub-flow is over.
+
+    Attributes:
+        flow: Name of the sub-flow.
+        result: What it gave to `("end", result)`, else `None`.
+    """
+
+    flow: str
+    result: Any = None

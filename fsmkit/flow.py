@@ -1,0 +1,400 @@
+"""`Flow`: the declaration of one conversation. Nothing here moves: where a chat stands is in the store.
+
+What is declared is checked as far as one declaration can be; what needs the whole flow, or several, is
+checked when the flows are put together (`fsmkit.table`).
+"""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
+
+from fsmkit.effects import Button, Buttons, rows_of_buttons
+from fsmkit.errors import DefinitionError
+from fsmkit.handlers import Handler, Hook, Selector, check_callable, check_texts, make_handler, make_hook
+from fsmkit.keys import KeyBy
+from fsmkit.places import calling_place, place_of
+from fsmkit.results import Result
+from fsmkit.states import ANY, INHERIT, Prompt, State, StatesGroup, Ttl
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar as TypeVarWithDefault
+
+    D = TypeVarWithDefault("D", default=dict[str, Any])
+else:
+    D = TypeVar("D")
+
+F = TypeVar("F", bound=Callable[..., Any])
+HandlerF = TypeVar("HandlerF", bound=Callable[[Any, Any], Result | Awaitable[Result]])
+HookF = TypeVar("HookF", bound=Callable[[Any], object])
+
+Text = str | None | Mapping[str, str]
+
+DEFAULT_TTL = timedelta(days=1)
+DEFAULT_TEXTS: dict[str, Text] = {
+    "stale": "This button is no longer in use.",
+    "not_yours": "This button is for somebody else.",
+    "lost": "Sorry, I have lost track of our conversation. Please start again.",
+    "crash": None,
+    "expired": None,
+}
+MAX_MENU_VALUE = 39
+"""Bytes that Telegram's 64 leave for the value of a button that cannot refer to the row."""
+
+
+class Flow(Generic[D]):
+    """One conversation: its states, handlers, data type, key rule, time to live and version.
+
+    A flow equals its name and hashes like it.
+
+    Args:
+        name: The name, unique among the flows of a bot; it is stored.
+        states: A `StatesGroup` (or several) whose states the flow has.
+        data: The type of the data: a dict, an attrs class, a dataclass or a msgspec Struct.
+        key: Whose conversation it is.
+        ttl: Idle time after which the conversation times out: seconds or a `timedelta`, `None`: never.
+            By default a day; for a flow that was called, that of its caller.
+        version: Raised when stored conversations have to be migrated.
+        initial: The state in which a call begins; by default the first declared.
+        exclusive: Whether entering it ends the key's other conversations.
+        on_orphan: What to do with a stored conversation that no longer fits: `"end"` it and tell the
+            person, or `"raise"` `OrphanedConversation`.
+
+    Raises:
+        DefinitionError: If an argument is not as described.
+
+    Example:
+        >>> greet = Flow("greet", ttl=3600)
+        >>> name = greet.state("name", prompt="What's your name?")
+        >>> @greet.defstate("name")
+        ... def got_name(event, ctx):
+        ...     ctx.reply(f"Hello, {event.text}.")
+        ...     return ("end",)
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        states: type[StatesGroup] | Iterable[type[StatesGroup]] | None = None,
+        data: type[D] = cast(Any, dict),  # noqa: B008  # the type itself, not an instance
+        key: KeyBy = KeyBy.USER_IN_CHAT,
+        ttl: Ttl = INHERIT,
+        version: int = 1,
+        initial: str | State | None = None,
+        exclusive: bool = False,
+        on_orphan: Literal["end", "raise"] = "end",
+    ) -> None:
+        self.place = calling_place()
+        self.name = name
+        self.data = data
+        self.key = key
+        self.ttl: Ttl = ttl
+        self.version = version
+        self.exclusive = exclusive
+        self.on_orphan = on_orphan
+        self.initial = initial
+        self.states: dict[str, State] = {}
+        self.handlers: list[Handler] = []
+        self.enter_hooks: list[Hook] = []
+        self.exit_hooks: list[Hook] = []
+        self.invariants: list[Hook] = []
+        self.migrations: dict[int, Callable[[Any, Any], Any]] = {}
+        self.messages: dict[str, Text] = dict(DEFAULT_TEXTS)
+        self.in_use = False
+        self._implied: set[str] = set()
+        self._check_arguments()
+        several = isinstance(states, Iterable) and not isinstance(states, str)
+        groups: Any = () if states is None else tuple(cast(Any, states)) if several else (states,)
+        for group in groups:
+            self._take_group(group)
+
+    # -- declaring ---------------------------------------------------------------------------------
+
+    def state(
+        self,
+        name: str,
+        *,
+        prompt: Prompt | None = None,
+        buttons: Buttons = (),
+        otherwise: Prompt | None = None,
+        ttl: Ttl = INHERIT,
+        job: Callable[[Any], Any] | None = None,
+        ephemeral: bool = False,
+        was: str | Iterable[str] = (),
+    ) -> State:
+        """Declares a state and returns it; the arguments are those of `State`.
+
+        Raises:
+            DefinitionError: If the flow is in use, or the name is taken or no name.
+        """
+        place = calling_place()
+        self._check_open(place)
+        if not isinstance(name, str) or not name:
+            raise DefinitionError(f"a state is named {name!r}", place=place, remedy="Give it a name, a text")
+        if name in self.states and name not in self._implied:
+            raise DefinitionError(
+                f"state {name!r} of flow {self.name!r} is declared twice", place=place, remedy="Remove one"
+            )
+        state = State(
+            name,
+            prompt=prompt,
+            buttons=buttons,
+            otherwise=otherwise,
+            ttl=ttl,
+            job=job,
+            ephemeral=ephemeral,
+            was=was,
+        )
+        state.flow = self.name
+        self._check_state(state, place)
+        self._implied.discard(name)
+        self.states[name] = state
+        return state
+
+    def __getitem__(self, name: str) -> State:
+        """The state of that name.
+
+        Raises:
+            KeyError: If the flow has none, with the names that it has.
+        """
+        try:
+            return self.states[name]
+        except KeyError:
+            known = ", ".join(self.states) or "none"
+            raise KeyError(f"flow {self.name!r} has no state {name!r}; it has {known}") from None
+
+    def defstate(
+        self, *states: Selector, on: Any = None, when: Callable[[Any], Any] | None = None, to: Any = None
+    ) -> Callable[[HandlerF], HandlerF]:
+        """Registers a handler, a function of `(event, ctx)`, for states.
+
+        Args:
+            states: Names, `State`s, groups, `ANY` (every state of the flow), `None` (no conversation).
+            on: What it wants: a matcher, an event class, a PTB filter or handler, a predicate, or several
+                (any of them); by default any new text message that is not a command.
+            when: A predicate of the event that narrows `on`.
+            to: The only targets that it may name: states, called flows and `END`.
+
+        Returns:
+            A decorator that returns the function unchanged.
+
+        Raises:
+            DefinitionError: If the flow is in use, or the handler could never match.
+        """
+        declared_at = calling_place()
+
+        def register(function: HandlerF) -> HandlerF:
+            self._check_open(place_of(function) if callable(function) else declared_at)
+            handler = make_handler(function, states, on=on, when=when, to=to, declared_at=declared_at)
+            self.handlers.append(handler)
+            self._imply(handler.selectors, handler.place)
+            return function
+
+        return register
+
+    def on_enter(self, *states: Selector) -> Callable[[HookF], HookF]:
+        """Registers a function of `ctx` that runs when one of the states is entered (none named: any)."""
+        return self._hook(self.enter_hooks, states, "an on_enter hook")
+
+    def on_exit(self, *states: Selector) -> Callable[[HookF], HookF]:
+        """Registers a function of `ctx` that runs when one of the states is left (none named: any)."""
+        return self._hook(self.exit_hooks, states, "an on_exit hook")
+
+    def invariant(self, function: Callable[..., Any] | None = None, /, *, states: Any = ANY) -> Any:
+        """Registers a function of `ctx` that asserts, or returns `False`, when the stored data are wrong.
+
+        Args:
+            function: The function, where the decorator is written without parentheses.
+            states: In which states it must hold.
+        """
+        selectors = states if isinstance(states, (tuple, list)) else (states,)
+        register: Callable[..., Any] = self._hook(self.invariants, tuple(selectors), "an invariant")
+        return register if function is None else register(function)
+
+    def migrate(self, version: int) -> Callable[[F], F]:
+        """Registers the function of `(state, data)` that lifts what `version` stored to the next one.
+
+        Args:
+            version: The version that it reads; it returns `(state, data)` for `version + 1`. The data are
+                a dict (what JSON holds), not yet the data class.
+        """
+        place = calling_place()
+        self._check_open(place)
+        if type(version) is not int or not 1 <= version < self.version:
+            raise DefinitionError(
+                f"migrate({version!r}) in version {self.version} of flow {self.name!r}",
+                place=place,
+                remedy=f"Name an older version, 1 to {self.version - 1}; raise Flow(version=...) first",
+            )
+        if version in self.migrations:
+            raise DefinitionError(
+                f"two functions migrate version {version}", place=place, remedy="Remove one"
+            )
+
+        def register(function: F) -> F:
+            check_callable(function, 2, place, "a migration is a function of (state, data)")
+            self.migrations[version] = function
+            return function
+
+        return register
+
+    def texts(self, **texts: Text) -> None:
+        """Sets what people are told; each a text, `None` (nothing), or a mapping of languages to texts.
+
+        Args:
+            texts: `stale` (a button of an earlier state or run), `not_yours` (somebody else's button),
+                `lost` (a conversation that no longer fits), `crash` (a handler raised), `expired` (the
+                conversation timed out).
+        """
+        place = calling_place()
+        self._check_open(place)
+        check_texts(texts, DEFAULT_TEXTS, place)
+        self.messages.update(texts)
+
+    def text_for(self, name: str, lang: str | None) -> str | None:
+        """One of `texts` in a language; English, then the first, where the language is missing."""
+        text = self.messages[name]
+        if not isinstance(text, Mapping):
+            return text
+        return (
+            text.get(lang or "")
+            or text.get((lang or "").split("-")[0])
+            or text.get("en")
+            or next(iter(text.values()), None)
+        )
+
+    def button(self, text: str, value: str | None = None) -> Button:
+        """A menu button that starts this flow (`None` handlers with `on=button(value)`); it never goes stale.
+
+        Args:
+            text: What is written on it.
+            value: What a handler finds in `event.value`, 39 bytes at most; by default the text.
+
+        Raises:
+            DefinitionError: If the value is too long.
+        """
+        button = Button(text, text if value is None else value, flow=self.name)
+        if len(button.value.encode()) > MAX_MENU_VALUE:
+            raise DefinitionError(
+                f"the value of menu button {text!r} takes {len(button.value.encode())} bytes",
+                place=calling_place(),
+                remedy=f"Telegram leaves {MAX_MENU_VALUE} bytes for it: give a shorter value",
+            )
+        return button
+
+    # -- itself ------------------------------------------------------------------------------------
+
+    def __eq__(self, other: object) -> bool:
+        return self.name == other if isinstance(other, str) else self is other
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+    def __repr__(self) -> str:
+        return f"<Flow {self.name!r}: {len(self.states)} states, {len(self.handlers)} handlers>"
+
+    def error(self, problem: str, remedy: str, place: str | None = None) -> DefinitionError:
+        """A DefinitionError about this flow, at its own place by default."""
+        return DefinitionError(f"flow {self.name!r}: {problem}", place=place or self.place, remedy=remedy)
+
+    def _hook(self, hooks: list[Hook], states: tuple[Any, ...], what: str) -> Callable[[HookF], HookF]:
+        if len(states) == 1 and callable(states[0]) and not isinstance(states[0], type):
+            raise DefinitionError(
+                f"{what} is registered without parentheses",
+                place=place_of(states[0]),
+                remedy="Write @flow.on_enter()",
+            )
+
+        def register(function: HookF) -> HookF:
+            hook = make_hook(function, states, what)
+            self._check_open(hook.place)
+            hooks.append(hook)
+            self._imply(hook.selectors, hook.place)
+            return function
+
+        return register
+
+    def _check_open(self, place: str | None) -> None:
+        if self.in_use:
+            raise self.error(
+                "it is already in use", "Declare all of it before attach(...) or Engine(...)", place
+            )
+
+    def _imply(self, selectors: Iterable[Any], place: str) -> None:
+        """Declares the states that are named only in a handler or a hook."""
+        for selector in selectors:
+            if isinstance(selector, str):
+                if selector not in self.states:
+                    state = self.states[selector] = State(selector)
+                    state.flow = self.name
+                    self._implied.add(selector)
+            elif isinstance(selector, State):
+                self._take_state(selector, place)
+            elif isinstance(selector, type):
+                self._take_group(selector, place)
+
+    def _take_group(self, group: Any, place: str | None = None) -> None:
+        if not (isinstance(group, type) and issubclass(group, StatesGroup)):
+            raise self.error(f"states={group!r} is no group", "Write the StatesGroup itself", place)
+        for state in group.states():
+            self._take_state(state, place)
+
+    def _take_state(self, state: State, place: str | None) -> None:
+        known = self.states.get(state.name)
+        if state.flow is not None and state.flow != self.name:
+            raise self.error(
+                f"state {state.name!r} belongs to flow {state.flow!r}",
+                "Register the handler with that flow",
+                place,
+            )
+        if known is None:
+            self._check_state(state, place)
+            self.states[state.name] = state
+        elif known is not state and known.name not in self._implied:
+            raise self.error(f"two states are named {state.name!r}", "Rename one", place)
+        else:
+            self.states[state.name] = state
+            self._implied.discard(state.name)
+
+    def _check_state(self, state: State, place: str | None) -> None:
+        seconds_of(state.ttl, f"state {state.name!r}", place)
+        try:
+            rows_of_buttons(state.buttons)
+        except TypeError as error:
+            raise self.error(f"state {state.name!r}: {error}", "Change buttons=", place) from None
+        if state.buttons and state.prompt is None:
+            raise self.error(f"state {state.name!r} has buttons but no prompt", "Add prompt=", place)
+
+    def _check_arguments(self) -> None:
+        if not isinstance(self.name, str) or not self.name or "/" in self.name:
+            raise DefinitionError(
+                f"a flow is named {self.name!r}", place=self.place, remedy="Give a text without a slash"
+            )
+        data: Any = self.data
+        if not isinstance(data, type) and not hasattr(data, "__origin__"):
+            raise self.error(f"data={self.data!r} is no type", "Write the class itself, data=Form")
+        if not isinstance(self.key, KeyBy):
+            raise self.error(f"key={self.key!r} is no key rule", "Write one of KeyBy, for example KeyBy.CHAT")
+        if type(self.version) is not int or self.version < 1:
+            raise self.error(f"version={self.version!r}", "Write a whole number from 1")
+        if self.on_orphan not in ("end", "raise"):
+            raise self.error(f"on_orphan={self.on_orphan!r}", 'Write "end" or "raise"')
+        seconds_of(self.ttl, f"flow {self.name!r}", self.place)
+
+
+def seconds_of(ttl: Ttl, whose: str, place: str | None) -> float | Literal["inherit"] | None:
+    """A time to live in seconds, `None` for never, `"inherit"` for INHERIT.
+
+    Raises:
+        DefinitionError: If it is no time, or not a positive one.
+    """
+    if ttl is None:
+        return None
+    if ttl is INHERIT:
+        return "inherit"
+    seconds = ttl.total_seconds() if isinstance(ttl, timedelta) else ttl
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 < seconds < float("inf"):
+        raise DefinitionError(
+            f"{whose} has ttl={ttl!r}", place=place, remedy="Write seconds, a timedelta, or None (never)"
+        )
+    return float(seconds)

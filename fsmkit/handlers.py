@@ -1,0 +1,178 @@
+"""What a flow keeps of each function that was registered with it."""
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeAlias
+
+import attrs
+
+from fsmkit.errors import DefinitionError
+from fsmkit.matching import AnyOf, Matcher, NewText, as_matcher
+from fsmkit.places import place_of
+from fsmkit.states import ANY, State, StatesGroup, Symbol
+
+Selector: TypeAlias = "str | State | type[StatesGroup] | Symbol | None"
+"""What may stand for states in `defstate`, `on_enter`, `on_exit` and `invariant`."""
+
+NEW_TEXT = NewText()
+
+
+@attrs.frozen(eq=False)
+class Handler:
+    """A function that handles events in some states.
+
+    Attributes:
+        function: The user's function of `(event, ctx)`.
+        selectors: The states it was registered for.
+        matcher: Which events it wants.
+        when: A predicate of the event that narrows them.
+        targets: What stood in `to=`, or `None`.
+        place: `file:line` of the function.
+        default: Whether no `on=` was given.
+    """
+
+    function: Callable[[Any, Any], Any]
+    selectors: tuple[Selector, ...]
+    matcher: Matcher
+    when: Callable[[Any], Any] | None
+    targets: tuple[Any, ...] | None
+    place: str
+    default: bool
+
+    @property
+    def name(self) -> str:
+        """The function's name."""
+        return getattr(self.function, "__qualname__", repr(self.function))
+
+    def wants(self, event: Any) -> Any:
+        """What was matched, or `None`."""
+        found = self.matcher.match(event)
+        if found is None or self.when is None or self.when(event):
+            return found
+        return None
+
+
+@attrs.frozen(eq=False)
+class Hook:
+    """A function of `ctx` that runs when states are entered or left, or checks an invariant.
+
+    Attributes:
+        function: The user's function.
+        selectors: The states it was registered for.
+        place: `file:line` of the function.
+    """
+
+    function: Callable[[Any], Any]
+    selectors: tuple[Selector, ...]
+    place: str
+
+
+def make_handler(
+    function: Any, selectors: tuple[Any, ...], *, on: Any, when: Any, to: Any, declared_at: str | None
+) -> Handler:
+    """A checked handler; see `Flow.defstate` for the arguments.
+
+    Raises:
+        DefinitionError: If the function cannot be called with `(event, ctx)` or can never match.
+    """
+    place = place_of(function) if callable(function) else declared_at
+    check_selectors(selectors, place)
+    if not selectors:
+        raise DefinitionError(
+            "defstate() names no state",
+            place=place,
+            remedy="Name one, or None (no conversation) or ANY (every state of the flow)",
+        )
+    check_callable(function, 2, place, "a handler is a function of (event, ctx)")
+    if when is not None:
+        check_callable(when, 1, place, "when= takes a function of the event")
+    matcher = _matcher(on, place)
+    if reason := matcher.impossible():
+        raise DefinitionError(f"on={matcher!r} can never match: {reason}", place=place, remedy="Change on=")
+    return Handler(function, selectors, matcher, when, _targets(to, place), place or "?", on is None)
+
+
+def make_hook(function: Any, selectors: tuple[Any, ...], what: str) -> Hook:
+    """A checked hook or invariant.
+
+    Raises:
+        DefinitionError: If the function cannot be called with `(ctx)`.
+    """
+    place = place_of(function) if callable(function) else None
+    check_selectors(selectors, place)
+    check_callable(function, 1, place, f"{what} is a function of (ctx)")
+    return Hook(function, selectors or (ANY,), place or "?")
+
+
+def check_selectors(selectors: tuple[Any, ...], place: str | None) -> None:
+    """Raises DefinitionError unless each stands for states."""
+    for selector in selectors:
+        if (
+            selector is None
+            or selector is ANY
+            or isinstance(selector, State)
+            or (isinstance(selector, str) and selector)
+        ):
+            continue
+        if isinstance(selector, type) and issubclass(selector, StatesGroup):
+            continue
+        remedy = "Write a name, a State, a StatesGroup, ANY or None"
+        if callable(selector):
+            remedy = 'Write the decorator with its states: @flow.defstate("name")'
+        raise DefinitionError(f"{selector!r} stands for no state", place=place, remedy=remedy)
+
+
+def check_callable(function: Any, arguments: int, place: str | None, rule: str) -> None:
+    """Raises DefinitionError unless a function can be called with so many arguments."""
+    if not callable(function):
+        raise DefinitionError(f"{rule}, got {function!r}", place=place, remedy="Pass the function itself")
+    try:
+        # What is called is the wrapper, whatever it says that it wraps.
+        inspect.signature(function, follow_wrapped=False).bind(*range(arguments))
+    except TypeError:
+        got = f"{getattr(function, '__name__', function)}{inspect.signature(function, follow_wrapped=False)}"
+        raise DefinitionError(f"{rule}, got {got}", place=place, remedy="Change its parameters") from None
+    except ValueError:  # a built-in without a signature: it shows when it is called
+        return
+
+
+def check_texts(texts: Mapping[str, Any], allowed: Iterable[str], place: str | None) -> None:
+    """Raises DefinitionError unless each is a known text, or a mapping of languages to texts."""
+    for name, value in texts.items():
+        if name not in allowed:
+            raise DefinitionError(
+                f"texts() knows no {name!r}", place=place, remedy=f"It knows {', '.join(sorted(allowed))}"
+            )
+        values = value.values() if isinstance(value, Mapping) else (value,)
+        if not all(text is None or isinstance(text, str) for text in values):
+            raise DefinitionError(
+                f"texts({name}={value!r}) is no text",
+                place=place,
+                remedy='Write a text, None (say nothing), or {"en": ..., "de": ...}',
+            )
+
+
+def _matcher(on: Any, place: str | None) -> Matcher:
+    if on is None:
+        return NEW_TEXT
+    try:
+        if isinstance(on, (tuple, list, set, frozenset)):
+            matchers = [as_matcher(item) for item in on]
+            if not matchers:
+                raise TypeError("on=() names nothing to match")
+            return matchers[0] if len(matchers) == 1 else AnyOf(matchers)
+        return as_matcher(on)
+    except TypeError as error:
+        raise DefinitionError(str(error), place=place, remedy="Change on=") from None
+
+
+def _targets(to: Any, place: str | None) -> tuple[Any, ...] | None:
+    if to is None:
+        return None
+    targets = tuple(to) if isinstance(to, (tuple, list, set, frozenset)) else (to,)
+    for target in targets:
+        if target is ANY or isinstance(target, bool | int | float):
+            raise DefinitionError(
+                f"to= lists {target!r}", place=place, remedy="It lists states, called flows and END"
+            )
+    return targets

@@ -1,0 +1,230 @@
+"""Matchers: what says whether a handler wants an event, and what it matched.
+
+The algebra (`|`, `&`, `~`) and the matchers for every kind of event. Those for what comes from Telegram
+are in `fsmkit.telegram`; anything with PTB's `check_update` fits in here without importing it.
+"""
+
+import abc
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol, TypeAlias, runtime_checkable
+
+from fsmkit.events import ChatEvent, Internal
+
+
+@runtime_checkable
+class ChecksUpdates(Protocol):
+    """PTB's filters and handlers."""
+
+    def check_update(self, update: Any) -> Any:
+        """Something that is neither `None` nor `False` if the update is wanted."""
+        ...
+
+
+class Matcher(abc.ABC):
+    """Says whether a handler wants an event.
+
+    To write your own, subclass it and give `match`. Matchers combine with `|` (the first that matches),
+    `&` (both; the last one's match counts) and `~` (Telegram events that do not match).
+    """
+
+    kinds: frozenset[str] | None = None
+    """The kinds of `ChatEvent` that it can match; `None`: any, and other events too."""
+
+    @abc.abstractmethod
+    def match(self, event: Any) -> Any:
+        """What was matched, for `ctx.match`; `None` if the event is not wanted."""
+
+    def impossible(self) -> str | None:
+        """Why nothing can ever match, if so."""
+        if self.kinds is not None and not self.kinds:
+            return "no event is of all these kinds at once"
+        return None
+
+    def __or__(self, other: "On") -> "Matcher":
+        return AnyOf((self, as_matcher(other)))
+
+    def __ror__(self, other: "On") -> "Matcher":
+        return AnyOf((as_matcher(other), self))
+
+    def __and__(self, other: "On") -> "Matcher":
+        return AllOf((self, as_matcher(other)))
+
+    def __rand__(self, other: "On") -> "Matcher":
+        return AllOf((as_matcher(other), self))
+
+    def __invert__(self) -> "Matcher":
+        return Not(self)
+
+
+On: TypeAlias = Matcher | type | ChecksUpdates | Callable[[Any], Any]
+"""What may stand in `on=`: a matcher, an event class, a PTB filter or handler, a predicate."""
+
+
+class NewText(Matcher):
+    """Any new text message that is not a command: what a handler without `on=` wants."""
+
+    kinds = frozenset({"text"})
+
+    def match(self, event: Any) -> Any:
+        """The text."""
+        return event.text if isinstance(event, ChatEvent) and event.kind == "text" else None
+
+    def __repr__(self) -> str:
+        return "text()"
+
+
+class OfClass(Matcher):
+    """Events of one class; the match is the event."""
+
+    def __init__(self, wanted: type) -> None:
+        self.wanted = wanted
+        if issubclass(wanted, Internal):
+            self.kinds = frozenset({wanted.__name__})
+
+    def match(self, event: Any) -> Any:
+        """The event itself."""
+        return event if isinstance(event, self.wanted) else None
+
+    def __repr__(self) -> str:
+        return self.wanted.__name__
+
+
+class Predicate(Matcher):
+    """Events from outside for which a function is true; the match is what it returned."""
+
+    def __init__(self, function: Callable[[Any], Any]) -> None:
+        self.function = function
+
+    def match(self, event: Any) -> Any:
+        """What the function returned, if that is true."""
+        return None if isinstance(event, Internal) else self.function(event) or None
+
+    def __repr__(self) -> str:
+        return getattr(self.function, "__qualname__", repr(self.function))
+
+
+class CheckUpdate(Matcher):
+    """What a PTB filter or handler wants; the match is what its `check_update` returned."""
+
+    def __init__(self, checker: ChecksUpdates) -> None:
+        self.checker = checker
+
+    def match(self, event: Any) -> Any:
+        """What `check_update` returned for the event's update."""
+        if not isinstance(event, ChatEvent):
+            return None
+        found = self.checker.check_update(event.update)
+        return None if found is False else found
+
+    def __repr__(self) -> str:
+        return repr(self.checker)
+
+
+class AnyOf(Matcher):
+    """The first of several that matches."""
+
+    def __init__(self, matchers: Iterable[Matcher]) -> None:
+        self.matchers = tuple(matchers)
+        every = [matcher.kinds for matcher in self.matchers]
+        if None not in every:
+            self.kinds = frozenset().union(*(kinds for kinds in every if kinds is not None))
+
+    def match(self, event: Any) -> Any:
+        """The match of the first that matches."""
+        for matcher in self.matchers:
+            found = matcher.match(event)
+            if found is not None:
+                return found
+        return None
+
+    def impossible(self) -> str | None:
+        """A reason if none of them can match."""
+        reasons = [matcher.impossible() for matcher in self.matchers]
+        return reasons[0] if reasons and None not in reasons else None
+
+    def __repr__(self) -> str:
+        return " | ".join(map(repr, self.matchers))
+
+
+class AllOf(Matcher):
+    """All of several; the match is that of the last one, so `text() & pattern` gives the pattern's."""
+
+    def __init__(self, matchers: Iterable[Matcher]) -> None:
+        self.matchers = tuple(matchers)
+        for matcher in self.matchers:
+            if matcher.kinds is not None:
+                self.kinds = matcher.kinds if self.kinds is None else self.kinds & matcher.kinds
+
+    def match(self, event: Any) -> Any:
+        """The match of the last one, if all match."""
+        found = None
+        for matcher in self.matchers:
+            found = matcher.match(event)
+            if found is None:
+                return None
+        return found
+
+    def impossible(self) -> str | None:
+        """A reason if one of them can never match, or no event is of all their kinds."""
+        reasons = [reason for matcher in self.matchers if (reason := matcher.impossible())]
+        return reasons[0] if reasons else super().impossible()
+
+    def __repr__(self) -> str:
+        return " & ".join(f"({m!r})" if isinstance(m, AnyOf) else repr(m) for m in self.matchers)
+
+
+class Not(Matcher):
+    """Telegram events that a matcher does not want; the match is the event."""
+
+    def __init__(self, matcher: Matcher) -> None:
+        self.matcher = matcher
+
+    def match(self, event: Any) -> Any:
+        """The event itself."""
+        return event if isinstance(event, ChatEvent) and self.matcher.match(event) is None else None
+
+    def __repr__(self) -> str:
+        return f"~({self.matcher!r})"
+
+
+def classes_in(matchers: Iterable[Matcher]) -> list[type]:
+    """The users' event classes that matchers ask for."""
+    found: dict[type, None] = {}
+    stack = list(matchers)
+    while stack:
+        matcher = stack.pop()
+        if isinstance(matcher, OfClass) and not issubclass(matcher.wanted, (ChatEvent, Internal)):
+            found[matcher.wanted] = None
+        elif isinstance(matcher, AnyOf | AllOf):
+            stack.extend(matcher.matchers)
+        elif isinstance(matcher, Not):
+            stack.append(matcher.matcher)
+    return list(found)
+
+
+def as_matcher(on: Any) -> Matcher:
+    """The matcher for what stands in `on=`.
+
+    Raises:
+        TypeError: If nothing is known that such an object could match.
+    """
+    if isinstance(on, Matcher):
+        return on
+    if isinstance(on, type) and issubclass(on, Matcher):
+        raise TypeError(f"{on.__name__} is a class of matchers; make one: {on.__name__}()")
+    if isinstance(on, type):
+        return OfClass(on)
+    if isinstance(on, ChecksUpdates):
+        return CheckUpdate(on)
+    if callable(on):
+        if _makes_matcher(on):
+            raise TypeError(f"{on!r} makes a matcher; write {getattr(on, '__name__', 'it')}(...)")
+        return Predicate(on)
+    raise TypeError(
+        f"{on!r} is no matcher, no event class, no PTB filter or handler and no function of an event"
+    )
+
+
+def _makes_matcher(function: Callable[..., Any]) -> bool:
+    returned = getattr(function, "__annotations__", {}).get("return")
+    return isinstance(returned, type) and issubclass(returned, Matcher)

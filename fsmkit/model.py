@@ -1,0 +1,144 @@
+"""All that is stored for one key, as the records that become its bytes.
+
+Data only: no rule stands here. Records are never changed in place once a step has begun; the interpreter
+makes new ones.
+"""
+
+from msgspec import Raw, Struct, field
+
+from fsmkit.effects import Address, Delete, Edit, Send
+
+NO_DATA = Raw(b"null")
+"""The data of a frame that has none (the data class needs arguments and nobody gave any)."""
+
+
+class Frame(Struct, array_like=True):
+    """A flow that runs, or waits for the one above it, in one conversation.
+
+    Attributes:
+        flow: Name of the flow.
+        version: The flow's version that wrote this.
+        state: Name of the state; `None`: only data stand here (a draft), or an entry handler waits.
+        data: The flow's data as JSON.
+        history: The states before this one, oldest first, 16 at most.
+        entry: Number of the entry into this state; buttons of other entries are stale.
+        values: Button values of this entry that are too long for a button.
+        trail: Ids of messages to delete when the state is left.
+    """
+
+    flow: str
+    version: int
+    state: str | None
+    data: Raw
+    history: tuple[str, ...] = ()
+    entry: int = 0
+    values: tuple[str, ...] = ()
+    trail: tuple[int, ...] = ()
+
+
+class Snapshot(Struct, array_like=True):
+    """Where one key stands in one flow.
+
+    Attributes:
+        frames: The flow that was entered first, then what it called; the last one runs.
+        run: Different for each time that the flow is entered; never zero while it runs.
+        entries: How often a state was entered in this run.
+        deadline: When the conversation times out, in seconds since 1970, UTC.
+        address: Where its messages go.
+        tries: How often the handler of the present deadline has raised.
+    """
+
+    frames: tuple[Frame, ...]
+    run: int = 0
+    entries: int = 0
+    deadline: float | None = None
+    address: Address | None = None
+    tries: int = 0
+
+    @property
+    def active(self) -> bool:
+        """Whether a conversation runs (not only a draft stands here)."""
+        return self.frames[-1].state is not None
+
+
+class View(Struct, array_like=True):
+    """The message that shows a flow's present screen.
+
+    Attributes:
+        chat: The chat it stands in.
+        message: Its message id.
+    """
+
+    chat: int | str
+    message: int
+
+
+class Row(Struct, array_like=True):
+    """All that is stored for one key, but for what waits to be delivered.
+
+    Attributes:
+        snapshots: By name of the flow that was entered; the flow entered last stands last.
+        seen: Ids of the last events that changed this row, oldest first, with a space around each: one
+            string is read and searched much faster than a list of them.
+        keep: Until when the ids are needed, in seconds since 1970, UTC.
+        serial: Counts the effects of this key, so that each has a number of its own.
+        views: By name of the flow.
+        later: Events to give to a conversation when their time comes.
+    """
+
+    snapshots: dict[str, Snapshot] = field(default_factory=dict)
+    seen: str = " "
+    keep: float = 0.0
+    serial: int = 0
+    views: dict[str, View] = field(default_factory=dict)
+    later: tuple["Mail", ...] = ()
+
+
+class Mail(Struct, frozen=True, tag="mail"):
+    """An event for another conversation, or for this one later.
+
+    Attributes:
+        key: Whose conversation, as the key's text.
+        event: Registered name of the event's class.
+        body: The event as JSON.
+        id: What the event is recognised by when it is given again.
+        due: Not before this time, in seconds since 1970, UTC.
+    """
+
+    key: str
+    event: str
+    body: Raw
+    id: str
+    due: float = 0.0
+
+
+class Receipt(Struct, array_like=True):
+    """What came of a message that was sent and has to be found again.
+
+    Attributes:
+        keep: What for: `view` or `ephemeral`.
+        flow: The flow entered (the snapshot's name).
+        run: The run it was sent in.
+        entry: The entry of the state it was sent in.
+        chat: The chat it went to.
+        message: Its message id.
+    """
+
+    keep: str
+    flow: str
+    run: int
+    entry: int
+    chat: int | str
+    message: int
+
+
+class Pending(Struct, array_like=True):
+    """An entry of the outbox.
+
+    Attributes:
+        number: Its place in the order of the key; never used twice.
+        effect: What to do.
+    """
+
+    number: int
+    effect: Send | Edit | Delete | Mail

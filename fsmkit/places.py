@@ -1,0 +1,38 @@
+"""Where things stand in the user's own code, as `file:line`, for messages to the person at the keyboard."""
+
+import functools
+import inspect
+import os
+import sys
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+_PACKAGE = os.path.dirname(__file__) + os.sep
+
+
+def place_of(function: Callable[..., Any]) -> str:
+    """`file:line` of a function, as far as it has one."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    function = inspect.unwrap(function)
+    # A function has its code itself, a callable object in its class's `__call__`.
+    code = getattr(function, "__code__", None) or getattr(type(function).__call__, "__code__", None)
+    return f"{_short(code.co_filename)}:{code.co_firstlineno}" if code else repr(function)
+
+
+def calling_place() -> str | None:
+    """`file:line` of the innermost caller that is not fsmkit itself."""
+    frame: FrameType | None = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]  # public in practice, and 100 x inspect.stack()
+    while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        frame = frame.f_back
+    return f"{_short(frame.f_code.co_filename)}:{frame.f_lineno}" if frame else None
+
+
+def _short(path: str) -> str:
+    """The path as seen from the working directory where it lies below it."""
+    try:
+        relative = os.path.relpath(path)
+    except ValueError:  # another drive on Windows
+        return path
+    return path if relative.startswith("..") else relative
