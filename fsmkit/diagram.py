@@ -1,0 +1,191 @@
+"""The graph of flows as text for a drawing: Mermaid and Graphviz DOT.
+
+Drawn is what moves a conversation: transitions, calls, going back and ends. The handlers for `ANY` and for
+a group start from one box, not from every state; a call and a state of another flow are a box beside the
+states, because Mermaid draws no arrows between the insides of two composite states.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Literal
+
+import attrs
+
+from fsmkit.flow import Flow
+from fsmkit.graph import Edge, Graph
+from fsmkit.states import ANY
+
+
+def mermaid(graph: Graph) -> str:
+    """The graph as a Mermaid `stateDiagram-v2`; several flows are composite states.
+
+    Args:
+        graph: The graph.
+
+    Returns:
+        The text, the same for the same graph.
+    """
+    lines = ["stateDiagram-v2"]
+    for number, flow in enumerate(graph.flows, 1):
+        picture = _picture(graph, flow, number)
+        if len(graph.flows) == 1:
+            lines += _mermaid_lines(picture, "    ")
+            continue
+        box = f'    state "{_for_mermaid(flow.name)}" as f{number}{_suffix(flow.name)}'
+        # An empty composite state is a syntax error.
+        lines += [f"{box} {{", *_mermaid_lines(picture, "        "), "    }"] if picture.ids else [box]
+    return "\n".join(lines) + "\n"
+
+
+def dot(graph: Graph) -> str:
+    """The graph for Graphviz; every flow is a cluster.
+
+    Args:
+        graph: The graph.
+
+    Returns:
+        The text, the same for the same graph.
+    """
+    lines = ["digraph fsmkit {", "    rankdir=LR;", '    node [shape=box, style="rounded"];']
+    for number, flow in enumerate(graph.flows, 1):
+        lines += [f"    subgraph cluster_{number} {{", f"        label={_for_dot(flow.name)};"]
+        lines += _dot_lines(_picture(graph, flow, number))
+        lines += ["    }"]
+    return "\n".join([*lines, "}"]) + "\n"
+
+
+def label(trigger: str) -> str:
+    """A trigger as people say it.
+
+    Args:
+        trigger: What an `Edge` has as its trigger.
+
+    Example:
+        >>> label("command('start') | text()"), label("button('Yes')")
+        ('/start | text', '"Yes"')
+    """
+    trigger = re.sub(r"(?<![\w'\\])command\('(\w+)'\)", r"/\1", trigger)
+    trigger = re.sub(r"(?<![\w'\\])button\('([^']*)'\)", r'"\1"', trigger)
+    return re.sub(r"(?<![\w'\\])(\w+)\(\)", r"\1", trigger)
+
+
+# -- what is drawn ---------------------------------------------------------------------------------
+
+
+@attrs.frozen
+class _Spot:
+    """Something in the drawing of one flow that arrows start from or lead to."""
+
+    kind: Literal["start", "end", "state", "several", "back", "call", "elsewhere"]
+    text: str = ""
+
+
+_START = _Spot("start")
+_END = _Spot("end")
+_BACK = _Spot("back", "the state before")
+_ANY_STATE = _Spot("several", "any state")
+
+
+@attrs.frozen
+class _Picture:
+    """The drawing of one flow.
+
+    Attributes:
+        ids: A name for each spot that no other spot of the whole drawing has.
+        arrows: The labels of each arrow.
+    """
+
+    ids: Mapping[_Spot, str]
+    arrows: Mapping[tuple[_Spot, _Spot], list[str]]
+
+
+def _picture(graph: Graph, flow: Flow[object], number: int) -> _Picture:
+    spots = {_Spot("state", state): None for state in flow.states}
+    arrows: dict[tuple[_Spot, _Spot], list[str]] = {}
+    for edge in graph.edges:
+        goal = _goal(edge)
+        if edge.flow == flow.name and goal is not None:
+            labels = arrows.setdefault((_source(edge), goal), [])
+            if (text := label(edge.trigger)) not in labels:
+                labels.append(text)
+    spots |= {spot: None for arrow in arrows for spot in arrow}
+    ids = {spot: f"s{number}_{n}{_suffix(spot.text)}" for n, spot in enumerate(spots, 1)}
+    return _Picture(ids, arrows)
+
+
+def _source(edge: Edge) -> _Spot:
+    if edge.source is None:
+        return _START
+    if edge.selector is ANY:
+        return _ANY_STATE
+    if isinstance(edge.selector, type):
+        return _Spot("several", f"any of {edge.selector.full_name()}")
+    return _Spot("state", edge.source)
+
+
+def _goal(edge: Edge) -> _Spot | None:
+    target = edge.target
+    if target is None:
+        return _BACK if edge.kind == "back" else None
+    if target.kind == "end":
+        return _END
+    if target.kind == "call":
+        return _Spot("call", f"call {target.flow}")
+    if target.flow == edge.flow:
+        return _Spot("state", target.state or "")
+    return _Spot("elsewhere", f"{target.flow}: {target.state}")
+
+
+def _suffix(text: str) -> str:
+    """What makes an id readable; that it is unique and no reserved word, its beginning sees to."""
+    plain = re.sub(r"[^A-Za-z0-9]+", "_", text).strip("_")
+    return f"_{plain}" if plain else ""
+
+
+# -- as text ---------------------------------------------------------------------------------------
+
+
+def _mermaid_lines(picture: _Picture, indent: str) -> Iterator[str]:
+    for spot, name in picture.ids.items():
+        if spot not in (_START, _END):
+            yield f'{indent}state "{_for_mermaid(spot.text)}" as {name}'
+    for (source, goal), labels in picture.arrows.items():
+        ends = ["[*]" if spot in (_START, _END) else picture.ids[spot] for spot in (source, goal)]
+        yield f"{indent}{ends[0]} --> {ends[1]} : {_for_mermaid(', '.join(labels))}"
+
+
+def _for_mermaid(text: str) -> str:
+    """Text with all that means something to Mermaid, or to HTML, as `#code;`."""
+    text = _one_line(text) or " "
+    return "".join(c if c.isalnum() or c in " _-/.,'()=!?+|" else f"#{ord(c)};" for c in text)
+
+
+_DOT_STYLES = {
+    "start": 'shape=point, label=""',
+    "end": 'shape=doublecircle, label="", width=0.15',
+    "several": 'style="rounded,dashed"',
+    "back": 'style="rounded,dashed"',
+    "call": "shape=component",
+    "elsewhere": "shape=cds",
+}
+
+
+def _dot_lines(picture: _Picture) -> Iterator[str]:
+    for spot, name in picture.ids.items():
+        style = _DOT_STYLES.get(spot.kind, "")
+        text = "" if spot in (_START, _END) else f"label={_for_dot(spot.text)}"
+        yield f"        {name} [{', '.join(filter(None, (text, style)))}];"
+    for (source, goal), labels in picture.arrows.items():
+        text = _for_dot(", ".join(labels))
+        yield f"        {picture.ids[source]} -> {picture.ids[goal]} [label={text}];"
+
+
+def _for_dot(text: str) -> str:
+    """A quoted string; a backslash would begin an escape, an ampersand an HTML entity."""
+    text = _one_line(text).replace("&", "&amp;").replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{text}"'
+
+
+def _one_line(text: str) -> str:
+    """Text without line breaks, and without what ends it too early (NUL) or is none (half a surrogate)."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in " ".join(text.split()))

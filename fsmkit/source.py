@@ -1,0 +1,232 @@
+"""What a handler returns, read from its own source with `ast`.
+
+Only what is returned, as a list of ways to go: which state or flow a name means, and whether there is one,
+`fsmkit.edges` says.
+"""
+
+import ast
+import typing
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import attrs
+
+from fsmkit import results
+from fsmkit.flow import Flow
+from fsmkit.scope import UNKNOWN, Known, Scope, choices
+from fsmkit.written import FunctionNode, UnreadableSourceError, own_nodes, written
+
+
+@attrs.frozen(eq=False)
+class Way:
+    """One way that a handler may go.
+
+    Attributes:
+        kind: The first element of the result; `None` if it cannot be told, or is none.
+        target: What it names, for a transition and a call.
+        line: The line in the handler's file; `None` for what stands in an annotation.
+        problem: What is wrong, where `kind` is `None`.
+    """
+
+    kind: str | None
+    target: Any = None
+    line: int | None = None
+    problem: str = ""
+
+
+@attrs.frozen(eq=False)
+class Reading:
+    """What a function returns.
+
+    Attributes:
+        ways: All ways to go.
+        flows: The flows whose states it names as `flow["name"]`.
+    """
+
+    ways: tuple[Way, ...]
+    flows: tuple[Flow[Any], ...] = ()
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is left unread."""
+        return all(way.kind is not None for way in self.ways)
+
+
+_CONSTRUCTORS: tuple[tuple[str, Any], ...] = (
+    ("transition", results.transition),
+    ("stay", results.stay),
+    ("back", results.back),
+    ("call", results.call),
+    ("end", results.end),
+    ("pass", results.pass_),
+    ("error", results.error),
+)
+_NAMES_TARGET = {"transition": "state", "call": "flow"}
+
+
+def read_source(function: Any) -> Reading:
+    """What a handler's own source returns.
+
+    Args:
+        function: The handler, as it was registered.
+
+    Raises:
+        UnreadableSourceError: If its source is not to be had, or it is a generator.
+    """
+    node, scope = written(function)
+    if isinstance(node, ast.Lambda):
+        ways = list(_ways(node.body, scope))
+    else:
+        nodes = list(own_nodes(node))
+        if any(isinstance(inner, ast.Yield | ast.YieldFrom) for inner in nodes):
+            raise UnreadableSourceError("it is a generator, whose result is no result of a handler")
+        returns = [inner for inner in nodes if isinstance(inner, ast.Return)]
+        ways = [way for found in returns for way in _returned(found, scope)]
+        if _goes_on(node.body, scope):
+            ways.append(Way("stay", line=node.body[-1].lineno))
+    return Reading(tuple(ways), tuple(dict.fromkeys(scope.met)))
+
+
+# -- what is returned ------------------------------------------------------------------------------
+
+
+def _returned(statement: ast.Return, scope: Scope) -> Iterator[Way]:
+    if statement.value is None:
+        yield Way("stay", line=statement.lineno)
+    else:
+        yield from _ways(statement.value, scope)
+
+
+def _ways(expr: ast.expr, scope: Scope, within: frozenset[str] = frozenset()) -> Iterator[Way]:
+    match expr:
+        case ast.Tuple(elts=elements):
+            yield from _tuple_ways(expr, elements, scope, within)
+        case ast.Call(func=called):
+            yield from _call_ways(expr, scope.values(called, within), scope, within)
+        case ast.NamedExpr(value=value):
+            yield from _ways(value, scope, within)
+        case ast.Name(name) if name in scope.local:
+            for bound in scope.local[name] if name not in within else ():
+                if isinstance(bound, Known):
+                    yield _way_of_value(bound.value, expr)
+                else:
+                    yield from _ways(bound, scope, within | {name})
+        case ast.IfExp() | ast.BoolOp():
+            if isinstance(expr, ast.BoolOp) and isinstance(expr.op, ast.And):
+                yield Way("stay", line=expr.lineno)  # `condition and result` is None, or else an error
+            for choice in choices(expr):
+                yield from _ways(choice, scope, within)
+        case _:
+            for value in scope.values(expr, within):
+                yield _way_of_value(value, expr)
+
+
+def _tuple_ways(
+    expr: ast.Tuple, elements: Sequence[ast.expr], scope: Scope, within: frozenset[str]
+) -> Iterator[Way]:
+    # 0: its length is not known.
+    length = 0 if any(isinstance(element, ast.Starred) for element in elements) else len(elements)
+    kinds = scope.values(elements[0], within) if elements else [None]
+    for kind in kinds:
+        if kind is UNKNOWN:
+            yield _unread(expr, "whose first element cannot be read")
+        elif not _is_result(kind, length):
+            yield _unread(expr, "which is no result")
+        elif kind in _NAMES_TARGET:
+            yield from _to(kind, elements[1], scope, within)
+        else:
+            yield Way(kind, line=expr.lineno)
+
+
+def _call_ways(
+    expr: ast.Call, functions: Sequence[Any], scope: Scope, within: frozenset[str]
+) -> Iterator[Way]:
+    for function in functions:
+        kind = next((kind for kind, constructor in _CONSTRUCTORS if constructor is function), None)
+        if function is typing.cast and len(expr.args) == 2:
+            yield from _ways(expr.args[1], scope, within)
+        elif kind is None:
+            yield _unread(expr, "whose result cannot be read")
+        elif kind not in _NAMES_TARGET:
+            yield Way(kind, line=expr.lineno)
+        elif (target := _argument(expr, _NAMES_TARGET[kind])) is None:
+            yield _unread(expr, "whose target cannot be read")
+        else:
+            yield from _to(kind, target, scope, within)
+
+
+def _argument(expr: ast.Call, name: str) -> ast.expr | None:
+    if expr.args:
+        return None if isinstance(expr.args[0], ast.Starred) else expr.args[0]
+    return next((keyword.value for keyword in expr.keywords if keyword.arg == name), None)
+
+
+def _to(kind: str, target: ast.expr, scope: Scope, within: frozenset[str]) -> Iterator[Way]:
+    for value in scope.values(target, within):
+        if value is UNKNOWN:
+            yield _unread(target, "a target that cannot be read")
+        else:
+            yield Way(kind, value, target.lineno)
+
+
+def _way_of_value(value: Any, expr: ast.expr) -> Way:
+    if value is None:
+        return Way("stay", line=expr.lineno)
+    if value is UNKNOWN:
+        return _unread(expr, "which cannot be read")
+    if not (type(value) is tuple and value and _is_result(value[0], len(value))):
+        return _unread(expr, "which is no result")
+    return Way(value[0], value[1] if value[0] in _NAMES_TARGET else None, expr.lineno)
+
+
+def _is_result(kind: object, length: int) -> bool:
+    """Whether a tuple is a result; `length` 0: any."""
+    least, most = results.LENGTHS.get(kind, (1, 0)) if isinstance(kind, str) else (1, 0)
+    return least <= length <= most or (not length and most > 0)
+
+
+def _unread(expr: ast.expr, why: str) -> Way:
+    text = " ".join(ast.unparse(expr).split())
+    return Way(None, line=expr.lineno, problem=f"{text if len(text) <= 60 else text[:57] + '...'}, {why}")
+
+
+# -- the end of a body -----------------------------------------------------------------------------
+
+
+def _goes_on(body: Sequence[ast.stmt], scope: Scope) -> bool:
+    """Whether the statement after these can be reached."""
+    return not any(_stops(statement, scope) for statement in body)
+
+
+def _stops(statement: ast.stmt, scope: Scope) -> bool:
+    match statement:
+        case ast.Return() | ast.Raise() | ast.Continue() | ast.Break():
+            return True
+        case ast.If(body=body, orelse=orelse):
+            return not _goes_on(body, scope) and not _goes_on(orelse, scope)
+        case ast.With(body=body) | ast.AsyncWith(body=body):
+            return not _goes_on(body, scope)
+        case ast.While(test=ast.Constant(value=value), body=body):
+            return bool(value) and not any(_breaks(inner) for inner in body)
+        case ast.Try() | ast.TryStar():
+            blocks = [[*statement.body, *statement.orelse], *(h.body for h in statement.handlers)]
+            return not _goes_on(statement.finalbody, scope) or not any(_goes_on(b, scope) for b in blocks)
+        case ast.Match(cases=cases):
+            last = cases[-1]
+            exhaustive = (
+                last.guard is None and isinstance(last.pattern, ast.MatchAs) and not last.pattern.pattern
+            )
+            return exhaustive and not any(_goes_on(case.body, scope) for case in cases)
+        case ast.Expr(value=ast.Call(func=called)):
+            return scope.values(called) == [typing.assert_never]
+        case _:
+            return False
+
+
+def _breaks(node: ast.AST) -> bool:
+    """Whether a statement of a loop's body breaks that loop."""
+    if isinstance(node, ast.For | ast.AsyncFor | ast.While):
+        return any(map(_breaks, node.orelse))
+    if isinstance(node, FunctionNode | ast.ClassDef):
+        return False
+    return isinstance(node, ast.Break) or any(map(_breaks, ast.iter_child_nodes(node)))
