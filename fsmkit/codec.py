@@ -1,0 +1,219 @@
+"""Data, events and rows as JSON, and back.
+
+Nothing is written that does not come back as it was: each value is read again at once and compared. Where
+the two differ is found in `differences`; how bytes are kept is the stores' business.
+"""
+
+from collections.abc import Iterable
+from typing import Any, Generic, TypeVar
+
+import msgspec
+from msgspec import Raw
+from msgspec.inspect import AnyType, DictType
+
+from fsmkit.datatypes import needs_nothing, reader
+from fsmkit.differences import NOTHING, difference
+from fsmkit.errors import DefinitionError, StoreCorrupt, UnstorableData
+from fsmkit.model import NO_DATA, Row
+from fsmkit.sameness import same
+
+D = TypeVar("D")
+
+_json_encode = msgspec.json.Encoder().encode
+_json_decode = msgspec.json.Decoder().decode
+_row_decode = msgspec.json.Decoder(Row).decode
+
+
+class Unfit(ValueError):  # says what is so, as UnstorableData does
+    """Stored JSON does not fit the type that is declared now.
+
+    Attributes:
+        problem: What does not fit, with msgspec's path to it.
+    """
+
+    def __init__(self, problem: str) -> None:
+        self.problem = problem
+        super().__init__(problem)
+
+
+class DataCodec(Generic[D]):
+    """How the data of one flow becomes JSON and comes back.
+
+    Args:
+        flow: Name of the flow.
+        data: The declared type.
+        place: `file:line` of the flow's declaration.
+
+    Raises:
+        DefinitionError: msgspec cannot read the type, or could never read it back equal.
+
+    Example:
+        >>> codec = DataCodec("signup", dict, None)
+        >>> codec.decode(codec.encode({"age": 42}))
+        {'age': 42}
+    """
+
+    def __init__(self, flow: str, data: type[D], place: str | None) -> None:
+        self._path = f"{flow}.data"
+        self._data = data
+        self._typed = _Typed(self._path, data, place)
+        self._bare = needs_nothing(data)
+
+    def initial(self) -> D | None:
+        """The data of a conversation that has none yet, made anew; `None` if the class needs arguments."""
+        return self._data() if self._bare else None
+
+    def encode(self, data: D | None) -> Raw:
+        """The data as JSON.
+
+        Raises:
+            UnstorableData: It would not come back as it is.
+        """
+        if data is None and not self._bare:
+            return NO_DATA
+        return self._typed.encode(data)
+
+    def decode(self, raw: Raw) -> D | None:
+        """The data that was stored, a new object each time.
+
+        Raises:
+            Unfit: It is not of the declared type.
+        """
+        if not self._bare and bytes(raw) == b"null":
+            return None
+        data: D = self._typed.decode(raw)
+        return data
+
+    def plain(self, raw: Raw) -> Any:
+        """The stored data as dicts, lists, texts and numbers, whatever type is declared now."""
+        return _json_decode(raw)
+
+    def from_plain(self, plain: Any) -> Raw:
+        """The data as JSON, from what a migration made.
+
+        Raises:
+            Unfit: It is not of the declared type, or cannot be stored.
+        """
+        try:
+            if plain is None or self._typed.untyped:
+                return self.encode(plain)
+            return self.encode(self._typed.decode(_json_encode(plain)))
+        except (UnstorableData, TypeError, ValueError, RecursionError) as error:
+            raise Unfit(str(error)) from error
+
+
+class EventCodec:
+    """How events sent by `ctx.send` and by jobs are stored.
+
+    Args:
+        classes: The classes named in some handler's `on=`; those that msgspec cannot read may be among them.
+
+    Raises:
+        DefinitionError: Two different classes have the same module and name.
+    """
+
+    def __init__(self, classes: Iterable[type]) -> None:
+        self._classes: dict[str, type] = {}
+        self._typed: dict[type, _Typed] = {}
+        for kind in classes:
+            name = _event_name(kind)
+            if self._classes.setdefault(name, kind) is not kind:
+                raise DefinitionError(
+                    f"two classes of events are both called {name}", place=None, remedy="Rename one of them"
+                )
+
+    def encode(self, event: object) -> tuple[str, Raw]:
+        """The registered name of the event's class, and the event as JSON.
+
+        Raises:
+            UnstorableData: No handler takes such events, or the event would not come back as it is.
+        """
+        kind = type(event)
+        name = _event_name(kind)
+        if self._classes.get(name) is not kind:
+            shown = kind.__qualname__
+            raise UnstorableData(
+                shown, f"no handler of the attached flows takes {shown}: name the class in some on="
+            )
+        try:
+            return name, self._codec(kind).encode(event)
+        except DefinitionError as error:
+            raise UnstorableData(kind.__qualname__, f"{error.problem}. {error.remedy}") from error
+
+    def decode(self, name: str, raw: Raw) -> object:
+        """The event that was stored.
+
+        Raises:
+            Unfit: The class is not known (any more), or its fields have changed.
+        """
+        kind = self._classes.get(name)
+        if kind is None:
+            raise Unfit(f"no handler of the attached flows takes {name}")
+        try:
+            event: object = self._codec(kind).decode(raw)
+        except DefinitionError as error:
+            raise Unfit(error.problem) from error
+        return event
+
+    def _codec(self, kind: type) -> "_Typed":
+        # Built when first used: most classes in `on=` are never sent, and many could not be.
+        if kind not in self._typed:
+            self._typed[kind] = _Typed(kind.__qualname__, kind, None)
+        return self._typed[kind]
+
+
+def encode_row(row: Row) -> bytes:
+    """All that is stored for one key, as bytes."""
+    return _json_encode(row)
+
+
+def decode_row(blob: bytes) -> Row:
+    """The row that a store holds.
+
+    Raises:
+        StoreCorrupt: The bytes are no row.
+    """
+    try:
+        return _row_decode(blob)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise StoreCorrupt(f"a stored row cannot be read: {error}") from error
+
+
+class _Typed:
+    """Writes and reads values of one type, and reads again what it wrote."""
+
+    def __init__(self, path: str, kind: Any, place: str | None) -> None:
+        self._path = path
+        self._node, self._read = reader(path, kind, place)
+        self.untyped = isinstance(self._node, AnyType) or (
+            isinstance(self._node, DictType) and isinstance(self._node.value_type, AnyType)
+        )
+
+    def encode(self, value: Any) -> Raw:
+        cause: Exception | None = None
+        back: Any = NOTHING
+        try:
+            blob = _json_encode(value)
+            back = self._read(blob)
+            if value == back and same(value, back):
+                return Raw(blob)
+        except Exception as error:  # whatever `==` or a hook of the user's class raises: nothing is written
+            cause = error
+        problem = (
+            str(cause) if isinstance(cause, msgspec.MsgspecError) else f"{type(cause).__name__}: {cause}"
+        )
+        found = difference(self._path, value, back, self._node) or (
+            self._path,
+            problem if cause else "it is not equal to what comes back, by its own __eq__",
+        )
+        raise UnstorableData(*found) from cause
+
+    def decode(self, raw: Raw | bytes) -> Any:
+        try:
+            return self._read(raw)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            raise Unfit(str(error)) from error
+
+
+def _event_name(kind: type) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}"
