@@ -1,0 +1,105 @@
+"""fsmkit: conversations for Telegram bots, written as decorated functions that return where to go next.
+
+Only names; what comes from Telegram is in `fsmkit.telegram`, what helps with tests in `fsmkit.testing`.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from fsmkit.context import Context
+from fsmkit.effects import Button, Reply
+from fsmkit.errors import (
+    DefinitionError,
+    FsmkitError,
+    HandlerRefused,
+    InvalidResult,
+    InvariantBroken,
+    LeaseLost,
+    LeaseOver,
+    NestedSend,
+    OrphanedConversation,
+    RetryLater,
+    RowTooLarge,
+    StepError,
+    StoreCorrupt,
+    StoredByNewerVersion,
+    StoreError,
+    StoreFull,
+    StoreUnavailable,
+    UnknownState,
+    UnstorableData,
+)
+from fsmkit.events import Crashed, DeliveryFailed, Done, Event, Failed, Returned, Timeout
+from fsmkit.flow import Flow
+from fsmkit.keys import Key, KeyBy
+from fsmkit.results import End, Result, Stay, To, back, call, end, error, pass_, stay, transition
+from fsmkit.states import ANY, END, State, StatesGroup
+
+if TYPE_CHECKING:
+    from fsmkit.engine import Engine
+    from fsmkit.outcome import Outcome
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "ANY",
+    "END",
+    "Button",
+    "Context",
+    "Crashed",
+    "DefinitionError",
+    "DeliveryFailed",
+    "Done",
+    "End",
+    "Engine",
+    "Event",
+    "Failed",
+    "Flow",
+    "FsmkitError",
+    "HandlerRefused",
+    "InvalidResult",
+    "InvariantBroken",
+    "Key",
+    "KeyBy",
+    "LeaseLost",
+    "LeaseOver",
+    "NestedSend",
+    "OrphanedConversation",
+    "Outcome",
+    "Reply",
+    "Result",
+    "RetryLater",
+    "Returned",
+    "RowTooLarge",
+    "State",
+    "StatesGroup",
+    "Stay",
+    "StepError",
+    "StoreCorrupt",
+    "StoreError",
+    "StoreFull",
+    "StoreUnavailable",
+    "StoredByNewerVersion",
+    "Timeout",
+    "To",
+    "UnknownState",
+    "UnstorableData",
+    "__version__",
+    "back",
+    "call",
+    "end",
+    "error",
+    "pass_",
+    "stay",
+    "transition",
+]
+
+_LATER = {"Engine": "fsmkit.engine", "Outcome": "fsmkit.outcome"}
+
+
+def __getattr__(name: str) -> Any:
+    """Imports what runs flows when it is asked for: declaring them needs no event loop and no store."""
+    if name not in _LATER:
+        raise AttributeError(f"module 'fsmkit' has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(_LATER[name]), name)

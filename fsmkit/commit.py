@@ -1,0 +1,152 @@
+"""What a turn leaves to be written: the next row, its columns, its outbox, as one change."""
+
+from typing import Any
+
+import attrs
+from msgspec import structs
+
+from fsmkit.codec import EventCodec, encode_row
+from fsmkit.context import Emit
+from fsmkit.effects import Answer, Delete, Effect
+from fsmkit.errors import RowTooLarge
+from fsmkit.events import ChatEvent
+from fsmkit.keys import Key
+from fsmkit.model import Mail, Pending, Row, Snapshot
+from fsmkit.outbox import encode_entry
+from fsmkit.stores import Change, Index
+from fsmkit.turn import Turn
+from fsmkit.wishes import address_of, effects_of
+
+SEEN = 64
+"""Ids of handled events that a row remembers."""
+
+
+@attrs.frozen
+class Limits:
+    """What the engine was told about rows.
+
+    Attributes:
+        dedupe_for: Seconds that event ids are remembered after the last event.
+        max_row_bytes: Bytes that a row may take, the outbox apart.
+        delivers: Whether effects go to the outbox (else they stay in the `Outcome`).
+    """
+
+    dedupe_for: float
+    max_row_bytes: int
+    delivers: bool
+
+
+def settle(
+    turn: Turn, limits: Limits, events: EventCodec, event_id: str | None
+) -> tuple[list[Effect], list[Any]]:
+    """Makes effects of a turn's wishes and completes its row.
+
+    Returns:
+        The effects for the `Outcome`, and the entries for the outbox.
+    """
+    row = _touched(turn)
+    effects: list[Any] = []
+    if turn.wishes:
+        to = address_of(row, turn.name, turn.address, turn.key)
+        table = turn.flows.tables.get(turn.name)
+        shared = table is not None and table.flow.key.by_chat
+        pressed = turn.event.message_id if isinstance(turn.event, ChatEvent) and turn.event.pressed else None
+        row, effects = effects_of(row, turn.name, turn.wishes, to, shared=shared, pressed=pressed)
+    if turn.deletes or turn.tidy:
+        home = address_of(row, turn.name, turn.address, turn.key)
+        deletes = [Delete(left.address or home, left.messages) for left in turn.deletes]
+        effects = [*turn.tidy, *deletes, *effects]
+    seen, keep = row.seen, row.keep
+    if event_id is not None:
+        seen = _remember(seen, event_id)
+        keep = turn.now + limits.dedupe_for
+    turn.row = Row(row.snapshots, seen, keep, row.serial, row.views, row.later)
+    if not effects and not turn.letters:
+        return effects, []
+    return _sort(turn, effects, limits, events)
+
+
+def _sort(
+    turn: Turn, effects: list[Any], limits: Limits, events: EventCodec
+) -> tuple[list[Effect], list[Any]]:
+    """What goes to the outbox now, what is a letter for later, and what the `Outcome` shows."""
+    row = turn.row
+    entries: list[Any] = list(turn.letters)
+    serial, later = row.serial, row.later
+    for effect in effects:
+        if isinstance(effect, Emit):
+            serial += 1
+            mail = _mail(effect, events, turn, serial)
+            if effect.after > 0:
+                later = (*later, mail)
+            else:
+                entries.append(mail)
+        elif not isinstance(effect, Answer) and limits.delivers:
+            entries.append(effect)
+    turn.row = Row(row.snapshots, row.seen, row.keep, serial, row.views, later)
+    return [effect for effect in effects if not isinstance(effect, Emit)], entries
+
+
+def _remember(seen: str, event_id: str) -> str:
+    """The ids with one more, and without the oldest where there would be too many."""
+    if seen.count(" ") > SEEN:
+        seen = seen[seen.index(" ", 1) :]
+    return f"{seen}{event_id} "
+
+
+def change_of(
+    row: Row, key: Key, now: float, limits: Limits, entries: list[Any], folded: int
+) -> tuple[Row, Change]:
+    """The change that stores a row, and the row with its effects numbered.
+
+    Raises:
+        RowTooLarge: If it takes more bytes than allowed; nothing may be written then.
+    """
+    serial = row.serial
+    outbox: tuple[bytes, ...] = ()
+    if entries:
+        outbox = tuple(encode_entry(Pending(serial + n, entry)) for n, entry in enumerate(entries, 1))
+        row = Row(row.snapshots, row.seen, row.keep, serial + len(entries), row.views, row.later)
+    if not row.snapshots and not row.later and row.keep <= now:
+        return row, Change(None, outbox=outbox, folded=folded)
+    blob = encode_row(row)
+    if len(blob) > limits.max_row_bytes:
+        raise RowTooLarge(str(key), len(blob), limits.max_row_bytes)
+    index = tuple([_index(snapshot) for snapshot in row.snapshots.values()])
+    return row, Change(blob, _wake(row), index, outbox, folded)
+
+
+def _index(snapshot: Snapshot) -> Index:
+    frame = snapshot.frames[-1]
+    return Index(frame.flow, frame.state, snapshot.deadline)
+
+
+def _touched(turn: Turn) -> Row:
+    """The row with the address of this event in the conversation that took it, and its retries over."""
+    row = turn.row
+    snapshot = row.snapshots.get(turn.name)
+    if snapshot is None:
+        return row
+    address = turn.address or snapshot.address
+    if address == snapshot.address and not snapshot.tries:
+        return row
+    touched = structs.replace(snapshot, address=address, tries=0)
+    return Row({**row.snapshots, turn.name: touched}, row.seen, row.keep, row.serial, row.views, row.later)
+
+
+def _mail(effect: Emit, events: EventCodec, turn: Turn, serial: int) -> Mail:
+    name, body = events.encode(effect.event)
+    key = effect.key.with_bot(turn.key.bot)
+    due = turn.now + effect.after if effect.after > 0 else 0.0
+    return Mail(str(key), name, body, f"{turn.key}#{turn.new_run()}.{serial}", due)
+
+
+def _wake(row: Row) -> float | None:
+    """When the row has to be looked at again: a deadline, a letter, or the end of what it remembers."""
+    if not row.later and len(row.snapshots) == 1:
+        return next(iter(row.snapshots.values())).deadline
+    times = [snapshot.deadline for snapshot in row.snapshots.values() if snapshot.deadline is not None]
+    times.extend(mail.due for mail in row.later)
+    if not row.snapshots and not row.later:
+        return row.keep
+    return min(times) if times else None

@@ -1,0 +1,368 @@
+"""The engine's public face: events in, rows by hand, time, and life.
+
+How one event becomes a commit is in `fsmkit.process`.
+"""
+
+import logging
+import random
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Any, Literal
+
+from fsmkit.access import KEEP, Held, frame_of
+from fsmkit.clock import Clock, SystemClock
+from fsmkit.codec import DataCodec, EventCodec
+from fsmkit.commit import Limits
+from fsmkit.effects import Edit, Effect, Send
+from fsmkit.errors import DefinitionError, NestedSend, UnknownState, Unreachable
+from fsmkit.events import DeliveryFailed
+from fsmkit.flow import Flow
+from fsmkit.keys import Key, event_id_of
+from fsmkit.matching import classes_in
+from fsmkit.model import Mail, Row
+from fsmkit.outbox import Deliver, Outbox
+from fsmkit.outcome import Outcome
+from fsmkit.process import Arrival, Processor
+from fsmkit.remote import Remote
+from fsmkit.statejobs import StateJobs
+from fsmkit.states import State
+from fsmkit.stores import Store
+from fsmkit.stores.memory import MemoryStore
+from fsmkit.sweeper import Sweeper
+from fsmkit.table import Flows, FlowTable
+from fsmkit.turn import Turn, current_turn
+
+_log = logging.getLogger("fsmkit")
+
+LEASE_TRIES = 2
+OPTIMISTIC_TRIES = 6
+"""The first run and five more."""
+DEDUPE_DURABLE = 25 * 3600.0
+"""Seconds; Telegram keeps updates for 24 hours (https://core.telegram.org/bots/api#getting-updates)."""
+DEDUPE_MEMORY = 600.0
+SWEEP_LIMIT = 100
+DRAIN_SECONDS = 5.0
+
+
+class Engine:
+    """Runs flows over a store, with or without Telegram.
+
+    Args:
+        flows: The flows, in order of arbitration.
+        store: Where rows are kept; by default a `MemoryStore`, which forgets them at the end.
+        clock: Where the time comes from.
+        deliver: Carries one effect out, `deliver(key, effect) -> message id | None`, sync or async; without
+            it effects stay in the `Outcome`.
+        resources: What handlers find in `ctx.resources`.
+        isolation: `"lease"`: a key's events one after the other. `"optimistic"`: at the same time, and of
+            two that collide the second runs again, five times at most.
+        dedupe_for: How long event ids are remembered: seconds or a `timedelta`; by default 25 hours in
+            durable stores, 10 minutes in memory.
+        max_row_bytes: Bytes that a key's row may take, the outbox apart.
+
+    Raises:
+        DefinitionError: If the flows do not fit together.
+
+    Example:
+        >>> import asyncio
+        >>> from fsmkit import Engine, Flow, Key
+        >>> flow = Flow("greet")
+        >>> @flow.defstate(None, on=str)
+        ... def greet(event, ctx):
+        ...     ctx.reply(f"Hello, {event}.")
+        >>> outcome = asyncio.run(Engine(flow).send(Key(chat=1, user=1), "Ann"))
+        >>> outcome.kind, outcome.effects[0].text
+        ('handled', 'Hello, Ann.')
+    """
+
+    def __init__(
+        self,
+        *flows: Flow[Any],
+        store: Store | None = None,
+        clock: Clock | None = None,
+        deliver: Deliver | None = None,
+        resources: Any = None,
+        isolation: Literal["lease", "optimistic"] = "lease",
+        dedupe_for: float | timedelta | None = None,
+        max_row_bytes: int = 65536,
+    ) -> None:
+        if isolation not in ("lease", "optimistic"):
+            raise DefinitionError(
+                f"isolation={isolation!r}", place=None, remedy='Write "lease" or "optimistic"'
+            )
+        self.clock = clock or SystemClock()
+        self.store: Store = MemoryStore(self.clock) if store is None else store
+        if isinstance(store, MemoryStore) and clock is not None:
+            store.adopt(clock)
+        self.flows = Flows(flows, lambda flow: DataCodec(flow.name, flow.data, flow.place))
+        self.resources = resources
+        self.bot: int | str | None = None
+        """The attached bot's id, part of every key."""
+        self.check_invariants = False
+        """Whether `@flow.invariant` functions are asked after each step; one that fails refuses the step."""
+        self.on_error: Callable[[Key, Any, Exception], Any] = _log_error
+        """Told, sync or async, of what a handler raised where nobody awaits it (timeouts, jobs, letters)."""
+        self.telegram_for: Callable[[Key], Any] = _no_telegram
+        """Makes PTB's context where no update is at hand."""
+        self.busy: Callable[[], bool] = bool
+        """Whether updates wait that go before timeouts."""
+        self._own_store = store is None
+        self.events = EventCodec(
+            classes_in(h.matcher for t in self.flows.tables.values() for h in t.flow.handlers)
+        )
+        self._outbox = Outbox(self.store, deliver, self._post, self._refused, self.clock)
+        self._jobs = StateJobs(self)
+        self._sweeper = Sweeper(self.sweep, self.clock, busy=lambda: self.busy())
+        exclusive = isolation == "lease"
+        self._processor = Processor(
+            self,
+            self.store,
+            self.clock,
+            self.events,
+            Limits(_dedupe(dedupe_for, self.store.durable), max_row_bytes, deliver is not None),
+            self._outbox,
+            self._jobs,
+            exclusive=exclusive,
+            tries=LEASE_TRIES if exclusive else OPTIMISTIC_TRIES,
+            report=self.report,
+            telegram_for=lambda key: self.telegram_for(key),
+        )
+
+    # -- events ------------------------------------------------------------------------------------
+
+    async def send(
+        self,
+        key: Key,
+        event: Any,
+        id: str | int | tuple[str, str | int] | None = None,  # noqa: A002  # the field's word for it
+        flow: "Flow[Any] | str | None" = None,
+        expect: "str | State | None" = None,
+    ) -> Outcome:
+        """Gives an event to a conversation, as an update is given; deliveries are done when it returns.
+
+        Args:
+            key: Whose conversation; without a bot the attached one is meant.
+            event: Any object; handlers ask for its class with `on=`.
+            id: What it is recognised by when it comes again: then it is a `"duplicate"`.
+            flow: Only this flow gets it.
+            expect: Only in this state of `flow`.
+
+        Returns:
+            What became of it.
+
+        Raises:
+            NestedSend: If a handler awaits it: use `ctx.send`.
+            Exception: What the handler raised; nothing was changed then.
+        """
+        self._check_not_nested("engine.send", "ctx.send(key, event)")
+        if not isinstance(key, Key):
+            raise TypeError(f"engine.send takes a Key first, got {key!r}")
+        if expect is not None and flow is None:
+            raise TypeError("expect= is a state of flow=: name both")
+        arrival = Arrival(
+            event,
+            None if id is None else event_id_of(id),
+            expect=None if expect is None else str(expect),
+            only=None if flow is None else self.table_of(flow).name,
+        )
+        return await self._processor.process(key.with_bot(self.bot), arrival)
+
+    async def receive(
+        self,
+        event: Any,
+        keys: Sequence[tuple[Key, Sequence[FlowTable] | None]],
+        event_id: str | None,
+        telegram: Any,
+    ) -> Outcome:
+        """Takes an event from a face, with the keys that it has by the flows' key rules.
+
+        Ids are checked on all keys first; then one key after the other is asked, until one consumes the
+        event; `otherwise` is said only where no key's handlers took it.
+
+        Args:
+            event: The event.
+            keys: Keys in flow order, each with the flows that may be entered there.
+            event_id: What it is recognised by.
+            telegram: PTB's context.
+        """
+        if len(keys) == 1:
+            key, entries = keys[0]
+            return await self._processor.process(key, Arrival(event, event_id, entries, None, None, telegram))
+        for key, _ in keys:
+            if event_id is not None and f" {event_id} " in (await self._processor.peek(key)).seen:
+                return Outcome("duplicate")
+        for otherwise in (False, True):
+            for key, entries in keys:
+                arrival = Arrival(event, event_id, entries, None, None, telegram, not otherwise, otherwise)
+                outcome = await self._processor.process(key, arrival)
+                if outcome.kind != "passed":
+                    return outcome
+        return Outcome("passed")
+
+    async def sweep(self) -> int:
+        """Fires the timeouts and letters that are due now; the number of keys looked at.
+
+        A timeout handler that raises is called again later; see `on_error`.
+        """
+        looked: set[Key] = set()
+        while True:
+            limit = len(looked) + SWEEP_LIMIT  # some may be due still: a row that cannot be handled stays so
+            keys = await self.store.due(self.bot, list(self.flows.tables), self.clock.now(), limit)
+            for key in keys:
+                if key not in looked:
+                    looked.add(key)
+                    await self._processor.look(key)
+            if len(keys) < limit:
+                return len(looked)
+
+    # -- by hand -----------------------------------------------------------------------------------
+
+    async def get_state(self, flow: "Flow[Any] | str", key: Key) -> tuple[str | None, Any]:
+        """State and data of a flow, `(None, None)` if there is nothing (a draft has data and no state)."""
+        table = self.table_of(flow)
+        frame = frame_of(await self.peek(key.with_bot(self.bot)), table.name)
+        return (frame.state, table.codec.decode(frame.data)) if frame else (None, None)
+
+    async def set_state(
+        self, flow: "Flow[Any] | str", key: Key, state: "str | State | None", data: Any = KEEP
+    ) -> None:
+        """Puts a flow into a state, with its data kept unless given; no prompt is sent, no hook runs.
+
+        Raises:
+            UnknownState: If the flow has no such state.
+            UnstorableData: If the data cannot be stored.
+        """
+        await self.at(flow, key).set_state(state, data)
+
+    async def reset_state(self, flow: "Flow[Any] | str", key: Key) -> None:
+        """Drops a flow's state and data; no matter if there are none."""
+        await self.at(flow, key).clear()
+
+    def at(self, flow: "Flow[Any] | str", key: Key) -> Remote:
+        """One flow of one key, to be read and written by hand; each call is locked and atomic."""
+        return Remote(self, self.table_of(flow), key.with_bot(self.bot))
+
+    # -- life --------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Starts the sweeper; no matter if it runs already."""
+        if not self._sweeper.running:
+            self._sweeper.start()
+            if self._own_store:
+                _log.info("conversations are kept in memory: they are lost when this process ends")
+
+    async def stop(self) -> None:
+        """Ends the sweeper, the jobs and, after five seconds at most, deliveries that wait."""
+        await self._sweeper.stop()
+        await self._jobs.stop()
+        await self._outbox.drain(DRAIN_SECONDS)
+
+    async def __aenter__(self) -> "Engine":
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        await self.stop()
+        if self._own_store:
+            await self.store.close()
+
+    @property
+    def running(self) -> bool:
+        """Whether timeouts fire by themselves."""
+        return self._sweeper.running
+
+    # -- for the rooms around it -------------------------------------------------------------------
+
+    def table_of(self, flow: "Flow[Any] | str") -> FlowTable:
+        """A flow made ready.
+
+        Raises:
+            UnknownState: If it is not attached.
+        """
+        table = self.flows.find(flow)
+        if table is None:
+            name, known = str(getattr(flow, "name", flow)), ", ".join(self.flows.tables)
+            raise UnknownState(
+                f"flow {name!r} is not attached; attached are {known}", flow=name, state=None, place=None
+            )
+        return table
+
+    def new_run(self) -> int:
+        """A number for a run, so that buttons of another run are told apart; never zero."""
+        return random.getrandbits(32) | 1  # not a secret: the button's tag is what cannot be forged
+
+    async def peek(self, key: Key) -> Row:
+        """The row of a key as last committed, in the versions that run here."""
+        return await self._processor.peek(key)
+
+    async def edit(self, key: Key, change: Callable[[Held], None]) -> Row:
+        """Writes a row by hand, under its lease."""
+        self._check_not_nested("writing through engine.at", "ctx.at(flow) or ctx.send(key, event)")
+        return await self._processor.edit(key, change)
+
+    async def end_all(self, key: Key) -> None:
+        """Ends all conversations of a key, running their `on_exit` hooks: nobody is there any more."""
+
+        async def close(turn: Turn) -> None:
+            for name in [name for name, snapshot in turn.row.snapshots.items() if snapshot.active]:
+                await turn.close(name)
+            turn.wishes.clear()
+            turn.deletes.clear()
+
+        await self._processor.edit(key, close, self.telegram_for(key))
+
+    async def apply(self, key: Key, event: Any, name: str, run: int, entry: int) -> Outcome:
+        """Gives an event to a conversation only if it still stands in the given entry of its state."""
+        arrival = Arrival(event, within=name, expect=(run, entry), telegram=self.telegram_for(key))
+        return await self._processor.process(key, arrival)
+
+    async def report(self, key: Key, event: Any, error: Exception) -> None:
+        """Tells `on_error` of an exception that nobody awaits."""
+        told = self.on_error(key, event, error)
+        if told is not None:
+            await told
+
+    async def _post(self, mail: Mail) -> None:
+        """Gives a letter to its conversation; what its handler raises is reported, not repeated."""
+        key, event = Key.parse(mail.key), None
+        try:
+            event = self.events.decode(mail.event, mail.body)
+            arrival = Arrival(event, event_id_of(("mail", mail.id)), telegram=self.telegram_for(key))
+            await self._processor.process(key, arrival)
+        except Exception as error:
+            await self.report(key, event, error)
+
+    async def _refused(self, key: Key, effect: Effect, error: Exception) -> None:
+        """Tells a conversation that one of its effects could not be carried out."""
+        event = DeliveryFailed(effect, f"{type(error).__name__}: {error}")
+        try:
+            if isinstance(error, Unreachable):
+                await self.end_all(key)
+                return
+            within = effect.bound.flow if isinstance(effect, Send | Edit) and effect.bound.flow else None
+            arrival = Arrival(event, within=within, telegram=self.telegram_for(key))
+            await self._processor.process(key, arrival)
+        except Exception as failure:
+            await self.report(key, event, failure)
+
+    def _check_not_nested(self, what: str, instead: str) -> None:
+        turn = current_turn.get()
+        if turn is not None and not turn.over:
+            raise NestedSend(
+                f"{what} inside a handler (of the conversation of {turn.key}): two that wait for each other "
+                f"would wait for ever. Use {instead}, which joins this handler's commit"
+            )
+
+
+def _dedupe(given: float | timedelta | None, durable: bool) -> float:
+    if given is None:
+        return DEDUPE_DURABLE if durable else DEDUPE_MEMORY
+    return given.total_seconds() if isinstance(given, timedelta) else float(given)
+
+
+def _log_error(key: Key, event: Any, error: Exception) -> None:
+    _log.error("%s: handling %r failed", key, event, exc_info=error)
+
+
+def _no_telegram(_key: Key) -> Any:
+    return None

@@ -1,0 +1,142 @@
+"""The outbox: carries out what was committed, in order for each key, outside of leases.
+
+One worker at a time delivers a key: the one whose commit found the outbox idle. It goes on until the store
+says that nothing is left; others only append.
+"""
+
+import asyncio
+import inspect
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+
+from fsmkit.clock import Clock
+from fsmkit.effects import Effect, Send
+from fsmkit.errors import RetryLater, StoreCorrupt
+from fsmkit.keys import Key
+from fsmkit.model import Mail, Pending, Receipt
+from fsmkit.stores import Store
+
+_log = logging.getLogger("fsmkit")
+
+Deliver = Callable[[Key, Effect], Any]
+"""Carries one effect out, sync or async: `deliver(key, effect) -> receipt | None` (a message id)."""
+
+REFUSED = b""
+"""Stands for the receipt of an effect that could not be carried out."""
+MAX_REFUSALS = 3
+"""Refusals in a row that a conversation is told of: what its handler says to them may be refused too."""
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(Pending)
+_receipts = msgspec.json.Decoder(Receipt)
+encode_entry: Callable[[Pending], bytes] = _encoder.encode
+
+
+def decode_receipt(body: bytes) -> Receipt:
+    """A receipt as the store kept it."""
+    return _receipts.decode(body)
+
+
+class Outbox:
+    """Delivers what stands in the outboxes of a store.
+
+    Args:
+        store: The store.
+        deliver: Carries one effect out.
+        post: Gives a letter to its conversation.
+        refused: Told of an effect that cannot be carried out.
+        clock: For waiting.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        deliver: Deliver | None,
+        post: Callable[[Mail], Awaitable[Any]],
+        refused: Callable[[Key, Effect, Exception], Awaitable[Any]],
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._deliver = deliver
+        self._post = post
+        self._refused = refused
+        self._clock = clock
+        self._waiting: set[asyncio.Task[None]] = set()
+
+    async def run(self, key: Key, entry: bytes | None) -> None:
+        """Delivers until nothing is left; a chat that has to wait goes on in the background."""
+        refusals = 0
+        while entry is not None:
+            pending = _decode(entry)
+            try:
+                receipt = await self._carry_out(key, pending, tell=refusals < MAX_REFUSALS)
+            except RetryLater as later:
+                await self._store.hold(key, later.seconds)
+                self._later(key, entry, later.seconds)
+                return
+            except asyncio.CancelledError:  # the caller gives up, the messages do not
+                self._later(key, entry, 0)
+                raise
+            refusals = refusals + 1 if receipt is REFUSED else 0
+            entry = await self._store.strike(key, entry, receipt or None)
+
+    async def drain(self, seconds: float) -> None:
+        """Waits for what is on its way, then gives up; what is not delivered stays in the store."""
+        if self._waiting:
+            _done, late = await asyncio.wait(self._waiting, timeout=seconds)
+            for task in late:
+                task.cancel()
+            if late:
+                _log.warning("%d chats have undelivered messages", len(late))
+                await asyncio.gather(*late, return_exceptions=True)
+
+    async def _carry_out(self, key: Key, pending: Pending, tell: bool) -> bytes | None:
+        effect = pending.effect
+        if isinstance(effect, Mail):
+            await self._post(effect)
+            return None
+        if self._deliver is None:
+            return None
+        try:
+            receipt = self._deliver(key, effect)
+            if inspect.isawaitable(receipt):
+                receipt = await receipt
+        except RetryLater:
+            raise
+        except Exception as error:  # whatever a user's deliver raises must not hold up the others
+            _log.warning("an effect for %s was refused: %r: %s", key, effect, error)
+            if tell:
+                await self._refused(key, effect, error)
+            return REFUSED
+        return _receipt(effect, receipt)
+
+    def _later(self, key: Key, entry: bytes, seconds: float) -> None:
+        task = asyncio.get_running_loop().create_task(
+            self._wait(key, entry, seconds), name=f"fsmkit outbox {key}"
+        )
+        self._waiting.add(task)
+        task.add_done_callback(self._waiting.discard)
+
+    async def _wait(self, key: Key, entry: bytes, seconds: float) -> None:
+        await self._clock.sleep(seconds)
+        try:
+            await self.run(key, entry)
+        except Exception:
+            _log.exception("the outbox of %s stopped; it goes on with the next commit or restart", key)
+
+
+def _decode(entry: bytes) -> Pending:
+    try:
+        return _decoder.decode(entry)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise StoreCorrupt(f"an entry of the outbox cannot be read: {error}") from error
+
+
+def _receipt(effect: Effect, message: Any) -> bytes | None:
+    if not isinstance(effect, Send) or not effect.keep or not isinstance(message, int):
+        return None
+    bound = effect.bound
+    return _encoder.encode(Receipt(effect.keep, bound.flow, bound.run, bound.entry, effect.to.chat, message))

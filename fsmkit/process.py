@@ -1,0 +1,303 @@
+"""One event and one key: lease, load, offer, commit, deliver; and what is due for a key without an event.
+
+What the event does to the row is in `fsmkit.turn`; the public face is `fsmkit.engine`.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from msgspec import Struct, structs
+
+from fsmkit.access import frame_of
+from fsmkit.clock import Clock
+from fsmkit.codec import EventCodec, decode_row
+from fsmkit.commit import Limits, change_of, settle
+from fsmkit.effects import Effect
+from fsmkit.errors import LeaseLost, StoreUnavailable
+from fsmkit.events import ChatEvent, Timeout
+from fsmkit.keys import Key
+from fsmkit.model import Row
+from fsmkit.outbox import Outbox, decode_receipt
+from fsmkit.outcome import Outcome
+from fsmkit.statejobs import StateJobs
+from fsmkit.stores import Lease, Store
+from fsmkit.table import Flows, FlowTable
+from fsmkit.turn import Turn, World, current_turn
+from fsmkit.wishes import fold
+
+_log = logging.getLogger("fsmkit")
+
+TIMEOUT_TRIES = 5
+TIMEOUT_DELAY = 5.0
+"""Seconds until a timeout handler that raised is called again; three times as long each time."""
+
+
+class Arrival(Struct, eq=False):
+    """An event on its way to one key.
+
+    Attributes:
+        event: The event.
+        id: What it is recognised by when it comes again.
+        entries: The flows that it may enter; `None`: all that were attached.
+        within: Name of the only conversation that gets it.
+        expect: The state in which `only` must stand, or the run and entry of `within`.
+        telegram: PTB's context for it.
+        handlers: Whether handlers are asked.
+        otherwise: Whether `otherwise` is said to a message that nobody took.
+        only: Name of the only flow that gets it, in whatever conversation.
+    """
+
+    event: Any
+    id: str | None = None
+    entries: Sequence[FlowTable] | None = None
+    within: str | None = None
+    expect: str | tuple[int, int] | None = None
+    telegram: Any = None
+    handlers: bool = True
+    otherwise: bool = True
+    only: str | None = None
+
+
+class Processor:
+    """Takes events to rows, one at a time for each key.
+
+    Args:
+        world: What turns look at: flows, resources, numbers for runs.
+        store: Where rows are.
+        clock: Where the time comes from.
+        events: How events are stored.
+        limits: What rows may take.
+        outbox: Delivers what was committed.
+        jobs: Runs jobs of states.
+        exclusive: Whether a key's events take turns.
+        tries: How often an event is run if its lease is lost.
+        report: Told of what a handler raised where nobody awaits it.
+        telegram_for: Makes PTB's context where no update is at hand.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        store: Store,
+        clock: Clock,
+        events: EventCodec,
+        limits: Limits,
+        outbox: Outbox,
+        jobs: StateJobs,
+        *,
+        exclusive: bool,
+        tries: int,
+        report: Callable[[Key, Any, Exception], Awaitable[None]],
+        telegram_for: Callable[[Key], Any],
+    ) -> None:
+        self._world = world
+        self._flows: Flows = world.flows
+        self._store = store
+        self._clock = clock
+        self._events = events
+        self._limits = limits
+        self._outbox = outbox
+        self._jobs = jobs
+        self._exclusive = exclusive
+        self._tries = tries
+        self._report = report
+        self._telegram_for = telegram_for
+
+    async def process(self, key: Key, arrival: Arrival) -> Outcome:
+        """An event and one key; once more if the lease was lost (optimistically: if another was faster)."""
+        tries = self._tries
+        claim = Claim()
+        while True:
+            tries -= 1
+            try:
+                return await self._leased(key, arrival, claim)
+            except LeaseLost:
+                if tries == 0:
+                    raise
+            finally:
+                if claim.entry is not None:  # also when the handler raised, after a timeout had fired
+                    await self._outbox.run(key, claim.take())
+
+    async def edit(self, key: Key, change: Callable[[Turn], Any], telegram: Any = None) -> Row:
+        """Writes a row by hand, under its lease; `change` may be async."""
+        claim = Claim()
+        async with self._store.lease(key) as lease:
+            turn = self._turn(key, lease, None, telegram)
+            changed = change(turn)
+            if changed is not None:
+                await changed
+            await self._commit(claim, lease, turn, None)
+        await self._outbox.run(key, claim.take())
+        return turn.row
+
+    async def look(self, key: Key) -> None:
+        """Does what is due for a key: timeouts, letters, forgetting."""
+        claim = Claim()
+        try:
+            async with self._store.lease(key) as lease:
+                turn = self._turn(key, lease, None, self._telegram_for(key))
+                if _overdue(turn) is not None:
+                    await self._fire_overdue(claim, lease, turn)
+                turn.letters = [mail for mail in turn.row.later if mail.due <= turn.now]
+                if turn.letters:
+                    later = tuple(mail for mail in turn.row.later if mail.due > turn.now)
+                    turn.row = structs.replace(turn.row, later=later)
+                await self._commit(claim, lease, turn, None)
+        except LeaseLost:
+            _log.info("%s is looked after by another process", key)
+        except StoreUnavailable:
+            raise
+        except Exception as error:  # a row that does not fit must not keep others from their timeouts
+            await self._report(key, None, error)
+        finally:
+            await self._outbox.run(key, claim.take())
+
+    async def peek(self, key: Key) -> Row:
+        """The row of a key as last committed, in the versions that run here."""
+        blob = await self._store.peek(key)
+        turn = Turn(self._world, key, _row(blob), None, None, self._clock.now())
+        turn.lift()
+        return turn.row
+
+    async def _leased(self, key: Key, arrival: Arrival, claim: "Claim") -> Outcome:
+        async with self._store.lease(key, exclusive=self._exclusive) as lease:
+            event = arrival.event
+            turn = self._turn(key, lease, event, arrival.telegram)
+            event_id = arrival.id
+            if event_id is not None and f" {event_id} " in turn.row.seen:
+                return Outcome("duplicate")
+            if _overdue(turn) is not None:
+                await self._fire_overdue(claim, lease, turn)
+            if arrival.expect is not None and not _stands(turn.row, arrival):
+                return Outcome("passed")
+            token = current_turn.set(turn)
+            try:
+                taken = await _handle(turn, arrival)
+            finally:
+                turn.over = True
+                current_turn.reset(token)
+            if not turn.changed:
+                if not taken:
+                    return Outcome("passed")
+                # Refused by its handler, or a stale press: the row stays byte for byte as it is.
+                return Outcome("handled", turn.answers(), self._flows, turn.row, turn.name)
+            effects, entries = settle(turn, self._limits, self._events, event_id if taken else None)
+            turn.row, change = change_of(turn.row, key, turn.now, self._limits, entries, len(lease.receipts))
+            entry = await lease.commit(change)
+            if entry is not None:
+                claim.entry = entry
+            if turn.jobs:
+                self._jobs.start(key, turn)
+            return Outcome("handled" if taken else "passed", effects, self._flows, turn.row, turn.name)
+
+    def _turn(self, key: Key, lease: Lease, event: Any, telegram: Any) -> Turn:
+        turn = Turn(self._world, key, _row(lease.row), event, telegram, self._clock.now())
+        turn.lift()
+        if lease.receipts:
+            turn.row, tidy = fold(turn.row, map(decode_receipt, lease.receipts))
+            turn.tidy.extend(tidy)
+        return turn
+
+    async def _commit(
+        self, claim: "Claim", lease: Lease, turn: Turn, event_id: str | None, *, hold: bool = False
+    ) -> Sequence[Effect]:
+        effects, entries = settle(turn, self._limits, self._events, event_id)
+        turn.row, change = change_of(turn.row, turn.key, turn.now, self._limits, entries, len(lease.receipts))
+        entry = await lease.commit(change, hold=hold)
+        if entry is not None:
+            claim.entry = entry
+        return effects
+
+    async def _fire_overdue(self, claim: "Claim", lease: Lease, turn: Turn) -> None:
+        """Fires the timeouts that are due, each with its own commit; the event's turn goes on after them."""
+        while (name := _overdue(turn)) is not None:
+            deadline = turn.row.snapshots[name].deadline or 0.0
+            telegram = turn.telegram or self._telegram_for(turn.key)
+            own = Turn(self._world, turn.key, turn.row, Timeout(deadline), telegram, turn.now)
+            token = current_turn.set(own)
+            try:
+                await own.expire(name, own.event)
+            except Exception as error:
+                await self._timeout_failed(own, name, error)
+            finally:
+                own.over = True
+                current_turn.reset(token)
+            await self._commit(claim, lease, own, None, hold=True)
+            self._jobs.start(turn.key, own)
+            turn.row = own.row
+
+    async def _timeout_failed(self, turn: Turn, name: str, error: Exception) -> None:
+        """Puts a timeout off whose handler raised; after five times the conversation ends."""
+        snapshot = turn.row.snapshots[name]
+        tries = snapshot.tries + 1
+        turn.changed = True
+        await self._report(turn.key, turn.event, error)
+        if tries >= TIMEOUT_TRIES:
+            _log.error(
+                "%s: the timeout of %s has failed %d times; the conversation ends", name, turn.key, tries
+            )
+            kept = {other: s for other, s in turn.row.snapshots.items() if other != name}
+            turn.row = structs.replace(turn.row, snapshots=kept)
+            return
+        later = structs.replace(snapshot, deadline=turn.now + TIMEOUT_DELAY * 3 ** (tries - 1), tries=tries)
+        turn.row = structs.replace(turn.row, snapshots={**turn.row.snapshots, name: later})
+
+
+class Claim:
+    """The first entry of an outbox that this process has to deliver, once its lease is free."""
+
+    __slots__ = ("entry",)
+
+    def __init__(self) -> None:
+        self.entry: bytes | None = None
+
+    def take(self) -> bytes | None:
+        """The entry, once."""
+        entry, self.entry = self.entry, None
+        return entry
+
+
+async def _handle(turn: Turn, arrival: Arrival) -> bool:
+    """Offers the event, then says `otherwise`; whether somebody took it."""
+    event, within = arrival.event, arrival.within
+    chat = isinstance(event, ChatEvent)
+    if arrival.handlers:
+        if chat and event.pressed is not None:
+            within = event.pressed.flow
+            if turn.refuse(event.pressed):
+                return True
+        if await turn.offer(event, within=within, only=arrival.only, entries=arrival.entries) is not None:
+            return True
+    return arrival.otherwise and chat and event.is_new_message and await turn.otherwise()
+
+
+def _row(blob: bytes | None) -> Row:
+    return Row() if blob is None else decode_row(blob)
+
+
+def _overdue(turn: Turn) -> str | None:
+    """A conversation whose deadline has come, `None` if there is none.
+
+    A message whose date lies before the deadline was in time, however late it is handled.
+    """
+    now = turn.now
+    for name, snapshot in turn.row.snapshots.items():
+        deadline = snapshot.deadline
+        if deadline is not None and deadline <= now:
+            if any(frame.flow not in turn.flows.tables for frame in snapshot.frames):
+                continue  # another worker's: it is carried through untouched
+            date = turn.event.date if isinstance(turn.event, ChatEvent) else None
+            if date is None or date >= deadline:
+                return name
+    return None
+
+
+def _stands(row: Row, arrival: Arrival) -> bool:
+    expect = arrival.expect
+    if not isinstance(expect, tuple):
+        frame = frame_of(row, arrival.only or "")
+        return frame is not None and frame.state == expect
+    snapshot = row.snapshots.get(arrival.within or "")
+    run, entry = expect
+    return snapshot is not None and snapshot.run == run and any(f.entry == entry for f in snapshot.frames)

@@ -1,0 +1,81 @@
+"""`engine.at(flow, key)`: one flow of one key, read and written by hand from outside a handler."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from fsmkit.access import (
+    KEEP,
+    Held,
+    merged,
+    read_data,
+    read_state,
+    read_value,
+    remove,
+    write_data,
+    write_state,
+)
+from fsmkit.keys import Key
+from fsmkit.model import Row
+from fsmkit.states import State
+from fsmkit.table import FlowTable
+
+
+class Writer(Protocol):
+    """What reads and writes rows: the engine."""
+
+    async def peek(self, key: Key) -> Row:
+        """The row as last committed."""
+        ...
+
+    async def edit(self, key: Key, change: Callable[[Held], None]) -> Row:
+        """Writes a row under its lease."""
+        ...
+
+
+class Remote:
+    """One flow of one key. Each call is locked and atomic; what goes in and comes out is a copy."""
+
+    __slots__ = ("_engine", "_key", "_table")
+
+    def __init__(self, engine: Writer, table: FlowTable, key: Key) -> None:
+        self._engine = engine
+        self._table = table
+        self._key = key
+
+    async def get_state(self) -> str | None:
+        """The name of the flow's state, `None` without a conversation."""
+        return read_state(await self._engine.peek(self._key), self._table)
+
+    async def get_data(self) -> Any:
+        """The flow's data; those with nothing stored where nothing is."""
+        return read_data(await self._engine.peek(self._key), self._table)
+
+    async def get_value(self, name: str, default: Any = None) -> Any:
+        """One value of the data; a stored `None` beats the default."""
+        return read_value(await self._engine.peek(self._key), self._table, name, default)
+
+    async def set_state(self, state: str | State | None, data: Any = KEEP) -> None:
+        """Goes to `state`, with the data kept unless given; `None` leaves only the data, as a draft.
+
+        Raises:
+            UnknownState: If the flow has no such state.
+            UnstorableData: If the data cannot be stored.
+            NestedSend: If a handler awaits it.
+        """
+        await self._engine.edit(self._key, lambda held: write_state(held, self._table, state, data))
+
+    async def set_data(self, data: Any) -> None:
+        """Replaces the data."""
+        await self._engine.edit(self._key, lambda held: write_data(held, self._table, data))
+
+    async def update_data(self, changes: Mapping[str, Any] | None = None, /, **more: Any) -> Any:
+        """Merges changes into the data and returns the whole."""
+        changed = {**(changes or {}), **more}
+        row = await self._engine.edit(
+            self._key, lambda held: write_data(held, self._table, merged(held.row, self._table, changed))
+        )
+        return read_data(row, self._table)
+
+    async def clear(self) -> None:
+        """Drops state and data; no matter if there are none."""
+        await self._engine.edit(self._key, lambda held: remove(held, self._table))

@@ -1,0 +1,289 @@
+"""The store in this process: a TTL-backed table. It forgets everything when the process ends."""
+
+import asyncio
+import itertools
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from math import inf
+from types import TracebackType
+from typing import Any
+
+from cachetools import TLRUCache
+
+from fsmkit.clock import Clock, SystemClock
+from fsmkit.errors import LeaseLost, StoreFull
+from fsmkit.keys import Key
+from fsmkit.stores import Change, Index, StoredRow
+
+_SYSTEM = SystemClock()
+
+
+class _Record:
+    """What stands for one key."""
+
+    __slots__ = ("delivering", "filed", "index", "outbox", "receipts", "row", "version", "wake")
+
+    def __init__(self) -> None:
+        self.row: bytes | None = None
+        self.version = 0
+        self.wake = inf
+        self.filed = inf
+        self.index: tuple[Index, ...] = ()
+        self.outbox: deque[bytes] = deque()
+        self.receipts: list[bytes] = []
+        self.delivering = False
+
+
+class _Table(TLRUCache[Key, _Record]):
+    """Records that live until their `wake`; what has expired is handed on as `overdue`, never dropped.
+
+    A step usually moves `wake` to a later time. The cache is then left alone: it finds out when the earlier
+    time comes, and takes the record in again. So a step costs no heap operation.
+    """
+
+    def __init__(self, timer: Any) -> None:
+        super().__init__(maxsize=inf, ttu=lambda _key, record, _now: record.filed, timer=timer)
+        self.records: dict[Key, _Record] = {}
+        self.overdue: dict[Key, _Record] = {}
+
+    def expire(self, time: float | None = None) -> list[tuple[Key, _Record]]:
+        """Moves what has expired to `overdue`; called by `__setitem__` too."""
+        now = self.timer() if time is None else time
+        expired = []
+        for key, record in super().expire(now):
+            if self.records.get(key) is not record:
+                continue
+            if record.wake > now:
+                self.file(key, record)
+            else:
+                expired.append((key, record))
+        self.overdue.update(expired)
+        return expired
+
+    def file(self, key: Key, record: _Record) -> None:
+        """Has the cache watch a record's `wake`, also if that has come already (a cache would drop it)."""
+        record.filed = record.wake
+        self.overdue.pop(key, None)
+        self[key] = record
+        if record.wake <= self.timer():
+            self.overdue[key] = record
+
+    def put(self, key: Key, record: _Record) -> None:
+        """Stores a record."""
+        known = self.records.get(key) is record
+        self.records[key] = record
+        if not known or record.wake < record.filed or key in self.overdue:
+            self.file(key, record)
+
+    def drop(self, key: Key) -> _Record | None:
+        """Removes the record of a key."""
+        self.overdue.pop(key, None)
+        self.pop(key, None)
+        return self.records.pop(key, None)
+
+
+class MemoryLease:
+    """A turn with one row; see `fsmkit.stores.Lease`."""
+
+    __slots__ = ("_exclusive", "_held", "_store", "_version", "key", "receipts", "row")
+
+    def __init__(self, store: "MemoryStore", key: Key, exclusive: bool) -> None:
+        self._store = store
+        self._exclusive = exclusive
+        self._held = False
+        self._version = 0
+        self.key = key
+        self.row: bytes | None = None
+        self.receipts: Sequence[bytes] = ()
+
+    async def __aenter__(self) -> "MemoryLease":
+        turns = self._store.turns
+        if self._exclusive:
+            if self.key in turns:
+                await self._wait(turns)
+            else:
+                turns[self.key] = None
+        self._held = True
+        record = self._store.table.records.get(self.key)
+        if record is not None:
+            self.row = record.row
+            self._version = record.version
+            if record.receipts:
+                self.receipts = tuple(record.receipts)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._free()
+
+    async def commit(self, change: Change, *, hold: bool = False) -> bytes | None:
+        """Writes the row and frees the lease; see `fsmkit.stores.Lease`."""
+        if not self._held:
+            raise LeaseLost(f"the lease on {self.key} is over; nothing was written")
+        entry, self._version = self._store.write(self.key, self._version, change)
+        self.receipts = self.receipts[change.folded :]
+        if not hold:
+            self._free()
+        return entry
+
+    async def _wait(self, turns: "dict[Key, deque[asyncio.Future[None]] | None]") -> None:
+        """Waits in line; a waiter that is cancelled when its turn has just come hands it on."""
+        queue = turns[self.key]
+        if queue is None:
+            queue = turns[self.key] = deque()
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        queue.append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self._store.pass_turn(self.key)
+            else:
+                queue.remove(turn)
+            raise
+
+    def _free(self) -> None:
+        if self._held:
+            self._held = False
+            if self._exclusive:
+                self._store.pass_turn(self.key)
+
+
+class MemoryStore:
+    """Rows in this process, for tests, for play, and for bots that may forget.
+
+    Args:
+        clock: Where the time comes from; the engine's clock if it makes the store itself.
+        maxsize: How many keys may have a row; beyond it new ones are refused. `None`: no bound.
+
+    Example:
+        >>> from fsmkit.stores.memory import MemoryStore
+        >>> store = MemoryStore(maxsize=10_000)
+    """
+
+    durable = False
+
+    def __init__(self, clock: Clock | None = None, *, maxsize: int | None = None) -> None:
+        self._clock: Clock | None = clock
+        self.maxsize = maxsize
+        # Never used twice, so that a row which went and came back is not taken for the old one.
+        self._versions = itertools.count(1)
+        self.table = _Table(self._now)
+        self.turns: dict[Key, deque[asyncio.Future[None]] | None] = {}
+        """Who holds and who waits, by key; a key that nobody holds has no entry."""
+
+    def adopt(self, clock: Clock) -> None:
+        """Takes an engine's clock, where the store was given none."""
+        if self._clock is None:
+            self._clock = clock
+
+    def lease(self, key: Key, *, exclusive: bool = True) -> MemoryLease:
+        """A turn with one row, first come, first served."""
+        return MemoryLease(self, key, exclusive)
+
+    async def peek(self, key: Key) -> bytes | None:
+        """The row as last committed."""
+        record = self.table.records.get(key)
+        return record.row if record else None
+
+    async def strike(self, key: Key, entry: bytes, receipt: bytes | None) -> bytes | None:
+        """Strikes off the first entry of the outbox; returns the next one."""
+        record = self.table.records.get(key)
+        if record is None or not record.outbox or record.outbox[0] != entry:
+            return None
+        record.outbox.popleft()
+        if receipt is not None:
+            record.receipts.append(receipt)
+        record.delivering = bool(record.outbox)
+        if record.outbox:
+            return record.outbox[0]
+        if record.row is None and not record.receipts:
+            self.table.drop(key)
+        return None
+
+    async def hold(self, key: Key, seconds: float) -> None:
+        """Nothing: in one process a claim ends with the process."""
+
+    async def due(self, bot: int | str | None, flows: Sequence[str], now: float, limit: int) -> list[Key]:
+        """Keys whose `wake` has come, the most overdue first."""
+        self.table.expire(now)
+        known = set(flows)
+        found = [
+            (record.wake, key)
+            for key, record in self.table.overdue.items()
+            if key.bot == bot and (not record.index or any(index.flow in known for index in record.index))
+        ]
+        found.sort(key=lambda item: item[0])
+        return [key for _, key in found[:limit]]
+
+    async def scan(
+        self, *, bot: int | str | None = None, flow: str | None = None, state: str | None = None
+    ) -> AsyncIterator[StoredRow]:
+        """All rows, or those with a conversation of a flow or in a state."""
+        for key, record in list(self.table.records.items()):
+            if record.row is None or (bot is not None and key.bot != bot):
+                continue
+            if _fits(record.index, flow, state):
+                yield StoredRow(key, record.row, record.index, len(record.outbox))
+
+    async def forget(self, who: Key | int | str, *, bot: int | str | None = None) -> int:
+        """Removes all that is stored for a key or a person; a step that runs meanwhile loses its lease."""
+        keys = [who] if isinstance(who, Key) else [k for k in self.table.records if _is_of(k, who, bot)]
+        return sum(self.table.drop(key) is not None for key in keys)
+
+    async def close(self) -> None:
+        """Forgets everything."""
+        self.table.clear()
+        self.table.records.clear()
+        self.table.overdue.clear()
+
+    def _now(self) -> float:
+        return (self._clock or _SYSTEM).now()
+
+    # -- for the lease -----------------------------------------------------------------------------
+
+    def write(self, key: Key, version: int, change: Change) -> tuple[bytes | None, int]:
+        """One commit: the entry to deliver, as `Lease.commit` returns it, and the row's new version."""
+        table = self.table
+        record = table.records.get(key)
+        if (record.version if record else 0) != version:
+            raise LeaseLost(f"the row of {key} was written by another step; nothing was written")
+        if record is None:
+            if change.row is not None and self.maxsize is not None and len(table.records) >= self.maxsize:
+                raise StoreFull(f"the memory store holds {self.maxsize} rows, its maxsize: {key} is refused")
+            record = _Record()
+        record.version = next(self._versions)
+        record.row = change.row
+        record.index = change.index
+        record.wake = inf if change.wake is None else change.wake
+        del record.receipts[: change.folded]
+        record.outbox.extend(change.outbox)
+        if change.row is None and not record.outbox:
+            table.drop(key)
+            return None, 0
+        table.put(key, record)
+        if record.delivering or not record.outbox:
+            return None, record.version
+        record.delivering = True
+        return record.outbox[0], record.version
+
+    def pass_turn(self, key: Key) -> None:
+        """Gives the turn to the next in line; with nobody there the key is forgotten."""
+        queue = self.turns[key]
+        while queue:
+            turn = queue.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
+        del self.turns[key]
+
+
+def _is_of(key: Key, user: int | str, bot: int | str | None) -> bool:
+    return user in (key.user, key.chat) and (bot is None or key.bot == bot)
+
+
+def _fits(index: tuple[Index, ...], flow: str | None, state: str | None) -> bool:
+    return (flow is None and state is None) or any(
+        (flow is None or entry.flow == flow) and (state is None or entry.state == state) for entry in index
+    )

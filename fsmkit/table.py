@@ -1,0 +1,283 @@
+"""Flows put together for use: everything that a step looks up, computed once.
+
+`FlowTable` is one flow made ready, `Flows` all the flows of one engine. Building is strict; after it the
+flows are in use and refuse further declarations.
+"""
+
+import difflib
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Protocol
+
+import attrs
+from msgspec import Raw
+
+from fsmkit.edges import Edges, edges_of, together
+from fsmkit.effects import Button, rows_of_buttons
+from fsmkit.errors import DefinitionError
+from fsmkit.flow import DEFAULT_TTL, Flow, seconds_of
+from fsmkit.handlers import Handler, Hook, Selector
+from fsmkit.keys import KeyBy
+from fsmkit.states import ANY, Prompt, State, StatesGroup
+
+
+class Codec(Protocol):
+    """How a flow's data become JSON and come back (`fsmkit.codec.DataCodec`)."""
+
+    def initial(self) -> Any:
+        """The data with nothing stored; `None` if the class needs arguments."""
+        ...
+
+    def encode(self, data: Any) -> Raw:
+        """The data as JSON; raises UnstorableData."""
+        ...
+
+    def decode(self, raw: Raw) -> Any:
+        """The data of the JSON; raises ValueError where they do not fit."""
+        ...
+
+    def plain(self, raw: Raw) -> Any:
+        """The JSON as dicts and lists, for migrations."""
+        ...
+
+    def from_plain(self, plain: Any) -> Raw:
+        """JSON of what a migration made; raises ValueError where it does not fit."""
+        ...
+
+
+@attrs.frozen(eq=False)
+class Rules:
+    """What a state does without a handler, looked up by name.
+
+    Attributes:
+        state: The declaration.
+        buttons: Rows of buttons under the prompt.
+        ttl: Idle seconds, the flow's where the state has none, `None` for never, `"inherit"` where neither
+            has one: for the caller's, else a day.
+        enter: Hooks to run when it is entered.
+        leave: Hooks to run when it is left.
+        alone: Idle seconds in a conversation that nobody called, `None` for never.
+        silent: Whether nothing is called when it is entered.
+        invariants: What must hold of the data in it.
+    """
+
+    state: State
+    buttons: tuple[tuple[Button, ...], ...]
+    ttl: float | str | None
+    enter: tuple[Hook, ...]
+    leave: tuple[Hook, ...]
+    alone: float | None
+    silent: bool
+    invariants: tuple[Hook, ...]
+
+    @property
+    def prompt(self) -> Prompt | None:
+        """What is sent on entry."""
+        return self.state.prompt
+
+
+class FlowTable:
+    """One flow made ready: handlers by state, rules by state, edges by handler.
+
+    Attributes:
+        flow: The declaration.
+        name: Its name.
+        by_state: Handlers of each state, and of `None`, in the order in which they are tried.
+        any: Handlers of `ANY`, which the flow keeps while it waits for a sub-flow.
+        rules: By name of the state.
+        ephemeral: Whether messages of some state are deleted when it is left.
+        renamed: Old names of states.
+        initial: The state in which a call begins; `None` if the flow has no state.
+        codec: How its data are stored.
+        edges: Where each handler may go.
+        declared: Of those the ones that are held against what a handler returns.
+        ttl: Idle seconds, `None` for never, `"inherit"` where it has none.
+    """
+
+    def __init__(self, flow: Flow[Any], codec: Codec, edges: dict[Handler, Edges]) -> None:
+        self.flow = flow
+        self.name = flow.name
+        self.version = flow.version
+        self.codec = codec
+        self.by_state: dict[str | None, tuple[Handler, ...]] = {
+            name: tuple(dict.fromkeys(_in_order(flow.handlers, state))) for name, state in flow.states.items()
+        }
+        self.by_state[None] = tuple(h for h in flow.handlers if None in h.selectors)
+        self.any = tuple(h for h in flow.handlers if ANY in h.selectors)
+        self.rules = {name: _rules(flow, state) for name, state in flow.states.items()}
+        self.ephemeral = any(state.ephemeral for state in flow.states.values())
+        self.renamed = _renamed(flow)
+        self.initial = _initial(flow)
+        self.ttl = seconds_of(flow.ttl, f"flow {flow.name!r}", flow.place)
+        self.edges = edges
+        self.declared = {handler: read for handler, read in edges.items() if read.declared}
+        flow.in_use = True
+
+    def __repr__(self) -> str:
+        return f"<FlowTable of {self.flow!r}>"
+
+
+class Flows:
+    """All the flows of one engine.
+
+    Args:
+        flows: The flows in order of arbitration.
+        codec_of: Makes the codec of a flow's data.
+
+    Attributes:
+        tables: By name, those too that are only called by others.
+        entries: The flows that may be entered, in order.
+
+    Raises:
+        DefinitionError: If two flows share a name, or one names what another does not have.
+    """
+
+    def __init__(self, flows: Iterable[Flow[Any]], codec_of: Callable[[Flow[Any]], Codec]) -> None:
+        attached = tuple(flows)
+        for flow in attached:
+            if not isinstance(flow, Flow):
+                raise DefinitionError(f"{flow!r} is no Flow", place=None, remedy="Pass the flows themselves")
+        self.tables: dict[str, FlowTable] = {}
+        known = together(attached)
+        for flow in known.values():
+            edges = {handler: edges_of(handler, flow, known) for handler in flow.handlers}
+            self.tables[flow.name] = FlowTable(flow, codec_of(flow), edges)
+        self.entries = tuple(self.tables[flow.name] for flow in attached)
+        self._by_group = {
+            id(state): [t.name for t in self.tables.values() if t.flow.states.get(state.name) is state]
+            for table in self.tables.values()
+            for state in table.flow.states.values()
+        }
+        self._check_key_rules()
+
+    def key_rules(self) -> tuple[KeyBy, ...]:
+        """The key rules in use, in flow order."""
+        return tuple(dict.fromkeys(table.flow.key for table in self.entries))
+
+    def find(self, flow: "Flow[Any] | str") -> FlowTable | None:
+        """The table of a flow, given itself or its name."""
+        table = self.tables.get(flow if isinstance(flow, str) else flow.name)
+        return None if table is None or (isinstance(flow, Flow) and table.flow is not flow) else table
+
+    def target(self, table: FlowTable, state: str | State) -> tuple[FlowTable, str] | None:
+        """The flow and the name of the state that a handler of `table` names, `None` if there is none."""
+        if isinstance(state, State):
+            return self._target_of(table, state)
+        if state in table.rules:
+            return table, state
+        flow, slash, name = state.partition("/")
+        other = self.tables.get(flow) if slash else None
+        return (other, name) if other is not None and name in other.rules else None
+
+    def _target_of(self, table: FlowTable, state: State) -> tuple[FlowTable, str] | None:
+        name = state.name
+        if table.flow.states.get(name) is state:
+            return table, name
+        owners = [state.flow] if state.flow is not None else self._by_group.get(id(state), [])
+        if len(owners) == 1 and (other := self.tables.get(owners[0])) and name in other.rules:
+            return other, name
+        # An equal state that was made elsewhere (a group without `states=`) still is its name.
+        return (table, name) if state.flow is None and name in table.rules else None
+
+    def nearest(self, table: FlowTable, state: str) -> str:
+        """A sentence with the name that was probably meant."""
+        near = difflib.get_close_matches(state, list(table.rules), n=1)
+        return f"Did you mean {near[0]!r}?" if near else f"It has {', '.join(table.rules) or 'no states'}."
+
+    def _check_key_rules(self) -> None:
+        for table in self.tables.values():
+            for handler, edges in table.edges.items():
+                for target in edges.targets:
+                    other = self.tables.get(target.flow)
+                    if target.kind == "transition" and other and other.flow.key is not table.flow.key:
+                        raise DefinitionError(
+                            f"a transition leads from flow {table.name!r} ({table.flow.key}) to "
+                            f"{target.flow}/{target.state} ({other.flow.key})",
+                            place=handler.place,
+                            remedy="Give both flows the same key rule, or use ctx.send",
+                        )
+
+
+def _in_order(handlers: list[Handler], state: State) -> Iterator[Handler]:
+    for covers in (_names, _names_group_of, _names_any):
+        yield from (h for h in handlers if any(covers(selector, state) for selector in h.selectors))
+
+
+def _names(selector: Selector, state: State) -> bool:
+    return isinstance(selector, str | State) and selector == state.name
+
+
+def _names_group_of(selector: Selector, state: State) -> bool:
+    return (
+        isinstance(selector, type) and issubclass(selector, StatesGroup) and state in set(selector.states())
+    )
+
+
+def _names_any(selector: Selector, _state: State) -> bool:
+    return selector is ANY
+
+
+def _covers(selector: Selector, state: State) -> bool:
+    return _names(selector, state) or _names_group_of(selector, state) or _names_any(selector, state)
+
+
+def _rules(flow: Flow[Any], state: State) -> Rules:
+    def covering(hooks: list[Hook]) -> tuple[Hook, ...]:
+        return tuple(hook for hook in hooks if any(_covers(selector, state) for selector in hook.selectors))
+
+    ttl = seconds_of(state.ttl, f"state {state.name!r}", flow.place)
+    if ttl == "inherit":
+        ttl = seconds_of(flow.ttl, f"flow {flow.name!r}", flow.place)
+    enter = covering(flow.enter_hooks)
+    silent = not enter and state.prompt is None and state.job is None
+    alone = DEFAULT_TTL.total_seconds() if isinstance(ttl, str) else ttl
+    return Rules(
+        state,
+        rows_of_buttons(state.buttons),
+        ttl,
+        enter,
+        covering(flow.exit_hooks),
+        alone,
+        silent,
+        covering(flow.invariants),
+    )
+
+
+def _renamed(flow: Flow[Any]) -> dict[str, str]:
+    renamed: dict[str, str] = {}
+    for state in flow.states.values():
+        for old in state.was:
+            if not isinstance(old, str) or not old:
+                raise flow.error(f"state {state.name!r} has was={old!r}", "List old names, texts")
+            if old in flow.states or old in renamed:
+                raise flow.error(
+                    f"state {state.name!r} has was={old!r}, which is still a name of a state",
+                    "Rename one, or remove it from was=",
+                )
+            renamed[old] = state.name
+    return renamed
+
+
+def _initial(flow: Flow[Any]) -> str | None:
+    if flow.initial is None:
+        return next(iter(flow.states), None)
+    name = str(flow.initial)
+    if name not in flow.states:
+        near = difflib.get_close_matches(name, list(flow.states), n=1)
+        raise flow.error(
+            f"initial={name!r} is no state of it", f"Did you mean {near[0]!r}?" if near else "Declare it"
+        )
+    return name
+
+
+def effective_ttl(frames: Iterable[tuple[FlowTable, str | None]]) -> float | None:
+    """Idle seconds of a conversation, `None` for never.
+
+    Args:
+        frames: Flow and state of each frame, the running one first.
+    """
+    for table, state in frames:
+        rules = table.rules.get(state) if state is not None else None
+        ttl = rules.ttl if rules else table.ttl
+        if not isinstance(ttl, str):
+            return ttl
+    return DEFAULT_TTL.total_seconds()

@@ -1,0 +1,454 @@
+"""One event and one row: offers the event, calls what wants it, and gathers what has to be committed.
+
+Between two commits nothing here is visible to anyone: an exception leaves the row as it was loaded.
+"""
+
+import inspect
+import logging
+from collections.abc import Callable, Iterable
+from contextvars import ContextVar
+from typing import Any, Protocol
+
+from msgspec import structs
+
+from fsmkit.access import Hand
+from fsmkit.context import Context, Say, Wish, as_reply
+from fsmkit.effects import Address, Answer, Reply
+from fsmkit.errors import HandlerRefused, InvalidResult, InvariantBroken, OrphanedConversation
+from fsmkit.events import ChatEvent, Crashed, Pressed, Timeout
+from fsmkit.interpreter import Advance, Step, advance, check_shape, select
+from fsmkit.keys import Key
+from fsmkit.model import Frame, Mail, Row
+from fsmkit.moves import Due, Left, Moves
+from fsmkit.table import Flows, FlowTable
+from fsmkit.upgrade import Orphan, is_current, lift
+
+_log = logging.getLogger("fsmkit")
+
+PASS = ("pass",)
+
+
+class World(Protocol):
+    """What turns look at: the engine.
+
+    Attributes:
+        flows: All flows.
+        resources: What handlers find in `ctx.resources`.
+        check_invariants: Whether `@flow.invariant` functions are asked after each step.
+    """
+
+    flows: Flows
+    resources: Any
+    check_invariants: bool
+
+    def new_run(self) -> int:
+        """A number for a run, different each time."""
+        ...
+
+    def table_of(self, flow: Any) -> FlowTable:
+        """A flow made ready; raises UnknownState if it is not attached."""
+        ...
+
+
+class Turn:
+    """The handling of one event under one lease.
+
+    Args:
+        world: The flows, and what else belongs to the engine.
+        key: Whose row.
+        row: The row as loaded.
+        event: The event.
+        telegram: PTB's context for it, if any.
+
+    Attributes:
+        row: The row as it would be committed now.
+        name: The conversation in which the last step ended.
+        wishes: What was asked for, in order.
+        deletes: Messages that states left behind.
+        jobs: Jobs of states that were entered.
+        tidy: Effects that came of receipts of earlier messages.
+        letters: Events whose time has come.
+        changed: Whether there is something to commit.
+        over: Whether it has ended.
+    """
+
+    __slots__ = (
+        "changed",
+        "deletes",
+        "event",
+        "flows",
+        "jobs",
+        "key",
+        "letters",
+        "name",
+        "now",
+        "over",
+        "row",
+        "telegram",
+        "tidy",
+        "wishes",
+        "world",
+    )
+
+    def __init__(self, world: World, key: Key, row: Row, event: Any, telegram: Any, now: float) -> None:
+        self.world = world
+        self.flows = world.flows
+        self.key = key
+        self.row = row
+        self.event = event
+        self.telegram = telegram
+        self.now = now
+        self.name = ""
+        self.wishes: list[Wish] = []
+        self.deletes: list[Left] = []
+        self.jobs: list[Due] = []
+        self.changed = False
+        self.over = False
+        self.tidy: list[Any] = []
+        self.letters: list[Mail] = []
+
+    @property
+    def resources(self) -> Any:
+        """What the engine was given for handlers."""
+        return self.world.resources
+
+    def new_run(self) -> int:
+        """A number for a run."""
+        return self.world.new_run()
+
+    @property
+    def address(self) -> Address | None:
+        """Where the event came from."""
+        return self.event.address if isinstance(self.event, ChatEvent) else None
+
+    @property
+    def lang(self) -> str | None:
+        """The person's language: as the event has it, else as the last message had it."""
+        addresses = [self.address, *(snapshot.address for snapshot in reversed(self.row.snapshots.values()))]
+        return next((address.lang for address in addresses if address is not None and address.lang), None)
+
+    def lift(self) -> None:
+        """Brings the row to the versions that run; conversations that do not fit are ended or raise.
+
+        Raises:
+            StoredByNewerVersion: If a newer worker wrote it.
+            OrphanedConversation: If one does not fit and its flow says so.
+        """
+        if is_current(self.flows, self.row):
+            return
+        self.row, orphans = lift(self.flows, self.row)
+        for orphan in orphans:
+            self.end_orphan(orphan)
+
+    def end_orphan(self, orphan: Orphan) -> None:
+        """Ends a conversation that no longer fits, as its flow says."""
+        flow = orphan.table.flow
+        if flow.on_orphan == "raise":
+            raise orphan.error
+        _log.warning("%s: the conversation of %s is ended: %s", flow.name, self.key, orphan.error)
+        snapshot = self.row.snapshots.get(orphan.name)
+        if snapshot is None:
+            return
+        text = flow.text_for("lost", snapshot.address.lang if snapshot.address else None)
+        if text and snapshot.active:
+            self.wishes.append(Say(Reply(text)))
+            self.name = orphan.name
+        kept = {name: other for name, other in self.row.snapshots.items() if name != orphan.name}
+        self.row = structs.replace(self.row, snapshots=kept)
+        self.changed = True
+
+    def answers(self) -> list[Answer]:
+        """What was asked for and needs no commit: answers to presses."""
+        return [wish for wish in self.wishes if isinstance(wish, Answer)]
+
+    async def offer(
+        self,
+        event: Any,
+        *,
+        within: str | None = None,
+        only: str | None = None,
+        entries: Iterable[FlowTable] | None = None,
+    ) -> Advance | None:
+        """Offers an event to the handlers that want it, until one does not pass.
+
+        Returns:
+            What its step did, `None` if nobody took the event.
+
+        Raises:
+            Exception: What a handler raised, with flow, state, key and place as notes.
+        """
+        while True:  # once more after a conversation was found not to fit
+            try:
+                for step in select(self.flows, self.row, event, entries=entries, within=within, only=only):
+                    base, mark = self.row, (len(self.wishes), len(self.deletes), len(self.jobs), self.changed)
+                    try:
+                        moved = await self._try(step, event)
+                    except _Unfit:
+                        self._take_back(base, mark)
+                        raise
+                    except Exception as error:
+                        return await self._crashed(step, event, error, base, mark)
+                    if moved is not None:
+                        return moved
+                    self._take_back(base, mark)
+                return None
+            except _Unfit as unfit:
+                self.end_orphan(unfit.orphan)
+
+    async def expire(self, name: str, event: Timeout) -> None:
+        """Gives a conversation its timeout; with nobody to take it, the conversation ends."""
+        if await self.offer(event, within=name) is not None or name not in self.row.snapshots:
+            return
+        await self.close(name, "expired")
+
+    async def close(self, name: str, text: str | None = None) -> None:
+        """Ends a conversation, running its `on_exit` hooks and telling the person one of the flow's texts."""
+        moves = Moves(self.flows, self.row, self.now, 0)
+        snapshot = self.row.snapshots[name]
+        moves.close(name)
+        self.row = moves.result()
+        self.name = name
+        self.changed = True
+        self.deletes.extend(moves.deletes)
+        await self._perform(moves.due, None)
+        table = self.flows.tables.get(name)
+        said = (
+            table.flow.text_for(text, snapshot.address.lang if snapshot.address else None)
+            if table and text
+            else None
+        )
+        if said:
+            self.wishes.append(Say(Reply(said)))
+
+    async def otherwise(self) -> bool:
+        """Says what the running state says to a message that nobody took."""
+        for name in reversed(self.row.snapshots):
+            snapshot = self.row.snapshots[name]
+            frame = snapshot.frames[-1]
+            table = self.flows.tables.get(frame.flow)
+            if frame.state is None or table is None:
+                continue
+            said = table.rules[frame.state].state.otherwise
+            if said is None:
+                continue
+            moves = Moves(self.flows, self.row, self.now, 0)
+            self._follow_answer(name, len(snapshot.frames) - 1, table, frame)
+            moves.row = self.row
+            moves.snapshots = dict(self.row.snapshots)
+            moves.keep(name, len(snapshot.frames) - 1, None)
+            self.row = moves.result()
+            self.name = name
+            self.changed = True
+            await self._perform([Due("otherwise", said, table, frame, table.flow.place)], None)
+            return True
+        return False
+
+    def refuse(self, pressed: Pressed) -> bool:
+        """Answers a press that must change nothing: of an earlier state, or of a run that is over."""
+        if pressed.menu:
+            return False
+        snapshot = self.row.snapshots.get(pressed.flow)
+        if snapshot is None or not snapshot.active:
+            good = pressed.run == 0 and pressed.value is not None
+        else:
+            frame = snapshot.frames[-1]
+            good = (pressed.run, pressed.entry) == (snapshot.run, frame.entry & 0xFFFF)
+            if good and pressed.value is None:
+                good = pressed.position < len(frame.values)
+                if good:
+                    self.event.value = frame.values[pressed.position]
+        if good:
+            return False
+        table = self.flows.tables[pressed.flow]
+        self.wishes.append(Answer(table.flow.text_for("stale", self.event.address.lang) or ""))
+        return True
+
+    # -- one step ----------------------------------------------------------------------------------
+
+    async def _try(self, step: Step, event: Any) -> Advance | None:
+        """Calls a handler and applies its result; `None` if it passed."""
+        table, frame = step.table, step.frame
+        if table.ephemeral and frame is not None:
+            self._follow_answer(step.name, step.depth, table, frame)
+        ctx = self._context(table, frame, event, step.match)
+        try:
+            result = step.handler.function(event, ctx)
+            if type(result) is not tuple and result is not None and inspect.isawaitable(result):
+                result = await result
+        finally:
+            ctx.over = True
+        if type(result) is tuple and result:
+            if result == PASS:
+                return None
+            if result[0] == "error":
+                raise _refusal(step, result)
+        moved = advance(self.flows, self.row, step, result, self.now, self.world.new_run())
+        self.row = moved.row
+        self.name = moved.name
+        self.changed = True
+        self.wishes += ctx.wishes
+        self.deletes += moved.deletes
+        if moved.due:
+            await self._perform(moved.due, self.event)
+        if moved.follow_up is not None:
+            await self._return(moved)
+        if self.world.check_invariants:
+            await self._check_invariants(moved.name)
+        return moved
+
+    async def _check_invariants(self, name: str) -> None:
+        """Raises InvariantBroken if the data of a conversation are wrong by its flows' own word."""
+        snapshot = self.row.snapshots.get(name)
+        for frame in snapshot.frames if snapshot is not None else ():
+            table = self.flows.tables.get(frame.flow)
+            if table is None or frame.state is None:
+                continue
+            for hook in table.rules[frame.state].invariants:
+                ctx = self._context(table, frame, self.event, None)
+                try:
+                    held = await _call(hook.function, ctx) is not False
+                except AssertionError as error:
+                    raise InvariantBroken(str(error), table.name, frame.state, hook.place) from error
+                if not held:
+                    raise InvariantBroken("", table.name, frame.state, hook.place)
+
+    async def _crashed(
+        self, step: Step, event: Any, error: Exception, base: Row, mark: "_Mark"
+    ) -> Advance | None:
+        """Takes everything back and asks the flow's `Crashed` handlers; with none the error goes on."""
+        self._take_back(base, mark)
+        _annotate(error, step, self.key)
+        if not isinstance(event, Crashed):
+            moved = await self.offer(Crashed(error, event), within=step.name)
+            if moved is not None:
+                return moved
+        if isinstance(error, HandlerRefused) and not isinstance(self.event, Timeout):  # that is tried again
+            _log.warning("%s; nothing was changed for %s", error, self.key)
+            self.name = step.name
+            return Advance(base, [], [], None, step.name, False)
+        raise error
+
+    def _take_back(self, base: Row, mark: "_Mark") -> None:
+        self.row = base
+        wishes, deletes, jobs, self.changed = mark
+        del self.wishes[wishes:], self.deletes[deletes:], self.jobs[jobs:]
+
+    async def _return(self, moved: Advance) -> None:
+        """Tells a caller of its sub-flow's end; its prompt is said again unless it goes on from there."""
+        taken = await self.offer(moved.follow_up, within=moved.name)
+        if taken is not None and taken.moved:
+            return
+        if self.row.snapshots[moved.name].active:
+            moves = Moves(self.flows, self.row, self.now, 0)
+            moves.prompt(moved.name)
+            await self._perform(moves.due, self.event)
+        else:  # it was called from no state, and went nowhere after the return
+            await self.close(moved.name)
+
+    async def _perform(self, due: Iterable[Due], event: Any) -> None:
+        """Calls hooks and prompts in their order; what they ask for joins this commit."""
+        for call in due:
+            if call.kind == "job":
+                self.jobs.append(call)
+                continue
+            if not callable(call.function):
+                self.wishes.append(_said(call, call.function))
+                continue
+            ctx = self._context(call.table, call.frame, self.event if event is None else event, None)
+            said = await _call(call.function, ctx)
+            self.wishes.extend(ctx.wishes)
+            if call.kind in ("prompt", "otherwise"):
+                if said is not None:
+                    self.wishes.append(_said(call, said))
+            elif said is not None:
+                raise InvalidResult(
+                    f"a hook returned {said!r}; hooks return nothing, handlers say where to go",
+                    flow=call.table.name,
+                    state=call.frame.state,
+                    place=call.place,
+                )
+
+    def _context(self, table: FlowTable, frame: Frame | None, event: Any, match: Any) -> Context[Any]:
+        if frame is None:
+            data, state, previous = table.codec.initial(), None, None
+        else:
+            try:
+                data = table.codec.decode(frame.data)
+            except ValueError as error:
+                raise _Unfit(
+                    Orphan(
+                        self.name_of(frame), table, OrphanedConversation(table.name, frame.state, str(error))
+                    )
+                ) from error
+            state = frame.state
+            previous = frame.history[-1] if frame.history else None
+            if previous is not None and previous not in table.rules:
+                previous = table.renamed.get(previous, previous)
+        return Context(data, state, previous, match, table.name, event, self)
+
+    def name_of(self, frame: Frame) -> str:
+        """The conversation in which a frame stands."""
+        for name, snapshot in self.row.snapshots.items():
+            if any(other is frame for other in snapshot.frames):
+                return name
+        return frame.flow
+
+    def hand(self, flow: Any, ctx: Context[Any]) -> Hand:
+        """`ctx.at(flow)`: another flow of the same key."""
+        table = self.world.table_of(flow)
+        return Hand(self, table, own=ctx.flow)
+
+    def _follow_answer(self, name: str, depth: int, table: FlowTable, frame: Frame) -> None:
+        """In an ephemeral state the person's answers are deleted with the prompt."""
+        event = self.event
+        rules = table.rules.get(frame.state or "")
+        if rules is None or not rules.state.ephemeral or not isinstance(event, ChatEvent):
+            return
+        if event.is_new_message and event.message_id is not None and event.message_id not in frame.trail:
+            snapshot = self.row.snapshots[name]
+            followed = structs.replace(frame, trail=(*frame.trail, event.message_id))
+            frames = (*snapshot.frames[:depth], followed, *snapshot.frames[depth + 1 :])
+            snapshots = {**self.row.snapshots, name: structs.replace(snapshot, frames=frames)}
+            self.row = structs.replace(self.row, snapshots=snapshots)
+
+
+_Mark = tuple[int, int, int, bool]
+
+
+class _Unfit(Exception):
+    """Stored data do not fit the flow; found when they were to be shown to a handler."""
+
+    def __init__(self, orphan: Orphan) -> None:
+        self.orphan = orphan
+
+
+async def _call(function: Callable[[Any], Any], ctx: Context[Any]) -> Any:
+    """Calls a hook or a prompt, sync or async; its context is over when it returns."""
+    try:
+        result = function(ctx)
+        return await result if inspect.isawaitable(result) else result
+    finally:
+        ctx.over = True
+
+
+def _refusal(step: Step, result: Any) -> HandlerRefused:
+    reason = check_shape(step, result)[1]
+    return HandlerRefused(reason, flow=step.table.name, state=step.state, place=step.handler.place)
+
+
+current_turn: ContextVar[Turn | None] = ContextVar("fsmkit_turn", default=None)
+
+
+def _said(call: Due, said: Any) -> Say:
+    rules = call.table.rules[call.frame.state or ""]
+    buttons = rules.buttons if call.kind == "prompt" else ()
+    if isinstance(said, Reply) and said.buttons:
+        buttons = ()
+    return Say(as_reply(said, buttons=buttons), ephemeral=rules.state.ephemeral)
+
+
+def _annotate(error: BaseException, step: Step, key: Key) -> None:
+    handler = f"{step.handler.name} ({step.handler.place})"
+    note = f"fsmkit: flow {step.table.name!r}, state {step.state!r}, key {key}, handler {handler}"
+    if note not in getattr(error, "__notes__", ()):
+        error.add_note(note)

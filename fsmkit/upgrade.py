@@ -1,0 +1,101 @@
+"""What was stored by an older version, lifted to the one that runs; what no longer fits, named.
+
+Pure. Rows are lifted when they are read; the next commit stores them so.
+"""
+
+from typing import Any
+
+import attrs
+
+from fsmkit.errors import OrphanedConversation, StoredByNewerVersion
+from fsmkit.model import Frame, Row, Snapshot
+from fsmkit.table import Flows, FlowTable
+
+
+@attrs.frozen
+class Orphan:
+    """A stored conversation that no longer fits.
+
+    Attributes:
+        name: Name of the conversation.
+        table: The flow that does not fit.
+        error: What is wrong with it.
+    """
+
+    name: str
+    table: FlowTable
+    error: OrphanedConversation
+
+
+def is_current(flows: Flows, row: Row) -> bool:
+    """Whether nothing in the row needs lifting (the ordinary case, so it is asked first)."""
+    tables = flows.tables
+    for snapshot in row.snapshots.values():
+        for frame in snapshot.frames:
+            table = tables.get(frame.flow)
+            if table is not None and (
+                frame.version != table.version or (frame.state is not None and frame.state not in table.rules)
+            ):
+                return False
+    return True
+
+
+def lift(flows: Flows, row: Row) -> tuple[Row, tuple[Orphan, ...]]:
+    """The row in the versions that run, and the conversations that do not fit them.
+
+    Flows that are not known here are carried through untouched.
+
+    Raises:
+        StoredByNewerVersion: If a newer worker wrote it; nothing may be changed.
+    """
+    snapshots: dict[str, Snapshot] = {}
+    orphans: list[Orphan] = []
+    for name, snapshot in row.snapshots.items():
+        frames: list[Frame] = []
+        for frame in snapshot.frames:
+            table = flows.tables.get(frame.flow)
+            if table is None:
+                frames.append(frame)
+                continue
+            try:
+                frames.append(_lift_frame(table, frame))
+            except OrphanedConversation as error:
+                orphans.append(Orphan(name, table, error))
+                frames.append(frame)
+        snapshots[name] = Snapshot(
+            tuple(frames), snapshot.run, snapshot.entries, snapshot.deadline, snapshot.address, snapshot.tries
+        )
+    return Row(snapshots, row.seen, row.keep, row.serial, row.views, row.later), tuple(orphans)
+
+
+def _lift_frame(table: FlowTable, frame: Frame) -> Frame:
+    if frame.version > table.version:
+        raise StoredByNewerVersion(table.name, frame.version, table.version)
+    state, raw = frame.state, frame.data
+    if frame.version < table.version:
+        state, plain = _migrate(table, frame)
+        try:
+            raw = table.codec.from_plain(plain)
+        except ValueError as error:
+            raise OrphanedConversation(table.name, frame.state, str(error)) from error
+    if state is not None and state not in table.rules:
+        state = table.renamed.get(state, state)
+        if state not in table.rules:
+            raise OrphanedConversation(table.name, frame.state, "the flow has no such state")
+    history = tuple(table.renamed.get(old, old) for old in frame.history)
+    return Frame(frame.flow, table.version, state, raw, history, frame.entry, frame.values, frame.trail)
+
+
+def _migrate(table: FlowTable, frame: Frame) -> tuple[str | None, Any]:
+    state, plain = frame.state, table.codec.plain(frame.data)
+    for version in range(frame.version, table.version):
+        function = table.flow.migrations.get(version)
+        if function is None:
+            continue
+        try:
+            state, plain = function(state, plain)
+        except Exception as error:
+            raise OrphanedConversation(
+                table.name, frame.state, f"migrate({version}) raised {type(error).__name__}: {error}"
+            ) from error
+    return str(state) if state is not None else None, plain
