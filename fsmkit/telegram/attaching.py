@@ -1,0 +1,99 @@
+"""`attach`: puts flows onto a PTB application."""
+
+import sys
+from typing import Any
+
+from telegram.ext import Application, ExtBot
+
+from fsmkit.clock import Clock
+from fsmkit.engine import Engine
+from fsmkit.errors import DefinitionError
+from fsmkit.flow import Flow
+from fsmkit.keys import Key
+from fsmkit.places import calling_place
+from fsmkit.stores import Store
+from fsmkit.telegram.buttons import ButtonCodec
+from fsmkit.telegram.delivery import Delivery
+from fsmkit.telegram.handler import FlowHandler, UnclaimedPresses
+from fsmkit.telegram.life import AnyApplication, Life, group_taken
+
+
+def attach(
+    app: AnyApplication,
+    *flows: Flow[Any],
+    store: Store | None = None,
+    clock: Clock | None = None,
+    group: int = -1,
+    resources: Any = None,
+    answer_unclaimed: bool = True,
+    **options: Any,
+) -> Engine:
+    """Puts flows onto an application: its updates come to them first, in one group of their own.
+
+    Args:
+        app: The application, built and not yet running.
+        flows: The flows, in order of arbitration.
+        store: Where conversations are kept; by default in memory, where they are lost with the process.
+        clock: Where the time comes from.
+        group: The group of the one handler; it must stay alone in it.
+        resources: What handlers find in `ctx.resources`.
+        answer_unclaimed: Whether presses that no handler of the bot wants are answered.
+        options: Further arguments of `Engine`.
+
+    Returns:
+        The engine, for events from outside; it starts and stops with the application.
+
+    Raises:
+        DefinitionError: If the flows do not fit together, or the application cannot take them.
+    """
+    _check(app, group)
+    bot = app.bot
+    names = {flow.name for flow in flows if isinstance(flow, Flow)}
+    late = _Late()
+    engine = Engine(*flows, store=store, clock=clock, deliver=late, resources=resources, **options)
+    buttons = ButtonCodec(bot.token, names | set(engine.flows.tables))
+    delivery = late.delivery = Delivery(bot, buttons)
+    engine.bot = int(bot.token.partition(":")[0]) if bot.token.partition(":")[0].isdigit() else bot.token
+    engine.busy = lambda: not app.update_queue.empty()
+
+    def telegram_for(key: Key) -> Any:
+        chat, user = (part if isinstance(part, int) else None for part in (key.chat, key.user))
+        return app.context_types.context(application=app, chat_id=chat, user_id=user)
+
+    async def on_error(_key: Key, _event: Any, error: Exception) -> None:
+        await app.process_error(None, error)
+
+    engine.telegram_for = telegram_for
+    engine.on_error = on_error
+    life = Life(app, engine)
+    app.add_handler(FlowHandler(engine, delivery, buttons, life, group), group)
+    if answer_unclaimed:
+        app.add_handler(UnclaimedPresses(app, delivery), sys.maxsize)
+    return engine
+
+
+class _Late:
+    """Delivery, which needs the engine's flows for its buttons, as the engine needs it for its outbox."""
+
+    delivery: Delivery
+
+    def __call__(self, key: Key, effect: Any) -> Any:
+        return self.delivery(key, effect)
+
+
+def _check(app: Any, group: int) -> None:
+    place = calling_place()
+    if not isinstance(app, Application):
+        raise DefinitionError(
+            f"attach() takes an Application first, got {app!r}",
+            place=place,
+            remedy="Write attach(Application.builder().token(...).build(), flow)",
+        )
+    if isinstance(app.bot, ExtBot) and app.bot.callback_data_cache is not None:
+        raise DefinitionError(
+            "the application has arbitrary_callback_data=True, which replaces fsmkit's own callback data",
+            place=place,
+            remedy="Remove it: fsmkit's buttons carry values of any length by themselves",
+        )
+    if app.handlers.get(group):
+        raise group_taken(group, f"it has {app.handlers[group][0]!r} already")

@@ -1,0 +1,270 @@
+"""`TelegramEvent`: what a handler needs of a Telegram update, read once.
+
+Only attributes of the update are read, never PTB's `effective_*` properties, which look through all of
+them. Which conversation an event belongs to follows from its chat, user and thread by `KeyBy`.
+"""
+
+import re
+from typing import Any
+
+from telegram import CallbackQuery, Message, MessageEntity, Update, User
+
+from fsmkit.effects import Address
+from fsmkit.events import ChatEvent, Pressed
+
+_COMMAND = re.compile(r"/([A-Za-z0-9_]{1,32})(?:@([A-Za-z0-9_]+))?(?![\w@/])")
+
+CONTENTS = (
+    "photo",
+    "animation",  # stands before `document`, which Telegram fills in too
+    "document",
+    "sticker",
+    "video",
+    "video_note",
+    "voice",
+    "audio",
+    "venue",  # likewise before `location`
+    "location",
+    "contact",
+    "poll",
+    "dice",
+    "web_app_data",
+)
+"""Kinds of content, in the order in which they are looked for."""
+
+OTHER_CONTENTS = ("story", "game", "invoice", "paid_media", "checklist", "users_shared", "chat_shared")
+
+MESSAGES = ("message", "channel_post", "business_message")
+EDITED = ("edited_message", "edited_channel_post", "edited_business_message")
+OTHERS = {
+    "inline_query": "inline",
+    "poll_answer": "poll_answer",
+    "my_chat_member": "my_chat_member",
+    "chat_member": "chat_member",
+    "chat_join_request": "chat_join_request",
+    "message_reaction": "message_reaction",
+    "pre_checkout_query": "pre_checkout_query",
+    "shipping_query": "shipping_query",
+    "chosen_inline_result": "chosen_inline_result",
+    "purchased_paid_media": "purchased_paid_media",
+}
+"""Kinds of the other updates that come from a person."""
+
+
+class TelegramEvent(ChatEvent):
+    """A Telegram update, as handlers see it.
+
+    Attributes:
+        kind: `text`, `command`, `photo`, … (see `fsmkit.events.MESSAGE_KINDS`), `button`, `raw_button`,
+            `edited`, `inline`, `poll_answer`, …
+        text: The text of a message, `None` without one.
+        caption: The caption of a photo, document, …
+        command: The command's name in lower case, without slash and bot name.
+        args: The words after the command.
+        value: The value of a pressed button; for somebody else's button its callback data.
+        user: Who did it; `None` for channel posts, anonymous admins and the like.
+        chat_id: Chat id, `None` where there is no chat.
+        user_id: The user's id.
+        thread_id: Forum topic id.
+        business_id: Business connection id.
+        message_id: Id of the message; for a press of the one that shows the button.
+        date: Seconds since 1970, UTC; `None` where Telegram does not say (presses).
+        address: Where answers go.
+        pressed: For a press of one of fsmkit's buttons, what that was bound to.
+        update: The `telegram.Update` itself.
+        id: `("tg", update_id)`.
+    """
+
+    # Class attributes instead of slots: most events leave most of them as they are.
+    message: Message | None = None
+    user: User | None = None
+    chat_id: int | None = None
+    user_id: int | None = None
+    thread_id: int | None = None
+    business_id: str | None = None
+    message_id: int | None = None
+    text: str | None = None
+    command: str | None = None
+    value: str | None = None
+    pressed: Pressed | None = None
+    address: Address
+    update: Update
+
+    def __init__(self, update: Update, kind: str) -> None:
+        self.update = update
+        self.kind = kind
+
+    @property
+    def date(self) -> float | None:
+        """When it was done, in seconds since 1970, UTC; `None` where Telegram does not say (presses)."""
+        when = getattr(self.content_of_update, "edit_date", None) or getattr(
+            self.content_of_update, "date", None
+        )
+        return when.timestamp() if when is not None else None
+
+    @property
+    def args(self) -> list[str]:
+        """The words after the command."""
+        return self.text.split()[1:] if self.command is not None and self.text else []
+
+    @property
+    def content_of_update(self) -> Any:
+        """The message, the query, the answer, … that the update brought; `None` for a press."""
+        if self.update.callback_query is not None:
+            return None
+        if self.message is not None:
+            return self.message
+        return next(
+            (found for name in OTHERS if (found := getattr(self.update, name, None)) is not None), None
+        )
+
+    @property
+    def id(self) -> tuple[str, int]:
+        """What it is recognised by when it comes again."""
+        return ("tg", self.update.update_id)
+
+    @property
+    def caption(self) -> str | None:
+        """The caption of a photo, document, …"""
+        return self.message.caption if self.message is not None else None
+
+    @property
+    def file_id(self) -> str | None:
+        """The file id of what was sent; of a photo the largest size."""
+        content = self.content
+        if isinstance(content, tuple):
+            content = content[-1] if content else None
+        return getattr(content, "file_id", None)
+
+    @property
+    def content(self) -> Any:
+        """What was sent beside text: PTB's `Location`, `Contact`, `Document`, a tuple of `PhotoSize`, …"""
+        return getattr(self.message, self.kind, None) if self.kind in CONTENTS else None
+
+    def __repr__(self) -> str:
+        shown = self.text if self.text is not None else self.value
+        return f"<TelegramEvent {self.kind} {shown!r} of user {self.user_id} in chat {self.chat_id}>"
+
+
+def read_update(update: Update, username: str | None) -> TelegramEvent | None:
+    """The event of an update; `None` if no person could have a conversation through it.
+
+    Args:
+        update: The update.
+        username: The bot's user name, to tell its commands from another bot's.
+    """
+    message = update.message
+    if message is not None:
+        return _message(update, message, username)
+    query = update.callback_query
+    if query is not None:
+        return _press(update, query)
+    for name in MESSAGES:
+        message = getattr(update, name)
+        if message is not None:
+            return _message(update, message, username)
+    for name in EDITED:
+        message = getattr(update, name)
+        if message is not None:
+            event = TelegramEvent(update, "edited")
+            event.text = message.text
+            _place(event, message)
+            return event
+    return _other(update)
+
+
+def _message(update: Update, message: Message, username: str | None) -> TelegramEvent:
+    text = message.text
+    event = TelegramEvent(update, "text" if text is not None else _kind(message))
+    event.text = text
+    if text is not None and text[:1] == "/":
+        _command(event, message, text, username)
+    _place(event, message)
+    return event
+
+
+def _kind(message: Message) -> str:
+    for name in CONTENTS:
+        if getattr(message, name):
+            return name
+    return "other" if any(getattr(message, name, None) for name in OTHER_CONTENTS) else "service"
+
+
+def _command(event: TelegramEvent, message: Message, text: str, username: str | None) -> None:
+    """Reads a command; one that is meant for another bot is of a kind that nothing wants."""
+    entities = message.entities
+    if entities and not any(e.type == MessageEntity.BOT_COMMAND and e.offset == 0 for e in entities):
+        return  # written as code, for example
+    found = _COMMAND.match(text)
+    if found is None:
+        return
+    if found[2] is not None and (username is None or found[2].lower() != username.lower()):
+        event.kind = "other_command"
+        return
+    event.kind = "command"
+    event.command = found[1].lower()
+
+
+def _place(event: TelegramEvent, message: Any) -> None:
+    event.message = message
+    event.message_id = message.message_id
+    # Anonymous admins, channel senders and linked posts share an account: it is no person.
+    user = message.from_user if message.sender_chat is None else None
+    thread = message.message_thread_id if message.is_topic_message else None
+    _locate(event, message.chat.id, user, thread, message.business_connection_id)
+
+
+def _press(update: Update, query: CallbackQuery) -> TelegramEvent:
+    event = TelegramEvent(update, "raw_button")
+    event.value = query.data
+    message = query.message
+    if message is None:  # under an inline message: which chat it stands in, Telegram does not say
+        event.user = query.from_user
+        event.address = Address(
+            query.from_user.id, None, None, query.from_user.id, query.from_user.language_code
+        )
+        return event
+    event.message_id = message.message_id
+    thread, business = None, None
+    if isinstance(message, Message):  # an inaccessible one has neither
+        event.message = message
+        thread = message.message_thread_id if message.is_topic_message else None
+        business = message.business_connection_id
+    _locate(event, message.chat.id, query.from_user, thread, business)
+    return event
+
+
+def _other(update: Update) -> TelegramEvent | None:
+    for name, kind in OTHERS.items():
+        content: Any = getattr(update, name, None)
+        if content is None:
+            continue
+        event = TelegramEvent(update, kind)
+        user = getattr(content, "from_user", None) or getattr(content, "user", None)
+        # A request to join is a conversation with the person, not one in the group.
+        chat = None if kind == "chat_join_request" else getattr(content, "chat", None)
+        event.text = getattr(content, "query", None)
+        _locate(event, chat.id if chat is not None else None, user, None, None)
+        return event
+    return None
+
+
+def _locate(
+    event: TelegramEvent, chat: int | None, user: User | None, thread: int | None, business: str | None
+) -> None:
+    event.user = user
+    event.chat_id = chat
+    event.thread_id = thread
+    event.business_id = business
+    if user is None:
+        event.address = Address(chat or 0, thread, business)
+        return
+    ident = event.user_id = user.id
+    event.address = Address(ident if chat is None else chat, thread, business, ident, user.language_code)
+
+
+def as_press(event: TelegramEvent, pressed: Pressed) -> None:
+    """Makes the press of one of fsmkit's own buttons of a press."""
+    event.kind = "button"
+    event.pressed = pressed
+    event.value = pressed.value

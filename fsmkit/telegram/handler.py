@@ -1,0 +1,211 @@
+"""`FlowHandler`: the one handler through which an application's updates come to the flows.
+
+What PTB is told afterwards is the contract: an event that a flow consumed, or on which its handler raised,
+goes to no other handler of the bot; any other goes on.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from telegram import Update
+from telegram.ext import Application, ApplicationHandlerStop, BaseHandler, CallbackContext
+
+from fsmkit.effects import Answer
+from fsmkit.engine import Engine
+from fsmkit.keys import Key, event_id_of
+from fsmkit.outcome import Outcome
+from fsmkit.table import FlowTable
+from fsmkit.telegram.buttons import ButtonCodec, Foreign
+from fsmkit.telegram.delivery import Delivery
+from fsmkit.telegram.event import TelegramEvent, as_press, read_update
+from fsmkit.telegram.life import Life
+
+ANSWER_AFTER = 2.0
+"""Seconds after which a press is answered although its handler has not."""
+
+Keys = Sequence[tuple[Key, Sequence[FlowTable]]]
+
+
+class Checked:
+    """What `check_update` found out: the event, and whose conversations it may belong to."""
+
+    __slots__ = ("event", "foreign", "keys")
+
+    def __init__(self, event: TelegramEvent, keys: Keys, foreign: str | None) -> None:
+        self.event = event
+        self.keys = keys
+        self.foreign = foreign
+
+
+class FlowHandler(BaseHandler[Update, Any, None]):
+    """Hands updates to the engine; `attach` makes one and puts it alone into a group.
+
+    Args:
+        engine: Runs the flows.
+        delivery: Answers presses.
+        buttons: Reads callback data.
+        life: Starts the engine where nobody has.
+        group: The group that the handler is alone in.
+    """
+
+    __slots__ = ("_bot", "_buttons", "_delivery", "_engine", "_group", "_life", "_rules")
+
+    def __init__(
+        self, engine: Engine, delivery: Delivery, buttons: ButtonCodec, life: Life, group: int
+    ) -> None:
+        super().__init__(_unused, block=True)  # explicit: `Defaults(block=False)` must not reach it
+        self._engine = engine
+        self._delivery = delivery
+        self._buttons = buttons
+        self._life = life
+        self._group = group
+        rules = engine.flows.key_rules()
+        self._rules = [(rule, [t for t in engine.flows.entries if t.flow.key is rule]) for rule in rules]
+
+    def check_update(self, update: object) -> Checked | None:
+        """The event of an update that has a usable key; cheap, and without I/O."""
+        if not isinstance(update, Update):
+            return None
+        event = read_update(update, self._life.username)
+        if event is None:
+            return None
+        keys = self._keys(event)
+        if not keys:
+            return None
+        foreign = None
+        if event.kind == "raw_button":
+            try:
+                pressed = self._buttons.decode(event.value, event.user_id)
+            except Foreign as error:
+                foreign = error.flow
+            else:
+                if pressed is not None:
+                    as_press(event, pressed)
+        return Checked(event, keys, foreign)
+
+    async def handle_update(
+        self,
+        update: Update,
+        application: Application[Any, Any, Any, Any, Any, Any],
+        check_result: object,
+        context: CallbackContext[Any, Any, Any, Any],
+    ) -> None:
+        """Handles a checked update; see the module for what it raises.
+
+        Raises:
+            ApplicationHandlerStop: If no other handler of the bot may see the update.
+        """
+        if not isinstance(check_result, Checked):
+            raise TypeError("FlowHandler.handle_update takes what its check_update returned")
+        if not self._engine.running or len(application.handlers[self._group]) != 1:
+            await self._life.ensure(application, self._group)
+        event = check_result.event
+        try:
+            if update.callback_query is not None:
+                outcome = await self._press(check_result, update.callback_query.id, context)
+            else:
+                event_id = f"tg:{update.update_id}"  # event_id_of(event.id), without the detour
+                outcome = await self._engine.receive(event, check_result.keys, event_id, context)
+            if event.kind == "my_chat_member" and _gone(update):
+                for key, _ in check_result.keys:
+                    await self._engine.end_all(key)
+        except Exception as error:
+            await application.process_error(update, error)
+            raise ApplicationHandlerStop from error
+        if outcome.kind != "passed":
+            raise ApplicationHandlerStop
+
+    def _keys(self, event: TelegramEvent) -> Keys:
+        """The keys of an event in flow order; rules that give the same key share its row."""
+        if event.update.callback_query is not None and event.chat_id is None:
+            return ()  # under an inline message
+        bot = self._engine.bot
+        if len(self._rules) == 1:  # the ordinary case
+            rule, tables = self._rules[0]
+            key = rule.key(
+                chat=event.chat_id,
+                user=event.user_id,
+                thread=event.thread_id,
+                business=event.business_id,
+                bot=bot,
+            )
+            return () if key is None else ((key, tables),)
+        found: dict[Key, list[FlowTable]] = {}
+        for rule, tables in self._rules:
+            key = rule.key(
+                chat=event.chat_id,
+                user=event.user_id,
+                thread=event.thread_id,
+                business=event.business_id,
+                bot=bot,
+            )
+            if key is not None:
+                found.setdefault(key, []).extend(tables)
+        return list(found.items())
+
+    async def _press(self, checked: Checked, query_id: str, context: Any) -> Outcome:
+        """Handles a press, and answers it once: by what the handler said, else silently, in time."""
+        event = checked.event
+        if checked.foreign is not None:
+            text = self._engine.flows.tables[checked.foreign].flow.text_for("not_yours", event.address.lang)
+            await self._delivery.answer(query_id, text or "")
+            return Outcome("handled")
+        late = asyncio.get_running_loop().create_task(self._answer_late(query_id))
+        text, alert, consumed = "", False, True
+        try:
+            outcome = await self._engine.receive(event, checked.keys, event_id_of(event.id), context)
+            consumed = outcome.kind != "passed"
+            for effect in outcome.effects:
+                if isinstance(effect, Answer):
+                    text, alert = effect.text, effect.alert
+            return outcome
+        finally:
+            if not late.done():
+                late.cancel()
+                if consumed:
+                    await self._delivery.answer(query_id, text, alert=alert)
+
+    async def _answer_late(self, query_id: str) -> None:
+        await self._engine.clock.sleep(ANSWER_AFTER)
+        await self._delivery.answer(query_id)
+
+
+class UnclaimedPresses(BaseHandler[Update, Any, None]):
+    """Answers presses that no handler of the bot wants, so that no button spins for ever."""
+
+    __slots__ = ("_application", "_delivery")
+
+    def __init__(self, application: Application[Any, Any, Any, Any, Any, Any], delivery: Delivery) -> None:
+        super().__init__(_unused, block=True)
+        self._application = application
+        self._delivery = delivery
+
+    def check_update(self, update: object) -> bool:
+        """Whether it is a press that nobody else wants."""
+        if not isinstance(update, Update) or update.callback_query is None:
+            return False
+        for handlers in self._application.handlers.values():
+            for handler in handlers:
+                if not isinstance(handler, FlowHandler | UnclaimedPresses):
+                    found = handler.check_update(update)
+                    if found is not None and found is not False:
+                        return False
+        return True
+
+    async def handle_update(
+        self, update: Update, application: Any, check_result: object, context: Any
+    ) -> None:
+        """Answers the press."""
+        if update.callback_query is not None:
+            await self._delivery.answer(update.callback_query.id)
+
+
+def _gone(update: Update) -> bool:
+    """Whether the bot was blocked by the person, or removed from the chat."""
+    member = update.my_chat_member
+    return member is not None and member.new_chat_member.status in ("kicked", "left")
+
+
+async def _unused(_update: Update, _context: Any) -> None:
+    """PTB wants a callback; `handle_update` is overridden instead."""

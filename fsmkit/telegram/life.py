@@ -1,0 +1,87 @@
+"""The engine's life within the application's: started and stopped with it, however it is driven."""
+
+import logging
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from telegram.ext import Application
+
+from fsmkit.engine import Engine
+from fsmkit.errors import DefinitionError
+
+_log = logging.getLogger("fsmkit")
+
+AnyApplication = Application[Any, Any, Any, Any, Any, Any]
+Callback = Callable[[AnyApplication], Coroutine[Any, Any, None]]
+
+
+class Life:
+    """Hooks an engine to an application.
+
+    `run_polling` and `run_webhook` call `post_init`, `post_stop` and `post_shutdown`: the engine's start and
+    stop are chained to the user's own. Driven by hand, `async with engine:` does it, or else the first
+    update, with one warning.
+    """
+
+    def __init__(self, application: AnyApplication, engine: Engine) -> None:
+        self._application = application
+        self._engine = engine
+        self._username: str | None = None
+        application.post_init = _chain(application.post_init, self._start)
+        # `post_stop` rather than `post_shutdown`: messages that wait need the bot's connection.
+        application.post_stop = _chain(self._stop, application.post_stop)
+        application.post_shutdown = _chain(self._close, application.post_shutdown)
+
+    @property
+    def username(self) -> str | None:
+        """The bot's user name, as soon as the bot knows it."""
+        if self._username is None:
+            try:
+                self._username = self._application.bot.username
+            except RuntimeError:  # not initialized yet
+                return None
+        return self._username
+
+    async def ensure(self, application: AnyApplication, group: int) -> None:
+        """Starts the engine if nobody has, and checks that the group is still the handler's own."""
+        handlers = application.handlers.get(group, ())
+        if len(handlers) != 1:
+            raise group_taken(group, "another handler was added to it")
+        if not self._engine.running:
+            _log.warning(
+                "fsmkit is started by the first update, since the application is driven by hand; "
+                "write `async with engine:` around it, so that it is stopped too"
+            )
+            await self._engine.start()
+
+    async def _start(self, application: AnyApplication) -> None:
+        await self._engine.start()
+
+    async def _stop(self, application: AnyApplication) -> None:
+        await self._engine.stop()
+
+    async def _close(self, application: AnyApplication) -> None:
+        await self._engine.stop()
+        await self._engine.store.close()
+
+
+def group_taken(group: int, why: str) -> DefinitionError:
+    """The error for a group that is not fsmkit's own."""
+    return DefinitionError(
+        f"group {group} must be fsmkit's own: {why}, and PTB runs one handler of a group",
+        place=None,
+        remedy=f"Put gate-keepers into a lower group ({group - 1}), logging and all else into a higher one, "
+        f"or give attach(..., group=...) an empty group",
+    )
+
+
+def _chain(first: Callback | None, second: Callback | None) -> Callback:
+    async def both(application: AnyApplication) -> None:
+        try:
+            if first is not None:
+                await first(application)
+        finally:
+            if second is not None:
+                await second(application)
+
+    return both

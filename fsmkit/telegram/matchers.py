@@ -1,0 +1,240 @@
+"""Matchers for what comes from Telegram: what stands in `on=`."""
+
+import re
+from typing import Any
+
+from fsmkit.events import MESSAGE_KINDS, ChatEvent
+from fsmkit.matching import Matcher
+
+_NAME = re.compile(r"[a-z0-9_]{1,32}")
+
+
+class OfKind(Matcher):
+    """Events of some kinds; the match is what was sent: the text, the file id, the content."""
+
+    def __init__(self, name: str, kinds: frozenset[str]) -> None:
+        self.name = name
+        self.kinds = kinds
+
+    def match(self, event: Any) -> Any:
+        """What was sent."""
+        if not isinstance(event, ChatEvent) or self.kinds is None or event.kind not in self.kinds:
+            return None
+        for name in ("text", "value", "file_id", "content"):
+            found = getattr(event, name, None)
+            if found is not None:
+                return found
+        return event
+
+    def __repr__(self) -> str:
+        return f"{self.name}()"
+
+
+class Text(Matcher):
+    """New text messages that are no command and match a pattern as a whole; the match is a `re.Match`."""
+
+    kinds = frozenset({"text"})
+
+    def __init__(self, pattern: str | re.Pattern[str]) -> None:
+        self.pattern = _compiled(pattern, "text")
+
+    def match(self, event: Any) -> Any:
+        """The `re.Match`."""
+        if isinstance(event, ChatEvent) and event.kind == "text":
+            return self.pattern.fullmatch(event.text or "")
+        return None
+
+    def impossible(self) -> str | None:
+        """A pattern that wants a command never sees one."""
+        if re.match(r"\^?/\w", self.pattern.pattern):
+            return "text() never sees commands; use command(...)"
+        return super().impossible()
+
+    def __repr__(self) -> str:
+        return f"text({self.pattern.pattern!r})"
+
+
+class Command(Matcher):
+    """Commands of some names (none given: any); with `args` the match is the `re.Match` of the arguments."""
+
+    kinds = frozenset({"command"})
+
+    def __init__(self, *names: str, args: str | re.Pattern[str] | None = None) -> None:
+        if not all(isinstance(name, str) for name in names):
+            raise TypeError(f"command({names!r}): names are texts")
+        self.names = tuple(name.lower() for name in names)
+        self.args = None if args is None else _compiled(args, "command(args=...)")
+
+    def match(self, event: Any) -> Any:
+        """The name, or the `re.Match` of the arguments."""
+        if not isinstance(event, ChatEvent) or event.kind != "command":
+            return None
+        name = getattr(event, "command", None)
+        if self.names and name not in self.names:
+            return None
+        return name if self.args is None else self.args.fullmatch(" ".join(getattr(event, "args", ())))
+
+    def impossible(self) -> str | None:
+        """A name that Telegram does not take for a command."""
+        wrong = [name for name in self.names if not _NAME.fullmatch(name)]
+        if wrong:
+            return f"{wrong[0]!r} is no command: letters, digits and _, 32 at most, without the slash"
+        return super().impossible()
+
+    def __repr__(self) -> str:
+        shown = [*map(repr, self.names), *([f"args={self.args.pattern!r}"] if self.args else [])]
+        return f"command({', '.join(shown)})"
+
+
+class Pressed(Matcher):
+    """Presses of inline buttons with some values (none given: any).
+
+    A text is the value itself, and the match too; for a pattern the match is a `re.Match`.
+    """
+
+    def __init__(self, kind: str, values: tuple[str | re.Pattern[str], ...]) -> None:
+        if not all(isinstance(value, str | re.Pattern) for value in values):
+            raise TypeError(f"{kind}({values!r}): values are texts or compiled patterns")
+        self.kind = kind
+        self.kinds = frozenset({kind})
+        self.values = values
+
+    def match(self, event: Any) -> Any:
+        """The value, or the `re.Match` of it."""
+        if not isinstance(event, ChatEvent) or event.kind != self.kind:
+            return None
+        value = event.value or ""
+        if not self.values:
+            return value
+        for wanted in self.values:
+            found = (
+                (value if value == wanted else None) if isinstance(wanted, str) else wanted.fullmatch(value)
+            )
+            if found is not None:
+                return found
+        return None
+
+    def impossible(self) -> str | None:
+        """A button never has an empty value."""
+        return "a button has no empty value" if "" in self.values else super().impossible()
+
+    def __repr__(self) -> str:
+        shown = ", ".join(repr(v if isinstance(v, str) else v.pattern) for v in self.values)
+        return f"{self.kind}({shown})"
+
+
+def message() -> Matcher:
+    """Any new message that is not a command, whatever its content."""
+    return OfKind("message", MESSAGE_KINDS)
+
+
+def text(pattern: str | re.Pattern[str] | None = None) -> Matcher:
+    """A new text message that is not a command.
+
+    Args:
+        pattern: What the whole text must match; `ctx.match` is then a `re.Match`.
+
+    Example:
+        >>> text(r"[0-9]{1,3}")
+        text('[0-9]{1,3}')
+    """
+    return OfKind("text", frozenset({"text"})) if pattern is None else Text(pattern)
+
+
+def command(*names: str, args: str | re.Pattern[str] | None = None) -> Matcher:
+    """A command: `/start`, `/start@this_bot`, in any case of letters; another bot's never.
+
+    Args:
+        names: Without the slash; none: any command.
+        args: What the words after it, joined by single spaces, must match as a whole.
+    """
+    return Command(*names, args=args)
+
+
+def button(*values: str | re.Pattern[str]) -> Matcher:
+    """A press of one of fsmkit's own buttons.
+
+    Args:
+        values: Texts are literal, compiled patterns must match the whole value; none: any button.
+    """
+    return Pressed("button", values)
+
+
+def raw_button(*data: str | re.Pattern[str]) -> Matcher:
+    """A press of a button that the bot made itself; anybody can make up its callback data.
+
+    Args:
+        data: Callback data: a text is taken for a pattern that must match as a whole.
+    """
+    patterns = tuple(re.compile(item) if isinstance(item, str) else item for item in data)
+    return Pressed("raw_button", patterns)
+
+
+def photo() -> Matcher:
+    """A photo; the match is the file id of its largest size."""
+    return OfKind("photo", frozenset({"photo"}))
+
+
+def document() -> Matcher:
+    """A file; the match is its file id."""
+    return OfKind("document", frozenset({"document"}))
+
+
+def video() -> Matcher:
+    """A video; the match is its file id."""
+    return OfKind("video", frozenset({"video"}))
+
+
+def voice() -> Matcher:
+    """A voice message; the match is its file id."""
+    return OfKind("voice", frozenset({"voice"}))
+
+
+def audio() -> Matcher:
+    """An audio file; the match is its file id."""
+    return OfKind("audio", frozenset({"audio"}))
+
+
+def sticker() -> Matcher:
+    """A sticker; the match is its file id."""
+    return OfKind("sticker", frozenset({"sticker"}))
+
+
+def location() -> Matcher:
+    """A location (also that of a venue); the match is PTB's `Location` or `Venue`."""
+    return OfKind("location", frozenset({"location", "venue"}))
+
+
+def contact() -> Matcher:
+    """A contact; the match is PTB's `Contact`."""
+    return OfKind("contact", frozenset({"contact"}))
+
+
+def edited() -> Matcher:
+    """An edited message."""
+    return OfKind("edited", frozenset({"edited"}))
+
+
+def inline(pattern: str | re.Pattern[str] | None = None) -> Matcher:
+    """An inline query; with a pattern one whose text matches as a whole."""
+    if pattern is None:
+        return OfKind("inline", frozenset({"inline"}))
+    compiled = _compiled(pattern, "inline")
+    return OfKind("inline", frozenset({"inline"})) & (lambda event: compiled.fullmatch(event.text or ""))
+
+
+def poll_answer() -> Matcher:
+    """An answer to a poll that is not anonymous."""
+    return OfKind("poll_answer", frozenset({"poll_answer"}))
+
+
+def kind(*names: str) -> Matcher:
+    """Events of other kinds, by Telegram's names: `"my_chat_member"`, `"pre_checkout_query"`, …"""
+    return OfKind(f"kind{names!r}", frozenset(names))
+
+
+def _compiled(pattern: str | re.Pattern[str], where: str) -> re.Pattern[str]:
+    try:
+        return re.compile(pattern)
+    except (re.error, TypeError) as error:
+        raise TypeError(f"{where}: {pattern!r} is no pattern: {error}") from None

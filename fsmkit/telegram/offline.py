@@ -1,0 +1,110 @@
+"""PTB's way to the Bot API in memory: a request class that asks the model instead of the network.
+
+The model itself knows nothing of PTB (`fsmkit.testing.botapi`); what is said in PTB's types stands here.
+"""
+
+import json
+import re
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from telegram import Update
+from telegram.error import NetworkError
+from telegram.ext import Application, ApplicationBuilder
+from telegram.request import BaseRequest, RequestData
+
+from fsmkit.testing.botapi import ApiError, BotApi, DroppedError, Json, Upload
+
+FILE = re.compile(r"/file/bot([^/]+)/(.+)")
+METHOD = re.compile(r"/bot([^/]+)/([^/]+)")
+
+
+class OfflineRequest(BaseRequest):
+    """Hands each request of a bot to the Bot API in memory.
+
+    Args:
+        api: The model that answers.
+    """
+
+    __slots__ = ("_api",)
+
+    def __init__(self, api: BotApi) -> None:
+        self._api = api
+
+    @property
+    def read_timeout(self) -> float | None:
+        """None: an answer from memory is never late, and a long poll ends by itself."""
+        return None
+
+    async def initialize(self) -> None:
+        """There is nothing to open."""
+
+    async def shutdown(self) -> None:
+        """There is nothing to close."""
+
+    async def do_request(
+        self,
+        url: str,
+        method: str,
+        request_data: RequestData | None = None,
+        read_timeout: object = BaseRequest.DEFAULT_NONE,
+        write_timeout: object = BaseRequest.DEFAULT_NONE,
+        connect_timeout: object = BaseRequest.DEFAULT_NONE,
+        pool_timeout: object = BaseRequest.DEFAULT_NONE,
+    ) -> tuple[int, bytes]:
+        """One request, answered from the model.
+
+        Raises:
+            NetworkError: If the connection was ordered to break.
+        """
+        # An answer from memory takes no time, and a file is fetched by its address alone.
+        del method, read_timeout, write_timeout, connect_timeout, pool_timeout
+        path = unquote(urlsplit(url).path)
+        if found := FILE.fullmatch(path):
+            return self._download(found[1], found[2])
+        found = METHOD.fullmatch(path)
+        if found is None:
+            return 404, _encoded(ApiError(404, "Not Found").body())
+        fields = request_data.json_parameters if request_data else {}
+        try:
+            status, body = await self._api.request(found[1], found[2], fields, _uploads(request_data))
+        except DroppedError as dropped:
+            raise NetworkError(f"connection broken by order during {dropped}") from dropped
+        return status, _encoded(body)
+
+    def _download(self, token: str, path: str) -> tuple[int, bytes]:
+        content = self._api.download(token, path)
+        if content is None:
+            return 404, _encoded(ApiError(404, "Not Found").body())
+        return 200, content
+
+
+# PTB's six type parameters say what a bot keeps in its context; here any bot is welcome.
+AnyApplication = Application[Any, Any, Any, Any, Any, Any]
+AnyBuilder = ApplicationBuilder[Any, Any, Any, Any, Any, Any]
+
+
+def offline_builder(api: BotApi) -> AnyBuilder:
+    """A builder with the token and both requests set, so that nothing of the bot can reach the network."""
+    builder: AnyBuilder = ApplicationBuilder()
+    builder.token(api.world.token).request(OfflineRequest(api)).get_updates_request(OfflineRequest(api))
+    return builder
+
+
+async def process(app: AnyApplication, updates: Iterable[Json]) -> None:
+    """Gives updates to an application, one after the other."""
+    for update in updates:
+        await app.process_update(Update.de_json(update, app.bot))
+
+
+def _uploads(request_data: RequestData | None) -> dict[str, Upload]:
+    parts = request_data.multipart_data if request_data and request_data.contains_files else {}
+    return {
+        part: Upload(name, content if isinstance(content, bytes) else content.read())
+        for part, (name, content, _) in parts.items()
+    }
+
+
+def _encoded(body: Json) -> bytes:
+    return json.dumps(body).encode()
