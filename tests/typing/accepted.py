@@ -1,0 +1,88 @@
+"""What mypy --strict and basedpyright accept. Checked, never run."""
+
+from typing import Any, Literal, assert_never
+
+import attrs
+
+from fsmkit import ANY, END, Context, End, Flow, Result, Stay, To, back, call, end, error, pass_, stay, transition
+from fsmkit.telegram import TelegramEvent, command, text
+
+
+@attrs.frozen
+class Form:
+    name: str = ""
+    age: int = 0
+
+
+signup = Flow("signup", data=Form, ttl=3600)
+address = Flow("address")
+signup.state("name", prompt="What's your name?")
+signup.state("age", prompt=lambda ctx: f"How old are you, {ctx.data.name}?")
+
+
+@signup.defstate(None, ANY, on=command("start"))
+def start(event: TelegramEvent, ctx: Context[Form]) -> To[Literal["name"], Form]:
+    return ("transition", "name", Form())
+
+
+@signup.defstate("name", to=["age", END])
+async def got_name(event: TelegramEvent, ctx: Context[Form]) -> To[Literal["age"], Form] | Stay:
+    if not event.text:
+        return None
+    return ("transition", "age", ctx.evolve(name=event.text))
+
+
+@signup.defstate("age", on=text(r"[0-9]+"))
+def got_age(event: TelegramEvent, ctx: Context[Form]) -> End[Form] | Stay[Form]:
+    form: Form = ctx.data
+    if form.age:
+        return ("stay", form)
+    return end(ctx.evolve(age=int(event.text or "0")))
+
+
+@signup.defstate("age")
+def constructors(event: TelegramEvent, ctx: Context[Form]) -> Result:
+    if event.user_id == 1:
+        return transition("name", Form())
+    if event.user_id == 2:
+        return back(2)
+    if event.user_id == 3:
+        return call(address, {})
+    if event.user_id == 4:
+        return error("no")
+    if event.user_id == 5:
+        return pass_()
+    return stay(ctx.data)
+
+
+@signup.on_enter("age")
+def entered(ctx: Context[Form]) -> None:
+    ctx.reply(f"Thank you, {ctx.data.name}.", buttons=["Back"])
+
+
+def every_result(result: Result) -> str:
+    match result:
+        case None:
+            return "stay"
+        case ("transition", state):
+            return str(state)
+        case ("transition", state, _):
+            return str(state)
+        case ("stay",) | ("stay", _):
+            return "stay"
+        case ("back",) | ("back", _) | ("back", _, _):
+            return "back"
+        case ("call", flow) | ("call", flow, _):
+            return str(flow)
+        case ("end",) | ("end", _):
+            return "end"
+        case ("pass",):
+            return "pass"
+        case ("error", reason):
+            return str(reason)
+        case _:
+            assert_never(result)
+
+
+def untyped_data(event: Any, ctx: Context[dict[str, Any]]) -> Result:
+    return ("transition", "name", ctx.evolve(name="Ann"))
