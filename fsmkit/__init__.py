@@ -26,12 +26,13 @@ from fsmkit.errors import (
     StoreFull,
     StoreUnavailable,
     UnknownState,
+    Unreachable,
     UnstorableData,
 )
 from fsmkit.events import Crashed, DeliveryFailed, Done, Event, Failed, Returned, Timeout
 from fsmkit.flow import Flow
 from fsmkit.keys import Key, KeyBy
-from fsmkit.results import End, Result, Stay, To, back, call, end, error, pass_, stay, transition
+from fsmkit.results import Back, End, Pass, Result, Stay, To, back, call, end, error, pass_, stay, transition
 from fsmkit.states import ANY, END, State, StatesGroup
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ __version__ = "0.1.0"
 __all__ = [
     "ANY",
     "END",
+    "Back",
     "Button",
     "Context",
     "Crashed",
@@ -65,6 +67,7 @@ __all__ = [
     "NestedSend",
     "OrphanedConversation",
     "Outcome",
+    "Pass",
     "Reply",
     "Result",
     "RetryLater",
@@ -82,6 +85,7 @@ __all__ = [
     "Timeout",
     "To",
     "UnknownState",
+    "Unreachable",
     "UnstorableData",
     "__version__",
     "back",

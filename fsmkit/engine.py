@@ -159,13 +159,15 @@ class Engine:
             raise TypeError(f"engine.send takes a Key first, got {key!r}")
         if expect is not None and flow is None:
             raise TypeError("expect= is a state of flow=: name both")
+        key = key.with_bot(self.bot)
         arrival = Arrival(
             event,
             None if id is None else event_id_of(id),
             expect=None if expect is None else str(expect),
             only=None if flow is None else self.table_of(flow).name,
+            telegram=self.telegram_for(key),
         )
-        return await self._processor.process(key.with_bot(self.bot), arrival)
+        return await self._processor.process(key, arrival)
 
     async def receive(
         self,
@@ -211,9 +213,15 @@ class Engine:
             for key in keys:
                 if key not in looked:
                     looked.add(key)
-                    await self._processor.look(key)
+                    await self._look(key)
             if len(keys) < limit:
                 return len(looked)
+
+    async def _look(self, key: Key) -> None:
+        try:
+            await self._processor.look(key)
+        except Exception as error:  # one row that cannot be handled must not hold up the others
+            await self.report(key, None, error)
 
     # -- by hand -----------------------------------------------------------------------------------
 

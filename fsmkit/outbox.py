@@ -107,7 +107,7 @@ class Outbox:
         except RetryLater:
             raise
         except Exception as error:  # whatever a user's deliver raises must not hold up the others
-            _log.warning("an effect for %s was refused: %r: %s", key, effect, error)
+            _log.warning("%s: %s; this was refused for %s: %r", type(error).__name__, error, key, effect)
             if tell:
                 await self._refused(key, effect, error)
             return REFUSED

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     To = Union[tuple[Literal["transition"], S], tuple[Literal["transition"], S, D]]  # noqa: UP007
     Stay = Union[tuple[Literal["stay"]], tuple[Literal["stay"], D], None]  # noqa: UP007
+    Back = Union[tuple[Literal["back"]], tuple[Literal["back"], int], tuple[Literal["back"], int, D]]  # noqa: UP007
     End = Union[tuple[Literal["end"]], tuple[Literal["end"], D]]  # noqa: UP007
 else:
     # Before Python 3.13 a type variable has no default, so each name builds its union by itself.
@@ -52,12 +53,17 @@ else:
         """`Stay`, `Stay[Form]`: nothing changes, or the data only."""
         return tuple[Literal["stay"]] | tuple[Literal["stay"], data] | None
 
+    def _back(data):
+        """`Back`, `Back[Form]`: to a state before this one, with the data kept or replaced."""
+        return tuple[Literal["back"]] | tuple[Literal["back"], int] | tuple[Literal["back"], int, data]
+
     def _end(result):
         """`End`, `End[Order]`: the conversation is over, with or without a result."""
         return tuple[Literal["end"]] | tuple[Literal["end"], result]
 
     To = _Alias("To", (str | State, Any), _to)
     Stay = _Alias("Stay", (Any,), _stay)
+    Back = _Alias("Back", (Any,), _back)
     End = _Alias("End", (Any,), _end)
 
 TransitionTuple = tuple[Literal["transition"], str | State] | tuple[Literal["transition"], str | State, Any]
@@ -65,10 +71,10 @@ StayTuple = tuple[Literal["stay"]] | tuple[Literal["stay"], Any]
 BackTuple = tuple[Literal["back"]] | tuple[Literal["back"], int] | tuple[Literal["back"], int, Any]
 CallTuple = tuple[Literal["call"], "Flow[Any] | str"] | tuple[Literal["call"], "Flow[Any] | str", Any]
 EndTuple = tuple[Literal["end"]] | tuple[Literal["end"], Any]
-PassTuple = tuple[Literal["pass"]]
+Pass = tuple[Literal["pass"]]
 ErrorTuple = tuple[Literal["error"], Any]
 
-Result = TransitionTuple | StayTuple | BackTuple | CallTuple | EndTuple | PassTuple | ErrorTuple | None
+Result = TransitionTuple | StayTuple | BackTuple | CallTuple | EndTuple | Pass | ErrorTuple | None
 """All that a handler may return; `match` over it with `assert_never` is exhaustive."""
 
 LENGTHS = {
@@ -145,7 +151,7 @@ def end(result: Any = _NOT_GIVEN) -> Any:
     return _tuple("end", result)
 
 
-def pass_() -> PassTuple:
+def pass_() -> Pass:
     """Not mine: the next handler that matches, then the bot's other handlers."""
     return ("pass",)
 

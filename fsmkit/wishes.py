@@ -45,7 +45,8 @@ def effects_of(
     tracked: list[int] = []
     for wish in wishes:
         if isinstance(wish, Say):
-            effects.extend(_say(row, name, wish, to, bound, pressed))
+            row, said = _say(row, name, wish, to, bound, pressed)
+            effects.extend(said)
         elif isinstance(wish, Track):
             tracked.append(wish.message)
         else:
@@ -98,13 +99,17 @@ def _bind(row: Row, name: str, wishes: Iterable[Wish], owner: Any) -> tuple[Boun
 
 def _say(
     row: Row, name: str, wish: Say, to: Address, bound: Bound, pressed: int | None
-) -> list[Effect | Emit]:
+) -> tuple[Row, list[Effect | Emit]]:
     if not wish.show:
-        return [Send(wish.reply, to, bound, "ephemeral" if wish.ephemeral else "")]
+        return row, [Send(wish.reply, to, bound, "ephemeral" if wish.ephemeral else "")]
     view = row.views.get(name)
-    if view is not None and view.message == pressed and view.chat == to.chat:
-        return [Edit(to, view.message, bound, wish.reply)]
-    return [Send(wish.reply, to, bound, "view")]
+    if view is None:
+        return row, [Send(wish.reply, to, bound, "view")]
+    if view.message == pressed and view.chat == to.chat:
+        return row, [Edit(to, view.message, bound, wish.reply)]
+    views = {other: kept for other, kept in row.views.items() if other != name}
+    row = Row(row.snapshots, row.seen, row.keep, row.serial, views, row.later)
+    return row, [Send(wish.reply, to, bound, "view"), Edit(Address(view.chat), view.message, bound)]
 
 
 def _follow(row: Row, name: str, run: int, entry: int, messages: list[int]) -> Row:
