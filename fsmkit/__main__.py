@@ -1,0 +1,6 @@
+"""`python -m fsmkit`: the same as the `fsmkit` command."""
+
+from fsmkit.cli import main
+
+if __name__ == "__main__":
+    main()

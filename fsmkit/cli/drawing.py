@@ -1,0 +1,22 @@
+"""`fsmkit graph`: the drawing of a file's flows, as text."""
+
+from fsmkit.cli.loading import load
+from fsmkit.cli.refusal import definition_errors
+from fsmkit.diagram import dot, mermaid
+from fsmkit.graph import graph_of
+
+
+def draw(target: str, form: str) -> str:
+    """The graph of the flows, and of those that they call.
+
+    Args:
+        target: `FILE[:FLOW]`.
+        form: `mermaid` or `dot`.
+
+    Raises:
+        Refusal: If the flows cannot be loaded or do not fit together.
+    """
+    flows = load(target).flows
+    with definition_errors():
+        graph = graph_of(*flows)
+    return dot(graph) if form == "dot" else mermaid(graph)

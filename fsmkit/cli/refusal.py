@@ -1,0 +1,35 @@
+"""How the command says that it cannot do what it was asked: one line on standard error, exit status 2."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import IO, Any
+
+import click
+
+from fsmkit.errors import DefinitionError
+
+
+class Refusal(click.ClickException):
+    """Bad input; nothing was done.
+
+    Args:
+        problem: What is wrong, where, and what to do: one sentence or two.
+    """
+
+    exit_code = 2
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(" ".join(problem.split()))
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Prints the line."""
+        click.echo(f"fsmkit: {self.message}", file=file, err=True)
+
+
+@contextmanager
+def definition_errors() -> Generator[None]:
+    """Makes a refusal of what is wrong with flows as they are put together."""
+    try:
+        yield
+    except DefinitionError as error:
+        raise Refusal(str(error)) from error

@@ -1,0 +1,167 @@
+"""`fsmkit run` as a process of its own, against the Bot API behind a loopback port."""
+
+import asyncio
+import os
+import signal
+import sys
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from fsmkit.testing import OfflineTelegram
+
+ROOT = Path(__file__).parent.parent
+PATIENCE = 60
+"""Seconds for a whole test; nothing in it waits for a fixed time."""
+PEOPLE = (1, 2, 3, 4, 5)
+
+
+class Bot:
+    """The process, and the Telegram that it talks to."""
+
+    def __init__(self, offline, process):
+        self.offline = offline
+        self.process = process
+
+    async def answered(self, user, text):
+        """Waits until the newest message that a person sees is this one."""
+        await self.until(lambda: self.offline.texts(user)[-1:] == [text])
+
+    async def until(self, condition):
+        """Waits until something is true that the bot's requests make so."""
+        while not condition():
+            assert self.process.returncode is None, "the bot has ended"
+            await asyncio.sleep(0.005)
+
+    async def end(self, number):
+        """Sends a signal; gives the exit status and what was said on standard error."""
+        self.process.send_signal(number)
+        _, said = await self.process.communicate()
+        return self.process.returncode, said.decode()
+
+
+@asynccontextmanager
+async def running(*arguments, token="42:OFFLINE", **environment):
+    offline = OfflineTelegram()
+    for user in PEOPLE:
+        offline.add_user(user)
+    async with asyncio.timeout(PATIENCE), offline.serve() as url:
+        settings = {
+            "BOT_TOKEN": token,
+            "BOT_API_BASE_URL": f"{url}/bot",
+            "BOT_API_BASE_FILE_URL": f"{url}/file/bot",
+            # All that Python would otherwise keep to itself about what was left open.
+            "PYTHONWARNINGS": "always",
+        }
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "fsmkit", "run", *arguments),
+            env={**os.environ, **settings, **environment},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            cwd=ROOT,
+        )
+        try:
+            yield Bot(offline, process)
+        finally:
+            if process.returncode is None:
+                process.kill()
+            await process.communicate()
+
+
+def assert_clean(ending):
+    status, said = ending
+    assert status == 0, said
+    for word in ("Traceback", "was destroyed", "never awaited", "nclosed", "Warning", "ERROR"):
+        assert word not in said, said
+
+
+async def sign_up(bot, user):
+    """One person's conversation, each line after the answer to the one before."""
+    say = bot.offline.say
+    say("/start", user=user)
+    await bot.answered(user, "What's your name?")
+    say(f"Person {user}", user=user)
+    await bot.answered(user, "How old are you?")
+    say("none of your business", user=user)
+    await bot.answered(user, "Digits, please.")
+    say(str(20 + user), user=user)
+    await bot.answered(user, f"Person {user}, aged {20 + user}. Is that right?")
+    press = bot.offline.press("Yes", user=user)
+    await bot.answered(user, f"Welcome, Person {user}!")
+    await bot.until(lambda: bot.offline.answered[press["callback_query"]["id"]])
+
+
+async def test_several_people_sign_up_at_once_and_sigterm_ends_the_bot_cleanly():
+    async with running("examples/signup.py") as bot:
+        await asyncio.gather(*(sign_up(bot, user) for user in PEOPLE))
+        assert_clean(await bot.end(signal.SIGTERM))
+        seen = [bot.offline.texts(user) for user in PEOPLE]
+    assert [len(texts) for texts in seen] == [5] * len(PEOPLE)
+
+
+async def test_conversations_in_the_middle_do_not_keep_the_bot_from_ending():
+    async with running("examples/order.py:order") as bot:
+        bot.offline.say("/order")
+        await bot.answered(1, "Your cart is empty.")
+        assert_clean(await bot.end(signal.SIGINT))
+
+
+async def test_a_bot_that_nobody_has_written_to_ends_cleanly():
+    async with running("examples/signup.py") as bot:
+        await bot.offline.polled()
+        assert_clean(await bot.end(signal.SIGTERM))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_bot_that_still_waits_for_the_server_ends_cleanly(number):
+    asked = asyncio.Event()
+
+    async def never(reader, writer):
+        asked.set()
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(never, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        async with running("examples/signup.py", BOT_API_BASE_URL=f"http://127.0.0.1:{port}/bot") as bot:
+            await asked.wait()
+            assert_clean(await bot.end(number))
+
+
+async def test_all_kinds_of_updates_are_asked_for():
+    async with running("examples/signup.py") as bot:
+        bot.offline.say("/start")
+        await bot.answered(1, "What's your name?")
+        poll = bot.offline.calls_of("getUpdates")[-1]  # a poll is noted when it has been answered
+        assert {"message", "callback_query", "my_chat_member", "message_reaction"} <= set(
+            poll.params["allowed_updates"]
+        )
+
+
+# -- what is said where it cannot run --------------------------------------------------------------
+
+
+async def refused(**environment):
+    async with running("examples/signup.py", **environment) as bot:
+        out, said = await bot.process.communicate()
+        assert (bot.process.returncode, out) == (2, b"")
+        [line] = said.decode().splitlines()
+        return line
+
+
+async def test_a_token_that_the_server_does_not_know():
+    line = await refused(token="43:WRONG")
+    assert line.startswith("fsmkit: the Bot API server at http://127.0.0.1:")
+    assert "does not know the token in BOT_TOKEN" in line
+    assert "43:WRONG" not in line
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1/bot", "nonsense", "http://[nonsense/bot"])
+async def test_a_server_that_is_not_there(url):
+    line = await refused(BOT_API_BASE_URL=url)
+    assert line.startswith(f"fsmkit: the Bot API server at {url} (BOT_API_BASE_URL) does not answer: ")
+
+
+async def test_a_token_with_a_line_break_in_it():
+    assert "OFF" not in await refused(token="42:OFF\nLINE")
