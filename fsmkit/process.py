@@ -13,6 +13,7 @@ from fsmkit.access import frame_of
 from fsmkit.clock import Clock
 from fsmkit.codec import EventCodec, decode_row
 from fsmkit.commit import Limits, change_of, settle
+from fsmkit.defaults import expire, refuse, say_otherwise
 from fsmkit.effects import Effect
 from fsmkit.errors import LeaseLost, StoreUnavailable
 from fsmkit.events import ChatEvent, Timeout
@@ -217,7 +218,7 @@ class Processor:
             own = Turn(self._world, turn.key, turn.row, Timeout(deadline), telegram, turn.now)
             token = current_turn.set(own)
             try:
-                await own.expire(name, own.event)
+                await expire(own, name, own.event)
             except Exception as error:
                 await self._timeout_failed(own, name, error)
             finally:
@@ -265,11 +266,11 @@ async def _handle(turn: Turn, arrival: Arrival) -> bool:
     if arrival.handlers:
         if chat and event.pressed is not None:
             within = event.pressed.flow
-            if turn.refuse(event.pressed):
+            if refuse(turn, event.pressed):
                 return True
         if await turn.offer(event, within=within, only=arrival.only, entries=arrival.entries) is not None:
             return True
-    return arrival.otherwise and chat and event.is_new_message and await turn.otherwise()
+    return arrival.otherwise and chat and event.is_new_message and await say_otherwise(turn)
 
 
 def _row(blob: bytes | None) -> Row:

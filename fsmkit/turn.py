@@ -15,13 +15,14 @@ from fsmkit.access import Hand
 from fsmkit.context import Context, Say, Wish, as_reply
 from fsmkit.effects import Address, Answer, Reply
 from fsmkit.errors import HandlerRefused, InvalidResult, InvariantBroken, OrphanedConversation
-from fsmkit.events import ChatEvent, Crashed, Pressed, Timeout
+from fsmkit.events import ChatEvent, Crashed, Timeout
 from fsmkit.interpreter import Advance, Step, advance, check_shape, select
 from fsmkit.keys import Key
 from fsmkit.model import Frame, Mail, Row
 from fsmkit.moves import Due, Left, Moves
 from fsmkit.table import Flows, FlowTable
 from fsmkit.upgrade import Orphan, is_current, lift
+from fsmkit.wishes import follow
 
 _log = logging.getLogger("fsmkit")
 
@@ -195,12 +196,6 @@ class Turn:
             except _Unfit as unfit:
                 self.end_orphan(unfit.orphan)
 
-    async def expire(self, name: str, event: Timeout) -> None:
-        """Gives a conversation its timeout; with nobody to take it, the conversation ends."""
-        if await self.offer(event, within=name) is not None or name not in self.row.snapshots:
-            return
-        await self.close(name, "expired")
-
     async def close(self, name: str, text: str | None = None) -> None:
         """Ends a conversation, running its `on_exit` hooks and telling the person one of the flow's texts."""
         moves = Moves(self.flows, self.row, self.now, 0)
@@ -210,7 +205,7 @@ class Turn:
         self.name = name
         self.changed = True
         self.deletes.extend(moves.deletes)
-        await self._perform(moves.due, None)
+        await self.perform(moves.due, None)
         table = self.flows.tables.get(name)
         said = (
             table.flow.text_for(text, snapshot.address.lang if snapshot.address else None)
@@ -220,48 +215,14 @@ class Turn:
         if said:
             self.wishes.append(Say(Reply(said)))
 
-    async def otherwise(self) -> bool:
-        """Says what the running state says to a message that nobody took."""
-        for name in reversed(self.row.snapshots):
-            snapshot = self.row.snapshots[name]
-            frame = snapshot.frames[-1]
-            table = self.flows.tables.get(frame.flow)
-            if frame.state is None or table is None:
-                continue
-            said = table.rules[frame.state].state.otherwise
-            if said is None:
-                continue
-            moves = Moves(self.flows, self.row, self.now, 0)
-            self._follow_answer(name, len(snapshot.frames) - 1, table, frame)
-            moves.row = self.row
-            moves.snapshots = dict(self.row.snapshots)
-            moves.keep(name, len(snapshot.frames) - 1, None)
-            self.row = moves.result()
-            self.name = name
-            self.changed = True
-            await self._perform([Due("otherwise", said, table, frame, table.flow.place)], None)
-            return True
-        return False
-
-    def refuse(self, pressed: Pressed) -> bool:
-        """Answers a press that must change nothing: of an earlier state, or of a run that is over."""
-        if pressed.menu:
-            return False
-        snapshot = self.row.snapshots.get(pressed.flow)
-        if snapshot is None or not snapshot.active:
-            good = pressed.run == 0 and pressed.value is not None
-        else:
-            frame = snapshot.frames[-1]
-            good = (pressed.run, pressed.entry) == (snapshot.run, frame.entry & 0xFFFF)
-            if good and pressed.value is None:
-                good = pressed.position < len(frame.values)
-                if good:
-                    self.event.value = frame.values[pressed.position]
-        if good:
-            return False
-        table = self.flows.tables[pressed.flow]
-        self.wishes.append(Answer(table.flow.text_for("stale", self.event.address.lang) or ""))
-        return True
+    def follow_answer(self, name: str, frame: Frame) -> None:
+        """In an ephemeral state the person's answers are deleted with the prompt."""
+        event, table = self.event, self.flows.tables[frame.flow]
+        rules = table.rules.get(frame.state or "")
+        if rules is None or not rules.state.ephemeral or not isinstance(event, ChatEvent):
+            return
+        if event.is_new_message and event.message_id is not None and event.message_id not in frame.trail:
+            self.row = follow(self.row, name, self.row.snapshots[name].run, frame.entry, [event.message_id])
 
     # -- one step ----------------------------------------------------------------------------------
 
@@ -269,7 +230,7 @@ class Turn:
         """Calls a handler and applies its result; `None` if it passed."""
         table, frame = step.table, step.frame
         if table.ephemeral and frame is not None:
-            self._follow_answer(step.name, step.depth, table, frame)
+            self.follow_answer(step.name, frame)
         ctx = self._context(table, frame, event, step.match)
         try:
             result = step.handler.function(event, ctx)
@@ -289,7 +250,7 @@ class Turn:
         self.wishes += ctx.wishes
         self.deletes += moved.deletes
         if moved.due:
-            await self._perform(moved.due, self.event)
+            await self.perform(moved.due, self.event)
         if moved.follow_up is not None:
             await self._return(moved)
         if self.world.check_invariants:
@@ -341,11 +302,11 @@ class Turn:
         if self.row.snapshots[moved.name].active:
             moves = Moves(self.flows, self.row, self.now, 0)
             moves.prompt(moved.name)
-            await self._perform(moves.due, self.event)
+            await self.perform(moves.due, self.event)
         else:  # it was called from no state, and went nowhere after the return
             await self.close(moved.name)
 
-    async def _perform(self, due: Iterable[Due], event: Any) -> None:
+    async def perform(self, due: Iterable[Due], event: Any) -> None:
         """Calls hooks and prompts in their order; what they ask for joins this commit."""
         for call in due:
             if call.kind == "job":
@@ -397,19 +358,6 @@ class Turn:
         """`ctx.at(flow)`: another flow of the same key."""
         table = self.world.table_of(flow)
         return Hand(self, table, own=ctx.flow)
-
-    def _follow_answer(self, name: str, depth: int, table: FlowTable, frame: Frame) -> None:
-        """In an ephemeral state the person's answers are deleted with the prompt."""
-        event = self.event
-        rules = table.rules.get(frame.state or "")
-        if rules is None or not rules.state.ephemeral or not isinstance(event, ChatEvent):
-            return
-        if event.is_new_message and event.message_id is not None and event.message_id not in frame.trail:
-            snapshot = self.row.snapshots[name]
-            followed = structs.replace(frame, trail=(*frame.trail, event.message_id))
-            frames = (*snapshot.frames[:depth], followed, *snapshot.frames[depth + 1 :])
-            snapshots = {**self.row.snapshots, name: structs.replace(snapshot, frames=frames)}
-            self.row = structs.replace(self.row, snapshots=snapshots)
 
 
 _Mark = tuple[int, int, int, bool]

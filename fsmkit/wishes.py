@@ -52,7 +52,7 @@ def effects_of(
         else:
             effects.append(wish)
     if tracked:
-        row = _follow(row, name, bound.run, bound.entry, tracked)
+        row = follow(row, name, bound.run, bound.entry, tracked)
     return row, effects
 
 
@@ -68,7 +68,7 @@ def fold(row: Row, receipts: Iterable[Receipt]) -> tuple[Row, list[Effect | Emit
             views = {**row.views, receipt.flow: View(receipt.chat, receipt.message)}
             row = Row(row.snapshots, row.seen, row.keep, row.serial, views, row.later)
         else:
-            followed = _follow(row, receipt.flow, receipt.run, receipt.entry, [receipt.message])
+            followed = follow(row, receipt.flow, receipt.run, receipt.entry, [receipt.message])
             if followed is row:  # the state was left while the message was on its way
                 effects.append(Delete(to, (receipt.message,)))
             row = followed
@@ -112,8 +112,8 @@ def _say(
     return row, [Send(wish.reply, to, bound, "view"), Edit(Address(view.chat), view.message, bound)]
 
 
-def _follow(row: Row, name: str, run: int, entry: int, messages: list[int]) -> Row:
-    """The row with messages to delete when the entry is over; the same row if it is over already."""
+def follow(row: Row, name: str, run: int, entry: int, messages: list[int]) -> Row:
+    """The row with messages to delete when an entry is over; the same row if it is over already."""
     snapshot = row.snapshots.get(name)
     if snapshot is None or snapshot.run != run:
         return row
