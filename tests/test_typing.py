@@ -20,7 +20,10 @@ def refused_lines() -> set[int]:
 def mypy_errors(*files: Path) -> set[tuple[str, int]]:
     given = [sys.executable, "-m", "mypy", "--strict", "--python-version", "3.11", *map(str, files)]
     printed = subprocess.run(given, cwd=ROOT, capture_output=True, text=True, check=False).stdout
-    found = {(Path(file).name, int(line)) for file, line in re.findall(r"^(.+?):(\d+): error", printed, re.MULTILINE)}
+    found = {
+        (Path(file).name, int(line))
+        for file, line in re.findall(r"^(.+?):(\d+): error", printed, re.MULTILINE)
+    }
     assert found or "Success" in printed, printed
     return found
 

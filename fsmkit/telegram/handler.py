@@ -98,10 +98,10 @@ class FlowHandler(BaseHandler[Update, Any, None]):
         """
         if not isinstance(check_result, Checked):
             raise TypeError("FlowHandler.handle_update takes what its check_update returned")
-        if not self._engine.running or len(application.handlers[self._group]) != 1:
-            await self._life.ensure(application, self._group)
         event = check_result.event
         try:
+            if not self._engine.running or len(application.handlers[self._group]) != 1:
+                await self._life.ensure(application, self._group)
             if update.callback_query is not None:
                 outcome = await self._press(check_result, update.callback_query.id, context)
             else:

@@ -1,0 +1,19 @@
+"""Settings for all tests.
+
+Hypothesis has three profiles, chosen by the environment variable `HYPOTHESIS_PROFILE`:
+
+- `dev` (the default): few examples, for the minutes between two edits;
+- `ci`: more of them, the same in each run, so that a red build can be repeated;
+- `thorough`: a long search, for the night before a release.
+"""
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+_COMMON = {"deadline": None, "print_blob": True, "suppress_health_check": [HealthCheck.too_slow]}
+
+settings.register_profile("dev", max_examples=50, **_COMMON)
+settings.register_profile("ci", max_examples=300, derandomize=True, **_COMMON)
+settings.register_profile("thorough", max_examples=5000, **_COMMON)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))

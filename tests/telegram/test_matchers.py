@@ -1,0 +1,321 @@
+"""What each matcher wants of what people do, and what it makes of it (`ctx.match`)."""
+
+import re
+
+import attrs
+import pytest
+from telegram import Update
+from telegram.ext import CallbackQueryHandler, CommandHandler, MessageHandler, TypeHandler, filters
+
+from fsmkit import ANY, DefinitionError, Flow, KeyBy, Timeout
+from fsmkit.telegram import (
+    audio,
+    button,
+    command,
+    contact,
+    document,
+    edited,
+    inline,
+    kind,
+    location,
+    message,
+    photo,
+    poll_answer,
+    raw_button,
+    sticker,
+    text,
+    video,
+    voice,
+)
+
+USER = {"id": 1, "is_bot": False, "first_name": "Ann"}
+
+
+@pytest.fixture
+def play(bench):
+    """Attaches one matcher, then plays all that a person can do; returns what it took and what it made of it."""
+
+    async def play(on, do):
+        flow, taken = Flow("f", key=KeyBy.CHAT), []
+
+        @flow.defstate(None, on=on)
+        def take(event, ctx):
+            found = ctx.match
+            taken.append(found.group() if isinstance(found, re.Match) else found)
+
+        await bench.start(flow)
+        do(bench.offline)
+        await bench.feed()
+        return taken
+
+    return play
+
+
+def everything(offline):
+    """One of each thing that a person can do, in the private chat."""
+    number = offline.say("hello")["message"]["message_id"]
+    offline.say("/start now")
+    offline.say("/start@other_bot")
+    for what in ("photo", "document", "video", "voice", "audio", "sticker", "location", "contact", "venue"):
+        offline.send(what)
+    offline.edit(number, "hello again")
+    offline.press_data("raw")
+    offline.update(inline_query={"id": "q", "from": USER, "query": "cats", "offset": ""})
+    vote = {"poll_id": "p", "user": USER, "option_ids": [0], "option_persistent_ids": ["a"]}
+    offline.update(poll_answer=vote)
+    offline.block(1)
+
+
+@pytest.mark.parametrize(
+    ("on", "wanted"),
+    [
+        (message(), "text photo document video voice audio sticker location contact venue"),
+        (text(), "text"),
+        (text("hello"), "text"),
+        (command(), "command"),
+        (command("start"), "command"),
+        (photo(), "photo"),
+        (document(), "document"),
+        (video(), "video"),
+        (voice(), "voice"),
+        (audio(), "audio"),
+        (sticker(), "sticker"),
+        (location(), "location venue"),
+        (contact(), "contact"),
+        (edited(), "edited"),
+        (raw_button(), "raw_button"),
+        (raw_button("raw"), "raw_button"),
+        (button(), ""),
+        (inline(), "inline"),
+        (inline("cats|dogs"), "inline"),
+        (inline("dogs"), ""),
+        (poll_answer(), "poll_answer"),
+        (kind("my_chat_member", "inline"), "inline my_chat_member"),
+        (text() | photo(), "text photo"),
+        (message() & ~text(), "photo document video voice audio sticker location contact venue"),
+        (~message(), "command other_command edited raw_button inline poll_answer my_chat_member"),
+        ((photo(), command("start")), "command photo"),
+        (filters.PHOTO, "photo"),
+        (text() & filters.Regex("^hel"), "text"),
+    ],
+    ids=repr,
+)
+async def test_a_matcher_wants_only_its_own(bench, on, wanted):
+    flow, taken = Flow("f", key=KeyBy.CHAT), []
+
+    @flow.defstate(None, on=on)
+    def take(event, ctx):
+        taken.append(event.kind)
+
+    await bench.start(flow)
+    everything(bench.offline)
+    await bench.feed()
+    assert taken == wanted.split()
+
+
+async def test_without_a_matcher_only_new_text_is_wanted(bench):
+    flow, taken = Flow("f", key=KeyBy.CHAT), []
+
+    @flow.defstate(None)
+    def take(event, ctx):
+        taken.append((event.kind, ctx.match))
+
+    await bench.start(flow)
+    everything(bench.offline)
+    await bench.feed()
+    assert taken == [("text", "hello")]
+
+
+@pytest.mark.parametrize(
+    ("on", "said", "found"),
+    [
+        (text(r"(\d+) cats"), ["3 cats", "3 cats!", "3 cats\n"], ["3 cats"]),
+        (text(re.compile("yes", re.IGNORECASE)), ["YES", "no"], ["YES"]),
+        (text(""), ["a"], []),
+        (command("Start"), ["/start", "/START", "/stop", "start"], ["start", "start"]),
+        (command("a", "b"), ["/a", "/b", "/c"], ["a", "b"]),
+        (command("start", args=r"\d+ \w+"), ["/start 1   a", "/start 1", "/start"], ["1 a"]),
+        (command("start", args=""), ["/start", "/start x"], [""]),
+        (
+            command("start"),
+            ["/start@offline_bot", "/start@OFFLINE_bot", "/start@other_bot"],
+            ["start", "start"],
+        ),
+        (text("a") | text("b") | command("c"), ["a", "b", "/c"], ["a", "b", "c"]),
+        (text() & text("a+"), ["aa", "b"], ["aa"]),
+        (text("a+") & (lambda event: len(event.text)), ["aa", "b"], [2]),
+    ],
+    ids=repr,
+)
+async def test_the_match_is_what_the_matcher_found(play, on, said, found):
+    assert await play(on, lambda offline: [offline.say(words) for words in said]) == found
+
+
+async def test_a_caption_is_no_text(play):
+    assert await play(text(), lambda offline: offline.send("photo", caption="hello")) == []
+
+
+async def test_a_command_in_a_caption_is_no_command(play):
+    assert await play(command(), lambda offline: offline.send("photo", caption="/start")) == []
+
+
+async def test_the_match_of_a_file_is_its_id(play):
+    sent = []
+    found = await play(document(), lambda offline: sent.append(offline.send("document")))
+    assert found == [sent[0]["message"]["document"]["file_id"]]
+
+
+async def test_the_match_of_a_location_is_the_location(play):
+    [found] = await play(location(), lambda offline: offline.send("location", latitude=1.5, longitude=2.5))
+    assert (found.latitude, found.longitude) == (1.5, 2.5)
+
+
+async def test_an_edited_text_is_what_it_says_now(play):
+    def do(offline):
+        offline.edit(offline.say("old")["message"]["message_id"], "new")
+
+    assert await play(edited(), do) == ["new"]
+
+
+async def test_a_raw_buttons_pattern_must_match_all_of_its_data(play):
+    def do(offline):
+        for data in ("vote:1", "vote:12", "vote:x"):
+            offline.press_data(data)
+
+    assert await play(raw_button(r"vote:\d"), do) == ["vote:1"]
+
+
+async def test_a_ptb_filter_sees_the_real_update(play):
+    sent = await play(filters.ChatType.PRIVATE & filters.TEXT & ~filters.COMMAND, everything)
+    assert len(sent) == 2  # PTB's filters see edited messages too
+
+
+async def test_a_ptb_command_handler_wants_what_it_wants_in_ptb(play):
+    found = await play(
+        CommandHandler("go", print, has_args=2),
+        lambda offline: [offline.say(words) for words in ("/go a b", "/go", "/go@other_bot a b", "/GO c d")],
+    )
+    assert [args for args, _ in found] == [["a", "b"], ["c", "d"]]
+
+
+async def test_ptb_handlers_of_all_kinds_fit_in(play):
+    handlers = (CallbackQueryHandler(print, "raw"), MessageHandler(filters.Sticker.ALL, print))
+    assert len(await play(handlers, everything)) == 2
+
+
+async def test_a_type_handler_takes_all_that_has_a_key(play):
+    assert len(await play(TypeHandler(Update, print), everything)) == 17
+
+
+async def test_a_predicate_sees_the_event_and_its_value_is_the_match(play):
+    assert await play(lambda event: event.text and event.text[1:], everything) == [
+        "ello",
+        "start now",
+        "start@other_bot",
+        "ello again",
+        "ats",
+    ]
+
+
+async def test_a_predicate_never_sees_what_fsmkit_raises_itself(bench):
+    flow, seen = Flow("f", ttl=10), []
+    flow.state("on")
+
+    @flow.defstate(None, on=command("start"))
+    def start(event, ctx):
+        return ("transition", "on")
+
+    @flow.defstate("on", on=lambda event: seen.append(event))
+    def never(event, ctx):
+        raise AssertionError("the predicate is never true")
+
+    await bench.start(flow)
+    await bench.say("/start")
+    await bench.advance(60)
+    assert (seen, await bench.engine.get_state(flow, KeyBy.CHAT.key(chat=1, user=1))) == ([], (None, None))
+
+
+async def test_when_narrows_a_matcher(bench):
+    flow, taken = Flow("f"), []
+
+    @flow.defstate(None, on=text(), when=lambda event: event.user_id == 2)
+    def take(event, ctx):
+        taken.append(event.user_id)
+
+    await bench.start(flow)
+    await bench.say("a", user=1)
+    await bench.say("a", user=2)
+    assert taken == [2]
+
+
+async def test_event_classes_and_matchers_stand_side_by_side(bench):
+    @attrs.frozen
+    class Paid:
+        amount: int
+
+    flow, taken = Flow("f"), []
+
+    @flow.defstate(None, on=(Paid, text()))
+    def take(event, ctx):
+        taken.append(ctx.match)
+
+    engine = await bench.start(flow)
+    await bench.say("a")
+    await engine.send(KeyBy.CHAT.key(chat=1, user=1), Paid(3))
+    assert taken == ["a", Paid(3)]
+
+
+@pytest.mark.parametrize(
+    ("on", "reason"),
+    [
+        (command("/start"), "without the slash"),
+        (command("two words"), "letters, digits and _"),
+        (command("x" * 33), "32 at most"),
+        (text("/start"), r"text\(\) never sees commands; use command"),
+        (text() & command("a"), "no event is of all these kinds at once"),
+        (photo() & Timeout, "no event is of all these kinds at once"),
+        (button(""), "no empty value"),
+        (text() & (photo() | command("a")), "no event is of all these kinds at once"),
+        (command("/a") | text("/b"), "without the slash"),
+    ],
+    ids=repr,
+)
+def test_what_can_never_match_is_refused_with_place_and_remedy(on, reason):
+    flow = Flow("f")
+    with pytest.raises(
+        DefinitionError, match=rf"test_matchers\.py:\d+: .*can never match.*{reason}.*Change on="
+    ):
+        flow.defstate(ANY, on=on)(lambda event, ctx: None)
+
+
+@pytest.mark.parametrize("on", [3, (), "start", text, command], ids=repr)
+def test_what_is_no_matcher_is_refused(on):
+    flow = Flow("f")
+    with pytest.raises(DefinitionError, match=r"test_matchers\.py:\d+: "):
+        flow.defstate(ANY, on=on)(lambda event, ctx: None)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [lambda: text("("), lambda: text(3), lambda: command(3), lambda: button(3), lambda: inline("(")],
+)
+def test_arguments_of_the_wrong_kind_are_refused_at_once(make):
+    with pytest.raises(TypeError):
+        make()
+
+
+@pytest.mark.parametrize(
+    ("matcher", "shown"),
+    [
+        (text(), "text()"),
+        (text("a+"), "text('a+')"),
+        (command("a", args="b"), "command('a', args='b')"),
+        (command(), "command()"),
+        (button("x", re.compile("y")), "button('x', 'y')"),
+        (raw_button("a"), "raw_button('a')"),
+        (text() | photo(), "text() | photo()"),
+        (~text() & photo(), "~(text()) & photo()"),
+    ],
+)
+def test_matchers_read_in_errors_as_they_were_written(matcher, shown):
+    assert repr(matcher) == shown
