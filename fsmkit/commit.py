@@ -47,13 +47,13 @@ def settle(
     row = _touched(turn)
     effects: list[Any] = []
     if turn.wishes:
-        to = address_of(row, turn.name, turn.address, turn.key)
+        to = address_of((row, turn.loaded), turn.name, turn.address, turn.key)
         table = turn.flows.tables.get(turn.name)
         shared = table is not None and table.flow.key.by_chat
         pressed = turn.event.message_id if isinstance(turn.event, ChatEvent) and turn.event.pressed else None
         row, effects = effects_of(row, turn.name, turn.wishes, to, shared=shared, pressed=pressed)
     if turn.deletes or turn.tidy:
-        home = address_of(row, turn.name, turn.address, turn.key)
+        home = address_of((row, turn.loaded), turn.name, turn.address, turn.key)
         deletes = [Delete(left.address or home, left.messages) for left in turn.deletes]
         effects = [*turn.tidy, *deletes, *effects]
     seen, keep = row.seen, row.keep

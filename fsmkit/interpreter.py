@@ -161,7 +161,8 @@ def advance(flows: Flows, row: Row, step: Step, result: Any, now: float, run: in
         _call(moves, step, *rest)
     else:
         follow_up = _end(moves, step, *rest)
-    return Advance(moves.result(), moves.due, moves.deletes, follow_up, name, kind != "stay")
+    moved = kind != "stay" and (kind != "back" or step.state is not None)  # back from nowhere only stays
+    return Advance(moves.result(), moves.due, moves.deletes, follow_up, name, moved)
 
 
 def check_shape(step: Step, result: Any) -> tuple[Any, ...]:

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from fsmkit.clock import Clock
-from fsmkit.effects import Effect, Send
+from fsmkit.effects import Edit, Effect, Send
 from fsmkit.errors import RetryLater, StoreCorrupt
 from fsmkit.keys import Key
 from fsmkit.model import Mail, Pending, Receipt
@@ -64,6 +64,7 @@ class Outbox:
         self._post = post
         self._refused = refused
         self._clock = clock
+        self._draining = False
         self._waiting: set[asyncio.Task[None]] = set()
 
     async def run(self, key: Key, entry: bytes | None) -> None:
@@ -85,6 +86,13 @@ class Outbox:
 
     async def drain(self, seconds: float) -> None:
         """Waits for what is on its way, then gives up; what is not delivered stays in the store."""
+        self._draining = True
+        try:
+            await self._drain(seconds)
+        finally:
+            self._draining = False
+
+    async def _drain(self, seconds: float) -> None:
         if self._waiting:
             _done, late = await asyncio.wait(self._waiting, timeout=seconds)
             for task in late:
@@ -114,6 +122,8 @@ class Outbox:
         return _receipt(effect, receipt)
 
     def _later(self, key: Key, entry: bytes, seconds: float) -> None:
+        if self._draining:
+            return  # it stays in the store, for the next process
         task = asyncio.get_running_loop().create_task(
             self._wait(key, entry, seconds), name=f"fsmkit outbox {key}"
         )
@@ -136,7 +146,10 @@ def _decode(entry: bytes) -> Pending:
 
 
 def _receipt(effect: Effect, message: Any) -> bytes | None:
-    if not isinstance(effect, Send) or not effect.keep or not isinstance(message, int):
+    if not isinstance(effect, Send | Edit) or not isinstance(message, int):
+        return None
+    keep = effect.keep if isinstance(effect, Send) else "view"  # an edit that had to be sent anew
+    if not keep:
         return None
     bound = effect.bound
-    return _encoder.encode(Receipt(effect.keep, bound.flow, bound.run, bound.entry, effect.to.chat, message))
+    return _encoder.encode(Receipt(keep, bound.flow, bound.run, bound.entry, effect.to.chat, message))

@@ -220,6 +220,7 @@ class Processor:
             try:
                 await expire(own, name, own.event)
             except Exception as error:
+                own.reset(turn.row)
                 await self._timeout_failed(own, name, error)
             finally:
                 own.over = True

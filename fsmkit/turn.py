@@ -63,6 +63,7 @@ class Turn:
 
     Attributes:
         row: The row as it would be committed now.
+        loaded: The row as it was loaded.
         name: The conversation in which the last step ended.
         wishes: What was asked for, in order.
         deletes: Messages that states left behind.
@@ -81,6 +82,7 @@ class Turn:
         "jobs",
         "key",
         "letters",
+        "loaded",
         "name",
         "now",
         "over",
@@ -96,6 +98,7 @@ class Turn:
         self.flows = world.flows
         self.key = key
         self.row = row
+        self.loaded = row
         self.event = event
         self.telegram = telegram
         self.now = now
@@ -157,6 +160,12 @@ class Turn:
         kept = {name: other for name, other in self.row.snapshots.items() if name != orphan.name}
         self.row = structs.replace(self.row, snapshots=kept)
         self.changed = True
+
+    def reset(self, row: Row) -> None:
+        """Takes back all that was done since a row was loaded."""
+        self.row, self.name = row, ""
+        for made in (self.wishes, self.deletes, self.jobs):
+            made.clear()
 
     def answers(self) -> list[Answer]:
         """What was asked for and needs no commit: answers to presses."""

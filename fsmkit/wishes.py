@@ -17,13 +17,21 @@ MAX_VALUE = 39
 """Bytes that a bound button has for its value, 64 less mark and header; longer ones stand in the row."""
 
 
-def address_of(row: Row, name: str, given: Address | None, key: Key) -> Address:
-    """Where effects go: whence the event came, else where the conversation last was, else the key's chat."""
+def address_of(rows: Iterable[Row], name: str, given: Address | None, key: Key) -> Address:
+    """Where effects go: whence the event came, else where the conversation last was, else the key's chat.
+
+    Args:
+        rows: The row at the end of the step, then the one at its beginning: the conversation may be over.
+        name: Name of the conversation.
+        given: Whence the event came.
+        key: Whose conversation.
+    """
     if given is not None:
         return given
-    snapshot = row.snapshots.get(name)
-    if snapshot is not None and snapshot.address is not None:
-        return snapshot.address
+    for row in rows:
+        snapshot = row.snapshots.get(name)
+        if snapshot is not None and snapshot.address is not None:
+            return snapshot.address
     return Address(key.chat, key.thread, key.business, key.user)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from telegram import Bot, InlineKeyboardButton, InlineKeyboardMarkup, ReplyKeyboardMarkup, ReplyKeyboardRemove
 from telegram.error import BadRequest, Forbidden, InvalidToken, NetworkError, RetryAfter, TelegramError
+from telegram.ext import ExtBot
 
 from fsmkit.effects import Address, Bound, Delete, Edit, Effect, Reply, Send
 from fsmkit.errors import RetryLater, Unreachable
@@ -23,6 +24,8 @@ MAX_TEXT = 4096
 MAX_CAPTION = 1024
 """UTF-16 units, https://core.telegram.org/bots/api#sendmessage and #sendphoto."""
 MAX_DELETE = 100
+PLAIN: dict[str, Any] = {"parse_mode": None}
+"""Plain text, whatever the application's `Defaults` say."""
 
 
 class Delivery:
@@ -62,6 +65,9 @@ class Delivery:
             self._forget(key)
             raise
         except NetworkError as error:
+            if "too large" in str(error).lower():  # 413, a file of more than 50 MB: it will not get smaller
+                self._forget(key)
+                raise
             tries = self._failures[key] = self._failures.get(key, 0) + 1
             raise RetryLater(NETWORK_DELAYS[min(tries, len(NETWORK_DELAYS)) - 1]) from error
         self._forget(key)
@@ -85,13 +91,11 @@ class Delivery:
 
     async def _send(self, key: Key, reply: Reply, to: Address, bound: Bound) -> int:
         limit = MAX_CAPTION if reply.photo or reply.document else MAX_TEXT
-        pieces = split(reply.text, limit, reply.parse_mode)
+        pieces = split(reply.text, limit, reply.parse_mode or self._default_parse_mode)
         markup = self._markup(reply, bound)
-        common: dict[str, Any] = {
-            "message_thread_id": to.thread,
-            "business_connection_id": to.business,
-            "disable_notification": reply.silent or None,
-        }
+        common: dict[str, Any] = {"message_thread_id": to.thread, "business_connection_id": to.business}
+        if reply.silent:  # left out otherwise: an explicit `None` would outdo the application's `Defaults`
+            common["disable_notification"] = True
         message = 0
         for number in range(self._pieces.get(key, 0), len(pieces)):
             last = number == len(pieces) - 1
@@ -110,9 +114,9 @@ class Delivery:
         try:
             return await self._message(media, text, chat, {**options, **_formatting(parse_mode)})
         except BadRequest as error:
-            if parse_mode is None or "parse entities" not in str(error):
+            if "parse entities" not in str(error):
                 raise
-        return await self._message(media, text, chat, options)
+        return await self._message(media, text, chat, {**options, **PLAIN})
 
     async def _message(self, media: Reply | None, text: str, chat: int | str, options: dict[str, Any]) -> int:
         bot = self._bot
@@ -126,32 +130,51 @@ class Delivery:
 
     async def _edit(self, key: Key, effect: Edit) -> int | None:
         """Edits a message; what cannot be edited any more is sent anew."""
-        reply, to = effect.reply, effect.to
+        reply = effect.reply
         try:
             if reply is None:
-                await self._bot.edit_message_reply_markup(to.chat, effect.message)
+                await self._strip(effect)
             elif reply.photo or reply.document:
-                return await self._send(key, reply, to, effect.bound)
+                return await self._anew(key, effect, reply)
             else:
                 await self._edit_text(effect, reply)
         except BadRequest as error:
             if "not modified" in str(error).lower() or reply is None:
                 return None
-            return await self._send(key, reply, to, effect.bound)
+            return await self._anew(key, effect, reply)
         return None
+
+    async def _anew(self, key: Key, effect: Edit, reply: Reply) -> int:
+        """Sends what cannot be edited, and takes the old message's buttons away if that is still there."""
+        message = await self._send(key, reply, effect.to, effect.bound)
+        try:
+            await self._strip(effect)
+        except TelegramError:
+            return message  # never again for its sake: the message is out, and old buttons are only stale
+        return message
+
+    async def _strip(self, effect: Edit) -> None:
+        connection = _connection(effect.to)
+        await self._bot.edit_message_reply_markup(
+            effect.to.chat, effect.message, business_connection_id=connection
+        )
 
     async def _edit_text(self, effect: Edit, reply: Reply) -> None:
         markup = self._markup(reply, effect.bound)
         inline = markup if isinstance(markup, InlineKeyboardMarkup) else None
-        where: dict[str, Any] = {"chat_id": effect.to.chat, "message_id": effect.message}
+        where: dict[str, Any] = {
+            "chat_id": effect.to.chat,
+            "message_id": effect.message,
+            "business_connection_id": _connection(effect.to),
+        }
         try:
             await self._bot.edit_message_text(
                 reply.text, **where, reply_markup=inline, **_formatting(reply.parse_mode)
             )
         except BadRequest as error:
-            if reply.parse_mode is None or "parse entities" not in str(error):
+            if "parse entities" not in str(error):
                 raise
-            await self._bot.edit_message_text(reply.text, **where, reply_markup=inline)
+            await self._bot.edit_message_text(reply.text, **where, reply_markup=inline, **PLAIN)
 
     async def _delete(self, effect: Delete) -> None:
         for start in range(0, len(effect.messages), MAX_DELETE):
@@ -174,6 +197,11 @@ class Delivery:
             return InlineKeyboardButton(button.text, url=button.url)
         return InlineKeyboardButton(button.text, callback_data=self._buttons.encode(button, bound))
 
+    @property
+    def _default_parse_mode(self) -> str | None:
+        defaults = self._bot.defaults if isinstance(self._bot, ExtBot) else None
+        return defaults.parse_mode if defaults is not None else None
+
     def _forget(self, key: Key) -> None:
         self._failures.pop(key, None)
         self._pieces.pop(key, None)
@@ -182,6 +210,10 @@ class Delivery:
 def _formatting(parse_mode: str | None) -> dict[str, Any]:
     """Nothing where none is given, so that the application's `Defaults` count."""
     return {} if parse_mode is None else {"parse_mode": parse_mode}
+
+
+def _connection(to: Address) -> str | None:
+    return None if to.business is None else str(to.business)
 
 
 def _file(source: str) -> Any:

@@ -4,6 +4,7 @@ import re
 
 _TAG = re.compile(r"<(/?)([a-zA-Z][\w-]*)[^>]*>")
 _MARKUP = re.compile(r"\\.|```|`|\*|__|_|~|\|\||\[|\]\([^)]*\)|\]", re.DOTALL)
+CODE = ("`", "```")
 
 
 def split(text: str, limit: int, parse_mode: str | None) -> list[str]:
@@ -31,7 +32,7 @@ def split(text: str, limit: int, parse_mode: str | None) -> list[str]:
             start += 1
     if start < len(text):
         pieces.append(text[start:])
-    return [piece for piece in pieces if piece] or [text]
+    return [piece for piece in pieces if piece] or [""]
 
 
 def _units(text: str) -> int:
@@ -100,6 +101,8 @@ def _markdown_spans(text: str) -> list[tuple[int, int]]:
         if symbol[0] == "\\":
             spans.append(mark.span())
             continue
+        if stack and stack[-1][0] in CODE and symbol != stack[-1][0]:
+            continue  # in code all else is only text
         opener = "[" if symbol[0] == "]" else symbol
         if stack and stack[-1][0] == opener and (opener != "[" or symbol[0] == "]"):
             spans.append((stack.pop()[1], mark.end()))

@@ -4,7 +4,7 @@ import asyncio
 import logging
 
 import pytest
-from telegram.ext import Application, CallbackContext
+from telegram.ext import CallbackContext
 
 from fsmkit import Flow, Key, Timeout
 from fsmkit.telegram import attach, command
@@ -208,43 +208,37 @@ async def test_memory_says_once_that_it_forgets(bench, caplog):
 
 
 class Stopped:
-    """Runs an application as `run_polling` does, in a loop of its own, until its bot has said something."""
+    """Runs an application as `run_polling` does, in a loop of its own, until its updates are handled."""
 
     def __init__(self):
         self.offline = OfflineTelegram()
         self.events = []
+        self.flow = Flow("once")
+
+        @self.flow.defstate(None, on=command("start"))
+        def start(event, ctx):
+            self.events.append(("update", self.engine.running))
 
     def note(self, name):
         async def callback(application):
             self.events.append((name, self.engine.running))
+            if name == "init":
+                self.watcher = asyncio.get_running_loop().create_task(self.stop(application))
 
         return callback
 
-    def run(self, *, until):
+    async def stop(self, application):
+        while not self.events[1:]:
+            await self.offline.polled()
+            await asyncio.sleep(0)  # a poll that waits already lets nobody else run
+        application.stop_running()
+
+    def run(self):
         builder = self.offline.builder()
         builder.post_init(self.note("init")).post_stop(self.note("stop")).post_shutdown(self.note("shutdown"))
         app = builder.build()
-        self.engine = attach(app, remind())
-
-        async def watch(application):
-            self.events.append(("watch", self.engine.running))
-
-            async def stop_when_done():
-                while not until(self.offline):
-                    await asyncio.sleep(0)  # the real loop of `run_polling`
-                application.stop_running()
-
-            self.watcher = asyncio.get_running_loop().create_task(stop_when_done())
-
-        first = app.post_init
-
-        async def init(application):
-            await first(application)
-            await watch(application)
-
-        app.post_init = init
+        self.engine = attach(app, self.flow)
         app.run_polling(stop_signals=None, close_loop=False)
-        return app
 
 
 @pytest.fixture
@@ -261,8 +255,6 @@ def loop():
 def test_run_polling_starts_and_stops_it_and_calls_the_users_own_hooks(loop, caplog):
     polling = Stopped()
     polling.offline.say("/start")
-    app = polling.run(until=lambda offline: offline.calls_of("sendMessage"))
-    assert isinstance(app, Application)
-    assert [name for name, _ in polling.events] == ["init", "watch", "stop", "shutdown"]
-    assert ("watch", True) in polling.events
+    polling.run()
+    assert polling.events == [("init", False), ("update", True), ("stop", False), ("shutdown", False)]
     assert (polling.engine.running, warnings_of(caplog)) == (False, [])

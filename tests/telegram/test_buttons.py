@@ -1,0 +1,234 @@
+"""Buttons: what stands in their callback data, and which presses still count."""
+
+import base64
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from fsmkit import Button, DefinitionError, Flow, Key, KeyBy
+from fsmkit.effects import Bound
+from fsmkit.events import Pressed
+from fsmkit.telegram import button, command, text
+from fsmkit.telegram.buttons import ButtonCodec, Foreign
+
+CODEC = ButtonCodec("42:TOKEN", ["shop", "menu"])
+STALE = "This button is no longer in use."
+NOT_YOURS = "This button is for somebody else."
+GROUP = -100
+LONG = "Dürüm with everything, and without onions 🌯"
+
+values = st.text(min_size=1).filter(lambda value: len(value.encode()) <= 39)
+bounds = st.builds(
+    Bound,
+    flow=st.sampled_from(["shop", "menu"]),
+    run=st.integers(0, 2**32 - 1),
+    entry=st.integers(0, 2**40),
+    owner=st.none() | st.integers(1, 2**52),
+)
+
+
+@given(values, bounds)
+@example("x" * 39, Bound("shop", 2**32 - 1, 2**40, 2**52))
+@example("~🌯", Bound("menu", 0, 0))
+def test_what_is_read_is_what_was_written_and_fits_into_64_bytes(value, bound):
+    data = CODEC.encode(Button("text", value), bound)
+    assert len(data.encode()) <= 64
+    assert CODEC.decode(data, bound.owner) == Pressed(bound.flow, bound.run, bound.entry % 2**16, value=value)
+
+
+@given(st.text(min_size=40), bounds)
+def test_a_long_value_is_referred_to_by_its_place_in_the_row(value, bound):
+    bound = Bound(bound.flow, bound.run, bound.entry, bound.owner, ("another", value))
+    data = CODEC.encode(Button("text", value), bound)
+    assert len(data) == 26
+    expected = Pressed(bound.flow, bound.run, bound.entry % 2**16, value=None, position=1)
+    assert CODEC.decode(data, bound.owner) == expected
+
+
+@given(values, bounds)
+def test_a_menu_button_names_its_own_flow_and_nobodys_run(value, bound):
+    data = CODEC.encode(Button("text", value, flow="menu"), bound)
+    assert CODEC.decode(data, None) == Pressed("menu", 0, 0, menu=True, value=value)
+
+
+@given(values, bounds, st.data())
+def test_data_that_were_tampered_with_at_any_place_are_refused(value, bound, data):
+    written = CODEC.encode(Button("text", value), bound)
+    place = data.draw(st.integers(0, len(written) - 1))
+    other = data.draw(st.characters(codec="utf-8").filter(lambda letter: letter != written[place]))
+    assert CODEC.decode(written[:place] + other + written[place + 1 :], bound.owner) is None
+
+
+@given(values, bounds, st.text(min_size=1))
+def test_data_with_something_added_or_cut_off_are_refused(value, bound, more):
+    written = CODEC.encode(Button("text", value), bound)
+    assert CODEC.decode(written + more, bound.owner) is None
+    assert CODEC.decode(written[:-1], bound.owner) is None
+
+
+@given(st.text() | st.text("ABCxyz-_=+/", min_size=24, max_size=24))
+def test_data_that_nobody_wrote_are_refused(forged):
+    assert CODEC.decode(f"~{forged}", 1) is None
+    assert CODEC.decode(forged.lstrip("~"), 1) is None
+
+
+@given(values, bounds, st.binary(min_size=6, max_size=6))
+def test_a_header_with_a_guessed_tag_is_refused(value, bound, guess):
+    written = CODEC.encode(Button("text", value), bound)
+    raw = base64.urlsafe_b64decode(written[1:25])
+    if guess != raw[12:]:
+        forged = base64.urlsafe_b64encode(raw[:12] + guess).decode()
+        assert CODEC.decode(f"~{forged}{value}", bound.owner) is None
+
+
+@given(values, bounds, st.text(min_size=1).filter(lambda token: token != "42:TOKEN"))
+def test_the_data_of_another_token_are_refused(value, bound, token):
+    data = ButtonCodec(token, ["shop", "menu"]).encode(Button("text", value), bound)
+    assert CODEC.decode(data, bound.owner) is None
+
+
+def test_the_data_of_a_flow_that_is_not_attached_are_refused():
+    data = ButtonCodec("42:TOKEN", ["gone"]).encode(Button("text"), Bound("gone", 1, 1))
+    assert CODEC.decode(data, None) is None
+
+
+def test_a_press_without_data_is_nobodys():
+    assert CODEC.decode(None, 1) is None
+
+
+@given(values, bounds.filter(lambda bound: bound.owner not in (None, 13)))
+@example("x", Bound("shop", 1, 1, 7))
+def test_an_owned_button_is_foreign_to_somebody_without_an_id(value, bound):
+    data = CODEC.encode(Button("text", value), bound)
+    with pytest.raises(Foreign, match=bound.flow):
+        CODEC.decode(data, None)
+
+
+def test_an_owned_button_is_foreign_to_another_person():
+    with pytest.raises(Foreign, match="somebody else's conversation in flow 'shop'"):
+        CODEC.decode(CODEC.encode(Button("text"), Bound("shop", 1, 1, 7)), 13)
+
+
+def test_a_value_that_neither_fits_nor_stands_in_the_row_is_refused():
+    with pytest.raises(ValueError, match="the value of button 'text' is too long"):
+        CODEC.encode(Button("text", "x" * 40), Bound("shop", 1, 1))
+
+
+def test_the_value_of_a_menu_button_is_measured_where_it_is_declared():
+    with pytest.raises(DefinitionError, match=r"test_buttons\.py:\d+: .*takes 40 bytes.*leaves 39"):
+        Flow("shop").button("text", "ü" * 20)
+
+
+def test_flows_that_buttons_cannot_tell_apart_are_refused():
+    found = {}
+    for number in range(10**6):
+        name = f"flow{number}"
+        other = found.setdefault(CODEC.encode(Button("x", flow=name), Bound("shop", 0, 0))[4:8], name)
+        if other != name and ButtonCodec("t", [name]) is not None:
+            try:
+                ButtonCodec("t", [other, name])
+            except DefinitionError as error:
+                assert f"flows {other!r} and {name!r} cannot be told apart" in str(error)
+                return
+    raise AssertionError("no two flows were found")
+
+
+def shop(**options):
+    """A flow with a question: `yes` ends it, `stay` stays, `again` asks anew, `long` has a long value."""
+    flow = Flow("shop", **options)
+    pressed = flow.pressed = []
+    more = ["yes", "stay", "again", Button("long", LONG)]
+    flow.state("ask", prompt="Sure?", buttons=more, otherwise="Press something.")
+    flow.texts(stale="too late", not_yours="hands off")
+
+    @flow.defstate(None, on=command("start"))
+    def start(event, ctx):
+        return ("transition", "ask")
+
+    @flow.defstate("ask", on=button("yes"))
+    def yes(event, ctx):
+        pressed.append(event.value)
+        return ("end",)
+
+    @flow.defstate("ask", on=button("stay", LONG))
+    def stay(event, ctx):
+        pressed.append(event.value)
+        return ("stay",)
+
+    @flow.defstate("ask", on=button("again"))
+    def again(event, ctx):
+        pressed.append(event.value)
+        return ("transition", "ask")
+
+    return flow
+
+
+@pytest.fixture
+async def asked(bench):
+    """A bench whose user was asked."""
+    bench.flow = shop()
+    await bench.start(bench.flow)
+    await bench.say("/start")
+    return bench
+
+
+async def test_a_button_is_good_as_long_as_its_state_stays(asked):
+    assert [await asked.press("stay") for _ in range(3)] == [[""]] * 3
+    assert asked.flow.pressed == ["stay"] * 3
+
+
+async def test_a_button_is_stale_once_its_state_was_entered_again(asked):
+    old = asked.data("yes")
+    await asked.press("again")
+    assert (await asked.press_data(old), asked.flow.pressed) == (["too late"], ["again"])
+    assert (await asked.press("yes"), asked.flow.pressed) == ([""], ["again", "yes"])
+
+
+async def test_a_stale_press_leaves_the_row_byte_for_byte_as_it_is(asked):
+    old = asked.data("yes")
+    await asked.press("again")
+    row = await asked.engine.store.peek(Key(1, 1, bot=42))
+    await asked.press_data(old)
+    assert await asked.engine.store.peek(Key(1, 1, bot=42)) == row
+
+
+async def test_a_button_of_a_run_that_has_ended_is_stale(asked):
+    await asked.press("yes")
+    assert (await asked.press("stay"), asked.flow.pressed) == (["too late"], ["yes"])
+
+
+async def test_a_button_of_another_run_is_stale_although_the_state_is_the_same(asked):
+    old = asked.data("yes")
+    await asked.press("yes")
+    await asked.say("/start")
+    assert (await asked.press_data(old), asked.flow.pressed) == (["too late"], ["yes"])
+
+
+async def test_a_one_shot_button_that_is_pressed_twice_acts_once(asked):
+    queries = [asked.offline.press("yes")["callback_query"]["id"] for _ in range(2)]
+    await asked.feed()
+    assert [asked.answers(query) for query in queries] == [[""], ["too late"]]
+    assert asked.flow.pressed == ["yes"]
+
+
+async def test_a_value_too_long_for_a_button_is_found_again(asked):
+    assert len(asked.data("long")) == 26
+    await asked.press("long")
+    await asked.press("long")
+    assert asked.flow.pressed == [LONG, LONG]
+
+
+async def test_a_long_value_of_an_earlier_entry_is_stale(asked):
+    old = asked.data("long")
+    await asked.press("again")
+    assert (await asked.press_data(old), asked.flow.pressed) == (["too late"], ["again"])
+
+
+async def test_forged_and_tampered_presses_change_nothing_and_are_answered_once(asked):
+    good = asked.data("yes")
+    other = ButtonCodec("42:OTHER", ["shop"]).encode(Button("yes"), Bound("shop", 1, 1, 1))
+    for forged in (f"{good}x", good[:-1], good.replace("~", "~A", 1), f"~{'A' * 24}yes", "~", other):
+        assert len(await asked.press_data(forged)) == 1
+    assert asked.flow.pressed == []
+    assert await asked.engine.get_state("shop", Key(1, 1)) == ("ask", {})

@@ -1,0 +1,194 @@
+"""What a message carries: files, formatting, keyboards, and where it goes."""
+
+import pytest
+from telegram.ext import Defaults
+
+from fsmkit import DeliveryFailed, Flow, Reply, Timeout
+from fsmkit.telegram import button, command, text
+
+
+def saying(*replies, **options):
+    """A flow that says some replies on `/start`, and stays."""
+    flow = Flow("f", ttl=60, **options)
+    flow.state("on")
+    flow.texts(expired={"en": "Too late."})
+
+    @flow.defstate(None, on=command("start"))
+    def start(event, ctx):
+        for reply in replies:
+            ctx.reply(reply)
+        return ("transition", "on")
+
+    @flow.defstate("on", on=text())
+    def echo(event, ctx):
+        ctx.show(event.text, buttons=["Press"])
+
+    @flow.defstate("on", on=button("Press"))
+    def press(event, ctx):
+        ctx.show("pressed")
+
+    @flow.defstate("on", on=command("bold"))
+    def bold(event, ctx):
+        ctx.reply("*bold*", parse_mode="MarkdownV2")
+
+    return flow
+
+
+def asked(bench, number=-1):
+    """The parameters of a request, but for the chat."""
+    return {name: value for name, value in bench.offline.calls[number].params.items() if name != "chat_id"}
+
+
+async def said(bench, *replies, defaults=None):
+    if defaults is not None:
+        bench.app = bench.offline.builder().defaults(defaults).build()
+    await bench.start(saying(*replies))
+    await bench.say("/start")
+
+
+# --- files ---
+
+
+@pytest.mark.parametrize("kind", ["photo", "document"])
+@pytest.mark.parametrize("source", ["AgACAgIAAxkBAAI-file_id", "https://example.org/cat.png"])
+async def test_file_ids_and_urls_are_sent_as_they_are(bench, kind, source):
+    await said(bench, Reply("caption", **{kind: source}))
+    assert (bench.texts(), asked(bench)) == (["caption"], {kind: source, "caption": "caption"})
+
+
+@pytest.mark.parametrize("kind", ["photo", "document"])
+async def test_local_files_are_uploaded(bench, tmp_path, kind):
+    path = tmp_path / "cat.png"
+    path.write_bytes(b"meow")
+    await said(bench, Reply(**{kind: str(path)}))
+    [message] = [message for message in bench.offline.messages(1) if kind in message]
+    found = message[kind][-1] if kind == "photo" else message[kind]
+    assert (found["file_size"], "caption" in message) == (4, False)
+
+
+@pytest.mark.parametrize("name", ["{}/missing.png", "missing.png"])
+async def test_a_missing_file_is_refused_once_and_does_not_hold_up_the_rest(bench, tmp_path, name):
+    flow = saying("before", Reply("caption", photo=name.format(tmp_path)), "after")
+    noted = []
+
+    @flow.defstate("on", on=DeliveryFailed)
+    def note(event, ctx):
+        noted.append(event.effect.text)
+
+    await bench.start(flow)
+    await bench.say("/start")
+    await bench.advance(50)
+    assert (bench.texts(), noted) == (["before", "after"], ["caption"])
+    assert bench.calls().count("sendPhoto") == (0 if "/" in name else 1)
+
+
+# --- formatting ---
+
+
+async def test_a_parse_mode_is_told(bench):
+    await said(bench, Reply("<b>bold</b>", parse_mode="HTML"))
+    assert (bench.texts(), asked(bench)["parse_mode"]) == (["bold"], "HTML")
+
+
+async def test_refused_formatting_is_sent_once_more_as_plain_text(bench):
+    await said(bench, Reply("<b>a < b", parse_mode="HTML"), "after")
+    assert (bench.texts(), bench.calls()) == (["<b>a < b", "after"], ["sendMessage"] * 3)
+
+
+async def test_refused_formatting_of_a_caption_is_sent_once_more_as_plain_text(bench):
+    await said(bench, Reply("<b>a < b", parse_mode="HTML", photo="some-file-id"))
+    assert (bench.texts(), bench.calls()) == (["<b>a < b"], ["sendPhoto"] * 2)
+
+
+async def test_the_applications_defaults_count_where_nothing_is_said(bench):
+    defaults = Defaults(parse_mode="HTML", disable_notification=True)
+    await said(bench, "<b>bold</b>", defaults=defaults)
+    wanted = {"text": "<b>bold</b>", "parse_mode": "HTML", "disable_notification": True}
+    assert (bench.texts(), asked(bench)) == (["bold"], wanted)
+
+
+async def test_a_parse_mode_of_its_own_outdoes_the_defaults(bench):
+    await said(bench, defaults=Defaults(parse_mode="HTML"))
+    await bench.say("/bold")
+    assert (bench.texts(), asked(bench)["parse_mode"]) == (["bold"], "MarkdownV2")
+
+
+async def test_refused_formatting_of_the_defaults_is_sent_once_more_as_plain_text(bench):
+    await said(bench, "a < b", Reply("a_b", parse_mode="MarkdownV2"), defaults=Defaults(parse_mode="HTML"))
+    assert bench.texts() == ["a < b", "a_b"]
+
+
+async def test_long_texts_in_the_formatting_of_the_defaults_are_cut_outside_of_it(bench):
+    long = " ".join(f"<b>word {number}</b>" for number in range(600))
+    await said(bench, long, defaults=Defaults(parse_mode="HTML"))
+    assert " ".join(bench.texts()) == long.replace("<b>", "").replace("</b>", "")
+
+
+# --- keyboards and sound ---
+
+
+async def test_silent_messages_make_no_sound(bench):
+    await said(bench, Reply("hush", silent=True), "loud")
+    assert [asked(bench, number) for number in (-2, -1)] == [
+        {"text": "hush", "disable_notification": True},
+        {"text": "loud"},
+    ]
+
+
+async def test_a_reply_keyboard_comes_and_goes(bench):
+    await said(bench, Reply("Which?", keyboard=[["A", "B"], ["C"]]), Reply("Thanks", remove_keyboard=True))
+    assert [asked(bench, number)["reply_markup"] for number in (-2, -1)] == [
+        {"keyboard": [[{"text": "A"}, {"text": "B"}], [{"text": "C"}]], "resize_keyboard": True},
+        {"remove_keyboard": True},
+    ]
+
+
+# --- places ---
+
+
+async def in_topic(bench, flow):
+    bench.offline.add_chat(-5, is_forum=True)
+    await bench.start(flow)
+    await bench.say("/start", chat=-5, thread=7)
+    await bench.advance(61)
+    sent = [call.params for call in bench.offline.calls_of("sendMessage")]
+    return [(call["text"], call.get("message_thread_id")) for call in sent]
+
+
+async def test_answers_and_timeouts_stay_in_their_topic(bench):
+    flow = saying("hello")
+
+    @flow.defstate("on", on=Timeout)
+    def late(event, ctx):
+        ctx.reply("Are you there?")
+
+    assert await in_topic(bench, flow) == [("hello", 7), ("Are you there?", 7)]
+
+
+async def test_the_last_words_of_a_timeout_stay_in_their_topic(bench):
+    assert await in_topic(bench, saying("hello")) == [("hello", 7), ("Too late.", 7)]
+
+
+async def test_edits_go_through_the_business_connection(bench):
+    await bench.start(saying())
+    await bench.say("/start", business="link")
+    await bench.say("view", business="link")
+    flow_view = bench.offline.messages(1)[-1]
+    await bench.press_data(bench.data("Press"), message_id=flow_view["message_id"])
+    [edit] = bench.offline.calls_of("editMessageText")
+    assert edit.params["business_connection_id"] == "link"
+
+
+async def test_answers_and_timeouts_stay_on_their_business_connection(bench):
+    await bench.start(saying("hello"))
+    await bench.say("/start", business="link")
+    await bench.say("view", business="link")
+    await bench.say("other view", business="link")
+    await bench.advance(61)
+    sent = [call.params for call in bench.offline.calls_of("sendMessage")]
+    assert [(call["text"], call["business_connection_id"]) for call in sent] == [
+        ("hello", "link"),
+        ("view", "link"),
+        ("other view", "link"),
+        ("Too late.", "link"),
+    ]
