@@ -1,0 +1,203 @@
+"""The store of many processes on MongoDB: one document for each key.
+
+What stands in a document is in `fsmkit.stores.mongo_documents`, leases and commits in
+`fsmkit.stores.mongo_lease`, the client in `fsmkit.stores.mongo_session`.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from functools import partial
+
+from fsmkit.errors import StoreUnavailable
+from fsmkit.keys import Key
+from fsmkit.stores import CLAIM_SECONDS, Index, StoredRow
+from fsmkit.stores.mongo_documents import NO_FLOW, Document, draw, is_empty
+from fsmkit.stores.mongo_lease import MongoLease
+from fsmkit.stores.mongo_session import Session
+
+PAGE = 500
+"""Rows that `scan` reads at a time."""
+TAKEN = 30.0
+"""Seconds that a key which `due` has given to one process is kept from the others."""
+
+
+class MongoStore:
+    """Rows in MongoDB, for many processes.
+
+    A step takes two commands, three with a reply, and one or two more where the key is new or its outbox was
+    changed meanwhile; no connection is held while a handler runs. A lease is renewed every third of its time;
+    one that has expired commits nothing; the death of a process delays its keys by about one lease time.
+    Leases go by the server's clock, which each process compares with its own.
+
+    Within a process one key's steps are done first come, first served. Across processes they are done one
+    at a time too, but their order is not promised: who waits for a lease of another process asks again, ten
+    times a second and more. Where that matters, take `PostgresStore` or `RedisStore`.
+
+    Args:
+        url: Where the server is, `mongodb://user:password@host:port/database`. Unless it says otherwise (`w`,
+            `journal`), a commit is answered when it stands in the journal of most members.
+        database: Name of the database, where the URL names none.
+        lease_seconds: How long a lease holds unless it is renewed.
+
+    Example:
+        >>> from fsmkit.stores.mongo import MongoStore
+        >>> store = MongoStore("mongodb://localhost/bot", lease_seconds=15.0)
+    """
+
+    durable = True
+
+    def __init__(self, url: str, *, database: str = "fsmkit", lease_seconds: float = 15.0) -> None:
+        self._make = partial(Session, url, database, lease_seconds)
+        self._session: Session | None = None
+        self._closed = False
+        self.number = draw()
+        self.delivering: dict[str, Document] = {}
+        """Documents whose outbox this store delivers, as it knows them."""
+
+    async def session(self) -> Session:
+        """What belongs to the running event loop; the client of an earlier one is closed by its end."""
+        session = self._session
+        if session is None or session.loop is not asyncio.get_running_loop():
+            session = self._session = self._make()
+        if self._closed or session.over:
+            raise StoreUnavailable("the store is closed")
+        await session.open()
+        return session
+
+    def lease(self, key: Key, *, exclusive: bool = True) -> MongoLease:
+        """A turn with one row; first come, first served in this process."""
+        return MongoLease(self, key, exclusive)
+
+    async def peek(self, key: Key) -> bytes | None:
+        """The row as last committed."""
+        found = await self._find(str(key))
+        row: bytes | None = found["row"] if found else None
+        return row
+
+    async def strike(self, key: Key, entry: bytes, receipt: bytes | None) -> bytes | None:
+        """Strikes off the first entry of the outbox; returns the next one."""
+        text = str(key)
+        known = self.delivering.pop(text, None) or await self._find(text)
+        while known is not None:
+            if known["outbox"][:1] != [entry] or known["claimer"] != self.number:
+                fresh = await self._find(text)
+                if fresh is None or fresh["revision"] == known["revision"]:
+                    return None
+                known = fresh
+                continue
+            struck = await self._strike(text, known, receipt)
+            if struck is not None:
+                if not struck["outbox"]:
+                    return None
+                self.delivering[text] = struck
+                following: bytes = struck["outbox"][0]
+                return following
+            known = await self._find(text)
+        return None
+
+    async def _strike(self, text: str, known: Document, receipt: bytes | None) -> Document | None:
+        """Tries it on the document as it is known; what it is then, `None` if it has changed."""
+        session = await self.session()
+        now = session.now()
+        rest = known["outbox"][1:]
+        receipts = known["receipts"] if receipt is None else [*known["receipts"], receipt]
+        claim = now + CLAIM_SECONDS if rest else None
+        new = {"outbox": rest, "receipts": receipts, "claim": claim, "revision": draw()}
+        struck = {**known, **new}
+        expected = {"_id": text, "revision": known["revision"]}
+        if is_empty(struck):  # unless somebody has a lease on it
+            free = {**expected, "until": {"$lte": now}}
+            done, _ = await session.call(lambda rows: rows.find_one_and_delete(free, {"_id": 1}))
+            if done is not None:
+                return struck
+        done, _ = await session.call(
+            lambda rows: rows.find_one_and_update(expected, {"$set": new}, {"_id": 1})
+        )
+        return None if done is None else struck
+
+    async def hold(self, key: Key, seconds: float) -> None:
+        """Keeps the claim on an outbox."""
+        session = await self.session()
+        mine = {"_id": str(key), "claimer": self.number, "claim": {"$gt": 0.0}}
+        longer = {"$set": {"claim": session.now() + seconds + CLAIM_SECONDS}}
+        await session.call(lambda rows: rows.update_one(mine, longer))
+
+    async def due(self, bot: int | str | None, flows: Sequence[str], now: float, limit: int) -> list[Key]:
+        """Keys to look at, the most overdue first; each is given to one caller only, for half a minute."""
+        session = await self.session()
+        here = session.now()
+        wanted = {
+            "bot": _part(bot),
+            "flows": {"$in": [NO_FLOW, *flows]},
+            "taken": {"$lte": here},
+            "$or": [{"wake": {"$gte": 0.0, "$lte": now}}, {"claim": {"$gte": 0.0, "$lte": here}}],
+        }
+        found, _ = await session.call(
+            lambda rows: rows.find(wanted, {"_id": 1}).sort("wake", 1).limit(limit).to_list()
+        )
+        keys = [document["_id"] for document in found]
+        if not keys:
+            return []
+        mine, taker = {"_id": {"$in": keys}}, draw()
+        take = {"$set": {"taken": here + TAKEN, "taker": taker}}
+        await session.call(lambda rows: rows.update_many({**mine, "taken": {"$lte": here}}, take))
+        took, _ = await session.call(lambda rows: rows.find({**mine, "taker": taker}, {"_id": 1}).to_list())
+        ours = {document["_id"] for document in took}
+        return [Key.parse(key) for key in keys if key in ours]
+
+    async def scan(
+        self, *, bot: int | str | None = None, flow: str | None = None, state: str | None = None
+    ) -> AsyncIterator[StoredRow]:
+        """All rows, or those with a conversation of a flow or in a state, ordered by the key's text."""
+        wanted: Document = {"row": {"$ne": None}}
+        if bot is not None:
+            wanted["bot"] = _part(bot)
+        one = {name: value for name, value in (("flow", flow), ("state", state)) if value is not None}
+        if one:
+            wanted["index"] = {"$elemMatch": one}
+        last = ""
+        while True:
+            page = await self._page({**wanted, "_id": {"$gt": last}})
+            for document in page:
+                last = document["_id"]
+                index = tuple(Index(i["flow"], i["state"], i["deadline"]) for i in document["index"])
+                yield StoredRow(Key.parse(last), document["row"], index, len(document["outbox"]))
+            if len(page) < PAGE:
+                return
+
+    async def forget(self, who: Key | int | str, *, bot: int | str | None = None) -> int:
+        """Removes all that is stored for a key or a person; a step that runs meanwhile loses its lease."""
+        if isinstance(who, Key):
+            wanted: Document = {"_id": str(who)}
+        else:
+            wanted = {"$or": [{"user": _part(who)}, {"chat": _part(who)}]}
+            if bot is not None:
+                wanted["bot"] = _part(bot)
+        session = await self.session()
+        found, _ = await session.call(lambda rows: rows.find(wanted, {"version": 1}).to_list())
+        keys = [document["_id"] for document in found]
+        await session.call(lambda rows: rows.delete_many({"_id": {"$in": keys}}))
+        return sum(document["version"] != 0 for document in found)
+
+    async def close(self) -> None:
+        """Closes the client of this event loop."""
+        self._closed = True
+        session, self._session = self._session, None
+        if session is not None and session.loop is asyncio.get_running_loop():
+            await session.close()
+
+    async def _find(self, text: str) -> Document | None:
+        found, _ = await (await self.session()).call(lambda rows: rows.find_one({"_id": text}))
+        return found
+
+    async def _page(self, wanted: Document) -> list[Document]:
+        fields = {"row": 1, "index": 1, "outbox": 1}
+        page, _ = await (await self.session()).call(
+            lambda rows: rows.find(wanted, fields).sort("_id", 1).limit(PAGE).to_list()
+        )
+        return page
+
+
+def _part(part: int | str | None) -> str:
+    """A part of a key, as its text shows it."""
+    return str(Key(chat=0, user=0, bot=part)).rpartition(":")[2]

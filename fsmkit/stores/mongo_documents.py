@@ -1,0 +1,60 @@
+"""One document for each key of a `MongoStore`: what stands in it, and what a commit makes of it.
+
+A document is changed as a whole, and only if its `revision` is still the one that was read; so it needs no
+operators but `$set`, and no transaction. The lease (`token`, `until`) stands beside and has no part in that.
+"""
+
+import secrets
+from itertools import count
+from typing import Any
+
+from bson import Int64
+
+from fsmkit.stores import CLAIM_SECONDS, Change
+
+Document = dict[str, Any]
+
+NO_FLOW = ""
+"""Stands among the flows of a row without conversations, which is due for everybody."""
+
+_numbers = count(secrets.randbits(61))
+
+
+def draw() -> Int64:
+    """A number for a lease or a change that nobody has drawn before, in whatever process."""
+    return Int64(next(_numbers))
+
+
+def blank(key: str) -> Document:
+    """The document of a key for which nothing is stored."""
+    chat, user, _thread, _business, bot = key.split(":")
+    place = {"_id": key, "chat": chat, "user": user, "bot": bot}
+    times = {"wake": None, "claim": None, "claimer": None, "claimed": None, "taken": 0.0}
+    row = {"row": None, "index": [], "flows": [NO_FLOW], "version": 0, "revision": 0, "commits": []}
+    return {**place, **row, **times, "outbox": [], "receipts": [], "token": None, "until": 0.0}
+
+
+def is_empty(document: Document) -> bool:
+    """Whether there is nothing to store."""
+    return document["row"] is None and not document["outbox"] and not document["receipts"]
+
+
+def changed(document: Document, change: Change, number: Int64, now: float, me: int) -> Document:
+    """What a commit sets in a document; `claimed` is its number if nobody else delivers the outbox."""
+    outbox = [*document["outbox"], *change.outbox]
+    claims = bool(outbox) and (document["claim"] is None or document["claim"] <= now)
+    return {
+        "row": change.row,
+        "wake": change.wake,
+        "index": [{"flow": i.flow, "state": i.state, "deadline": i.deadline} for i in change.index],
+        "flows": [i.flow for i in change.index] or [NO_FLOW],
+        "outbox": outbox,
+        "receipts": document["receipts"][change.folded :],
+        "version": number,
+        "revision": number,
+        "commits": [number, *document["commits"]][:8],
+        "claim": now + CLAIM_SECONDS if claims else document["claim"],
+        "claimer": me if claims else document["claimer"],
+        "claimed": number if claims else document["claimed"],
+        "taken": 0.0,
+    }

@@ -1,0 +1,200 @@
+"""What `MongoStore` keeps for one event loop: the client, the server's clock, repetition, renewal.
+
+What is written is in `fsmkit.stores.mongo_lease`; the store's public face is `fsmkit.stores.mongo`.
+"""
+
+import asyncio
+import contextlib
+import logging
+import random
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
+from weakref import WeakValueDictionary
+
+from bson import DatetimeMS
+from pymongo import ASCENDING, AsyncMongoClient, IndexModel, WriteConcern
+from pymongo.asynchronous.collection import AsyncCollection
+from pymongo.errors import ConnectionFailure, DuplicateKeyError, OperationFailure, PyMongoError
+
+from fsmkit.errors import StoreCorrupt, StoreError, StoreUnavailable
+from fsmkit.stores.mongo_documents import Document
+
+_log = logging.getLogger("fsmkit")
+
+SCHEMA_VERSION = 1
+PAUSES = (0.05, 0.2, 0.5)
+"""Seconds between repetitions of a command; pymongo itself looks for a server before it gives up."""
+SELECTION_MS = 2000
+GOODBYE_SECONDS = 2.0
+
+INDEXES = [
+    IndexModel([("bot", ASCENDING), ("wake", ASCENDING)], name="wake"),
+    IndexModel([("bot", ASCENDING), ("claim", ASCENDING)], name="claim"),
+    IndexModel([("index.flow", ASCENDING), ("index.state", ASCENDING)], name="flow_state"),
+    IndexModel([("user", ASCENDING)], name="user"),
+    IndexModel([("chat", ASCENDING)], name="chat"),
+]
+
+_T = TypeVar("_T")
+
+
+class Session:
+    """The client of one event loop.
+
+    It closes when the session's task is cancelled: by `close`, or by the end of the loop.
+
+    Args:
+        url: Where the server is.
+        database: Name of the database, where the URL names none.
+        lease_seconds: How long a lease holds unless it is renewed.
+    """
+
+    def __init__(self, url: str, database: str, lease_seconds: float) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.over = False
+        self.lease_seconds = lease_seconds
+        self.turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        """Who of this process may ask for a key's lease: one at a time, first come, first served."""
+        self.held: dict[int, str] = {}
+        """Keys by the tokens of leases."""
+        self._url = url
+        self._database = database
+        self._offset = 0.0
+        self._opening = asyncio.Lock()
+        self._client: AsyncMongoClient[Document] | None = None
+        self._rows: AsyncCollection[Document] | None = None
+        self._chores: set[asyncio.Task[None]] = set()
+        self._life: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        """Connects, if that was not done yet; only then is the server's time known."""
+        if self._rows is None:
+            await self.call(_nothing)
+
+    def now(self) -> float:
+        """The server's time, in seconds since 1970: leases and claims go by one clock in all processes."""
+        return time.monotonic() + self._offset
+
+    async def call(self, command: Callable[[AsyncCollection[Document]], Awaitable[_T]]) -> tuple[_T, bool]:
+        """Runs a command on the collection, again if its connection was lost.
+
+        Returns:
+            What it returned, and whether it was repeated.
+
+        Raises:
+            StoreUnavailable: If the server does not answer.
+            StoreError: If it refuses.
+        """
+        repeated = False
+        for pause in (*PAUSES, None):
+            if self.over:
+                break
+            try:
+                return await command(self._rows if self._rows is not None else await self._open()), repeated
+            except DuplicateKeyError:
+                raise
+            except ConnectionFailure as error:
+                repeated = True
+                if pause is None:
+                    raise StoreUnavailable(f"MongoDB does not answer: {error}") from error
+            except PyMongoError as error:
+                if not isinstance(error, OperationFailure) or not error.has_error_label(
+                    "RetryableWriteError"
+                ):
+                    raise StoreError(f"MongoDB refuses a command: {error}") from error
+                repeated = True
+            await asyncio.sleep((pause or 0.0) * random.uniform(0.5, 1.5))
+        raise StoreUnavailable("the store is closed")
+
+    def chore(self, work: Coroutine[Any, Any, object]) -> "asyncio.Task[None]":
+        """Does something in the background that may fail: what it would have freed ends by itself."""
+        task = self.loop.create_task(_quietly(work), name="fsmkit mongo chore")
+        self._chores.add(task)
+        task.add_done_callback(self._chores.discard)
+        return task
+
+    async def close(self) -> None:
+        """Finishes what was begun, then closes the client."""
+        life, self._life = self._life, None
+        if life is None:
+            self.over = True
+        else:
+            life.cancel()
+            await asyncio.gather(life, return_exceptions=True)
+
+    async def _open(self) -> AsyncCollection[Document]:
+        async with self._opening:
+            if self._rows is None:
+                client: AsyncMongoClient[Document] = AsyncMongoClient(
+                    self._url, serverSelectionTimeoutMS=SELECTION_MS, tz_aware=False
+                )
+                try:
+                    rows = await _prepare(client, self._database)
+                    await self._read_clock(client)
+                except BaseException:
+                    await client.close()
+                    raise
+                self._client, self._rows = client, rows
+                self._life = self.loop.create_task(self._live(client), name="fsmkit mongo")
+        return self._rows
+
+    async def _live(self, client: "AsyncMongoClient[Document]") -> None:
+        try:
+            while True:
+                await asyncio.sleep(self.lease_seconds / 3)
+                try:
+                    await self._read_clock(client)
+                    if self.held:
+                        await self._renew()
+                except (PyMongoError, StoreError) as error:
+                    _log.warning("leases in MongoDB could not be renewed: %r", error)
+        finally:
+            await asyncio.sleep(0)  # others that are cancelled now leave their leases first
+            if self._chores:
+                await asyncio.wait(self._chores, timeout=GOODBYE_SECONDS)
+            self.over = True
+            with contextlib.suppress(PyMongoError, TimeoutError):
+                await asyncio.wait_for(client.close(), GOODBYE_SECONDS)
+
+    async def _renew(self) -> None:
+        now = self.now()
+        mine = {"_id": {"$in": list(self.held.values())}, "token": {"$in": list(self.held)}}
+        longer = {"$set": {"until": now + self.lease_seconds}}
+        await self.call(lambda rows: rows.update_many({**mine, "until": {"$gt": now}}, longer))
+
+    async def _read_clock(self, client: "AsyncMongoClient[Document]") -> None:
+        asked = time.monotonic()
+        told = await client.admin.command("hello")
+        middle = (asked + time.monotonic()) / 2
+        self._offset = int(DatetimeMS(told["localTime"])) / 1000 - middle
+
+
+async def _prepare(client: "AsyncMongoClient[Document]", database: str) -> AsyncCollection[Document]:
+    """The collection, with its indexes; several processes may make them at once."""
+    db = client.get_default_database(database)
+    try:
+        await db.fsmkit_schema.insert_one({"_id": "rows", "version": SCHEMA_VERSION})
+    except DuplicateKeyError:
+        stands = await db.fsmkit_schema.find_one({"_id": "rows"}) or {}
+        if stands.get("version", 0) > SCHEMA_VERSION:
+            raise StoreCorrupt(
+                f"the database {db.name} has the schema {stands['version']}, this fsmkit knows "
+                f"{SCHEMA_VERSION}: update fsmkit"
+            ) from None
+    # What the URL says counts; without it an answer means that the journal is on the disk.
+    told = db.write_concern if db.write_concern.document else WriteConcern(w="majority", j=True)
+    rows = db.get_collection("fsmkit_rows", write_concern=told)
+    await rows.create_indexes(INDEXES)
+    return rows
+
+
+async def _nothing(_rows: object) -> None:
+    """A command that asks for nothing, but to be connected."""
+
+
+async def _quietly(work: Coroutine[Any, Any, object]) -> None:
+    try:
+        await work
+    except StoreError as error:
+        _log.debug("left undone: %r", error)

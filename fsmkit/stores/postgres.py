@@ -1,0 +1,225 @@
+"""The store of many processes on PostgreSQL: rows, leases, deadlines and outboxes in one schema.
+
+What the server does is in `postgres_schema.sql`, waiting for leases in `fsmkit.stores.postgres_leases`,
+connections in `fsmkit.stores.postgres_connections`.
+"""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
+from functools import partial
+from types import TracebackType
+from typing import Any
+
+from fsmkit.errors import LeaseLost, StoreUnavailable
+from fsmkit.keys import Key
+from fsmkit.stores import CLAIM_SECONDS, Change, Index, StoredRow
+from fsmkit.stores.postgres_leases import Leases, Loaded, draw
+
+PAGE = 500
+"""Rows that `scan` reads at a time."""
+TAKEN = timedelta(seconds=30)
+"""How long a key that `due` has given to one process is kept from the others."""
+
+_CLAIM = timedelta(seconds=CLAIM_SECONDS)
+
+
+class PostgresLease:
+    """A turn with one row; see `fsmkit.stores.Lease`."""
+
+    __slots__ = ("_leases", "_store", "_text", "_token", "_version", "key", "receipts", "row")
+
+    def __init__(self, store: "PostgresStore", key: Key, exclusive: bool) -> None:
+        self._store = store
+        self._text = str(key)
+        self._token = draw() if exclusive else None
+        self._leases: Leases | None = None
+        self._version = 0
+        self.key = key
+        self.row: bytes | None = None
+        self.receipts: Sequence[bytes] = ()
+
+    async def __aenter__(self) -> "PostgresLease":
+        leases = self._store.leases()
+        if self._token is None:
+            loaded = await self._store.load(self._text)
+        else:
+            loaded = await leases.acquire(self._text, self._token)
+        self._leases = leases
+        self._version, self.row, self.receipts = loaded
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        leases, self._leases = self._leases, None
+        if leases is None or self._token is None or leases.connections.loop.is_closed():
+            return
+        freed = leases.release(self._text, self._token)
+        if not isinstance(error, asyncio.CancelledError):
+            await asyncio.shield(freed)
+
+    async def commit(self, change: Change, *, hold: bool = False) -> bytes | None:
+        """Writes the row and frees the lease; see `fsmkit.stores.Lease`."""
+        leases = self._leases
+        if leases is None:
+            raise LeaseLost(f"the lease on {self.key} is over; nothing was written")
+        args = (*_change(change), self._store.number, _CLAIM, leases.term if hold else None)
+        rows, repeated = await leases.connections.call(
+            self._store.statements["commit"], self._text, self._token, self._version, draw(), *args
+        )
+        written, entry, version = rows[0]
+        if not written:
+            if repeated:  # perhaps it was, and others have written since; only they know
+                raise StoreUnavailable(
+                    f"the answer to a commit for {self.key} was lost: perhaps it was written"
+                )
+            raise LeaseLost(f"the lease on {self.key} is over or its row was changed; nothing was written")
+        self._version = version or 0
+        self.receipts = self.receipts[change.folded :]
+        if not hold:
+            self._leases = None
+            leases.committed(self._token or 0)
+        return bytes(entry) if entry is not None else None
+
+
+class PostgresStore:
+    """Rows in PostgreSQL, for many processes.
+
+    A step takes two statements, three with replies, and no connection is held while a handler runs. One key's
+    steps are done in the order that the server received them, whatever process they come from. A lease is
+    renewed every third of its time; one that has expired commits nothing; the death of a process delays its
+    keys by about one lease time. A crash of the server ends all leases, and loses nothing that was committed.
+
+    Args:
+        dsn: Where the server is, `postgresql://user:password@host:port/database`. A pooler in between must
+            pool by session: leases are handed over by notifications.
+        schema: Name of the schema, which the store creates and upgrades by itself.
+        lease_seconds: How long a lease holds unless it is renewed.
+        pool_size: How many connections a process may have, beside one that listens.
+
+    Example:
+        >>> from fsmkit.stores.postgres import PostgresStore
+        >>> store = PostgresStore("postgresql://bot@localhost/bot", lease_seconds=15.0)
+    """
+
+    durable = True
+
+    def __init__(
+        self, dsn: str, *, schema: str = "fsmkit", lease_seconds: float = 15.0, pool_size: int = 10
+    ) -> None:
+        if re.fullmatch(r"[a-z_][a-z0-9_]{0,47}", schema) is None:
+            raise ValueError(f"schema={schema!r}: lower-case letters, digits and underscores, 48 at most")
+        self._make = partial(Leases, dsn, schema, lease_seconds, pool_size)
+        self._leases: Leases | None = None
+        self._closed = False
+        self.statements = _statements(schema)
+        self.number = draw()
+
+    def leases(self) -> Leases:
+        """What belongs to the running event loop; connections of an earlier one are closed by its end."""
+        leases = self._leases
+        if leases is None or leases.connections.loop is not asyncio.get_running_loop():
+            leases = self._leases = self._make()
+        if self._closed or leases.connections.over:
+            raise StoreUnavailable("the store is closed")
+        return leases
+
+    def lease(self, key: Key, *, exclusive: bool = True) -> PostgresLease:
+        """A turn with one row, first come, first served; see `fsmkit.stores.Store`."""
+        return PostgresLease(self, key, exclusive)
+
+    async def load(self, key: str) -> Loaded:
+        """The row, without a lease."""
+        rows = await self._call("load", key)
+        version, blob, receipts = rows[0] if rows else (0, None, ())
+        return Loaded(version, blob, receipts)
+
+    async def peek(self, key: Key) -> bytes | None:
+        """The row as last committed."""
+        return (await self.load(str(key))).blob
+
+    async def strike(self, key: Key, entry: bytes, receipt: bytes | None) -> bytes | None:
+        """Strikes off the first entry of the outbox; returns the next one."""
+        rows = await self._call("strike", str(key), entry, receipt, self.number, _CLAIM)
+        following: bytes | None = rows[0][0]
+        return following
+
+    async def hold(self, key: Key, seconds: float) -> None:
+        """Keeps the claim on an outbox."""
+        await self._call("hold", str(key), self.number, _CLAIM + timedelta(seconds=seconds))
+
+    async def due(self, bot: int | str | None, flows: Sequence[str], now: float, limit: int) -> list[Key]:
+        """Keys to look at, the most overdue first; each is given to one caller only, for half a minute."""
+        rows = await self._call("due", _part(bot), list(flows), now, limit, TAKEN)
+        return [Key.parse(row[0]) for row in rows]
+
+    async def scan(
+        self, *, bot: int | str | None = None, flow: str | None = None, state: str | None = None
+    ) -> AsyncIterator[StoredRow]:
+        """All rows, or those with a conversation of a flow or in a state, ordered by the key's text."""
+        last, bot_text = "", None if bot is None else _part(bot)
+        while True:
+            rows = await self._call("scan", last, bot_text, flow, state, PAGE)
+            for last, blob, flows, states, deadlines, waiting in rows:
+                index = tuple(map(Index, flows, states, deadlines))
+                yield StoredRow(Key.parse(last), blob, index, waiting)
+            if len(rows) < PAGE:
+                return
+
+    async def forget(self, who: Key | int | str, *, bot: int | str | None = None) -> int:
+        """Removes all that is stored for a key or a person; a step that runs meanwhile loses its lease."""
+        if isinstance(who, Key):
+            rows = await self._call("forget", str(who), None, None)
+        else:
+            rows = await self._call("forget", None, _part(who), None if bot is None else _part(bot))
+        return int(rows[0][0])
+
+    async def close(self) -> None:
+        """Closes the connections of this event loop."""
+        self._closed = True
+        leases, self._leases = self._leases, None
+        if leases is not None and leases.connections.loop is asyncio.get_running_loop():
+            await leases.connections.close()
+
+    async def _call(self, name: str, *args: object) -> list[Any]:
+        rows, _ = await self.leases().connections.call(self.statements[name], *args)
+        return rows
+
+
+def _statements(schema: str) -> dict[str, str]:
+    fits = "(($3::text IS NULL OR i.flow = $3) AND ($4::text IS NULL OR i.state = $4))"
+    return {
+        "load": f"SELECT commits[1], blob, receipts FROM {schema}.rows WHERE key = $1",
+        "commit": f"SELECT * FROM {schema}.commit({', '.join(f'${n}' for n in range(1, 15))})",
+        "strike": f"SELECT {schema}.strike($1, $2, $3, $4, $5)",
+        "hold": f"UPDATE {schema}.rows SET claim = clock_timestamp() + $3"
+        " WHERE key = $1 AND claimer = $2 AND claim IS NOT NULL",
+        "due": f"SELECT * FROM {schema}.due($1, $2, $3, $4, $5)",
+        "scan": f"SELECT key, blob, flows, states, deadlines, cardinality(outbox) FROM {schema}.rows"
+        " WHERE key > $1 AND blob IS NOT NULL AND ($2::text IS NULL OR bot = $2)"
+        " AND ($3::text IS NULL OR flows @> ARRAY[$3])"
+        " AND (($3 IS NULL AND $4::text IS NULL)"
+        f" OR EXISTS (SELECT FROM unnest(flows, states) AS i(flow, state) WHERE {fits}))"
+        " ORDER BY key LIMIT $5",
+        "forget": f"SELECT {schema}.forget($1, $2, $3)",
+    }
+
+
+def _change(change: Change) -> tuple[object, ...]:
+    index = change.index
+    return (
+        change.row,
+        change.wake,
+        [entry.flow for entry in index],
+        [entry.state for entry in index],
+        [entry.deadline for entry in index],
+        change.outbox,
+        change.folded,
+    )
+
+
+def _part(part: int | str | None) -> str:
+    """A part of a key, as its text shows it."""
+    return str(Key(chat=0, user=0, bot=part)).rpartition(":")[2]

@@ -1,0 +1,223 @@
+-- What the statements of fsmkit.stores.postgres do. Each function is one statement of the store, and can be
+-- repeated when its answer was lost: leases and commits are known by numbers that the client drew. Locks are
+-- taken in one order: the lease, then the row. `fsmkit.` is replaced by the store's schema.
+
+-- Gives a lease to the first in line, and tells its process, with the row where that fits (8000 bytes are the
+-- limit of a notification). Who was silent for two thirds of the lease time has lost its place. The caller has
+-- locked the lease.
+CREATE OR REPLACE FUNCTION fsmkit.hand_over(p_key text) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    w fsmkit.waiters;
+    payload text;
+BEGIN
+    LOOP
+        DELETE FROM fsmkit.waiters WHERE key = p_key
+            AND ticket = (SELECT min(ticket) FROM fsmkit.waiters WHERE key = p_key) RETURNING * INTO w;
+        IF NOT FOUND THEN
+            UPDATE fsmkit.leases SET token = NULL, until = clock_timestamp(), waiting = 0 WHERE key = p_key;
+            RETURN;
+        END IF;
+        EXIT WHEN w.seen > clock_timestamp() - w.term * 2 / 3;
+    END LOOP;
+    UPDATE fsmkit.leases SET token = w.token, until = clock_timestamp() + w.term,
+        waiting = (SELECT count(*) FROM fsmkit.waiters WHERE key = p_key) WHERE key = p_key;
+    SELECT concat_ws(' ', w.token, p_key, r.commits[1], coalesce(encode(r.blob, 'base64'), '-'),
+            (SELECT string_agg(encode(e, 'base64'), ' ' ORDER BY n) FROM unnest(r.receipts) WITH ORDINALITY x(e, n)))
+        INTO payload FROM fsmkit.rows r WHERE r.key = p_key;
+    payload := coalesce(payload, concat_ws(' ', w.token, p_key, 0, '-'));
+    PERFORM pg_notify(w.channel, CASE WHEN octet_length(payload) > 7900 THEN concat_ws(' ', w.token, p_key) ELSE payload END);
+END $$;
+
+-- Takes a lease and reads the row, or takes a place in line; asked again, the place is the same. `wait` is
+-- null if the lease is there, else the seconds until it ends by itself.
+CREATE OR REPLACE FUNCTION fsmkit.acquire(
+    p_key text, p_token bigint, p_channel text, p_term interval,
+    OUT wait float8, OUT version bigint, OUT blob bytea, OUT receipts bytea[]
+) LANGUAGE plpgsql AS $$
+DECLARE
+    l fsmkit.leases;
+BEGIN
+    PERFORM set_config('synchronous_commit', 'off', true);  -- nothing here has to outlive a crash
+    INSERT INTO fsmkit.leases AS x (key, token, until) VALUES (p_key, p_token, clock_timestamp() + p_term)
+        ON CONFLICT (key) DO UPDATE SET token = excluded.token, until = clock_timestamp() + p_term
+        WHERE x.token = excluded.token OR (x.waiting = 0 AND (x.token IS NULL OR x.until < clock_timestamp()));
+    IF NOT FOUND THEN
+        SELECT * INTO l FROM fsmkit.leases x WHERE x.key = p_key FOR UPDATE;
+        UPDATE fsmkit.waiters x SET seen = clock_timestamp() WHERE x.key = p_key AND x.token = p_token;
+        IF NOT FOUND THEN
+            INSERT INTO fsmkit.waiters VALUES (p_key, l.tickets + 1, p_token, p_channel, p_term, clock_timestamp());
+            UPDATE fsmkit.leases x SET tickets = x.tickets + 1, waiting = x.waiting + 1 WHERE x.key = p_key;
+        END IF;
+        IF l.token IS NULL OR l.until < clock_timestamp() THEN
+            PERFORM fsmkit.hand_over(p_key);
+            SELECT * INTO l FROM fsmkit.leases x WHERE x.key = p_key;
+        END IF;
+        IF l.token IS DISTINCT FROM p_token THEN
+            wait := greatest(0, extract(epoch FROM l.until - clock_timestamp()));
+            RETURN;
+        END IF;
+    END IF;
+    SELECT r.commits[1], r.blob, r.receipts INTO version, blob, receipts FROM fsmkit.rows r WHERE r.key = p_key;
+END $$;
+
+-- Frees a lease, or gives up a place in line.
+CREATE OR REPLACE FUNCTION fsmkit.release(p_key text, p_token bigint) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    l fsmkit.leases;
+BEGIN
+    PERFORM set_config('synchronous_commit', 'off', true);
+    SELECT * INTO l FROM fsmkit.leases WHERE key = p_key FOR UPDATE;
+    IF l.token = p_token AND l.waiting = 0 THEN
+        UPDATE fsmkit.leases SET token = NULL, until = clock_timestamp() WHERE key = p_key;
+    ELSIF l.token = p_token THEN
+        PERFORM fsmkit.hand_over(p_key);
+    ELSIF l.waiting > 0 THEN
+        DELETE FROM fsmkit.waiters WHERE key = p_key AND token = p_token;
+        UPDATE fsmkit.leases SET waiting = (SELECT count(*) FROM fsmkit.waiters WHERE key = p_key) WHERE key = p_key;
+    END IF;
+END $$;
+
+-- Prolongs leases that are still held; in the order of their keys, so that no two callers lock each other out.
+CREATE OR REPLACE FUNCTION fsmkit.renew(p_keys text[], p_tokens bigint[], p_term interval) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM set_config('synchronous_commit', 'off', true);
+    PERFORM 1 FROM fsmkit.leases WHERE key = ANY (p_keys) AND token = ANY (p_tokens) ORDER BY key FOR UPDATE;
+    UPDATE fsmkit.leases SET until = clock_timestamp() + p_term
+        WHERE key = ANY (p_keys) AND token = ANY (p_tokens) AND until > clock_timestamp();
+END $$;
+
+-- Drops leases and places in line that nobody has used for ten minutes.
+CREATE OR REPLACE FUNCTION fsmkit.tidy() RETURNS void LANGUAGE sql AS $$
+    DELETE FROM fsmkit.leases WHERE until < clock_timestamp() - interval '10 min';
+    DELETE FROM fsmkit.waiters WHERE seen < clock_timestamp() - interval '10 min';
+$$;
+
+-- Writes a row, if the lease holds (a null token needs none) and the version is the expected one (0: no row);
+-- frees the lease, unless it is to be kept for `p_keep`.
+CREATE OR REPLACE FUNCTION fsmkit.commit(
+    p_key text, p_token bigint, p_version bigint, p_commit bigint, p_blob bytea, p_wake float8, p_flows text[],
+    p_states text[], p_deadlines float8[], p_outbox bytea[], p_folded int, p_claimer bigint, p_claim interval, p_keep interval,
+    OUT written boolean, OUT entry bytea, OUT version bigint
+) LANGUAGE plpgsql AS $$
+DECLARE
+    l fsmkit.leases;
+    r record;
+    claims boolean;
+    ends timestamptz := clock_timestamp() + p_claim;
+BEGIN
+    IF p_token IS NOT NULL THEN
+        SELECT * INTO l FROM fsmkit.leases x WHERE x.key = p_key FOR UPDATE;
+    END IF;
+    SELECT x.commits, x.claimed, x.claim, x.outbox || p_outbox AS outbox
+        INTO r FROM fsmkit.rows x WHERE x.key = p_key FOR UPDATE;
+    written := p_commit = ANY (r.commits);
+    IF written THEN  -- a repetition: the first answer was lost
+        entry := CASE WHEN r.claimed = p_commit THEN r.outbox[1] END;
+        version := p_commit;
+        RETURN;
+    END IF;
+    written := coalesce(r.commits[1], 0) = p_version
+        AND (p_token IS NULL OR (coalesce(l.token = p_token, false) AND l.until > clock_timestamp()));
+    IF NOT written THEN
+        RETURN;
+    END IF;
+    r.outbox := coalesce(r.outbox, p_outbox);
+    version := p_commit;
+    claims := r.outbox <> '{}' AND coalesce(r.claim < clock_timestamp(), true);
+    IF p_blob IS NULL AND r.outbox = '{}' THEN
+        DELETE FROM fsmkit.rows WHERE key = p_key;
+        version := 0;
+    ELSIF r.commits IS NULL THEN
+        INSERT INTO fsmkit.rows (key, commits, blob, wake, filed, flows, states, deadlines, outbox,
+                claim, claimer, claimed, stalled)
+            VALUES (p_key, ARRAY[p_commit], p_blob, p_wake, p_wake, p_flows, p_states, p_deadlines, p_outbox,
+                CASE WHEN claims THEN ends END, p_claimer, CASE WHEN claims THEN p_commit END,
+                CASE WHEN claims THEN ends END)
+            ON CONFLICT (key) DO NOTHING;
+        written := FOUND;
+        IF NOT written THEN  -- one that needs no lease was faster
+            RETURN;
+        END IF;
+    ELSE
+        UPDATE fsmkit.rows x SET
+            commits = (p_commit || x.commits)[1:8], blob = p_blob, wake = p_wake, filed = least(x.filed, p_wake),
+            flows = p_flows, states = p_states, deadlines = p_deadlines, outbox = r.outbox,
+            receipts = x.receipts[p_folded + 1:],
+            claim = CASE WHEN claims THEN ends ELSE x.claim END,
+            claimer = CASE WHEN claims THEN p_claimer ELSE x.claimer END,
+            claimed = CASE WHEN claims THEN p_commit ELSE x.claimed END,
+            stalled = CASE WHEN claims THEN least(x.stalled, ends) ELSE x.stalled END
+            WHERE x.key = p_key;
+    END IF;
+    entry := CASE WHEN claims THEN r.outbox[1] END;
+    IF p_keep IS NOT NULL THEN
+        UPDATE fsmkit.leases SET until = clock_timestamp() + p_keep WHERE key = p_key AND token = p_token;
+    ELSIF l.waiting = 0 THEN
+        UPDATE fsmkit.leases SET token = NULL, until = clock_timestamp() WHERE key = p_key;
+    ELSIF p_token IS NOT NULL THEN
+        PERFORM fsmkit.hand_over(p_key);
+    END IF;
+END $$;
+
+-- Strikes off the first entry of an outbox, and gives the next one; nothing, if somebody else delivers it now.
+CREATE OR REPLACE FUNCTION fsmkit.strike(
+    p_key text, p_entry bytea, p_receipt bytea, p_claimer bigint, p_claim interval, OUT entry bytea
+) LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE fsmkit.rows SET outbox = outbox[2:],
+        receipts = CASE WHEN p_receipt IS NULL THEN receipts ELSE array_append(receipts, p_receipt) END,
+        claim = CASE WHEN cardinality(outbox) > 1 THEN clock_timestamp() + p_claim END
+        WHERE key = p_key AND outbox[1] = p_entry AND claimer = p_claimer RETURNING outbox[1] INTO entry;
+    IF FOUND AND entry IS NULL THEN
+        DELETE FROM fsmkit.rows WHERE key = p_key AND blob IS NULL AND outbox = '{}' AND receipts = '{}';
+    END IF;
+END $$;
+
+-- Takes what is due: it is due again after `p_push`, should the taker do nothing about it. Rows whose time has
+-- moved meanwhile are filed anew.
+CREATE OR REPLACE FUNCTION fsmkit.due(
+    p_bot text, p_flows text[], p_now float8, p_limit int, p_push interval
+) RETURNS TABLE (key text) LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM set_config('synchronous_commit', 'off', true);
+    UPDATE fsmkit.rows x SET filed = x.wake WHERE x.key IN (
+        SELECT y.key FROM fsmkit.rows y WHERE y.bot = p_bot AND y.filed <= p_now AND coalesce(y.wake > p_now, true)
+        LIMIT 1000 FOR UPDATE SKIP LOCKED);
+    UPDATE fsmkit.rows x SET stalled = x.claim WHERE x.key IN (
+        SELECT y.key FROM fsmkit.rows y WHERE y.bot = p_bot AND y.stalled <= clock_timestamp()
+        AND coalesce(y.claim > clock_timestamp(), true) LIMIT 1000 FOR UPDATE SKIP LOCKED);
+    RETURN QUERY WITH found AS MATERIALIZED (
+        SELECT y.key, y.wake FROM fsmkit.rows y
+            WHERE y.bot = p_bot AND (y.flows = '{}' OR y.flows && p_flows) AND ((y.filed <= p_now AND y.wake <= p_now)
+                OR (y.stalled <= clock_timestamp() AND y.claim <= clock_timestamp()))
+            ORDER BY y.wake NULLS LAST LIMIT p_limit FOR UPDATE SKIP LOCKED
+    ), taken AS (
+        UPDATE fsmkit.rows x SET
+            filed = CASE WHEN x.filed <= p_now THEN p_now + extract(epoch FROM p_push) ELSE x.filed END,
+            stalled = CASE WHEN x.stalled <= clock_timestamp() THEN clock_timestamp() + p_push ELSE x.stalled END
+            FROM found WHERE x.key = found.key RETURNING x.key, found.wake
+    ) SELECT taken.key FROM taken ORDER BY taken.wake NULLS LAST;
+END $$;
+
+-- Removes keys and ends their leases; the next in line go on with no row.
+CREATE OR REPLACE FUNCTION fsmkit.forget(p_key text, p_who text, p_bot text) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    l record;
+    removed bigint := 0;
+    gone bigint;
+BEGIN
+    FOR l IN SELECT x.key FROM fsmkit.leases x WHERE x.key = p_key OR (p_who IN (split_part(x.key, ':', 1),
+            split_part(x.key, ':', 2)) AND coalesce(split_part(x.key, ':', 5) = p_bot, true)) ORDER BY x.key FOR UPDATE
+    LOOP
+        DELETE FROM fsmkit.rows WHERE key = l.key;
+        GET DIAGNOSTICS gone = ROW_COUNT;
+        removed := removed + gone;
+        PERFORM fsmkit.hand_over(l.key);
+        DELETE FROM fsmkit.leases WHERE key = l.key AND token IS NULL;
+    END LOOP;
+    DELETE FROM fsmkit.rows WHERE key = p_key
+        OR ((person = p_who OR chat = p_who) AND coalesce(bot = p_bot, true));
+    GET DIAGNOSTICS gone = ROW_COUNT;
+    RETURN removed + gone;
+END $$;

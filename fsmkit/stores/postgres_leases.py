@@ -1,0 +1,137 @@
+"""Who holds a lease of a `PostgresStore` and who waits for one, in one event loop.
+
+The order is kept by the server (`postgres_schema.sql`); here is what a process does to get its turn.
+"""
+
+import asyncio
+import secrets
+import time
+from base64 import b64decode
+from collections.abc import Sequence
+from datetime import timedelta
+from itertools import count
+from typing import NamedTuple
+from weakref import WeakValueDictionary
+
+from fsmkit.stores.postgres_connections import Connections
+
+TIDY_SECONDS = 600.0
+
+_numbers = count(secrets.randbits(62))
+
+
+def draw() -> int:
+    """A number for a lease or a commit that nobody has drawn before, in whatever process."""
+    return next(_numbers)
+
+
+class Loaded(NamedTuple):
+    """A row as a lease found it; version 0: there is none."""
+
+    version: int
+    blob: bytes | None
+    receipts: Sequence[bytes]
+
+
+class Leases:
+    """The leases of one event loop.
+
+    Args:
+        dsn: Where the server is.
+        schema: Name of the schema.
+        lease_seconds: How long a lease holds unless it is renewed.
+        pool_size: How many connections there may be.
+    """
+
+    def __init__(self, dsn: str, schema: str, lease_seconds: float, pool_size: int) -> None:
+        self.term = timedelta(seconds=lease_seconds)
+        self._third = lease_seconds / 3
+        self._channel = f"fsmkit_{secrets.token_hex(12)}"
+        self.connections = Connections(
+            dsn, schema, self._channel, pool_size, self._hear, self._ask_again, self._beat, self._third
+        )
+        self._held: dict[int, str] = {}
+        self._waiting: dict[int, asyncio.Future[Loaded | None]] = {}
+        self._asking: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._tidied = time.monotonic()
+        self._acquire = f"SELECT * FROM {schema}.acquire($1, $2, $3, $4)"
+        self._release = f"SELECT {schema}.release($1, $2)"
+        self._renew = f"SELECT {schema}.renew($1, $2, $3)"
+        self._tidy = f"SELECT {schema}.tidy()"
+
+    async def acquire(self, key: str, token: int) -> Loaded:
+        """Waits for a lease, first come, first served in the order that the server received."""
+        # Known before it is sent: the grant can overtake the answer.
+        self._waiting[token] = self.connections.loop.create_future()
+        try:
+            loaded = await self._wait(key, token)
+        except BaseException:
+            self._waiting.pop(token, None)
+            self.release(key, token)
+            raise
+        del self._waiting[token]
+        self._held[token] = key
+        return loaded
+
+    def committed(self, token: int) -> None:
+        """A lease that a commit has freed needs no renewal."""
+        self._held.pop(token, None)
+
+    def release(self, key: str, token: int) -> "asyncio.Task[None]":
+        """Frees a lease or leaves the line, in the background."""
+        self._held.pop(token, None)
+        return self.connections.chore(self.connections.call(self._release, key, token))
+
+    async def _wait(self, key: str, token: int) -> Loaded:
+        # One key's questions leave one by one: on their several connections they would overtake each other.
+        lock = self._asking.get(key)
+        if lock is None:
+            lock = self._asking[key] = asyncio.Lock()
+        async with lock:
+            answer = await self._ask(key, token)
+        while not isinstance(answer, Loaded):
+            granted = self._waiting[token]
+            # Asked again in time to keep the place in line, and when the holder's time is up.
+            await asyncio.wait([granted], timeout=min(answer + 0.01, self._third))
+            told = granted.result() if granted.done() else None
+            if granted.done():
+                self._waiting[token] = self.connections.loop.create_future()
+            answer = told or await self._ask(key, token)
+        return answer
+
+    async def _ask(self, key: str, token: int) -> Loaded | float:
+        """The row, or the seconds that the lease of somebody else has left."""
+        rows, _ = await self.connections.call(self._acquire, key, token, self._channel, self.term)
+        wait, version, blob, receipts = rows[0]
+        return Loaded(version or 0, blob, receipts or ()) if wait is None else float(wait)
+
+    def _hear(self, payload: str) -> None:
+        """A lease was handed over; the row comes with it, unless it is too long."""
+        token, key, *parts = payload.split(" ")
+        number = int(token)
+        granted = self._waiting.get(number)
+        if granted is None:
+            if number not in self._held:  # who waited has given up
+                self.release(key, number)
+        elif not granted.done():
+            granted.set_result(_loaded(parts) if parts else None)
+
+    def _ask_again(self) -> None:
+        for granted in self._waiting.values():
+            if not granted.done():
+                granted.set_result(None)
+
+    async def _beat(self) -> bool:
+        """Renews what is held, in the background; whether anybody waits to hear of a lease."""
+        if self._held:
+            args = (list(self._held.values()), list(self._held), self.term)
+            self.connections.chore(self.connections.call(self._renew, *args))
+        if time.monotonic() - self._tidied > TIDY_SECONDS:
+            self._tidied = time.monotonic()
+            self.connections.chore(self.connections.call(self._tidy))
+        return bool(self._waiting)
+
+
+def _loaded(parts: list[str]) -> Loaded:
+    version, blob, *receipts = parts
+    return Loaded(int(version), None if blob == "-" else b64decode(blob), tuple(map(b64decode, receipts)))

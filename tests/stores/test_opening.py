@@ -1,0 +1,37 @@
+"""Stores from URLs."""
+
+import pytest
+
+from fsmkit import DefinitionError
+from fsmkit.stores import opening
+from fsmkit.stores.opening import open_store
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("memory:", "MemoryStore"),
+        ("sqlite:bot.db", "SQLiteStore"),
+        ("sqlite:///tmp/bot.db", "SQLiteStore"),
+        ("redis://127.0.0.1:6379/0", "RedisStore"),
+        ("postgresql://127.0.0.1/bot", "PostgresStore"),
+        ("mongodb://127.0.0.1/bot", "MongoStore"),
+    ],
+)
+def test_a_url_names_a_store(url, name):
+    assert type(open_store(url)).__name__ == name
+
+
+@pytest.mark.parametrize("url", ["bot.db", "mysql://x", "", "sqlite:"])
+def test_a_wrong_url_says_what_to_write(url):
+    with pytest.raises(DefinitionError, match="sqlite:"):
+        open_store(url)
+
+
+def test_a_missing_extra_says_how_to_install_it(monkeypatch):
+    def missing(name):
+        raise ModuleNotFoundError("No module named 'asyncpg'", name="asyncpg")
+
+    monkeypatch.setattr(opening.importlib, "import_module", missing)
+    with pytest.raises(DefinitionError, match=r"PostgresStore needs asyncpg.*pip install 'fsmkit\[postgres\]'"):
+        open_store("postgresql://127.0.0.1/bot")
