@@ -221,7 +221,7 @@ class MemoryStore:
         self, *, bot: int | str | None = None, flow: str | None = None, state: str | None = None
     ) -> AsyncIterator[StoredRow]:
         """All rows, or those with a conversation of a flow or in a state."""
-        for key, record in list(self.table.records.items()):
+        for key, record in sorted(self.table.records.items(), key=lambda item: str(item[0])):
             if record.row is None or (bot is not None and key.bot != bot):
                 continue
             if _fits(record.index, flow, state):

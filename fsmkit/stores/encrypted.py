@@ -1,0 +1,145 @@
+"""Data at rest that only the holder of a key can read: a wrapper around any store.
+
+Encrypted are rows, outbox and receipts. In clear stay what a store looks rows up by: the key (ids of chat
+and user), flow, state and deadline.
+"""
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from types import TracebackType
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from msgspec import structs
+
+from fsmkit.errors import StoreCorrupt
+from fsmkit.keys import Key
+from fsmkit.stores import Change, Lease, Store, StoredRow
+
+
+class Encrypted:
+    """A store whose rows are encrypted with Fernet (AES-128-CBC and HMAC-SHA256).
+
+    Args:
+        store: Where the rows are.
+        keys: Fernet keys, as `cryptography.fernet.Fernet.generate_key()` makes them. The first encrypts, all
+            decrypt: to rotate, put the new key first and remove the old one when every row has been written
+            since (at the latest when the longest ttl has passed).
+
+    Raises:
+        ValueError: If there is no key, or one is none.
+
+    Example:
+        >>> from cryptography.fernet import Fernet
+        >>> from fsmkit.stores.memory import MemoryStore
+        >>> store = Encrypted(MemoryStore(), [Fernet.generate_key()])
+    """
+
+    def __init__(self, store: Store, keys: Iterable[bytes | str]) -> None:
+        made = [Fernet(key) for key in keys]
+        if not made:
+            raise ValueError("Encrypted(store, keys=[]) needs a key: Fernet.generate_key() makes one")
+        self._store = store
+        self._fernet = MultiFernet(made)
+        self._sealed: dict[tuple[Key, bytes], bytes] = {}
+        """How the entries that are being delivered here stand in the store: no two encryptions are equal."""
+        self.durable = store.durable
+
+    def lease(self, key: Key, *, exclusive: bool = True) -> "_EncryptedLease":
+        """A turn with one row, in clear."""
+        return _EncryptedLease(self, self._store, key, exclusive)
+
+    async def peek(self, key: Key) -> bytes | None:
+        """The row as last committed, in clear."""
+        return self.open(key, await self._store.peek(key))
+
+    async def strike(self, key: Key, entry: bytes, receipt: bytes | None) -> bytes | None:
+        """Strikes off the first entry of the outbox; returns the next one in clear."""
+        sealed = self._sealed.pop((key, entry), entry)
+        return self.entry(key, await self._store.strike(key, sealed, self.seal(receipt)))
+
+    async def hold(self, key: Key, seconds: float) -> None:
+        """Keeps the claim on an outbox."""
+        await self._store.hold(key, seconds)
+
+    async def due(self, bot: int | str | None, flows: Sequence[str], now: float, limit: int) -> list[Key]:
+        """Keys whose time has come."""
+        return await self._store.due(bot, flows, now, limit)
+
+    async def scan(
+        self, *, bot: int | str | None = None, flow: str | None = None, state: str | None = None
+    ) -> AsyncIterator[StoredRow]:
+        """Rows in clear."""
+        async for stored in self._store.scan(bot=bot, flow=flow, state=state):
+            yield structs.replace(stored, row=self.open(stored.key, stored.row) or b"")
+
+    async def forget(self, who: Key | int | str, *, bot: int | str | None = None) -> int:
+        """Removes all that is stored for a key or a person."""
+        return await self._store.forget(who, bot=bot)
+
+    async def close(self) -> None:
+        """Closes the store."""
+        await self._store.close()
+
+    def seal(self, clear: bytes | None) -> bytes | None:
+        """Bytes for the store."""
+        return None if clear is None else self._fernet.encrypt(clear)
+
+    def open(self, key: Key, sealed: bytes | None) -> bytes | None:
+        """Bytes of the store in clear.
+
+        Raises:
+            StoreCorrupt: If none of the keys fits.
+        """
+        if sealed is None:
+            return None
+        try:
+            return self._fernet.decrypt(sealed)
+        except InvalidToken as error:
+            raise StoreCorrupt(
+                f"the row of {key} cannot be decrypted: it was written with another key, or without one"
+            ) from error
+
+    def entry(self, key: Key, sealed: bytes | None) -> bytes | None:
+        """An entry of the outbox in clear."""
+        if sealed is None:
+            return None
+        entry = self.open(key, sealed) or b""
+        self._sealed[key, entry] = sealed
+        return entry
+
+
+class _EncryptedLease:
+    """A turn with one row; see `fsmkit.stores.Lease`."""
+
+    def __init__(self, outer: Encrypted, store: Store, key: Key, exclusive: bool) -> None:
+        self._outer = outer
+        self._within = store.lease(key, exclusive=exclusive)
+        self._lease: Lease | None = None
+        self.key = key
+        self.row: bytes | None = None
+        self.receipts: Sequence[bytes] = ()
+
+    async def __aenter__(self) -> "_EncryptedLease":
+        lease = self._lease = await self._within.__aenter__()
+        try:
+            self.row = self._outer.open(self.key, lease.row)
+            self.receipts = tuple(self._outer.open(self.key, receipt) or b"" for receipt in lease.receipts)
+        except BaseException as error:
+            await self._within.__aexit__(type(error), error, error.__traceback__)
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._within.__aexit__(kind, error, trace)
+
+    async def commit(self, change: Change, *, hold: bool = False) -> bytes | None:
+        """Writes the row encrypted."""
+        if self._lease is None:
+            raise RuntimeError("a lease is entered with `async with` before it commits")
+        outer = self._outer
+        outbox = tuple(outer.seal(entry) or b"" for entry in change.outbox)
+        sealed = structs.replace(change, row=outer.seal(change.row), outbox=outbox)
+        entry = await self._lease.commit(sealed, hold=hold)
+        self.receipts = self.receipts[change.folded :]
+        return outer.entry(self.key, entry)

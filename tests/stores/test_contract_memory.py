@@ -1,0 +1,20 @@
+"""MemoryStore passes the store contract."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from fsmkit.stores import Store
+from fsmkit.stores.memory import MemoryStore
+from fsmkit.testing.clock import ManualClock
+from fsmkit.testing.contract import StoreContract
+
+
+class TestMemoryStore(StoreContract):
+    """The reference. It lives in one process: its leases end with who holds them."""
+
+    @pytest.fixture
+    async def store(self, clock: ManualClock) -> AsyncIterator[Store]:
+        store = MemoryStore(clock)
+        yield store
+        await store.close()
