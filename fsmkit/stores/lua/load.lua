@@ -1,0 +1,2 @@
+-- ARGV: key. The row without a lease.
+return view()

@@ -1,0 +1,212 @@
+"""The store of many processes: Redis, Valkey, or a cluster of either.
+
+What is stored, and the rules of leases, are in the scripts (`lua/`); connections and turns are in the rooms
+beside this one. Order: first come, first served in the order in which the server received the requests; a
+process that was silent for two thirds of the lease time loses its place. The store is as durable as the
+server is configured (`appendfsync`).
+"""
+
+import asyncio
+import heapq
+import re
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import msgspec
+
+from fsmkit.errors import StoreUnavailable
+from fsmkit.keys import Key
+from fsmkit.stores import CLAIM_SECONDS, Index, StoredRow
+from fsmkit.stores.redis_lease import RedisLease
+from fsmkit.stores.redis_nodes import SHARDS, Nodes
+from fsmkit.stores.redis_session import Session
+from fsmkit.stores.redis_settings import Settings
+from fsmkit.stores.redis_turns import Place
+
+PAGE = 200
+"""Keys that `scan` and `forget` read at once."""
+
+_encode = msgspec.json.Encoder().encode
+_index = msgspec.json.Decoder(list[tuple[str, str | None, float | None]])
+
+
+class RedisStore:
+    """Rows on a Redis or Valkey server, shared by as many processes as you like.
+
+    Args:
+        url: `redis://host:6379/0`, `rediss://...` (TLS), `unix://path`, `redis+cluster://host:6379`.
+        prefix: What all names on the server begin with; two bots may share one.
+        lease_seconds: After so long without a sign of life a process loses its leases. A handler that takes
+            longer is no matter: its lease is renewed. A process that dies delays its keys by about as much.
+        retry_seconds: For so long a command is tried again while the server is away.
+        timeout: Seconds that a server may leave everything unanswered before the connection is dropped.
+        claim_seconds: For so long an outbox belongs to who delivers it, from the last sign of life.
+
+    Example:
+        >>> from fsmkit.stores.redis import RedisStore
+        >>> store = RedisStore("redis://localhost:6379/0", prefix="mybot")
+    """
+
+    durable = True
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        prefix: str = "fsmkit",
+        lease_seconds: float = 15.0,
+        retry_seconds: float = 5.0,
+        timeout: float = 5.0,
+        claim_seconds: float = CLAIM_SECONDS,
+    ) -> None:
+        if not re.fullmatch(r"[A-Za-z0-9_.:/-]+", prefix):
+            raise ValueError(f"prefix={prefix!r}: letters, digits and _ . : / - are possible")
+        if lease_seconds <= 0:
+            raise ValueError(f"lease_seconds={lease_seconds!r}: a lease needs some time")
+        self.claim_ms = round(claim_seconds * 1000)
+        self._lease_ms = round(lease_seconds * 1000)
+        self._settings = Settings(url, prefix, lease_seconds, retry_seconds, timeout)
+        self.repeat_ms = self._settings.repeat_ms
+        self._settings.connection()  # what cannot be read is refused here, not when the first update comes
+        self._session: Session | None = None
+        self._closed = False
+
+    async def session(self) -> Session:
+        """What the store has in the running loop; made when it is first needed."""
+        session = self._session
+        if session is None or session.loop is not asyncio.get_running_loop():
+            if self._closed:
+                raise StoreUnavailable("the store was closed")
+            session = self._session = Session(self._settings)
+        if not session.ready:
+            await session.open()
+        return session
+
+    def lease(self, key: Key, *, exclusive: bool = True) -> RedisLease:
+        """A turn with one row, first come, first served among all processes."""
+        return RedisLease(self, key, exclusive)
+
+    async def peek(self, key: Key) -> bytes | None:
+        """The row as last committed."""
+        shard, text = Place.of(key)
+        row: bytes | None = await (await self.session()).nodes.command(shard, "HGET", f"row:{text}", "b")
+        return row
+
+    async def strike(self, key: Key, entry: bytes, receipt: bytes | None) -> bytes | None:
+        """Strikes off the first entry of the outbox; returns the next one."""
+        session, (shard, text) = await self.session(), Place.of(key)
+        given = "" if receipt is None else "1"
+        following: bytes | None = await session.nodes.call(
+            shard, "strike", text, session.turns.new_id(), self.claim_ms, entry, given, receipt or b""
+        )
+        return following
+
+    async def hold(self, key: Key, seconds: float) -> None:
+        """Keeps the claim on an outbox for so many seconds, and as long as a claim lasts."""
+        session, (shard, text) = await self.session(), Place.of(key)
+        wait = round(seconds * 1000) + self.claim_ms
+        await session.nodes.call(shard, "hold", text, session.turns.process, wait)
+
+    async def due(self, bot: int | str | None, flows: Sequence[str], now: float, limit: int) -> list[Key]:
+        """Keys whose `wake` has come, or whose outbox nobody delivers; each goes to one sweeper only.
+
+        Clocks may differ by seconds: a worker whose clock is ahead fires that much early, once; under the
+        lease nobody finds the deadline a second time. Leases and claims are by the server's clock.
+        """
+        nodes, owner = (await self.session()).nodes, _bot_text(bot)
+        answers = await nodes.call_all("due", owner, repr(float(now)), limit, _encode(list(flows)))
+        found = [answer[at : at + 5] for answer in answers for at in range(0, len(answer), 5)]
+        found.sort(key=lambda item: float(item[4]), reverse=True)
+        shards: dict[int, list[Any]] = {}
+        for base, sort, text, score, _overdue in found[:limit]:
+            shards.setdefault(int(base[base.rindex(b":") + 1 : -1]), []).extend((sort, text, score))
+        until, later = repr(now + self._lease_ms / 1000), self._lease_ms
+        taken = await asyncio.gather(
+            *(nodes.call(shard, "take", owner, until, later, *items) for shard, items in shards.items())
+        )
+        mine = {text for texts in taken for text in texts}
+        return [Key.parse(text.decode()) for text in dict.fromkeys(item[2] for item in found) if text in mine]
+
+    async def scan(
+        self, *, bot: int | str | None = None, flow: str | None = None, state: str | None = None
+    ) -> AsyncIterator[StoredRow]:
+        """All rows, or those with a conversation of a flow or in a state, ordered by the key's text."""
+        nodes = (await self.session()).nodes
+        args = ("" if bot is None else _bot_text(bot), _wanted(flow), _wanted(state))
+        index = "keys" if flow is None else f"flow:{flow}"
+        readers = [_Reader(nodes, shard, index, args) for shard in range(SHARDS)]
+        firsts = await asyncio.gather(*(reader.next() for reader in readers))
+        heads = [(row[0], n, row) for n, row in enumerate(firsts) if row]
+        heapq.heapify(heads)
+        while heads:
+            text, n, (_, row, found, waiting) = heads[0]
+            following = await readers[n].next()
+            if following is None:
+                heapq.heappop(heads)
+            else:
+                heapq.heapreplace(heads, (following[0], n, following))
+            entries = tuple(Index(*entry) for entry in _index.decode(found))
+            yield StoredRow(Key.parse(text.decode()), row, entries, waiting)
+
+    async def forget(self, who: Key | int | str, *, bot: int | str | None = None) -> int:
+        """Removes all that is stored for a key or a person; a step that runs meanwhile loses its lease."""
+        nodes = (await self.session()).nodes
+        keys = [who] if isinstance(who, Key) else [key async for key in _keys(nodes) if _is_of(key, who, bot)]
+        removed = 0
+        for shard, text in map(Place.of, keys):
+            removed += await nodes.call(shard, "forget", text, self._lease_ms)
+        return removed
+
+    async def close(self) -> None:
+        """Ends connections and tasks."""
+        self._closed = True
+        session, self._session = self._session, None
+        if session is not None and session.loop is asyncio.get_running_loop():
+            await session.close()
+
+
+class _Reader:
+    """Reads one shard's rows, page by page, in order of the keys' texts."""
+
+    def __init__(self, nodes: Nodes, shard: int, index: str, args: tuple[str | bytes, ...]) -> None:
+        self._nodes = nodes
+        self._shard = shard
+        self._index = index
+        self._args = args
+        self._rows: list[Any] = []
+        self._after: bytes | None = b"-"
+
+    async def next(self) -> tuple[bytes, bytes, bytes, int] | None:
+        """The next one: key, row, index, length of the outbox."""
+        while not self._rows and self._after is not None:
+            bot, flow, state = self._args
+            last, *parts = await self._nodes.call(
+                self._shard, "scan", f":{self._index}", self._after, PAGE, bot, flow, state
+            )
+            self._after = b"(" + last if last else None
+            self._rows = [tuple(parts[at : at + 4]) for at in range(0, len(parts), 4)][::-1]
+        return self._rows.pop() if self._rows else None
+
+
+async def _keys(nodes: Nodes) -> AsyncIterator[Key]:
+    """All keys of which anything is stored."""
+    for shard in range(SHARDS):
+        after = b"-"
+        while after:
+            page = await nodes.command(shard, "ZRANGEBYLEX", "keys", after, "+", "LIMIT", 0, PAGE)
+            for text in page:
+                yield Key.parse(text.decode())
+            after = b"(" + page[-1] if len(page) == PAGE else b""
+
+
+def _is_of(key: Key, user: int | str, bot: int | str | None) -> bool:
+    return user in (key.user, key.chat) and (bot is None or key.bot == bot)
+
+
+def _bot_text(bot: int | str | None) -> str:
+    """The last part of the texts of a bot's keys."""
+    return str(Key(0, 0, bot=bot)).rsplit(":", 1)[1]
+
+
+def _wanted(name: str | None) -> bytes:
+    return b"" if name is None else _encode([name])

@@ -1,0 +1,111 @@
+"""Listens for wake-ups on the channel of this process, and comes back by itself when it was cut off."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Protocol
+
+from redis.exceptions import RedisError
+
+from fsmkit.stores.redis_wire import Link
+
+_log = logging.getLogger("fsmkit")
+
+PAUSES = (0.0, 0.01, 0.05, 0.2, 0.5, 1.0)
+"""Seconds before each new try; the last one again and again."""
+
+
+class Hears(Protocol):
+    """Who is told."""
+
+    def heard(self, message: bytes) -> None:
+        """A wake-up."""
+        ...
+
+    def missed(self) -> None:
+        """The subscription was lost, or stands again: wake-ups may have been missed."""
+        ...
+
+
+class Ear:
+    """A subscription that lasts.
+
+    Args:
+        link: Makes a connection.
+        channel: What to listen to.
+        told: Who is told.
+        timeout: Seconds that the server may take to answer.
+    """
+
+    def __init__(self, link: Callable[[], Link], channel: str, told: Hears, timeout: float) -> None:
+        self._make = link
+        self._channel = channel
+        self._told = told
+        self._timeout = timeout
+        self._listens = asyncio.Event()
+        self._link: Link | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._pinged = 0.0
+
+    async def open(self) -> None:
+        """Returns when the subscription stands: before that nobody may wait for a wake-up."""
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._run(), name="fsmkit redis wake-ups")
+        await self._listens.wait()
+
+    async def check(self, now: float) -> None:
+        """Asks the server for a sign of life; drops the connection if the last question is still open.
+
+        Args:
+            now: The loop's time.
+        """
+        link = self._link
+        if link is None or not link.is_connected or not self._listens.is_set():
+            return
+        if self._pinged and now - self._pinged > self._timeout:
+            self._pinged = 0.0
+            await link.disconnect(nowait=True)
+        elif not self._pinged:
+            self._pinged = now
+            with suppress(RedisError, OSError):
+                await link.send_command("PING", check_health=False)
+
+    async def close(self) -> None:
+        """Ends the subscription."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _run(self) -> None:
+        tries, again = 0, False
+        while True:
+            await asyncio.sleep(PAUSES[min(tries, len(PAUSES) - 1)])
+            tries += 1
+            link = self._link = self._make()
+            try:
+                async with asyncio.timeout(self._timeout):
+                    await link.connect()
+                    await link.send_command("SUBSCRIBE", self._channel, check_health=False)
+                    await link.read_response()
+                tries = 0
+                self._listens.set()
+                if again:
+                    self._told.missed()
+                again = True
+                await self._listen(link)
+            except (RedisError, OSError) as error:
+                _log.debug("the subscription to %s was lost: %s", self._channel, error)
+                if self._listens.is_set():
+                    self._told.missed()  # if the server is away, those who wait have to hear of it
+            finally:
+                self._listens.clear()
+                self._pinged = 0.0
+                await link.disconnect(nowait=True)
+
+    async def _listen(self, link: Link) -> None:
+        while True:
+            message = await link.read_response()
+            self._pinged = 0.0
+            if isinstance(message, list) and message[0] == b"message":
+                self._told.heard(message[2])

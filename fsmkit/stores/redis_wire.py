@@ -1,0 +1,187 @@
+"""One connection to one server, with many commands on their way at the same time.
+
+Commands leave in the order of the calls and are answered in that order: through a pool, two acquires of one
+key could overtake each other. A caller that is cancelled gives up its answer, never the connection.
+What to do when a call fails is not decided here but in `fsmkit.stores.redis_nodes`.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any, Protocol
+
+from redis.exceptions import ConnectionError as LostConnection
+from redis.exceptions import RedisError, ResponseError
+
+
+class Link(Protocol):
+    """What is used of `redis.asyncio.Connection` (whose own annotations are partial)."""
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether it stands."""
+        ...
+
+    async def connect(self) -> None:
+        """Connects, authenticates, selects the database."""
+        ...
+
+    async def disconnect(self, nowait: bool = False) -> None:
+        """Closes it."""
+        ...
+
+    async def send_packed_command(self, command: bytes, check_health: bool = True) -> None:
+        """Writes bytes."""
+        ...
+
+    async def send_command(self, *args: str, check_health: bool = True) -> None:
+        """Writes one command."""
+        ...
+
+    async def read_response(self) -> Any:
+        """Reads one answer; raises it if it is an error."""
+        ...
+
+
+class Wire:
+    """One connection, made when it is needed and made again after it was lost.
+
+    Args:
+        make: Makes a connection that is not connected yet.
+        greeting: Commands to send first on each connection.
+        timeout: Seconds that a server may take to connect, or leave everything unanswered.
+    """
+
+    def __init__(self, make: Callable[[], Link], greeting: Sequence[bytes], timeout: float) -> None:
+        self._make = make
+        self._greeting = greeting
+        self._timeout = timeout
+        self._link: Link | None = None
+        self._living: asyncio.Task[None] | None = None
+        self._ready: asyncio.Future[Link] | None = None
+        self._flushing: asyncio.Task[None] | None = None
+        self._waiting: deque[asyncio.Future[Any]] = deque()
+        self._unsent: list[bytes] = []
+        self._heard = 0.0
+        self._closed = False
+
+    async def call(self, command: bytes) -> Any:
+        """Sends a packed command and returns its answer.
+
+        Raises:
+            RedisError: What the server answered, or what happened to the connection.
+        """
+        link = self._link
+        if link is None or not link.is_connected:
+            link = await self._connect()
+            if not link.is_connected:  # lost again meanwhile; it would connect itself when written to
+                raise LostConnection("the connection was lost as soon as it stood")
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Any] = loop.create_future()
+        self._waiting.append(answer)
+        if len(self._waiting) == 1:
+            self._heard = loop.time()
+            await self._send(link, command, answer)
+        else:
+            # Others are on their way: what this turn of the loop adds goes out in one piece after it.
+            self._unsent.append(command)
+            if self._flushing is None:
+                self._flushing = loop.create_task(self._flush(), name="fsmkit redis flush")
+        return await answer
+
+    def check(self, now: float) -> None:
+        """Drops a connection on which nothing was heard for too long although answers are due."""
+        if self._waiting and self._living is not None and now - self._heard > self._timeout:
+            self._living.cancel()
+
+    async def close(self) -> None:
+        """Closes the connection; waiting callers fail."""
+        self._closed = True
+        tasks = [task for task in (self._living, self._flushing) if task is not None]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
+    async def _connect(self) -> Link:
+        """Waits for the connection; makes it once for all who ask meanwhile."""
+        if self._closed:
+            raise LostConnection("the connection was closed")
+        ready = self._ready
+        if ready is None:
+            ready = self._ready = asyncio.get_running_loop().create_future()
+            self._living = asyncio.create_task(self._live(ready), name="fsmkit redis connection")
+            # A task that is cancelled before it begins tells nobody.
+            self._living.add_done_callback(lambda _: self._over(ready, None))
+        return await asyncio.shield(ready)
+
+    async def _live(self, ready: "asyncio.Future[Link]") -> None:
+        """A connection from beginning to end, in one task, so that nothing is left of it in any case."""
+        link, error = self._make(), None
+        try:
+            async with asyncio.timeout(self._timeout):
+                await link.connect()
+                for command in self._greeting:
+                    await link.send_packed_command(command, check_health=False)
+                for _ in self._greeting:
+                    await link.read_response()
+            self._link = link
+            ready.set_result(link)
+            await self._hand_out(link)
+        except Exception as lost:
+            error = lost
+        finally:
+            self._over(ready, error)
+            await link.disconnect(nowait=True)
+
+    def _over(self, ready: "asyncio.Future[Link]", error: Exception | None) -> None:
+        """Tells all who wait for this connection, or for an answer, that there is none any more."""
+        if self._ready is not ready:
+            return
+        answers: list[asyncio.Future[Any]] = [ready, *self._waiting]
+        self._link, self._ready, self._living = None, None, None
+        self._unsent, self._waiting = [], deque()
+        for answer in answers:
+            if not answer.done():
+                answer.set_exception(_as_error(error))
+                answer.exception()  # looked at: its caller may be cancelled before it does so
+
+    async def _send(self, link: Link, command: bytes, answer: "asyncio.Future[Any]") -> None:
+        try:
+            await link.send_packed_command(command, check_health=False)
+        except BaseException:
+            answer.cancel()
+            raise
+
+    async def _flush(self) -> None:
+        self._flushing = None
+        command, self._unsent = b"".join(self._unsent), []
+        link = self._link
+        if link is not None and link.is_connected and command:
+            with suppress(LostConnection):  # the reader finds out too, and tells those who wait
+                await link.send_packed_command(command, check_health=False)
+
+    async def _hand_out(self, link: Link) -> None:
+        """Gives each answer to the caller that has waited longest, until the connection ends."""
+        waiting, loop = self._waiting, asyncio.get_running_loop()
+        while True:
+            try:
+                reply, refusal = await link.read_response(), None
+            except ResponseError as refused:
+                reply, refusal = None, refused
+            self._heard = loop.time()
+            answer = waiting.popleft()
+            if answer.done():
+                continue
+            if refusal is None:
+                answer.set_result(reply)
+            else:
+                answer.set_exception(refusal)
+
+
+def _as_error(lost: Exception | None) -> Exception:
+    """What a caller is told; each gets an exception of its own, for it will have a traceback of its own."""
+    if isinstance(lost, RedisError):
+        return type(lost)(*lost.args)
+    return LostConnection(str(lost) if lost else "the server did not answer, or the connection was closed")
