@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from fsmkit.context import evolve
-from fsmkit.errors import LeaseOver, NestedSend, UnknownState
-from fsmkit.model import Frame, Row
+from fsmkit.errors import LeaseOver, NestedSend, UnknownState, UnstorableData
+from fsmkit.model import NO_DATA, Frame, Row
 from fsmkit.moves import Left, Moves
 from fsmkit.states import State
 from fsmkit.table import Flows, FlowTable
@@ -163,9 +163,12 @@ def write_state(held: Held, table: FlowTable, state: str | State | None, data: A
     name = None if state is None else _own(held.flows, table, state)
     raw = None if data is KEEP else table.codec.encode(data)
     found = locate(row, table.name)
+    frame = row.snapshots[found[0]].frames[found[1]] if found else None
+    if name is not None and raw is None and (frame is None or frame.data == NO_DATA):
+        _require_initial(table)
     moves = Moves(held.flows, row, held.now, held.new_run())
     if name is None:
-        kept = raw if raw is not None else row.snapshots[found[0]].frames[found[1]].data if found else None
+        kept = raw if raw is not None else frame.data if frame else None
         _remove(moves, found)
         if kept is not None:
             moves.draft(table, kept)
@@ -197,6 +200,13 @@ def remove(held: Held, table: FlowTable) -> None:
     moves = Moves(held.flows, held.row, held.now, 0)
     _remove(moves, locate(held.row, table.name))
     _take_over(held, moves)
+
+
+def _require_initial(table: FlowTable) -> None:
+    """Refuses to enter a flow without the data that its handlers rely on."""
+    if table.codec.initial() is None:
+        kind = getattr(table.flow.data, "__name__", str(table.flow.data))
+        raise UnstorableData(f"{table.name}.data", f"got none, and {kind} cannot be made without arguments")
 
 
 def _take_over(held: Held, moves: Moves) -> None:

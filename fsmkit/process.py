@@ -183,8 +183,14 @@ class Processor:
                     return Outcome("passed")
                 # Refused by its handler, or a stale press: the row stays byte for byte as it is.
                 return Outcome("handled", turn.answers(), self._flows, turn.row, turn.name)
-            effects, entries = settle(turn, self._limits, self._events, event_id if taken else None)
-            turn.row, change = change_of(turn.row, key, turn.now, self._limits, entries, len(lease.receipts))
+            try:
+                effects, entries = settle(turn, self._limits, self._events, event_id if taken else None)
+                turn.row, change = change_of(
+                    turn.row, key, turn.now, self._limits, entries, len(lease.receipts)
+                )
+            except Exception as error:
+                error.add_note(f"fsmkit: flow {turn.name!r}, key {key}; nothing was written")
+                raise
             entry = await lease.commit(change)
             if entry is not None:
                 claim.entry = entry
@@ -216,6 +222,7 @@ class Processor:
             deadline = turn.row.snapshots[name].deadline or 0.0
             telegram = turn.telegram or self._telegram_for(turn.key)
             own = Turn(self._world, turn.key, turn.row, Timeout(deadline), telegram, turn.now)
+            own.tidy, turn.tidy = turn.tidy, []  # its receipts stand in the row from this commit on
             token = current_turn.set(own)
             try:
                 await expire(own, name, own.event)

@@ -1,40 +1,19 @@
 """Every wrong declaration is a DefinitionError with the problem, `file:line` and the remedy."""
 
-import functools
-import inspect
 from datetime import timedelta
 
 import pytest
 from chat_events import Press, Word
+from samples import refused
 
 from fsmkit.engine import Engine
-from fsmkit.errors import DefinitionError
 from fsmkit.events import Timeout
 from fsmkit.flow import Flow
-from fsmkit.keys import KeyBy
 from fsmkit.states import ANY, State, StatesGroup
 
 
 class Signup(StatesGroup):
     name = State()
-
-
-def line_of(function):
-    return f"tests/test_definition_errors.py:{inspect.getsourcelines(function)[1]}"
-
-
-def refused(declare):
-    """The error of a declaration; its place must lie within the function that declares."""
-    with pytest.raises(DefinitionError) as caught:
-        declare()
-    error = caught.value
-    lines, first = inspect.getsourcelines(declare)
-    name, _, line = (error.place or "").rpartition(":")
-    assert name.endswith("test_definition_errors.py"), f"no place in {error}"
-    assert first <= int(line) < first + len(lines), f"another place in {error}"
-    assert str(error) == f"{error.place}: {error.problem}. {error.remedy}"
-    assert error.remedy
-    return error.problem
 
 
 def handler(event, ctx): ...
@@ -235,151 +214,3 @@ class TestDefstate:
             Engine(flow)
 
         assert refused(declare) == 'to= names "agee", flow "signup" has no such state'
-
-
-class TestHooks:
-    @pytest.mark.parametrize("decorator", ["on_enter", "on_exit", "invariant"])
-    def test_a_hook_takes_ctx_only(self, decorator):
-        def declare():
-            decorate = getattr(Flow("signup"), decorator)
-            (decorate() if decorator != "invariant" else decorate)(lambda event, ctx: None)
-
-        assert "is a function of (ctx)" in refused(declare)
-
-    @pytest.mark.parametrize("decorator", ["on_enter", "on_exit"])
-    def test_a_hook_is_registered_with_parentheses(self, decorator):
-        def declare():
-            getattr(Flow("signup"), decorator)(lambda ctx: None)
-
-        assert "registered without parentheses" in refused(declare)
-
-    @pytest.mark.parametrize("decorator", ["on_enter", "on_exit"])
-    def test_a_hook_names_states_only(self, decorator):
-        def declare():
-            getattr(Flow("signup"), decorator)(5)(lambda ctx: None)
-
-        assert refused(declare) == "5 stands for no state"
-
-
-class TestMigrations:
-    @pytest.mark.parametrize("version", [0, 2, 3, "1", True])
-    def test_only_older_versions_are_migrated(self, version):
-        def declare():
-            Flow("signup", version=2).migrate(version)
-
-        assert refused(declare) == f"migrate({version!r}) in version 2 of flow 'signup'"
-
-    def test_a_version_is_migrated_once(self):
-        def declare():
-            flow = Flow("signup", version=2)
-            flow.migrate(1)(lambda state, data: (state, data))
-            flow.migrate(1)(lambda state, data: (state, data))
-
-        assert refused(declare) == "two functions migrate version 1"
-
-    def test_a_migration_takes_state_and_data(self):
-        def declare():
-            Flow("signup", version=2).migrate(1)(lambda data: data)
-
-        assert "is a function of (state, data)" in refused(declare)
-
-
-class TestTexts:
-    def test_only_known_texts_are_set(self):
-        def declare():
-            Flow("signup").texts(expird="Too late.")
-
-        assert refused(declare) == "texts() knows no 'expird'"
-
-    @pytest.mark.parametrize("text", [5, {"en": 5}])
-    def test_a_text_is_a_text(self, text):
-        def declare():
-            Flow("signup").texts(expired=text)
-
-        assert refused(declare) == f"texts(expired={text!r}) is no text"
-
-    def test_the_value_of_a_menu_button_is_short(self):
-        def declare():
-            Flow("signup").button("Start", "x" * 40)
-
-        assert refused(declare) == "the value of menu button 'Start' takes 40 bytes"
-
-
-class TestTogether:
-    def test_two_flows_of_one_name_are_refused(self):
-        def declare():
-            Engine(Flow("signup"), Flow("signup"))
-
-        assert "two flows have this name" in refused(declare)
-
-    def test_an_unknown_initial_state_is_refused(self):
-        def declare():
-            flow = Flow("signup", initial="agee")
-            flow.state("age")
-            Engine(flow)
-
-        assert refused(declare) == "flow 'signup': initial='agee' is no state of it"
-
-    def test_data_that_cannot_be_stored_are_refused(self):
-        def declare():
-            Engine(Flow("signup", data=dict[str, object | type]))
-
-        assert "signup.data" in refused(declare)
-
-    def test_a_transition_between_key_rules_is_refused(self):
-        def declare():
-            here, there = Flow("here"), Flow("there", key=KeyBy.CHAT)
-            there.state("open")
-            here.defstate("a", to="there/open")(lambda event, ctx: None)
-            Engine(here, there)
-
-        assert refused(declare).startswith("a transition leads from flow 'here'")
-
-    def test_what_is_no_flow_is_refused(self):
-        with pytest.raises(DefinitionError, match=r"'signup' is no Flow\. Pass the flows themselves"):
-            Engine("signup")
-
-    def test_an_unknown_isolation_is_refused(self):
-        with pytest.raises(DefinitionError, match="isolation='none'"):
-            Engine(Flow("signup"), isolation="none")
-
-    @pytest.mark.parametrize(
-        "late",
-        [
-            lambda flow: flow.state("late"),
-            lambda flow: flow.defstate("late")(handler),
-            lambda flow: flow.on_enter("late")(one_argument),
-            lambda flow: flow.on_exit()(one_argument),
-            lambda flow: flow.invariant(one_argument),
-            lambda flow: flow.texts(expired="Late."),
-            lambda flow: flow.migrate(1),
-        ],
-    )
-    def test_a_flow_in_use_takes_nothing_more(self, late):
-        flow = Flow("signup", version=2)
-        Engine(flow)
-        with pytest.raises(DefinitionError) as caught:
-            late(flow)
-        assert caught.value.problem == "flow 'signup': it is already in use"
-        assert caught.value.remedy == "Declare all of it before attach(...) or Engine(...)"
-        assert "test_definition_errors.py:" in caught.value.place
-
-
-class TestPlaces:
-    def test_the_place_of_a_handler_is_its_own_line(self):
-        with pytest.raises(DefinitionError) as caught:
-            Flow("signup").defstate(5)(handler)
-        assert caught.value.place.endswith(line_of(handler))
-
-    def test_the_place_of_a_partial_is_that_of_its_function(self):
-        with pytest.raises(DefinitionError) as caught:
-            Flow("signup").defstate(5)(functools.partial(handler))
-        assert caught.value.place.endswith(line_of(handler))
-
-    def test_the_place_of_a_wrapped_function_is_that_of_the_function(self):
-        @functools.wraps(handler)
-        def wrapper(*args): ...
-
-        with pytest.raises(DefinitionError) as caught:
-            Flow("signup").defstate(5)(wrapper)
-        assert caught.value.place.endswith(line_of(handler))

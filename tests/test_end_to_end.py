@@ -55,7 +55,7 @@ async def running(*arguments, token="42:OFFLINE", **environment):
             "PYTHONWARNINGS": "always",
         }
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "fsmkit", "run", *arguments),
+            *(sys.executable, "-m", "fsmkit", "run", "--store", "memory:", *arguments),
             env={**os.environ, **settings, **environment},
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,

@@ -14,9 +14,9 @@ ROOT = Path(fsmkit.__file__).parent
 
 FLOORS = {
     0: """access annotations context diagram edges effects errors events flow graph handlers interpreter keys
-        matching model moves places results scope source states table targets upgrade wishes written""",
+        matching model moves places results scope source states survey table targets upgrade wishes written""",
     1: "clock codec datatypes differences jobs sameness stores",
-    2: "commit defaults engine inbox outbox outcome process remote statejobs sweeper turn",
+    2: "commit defaults engine inbox migration outbox outcome process remote rewrite statejobs sweeper turn",
     3: "__init__ __main__ cli playground telegram testing",
 }
 """Modules and packages by floor; a new one is put here knowingly."""

@@ -155,7 +155,7 @@ class MemoryStore:
 
     Args:
         clock: Where the time comes from; the engine's clock if it makes the store itself.
-        maxsize: How many keys may have a row; beyond it new ones are refused. `None`: no bound.
+        maxsize: How many keys may have a conversation; beyond it new ones are refused. `None`: no bound.
 
     Example:
         >>> from fsmkit.stores.memory import MemoryStore
@@ -200,6 +200,9 @@ class MemoryStore:
             return record.outbox[0]
         if record.row is None and not record.receipts:
             self.table.drop(key)
+        elif record.row is None:  # nobody may ever come back for them: the sweeper tidies up
+            record.wake = self._now()
+            self.table.put(key, record)
         return None
 
     async def hold(self, key: Key, seconds: float) -> None:
@@ -247,8 +250,10 @@ class MemoryStore:
         if (record.version if record else 0) != version:
             raise LeaseLost(f"the row of {key} was written by another step; nothing was written")
         if record is None:
-            if change.row is not None and self.maxsize is not None and len(table.records) >= self.maxsize:
-                raise StoreFull(f"the memory store holds {self.maxsize} rows, its maxsize: {key} is refused")
+            if change.index and self._full():
+                raise StoreFull(
+                    f"the memory store holds {self.maxsize} conversations, its maxsize: {key} is refused"
+                )
             record = _Record()
         record.version = next(self._versions)
         record.row = change.row
@@ -264,6 +269,13 @@ class MemoryStore:
             return None, record.version
         record.delivering = True
         return record.outbox[0], record.version
+
+    def _full(self) -> bool:
+        """Whether `maxsize` keys have conversations; rows that only remember event ids do not count."""
+        records = self.table.records
+        if self.maxsize is None or len(records) < self.maxsize:
+            return False
+        return sum(1 for record in records.values() if record.index) >= self.maxsize
 
     def pass_turn(self, key: Key) -> None:
         """Gives the turn to the next in line; with nobody there the key is forgotten."""

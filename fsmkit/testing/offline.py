@@ -13,6 +13,7 @@ from fsmkit.testing.botapi import BotApi, Call, Json, People, World
 from fsmkit.testing.botapi import chats as _chats
 from fsmkit.testing.botapi import membership as _membership
 from fsmkit.testing.botapi.faults import order
+from fsmkit.testing.botapi.queue import UpdateQueue
 from fsmkit.testing.botapi.updates import deliver
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ class OfflineTelegram(People):
         token: The bot's token; the number before the colon is its id.
         clock: Gives the dates of messages and the age of things; by default the system's.
         username: The bot's user name, without `@`.
+        first_id: The number from which updates and messages are counted. A bot whose store outlives this
+            Telegram needs a higher one each time: it remembers which updates it has handled.
 
     Attributes:
 
@@ -39,11 +42,16 @@ class OfflineTelegram(People):
     """
 
     def __init__(
-        self, token: str = "42:OFFLINE", *, clock: Clock | None = None, username: str = "offline_bot"
+        self,
+        token: str = "42:OFFLINE",
+        *,
+        clock: Clock | None = None,
+        username: str = "offline_bot",
+        first_id: int = 1,
     ) -> None:
         bot_id = int(token.partition(":")[0])
         bot: Json = {"id": bot_id, "is_bot": True, "first_name": username, "username": username}
-        super().__init__(World(token, clock or SystemClock(), bot))
+        super().__init__(World(token, clock or SystemClock(), bot, UpdateQueue(first_id), first_id=first_id))
         self._api = BotApi(self._world)
 
     # --- the bot's side ---

@@ -250,3 +250,21 @@ async def test_a_store_that_was_passed_stays_open_when_the_engine_ends(clock, st
     async with Engine(flow, clock=clock, store=store) as engine:
         await engine.send(KEY, said("x"))
     assert await store.peek(KEY) is not None
+
+
+async def test_rows_that_only_remember_event_ids_do_not_fill_the_store(clock):
+    store = MemoryStore(clock, maxsize=1)
+    await write(store, key(1), index=())
+    await write(store, key(2))
+    with pytest.raises(StoreFull, match="holds 1 conversations"):
+        await write(store, key(3))
+
+
+async def test_receipts_that_nobody_comes_back_for_are_swept_up(clock, store):
+    async with store.lease(key(1)) as lease:
+        entry = await lease.commit(Change(None, outbox=(b"one",)))
+    assert await store.strike(key(1), entry, b"receipt") is None
+    assert await due(store, clock.now()) == [key(1)]
+    async with store.lease(key(1)) as lease:
+        await lease.commit(Change(None, folded=len(lease.receipts)))
+    assert await due(store, clock.now()) == []

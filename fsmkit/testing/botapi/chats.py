@@ -24,7 +24,7 @@ def chat(world: World, chat_id: int, **fields: Any) -> Chat:
     """The chat of an id; a new positive one is the private chat with that user, a negative a supergroup."""
     known = world.chats.get(chat_id)
     if known is None:
-        known = world.chats[chat_id] = Chat(_info(world, chat_id))
+        known = world.chats[chat_id] = Chat(_info(world, chat_id), last_id=world.first_id - 1)
     known.info.update(fields)
     return known
 

@@ -80,6 +80,7 @@ class World:
         token: The bot's token; its number is the bot's id.
         clock: Gives the dates of messages and the age of things.
         bot: The bot's own `User` object.
+        first_id: The number from which messages of a chat are counted.
     """
 
     token: str
@@ -96,6 +97,7 @@ class World:
     commands: dict[str, list[Json]] = attrs.field(factory=dict[str, list[Json]])
     webhook: Json = attrs.field(factory=dict[str, Any])
     serial: int = 0
+    first_id: int = 1
 
     def date(self) -> int:
         """The time for a message, in whole seconds.

@@ -1,0 +1,168 @@
+"""What results do to conversations, for the model in `flow_model`; written from the design too."""
+
+from typing import Any
+
+import attrs
+from random_flows import FAILURES, FlowSpec, HandlerSpec
+
+DAY = 86400.0
+
+
+class Fails(Exception):
+    """A handler failed, or its result is not allowed."""
+
+    def __init__(self, refused: bool = False) -> None:
+        self.refused = refused
+        super().__init__("fails")
+
+
+@attrs.define
+class Frame:
+    flow: str
+    state: str | None
+    data: dict[str, Any]
+    history: tuple[str, ...] = ()
+
+
+@attrs.define
+class Conversation:
+    frames: list[Frame]
+    deadline: float | None = None
+    tries: int = 0
+
+    @property
+    def active(self) -> bool:
+        return self.frames[-1].state is not None
+
+
+@attrs.frozen
+class Candidate:
+    """A handler that is asked: in which conversation and at which depth; `frame` is `None` where none is."""
+
+    name: str
+    depth: int
+    flow: FlowSpec
+    handler: HandlerSpec
+
+
+class Steps:
+    """Applies what a handler does; who is asked is not decided here."""
+
+    world: dict[str, FlowSpec]
+    talks: dict[str, Conversation]
+    now: float
+
+    def _offer(self, event: str, within: str | None = None) -> str | None:
+        raise NotImplementedError
+
+    def run(self, asked: Candidate) -> str:
+        act, own = asked.handler.act, asked.flow.name
+        if act.kind == "pass":
+            return "passed"
+        if act.kind in FAILURES or act.kind == "error":
+            raise Fails(refused=act.kind == "error")
+        target = act.target(own)
+        if target is not None and asked.handler.to is not None and target not in asked.handler.to:
+            raise Fails
+        talk = self.talks.get(asked.name)
+        frame = talk.frames[asked.depth] if talk is not None else None
+        stands = frame is not None and (frame.state is not None or len(talk.frames) > 1)
+        if act.kind == "transition":
+            self._transition(asked, act.flow, act.state, act.n, stands)
+        elif act.kind == "call":
+            self._call(asked, act.flow, act.n, stands)
+        elif act.kind == "end":
+            self._end(asked)
+        elif act.kind == "back" and frame is not None and frame.state is not None:
+            self._back(asked, frame, act.count, act.n)
+        else:
+            self._stay(asked, act.n if act.kind != "none" else None, stands)
+            return "stayed"
+        return "moved"
+
+    def _transition(self, asked: Candidate, flow: str, state: str, n: int | None, stands: bool) -> None:
+        if flow == asked.flow.name:
+            if stands:
+                self.goto(asked.name, asked.depth, state, n)
+            else:
+                self.open(flow, state, n)
+            return
+        for depth in range(asked.depth - 1, -1, -1):  # a flow that waits for this one is gone back to
+            if self.talks[asked.name].frames[depth].flow == flow:
+                self.goto(asked.name, depth, state, n)
+                return
+        self.talks.pop(asked.name, None)
+        other = self.talks.get(flow)
+        if other is not None and other.active:
+            self.talks[flow] = self.talks.pop(flow)
+            self.goto(flow, 0, state, n)
+        else:
+            self.open(flow, state, n)
+
+    def open(self, flow: str, state: str, n: int | None) -> None:
+        draft = self.talks.pop(flow, None)
+        data = {"n": n} if n is not None else draft.frames[0].data if draft else {}
+        if self.world[flow].exclusive:
+            self.talks = {name: talk for name, talk in self.talks.items() if not talk.active}
+        self.talks[flow] = Conversation([Frame(flow, state, data)])
+        self.restart(flow)
+
+    def goto(self, name: str, depth: int, state: str, n: int | None, history: Any = None) -> None:
+        self.cut(name, depth + 1)
+        frame = self.talks[name].frames[depth]
+        if history is not None:
+            frame.history = history
+        elif frame.state is not None and frame.state != state:
+            frame.history = (*frame.history, frame.state)[-16:]
+        frame.state = state
+        frame.data = frame.data if n is None else {"n": n}
+        self.restart(name)
+
+    def _stay(self, asked: Candidate, n: int | None, stands: bool) -> None:
+        if stands:
+            frame = self.talks[asked.name].frames[asked.depth]
+            frame.data = frame.data if n is None else {"n": n}
+            self.restart(asked.name)
+        elif n is not None:
+            self.talks[asked.flow.name] = Conversation([Frame(asked.flow.name, None, {"n": n})])
+
+    def _back(self, asked: Candidate, frame: Frame, count: int, n: int | None) -> None:
+        if not frame.history:
+            self._stay(asked, n, stands=True)
+        else:
+            past = frame.history
+            self.goto(asked.name, asked.depth, past[-min(count, len(past))], n, past[:-count])
+
+    def _call(self, asked: Candidate, flow: str, n: int | None, stands: bool) -> None:
+        if asked.depth + 2 > 8:
+            raise Fails
+        if not stands:
+            draft = self.talks.pop(asked.name, None)
+            waiting = draft.frames[0] if draft else Frame(asked.flow.name, None, {})
+            self.talks[asked.name] = Conversation([waiting])
+        self.cut(asked.name, asked.depth + 1)
+        initial = self.world[flow].states[0]
+        self.talks[asked.name].frames.append(Frame(flow, initial, {} if n is None else {"n": n}))
+        self.restart(asked.name)
+
+    def _end(self, asked: Candidate) -> None:
+        if asked.depth == 0:
+            self.talks.pop(asked.name, None)
+            return
+        self.cut(asked.name, asked.depth)
+        self.restart(asked.name)
+        if self._offer("returned", asked.name) != "moved" and not self.talks[asked.name].active:
+            del self.talks[asked.name]
+
+    def cut(self, name: str, depth: int) -> None:
+        del self.talks[name].frames[depth:]
+        if not self.talks[name].frames:
+            del self.talks[name]
+
+    def restart(self, name: str) -> None:
+        """Starts the idle deadline anew: that of the running flow, else of its caller, else a day."""
+        talk = self.talks[name]
+        talk.tries = 0
+        ttls = [self.world[frame.flow].ttl for frame in reversed(talk.frames)]
+        ttl = next((ttl for ttl in ttls if ttl != "inherit"), DAY)
+        talk.deadline = None if ttl is None or not talk.active else self.now + ttl
