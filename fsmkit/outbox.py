@@ -72,6 +72,8 @@ class Outbox:
         refusals = 0
         while entry is not None:
             pending = _decode(entry)
+            if self._deliver is None and not isinstance(pending.effect, Mail):
+                return  # not ours: the bot's own engine sends it when the claim of this one has ended
             try:
                 receipt = await self._carry_out(key, pending, tell=refusals < MAX_REFUSALS)
             except RetryLater as later:
@@ -106,7 +108,7 @@ class Outbox:
         if isinstance(effect, Mail):
             await self._post(effect)
             return None
-        if self._deliver is None:
+        if self._deliver is None:  # `run` has seen to it
             return None
         try:
             receipt = self._deliver(key, effect)

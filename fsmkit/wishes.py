@@ -10,6 +10,7 @@ from msgspec import structs
 
 from fsmkit.context import Emit, Say, Track, Wish
 from fsmkit.effects import Address, Bound, Delete, Edit, Effect, Send
+from fsmkit.errors import UnstorableData
 from fsmkit.keys import Key
 from fsmkit.model import Frame, Receipt, Row, Snapshot, View
 
@@ -87,6 +88,7 @@ def _bind(row: Row, name: str, wishes: Iterable[Wish], owner: Any) -> tuple[Boun
     """The place for buttons; values that are too long for one are put into the row."""
     snapshot = row.snapshots.get(name)
     if snapshot is None or not snapshot.active:
+        _refuse_long_values(name, wishes)
         return Bound(name, 0, 0, owner), row
     frame = snapshot.frames[-1]
     values = frame.values
@@ -103,6 +105,18 @@ def _bind(row: Row, name: str, wishes: Iterable[Wish], owner: Any) -> tuple[Boun
             row, name, snapshot, len(snapshot.frames) - 1, structs.replace(frame, values=values)
         )
     return Bound(name, snapshot.run, frame.entry, owner, values), row
+
+
+def _refuse_long_values(name: str, wishes: Iterable[Wish]) -> None:
+    """Without a conversation there is no place in the row for a value that is too long for its button."""
+    for wish in wishes:
+        for button in (b for line in wish.reply.buttons for b in line) if isinstance(wish, Say) else ():
+            size = len(button.value.encode("utf-8", "surrogatepass"))
+            if size > MAX_VALUE and button.url is None:
+                raise UnstorableData(
+                    f"{name}: Button({button.text!r}).value",
+                    f"takes {size} bytes; outside of a conversation a button holds {MAX_VALUE}",
+                )
 
 
 def _say(

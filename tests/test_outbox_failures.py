@@ -4,13 +4,19 @@ import asyncio
 import logging
 
 import pytest
-from bench import KEY
+from bench import KEY, Bench
 from samples import Post, in_talking, settle, talking, waiting
 
-from fsmkit.effects import Send
-from fsmkit.errors import RetryLater, Unreachable
+from fsmkit.effects import Address, Bound, Button, Reply, Send
+from fsmkit.engine import Engine
+from fsmkit.errors import RetryLater, Unreachable, UnstorableData
 from fsmkit.events import DeliveryFailed
 from fsmkit.flow import Flow
+from fsmkit.model import Pending
+from fsmkit.outbox import encode_entry
+from fsmkit.stores import Change
+from fsmkit.stores.memory import MemoryStore
+from fsmkit.testing.clock import ManualClock
 
 
 async def test_what_must_wait_is_tried_again_in_its_order():
@@ -139,3 +145,24 @@ async def test_effects_are_numbered_so_that_no_number_is_used_twice():
     await bench.say("go")
     await bench.say("go")
     assert numbers == [b"[1,", b"[2,", b"[3,", b"[4,"]
+
+
+async def test_an_engine_that_delivers_nothing_leaves_the_messages_to_one_that_does():
+    flow = Flow("f")
+    flow.state("a")
+    store = MemoryStore(ManualClock())
+    pending = encode_entry(Pending(1, Send(Reply("hello"), Address(1), Bound("f", 0, 0))))
+    async with store.lease(KEY) as lease:
+        await lease.commit(Change(None, outbox=(pending,)))
+    store.table.records[KEY].delivering = False  # its process died
+    await Engine(flow, store=store).set_state(flow, KEY, "a")
+    assert list(store.table.records[KEY].outbox) == [pending]
+
+
+async def test_a_long_button_value_outside_of_a_conversation_is_told_at_once():
+    flow = Flow("f")
+    flow.defstate(None)(lambda event, ctx: ctx.reply("Choose", buttons=[Button("A", "a" * 40)]))
+    bench = Bench(flow)
+    with pytest.raises(UnstorableData, match=r"f: Button\('A'\)\.value: takes 40 bytes; outside"):
+        await bench.say("go")
+    assert await bench.stored() is None

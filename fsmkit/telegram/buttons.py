@@ -87,6 +87,8 @@ class ButtonCodec:
             raw = base64.b64decode(data[1:25], altchars=b"-_", validate=True)
         except ValueError:
             return None
+        if base64.urlsafe_b64encode(raw).decode() != data[1:25]:  # `+/` is read like `-_`
+            return None
         header, tag, value = raw[: _HEADER.size], raw[_HEADER.size :], data[25:]
         key_id, scope, short, run, entry, owner = _HEADER.unpack(header)
         flow = self._flows.get(short)

@@ -5,6 +5,7 @@ nobody is there any more, and whatever Telegram said for what is refused for goo
 """
 
 import os
+from collections import deque
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ MAX_TEXT = 4096
 MAX_CAPTION = 1024
 """UTF-16 units, https://core.telegram.org/bots/api#sendmessage and #sendphoto."""
 MAX_DELETE = 100
+MAX_ANSWERED = 256
+"""Presses of which it is known that they were answered."""
 PLAIN: dict[str, Any] = {"parse_mode": None}
 """Plain text, whatever the application's `Defaults` say."""
 
@@ -42,6 +45,7 @@ class Delivery:
         self._failures: dict[Key, int] = {}
         self._pieces: dict[Key, int] = {}
         """Pieces of a long text that are out already, should the next one have to wait."""
+        self._answered: deque[str] = deque(maxlen=MAX_ANSWERED)
 
     async def __call__(self, key: Key, effect: Effect) -> int | None:
         """Carries one effect out.
@@ -74,7 +78,10 @@ class Delivery:
         return receipt
 
     async def answer(self, query_id: str, text: str = "", *, alert: bool = False) -> None:
-        """Answers a press, once and at once; too late or answered before is no matter."""
+        """Answers a press, at once and only once; too late or answered before is no matter."""
+        if query_id in self._answered:
+            return
+        self._answered.append(query_id)
         try:
             await self._bot.answer_callback_query(query_id, text or None, show_alert=alert or None)
         except TelegramError:

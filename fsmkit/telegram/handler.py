@@ -13,7 +13,7 @@ from telegram.ext import Application, ApplicationHandlerStop, BaseHandler, Callb
 
 from fsmkit.effects import Answer
 from fsmkit.engine import Engine
-from fsmkit.keys import Key, event_id_of
+from fsmkit.keys import Key, KeyBy, event_id_of
 from fsmkit.outcome import Outcome
 from fsmkit.table import FlowTable
 from fsmkit.telegram.buttons import ButtonCodec, Foreign
@@ -82,6 +82,9 @@ class FlowHandler(BaseHandler[Update, Any, None]):
             else:
                 if pressed is not None:
                     as_press(event, pressed)
+                    if len(keys) > 1:  # another row knows nothing of this flow, and would find it stale
+                        key = self._key(event, self._engine.flows.tables[pressed.flow].flow.key)
+                        keys = [(found, tables) for found, tables in keys if found == key]
         return Checked(event, keys, foreign)
 
     async def handle_update(
@@ -120,29 +123,25 @@ class FlowHandler(BaseHandler[Update, Any, None]):
         """The keys of an event in flow order; rules that give the same key share its row."""
         if event.update.callback_query is not None and event.chat_id is None:
             return ()  # under an inline message
-        bot = self._engine.bot
         if len(self._rules) == 1:  # the ordinary case
             rule, tables = self._rules[0]
-            key = rule.key(
-                chat=event.chat_id,
-                user=event.user_id,
-                thread=event.thread_id,
-                business=event.business_id,
-                bot=bot,
-            )
+            key = self._key(event, rule)
             return () if key is None else ((key, tables),)
         found: dict[Key, list[FlowTable]] = {}
         for rule, tables in self._rules:
-            key = rule.key(
-                chat=event.chat_id,
-                user=event.user_id,
-                thread=event.thread_id,
-                business=event.business_id,
-                bot=bot,
-            )
+            key = self._key(event, rule)
             if key is not None:
                 found.setdefault(key, []).extend(tables)
         return list(found.items())
+
+    def _key(self, event: TelegramEvent, rule: KeyBy) -> Key | None:
+        return rule.key(
+            chat=event.chat_id,
+            user=event.user_id,
+            thread=event.thread_id,
+            business=event.business_id,
+            bot=self._engine.bot,
+        )
 
     async def _press(self, checked: Checked, query_id: str, context: Any) -> Outcome:
         """Handles a press, and answers it once: by what the handler said, else silently, in time."""
@@ -151,7 +150,8 @@ class FlowHandler(BaseHandler[Update, Any, None]):
             text = self._engine.flows.tables[checked.foreign].flow.text_for("not_yours", event.address.lang)
             await self._delivery.answer(query_id, text or "")
             return Outcome("handled")
-        late = asyncio.get_running_loop().create_task(self._answer_late(query_id))
+        begun = asyncio.Event()
+        late = asyncio.get_running_loop().create_task(self._answer_late(query_id, begun))
         text, alert, consumed = "", False, True
         try:
             outcome = await self._engine.receive(event, checked.keys, event_id_of(event.id), context)
@@ -161,13 +161,16 @@ class FlowHandler(BaseHandler[Update, Any, None]):
                     text, alert = effect.text, effect.alert
             return outcome
         finally:
-            if not late.done():
+            if begun.is_set():
+                await late
+            else:
                 late.cancel()
                 if consumed:
                     await self._delivery.answer(query_id, text, alert=alert)
 
-    async def _answer_late(self, query_id: str) -> None:
+    async def _answer_late(self, query_id: str, begun: asyncio.Event) -> None:
         await self._engine.clock.sleep(ANSWER_AFTER)
+        begun.set()
         await self._delivery.answer(query_id)
 
 
