@@ -14,6 +14,7 @@ Another store joins with a function that yields `write(key, row)`, and the name 
 
 import asyncio
 import contextlib
+import os
 import sqlite3
 import statistics
 import sys
@@ -35,6 +36,8 @@ STORED = 2_000
 """Conversations in the file whose size is told."""
 
 Write = Callable[[Key, bytes], Awaitable[None]]
+Figures = dict[tuple[str, int], list[float]]
+"""Steps a second of each round, by name and number of chats."""
 Opening = Callable[[Path], contextlib.AbstractAsyncContextManager[Write]]
 
 
@@ -70,8 +73,9 @@ def contender(
 def row_of(number: int) -> bytes:
     """A row of usual size, never the same twice: an identical one would not be written by some."""
     data = b'{"name":"Annegret","age":%d,"city":"Rome","sure":false}' % number
-    flow = b'[[["wizard",1,"city",%s,["name","age"],3,[],[]]],305419896,3,1763800000.5,[-100123,null,null,7,"en"],0]'
-    return b'[{"wizard":%s}," tg:81273%d ",1763890000.5,3,{},[]]' % (flow % data, number)
+    frame = b'["wizard",1,"city",%s,["name","age"],3,[],[]]' % data
+    flow = b'[[%s],305419896,3,1763800000.5,[-100123,null,null,7,"en"],0]' % frame
+    return b'[{"wizard":%s}," tg:81273%d ",1763890000.5,3,{},[]]' % (flow, number)
 
 
 @contextlib.asynccontextmanager
@@ -105,6 +109,134 @@ async def sqlite_normal(directory: Path) -> AsyncIterator[Write]:
     """Commits wait for nothing."""
     async with opened(SQLiteStore(directory / "bot.db", synchronous="NORMAL")) as write:
         yield write
+
+
+@contender("redis", baseline="plain redis")
+async def redis_store(directory: Path) -> AsyncIterator[Write]:
+    """Two scripts a step: the lease with the row, the commit."""
+    from fsmkit.stores.redis import RedisStore
+
+    with _redis_url() as url:
+        async with opened(RedisStore(url)) as write:
+            yield write
+
+
+@contender("plain redis")
+async def plain_redis(directory: Path) -> AsyncIterator[Write]:
+    """One script a step by redis-py's own client, which reads the row and writes another one."""
+    import redis.asyncio
+
+    with _redis_url() as url:
+        async with redis.asyncio.Redis.from_url(url) as client:
+            script = "local old = redis.call('GET', KEYS[1]) redis.call('SET', KEYS[1], ARGV[1]) return old"
+            sha = await client.script_load(script)
+
+            async def write(key: Key, row: bytes) -> None:
+                await client.evalsha(sha, 1, str(key), row)
+
+            yield write
+
+
+@contextlib.contextmanager
+def _redis_url() -> Iterator[str]:
+    """The server that the tests would use: `FSMKIT_TEST_REDIS_URL`, or one of its own."""
+    if given := os.environ.get("FSMKIT_TEST_REDIS_URL"):
+        yield given
+        return
+    sys.path.append(str(Path(__file__).parents[1] / "stores"))
+    from redis_server import RedisServer
+
+    server = RedisServer()
+    try:
+        server.start()
+        yield server.url
+    finally:
+        server.remove()
+
+
+@contender("postgres", baseline="plain postgres")
+async def postgres_store(directory: Path) -> AsyncIterator[Write]:
+    """Two statements a step, of which the commit waits for the disk."""
+    from fsmkit.stores.postgres import PostgresStore
+
+    with _postgres_dsn() as dsn:
+        async with opened(PostgresStore(dsn)) as write:
+            yield write
+
+
+@contender("plain postgres")
+async def plain_postgres(directory: Path) -> AsyncIterator[Write]:
+    """One upsert a step by asyncpg's own pool."""
+    import asyncpg
+
+    with _postgres_dsn() as dsn:
+        async with asyncpg.create_pool(dsn, min_size=1, max_size=10) as pool:
+            await pool.execute("CREATE TABLE plain (key text PRIMARY KEY, row bytea)")
+            upsert = "INSERT INTO plain VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET row = excluded.row"
+
+            async def write(key: Key, row: bytes) -> None:
+                await pool.execute(upsert, str(key), row)
+
+            yield write
+
+
+@contextlib.contextmanager
+def _postgres_dsn() -> Iterator[str]:
+    """The server that the tests would use: `FSMKIT_TEST_POSTGRES_DSN`, or one of its own."""
+    if given := os.environ.get("FSMKIT_TEST_POSTGRES_DSN"):
+        yield given
+        return
+    sys.path.append(str(Path(__file__).parents[1] / "stores"))
+    from postgres_server import PostgresServer
+
+    server = PostgresServer(fsync=True)
+    try:
+        server.start()
+        yield server.dsn
+    finally:
+        server.remove()
+
+
+@contender("mongo", baseline="plain mongo")
+async def mongo_store(directory: Path) -> AsyncIterator[Write]:
+    """Two commands a step. Figures of a stand-in for the server say nothing of MongoDB but the ratio."""
+    from fsmkit.stores.mongo import MongoStore
+
+    with _mongo_url() as url:
+        async with opened(MongoStore(url)) as write:
+            yield write
+
+
+@contender("plain mongo")
+async def plain_mongo(directory: Path) -> AsyncIterator[Write]:
+    """One upsert a step by pymongo's own client."""
+    from pymongo import AsyncMongoClient
+
+    with _mongo_url() as url:
+        async with AsyncMongoClient[dict[str, object]](url) as client:
+            rows = client.plain.rows
+
+            async def write(key: Key, row: bytes) -> None:
+                await rows.update_one({"_id": str(key)}, {"$set": {"row": row}}, upsert=True)
+
+            yield write
+
+
+@contextlib.contextmanager
+def _mongo_url() -> Iterator[str]:
+    """The server that the tests would use: `FSMKIT_TEST_MONGO_URL`, or the wheel's."""
+    if given := os.environ.get("FSMKIT_TEST_MONGO_URL"):
+        yield given
+        return
+    sys.path.append(str(Path(__file__).parents[1] / "stores"))
+    from mongo_server import MongoServer
+
+    server = MongoServer()
+    try:
+        server.start()
+        yield server.url
+    finally:
+        server.remove()
 
 
 @contender("raw sqlite, FULL")
@@ -150,9 +282,9 @@ async def timed(write: Write, chats: int, start: int) -> float:
     return STEPS / (time.perf_counter() - begin)
 
 
-async def race(rounds: int, contenders: list[Contender], directory: Path) -> dict[tuple[str, int], list[float]]:
+async def race(rounds: int, contenders: list[Contender], directory: Path) -> Figures:
     """All rounds; the first one warms up and is not counted."""
-    figures: dict[tuple[str, int], list[float]] = {(c.name, chats): [] for c in contenders for chats in CHATS}
+    figures: Figures = {(one.name, chats): [] for one in contenders for chats in CHATS}
     async with contextlib.AsyncExitStack() as stack:
         writes = {}
         for number, one in enumerate(contenders):
@@ -174,7 +306,7 @@ async def size(directory: Path) -> float:
     return (directory / "size.db").stat().st_size / STORED
 
 
-def tell(contenders: list[Contender], figures: dict[tuple[str, int], list[float]]) -> None:
+def tell(contenders: list[Contender], figures: Figures) -> None:
     """Prints the table."""
     for one in contenders:
         for chats in CHATS:
@@ -193,7 +325,7 @@ async def main(rounds: int, names: list[str]) -> None:
     with tempfile.TemporaryDirectory() as directory:
         tell(contenders, await race(rounds, contenders, Path(directory)))
         taken = await size(Path(directory))
-    print(f"a stored conversation: {len(row_of(1))} bytes of row, {taken:.0f} bytes in the file of a SQLiteStore")
+    print(f"a stored conversation: {len(row_of(1))} bytes of row, {taken:.0f} bytes in a SQLiteStore's file")
 
 
 if __name__ == "__main__":

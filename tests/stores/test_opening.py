@@ -33,5 +33,7 @@ def test_a_missing_extra_says_how_to_install_it(monkeypatch):
         raise ModuleNotFoundError("No module named 'asyncpg'", name="asyncpg")
 
     monkeypatch.setattr(opening.importlib, "import_module", missing)
-    with pytest.raises(DefinitionError, match=r"PostgresStore needs asyncpg.*pip install 'fsmkit\[postgres\]'"):
+    with pytest.raises(
+        DefinitionError, match=r"PostgresStore needs asyncpg.*pip install 'fsmkit\[postgres\]'"
+    ):
         open_store("postgresql://127.0.0.1/bot")

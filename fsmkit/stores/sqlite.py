@@ -1,0 +1,214 @@
+"""The store in one file: rows of one machine, safe from kill -9 at any point.
+
+The thread that writes is in `fsmkit.stores.sqlite_writer`.
+"""
+
+import asyncio
+import os
+import weakref
+from collections.abc import AsyncIterator, Sequence
+from types import TracebackType
+from typing import Literal
+
+from fsmkit.clock import Clock, SystemClock
+from fsmkit.errors import LeaseLost
+from fsmkit.keys import Key
+from fsmkit.stores import Change, StoredRow
+from fsmkit.stores.sqlite_file import COMMIT, LEASE, READ, Session
+from fsmkit.stores.sqlite_rows import Found
+from fsmkit.stores.sqlite_turns import Turn
+from fsmkit.stores.sqlite_writer import Writer
+
+
+class SQLiteLease:
+    """A turn with one row; see `fsmkit.stores.Lease`."""
+
+    __slots__ = ("_exclusive", "_held", "_seen", "_text", "_turn", "_writer", "key", "receipts", "row")
+
+    def __init__(self, writer: Writer, key: Key, exclusive: bool) -> None:
+        self._writer = writer
+        self._exclusive = exclusive
+        self._text = str(key)
+        self._seen = Found()
+        self._turn: Turn | None = None
+        self._held = False
+        self.key = key
+        self.row: bytes | None = None
+        self.receipts: Sequence[bytes] = ()
+
+    async def __aenter__(self) -> "SQLiteLease":
+        if self._exclusive:
+            turn = self._turn = Turn(self._text, asyncio.get_running_loop())
+            try:
+                self._seen = await self._writer.enter(turn)
+            except asyncio.CancelledError:
+                self._writer.leave(turn)
+                raise
+        else:
+            text = self._text
+            self._seen = await self._writer.ask(READ, lambda at: at.rows.find(text))
+        self._held = True
+        self.row = self._seen.row
+        self.receipts = self._seen.receipts
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._held:
+            self._held = False
+            if self._turn is not None:
+                self._writer.leave(self._turn)
+
+    async def commit(self, change: Change, *, hold: bool = False) -> bytes | None:
+        """Writes the row and frees the lease; see `fsmkit.stores.Lease`."""
+        if not self._held:
+            raise LeaseLost(f"the lease on {self.key} is over; nothing was written")
+        text, seen, turn = self._text, self._seen, self._turn
+
+        def work(at: Session) -> tuple[bytes | None, Found]:
+            stands = at.rows.check(text, seen)
+            if turn is not None:
+                at.turns.prove(at.db, turn, at.now, last=not hold)
+            written = at.rows.write(text, stands, change, at.now)
+            if turn is not None and not hold:
+                at.turns.leave(at.db, turn, at.now)
+            return written
+
+        entry, self._seen = await self._writer.ask(COMMIT, work)
+        self._held = hold
+        self.receipts = self.receipts[change.folded :]
+        first: bytes | None = entry
+        return first
+
+
+class SQLiteStore:
+    """Rows in one SQLite file, for one machine; several processes may use the file at the same time.
+
+    The store is made without touching the file, which is opened (or made) when the store is first used. One
+    thread writes: it takes all that waits into one transaction, and answers when that is durable.
+
+    - `synchronous="FULL"`: what was answered survives the kill of the process, a crash of the system and a
+      power cut (as far as the disk keeps what it says it has written).
+    - `synchronous="NORMAL"`: what was answered survives the kill of the process. A crash of the system or a
+      power cut may take the last moments with it; the file stays whole. It saves one wait for the disk with
+      each commit.
+
+    Within a process it is first come, first served for a key. Between processes no order is promised, but
+    that one at a time has its turn; the turn of a process that died is free again after `lease_seconds`.
+    Beside the file stand `-wal` and `-shm` while it is open, and `-lock`, which may be deleted only when
+    nobody uses the file. A directory of another machine (NFS) is no place for it.
+
+    Args:
+        path: The file; its directory has to be there.
+        synchronous: What to wait for, as above.
+        lease_seconds: How long a step's turn lasts without a sign of life from its process, in seconds.
+        clock: Where the time of leases and claims comes from; `now` is called from the writer's thread.
+
+    Example:
+        >>> import asyncio, tempfile
+        >>> from fsmkit import Engine, Flow, Key
+        >>> from fsmkit.stores.sqlite import SQLiteStore
+        >>> async def main(path):
+        ...     store = SQLiteStore(path)
+        ...     visits = Engine(Flow("visits"), store=store).at("visits", Key(chat=1, user=1))
+        ...     data = await visits.update_data(count=await visits.get_value("count", 0) + 1)
+        ...     await store.close()
+        ...     return data
+        >>> with tempfile.TemporaryDirectory() as directory:
+        ...     [asyncio.run(main(f"{directory}/bot.db")) for _ in range(2)]
+        [{'count': 1}, {'count': 2}]
+    """
+
+    durable = True
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        synchronous: Literal["FULL", "NORMAL"] = "FULL",
+        lease_seconds: float = 15.0,
+        clock: Clock | None = None,
+    ) -> None:
+        if synchronous not in ("FULL", "NORMAL"):
+            raise ValueError(f"synchronous={synchronous!r}: it is 'FULL' or 'NORMAL'")
+        if lease_seconds <= 0:
+            raise ValueError(f"lease_seconds={lease_seconds!r}: a time in seconds is needed")
+        name = os.fspath(path)
+        if not name or name == ":memory:":
+            raise ValueError(f"SQLiteStore({name!r}): a file is needed; MemoryStore() keeps rows in memory")
+        # Absolute: the program may change its directory before the first use.
+        self.path = os.path.abspath(name)
+        self._writer = Writer(self.path, synchronous, lease_seconds, clock or SystemClock())
+        self._end = weakref.finalize(self, self._writer.stop)
+
+    def lease(self, key: Key, *, exclusive: bool = True) -> SQLiteLease:
+        """A turn with one row, first come, first served in this process."""
+        return SQLiteLease(self._writer, key, exclusive)
+
+    async def peek(self, key: Key) -> bytes | None:
+        """The row as last committed."""
+        text = str(key)
+        row: bytes | None = await self._writer.ask(READ, lambda at: at.rows.peek(text))
+        return row
+
+    async def strike(self, key: Key, entry: bytes, receipt: bytes | None) -> bytes | None:
+        """Strikes off the first entry of the outbox; returns the next one."""
+        text = str(key)
+        following: bytes | None = await self._writer.ask(
+            COMMIT, lambda at: at.rows.strike(text, entry, receipt, at.now)
+        )
+        return following
+
+    async def hold(self, key: Key, seconds: float) -> None:
+        """Keeps the claim on the outbox for so many seconds and `CLAIM_SECONDS` more."""
+        text = str(key)
+        await self._writer.ask(LEASE, lambda at: at.rows.hold(text, seconds, at.now))
+
+    async def due(self, bot: int | str | None, flows: Sequence[str], now: float, limit: int) -> list[Key]:
+        """Keys whose `wake` has come, or whose outbox nobody delivers; the most overdue first."""
+        who = _bot_text(bot)
+        keys: list[Key] = await self._writer.ask(READ, lambda at: at.rows.due(who, flows, now, at.now, limit))
+        return keys
+
+    async def scan(
+        self, *, bot: int | str | None = None, flow: str | None = None, state: str | None = None
+    ) -> AsyncIterator[StoredRow]:
+        """All rows, or those with a conversation of a flow or in a state, ordered by the key's text."""
+        who, after = None if bot is None else _bot_text(bot), ""
+        while page := await self._page(after, who, flow, state):
+            for stored in page:
+                yield stored
+            after = str(page[-1].key)
+
+    async def forget(self, who: Key | int | str, *, bot: int | str | None = None) -> int:
+        """Removes all that is stored for a key or a person, from the file and from its log.
+
+        Nothing of it is left in unused parts of the file either, unless another program reads the file
+        at that moment.
+        """
+        text, key = (str(who).split(":")[0], str(who)) if isinstance(who, Key) else (_part_text(who), None)
+        only = None if bot is None else _bot_text(bot)
+
+        def work(at: Session) -> int:
+            at.scrub = True
+            return at.rows.forget(key, text, only)
+
+        removed: int = await self._writer.ask(COMMIT, work)
+        return removed
+
+    async def close(self) -> None:
+        """Ends the thread, and leaves one file without a log."""
+        await self._writer.close()
+
+    async def _page(self, after: str, *by: str | None) -> list[StoredRow]:
+        page: list[StoredRow] = await self._writer.ask(READ, lambda at: at.rows.page(after, *by))
+        return page
+
+
+def _part_text(part: int | str) -> str:
+    return str(Key(chat=part, user=part)).split(":")[0]
+
+
+def _bot_text(bot: int | str | None) -> str:
+    return str(Key(chat=0, user=0, bot=bot)).split(":")[4]

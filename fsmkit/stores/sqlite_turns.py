@@ -1,0 +1,178 @@
+"""Whose turn it is with a key of a `SQLiteStore`: a line for each key in this process, a lease in the file.
+
+All of it runs in the writer's thread, inside a transaction. What a turn writes is in
+`fsmkit.stores.sqlite_rows`.
+"""
+
+import asyncio
+import sqlite3
+from collections import deque
+from collections.abc import Callable
+
+from fsmkit.errors import LeaseLost
+from fsmkit.stores.sqlite_rows import Found, Rows
+
+_TAKE = """INSERT INTO lease (key, owner, ticket, expires) VALUES (?, ?, ?, ?)
+    ON CONFLICT (key) DO UPDATE
+    SET owner = excluded.owner, ticket = excluded.ticket, expires = excluded.expires
+    WHERE lease.expires <= ? OR lease.owner = excluded.owner"""
+_RENEW = "UPDATE lease SET expires = ? WHERE key = ? AND owner = ? AND ticket = ? AND expires > ?"
+_FREE = "DELETE FROM lease WHERE key = ? AND owner = ? AND ticket = ?"
+_FIRST_POLL = 0.002
+_LAST_POLL = 0.05
+"""Seconds between two looks at a lease that another process holds: no longer than a person notices."""
+
+
+class Turn:
+    """One who waits in line, or holds a lease.
+
+    Args:
+        key: Text of the key.
+        loop: The event loop that uses the lease.
+    """
+
+    __slots__ = ("held", "key", "loop", "ticket", "waiter")
+
+    def __init__(self, key: str, loop: asyncio.AbstractEventLoop) -> None:
+        self.key = key
+        self.loop = loop
+        self.waiter: asyncio.Future[Found] = loop.create_future()
+        self.ticket = 0
+        self.held = False
+
+
+class Turns:
+    """The lines of one process.
+
+    Args:
+        owner: What this process's leases are known by.
+        seconds: How long a lease lasts without a sign of life.
+        granted: Told of each turn that has come, with the row as it is now.
+    """
+
+    def __init__(self, owner: str, seconds: float, granted: Callable[[Turn, Found], None]) -> None:
+        self._owner = owner
+        self._seconds = seconds
+        self._granted = granted
+        self._tickets = 0
+        self._lines: dict[str, deque[Turn]] = {}
+        self._barred: dict[str, Turn] = {}
+        self._poll = _FIRST_POLL
+
+    def __bool__(self) -> bool:
+        """Whether anybody holds or waits."""
+        return bool(self._lines)
+
+    @property
+    def poll(self) -> float | None:
+        """In how many seconds to look at the leases of other processes again; `None`: no need to."""
+        return self._poll if self._barred else None
+
+    def waiting(self) -> list[Turn]:
+        """All who wait."""
+        return [turn for line in self._lines.values() for turn in line if not turn.held]
+
+    def barred(self) -> list[Turn]:
+        """Those who are first in line here, while another process holds the lease."""
+        return list(self._barred.values())
+
+    def enter(self, db: sqlite3.Connection, turn: Turn, now: float) -> None:
+        """Puts a turn in line; it is granted at once if nobody is before it."""
+        self._tickets += 1
+        turn.ticket = self._tickets
+        line = self._lines.get(turn.key)
+        if line is not None:
+            line.append(turn)
+            return
+        self._lines[turn.key] = deque((turn,))
+        self._take(db, turn, now)
+
+    def leave(self, db: sqlite3.Connection, turn: Turn, now: float) -> None:
+        """Ends a turn, or takes it out of the line; the next one has its turn."""
+        line = self._lines.get(turn.key)
+        if line is None or turn not in line:
+            return
+        first = line[0] is turn
+        line.remove(turn)
+        in_file, turn.held = turn.held, False
+        if not first:
+            return
+        self._barred.pop(turn.key, None)
+        if line:
+            # The next one overwrites the lease; if it cannot, the lease is no longer ours.
+            self._take(db, line[0], now)
+            return
+        del self._lines[turn.key]
+        if in_file:
+            db.execute(_FREE, (turn.key, self._owner, turn.ticket))
+
+    def prove(self, db: sqlite3.Connection, turn: Turn, now: float, *, last: bool) -> None:
+        """Makes sure that a lease is held still, and lets it last anew.
+
+        Args:
+            db: The connection.
+            turn: Who holds it.
+            now: The time.
+            last: The turn ends after this: where nobody waits, the lease is taken from the file at once.
+
+        Raises:
+            LeaseLost: It is not; nothing was written.
+        """
+        if not turn.held:
+            held = False
+        elif last and len(self._lines[turn.key]) == 1:
+            given = (turn.key, self._owner, turn.ticket, now)
+            held = db.execute(f"{_FREE} AND expires > ?", given).rowcount > 0
+            turn.held = not held
+        else:
+            held = self._renew(db, turn, now)
+        if not held:
+            raise LeaseLost(f"the lease on {turn.key} is over; nothing was written")
+
+    def beat(self, db: sqlite3.Connection, now: float) -> None:
+        """Renews what is held. Who does not come back (a loop that has ended) loses its turn."""
+        for turn in [line[0] for line in self._lines.values() if line[0].held]:
+            if turn.loop.is_closed():
+                self.leave(db, turn, now)
+            else:
+                self._renew(db, turn, now)
+
+    def look(self, db: sqlite3.Connection, now: float) -> None:
+        """Tries again for those whose turn another process has."""
+        self._poll = min(self._poll * 1.5, _LAST_POLL)
+        for turn in self.barred():
+            if turn.loop.is_closed():
+                self.leave(db, turn, now)
+            else:
+                self._take(db, turn, now)
+
+    def revoke(self, turn: Turn) -> None:
+        """Takes a turn back whose transaction failed; a lease left in the file is this process's still."""
+        line = self._lines.get(turn.key)
+        if line is None or turn not in line:
+            return
+        turn.held = False
+        first = line[0] is turn
+        line.remove(turn)
+        if not first:
+            return
+        self._barred.pop(turn.key, None)
+        if line:
+            self._barred[turn.key] = line[0]
+            self._poll = _FIRST_POLL
+        else:
+            del self._lines[turn.key]
+
+    def _take(self, db: sqlite3.Connection, turn: Turn, now: float) -> None:
+        given = (turn.key, self._owner, turn.ticket, now + self._seconds, now)
+        if db.execute(_TAKE, given).rowcount:
+            turn.held = True
+            self._barred.pop(turn.key, None)
+            self._granted(turn, Rows(db, self._owner).find(turn.key))
+        elif turn.key not in self._barred:
+            self._barred[turn.key] = turn
+            self._poll = _FIRST_POLL
+
+    def _renew(self, db: sqlite3.Connection, turn: Turn, now: float) -> bool:
+        given = (now + self._seconds, turn.key, self._owner, turn.ticket, now)
+        return db.execute(_RENEW, given).rowcount > 0

@@ -1,0 +1,99 @@
+"""A process that works on a SQLiteStore, to be killed, stopped and started again by tests.
+
+`python sqlite_worker.py load FILE KEYS` steps until it is killed; `count FILE KEYS STEPS` counts and ends;
+`hold FILE` takes a lease, waits for a line and commits. Each says what it has done on its standard output,
+after the store has answered.
+"""
+
+import asyncio
+import os
+import sys
+import zlib
+
+from fsmkit.errors import LeaseLost
+from fsmkit.keys import Key
+from fsmkit.stores import Change, Index
+from fsmkit.stores.sqlite import SQLiteStore
+from fsmkit.testing.contract_base import add_one
+
+LEASE_SECONDS = 1.0
+
+
+def row_of(number: int) -> bytes:
+    """A row that shows whether all of it is there; its size varies, also beyond a page of the file."""
+    body = b"%d %s" % (number, b"x" * (number * 977 % 9000))
+    return b"%d %s" % (zlib.crc32(body), body)
+
+
+def number_of(row: bytes) -> int:
+    """The number that a row was made of; fails if it is not whole."""
+    number = int(row.split()[1])
+    assert row == row_of(number)
+    return number
+
+
+def entries_of(number: int) -> tuple[bytes, ...]:
+    """What the step with this number wants to send."""
+    return tuple(b"%d.%d" % (number, place) for place in range(number % 3))
+
+
+def say(*words: object) -> None:
+    """One line, written at once: a killed process leaves nothing in a buffer."""
+    os.write(1, (" ".join(map(str, words)) + "\n").encode())
+
+
+async def load(store: SQLiteStore, key: Key) -> None:
+    """Steps and deliveries without end."""
+    while True:
+        async with store.lease(key) as lease:
+            number = 1 if lease.row is None else number_of(lease.row) + 1
+            index = (Index("load", f"s{number}", float(number)),)
+            change = Change(row_of(number), float(number), index, entries_of(number), len(lease.receipts))
+            entry = await lease.commit(change)
+        say("step", key.user, number)
+        while entry is not None:
+            done, entry = entry, await store.strike(key, entry, b"receipt of " + entry)
+            say("sent", key.user, done.decode())
+
+
+async def count(store: SQLiteStore, key: Key, steps: int) -> None:
+    """So many steps; a lease that was lost is asked for again."""
+    for _ in range(steps):
+        while True:
+            try:
+                await add_one(store, key)
+            except LeaseLost:
+                continue
+            break
+        say("step", key.user)
+
+
+async def hold(store: SQLiteStore, key: Key) -> None:
+    """A step that lasts until a line comes."""
+    async with store.lease(key) as lease:
+        say("held")
+        await asyncio.to_thread(sys.stdin.readline)
+        try:
+            await lease.commit(Change(b"from a process that stood still"))
+        except LeaseLost:
+            say("lost")
+        else:
+            say("written")
+
+
+async def main(what: str, path: str, keys: int, steps: int) -> None:
+    """Does what the command line says."""
+    store = SQLiteStore(path, lease_seconds=LEASE_SECONDS)
+    users = [Key(chat=1, user=user, bot=1) for user in range(keys)]
+    if what == "load":
+        await asyncio.gather(*(load(store, key) for key in users))
+    elif what == "count":
+        await asyncio.gather(*(count(store, key, steps) for key in users))
+    else:
+        await hold(store, users[0])
+    await store.close()
+
+
+if __name__ == "__main__":
+    more = [int(word) for word in sys.argv[3:]]
+    asyncio.run(main(sys.argv[1], sys.argv[2], *(more + [1, 0][len(more) :])))

@@ -1,0 +1,315 @@
+"""Every store does what MemoryStore does, over whatever sequence of leases, commits, losses and restarts.
+
+A store joins with a `Subject` in `SUBJECTS`.
+"""
+
+import asyncio
+import tempfile
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from fsmkit.errors import LeaseLost
+from fsmkit.keys import Key
+from fsmkit.stores import CLAIM_SECONDS, Change, Index, Lease, Store
+from fsmkit.stores.memory import MemoryStore
+from fsmkit.stores.sqlite import SQLiteStore
+from fsmkit.testing.clock import ManualClock
+
+KEYS = [Key(1, 7, bot=1), Key(7, 8, bot=1), Key(1, 7, bot=2)]
+FLOWS = ["form"]
+START = 1000.0
+
+keys = st.sampled_from([KEYS[0], *KEYS])  # one of them more often: things happen where things have happened
+indexes = st.lists(
+    st.builds(Index, st.sampled_from(["form", "cart"]), st.sampled_from(["a", "b", None]), st.none()),
+    max_size=2,
+).map(tuple)
+
+
+class Subject:
+    """The store that is compared: opened, opened again, and its time moved on.
+
+    Leases last longer than claims here, so that claims can run out under a lease.
+    """
+
+    def __init__(self) -> None:
+        self.directory = tempfile.TemporaryDirectory()
+        self.wall = ManualClock(START)
+
+    def open(self) -> Store:
+        """The store on this subject's data, as a process that has just started opens it."""
+        return SQLiteStore(Path(self.directory.name) / "bot.db", lease_seconds=1e6, clock=self.wall)
+
+    async def expire_leases(self) -> None:
+        """Lets leases run out, and claims with them."""
+        self.wall.advance(1e6)
+
+    async def expire_claims(self) -> None:
+        """Lets claims run out."""
+        self.wall.advance(CLAIM_SECONDS)
+
+    def end(self) -> None:
+        """Removes the data."""
+        self.directory.cleanup()
+
+
+SUBJECTS: dict[str, Callable[[], Subject]] = {"sqlite": Subject}
+
+
+@attrs.define(eq=False)
+class Pair:
+    """A lease on one key in both stores."""
+
+    key: Key
+    exclusive: bool
+    model: Lease
+    subject: Lease
+    contexts: tuple[Any, Any]
+    absent: bool
+    held: bool = True
+
+
+@attrs.frozen
+class Wish:
+    """What a commit is to write."""
+
+    row: bytes | None
+    wait: float | None
+    index: tuple[Index, ...]
+    size: int
+    fold: bool
+
+
+wishes = st.builds(
+    Wish,
+    row=st.sampled_from([b"a", b"b", b"", None]),
+    wait=st.sampled_from([None, 0.0, 5.0, 10.0]),
+    index=indexes,
+    size=st.sampled_from([0, 1, 3]),
+    fold=st.booleans(),
+)
+
+
+class SameAsMemory(RuleBasedStateMachine):
+    """Does the same to both stores, and looks whether they answer the same."""
+
+    def __init__(self, make: Callable[[], Subject]) -> None:
+        super().__init__()
+        self.made = make()
+        self.runner = asyncio.Runner()
+        self.clock = ManualClock(START)
+        self.model = MemoryStore(self.clock)
+        self.subject = self.made.open()
+        self.pairs: list[Pair] = []
+        self.entries = 0
+
+    def teardown(self) -> None:
+        self.leave_all()
+        self.run(self.subject.close())
+        self.runner.close()
+        self.made.end()
+
+    def run(self, work: Awaitable[Any]) -> Any:
+        """Waits for something; it never takes long."""
+
+        async def patiently() -> Any:
+            return await asyncio.wait_for(work, 30)
+
+        return self.runner.run(patiently())
+
+    def both(self, call: Callable[[Store], Awaitable[Any]]) -> Any:
+        """What both stores answer."""
+        expected, found = self.run(call(self.model)), self.run(call(self.subject))
+        assert found == expected
+        return found
+
+    # -- steps -------------------------------------------------------------------------------------
+
+    @precondition(lambda self: len(self.pairs) < 6)
+    @rule(key=keys, exclusive=st.booleans())
+    def lease(self, key: Key, exclusive: bool) -> None:
+        self.begin(key, exclusive)
+
+    @precondition(lambda self: self.pairs)
+    @rule(data=st.data(), wish=wishes, hold=st.booleans())
+    def commit(self, data: Any, wish: Wish, hold: bool) -> None:
+        self.commit_one(data.draw(st.sampled_from(self.pairs)), wish, hold)
+
+    @rule(key=keys, wish=wishes)
+    def step(self, key: Key, wish: Wish) -> None:
+        if self.begin(key, exclusive=False):
+            self.commit_one(self.pairs[-1], wish, hold=False)
+            self.leave_one(self.pairs[-1])
+
+    def begin(self, key: Key, exclusive: bool) -> bool:
+        """Takes a lease in both, if it can be had without waiting."""
+        if exclusive and any(pair.key == key and pair.exclusive and pair.held for pair in self.pairs):
+            return False
+        contexts = tuple(store.lease(key, exclusive=exclusive) for store in (self.model, self.subject))
+        model, subject = (self.run(context.__aenter__()) for context in contexts)
+        assert (subject.key, subject.row) == (key, model.row)
+        assert list(subject.receipts) == list(model.receipts)
+        absent = key not in self.model.table.records
+        self.pairs.append(Pair(key, exclusive, model, subject, (contexts[0], contexts[1]), absent))
+        return True
+
+    def commit_one(self, pair: Pair, wish: Wish, hold: bool) -> None:
+        """Commits the same in both."""
+        wake = None if wish.wait is None or wish.row is None else self.clock.now() + wish.wait
+        outbox = tuple(b"entry %d" % (self.entries + n) for n in range(wish.size))
+        self.entries += wish.size
+        folded = len(pair.model.receipts) if wish.fold else 0
+        change = Change(wish.row, wake, wish.index if wish.row is not None else (), outbox, folded)
+        written = self.run(outcome(pair.model.commit(change, hold=hold)))
+        assert self.run(outcome(pair.subject.commit(change, hold=hold))) == written
+        assert list(pair.subject.receipts) == list(pair.model.receipts)
+        if written != "lost":
+            pair.held = pair.held and hold
+            pair.absent = pair.key not in self.model.table.records
+
+    # -- outbox ------------------------------------------------------------------------------------
+
+    @precondition(lambda self: any(record.outbox for record in self.model.table.records.values()))
+    @rule(key=keys, receipt=st.sampled_from([None, b"r1", b"r2"]), right=st.sampled_from([True, True, False]))
+    def strike(self, key: Key, receipt: bytes | None, right: bool) -> None:
+        record = self.model.table.records.get(key)
+        last = record is not None and record.row is None and len(record.outbox) == 1
+        # An empty record goes with its last entry: whether a lease on it is lost then is open.
+        if last and any(pair.key == key for pair in self.pairs):
+            return
+        entry = record.outbox[0] if right and record is not None and record.outbox else b"entry 0"
+        self.both(lambda store: store.strike(key, entry, receipt))
+
+    # -- the rest: one rule, for the others are what most runs should be made of ---------------------
+
+    @rule(
+        what=st.sampled_from(["leave", "leases", "claims", "hold", "time", "forget", "restart"]),
+        key=keys,
+        who=st.sampled_from([*KEYS, 7, 8, "7"]),
+        bot=st.sampled_from([None, 1]),
+    )
+    def happen(self, what: str, key: Key, who: Key | int | str, bot: int | None) -> None:
+        if what == "leave" and self.pairs:
+            self.leave_one(self.pairs[0])
+        elif what == "leases":
+            self.leases_run_out()
+        elif what == "claims":
+            self.run(self.made.expire_claims())
+            self.free_outboxes()
+        elif what == "hold":
+            self.hold(key)
+        elif what == "time":
+            self.clock.advance(5.0)
+        elif what == "forget":
+            for pair in [pair for pair in self.pairs if pair.absent]:
+                self.leave_one(pair)  # MemoryStore lets a step without a row go on
+            self.both(lambda store: store.forget(who, bot=bot))
+        elif what == "restart":
+            self.restart()
+
+    def leases_run_out(self) -> None:
+        """After a long pause, no lease is worth anything."""
+        self.run(self.made.expire_leases())
+        for pair in [pair for pair in self.pairs if pair.exclusive and pair.held]:
+            assert self.run(outcome(pair.subject.commit(Change(b"too late", None)))) == "lost"
+            self.leave_one(pair)
+        self.free_outboxes()
+
+    def hold(self, key: Key) -> None:
+        """Who delivers has to wait, and keeps the claim, or takes it again."""
+        self.both(lambda store: store.hold(key, 0.0))
+        record = self.model.table.records.get(key)
+        if record is not None:
+            record.delivering = bool(record.outbox)
+
+    def restart(self) -> None:
+        """The process ends and another begins, after the claims of the first are over."""
+        self.leave_all()
+        self.run(self.subject.close())
+        self.subject = self.made.open()
+        self.run(self.made.expire_claims())
+        self.free_outboxes()
+
+    @invariant()
+    def rows_are_the_same(self) -> None:
+        scanned = [self.run(everything(store)) for store in (self.model, self.subject)]
+        assert scanned[1] == sorted(scanned[0], key=lambda stored: str(stored.key))
+        for key in KEYS:
+            expected, found = (self.run(seen(store, key)) for store in (self.model, self.subject))
+            assert found == expected
+
+    @invariant()
+    def what_is_due_is_the_same(self) -> None:
+        now = self.clock.now()
+        for bot in (1, 2):
+            expected = set(self.run(self.model.due(bot, FLOWS, now, 100)))
+            expected |= {key for key in KEYS if key.bot == bot and self.idle(key)}
+            assert set(self.run(self.subject.due(bot, FLOWS, now, 100))) == expected
+
+    def idle(self, key: Key) -> bool:
+        """Whether an outbox waits for somebody, which MemoryStore does not count as due."""
+        record = self.model.table.records.get(key)
+        if record is None or record.delivering or not record.outbox:
+            return False
+        return not record.index or any(index.flow in FLOWS for index in record.index)
+
+    def free_outboxes(self) -> None:
+        """Claims of MemoryStore do not run out by themselves."""
+        for record in self.model.table.records.values():
+            record.delivering = False
+
+    def leave_one(self, pair: Pair) -> None:
+        self.pairs.remove(pair)
+        for context in pair.contexts:
+            self.run(context.__aexit__(None, None, None))
+
+    def leave_all(self) -> None:
+        for pair in list(self.pairs):
+            self.leave_one(pair)
+
+
+async def outcome(commit: Awaitable[bytes | None]) -> bytes | str | None:
+    """What a commit answers, or that it was lost."""
+    try:
+        return await commit
+    except LeaseLost:
+        return "lost"
+
+
+async def seen(store: Store, key: Key) -> tuple[bytes | None, bytes | None, list[bytes]]:
+    """What is shown of a key without a turn."""
+    async with store.lease(key, exclusive=False) as lease:
+        return await store.peek(key), lease.row, list(lease.receipts)
+
+
+async def everything(store: Store) -> list[Any]:
+    """All that `scan` shows."""
+    return [stored async for stored in store.scan()]
+
+
+@pytest.mark.parametrize("name", SUBJECTS)
+def test_a_store_does_what_memory_does(name: str) -> None:
+    make = SUBJECTS[name]
+    run_state_machine_as_test(lambda: SameAsMemory(make), settings=settings(stateful_step_count=40))
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("name", SUBJECTS)
+def test_a_store_does_what_memory_does_for_long(name: str) -> None:
+    make = SUBJECTS[name]
+    run_state_machine_as_test(
+        lambda: SameAsMemory(make), settings=settings(stateful_step_count=80, max_examples=1000)
+    )

@@ -1,0 +1,197 @@
+"""SQLiteStore and processes that die, stand still, or work side by side on one file."""
+
+import asyncio
+import contextlib
+import random
+import signal
+import sqlite3
+import sys
+import time
+from collections import Counter
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from stores.sqlite_worker import LEASE_SECONDS, entries_of, number_of
+
+from fsmkit.keys import Key
+from fsmkit.stores import StoredRow
+from fsmkit.stores.sqlite import SQLiteStore
+from fsmkit.testing.contract_base import add_one
+
+WORKER = Path(__file__).with_name("sqlite_worker.py")
+ROOT = WORKER.parents[2]
+KEYS = 8
+FEW = 8
+MANY = 200
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "bot.db"
+
+
+@contextlib.asynccontextmanager
+async def worker(*words: object) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A worker process; killed at the end if it still runs."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        str(WORKER),
+        *map(str, words),
+        cwd=ROOT,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    try:
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.communicate()
+
+
+async def line(process: asyncio.subprocess.Process) -> str:
+    """The next line that a worker says."""
+    assert process.stdout is not None
+    return (await asyncio.wait_for(process.stdout.readline(), 60)).decode().strip()
+
+
+async def killed(path: Path, seconds: float) -> list[list[str]]:
+    """What a worker under load had been answered when it was killed, so many seconds after its first step."""
+    async with worker("load", path, KEYS) as process:
+        said = await line(process)
+        await asyncio.sleep(seconds)
+        process.kill()
+        rest, _ = await process.communicate()
+        assert process.returncode == -signal.SIGKILL
+    # The last line may have been cut off; then nobody was told.
+    whole = (said + "\n" + rest.decode()).rpartition("\n")[0]
+    return [line.split() for line in whole.splitlines()]
+
+
+def check(path: Path, said: list[list[str]], stored: list[StoredRow]) -> None:
+    """All that was answered is there, and every row is whole and agrees with what stands beside it."""
+    rows = {row.key.user: (number_of(row.row), row) for row in stored}
+    for what, user, *number in said:
+        if what == "step":
+            assert rows[int(user)][0] >= int(number[0])
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        waiting = db.execute(
+            "SELECT record.user, entry FROM outbox JOIN record ON record.id = record"
+        ).fetchall()
+        strays = "SELECT count(*) FROM {} WHERE record NOT IN (SELECT id FROM record)"
+        assert [db.execute(strays.format(table)).fetchone() for table in ("outbox", "conversation")] == [
+            (0,)
+        ] * 2
+    for number, row in rows.values():
+        (index,) = row.index
+        assert (index.flow, index.state, index.deadline) == ("load", f"s{number}", float(number))
+    sent = {(user, number[0]) for what, user, *number in said if what == "sent"}
+    for user, entry in waiting:
+        # Deliveries come before the next step: what waits was written by the last one, all of it or nothing.
+        assert entry in entries_of(rows[int(user)][0])
+        assert (user, entry.decode()) not in sent
+
+
+async def killed_and_checked(path: Path, times: int) -> int:
+    """Kills so many workers, one after the other on one file; the number of steps that were answered."""
+    chance, steps = random.Random(times), 0
+    for _ in range(times):
+        said = await killed(path, chance.uniform(0, 0.15))
+        store = SQLiteStore(path, lease_seconds=LEASE_SECONDS)
+        check(path, said, [stored async for stored in store.scan()])
+        await free_outboxes(store)
+        await store.close()
+        steps += sum(words[0] == "step" for words in said)
+    return steps
+
+
+async def free_outboxes(store: SQLiteStore) -> None:
+    """Delivers what a killed worker left, so that the next one begins without it."""
+    await asyncio.to_thread(_expire, store.path)
+    for key in await store.due(1, ["load"], 0.0, 1000):
+        entries = await asyncio.to_thread(_entries, store.path, str(key))
+        for entry in entries:
+            await store.strike(key, entry, None)
+
+
+def _expire(path: str) -> None:
+    with contextlib.closing(sqlite3.connect(path, timeout=10, isolation_level=None)) as db:
+        db.execute("UPDATE record SET claim = 0 WHERE claim IS NOT NULL")
+        db.execute("DELETE FROM lease")
+
+
+def _entries(path: str, key: str) -> list[bytes]:
+    with contextlib.closing(sqlite3.connect(path, timeout=10)) as db:
+        query = "SELECT entry FROM outbox JOIN record ON record.id = record WHERE key = ? ORDER BY outbox.id"
+        return [entry for (entry,) in db.execute(query, (key,))]
+
+
+async def test_every_step_that_was_answered_outlives_the_kill(path: Path) -> None:
+    assert await killed_and_checked(path, FEW) > FEW
+
+
+@pytest.mark.thorough
+async def test_every_step_that_was_answered_outlives_the_kill_at_many_points(path: Path) -> None:
+    assert await killed_and_checked(path, MANY) > MANY
+
+
+async def test_the_turn_of_a_process_that_was_killed_is_free_after_the_lease_time(path: Path) -> None:
+    store = SQLiteStore(path, lease_seconds=LEASE_SECONDS)
+    key = Key(chat=1, user=0, bot=1)
+    async with worker("hold", path) as process:
+        assert await line(process) == "held"
+        process.kill()
+        await process.wait()
+        began = time.monotonic()
+        await asyncio.wait_for(add_one(store, key), 30)
+        assert time.monotonic() - began < LEASE_SECONDS + 2
+    assert await store.peek(key) == b"1"
+    await store.close()
+
+
+async def test_a_process_that_stood_still_writes_nothing_when_it_goes_on(path: Path) -> None:
+    store = SQLiteStore(path, lease_seconds=LEASE_SECONDS)
+    key = Key(chat=1, user=0, bot=1)
+    async with worker("hold", path) as process:
+        assert await line(process) == "held"
+        process.send_signal(signal.SIGSTOP)
+        await asyncio.wait_for(add_one(store, key), 30)
+        process.send_signal(signal.SIGCONT)
+        assert process.stdin is not None
+        process.stdin.write(b"go on\n")
+        assert await line(process) == "lost"
+    assert await store.peek(key) == b"1"
+    await store.close()
+
+
+async def test_two_processes_on_one_file_count_exactly(path: Path) -> None:
+    steps, keys = 60, 4
+    async with worker("count", path, keys, steps) as one, worker("count", path, keys, steps) as two:
+        said = await asyncio.wait_for(asyncio.gather(one.communicate(), two.communicate()), 120)
+        assert [one.returncode, two.returncode] == [0, 0]
+    assert [len(out.splitlines()) for out, _ in said] == [keys * steps] * 2
+    store = SQLiteStore(path)
+    assert [stored.row async for stored in store.scan()] == [b"%d" % (2 * steps)] * keys
+    await store.close()
+
+
+async def test_two_processes_count_exactly_while_others_are_killed(path: Path) -> None:
+    steps, keys, answered = 40, 2, Counter[str]()
+    async with worker("count", path, keys, steps) as one, worker("count", path, keys, steps) as two:
+        for _ in range(3):
+            async with worker("count", path, keys, 10_000) as victim:
+                answered[await line(victim)] += 1
+                await asyncio.sleep(0.05)
+                victim.kill()
+                rest, _ = await victim.communicate()
+                answered.update(rest.decode().rpartition("\n")[0].splitlines())
+        await asyncio.wait_for(asyncio.gather(one.communicate(), two.communicate()), 120)
+        assert [one.returncode, two.returncode] == [0, 0]
+    store = SQLiteStore(path)
+    async for stored in store.scan():
+        least = 2 * steps + answered[f"step {stored.key.user}"]
+        # A step that was written when the kill came, and not yet answered, counts too.
+        assert least <= int(stored.row) <= least + 3
+    await store.close()
