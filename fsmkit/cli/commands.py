@@ -6,6 +6,7 @@ That keeps `fsmkit --help` fast, and a missing extra from breaking the commands 
 import click
 
 from fsmkit import __version__
+from fsmkit.cli.inspecting.commands import BOT, inspect_store, print_json
 
 FLOW_FILE = click.argument("target", metavar="FILE[:FLOW]")
 
@@ -23,19 +24,28 @@ def main() -> None:
 @main.command()
 @FLOW_FILE
 @click.option("--lang", default="en", metavar="CODE", help="The language code of the person who talks.")
-def chat(target: str, lang: str) -> None:
+@click.option(
+    "--store", default="memory:", show_default=True, metavar="URL", help="Where conversations are kept."
+)
+def chat(target: str, lang: str, store: str) -> None:
     """Talk to a bot in the terminal, without a token.
 
     Reads standard input, so a script of lines can be piped in. :help lists what else can be typed.
     """
     from fsmkit.cli.chat.talk import talk
 
-    talk(target, lang=lang)
+    talk(target, lang=lang, url=store)
 
 
 @main.command()
 @FLOW_FILE
-def run(target: str) -> None:
+@click.option(
+    "--store",
+    metavar="URL",
+    help="Where conversations are kept: sqlite:FILE, redis://…, postgresql://…, mongodb://… or memory:.  "
+    "[default: sqlite:NAME.db in the working directory, NAME being the file's]",
+)
+def run(target: str, store: str | None) -> None:
     """Run a bot on Telegram until it gets SIGINT or SIGTERM.
 
     BOT_TOKEN has the token. BOT_API_BASE_URL and BOT_API_BASE_FILE_URL name another Bot API server, as in
@@ -43,7 +53,7 @@ def run(target: str) -> None:
     """
     from fsmkit.cli.running import run as run_bot
 
-    run_bot(target)
+    run_bot(target, store)
 
 
 @main.command()
@@ -61,3 +71,32 @@ def graph(target: str, form: str) -> None:
     from fsmkit.cli.drawing import draw
 
     click.echo(draw(target, form), nl=False)
+
+
+main.add_command(inspect_store)
+
+
+@main.command()
+@click.argument("store", metavar="STORE")
+@FLOW_FILE
+@click.option("--dry-run", is_flag=True, help="Report only; write nothing.")
+@BOT
+@click.option("--json", "json", is_flag=True, help="Print JSON.")
+@click.pass_context
+def migrate(
+    ctx: click.Context, store: str, target: str, dry_run: bool, bot: int | str | None, json: bool
+) -> None:
+    """Lift the conversations of a store to the flows of FILE, and say which no longer fit.
+
+    A bot does it by itself, for each conversation when it is next read: this says beforehand what would
+    happen. The exit status is 1 if a conversation is orphaned, unreadable, or stored by a newer version.
+    """
+    from fsmkit.cli.migrating import as_json, as_lines
+    from fsmkit.cli.migrating import migrate as carry_out
+
+    done = carry_out(store, target, bot=bot, dry_run=dry_run)
+    if json:
+        print_json(as_json(done))
+    else:
+        click.echo("\n".join(as_lines(done)))
+    ctx.exit(0 if done.clean else 1)

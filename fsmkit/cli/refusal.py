@@ -1,4 +1,4 @@
-"""How the command says that it cannot do what it was asked: one line on standard error, exit status 2."""
+"""How the command says that it cannot do what it was asked: a line on standard error, exit status 2 or 1."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -24,6 +24,12 @@ class Refusal(click.ClickException):
     def show(self, file: IO[Any] | None = None) -> None:
         """Prints the line."""
         click.echo(f"fsmkit: {self.message}", file=file, err=True)
+
+
+class NothingThere(Refusal):
+    """What was asked for is not there; exit status 1, so that a script can tell it from bad input."""
+
+    exit_code = 1
 
 
 @contextmanager

@@ -1,13 +1,24 @@
 """A file of flows, the command in this process, and chats as transcripts."""
 
+import asyncio
+import json
 import re
 import sys
 import textwrap
 
 import pytest
 from click.testing import CliRunner
+from shop import SHOP, STORE, talk
 
 from fsmkit.cli import main
+from fsmkit.cli.loading import load
+from fsmkit.engine import Engine
+from fsmkit.errors import RetryLater
+from fsmkit.stores.sqlite import SQLiteStore
+from fsmkit.testing.clock import ManualClock
+
+NOW = 1_800_000_000.0
+"""2027-01-15T08:00:00Z: the time of the tests that look at stores."""
 
 HEAD = """
 from fsmkit import *
@@ -88,3 +99,85 @@ def refusal(fsmkit):
         return line.removeprefix("fsmkit: ")
 
     return refusal
+
+
+class Time:
+    """The system's clock, as the command sees it."""
+
+    def __init__(self):
+        self.now = NOW
+
+
+@pytest.fixture
+def time(monkeypatch):
+    """A clock that stands still, for the command and for the stores."""
+    stands = Time()
+    monkeypatch.setattr("fsmkit.clock.SystemClock.now", lambda _clock: stands.now)
+    return stands
+
+
+@pytest.fixture
+def seed(time, write):
+    """Has a bot store conversations in bot.db: `seed("bot.py", work)` with `async def work(engine)`."""
+
+    def later(key, effect):
+        raise RetryLater(60)
+
+    def seed(file, work, *, file_name="bot.db", delivers=False):
+        async def store_them():
+            store = SQLiteStore(file_name)
+            deliver = later if delivers else None
+            await work(Engine(*load(file).flows, store=store, clock=ManualClock(time.now), deliver=deliver))
+            await store.close()
+
+        asyncio.run(store_them())
+
+    return seed
+
+
+@pytest.fixture
+def stored(time):
+    """The bytes of all rows in a file, by key."""
+
+    def stored(file="bot.db"):
+        async def read():
+            store = SQLiteStore(file)
+            rows = {str(row.key): (row.row, row.outbox) async for row in store.scan()}
+            await store.close()
+            return rows
+
+        return asyncio.run(read())
+
+    return stored
+
+
+@pytest.fixture
+def shop(write, seed):
+    """A store with conversations of two bots."""
+    file = write(SHOP)
+    seed(file, talk)
+    return file
+
+
+@pytest.fixture
+def lines(fsmkit):
+    """The lines that a command prints."""
+
+    def lines(*arguments):
+        result = fsmkit(*arguments)
+        assert (result.exit_code, result.stderr) == (0, "")
+        return result.stdout.splitlines()
+
+    return lines
+
+
+@pytest.fixture
+def keys(fsmkit):
+    """The keys that a list shows, in its order."""
+
+    def keys(*options):
+        result = fsmkit("inspect", STORE, *options, "--json")
+        assert (result.exit_code, result.stderr) == (0, "")
+        return [one["key"] for one in json.loads(result.stdout)["conversations"]]
+
+    return keys

@@ -35,7 +35,9 @@ def test_the_version_is_printed(fsmkit):
 def test_help_names_the_commands(fsmkit, option):
     shown = fsmkit(option)
     assert shown.exit_code == 0
-    assert [word for word in ("chat", "run", "graph") if f"\n  {word} " not in shown.stdout] == []
+    assert [
+        word for word in ("chat", "run", "graph", "inspect", "migrate") if f"\n  {word} " not in shown.stdout
+    ] == []
 
 
 def test_the_package_runs_as_a_module():

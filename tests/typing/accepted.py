@@ -4,7 +4,23 @@ from typing import Any, Literal, assert_never
 
 import attrs
 
-from fsmkit import ANY, END, Context, End, Flow, Result, Stay, To, back, call, end, error, pass_, stay, transition
+from fsmkit import (
+    ANY,
+    END,
+    Context,
+    End,
+    Flow,
+    Result,
+    Stay,
+    To,
+    back,
+    call,
+    end,
+    error,
+    pass_,
+    stay,
+    transition,
+)
 from fsmkit.telegram import TelegramEvent, command, text
 
 

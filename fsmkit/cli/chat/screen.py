@@ -19,15 +19,19 @@ class Screen:
         offline: The Telegram that the bot talks to.
         user: The person.
         out: Prints a line.
+        first_id: The number from which messages of this chat are counted.
 
     Attributes:
         latest: Id of the message of the bot that was shown last, `None` before the first.
     """
 
-    def __init__(self, offline: OfflineTelegram, user: int, out: Callable[[str], None]) -> None:
+    def __init__(
+        self, offline: OfflineTelegram, user: int, out: Callable[[str], None], *, first_id: int = 1
+    ) -> None:
         self._offline = offline
         self._user = user
         self._out = out
+        self._first_id = first_id
         self._seen = 0
         self._texts: dict[int, str] = {}
         self.latest: int | None = None
@@ -91,7 +95,8 @@ class Screen:
 
     def _deleted(self, params: Json) -> Iterator[str]:
         for message in params.get("message_ids") or [params["message_id"]]:
-            yield f"(deleted) {self._texts.get(message, 'your message')}"
+            unknown = "your message" if message >= self._first_id else "a message of an earlier chat"
+            yield f"(deleted) {self._texts.get(message, unknown)}"
 
 
 def _content(message: Json) -> str:

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from fsmkit.cli.chat.mishaps import describe
 from fsmkit.cli.chat.screen import Screen
+from fsmkit.cli.storing import tried
 from fsmkit.codec import decode_row
 from fsmkit.engine import Engine
 from fsmkit.flow import Flow
 from fsmkit.keys import Key
-from fsmkit.stores.memory import MemoryStore
+from fsmkit.stores import Store
 from fsmkit.telegram import attach
 from fsmkit.testing import ManualClock, OfflineTelegram
 
@@ -32,6 +33,7 @@ class Session:
 
     Args:
         load: Loads the bot's flows; called again by `restart`.
+        store: Where conversations are kept.
         lang: The person's language code.
         show: Prints a line.
 
@@ -47,17 +49,20 @@ class Session:
         DefinitionError: If they do not fit together.
     """
 
-    def __init__(self, load: Callable[[], Flows], *, lang: str, show: Callable[[str], None]) -> None:
+    def __init__(
+        self, load: Callable[[], Flows], store: Store, *, lang: str, show: Callable[[str], None]
+    ) -> None:
         self._load = load
         self._show = show
         self._lines = 0
         self.clock = ManualClock(int(time.time()))
-        self.offline = OfflineTelegram(clock=self.clock)
+        first_id = _first_id() if store.durable else 1
+        self.offline = OfflineTelegram(clock=self.clock, first_id=first_id)
         self.offline.add_user(USER, first_name="You", language_code=lang)
-        self.screen = Screen(self.offline, USER, self.out)
+        self.screen = Screen(self.offline, USER, self.out, first_id=first_id)
         self.last_said: int | None = None
         self.flows = load()
-        self.store = MemoryStore(self.clock)
+        self.store = store
         self.app, self.engine = self._build(self.flows)
 
     @property
@@ -71,6 +76,25 @@ class Session:
         self._show(line)
 
     # -- its life ----------------------------------------------------------------------------------
+
+    async def begin(self, hint: str) -> None:
+        """Starts on what is stored: says where conversations go on, and does what came due meanwhile.
+
+        Raises:
+            Refusal: If the store cannot be used.
+        """
+        await tried(self.store)
+        self._show(hint)
+        await self.open()
+        if self.store.durable:
+            await self.watch(self._go_on())
+
+    async def end(self) -> None:
+        """Stops for good."""
+        try:
+            await self.close()
+        finally:
+            await self.store.close()
 
     async def open(self) -> None:
         """Starts the application, and what hangs on its start."""
@@ -140,6 +164,14 @@ class Session:
             self.screen.show()
         self.clock.advance(end - self.clock.now())
 
+    async def _go_on(self) -> None:
+        await self.engine.sweep()
+        self.screen.show()
+        for snapshot in (await self.engine.peek(self.key)).snapshots.values():
+            if snapshot.active:
+                runs = snapshot.frames[-1]
+                self.out(f"({runs.flow} goes on in {runs.state}; `:state` shows what is stored)")
+
     async def undelivered(self) -> int:
         """How many effects wait to be delivered to the person."""
         rows = self.store.scan(bot=self.engine.bot)
@@ -180,6 +212,11 @@ class Session:
 
 def _tasks(name: str) -> list[asyncio.Task[Any]]:
     return [task for task in asyncio.all_tasks() if task.get_name().startswith(name)]
+
+
+def _first_id() -> int:
+    """A number beyond those of earlier chats on the same store, whose updates it remembers."""
+    return time.time_ns() // 1_000_000
 
 
 def _always() -> bool:

@@ -19,35 +19,37 @@ from fsmkit.cli.chat.session import Session
 from fsmkit.cli.chat.verbs import Misused, carry_out, press, say
 from fsmkit.cli.loading import load
 from fsmkit.cli.refusal import definition_errors
+from fsmkit.cli.storing import open_named
 
 PROMPT = "> "
 LEAVING = frozenset({":quit", ":exit", ":q"})
 
 
-def talk(target: str, *, lang: str) -> None:
+def talk(target: str, *, lang: str, url: str) -> None:
     """Talks until `:quit` or the end of the input.
 
     Args:
         target: `FILE[:FLOW]`.
         lang: The person's language code.
+        url: Where conversations are kept.
 
     Raises:
-        Refusal: If the flows cannot be loaded or do not fit together.
+        Refusal: If the flows cannot be loaded or do not fit together, or the store cannot be used.
     """
     for stream in (sys.stdin, sys.stdout):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a stray byte must not end the chat
     with definition_errors():
-        session = Session(lambda: load(target).flows, lang=lang, show=click.echo)
+        session = Session(lambda: load(target).flows, open_named(url), lang=lang, show=click.echo)
     names = ", ".join(flow.name for flow in session.flows)
-    click.echo(f"Talking to {names}. Type text or /commands, 1 or :1 for button [1]; :help lists more.")
+    hint = f"Talking to {names}. Type text or /commands, 1 or :1 for button [1]; :help lists more."
     with _warnings_shown(session), asyncio.Runner() as runner, contextlib.suppress(KeyboardInterrupt):
-        runner.run(session.open())
+        runner.run(session.begin(hint))
         try:
             for line in _lines():
                 runner.run(_carry_out(session, line))
         finally:
-            runner.run(session.close())
+            runner.run(session.end())
 
 
 def _lines() -> Iterator[str]:

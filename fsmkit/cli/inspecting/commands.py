@@ -1,0 +1,185 @@
+"""The syntax of `fsmkit inspect`: `STORE` alone lists, `STORE show KEY` and the others look at one key."""
+
+import re
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+import msgspec
+
+T = TypeVar("T")
+
+_KEY = re.compile(r"-(\d+(:.*)?|:.*)", re.DOTALL)
+
+
+class StoreFirst(click.Group):
+    """A group whose argument stands before the command; without a command it lists."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Puts the name of the command `list` where it was left out."""
+        if args and not args[0].startswith("-") and args[1:2] != ["--help"] and args[1:2] != ["-h"]:
+            named = len(args) > 1 and args[1] in self.commands
+            args = args if named else [args[0], "list", *args[1:]]
+        return super().parse_args(ctx, args)
+
+
+class KeyCommand(click.Command):
+    """A command whose first argument may be a key such as `-100:7:-:-:42`, which is no option."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Guards the first such argument by a space, which is taken away again."""
+        at = next((n for n, arg in enumerate(args) if _KEY.fullmatch(arg)), None)
+        if at is not None:
+            args = [*args[:at], f" {args[at]}", *args[at + 1 :]]
+        return super().parse_args(ctx, args)
+
+
+def _key(ctx: click.Context, param: click.Parameter, value: str) -> Any:
+    """A key from its text form."""
+    from fsmkit.keys import Key
+
+    return _parsed(Key.parse, value, ctx, param)
+
+
+def _who(ctx: click.Context, param: click.Parameter, value: str) -> Any:
+    """A key, or a user's id as it stands in keys."""
+    from fsmkit.keys import Key
+
+    if ":" in value:
+        return _key(ctx, param, value)
+    return _parsed(lambda text: Key.parse(f"{text}:{text}:-:-:-").user, value, ctx, param)
+
+
+def _bot(ctx: click.Context, param: click.Parameter, value: str | None) -> Any:
+    """A bot's id as it stands in keys."""
+    from fsmkit.keys import Key
+
+    return (
+        None if value is None else _parsed(lambda text: Key.parse(f"0:0:-:-:{text}").bot, value, ctx, param)
+    )
+
+
+def _duration(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
+    """A duration such as `90s` or `2h`, in seconds."""
+    from fsmkit.cli.chat.durations import parse_duration
+
+    return None if value is None else _parsed(parse_duration, value, ctx, param)
+
+
+def _parsed(parse: Callable[[str], T], value: str, ctx: click.Context, param: click.Parameter) -> T:
+    try:
+        return parse(value.strip())
+    except ValueError as error:
+        raise click.BadParameter(str(error), ctx, param) from error
+
+
+KEY = click.argument("key", callback=_key, metavar="KEY")
+BOT = click.option("--bot", callback=_bot, metavar="ID", help="Only this bot's rows.")
+REMEMBERED = click.option(
+    "--dedupe-for",
+    callback=_duration,
+    default="25h",
+    show_default=True,
+    metavar="TIME",
+    help="What the bot's engine was given as dedupe_for; tells when the last event was.",
+)
+
+
+@click.group("inspect", cls=StoreFirst, subcommand_metavar="[COMMAND] [ARGS]...")
+@click.argument("store", metavar="STORE")
+@click.pass_context
+def inspect_store(ctx: click.Context, store: str) -> None:
+    """Look at the live conversations of a store, and repair them.
+
+    STORE is a URL such as sqlite:bot.db. Without a command the conversations are listed; options of `list`
+    may follow STORE directly. The bot may be running meanwhile.
+    """
+    ctx.obj = store
+
+
+@inspect_store.command("list")
+@click.option("--flow", metavar="NAME", help="Only where this flow runs.")
+@click.option("--state", metavar="NAME", help="Only in this state.")
+@click.option("--older-than", callback=_duration, metavar="TIME", help="Only without an event for so long.")
+@click.option("--stuck", is_flag=True, help="Only what somebody should look at.")
+@BOT
+@REMEMBERED
+@click.option("--json", "json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def list_(store: str, /, dedupe_for: float, json: bool, older_than: float | None, **wanted: Any) -> None:
+    """List live conversations by flow and state, the most overdue first."""
+    from fsmkit.cli.inspecting.listing import as_json, as_text
+    from fsmkit.cli.inspecting.live import Wanted, live
+    from fsmkit.cli.storing import use_store
+
+    now = _now()
+    which = Wanted(older=older_than, **wanted)
+    found = use_store(store, lambda opened: live(opened, which, now, dedupe_for))
+    if json:
+        print_json(as_json(found, now))
+        return
+    for line in as_text(found, now):
+        click.echo(line)
+
+
+@inspect_store.command(cls=KeyCommand)
+@KEY
+@REMEMBERED
+@click.pass_obj
+def show(store: str, /, key: Any, dedupe_for: float) -> None:
+    """Show all that is stored for KEY, as JSON."""
+    from fsmkit.cli.inspecting.row import stored_row
+    from fsmkit.cli.storing import use_store
+
+    print_json(use_store(store, lambda opened: stored_row(opened, key, _now(), dedupe_for)))
+
+
+@inspect_store.command(cls=KeyCommand)
+@KEY
+@click.option("--flow", metavar="NAME", help="Only the conversations in which this flow stands.")
+@click.pass_obj
+def reset(store: str, /, key: Any, flow: str | None) -> None:
+    """Drop the conversations and drafts of KEY; no handler runs, nothing is said to the person."""
+    from fsmkit.cli.inspecting.repair import reset as drop
+    from fsmkit.cli.storing import use_store
+
+    click.echo(use_store(store, lambda opened: drop(opened, key, flow, _now())))
+
+
+@inspect_store.command(cls=KeyCommand)
+@KEY
+@click.argument("state")
+@click.option("--file", "target", required=True, metavar="FILE[:FLOW]", help="Where the flows are declared.")
+@click.option("--flow", metavar="NAME", help="Which flow; by default the one that runs.")
+@click.pass_obj
+def move(store: str, /, key: Any, state: str, target: str, flow: str | None) -> None:
+    """Put a conversation of KEY into STATE; its data stay, no prompt is sent, no hook runs."""
+    from fsmkit.cli.inspecting.repair import flows_of
+    from fsmkit.cli.inspecting.repair import move as put
+    from fsmkit.cli.storing import use_store
+
+    flows = flows_of(target)
+    click.echo(use_store(store, lambda opened: put(opened, key, state, flows, flow, _now())))
+
+
+@inspect_store.command(cls=KeyCommand)
+@click.argument("who", callback=_who, metavar="KEY_OR_USER")
+@BOT
+@click.pass_obj
+def forget(store: str, /, who: Any, bot: int | str | None) -> None:
+    """Remove all that is stored for a key, or for a person by the user's id, in whatever chat."""
+    from fsmkit.cli.inspecting.repair import forget as remove
+    from fsmkit.cli.storing import use_store
+
+    click.echo(use_store(store, lambda opened: remove(opened, who, bot)))
+
+
+def _now() -> float:
+    from fsmkit.clock import SystemClock
+
+    return SystemClock().now()
+
+
+def print_json(shown: dict[str, Any]) -> None:
+    """Prints JSON that a person can read too."""
+    click.echo(msgspec.json.format(msgspec.json.encode(shown), indent=2).decode())

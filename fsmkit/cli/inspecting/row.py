@@ -1,0 +1,76 @@
+"""`fsmkit inspect STORE show KEY`: all that is stored for a key, as JSON to be read."""
+
+from typing import Any
+
+import msgspec
+
+from fsmkit.cli.inspecting.live import last_event
+from fsmkit.cli.inspecting.times import iso
+from fsmkit.cli.refusal import NothingThere
+from fsmkit.codec import decode_row
+from fsmkit.keys import Key
+from fsmkit.model import Frame, Mail, Row, Snapshot
+from fsmkit.stores import Store
+
+
+async def stored_row(store: Store, key: Key, now: float, remembered: float) -> dict[str, Any]:
+    """All that is stored for a key; the shape is in docs/reference/cli.md.
+
+    Raises:
+        NothingThere: If there is nothing.
+        StoreCorrupt: If it cannot be read.
+    """
+    blob = await store.peek(key)
+    if blob is None:
+        raise NothingThere(f"nothing is stored for {key}")
+    row = decode_row(blob)
+    return {
+        "key": str(key),
+        "conversations": [_conversation(snapshot) for snapshot in row.snapshots.values()],
+        "letters": [_letter(mail) for mail in row.later],
+        "waiting": await _waiting(store, key, row),
+        "views": {flow: {"chat": view.chat, "message": view.message} for flow, view in row.views.items()},
+        "last_event": iso(last_event(row, now, remembered)),
+        "seen": row.seen.split(),
+        "bytes": len(blob),
+    }
+
+
+async def _waiting(store: Store, key: Key, row: Row) -> int:
+    """How many effects wait; stores tell it in a scan only, which what the row is found by keeps short."""
+    runs = next((snapshot.frames[-1] for snapshot in row.snapshots.values()), None)
+    flow, state = (runs.flow, runs.state) if runs is not None else (None, None)
+    async for stored in store.scan(bot=key.bot, flow=flow, state=state):
+        if stored.key == key:
+            return stored.outbox
+    return 0
+
+
+def _conversation(snapshot: Snapshot) -> dict[str, Any]:
+    *callers, runs = snapshot.frames
+    return {
+        **_frame(runs),
+        "draft": not snapshot.active and not callers,
+        "deadline": iso(snapshot.deadline),
+        "timeouts_failed": snapshot.tries,
+        "called_by": [_frame(frame) for frame in reversed(callers)],
+    }
+
+
+def _frame(frame: Frame) -> dict[str, Any]:
+    return {
+        "flow": frame.flow,
+        "version": frame.version,
+        "state": frame.state,
+        "data": msgspec.json.decode(frame.data),
+        "history": frame.history,
+    }
+
+
+def _letter(mail: Mail) -> dict[str, Any]:
+    return {
+        "to": mail.key,
+        "event": mail.event,
+        "data": msgspec.json.decode(mail.body),
+        "due": iso(mail.due),
+    }

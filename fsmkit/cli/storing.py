@@ -1,0 +1,95 @@
+"""The store that a command was given by its URL: opened, tried, and closed again.
+
+A store that cannot be used becomes a `Refusal`, before anything is done.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from fsmkit.cli.blame import as_seen
+from fsmkit.cli.refusal import Refusal
+from fsmkit.errors import DefinitionError, StoreError
+from fsmkit.keys import Key
+from fsmkit.stores import Store
+from fsmkit.stores.opening import open_store
+
+T = TypeVar("T")
+
+_PROBE = Key(chat=0, user=0)
+
+
+def open_named(url: str) -> Store:
+    """The store of a URL; nothing is connected to yet.
+
+    Raises:
+        Refusal: If no store has such a URL, or what it needs is not installed.
+    """
+    with store_errors():
+        try:
+            return open_store(url)
+        except ValueError as error:
+            raise Refusal(f"the store's URL is wrong: {error}") from error
+
+
+async def tried(store: Store) -> None:
+    """Finds out whether a store can be used, by the way a bot's first update would.
+
+    Raises:
+        Refusal: If not; the store is closed then.
+    """
+    try:
+        with store_errors():
+            try:
+                await store.peek(_PROBE)
+            except ValueError as error:  # what the libraries of the stores say to a URL that is none
+                raise Refusal(f"the store's URL is wrong: {error}") from error
+    except Refusal:
+        await store.close()
+        raise
+
+
+def use_store(url: str, work: Callable[[Store], Awaitable[T]]) -> T:
+    """Does something with what is in a store, from outside of the bot that owns it.
+
+    Args:
+        url: The store's URL.
+        work: What to do; the store is closed after it.
+
+    Raises:
+        Refusal: If there is no such store, or it cannot be used.
+    """
+    return asyncio.run(_use(url, work))
+
+
+async def _use(url: str, work: Callable[[Store], Awaitable[T]]) -> T:
+    store = open_named(url)
+    _must_exist(url, store)
+    await tried(store)
+    try:
+        with store_errors():
+            return await work(store)
+    finally:
+        await store.close()
+
+
+@contextmanager
+def store_errors() -> Generator[None]:
+    """Makes a refusal of what is wrong with a store."""
+    try:
+        yield
+    except (StoreError, DefinitionError) as error:
+        raise Refusal(str(error)) from error
+
+
+def _must_exist(url: str, store: Store) -> None:
+    """Refuses what could only be empty: a misspelt file, and the memory of another process."""
+    if not store.durable:
+        raise Refusal(
+            f"{url} is in the memory of the bot's own process: there is nothing to be seen from here"
+        )
+    path = getattr(store, "path", None)  # SQLite's; it would make the file
+    if isinstance(path, str) and not Path(path).exists():
+        raise Refusal(f"{as_seen(path)}: no such file")
