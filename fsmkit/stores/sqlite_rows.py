@@ -127,6 +127,8 @@ class Rows:
         if following is None and bare and packed is None:
             self._drop(record)
             return None
+        if following is None and bare:  # nobody may ever come back for the receipts: the sweeper tidies up
+            self._db.execute("UPDATE record SET wake = 0 WHERE id = ?", (record,))
         claim = (now + CLAIM_SECONDS, self._owner) if following else (None, None)
         self._db.execute(
             "UPDATE record SET claim = ?, claimer = ?, receipts = ? WHERE id = ?", (*claim, packed, record)

@@ -25,6 +25,8 @@ MAX_TEXT = 4096
 MAX_CAPTION = 1024
 """UTF-16 units, https://core.telegram.org/bots/api#sendmessage and #sendphoto."""
 MAX_DELETE = 100
+MAX_ANSWER = 200
+"""Characters, https://core.telegram.org/bots/api#answercallbackquery."""
 MAX_ANSWERED = 256
 """Presses of which it is known that they were answered."""
 PLAIN: dict[str, Any] = {"parse_mode": None}
@@ -43,8 +45,8 @@ class Delivery:
         self._bot = bot
         self._buttons = buttons
         self._failures: dict[Key, int] = {}
-        self._pieces: dict[Key, int] = {}
-        """Pieces of a long text that are out already, should the next one have to wait."""
+        self._pieces: dict[Key, tuple[list[str], int]] = {}
+        """A long text in pieces, and how many of them are out, should the next one have to wait."""
         self._answered: deque[str] = deque(maxlen=MAX_ANSWERED)
 
     async def __call__(self, key: Key, effect: Effect) -> int | None:
@@ -74,6 +76,9 @@ class Delivery:
                 raise
             tries = self._failures[key] = self._failures.get(key, 0) + 1
             raise RetryLater(NETWORK_DELAYS[min(tries, len(NETWORK_DELAYS)) - 1]) from error
+        except Exception:  # else the pieces that are out would be missing from the next text
+            self._forget(key)
+            raise
         self._forget(key)
         return receipt
 
@@ -82,8 +87,9 @@ class Delivery:
         if query_id in self._answered:
             return
         self._answered.append(query_id)
+        said = split(text, MAX_ANSWER, None)[0]  # refused as a whole otherwise, and the button spins on
         try:
-            await self._bot.answer_callback_query(query_id, text or None, show_alert=alert or None)
+            await self._bot.answer_callback_query(query_id, said or None, show_alert=alert or None)
         except TelegramError:
             return
 
@@ -104,26 +110,36 @@ class Delivery:
         if reply.silent:  # left out otherwise: an explicit `None` would outdo the application's `Defaults`
             common["disable_notification"] = True
         message = 0
-        for number in range(self._pieces.get(key, 0), len(pieces)):
+        begun, out = self._pieces.get(key, (pieces, 0))
+        for number in range(out if begun == pieces else 0, len(pieces)):
             last = number == len(pieces) - 1
             options = {**common, "reply_markup": markup if last else None}
-            message = await self._piece(
-                reply if number == 0 else None, pieces[number], to.chat, reply.parse_mode, options
-            )
-            self._pieces[key] = number + 1
+            media = reply if number == 0 else None
+            message = await self._piece(media, pieces[number], limit, to.chat, reply.parse_mode, options)
+            self._pieces[key] = (pieces, number + 1)
         self._pieces.pop(key, None)
         return message
 
     async def _piece(
-        self, media: Reply | None, text: str, chat: int | str, parse_mode: str | None, options: dict[str, Any]
+        self,
+        media: Reply | None,
+        text: str,
+        limit: int,
+        chat: int | str,
+        parse_mode: str | None,
+        options: dict[str, Any],
     ) -> int:
-        """One message; formatting that Telegram refuses is sent once more as it is written."""
+        """One message, as a rule; formatting that Telegram refuses is sent once more as it is written."""
         try:
             return await self._message(media, text, chat, {**options, **_formatting(parse_mode)})
         except BadRequest as error:
             if "parse entities" not in str(error):
                 raise
-        return await self._message(media, text, chat, {**options, **PLAIN})
+        *first, last = split(text, limit, None)  # formatting that never ends has kept it whole so far
+        for part in first:
+            await self._message(media, part, chat, {**options, **PLAIN, "reply_markup": None})
+            media = None
+        return await self._message(media, last, chat, {**options, **PLAIN})
 
     async def _message(self, media: Reply | None, text: str, chat: int | str, options: dict[str, Any]) -> int:
         bot = self._bot
@@ -140,7 +156,7 @@ class Delivery:
         reply = effect.reply
         try:
             if reply is None:
-                await self._strip(effect)
+                await self._strip(key, effect)
             elif reply.photo or reply.document:
                 return await self._anew(key, effect, reply)
             else:
@@ -155,13 +171,13 @@ class Delivery:
         """Sends what cannot be edited, and takes the old message's buttons away if that is still there."""
         message = await self._send(key, reply, effect.to, effect.bound)
         try:
-            await self._strip(effect)
+            await self._strip(key, effect)
         except TelegramError:
             return message  # never again for its sake: the message is out, and old buttons are only stale
         return message
 
-    async def _strip(self, effect: Edit) -> None:
-        connection = _connection(effect.to)
+    async def _strip(self, key: Key, effect: Edit) -> None:
+        connection = _connection(effect.to) or _connection(key)  # of an old view only chat and id are known
         await self._bot.edit_message_reply_markup(
             effect.to.chat, effect.message, business_connection_id=connection
         )
@@ -219,7 +235,7 @@ def _formatting(parse_mode: str | None) -> dict[str, Any]:
     return {} if parse_mode is None else {"parse_mode": parse_mode}
 
 
-def _connection(to: Address) -> str | None:
+def _connection(to: Address | Key) -> str | None:
     return None if to.business is None else str(to.business)
 
 

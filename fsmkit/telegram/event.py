@@ -241,6 +241,8 @@ def _other(update: Update) -> TelegramEvent | None:
             continue
         event = TelegramEvent(update, kind)
         user = getattr(content, "from_user", None) or getattr(content, "user", None)
+        if getattr(content, "voter_chat", None) is not None:
+            user = None  # an account that all who vote as a chat share
         # A request to join is a conversation with the person, not one in the group.
         chat = None if kind == "chat_join_request" else getattr(content, "chat", None)
         event.text = getattr(content, "query", None)

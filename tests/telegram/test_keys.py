@@ -140,11 +140,12 @@ async def test_a_vote_belongs_to_the_voter(bench, keys):
     assert found(keys) == [key(1, 1)] * 5
 
 
-async def test_a_vote_of_an_anonymous_admin_belongs_to_the_chat(bench, keys):
+@pytest.mark.parametrize("shared", [{}, {"user": CHANNEL_BOT}], ids=["no user", "the shared account"])
+async def test_a_vote_as_a_chat_is_nobodys(bench, keys, shared):
     vote = {"poll_id": "p", "voter_chat": GROUP, "option_ids": [0], "option_persistent_ids": ["a"]}
-    bench.offline.update(poll_answer=vote)
+    bench.offline.update(poll_answer={**vote, **shared})
     await bench.feed()
-    assert all(k is None or k == key(-5, -5) for k in found(keys))
+    assert keys == {}
 
 
 async def test_a_press_belongs_to_the_chat_of_its_message(bench, keys):

@@ -3,12 +3,10 @@
 import asyncio
 import logging
 
-import pytest
 from telegram.ext import CallbackContext
 
 from fsmkit import Flow, Key, Timeout
 from fsmkit.telegram import attach, command
-from fsmkit.testing import OfflineTelegram
 
 STARTED_LATE = "fsmkit is started by the first update"
 
@@ -202,59 +200,3 @@ async def test_memory_says_once_that_it_forgets(bench, caplog):
     assert [record.getMessage() for record in caplog.records if "kept in memory" in record.getMessage()] == [
         "conversations are kept in memory: they are lost when this process ends"
     ]
-
-
-# --- run_polling ---
-
-
-class Stopped:
-    """Runs an application as `run_polling` does, in a loop of its own, until its updates are handled."""
-
-    def __init__(self):
-        self.offline = OfflineTelegram()
-        self.events = []
-        self.flow = Flow("once")
-
-        @self.flow.defstate(None, on=command("start"))
-        def start(event, ctx):
-            self.events.append(("update", self.engine.running))
-
-    def note(self, name):
-        async def callback(application):
-            self.events.append((name, self.engine.running))
-            if name == "init":
-                self.watcher = asyncio.get_running_loop().create_task(self.stop(application))
-
-        return callback
-
-    async def stop(self, application):
-        while not self.events[1:]:
-            await self.offline.polled()
-            await asyncio.sleep(0)  # a poll that waits already lets nobody else run
-        application.stop_running()
-
-    def run(self):
-        builder = self.offline.builder()
-        builder.post_init(self.note("init")).post_stop(self.note("stop")).post_shutdown(self.note("shutdown"))
-        app = builder.build()
-        self.engine = attach(app, self.flow)
-        app.run_polling(stop_signals=None, close_loop=False)
-
-
-@pytest.fixture
-def loop():
-    """`run_polling` takes the current loop, and pytest's warnings see one that nobody closes."""
-    loop = asyncio.new_event_loop()
-    asyncio.set_event_loop(loop)
-    yield loop
-    assert asyncio.all_tasks(loop) == set()
-    loop.close()
-    asyncio.set_event_loop(None)
-
-
-def test_run_polling_starts_and_stops_it_and_calls_the_users_own_hooks(loop, caplog):
-    polling = Stopped()
-    polling.offline.say("/start")
-    polling.run()
-    assert polling.events == [("init", False), ("update", True), ("stop", False), ("shutdown", False)]
-    assert (polling.engine.running, warnings_of(caplog)) == (False, [])

@@ -2,12 +2,11 @@
 
 import re
 
-import attrs
 import pytest
 from telegram import Update
 from telegram.ext import CallbackQueryHandler, CommandHandler, MessageHandler, TypeHandler, filters
 
-from fsmkit import ANY, DefinitionError, Flow, KeyBy, Timeout
+from fsmkit import Flow, KeyBy
 from fsmkit.telegram import (
     audio,
     button,
@@ -215,107 +214,3 @@ async def test_a_predicate_sees_the_event_and_its_value_is_the_match(play):
         "ello again",
         "ats",
     ]
-
-
-async def test_a_predicate_never_sees_what_fsmkit_raises_itself(bench):
-    flow, seen = Flow("f", ttl=10), []
-    flow.state("on")
-
-    @flow.defstate(None, on=command("start"))
-    def start(event, ctx):
-        return ("transition", "on")
-
-    @flow.defstate("on", on=lambda event: seen.append(event))
-    def never(event, ctx):
-        raise AssertionError("the predicate is never true")
-
-    await bench.start(flow)
-    await bench.say("/start")
-    await bench.advance(60)
-    assert (seen, await bench.engine.get_state(flow, KeyBy.CHAT.key(chat=1, user=1))) == ([], (None, None))
-
-
-async def test_when_narrows_a_matcher(bench):
-    flow, taken = Flow("f"), []
-
-    @flow.defstate(None, on=text(), when=lambda event: event.user_id == 2)
-    def take(event, ctx):
-        taken.append(event.user_id)
-
-    await bench.start(flow)
-    await bench.say("a", user=1)
-    await bench.say("a", user=2)
-    assert taken == [2]
-
-
-async def test_event_classes_and_matchers_stand_side_by_side(bench):
-    @attrs.frozen
-    class Paid:
-        amount: int
-
-    flow, taken = Flow("f"), []
-
-    @flow.defstate(None, on=(Paid, text()))
-    def take(event, ctx):
-        taken.append(ctx.match)
-
-    engine = await bench.start(flow)
-    await bench.say("a")
-    await engine.send(KeyBy.CHAT.key(chat=1, user=1), Paid(3))
-    assert taken == ["a", Paid(3)]
-
-
-@pytest.mark.parametrize(
-    ("on", "reason"),
-    [
-        (command("/start"), "without the slash"),
-        (command("two words"), "letters, digits and _"),
-        (command("x" * 33), "32 at most"),
-        (text("/start"), r"text\(\) never sees commands; use command"),
-        (text() & command("a"), "no event is of all these kinds at once"),
-        (photo() & Timeout, "no event is of all these kinds at once"),
-        (button(""), "no empty value"),
-        (text() & (photo() | command("a")), "no event is of all these kinds at once"),
-        (command("/a") | text("/b"), "without the slash"),
-    ],
-    ids=repr,
-)
-def test_what_can_never_match_is_refused_with_place_and_remedy(on, reason):
-    flow = Flow("f")
-    with pytest.raises(
-        DefinitionError, match=rf"test_matchers\.py:\d+: .*can never match.*{reason}.*Change on="
-    ):
-        flow.defstate(ANY, on=on)(lambda event, ctx: None)
-
-
-@pytest.mark.parametrize("on", [3, (), "start", text, command], ids=repr)
-def test_what_is_no_matcher_is_refused(on):
-    flow = Flow("f")
-    with pytest.raises(DefinitionError, match=r"test_matchers\.py:\d+: "):
-        flow.defstate(ANY, on=on)(lambda event, ctx: None)
-
-
-@pytest.mark.parametrize(
-    "make",
-    [lambda: text("("), lambda: text(3), lambda: command(3), lambda: button(3), lambda: inline("(")],
-)
-def test_arguments_of_the_wrong_kind_are_refused_at_once(make):
-    with pytest.raises(TypeError):
-        make()
-
-
-@pytest.mark.parametrize(
-    ("matcher", "shown"),
-    [
-        (text(), "text()"),
-        (text("a+"), "text('a+')"),
-        (command("a", args="b"), "command('a', args='b')"),
-        (command(), "command()"),
-        (button("x", re.compile("y")), "button('x', 'y')"),
-        (raw_button("a"), "raw_button('a')"),
-        (text() | photo(), "text() | photo()"),
-        (~text() & photo(), "~(text()) & photo()"),
-    ],
-)
-def test_matchers_read_in_errors_as_they_were_written(matcher, shown):
-    assert repr(matcher) == shown

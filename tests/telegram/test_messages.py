@@ -95,6 +95,13 @@ async def test_refused_formatting_is_sent_once_more_as_plain_text(bench):
     assert (bench.texts(), bench.calls()) == (["<b>a < b", "after"], ["sendMessage"] * 3)
 
 
+async def test_refused_formatting_of_a_long_text_is_sent_as_plain_text_in_pieces(bench):
+    words = "<b>" + "word " * 1000 + "end"
+    await said(bench, Reply(words, buttons=["Yes"], parse_mode="HTML"), "after")
+    *pieces, after = bench.texts()
+    assert (" ".join(pieces), after, bench.buttons()) == (words, "after", [[], ["Yes"], []])
+
+
 async def test_refused_formatting_of_a_caption_is_sent_once_more_as_plain_text(bench):
     await said(bench, Reply("<b>a < b", parse_mode="HTML", photo="some-file-id"))
     assert (bench.texts(), bench.calls()) == (["<b>a < b"], ["sendPhoto"] * 2)
@@ -192,3 +199,12 @@ async def test_answers_and_timeouts_stay_on_their_business_connection(bench):
         ("other view", "link"),
         ("Too late.", "link"),
     ]
+
+
+async def test_an_old_view_loses_its_buttons_through_the_business_connection(bench):
+    await bench.start(saying())
+    await bench.say("/start", business="link")
+    await bench.say("view", business="link")
+    await bench.say("other view", business="link")
+    [edit] = bench.offline.calls_of("editMessageReplyMarkup")
+    assert edit.params["business_connection_id"] == "link"

@@ -101,6 +101,12 @@ async def test_a_press_is_answered_by_the_handler(bench):
     assert (answer["text"], answer["show_alert"]) == ("Done.", True)
 
 
+async def test_an_answer_that_is_too_long_is_cut_rather_than_lost(bench):
+    await bench.start(answering(lambda event, ctx: ctx.answer("word " * 50)))
+    await bench.say("/ask")
+    assert await bench.press("go") == [("word " * 40).strip()]
+
+
 async def test_a_press_is_answered_silently_after_the_step(bench):
     await bench.start(asking())
     await bench.say("/ask")

@@ -161,9 +161,10 @@ async def test_trying_again_in_the_middle_does_not_repeat_the_first_piece(bench,
     assert (" ".join(pieces), after) == (LONG, "after")
 
 
-async def test_a_piece_that_is_refused_ends_the_long_reply_but_not_the_others(bench):
+@pytest.mark.parametrize("status", [400, 409])
+async def test_a_piece_that_is_refused_ends_the_long_reply_but_not_the_others(bench, status):
     await bench.start(long_flow())
-    bench.offline.fail("sendMessage", status=400, when=lambda params: "word00500" in params["text"])
+    bench.offline.fail("sendMessage", status=status, when=lambda params: "word00500" in params["text"])
     await bench.say("/start")
     first, after = bench.texts()
     assert (LONG.startswith(first), after) == (True, "after")
