@@ -5,7 +5,7 @@ How one event becomes a commit is in `fsmkit.process`.
 
 import logging
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import Any, Literal
 
@@ -175,6 +175,7 @@ class Engine:
         keys: Sequence[tuple[Key, Sequence[FlowTable] | None]],
         event_id: str | None,
         telegram: Any,
+        committed: Callable[[Outcome], Awaitable[None]] | None = None,
     ) -> Outcome:
         """Takes an event from a face, with the keys that it has by the flows' key rules.
 
@@ -186,16 +187,27 @@ class Engine:
             keys: Keys in flow order, each with the flows that may be entered there.
             event_id: What it is recognised by.
             telegram: PTB's context.
+            committed: Told of the outcome after the commit and before anything is delivered.
         """
         if len(keys) == 1:
             key, entries = keys[0]
-            return await self._processor.process(key, Arrival(event, event_id, entries, None, None, telegram))
+            return await self._processor.process(
+                key, Arrival(event, event_id, entries, telegram=telegram, committed=committed)
+            )
         for key, _ in keys:
             if event_id is not None and f" {event_id} " in (await self._processor.peek(key)).seen:
                 return Outcome("duplicate")
         for otherwise in (False, True):
             for key, entries in keys:
-                arrival = Arrival(event, event_id, entries, None, None, telegram, not otherwise, otherwise)
+                arrival = Arrival(
+                    event,
+                    event_id,
+                    entries,
+                    telegram=telegram,
+                    handlers=not otherwise,
+                    otherwise=otherwise,
+                    committed=committed,
+                )
                 outcome = await self._processor.process(key, arrival)
                 if outcome.kind != "passed":
                     return outcome

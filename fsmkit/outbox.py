@@ -86,6 +86,15 @@ class Outbox:
             refusals = refusals + 1 if receipt is REFUSED else 0
             entry = await self._store.strike(key, entry, receipt or None)
 
+    async def say(self, key: Key, effect: Send) -> None:
+        """Sends a message at once or not at all, past the queue."""
+        try:
+            said = self._deliver(key, effect) if self._deliver is not None else None
+            if inspect.isawaitable(said):
+                await said
+        except Exception as error:
+            _log.warning("%s: %s; this was not said to %s: %r", type(error).__name__, error, key, effect)
+
     async def drain(self, seconds: float) -> None:
         """Waits for what is on its way, then gives up; what is not delivered stays in the store."""
         self._draining = True

@@ -14,7 +14,7 @@ from fsmkit.clock import Clock
 from fsmkit.codec import EventCodec, decode_row
 from fsmkit.commit import Limits, change_of, settle
 from fsmkit.defaults import expire, refuse, say_otherwise
-from fsmkit.effects import Effect
+from fsmkit.effects import Effect, Send
 from fsmkit.errors import LeaseLost, StoreUnavailable
 from fsmkit.events import ChatEvent, Timeout
 from fsmkit.keys import Key
@@ -46,6 +46,7 @@ class Arrival(Struct, eq=False):
         telegram: PTB's context for it.
         handlers: Whether handlers are asked.
         otherwise: Whether `otherwise` is said to a message that nobody took.
+        committed: Told of the outcome after the commit and before anything is delivered.
         only: Name of the only flow that gets it, in whatever conversation.
     """
 
@@ -57,6 +58,7 @@ class Arrival(Struct, eq=False):
     telegram: Any = None
     handlers: bool = True
     otherwise: bool = True
+    committed: Callable[[Outcome], Awaitable[None]] | None = None
     only: str | None = None
 
 
@@ -112,13 +114,25 @@ class Processor:
         while True:
             tries -= 1
             try:
-                return await self._leased(key, arrival, claim)
+                outcome = await self._leased(key, arrival, claim)
+                if arrival.committed is not None and outcome.kind != "passed":
+                    await arrival.committed(outcome)
+                return outcome
             except LeaseLost:
                 if tries == 0:
                     raise
+            except Exception as error:
+                await self._say_sorry(key, error)
+                raise
             finally:
                 if claim.entry is not None:  # also when the handler raised, after a timeout had fired
                     await self._outbox.run(key, claim.take())
+
+    async def _say_sorry(self, key: Key, error: Exception) -> None:
+        """Says the flow's `crash` text to the person; nothing is stored, so it is said once or not at all."""
+        sorry: Send | None = getattr(error, "fsmkit_sorry", None)
+        if sorry is not None:
+            await self._outbox.say(key, sorry)
 
     async def edit(self, key: Key, change: Callable[[Turn], Any], telegram: Any = None) -> Row:
         """Writes a row by hand, under its lease; `change` may be async."""

@@ -3,6 +3,7 @@
 Between two commits nothing here is visible to anyone: an exception leaves the row as it was loaded.
 """
 
+import contextlib
 import inspect
 import logging
 from collections.abc import Callable, Iterable
@@ -13,7 +14,7 @@ from msgspec import structs
 
 from fsmkit.access import Hand
 from fsmkit.context import Context, Say, Wish, as_reply
-from fsmkit.effects import Address, Answer, Reply
+from fsmkit.effects import Address, Answer, Bound, Reply, Send
 from fsmkit.errors import HandlerRefused, InvalidResult, InvariantBroken, OrphanedConversation
 from fsmkit.events import ChatEvent, Crashed, Timeout
 from fsmkit.interpreter import Advance, Step, advance, check_shape, select
@@ -22,7 +23,7 @@ from fsmkit.model import Frame, Mail, Row
 from fsmkit.moves import Due, Left, Moves
 from fsmkit.table import Flows, FlowTable
 from fsmkit.upgrade import Orphan, is_current, lift
-from fsmkit.wishes import follow
+from fsmkit.wishes import address_of, follow
 
 _log = logging.getLogger("fsmkit")
 
@@ -296,7 +297,16 @@ class Turn:
             _log.warning("%s; nothing was changed for %s", error, self.key)
             self.name = step.name
             return Advance(base, [], [], None, step.name, False)
+        self._prepare_sorry(step, error)
         raise error
+
+    def _prepare_sorry(self, step: Step, error: Exception) -> None:
+        """Leaves the flow's `crash` text with the exception, to be said once the lease is free."""
+        text = step.table.flow.text_for("crash", self.lang)
+        if text and isinstance(self.event, ChatEvent) and not hasattr(error, "fsmkit_sorry"):
+            to = address_of((self.row,), step.name, self.address, self.key)
+            with contextlib.suppress(AttributeError):  # an exception with slots
+                error.fsmkit_sorry = Send(Reply(text), to, Bound(step.name, 0, 0))  # type: ignore[attr-defined]
 
     def _take_back(self, base: Row, mark: "_Mark") -> None:
         self.row = base

@@ -152,21 +152,23 @@ class FlowHandler(BaseHandler[Update, Any, None]):
             return Outcome("handled")
         begun = asyncio.Event()
         late = asyncio.get_running_loop().create_task(self._answer_late(query_id, begun))
-        text, alert, consumed = "", False, True
-        try:
-            outcome = await self._engine.receive(event, checked.keys, event_id_of(event.id), context)
-            consumed = outcome.kind != "passed"
-            for effect in outcome.effects:
-                if isinstance(effect, Answer):
-                    text, alert = effect.text, effect.alert
-            return outcome
-        finally:
+
+        async def answer(outcome: Outcome | None) -> None:
             if begun.is_set():
                 await late
-            else:
-                late.cancel()
-                if consumed:
-                    await self._delivery.answer(query_id, text, alert=alert)
+                return
+            late.cancel()
+            said = [effect for effect in outcome.effects if isinstance(effect, Answer)] if outcome else []
+            last = said[-1] if said else Answer()
+            await self._delivery.answer(query_id, last.text, alert=last.alert)
+
+        try:  # answered before messages are delivered: they may have to wait
+            return await self._engine.receive(event, checked.keys, event_id_of(event.id), context, answer)
+        except Exception:
+            await answer(None)
+            raise
+        finally:
+            late.cancel()
 
     async def _answer_late(self, query_id: str, begun: asyncio.Event) -> None:
         await self._engine.clock.sleep(ANSWER_AFTER)

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from fsmkit.keys import Key
 from fsmkit.telegram import attach
 from fsmkit.testing import ManualClock, OfflineTelegram
 
@@ -83,6 +84,10 @@ class Bench:
         """Moves the clock, and lets the sweeper and all who slept do their work."""
         self.clock.advance(seconds)
         await settle()
+
+    def key(self, chat=1, user=1):
+        """The key of somebody in a chat."""
+        return Key(chat, user)
 
     def texts(self, chat=1):
         """What the bot shows in a chat."""

@@ -49,7 +49,7 @@ async def test_a_press_of_its_button_edits_the_view(shown):
     for _ in range(3):
         await shown.press("more")
     assert (shown.texts(), shown.buttons()) == (["3"], [BUTTONS])
-    assert shown.calls() == ["editMessageText", "answerCallbackQuery"] * 3
+    assert shown.calls() == ["answerCallbackQuery", "editMessageText"] * 3
 
 
 async def test_a_view_that_stays_as_it_is_is_no_failure(shown):
