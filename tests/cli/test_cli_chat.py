@@ -189,8 +189,8 @@ def test_edits_deletions_and_answers_are_shown(chat, write):
         "(alert) Look!",
         "> 1",
         "(presses next)",
-        "(edited) Two",
         "(notice) Done",
+        "(edited) Two",
     ]
 
 
