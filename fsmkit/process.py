@@ -130,7 +130,8 @@ class Processor:
 
     async def _say_sorry(self, key: Key, error: Exception) -> None:
         """Says the flow's `crash` text to the person; nothing is stored, so it is said once or not at all."""
-        sorry: Send | None = getattr(error, "fsmkit_sorry", None)
+        # Taken off the exception: a bot may raise the same one again, in another person's conversation.
+        sorry: Send | None = getattr(error, "__dict__", {}).pop("fsmkit_sorry", None)
         if sorry is not None:
             await self._outbox.say(key, sorry)
 

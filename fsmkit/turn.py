@@ -303,7 +303,7 @@ class Turn:
     def _prepare_sorry(self, step: Step, error: Exception) -> None:
         """Leaves the flow's `crash` text with the exception, to be said once the lease is free."""
         text = step.table.flow.text_for("crash", self.lang)
-        if text and isinstance(self.event, ChatEvent) and not hasattr(error, "fsmkit_sorry"):
+        if text and isinstance(self.event, ChatEvent):
             to = address_of((self.row,), step.name, self.address, self.key)
             with contextlib.suppress(AttributeError):  # an exception with slots
                 error.fsmkit_sorry = Send(Reply(text), to, Bound(step.name, 0, 0))  # type: ignore[attr-defined]

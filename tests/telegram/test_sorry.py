@@ -61,3 +61,18 @@ async def test_a_press_is_answered_with_its_text_before_its_messages_are_deliver
     await bench.say("/start")
     assert await bench.press("Go") == ["Saved"]
     assert bench.calls()[-2:] == ["answerCallbackQuery", "sendMessage"]
+
+
+async def test_an_exception_that_is_raised_again_is_told_to_the_person_whose_handler_raised_it(bench):
+    flow, same = Flow("same"), ValueError("one object for all")
+    flow.texts(crash="Sorry.")
+
+    @flow.defstate(None)
+    def fail(event, ctx):
+        raise same
+
+    await bench.start(flow)
+    await bench.say("boom", user=1)
+    await bench.say("boom", user=2)
+    assert (bench.texts(1), bench.texts(2)) == (["Sorry."], ["Sorry."])
+    bench.errors.clear()
