@@ -31,7 +31,9 @@ def test_what_can_never_match_is_refused_with_place_and_remedy(on, reason):
         flow.defstate(ANY, on=on)(lambda event, ctx: None)
 
 
-@pytest.mark.parametrize("on", [3, (), "start", text, command], ids=repr)
+@pytest.mark.parametrize(
+    "on", [3, (), "start", text, command], ids=lambda on: getattr(on, "__name__", repr(on))
+)
 def test_what_is_no_matcher_is_refused(on):
     flow = Flow("f")
     with pytest.raises(DefinitionError, match=r"test_matchers_refused\.py:\d+: "):
