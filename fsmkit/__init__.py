@@ -29,7 +29,7 @@ from fsmkit.errors import (
     Unreachable,
     UnstorableData,
 )
-from fsmkit.events import Crashed, DeliveryFailed, Done, Event, Failed, Returned, Timeout
+from fsmkit.events import Crashed, DeliveryFailed, Done, Event, Failed, Reminder, Returned, Timeout
 from fsmkit.flow import Flow
 from fsmkit.keys import Key, KeyBy
 from fsmkit.results import Back, End, Pass, Result, Stay, To, back, call, end, error, pass_, stay, transition
@@ -68,6 +68,7 @@ __all__ = [
     "OrphanedConversation",
     "Outcome",
     "Pass",
+    "Reminder",
     "Reply",
     "Result",
     "RetryLater",

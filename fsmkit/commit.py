@@ -7,6 +7,7 @@ from msgspec import structs
 
 from fsmkit.codec import EventCodec, encode_row
 from fsmkit.context import Emit
+from fsmkit.deadlines import timeout_at, wake_at
 from fsmkit.effects import Answer, Delete, Effect
 from fsmkit.errors import RowTooLarge
 from fsmkit.events import ChatEvent
@@ -118,7 +119,7 @@ def change_of(
 
 def _index(snapshot: Snapshot) -> Index:
     frame = snapshot.frames[-1]
-    return Index(frame.flow, frame.state, snapshot.deadline)
+    return Index(frame.flow, frame.state, timeout_at(snapshot))
 
 
 def _touched(turn: Turn) -> Row:
@@ -142,10 +143,10 @@ def _mail(effect: Emit, events: EventCodec, turn: Turn, serial: int) -> Mail:
 
 
 def _wake(row: Row) -> float | None:
-    """When the row has to be looked at again: a deadline, a letter, or the end of what it remembers."""
+    """When the row has to be looked at again: a time of a conversation, a letter, the end of its memory."""
     if not row.later and len(row.snapshots) == 1:
-        return next(iter(row.snapshots.values())).deadline
-    times = [snapshot.deadline for snapshot in row.snapshots.values() if snapshot.deadline is not None]
+        return wake_at(next(iter(row.snapshots.values())))
+    times = [at for snapshot in row.snapshots.values() if (at := wake_at(snapshot)) is not None]
     times.extend(mail.due for mail in row.later)
     if not row.snapshots and not row.later:
         return row.keep

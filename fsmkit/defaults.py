@@ -1,21 +1,67 @@
-"""What becomes of an event where no handler decides: timeouts end, `otherwise` is said, stale presses told.
+"""What becomes of an event where no handler decides: timeouts end, reminders and `otherwise` are said, stale
+presses told.
 
 Functions of a turn, called by the processor around the offer to the handlers.
 """
 
+from msgspec import structs
+
+from fsmkit.deadlines import Overdue, with_snapshot
 from fsmkit.effects import Answer
-from fsmkit.events import Pressed, Timeout
-from fsmkit.moves import Due, Moves
+from fsmkit.events import Pressed
+from fsmkit.model import Frame
+from fsmkit.moves import Due, Moves, times_in
+from fsmkit.table import FlowTable
+from fsmkit.times import Times
 from fsmkit.turn import Turn
 
 ENTRY_MASK = 0xFFFF
 """A button holds the last 16 bits of its entry's number."""
 
 
-async def expire(turn: Turn, name: str, event: Timeout) -> None:
+async def expire(turn: Turn, late: Overdue) -> None:
     """Gives a conversation its timeout; with nobody to take it, the conversation ends."""
-    if await turn.offer(event, within=name) is None and name in turn.row.snapshots:
-        await turn.close(name, "expired")
+    taken = await turn.offer(turn.event, within=late.name, depth=late.depth)
+    if taken is None and late.name in turn.row.snapshots:  # what did not fit is over already
+        await turn.close(late.name, "expired")
+
+
+async def remind(turn: Turn, name: str) -> None:
+    """Gives a conversation its reminder; with nobody to take it, the person is told what the flow says.
+
+    Where nobody moves on, the silence goes on as it was: the conversation times out when it would have.
+    """
+    before = turn.row.snapshots[name]
+    moved = await turn.offer(turn.event, within=name)
+    if moved is not None and moved.moved:
+        return
+    after = turn.row.snapshots.get(name)
+    if after is None:  # it did not fit
+        return
+    after = structs.replace(after, deadline=before.deadline, remind=None)
+    turn.row = with_snapshot(turn.row, name, after)
+    if moved is None:
+        await _say_reminder(turn, name)
+
+
+async def _say_reminder(turn: Turn, name: str) -> None:
+    """Says the reminder of the innermost flow that declares when to remind, else its prompt once more."""
+    turn.name = name
+    for frame in reversed(turn.row.snapshots[name].frames):
+        table = turn.flows.tables[frame.flow]
+        times = times_in(table, frame.state)
+        if not isinstance(times.remind_after, str):
+            await turn.perform(_reminder(table, frame, times), None)
+            return
+
+
+def _reminder(table: FlowTable, frame: Frame, times: Times) -> list[Due]:
+    if times.remind_after is None:  # declared otherwise since it was stored
+        return []
+    if times.reminder is not None:
+        return [Due("reminder", times.reminder, table, frame, table.flow.place)]
+    prompt = table.rules[frame.state].prompt if frame.state is not None else None
+    return [] if prompt is None else [Due("prompt", prompt, table, frame, table.flow.place)]
 
 
 async def say_otherwise(turn: Turn) -> bool:

@@ -4,7 +4,7 @@ Any attrs class may be an event; `Event` is only the base of those that fsmkit m
 part of a Telegram event that the interpreter looks at; the whole is in `fsmkit.telegram`.
 """
 
-from typing import Any
+from typing import Any, Literal
 
 import attrs
 
@@ -106,13 +106,28 @@ class Internal(Event):
 
 @attrs.frozen
 class Timeout(Internal):
-    """The conversation was idle for too long.
+    """The conversation was idle for too long, or has lasted too long.
 
     Attributes:
         deadline: When it was due, in seconds since 1970, UTC.
+        kind: `"idle"` for a `ttl`, `"age"` for a `max_age`.
+        state: For the `max_age` of a state its name; `None` for that of a flow, and for a `ttl`.
     """
 
     deadline: float
+    kind: Literal["idle", "age"] = "idle"
+    state: str | None = None
+
+
+@attrs.frozen
+class Reminder(Internal):
+    """The person has said nothing for a while; the conversation has not timed out yet.
+
+    Attributes:
+        due: When it was due, in seconds since 1970, UTC.
+    """
+
+    due: float
 
 
 @attrs.frozen

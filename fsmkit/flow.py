@@ -15,6 +15,7 @@ from fsmkit.keys import KeyBy
 from fsmkit.places import calling_place, place_of
 from fsmkit.results import Result
 from fsmkit.states import ANY, INHERIT, Prompt, State, StatesGroup, Ttl
+from fsmkit.times import times_of
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar as TypeVarWithDefault
@@ -29,7 +30,6 @@ HookF = TypeVar("HookF", bound=Callable[[Any], object])
 
 Text = str | None | Mapping[str, str]
 
-DEFAULT_TTL = timedelta(days=1)
 DEFAULT_TEXTS: dict[str, Text] = {
     "stale": "This button is no longer in use.",
     "not_yours": "This button is for somebody else.",
@@ -53,6 +53,11 @@ class Flow(Generic[D]):
         key: Whose conversation it is.
         ttl: Idle time after which the conversation times out: seconds or a `timedelta`, `None`: never.
             By default a day; for a flow that was called, that of its caller.
+        max_age: Time, from where the flow is entered or called, after which it times out although things
+            happen; `None`: never.
+        remind_after: Idle time after which the person is reminded; `None`: never. By default never, for a
+            flow that was called that of its caller.
+        reminder: What is said then; by default the state's prompt once more.
         version: Raised when stored conversations have to be migrated.
         initial: The state in which a call begins; by default the first declared.
         exclusive: Whether entering it ends the key's other conversations.
@@ -79,6 +84,9 @@ class Flow(Generic[D]):
         data: type[D] = cast(Any, dict),  # noqa: B008  # the type itself, not an instance
         key: KeyBy = KeyBy.USER_IN_CHAT,
         ttl: Ttl = INHERIT,
+        max_age: float | timedelta | None = None,
+        remind_after: Ttl = INHERIT,
+        reminder: Prompt | None = None,
         version: int = 1,
         initial: str | State | None = None,
         exclusive: bool = False,
@@ -89,6 +97,9 @@ class Flow(Generic[D]):
         self.data = data
         self.key = key
         self.ttl: Ttl = ttl
+        self.max_age = max_age
+        self.remind_after: Ttl = remind_after
+        self.reminder = reminder
         self.version = version
         self.exclusive = exclusive
         self.on_orphan = on_orphan
@@ -121,6 +132,9 @@ class Flow(Generic[D]):
         job: Callable[[Any], Any] | None = None,
         ephemeral: bool = False,
         was: str | Iterable[str] = (),
+        max_age: float | timedelta | None = None,
+        remind_after: Ttl = INHERIT,
+        reminder: Prompt | None = None,
     ) -> State:
         """Declares a state and returns it; the arguments are those of `State`.
 
@@ -144,6 +158,9 @@ class Flow(Generic[D]):
             job=job,
             ephemeral=ephemeral,
             was=was,
+            max_age=max_age,
+            remind_after=remind_after,
+            reminder=reminder,
         )
         state.flow = self.name
         self._check_state(state, place)
@@ -357,7 +374,7 @@ class Flow(Generic[D]):
             self._implied.discard(state.name)
 
     def _check_state(self, state: State, place: str | None) -> None:
-        seconds_of(state.ttl, f"state {state.name!r}", place)
+        times_of(state, f"state {state.name!r}", place)
         try:
             rows_of_buttons(state.buttons)
         except TypeError as error:
@@ -379,22 +396,4 @@ class Flow(Generic[D]):
             raise self.error(f"version={self.version!r}", "Write a whole number from 1")
         if self.on_orphan not in ("end", "raise"):
             raise self.error(f"on_orphan={self.on_orphan!r}", 'Write "end" or "raise"')
-        seconds_of(self.ttl, f"flow {self.name!r}", self.place)
-
-
-def seconds_of(ttl: Ttl, whose: str, place: str | None) -> float | Literal["inherit"] | None:
-    """A time to live in seconds, `None` for never, `"inherit"` for INHERIT.
-
-    Raises:
-        DefinitionError: If it is no time, or not a positive one.
-    """
-    if ttl is None:
-        return None
-    if ttl is INHERIT:
-        return "inherit"
-    seconds = ttl.total_seconds() if isinstance(ttl, timedelta) else ttl
-    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 < seconds < float("inf"):
-        raise DefinitionError(
-            f"{whose} has ttl={ttl!r}", place=place, remedy="Write seconds, a timedelta, or None (never)"
-        )
-    return float(seconds)
+        times_of(self, f"flow {self.name!r}", self.place)

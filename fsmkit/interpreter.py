@@ -86,6 +86,7 @@ def select(
     entries: Iterable[FlowTable] | None = None,
     within: str | None = None,
     only: str | None = None,
+    depth: int | None = None,
 ) -> Iterator[Step]:
     """The handlers that want an event, lazily and in order of arbitration.
 
@@ -99,6 +100,8 @@ def select(
         entries: The flows that the event may enter; by default all that were attached.
         within: Name of the only conversation, or flow to enter, to look at.
         only: Name of the only flow to look at, in whatever conversation.
+        depth: With `within`: the frame whose business it is. It is asked as if it were running, and those
+            that it called are not asked.
     """
     tables = flows.tables
     snapshots = row.snapshots
@@ -110,15 +113,18 @@ def select(
             continue
         if within is not None and name != within:
             continue
-        for depth in range(top, -1, -1):
-            frame = frames[depth]
+        if depth is not None:
+            top = depth
+        for level in range(top, -1, -1):
+            frame = frames[level]
             table = tables.get(frame.flow)
             if table is None or (only is not None and frame.flow != only):
                 continue
-            for handler in table.by_state.get(frame.state, table.any) if depth == top else table.any:
+            runs = level == top and frame.state is not None
+            for handler in table.by_state.get(frame.state, table.any) if runs else table.any:
                 match = handler.wants(event)
                 if match is not None:
-                    yield Step(name, depth, frame, table, handler, match)
+                    yield Step(name, level, frame, table, handler, match)
     running = {frame.flow for snapshot in snapshots.values() if snapshot.active for frame in snapshot.frames}
     for table in flows.entries if entries is None else entries:
         name = table.name
@@ -210,6 +216,7 @@ def _cross(moves: Moves, step: Step, table: FlowTable, state: str, raw: Raw | No
     address = snapshot.address if snapshot else None
     moves.close(step.name)
     if other is not None and other.active:
+        moves.oust_others(table)
         moves.snapshots[table.name] = moves.snapshots.pop(table.name)
         moves.goto(table.name, 0, state, raw)
     else:

@@ -24,6 +24,8 @@ class Frame(Struct, array_like=True):
         entry: Number of the entry into this state; buttons of other entries are stale.
         values: Button values of this entry that are too long for a button.
         trail: Ids of messages to delete when the state is left.
+        flow_limit: When the flow's `max_age` is over, in seconds since 1970, UTC.
+        state_limit: When the state's `max_age` is over.
     """
 
     flow: str
@@ -34,6 +36,8 @@ class Frame(Struct, array_like=True):
     entry: int = 0
     values: tuple[str, ...] = ()
     trail: tuple[int, ...] = ()
+    flow_limit: float | None = None
+    state_limit: float | None = None
 
 
 class Snapshot(Struct, array_like=True):
@@ -43,9 +47,10 @@ class Snapshot(Struct, array_like=True):
         frames: The flow that was entered first, then what it called; the last one runs.
         run: Different for each time that the flow is entered; never zero while it runs.
         entries: How often a state was entered in this run.
-        deadline: When the conversation times out, in seconds since 1970, UTC.
+        deadline: When it times out if nothing happens, in seconds since 1970, UTC.
         address: Where its messages go.
-        tries: How often the handler of the present deadline has raised.
+        tries: How often handlers of timeouts have raised, one after the other.
+        remind: When the person is reminded if nothing happens.
     """
 
     frames: tuple[Frame, ...]
@@ -54,6 +59,7 @@ class Snapshot(Struct, array_like=True):
     deadline: float | None = None
     address: Address | None = None
     tries: int = 0
+    remind: float | None = None
 
     @property
     def active(self) -> bool:

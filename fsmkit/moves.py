@@ -3,7 +3,7 @@
 Pure: records in, new records out. What has to be called on the way (hooks, prompts) comes out as a list.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal
 
 from msgspec import Raw, Struct, structs
@@ -12,7 +12,8 @@ from fsmkit.effects import Address
 from fsmkit.handlers import Hook
 from fsmkit.model import NO_DATA, Frame, Row, Snapshot
 from fsmkit.states import Prompt
-from fsmkit.table import Flows, FlowTable, effective_ttl
+from fsmkit.table import Flows, FlowTable
+from fsmkit.times import Times, idle_seconds, remind_seconds
 
 MAX_HISTORY = 16
 """States that `back` can go back to."""
@@ -41,7 +42,7 @@ class Due(Struct, frozen=True, eq=False):
         place: `file:line` of the function.
     """
 
-    kind: Literal["leave", "enter", "prompt", "otherwise", "job"]
+    kind: Literal["leave", "enter", "prompt", "otherwise", "reminder", "job"]
     function: Prompt | Callable[..., Any]
     table: FlowTable
     frame: Frame
@@ -84,13 +85,19 @@ class Moves:
         old = self.snapshots.pop(table.name, None)  # the flow entered last stands last
         if data is None:
             data = old.frames[0].data if old else initial_data(table)
+        self.oust_others(table)
+        frame = self._frame(table, state, data, (), 1, self._limit(table.times))
+        address = old.address if old else None
+        deadline, remind = self._idle((frame,))
+        self.snapshots[table.name] = Snapshot((frame,), self.run, 1, deadline, address, 0, remind)
+        self._entered(table, frame)
+
+    def oust_others(self, table: FlowTable) -> None:
+        """Ends the key's other conversations if the flow that is about to be entered wants to be alone."""
         if table.flow.exclusive:
             for name in [name for name, other in self.snapshots.items() if other.active]:
-                self.close(name)
-        frame = Frame(table.name, table.version, state, data, (), 1)
-        address = old.address if old else None
-        self.snapshots[table.name] = Snapshot((frame,), self.run, 1, self._deadline((frame,)), address)
-        self._entered(table, frame)
+                if name != table.name:
+                    self.close(name)
 
     def goto(
         self, name: str, depth: int, state: str, data: Raw | None, history: tuple[str, ...] | None = None
@@ -111,7 +118,7 @@ class Moves:
             if old.state is not None and old.state != state:
                 history = (*history, old.state)[-MAX_HISTORY:]
         entry = snapshot.entries + 1
-        frame = Frame(old.flow, table.version, state, old.data if data is None else data, history, entry)
+        frame = self._frame(table, state, old.data if data is None else data, history, entry, old.flow_limit)
         self._store(name, snapshot, (*snapshot.frames[:depth], frame), entry, snapshot.run or self.run)
         self._entered(table, frame)
 
@@ -122,9 +129,7 @@ class Moves:
         if data is not None:
             frame = frames[depth]
             version = self.flows.tables[frame.flow].version
-            new = Frame(
-                frame.flow, version, frame.state, data, frame.history, frame.entry, frame.values, frame.trail
-            )
+            new = structs.replace(frame, version=version, data=data)
             frames = (*frames[:depth], new, *frames[depth + 1 :])
         self._store(name, snapshot, frames, snapshot.entries, snapshot.run)
 
@@ -139,14 +144,18 @@ class Moves:
         self.cut(name, depth + 1)
         snapshot = self.snapshots[name]
         entry = snapshot.entries + 1
-        frame = Frame(table.name, table.version, table.initial, data, (), entry)
+        frame = self._frame(table, table.initial, data, (), entry, self._limit(table.times))
         self._store(name, snapshot, (*snapshot.frames, frame), entry, snapshot.run or self.run)
         self._entered(table, frame)
 
     def begin_call(self, caller: FlowTable, table: FlowTable, data: Raw) -> None:
         """Runs a sub-flow although the caller has no conversation: it waits without a state."""
         old = self.snapshots.pop(caller.name, None)
-        waiting = old.frames[0] if old else Frame(caller.name, caller.version, None, initial_data(caller))
+        self.oust_others(caller)
+        data_of = old.frames[0].data if old else initial_data(caller)
+        waiting = Frame(
+            caller.name, caller.version, None, data_of, flow_limit=self._limit(caller.times)
+        )
         self.snapshots[caller.name] = Snapshot((waiting,), self.run, 0, None, old.address if old else None)
         self.call(caller.name, 0, table, data)
 
@@ -182,17 +191,35 @@ class Moves:
             self._prompted(table, frame)
 
     def _store(self, name: str, old: Snapshot, frames: tuple[Frame, ...], entries: int, run: int) -> None:
-        deadline = self._deadline(frames) if frames and frames[-1].state is not None else None
-        self.snapshots[name] = Snapshot(frames, run, entries, deadline, old.address)
+        idle = self._idle(frames) if frames and frames[-1].state is not None else (None, None)
+        self.snapshots[name] = Snapshot(frames, run, entries, idle[0], old.address, 0, idle[1])
 
-    def _deadline(self, frames: tuple[Frame, ...]) -> float | None:
-        tables = self.flows.tables
+    def _frame(
+        self,
+        table: FlowTable,
+        state: str | None,
+        data: Raw,
+        history: tuple[str, ...],
+        entry: int,
+        flow_limit: float | None,
+    ) -> Frame:
+        limit = self._limit(table.rules[state or ""].times)
+        return Frame(table.name, table.version, state, data, history, entry, (), (), flow_limit, limit)
+
+    def _limit(self, times: Times) -> float | None:
+        """When something entered now has lasted too long."""
+        return None if times.max_age is None else self.now + times.max_age
+
+    def _idle(self, frames: tuple[Frame, ...]) -> tuple[float | None, float | None]:
+        """When the conversation times out, and when the person is reminded, if nothing happens."""
         if len(frames) == 1:  # the ordinary case
             frame = frames[0]
-            ttl = tables[frame.flow].rules[frame.state or ""].alone
-            return None if ttl is None else self.now + ttl
-        ttl = effective_ttl((tables[f.flow], f.state) for f in reversed(frames) if f.flow in tables)
-        return None if ttl is None else self.now + ttl
+            ttl, remind = self.flows.tables[frame.flow].rules[frame.state or ""].alone
+        else:
+            times = times_of_frames(self.flows, frames)
+            ttl, remind = idle_seconds(times), remind_seconds(times)
+        now = self.now
+        return None if ttl is None else now + ttl, None if remind is None else now + remind
 
     def _left(self, table: FlowTable | None, frame: Frame, snapshot: Snapshot) -> None:
         if frame.state is None or table is None:
@@ -219,6 +246,18 @@ class Moves:
 
     def _hooks(self, kind: Any, hooks: Iterable[Hook], table: FlowTable, frame: Frame) -> None:
         self.due.extend(Due(kind, hook.function, table, frame, hook.place) for hook in hooks)
+
+
+def times_of_frames(flows: Flows, frames: Sequence[Frame]) -> list[Times]:
+    """The times of each frame, the running one first."""
+    tables = flows.tables
+    return [times_in(tables[frame.flow], frame.state) for frame in reversed(frames) if frame.flow in tables]
+
+
+def times_in(table: FlowTable, state: str | None) -> Times:
+    """What counts in a state; the flow's own times where it waits without one."""
+    rules = table.rules.get(state) if state is not None else None
+    return table.times if rules is None else rules.times
 
 
 def initial_data(table: FlowTable) -> Raw:

@@ -5,6 +5,7 @@ What the event does to the row is in `fsmkit.turn`; the public face is `fsmkit.e
 
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any
 
 from msgspec import Struct, structs
@@ -13,10 +14,11 @@ from fsmkit.access import frame_of
 from fsmkit.clock import Clock
 from fsmkit.codec import EventCodec, decode_row
 from fsmkit.commit import Limits, change_of, settle
-from fsmkit.defaults import expire, refuse, say_otherwise
+from fsmkit.deadlines import Overdue, event_of, overdue, put_off, reminding, spent, with_snapshot
+from fsmkit.defaults import expire, refuse, remind, say_otherwise
 from fsmkit.effects import Effect, Send
 from fsmkit.errors import LeaseLost, StoreUnavailable
-from fsmkit.events import ChatEvent, Timeout
+from fsmkit.events import ChatEvent, Reminder, Timeout
 from fsmkit.keys import Key
 from fsmkit.model import Row
 from fsmkit.outbox import Outbox, decode_receipt
@@ -153,8 +155,8 @@ class Processor:
         try:
             async with self._store.lease(key) as lease:
                 turn = self._turn(key, lease, None, self._telegram_for(key))
-                if _overdue(turn) is not None:
-                    await self._fire_overdue(claim, lease, turn)
+                await self._fire_overdue(claim, lease, turn)
+                await self._remind(claim, lease, turn)
                 turn.letters = [mail for mail in turn.row.later if mail.due <= turn.now]
                 if turn.letters:
                     later = tuple(mail for mail in turn.row.later if mail.due > turn.now)
@@ -183,8 +185,7 @@ class Processor:
             event_id = arrival.id
             if event_id is not None and f" {event_id} " in turn.row.seen:
                 return Outcome("duplicate")
-            if _overdue(turn) is not None:
-                await self._fire_overdue(claim, lease, turn)
+            await self._fire_overdue(claim, lease, turn)
             if arrival.expect is not None and not _stands(turn.row, arrival):
                 return Outcome("passed")
             token = current_turn.set(turn)
@@ -232,40 +233,69 @@ class Processor:
         return effects
 
     async def _fire_overdue(self, claim: "Claim", lease: Lease, turn: Turn) -> None:
-        """Fires the timeouts that are due, each with its own commit; the event's turn goes on after them."""
-        while (name := _overdue(turn)) is not None:
-            deadline = turn.row.snapshots[name].deadline or 0.0
-            telegram = turn.telegram or self._telegram_for(turn.key)
-            own = Turn(self._world, turn.key, turn.row, Timeout(deadline), telegram, turn.now)
-            own.tidy, turn.tidy = turn.tidy, []  # its receipts stand in the row from this commit on
-            token = current_turn.set(own)
-            try:
-                await expire(own, name, own.event)
-            except Exception as error:
-                own.reset(turn.row)
-                await self._timeout_failed(own, name, error)
-            finally:
-                own.over = True
-                current_turn.reset(token)
-            await self._commit(claim, lease, own, None, hold=True)
-            self._jobs.start(turn.key, own)
-            turn.row = own.row
+        """Fires the timeouts that have come, in their order, each with its own commit; then the turn goes on.
 
-    async def _timeout_failed(self, turn: Turn, name: str, error: Exception) -> None:
-        """Puts a timeout off whose handler raised; after five times the conversation ends."""
-        snapshot = turn.row.snapshots[name]
-        tries = snapshot.tries + 1
-        turn.changed = True
-        await self._report(turn.key, turn.event, error)
-        if tries >= TIMEOUT_TRIES:
-            _log.error(
-                "%s: the timeout of %s has failed %d times; the conversation ends", name, turn.key, tries
-            )
-            kept = {other: s for other, s in turn.row.snapshots.items() if other != name}
-            turn.row = structs.replace(turn.row, snapshots=kept)
-            return
-        later = structs.replace(snapshot, deadline=turn.now + TIMEOUT_DELAY * 3 ** (tries - 1), tries=tries)
-        turn.row = structs.replace(turn.row, snapshots={**turn.row.snapshots, name: later})
+        A message whose date lies before a deadline was in time, however late it is handled.
+        """
+        date = turn.event.date if isinstance(turn.event, ChatEvent) else None
+        while (late := overdue(turn.row, turn.flows.tables, turn.now, date)) is not None:
+            own = self._by_itself(turn, spent(turn.row, late), event_of(turn.row, late))
+            failed = partial(_timeout_failed, own, late)
+            await self._run(claim, lease, turn, own, partial(expire, own, late), failed)
+
+    async def _remind(self, claim: "Claim", lease: Lease, turn: Turn) -> None:
+        """Gives the reminders that have come, each once and with its own commit.
+
+        Only a sweep does so: a person whose event comes needs none. One that fails is not repeated.
+        """
+        while (name := reminding(turn.row, turn.flows.tables, turn.now)) is not None:
+            snapshot = turn.row.snapshots[name]
+            row = with_snapshot(turn.row, name, structs.replace(snapshot, remind=None))
+            own = self._by_itself(turn, row, Reminder(snapshot.remind or 0.0))
+            await self._run(claim, lease, turn, own, partial(remind, own, name), lambda: None)
+
+    def _by_itself(self, turn: Turn, row: Row, event: Timeout | Reminder) -> Turn:
+        """A turn for an event that the clock brings."""
+        telegram = turn.telegram or self._telegram_for(turn.key)
+        own = Turn(self._world, turn.key, row, event, telegram, turn.now)
+        own.tidy, turn.tidy = turn.tidy, []  # its receipts stand in the row from this commit on
+        return own
+
+    async def _run(
+        self,
+        claim: "Claim",
+        lease: Lease,
+        turn: Turn,
+        own: Turn,
+        work: Callable[[], Awaitable[None]],
+        failed: Callable[[], None],
+    ) -> None:
+        """Does the work of a turn of its own and commits it, under the lease of the turn that goes on after it."""
+        token = current_turn.set(own)
+        try:
+            await work()
+        except Exception as error:
+            own.reset(own.loaded)
+            await self._report(own.key, own.event, error)
+            failed()
+        finally:
+            own.over = True
+            current_turn.reset(token)
+        await self._commit(claim, lease, own, None, hold=True)
+        self._jobs.start(turn.key, own)
+        turn.row = own.row
+
+
+def _timeout_failed(turn: Turn, late: Overdue) -> None:
+    """Puts a timeout off whose handler raised; after five times the conversation ends."""
+    tries = turn.row.snapshots[late.name].tries + 1
+    if tries >= TIMEOUT_TRIES:
+        _log.error(
+            "%s: the timeout of %s has failed %d times; the conversation ends", late.name, turn.key, tries
+        )
+        turn.row = with_snapshot(turn.row, late.name, None)
+    else:
+        turn.row = put_off(turn.row, late, turn.now + TIMEOUT_DELAY * 3 ** (tries - 1))
 
 
 class Claim:
@@ -298,23 +328,6 @@ async def _handle(turn: Turn, arrival: Arrival) -> bool:
 
 def _row(blob: bytes | None) -> Row:
     return Row() if blob is None else decode_row(blob)
-
-
-def _overdue(turn: Turn) -> str | None:
-    """A conversation whose deadline has come, `None` if there is none.
-
-    A message whose date lies before the deadline was in time, however late it is handled.
-    """
-    now = turn.now
-    for name, snapshot in turn.row.snapshots.items():
-        deadline = snapshot.deadline
-        if deadline is not None and deadline <= now:
-            if any(frame.flow not in turn.flows.tables for frame in snapshot.frames):
-                continue  # another worker's: it is carried through untouched
-            date = turn.event.date if isinstance(turn.event, ChatEvent) else None
-            if date is None or date >= deadline:
-                return name
-    return None
 
 
 def _stands(row: Row, arrival: Arrival) -> bool:

@@ -47,6 +47,9 @@ class State:
         buttons: Rows of inline buttons under the prompt; a flat list is one row, a string its own value.
         otherwise: Sent when a new message that is not a command finds no handler.
         ttl: Idle time after which the conversation times out: seconds or a `timedelta`, `None`: never.
+        max_age: Time from the entry after which it times out although things happen; `None`: never.
+        remind_after: Idle time after which the person is reminded; `None`: never. By default the flow's.
+        reminder: What is said then; by default the flow's reminder, else the prompt once more.
         job: Work to do while the conversation stands here; its outcome comes back as `Done` or `Failed`.
         ephemeral: Whether the prompt and the user's answers are deleted when the state is left.
         was: Names that this state had in earlier versions.
@@ -59,8 +62,11 @@ class State:
         "ephemeral",
         "flow",
         "job",
+        "max_age",
         "otherwise",
         "prompt",
+        "remind_after",
+        "reminder",
         "ttl",
         "was",
     )
@@ -76,6 +82,9 @@ class State:
         job: Callable[[Any], Any] | None = None,
         ephemeral: bool = False,
         was: str | Iterable[str] = (),
+        max_age: float | timedelta | None = None,
+        remind_after: Ttl = INHERIT,
+        reminder: Prompt | None = None,
     ) -> None:
         self._attribute = name
         self._group: type[StatesGroup] | None = None
@@ -88,6 +97,9 @@ class State:
         self.job = job
         self.ephemeral = ephemeral
         self.was = (was,) if isinstance(was, str) else tuple(was)
+        self.max_age = max_age
+        self.remind_after: Ttl = remind_after
+        self.reminder = reminder
 
     def __set_name__(self, owner: type, name: str) -> None:
         if self._attribute is None:
@@ -176,6 +188,9 @@ def _adopt(group: type[StatesGroup], name: str, state: State) -> State:
             job=state.job,
             ephemeral=state.ephemeral,
             was=state.was,
+            max_age=state.max_age,
+            remind_after=state.remind_after,
+            reminder=state.reminder,
         )
         setattr(group, name, state)
     state._group = group  # pyright: ignore[reportPrivateUsage]

@@ -14,10 +14,12 @@ from msgspec import Raw
 from fsmkit.edges import Edges, edges_of, together
 from fsmkit.effects import Button, rows_of_buttons
 from fsmkit.errors import DefinitionError
-from fsmkit.flow import DEFAULT_TTL, Flow, seconds_of
+from fsmkit.events import Reminder
+from fsmkit.flow import Flow
 from fsmkit.handlers import Handler, Hook, Selector
 from fsmkit.keys import KeyBy
-from fsmkit.states import ANY, Prompt, State, StatesGroup
+from fsmkit.states import ANY, INHERIT, Prompt, State, StatesGroup
+from fsmkit.times import Times, combined, times_of
 
 
 class Codec(Protocol):
@@ -51,21 +53,20 @@ class Rules:
     Attributes:
         state: The declaration.
         buttons: Rows of buttons under the prompt.
-        ttl: Idle seconds, the flow's where the state has none, `None` for never, `"inherit"` where neither
-            has one: for the caller's, else a day.
+        times: Its times, the flow's where it has none.
         enter: Hooks to run when it is entered.
         leave: Hooks to run when it is left.
-        alone: Idle seconds in a conversation that nobody called, `None` for never.
+        alone: Idle seconds until the timeout and until the reminder where nobody called the flow.
         silent: Whether nothing is called when it is entered.
         invariants: What must hold of the data in it.
     """
 
     state: State
     buttons: tuple[tuple[Button, ...], ...]
-    ttl: float | str | None
+    times: Times
     enter: tuple[Hook, ...]
     leave: tuple[Hook, ...]
-    alone: float | None
+    alone: tuple[float | None, float | None]
     silent: bool
     invariants: tuple[Hook, ...]
 
@@ -90,7 +91,7 @@ class FlowTable:
         codec: How its data are stored.
         edges: Where each handler may go.
         declared: Of those the ones that are held against what a handler returns.
-        ttl: Idle seconds, `None` for never, `"inherit"` where it has none.
+        times: The flow's own times.
     """
 
     def __init__(self, flow: Flow[Any], codec: Codec, edges: dict[Handler, Edges]) -> None:
@@ -103,11 +104,11 @@ class FlowTable:
         }
         self.by_state[None] = tuple(h for h in flow.handlers if None in h.selectors)
         self.any = tuple(h for h in flow.handlers if ANY in h.selectors)
-        self.rules = {name: _rules(flow, state) for name, state in flow.states.items()}
+        self.times = _times(flow)
+        self.rules = {name: _rules(flow, state, self.times) for name, state in flow.states.items()}
         self.ephemeral = any(state.ephemeral for state in flow.states.values())
         self.renamed = _renamed(flow)
         self.initial = _initial(flow)
-        self.ttl = seconds_of(flow.ttl, f"flow {flow.name!r}", flow.place)
         self.edges = edges
         self.declared = {handler: read for handler, read in edges.items() if read.declared}
         flow.in_use = True
@@ -220,26 +221,37 @@ def _covers(selector: Selector, state: State) -> bool:
     return _names(selector, state) or _names_group_of(selector, state) or _names_any(selector, state)
 
 
-def _rules(flow: Flow[Any], state: State) -> Rules:
+def _rules(flow: Flow[Any], state: State, flows: Times) -> Rules:
     def covering(hooks: list[Hook]) -> tuple[Hook, ...]:
         return tuple(hook for hook in hooks if any(_covers(selector, state) for selector in hook.selectors))
 
-    ttl = seconds_of(state.ttl, f"state {state.name!r}", flow.place)
-    if ttl == "inherit":
-        ttl = seconds_of(flow.ttl, f"flow {flow.name!r}", flow.place)
+    whose = f"state {state.name!r} of flow {flow.name!r}"
+    own = times_of(state, whose, flow.place)
+    times = combined(own, flows, state.prompt, _handles_reminders(flow), whose, flow.place)
     enter = covering(flow.enter_hooks)
     silent = not enter and state.prompt is None and state.job is None
-    alone = DEFAULT_TTL.total_seconds() if isinstance(ttl, str) else ttl
     return Rules(
         state,
         rows_of_buttons(state.buttons),
-        ttl,
+        times,
         enter,
         covering(flow.exit_hooks),
-        alone,
+        (times.idle_alone, times.remind_alone),
         silent,
         covering(flow.invariants),
     )
+
+
+def _times(flow: Flow[Any]) -> Times:
+    times = times_of(flow, f"flow {flow.name!r}", flow.place)
+    timed = [flow, *flow.states.values()]
+    if flow.reminder is not None and all(each.remind_after in (INHERIT, None) for each in timed):
+        raise flow.error("it has a reminder, and no time for it", "Add remind_after=")
+    return times
+
+
+def _handles_reminders(flow: Flow[Any]) -> bool:
+    return any(Reminder.__name__ in (handler.matcher.kinds or ()) for handler in flow.handlers)
 
 
 def _renamed(flow: Flow[Any]) -> dict[str, str]:
@@ -267,17 +279,3 @@ def _initial(flow: Flow[Any]) -> str | None:
             f"initial={name!r} is no state of it", f"Did you mean {near[0]!r}?" if near else "Declare it"
         )
     return name
-
-
-def effective_ttl(frames: Iterable[tuple[FlowTable, str | None]]) -> float | None:
-    """Idle seconds of a conversation, `None` for never.
-
-    Args:
-        frames: Flow and state of each frame, the running one first.
-    """
-    for table, state in frames:
-        rules = table.rules.get(state) if state is not None else None
-        ttl = rules.ttl if rules else table.ttl
-        if not isinstance(ttl, str):
-            return ttl
-    return DEFAULT_TTL.total_seconds()

@@ -179,8 +179,9 @@ class Turn:
         within: str | None = None,
         only: str | None = None,
         entries: Iterable[FlowTable] | None = None,
+        depth: int | None = None,
     ) -> Advance | None:
-        """Offers an event to the handlers that want it, until one does not pass.
+        """Offers an event to the handlers that want it, until one does not pass; as `select` has them.
 
         Returns:
             What its step did, `None` if nobody took the event.
@@ -190,7 +191,10 @@ class Turn:
         """
         while True:  # once more after a conversation was found not to fit
             try:
-                for step in select(self.flows, self.row, event, entries=entries, within=within, only=only):
+                steps = select(
+                    self.flows, self.row, event, entries=entries, within=within, only=only, depth=depth
+                )
+                for step in steps:
                     base, mark = self.row, (len(self.wishes), len(self.deletes), len(self.jobs), self.changed)
                     try:
                         moved = await self._try(step, event)
@@ -337,7 +341,7 @@ class Turn:
             ctx = self._context(call.table, call.frame, self.event if event is None else event, None)
             said = await _call(call.function, ctx)
             self.wishes.extend(ctx.wishes)
-            if call.kind in ("prompt", "otherwise"):
+            if call.kind in ("prompt", "otherwise", "reminder"):
                 if said is not None:
                     self.wishes.append(_said(call, said))
             elif said is not None:

@@ -6,6 +6,7 @@ Pure. Rows are lifted when they are read; the next commit stores them so.
 from typing import Any
 
 import attrs
+from msgspec import structs
 
 from fsmkit.errors import OrphanedConversation, StoredByNewerVersion
 from fsmkit.model import Frame, Row, Snapshot
@@ -62,9 +63,7 @@ def lift(flows: Flows, row: Row) -> tuple[Row, tuple[Orphan, ...]]:
             except OrphanedConversation as error:
                 orphans.append(Orphan(name, table, error))
                 frames.append(frame)
-        snapshots[name] = Snapshot(
-            tuple(frames), snapshot.run, snapshot.entries, snapshot.deadline, snapshot.address, snapshot.tries
-        )
+        snapshots[name] = structs.replace(snapshot, frames=tuple(frames))
     return Row(snapshots, row.seen, row.keep, row.serial, row.views, row.later), tuple(orphans)
 
 
@@ -83,7 +82,7 @@ def _lift_frame(table: FlowTable, frame: Frame) -> Frame:
         if state not in table.rules:
             raise OrphanedConversation(table.name, frame.state, "the flow has no such state")
     history = tuple(table.renamed.get(old, old) for old in frame.history)
-    return Frame(frame.flow, table.version, state, raw, history, frame.entry, frame.values, frame.trail)
+    return structs.replace(frame, version=table.version, state=state, data=raw, history=history)
 
 
 def _migrate(table: FlowTable, frame: Frame) -> tuple[str | None, Any]:

@@ -21,6 +21,7 @@ class Model(Steps):
         self.now = now
         self.talks: dict[str, Conversation] = {}
         self.seen: set[int] = set()
+        self.said: list[str] = []
         self.fired = False
         self._expiring = False
 
@@ -30,21 +31,22 @@ class Model(Steps):
         """Lets something happen; returns what becomes of it."""
         self.fired = False
         if op.kind == "say":
-            return self._say(op.word, op.ident)
+            return self._say(op.word, op.ident, None if op.ago is None else self.now - op.ago)
         if op.kind == "advance":
             self.now += op.seconds
         elif op.kind == "sweep":
             self._fire_overdue()
+            self._remind()
         elif op.kind == "set":
             self._set(op.flow, op.state, op.n)
         elif op.kind == "reset":
             self._reset(op.flow)
         return "done"
 
-    def _say(self, word: str, ident: int) -> str:
+    def _say(self, word: str, ident: int, date: float | None) -> str:
         if ident in self.seen:
             return "duplicate"
-        self._fire_overdue()
+        self._fire_overdue(date)
         before = copy.deepcopy(self.talks)
         try:
             taken = self._offer(word)
@@ -57,33 +59,68 @@ class Model(Steps):
             self.seen.add(ident)
         return "handled"
 
-    def _fire_overdue(self) -> None:
-        while (name := self._overdue()) is not None:
+    def _fire_overdue(self, date: float | None = None) -> None:
+        while (late := self._overdue(date)) is not None:
+            _, name, depth, limit = late
             self.fired = True
+            if limit != "deadline":  # it comes once, whatever is made of it
+                setattr(self.talks[name].frames[depth], limit, None)
             before = copy.deepcopy(self.talks)
             self._expiring = True
             try:
-                if self._offer("timeout", name) is None:
+                if self._offer("timeout", name, depth) is None:
                     self.talks.pop(name, None)
             except Fails:
                 self.talks = before
-                self._put_off(name)
+                self._put_off(name, depth, limit)
             finally:
                 self._expiring = False
 
-    def _overdue(self) -> str | None:
+    def _overdue(self, date: float | None) -> tuple[float, str, int, str] | None:
+        """What came first: when, in which conversation, at which depth, and which of its times."""
+        found: list[tuple[float, str, int, str]] = []
         for name, talk in self.talks.items():
-            if talk.deadline is not None and talk.deadline <= self.now:
-                return name
-        return None
+            times = [
+                (getattr(frame, limit), name, depth, limit)
+                for depth, frame in enumerate(talk.frames)
+                for limit in ("flow_limit", "state_limit")
+            ]
+            times.append((talk.deadline, name, len(talk.frames) - 1, "deadline"))
+            found += [late for late in times if late[0] is not None and late[0] <= self.now]
+        late = [one for one in found if date is None or date >= one[0]]
+        return min(late, key=lambda one: one[0], default=None)
 
-    def _put_off(self, name: str) -> None:
+    def _put_off(self, name: str, depth: int, limit: str) -> None:
         talk = self.talks[name]
         if talk.tries == len(RETRIES):
             del self.talks[name]
             return
-        talk.deadline = self.now + RETRIES[talk.tries]
+        setattr(talk if limit == "deadline" else talk.frames[depth], limit, self.now + RETRIES[talk.tries])
         talk.tries += 1
+        talk.remind = None
+
+    def _remind(self) -> None:
+        """Only a sweep reminds; nothing of it moves the deadline, but a handler that goes somewhere."""
+        while True:
+            due = [(t.remind, n) for n, t in self.talks.items() if t.remind is not None and t.remind <= self.now]
+            if not due:
+                return
+            name = min(due, key=lambda one: one[0])[1]
+            talk = self.talks[name]
+            talk.remind = None
+            before = copy.deepcopy(self.talks)
+            try:
+                done = self._offer("reminder", name)
+            except Fails:
+                self.talks = before
+                continue
+            if done == "moved":
+                continue
+            talk = self.talks[name]
+            talk.deadline, talk.remind, talk.tries = before[name].deadline, None, 0
+            if done is None:
+                flows = [(times.remind, f.flow) for f in reversed(talk.frames) for times in self.times(f)]
+                self.said.append(next(flow for remind, flow in flows if remind != "inherit"))
 
     def _set(self, flow: str, state: str, n: int | None) -> None:
         found = self.locate(flow)
@@ -115,9 +152,9 @@ class Model(Steps):
 
     # -- who is asked ------------------------------------------------------------------------------
 
-    def _offer(self, event: str, within: str | None = None) -> str | None:
+    def _offer(self, event: str, within: str | None = None, depth: int | None = None) -> str | None:
         """`moved`, `stayed` or `refused`; `None` if nobody takes it."""
-        for asked in list(self._asked(event, within)):
+        for asked in list(self._asked(event, within, depth)):
             before = copy.deepcopy(self.talks)
             try:
                 done = self.run(asked)
@@ -133,14 +170,15 @@ class Model(Steps):
                 return done
         return None
 
-    def _asked(self, event: str, within: str | None) -> Iterator[Candidate]:
+    def _asked(self, event: str, within: str | None, only: int | None) -> Iterator[Candidate]:
         for name, talk in reversed(self.talks.items()):
             if not talk.active or within not in (None, name):
                 continue
-            top = len(talk.frames) - 1
+            top = len(talk.frames) - 1 if only is None else only
             for depth in range(top, -1, -1):
                 spec = self.world[talk.frames[depth].flow]
-                exact = [h for h in spec.handlers if depth == top and talk.frames[depth].state in h.states]
+                state = talk.frames[depth].state
+                exact = [h for h in spec.handlers if depth == top and state and state in h.states]
                 others = [h for h in spec.handlers if "ANY" in h.states and h not in exact]
                 for handler in [*exact, *others]:
                     if handler.on == event:

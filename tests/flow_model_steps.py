@@ -3,7 +3,7 @@
 from typing import Any
 
 import attrs
-from random_flows import FAILURES, FlowSpec, HandlerSpec
+from random_flows import FAILURES, FlowSpec, HandlerSpec, TimesSpec
 
 DAY = 86400.0
 
@@ -22,12 +22,15 @@ class Frame:
     state: str | None
     data: dict[str, Any]
     history: tuple[str, ...] = ()
+    flow_limit: float | None = None
+    state_limit: float | None = None
 
 
 @attrs.define
 class Conversation:
     frames: list[Frame]
     deadline: float | None = None
+    remind: float | None = None
     tries: int = 0
 
     @property
@@ -94,6 +97,7 @@ class Steps:
         self.talks.pop(asked.name, None)
         other = self.talks.get(flow)
         if other is not None and other.active:
+            self.oust_others(flow)
             self.talks[flow] = self.talks.pop(flow)
             self.goto(flow, 0, state, n)
         else:
@@ -102,10 +106,23 @@ class Steps:
     def open(self, flow: str, state: str, n: int | None) -> None:
         draft = self.talks.pop(flow, None)
         data = {"n": n} if n is not None else draft.frames[0].data if draft else {}
-        if self.world[flow].exclusive:
-            self.talks = {name: talk for name, talk in self.talks.items() if not talk.active}
-        self.talks[flow] = Conversation([Frame(flow, state, data)])
+        self.oust_others(flow)
+        self.talks[flow] = Conversation([self.frame(flow, state, data)])
         self.restart(flow)
+
+    def oust_others(self, flow: str) -> None:
+        if self.world[flow].exclusive:
+            self.talks = {n: talk for n, talk in self.talks.items() if n == flow or not talk.active}
+
+    def frame(self, flow: str, state: str | None, data: dict[str, Any]) -> Frame:
+        """One that is entered now."""
+        return Frame(flow, state, data, (), self.limit(flow), self.limit(flow, state))
+
+    def limit(self, flow: str, state: str | None = None) -> float | None:
+        """When a flow, or a state of it, that is entered now has lasted too long."""
+        spec = self.world[flow]
+        max_age = spec.times.max_age if state is None else spec.times_in(state).max_age
+        return None if max_age is None else self.now + max_age
 
     def goto(self, name: str, depth: int, state: str, n: int | None, history: Any = None) -> None:
         self.cut(name, depth + 1)
@@ -115,6 +132,7 @@ class Steps:
         elif frame.state is not None and frame.state != state:
             frame.history = (*frame.history, frame.state)[-16:]
         frame.state = state
+        frame.state_limit = self.limit(frame.flow, state)
         frame.data = frame.data if n is None else {"n": n}
         self.restart(name)
 
@@ -138,11 +156,13 @@ class Steps:
             raise Fails
         if not stands:
             draft = self.talks.pop(asked.name, None)
-            waiting = draft.frames[0] if draft else Frame(asked.flow.name, None, {})
+            self.oust_others(asked.name)
+            data = draft.frames[0].data if draft else {}
+            waiting = Frame(asked.name, None, data, (), self.limit(asked.name))
             self.talks[asked.name] = Conversation([waiting])
         self.cut(asked.name, asked.depth + 1)
         initial = self.world[flow].states[0]
-        self.talks[asked.name].frames.append(Frame(flow, initial, {} if n is None else {"n": n}))
+        self.talks[asked.name].frames.append(self.frame(flow, initial, {} if n is None else {"n": n}))
         self.restart(asked.name)
 
     def _end(self, asked: Candidate) -> None:
@@ -160,9 +180,16 @@ class Steps:
             del self.talks[name]
 
     def restart(self, name: str) -> None:
-        """Starts the idle deadline anew: that of the running flow, else of its caller, else a day."""
+        """Starts the idle times anew: those of the running state, its flow, else of the caller, else a day."""
         talk = self.talks[name]
         talk.tries = 0
-        ttls = [self.world[frame.flow].ttl for frame in reversed(talk.frames)]
-        ttl = next((ttl for ttl in ttls if ttl != "inherit"), DAY)
+        declared = [times for frame in reversed(talk.frames) for times in self.times(frame)]
+        ttl = next((times.ttl for times in declared if times.ttl != "inherit"), DAY)
+        remind = next((times.remind for times in declared if times.remind != "inherit"), None)
         talk.deadline = None if ttl is None or not talk.active else self.now + ttl
+        talk.remind = None if remind is None or not talk.active else self.now + remind
+
+    def times(self, frame: Frame) -> tuple[TimesSpec, TimesSpec]:
+        """What the state and the flow of a frame declare."""
+        spec = self.world[frame.flow]
+        return spec.times_in(frame.state), spec.times

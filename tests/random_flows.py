@@ -6,12 +6,14 @@ from typing import Any
 import attrs
 from hypothesis import strategies as st
 
-from fsmkit.events import Crashed, Returned, Timeout
+from chat_events import Said
+
+from fsmkit.events import Crashed, Reminder, Returned, Timeout
 from fsmkit.flow import Flow
 from fsmkit.states import ANY, END, INHERIT
 
 WORDS = ("a", "b", "c")
-INTERNAL = {"timeout": Timeout, "returned": Returned, "crashed": Crashed}
+INTERNAL = {"timeout": Timeout, "reminder": Reminder, "returned": Returned, "crashed": Crashed}
 FAILURES = ("raise", "garbage", "unknown")
 
 
@@ -73,14 +75,39 @@ class HandlerSpec:
 
 
 @attrs.frozen
+class TimesSpec:
+    """Times of a flow or a state; `ttl` and `remind` are a number, `None` or `"inherit"`."""
+
+    ttl: int | str | None = "inherit"
+    max_age: int | None = None
+    remind: int | str | None = "inherit"
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """As a `Flow` or a `State` takes them."""
+        ttl, remind = (INHERIT if time == "inherit" else time for time in (self.ttl, self.remind))
+        return {"ttl": ttl, "max_age": self.max_age, "remind_after": remind}
+
+
+@attrs.frozen
 class FlowSpec:
-    """A flow; `ttl` is a number, `None` or `"inherit"`."""
+    """A flow, with its own times and those of its states."""
 
     name: str
     states: tuple[str, ...]
-    ttl: int | str | None
+    times: TimesSpec
     exclusive: bool
     handlers: tuple[HandlerSpec, ...]
+    state_times: tuple[TimesSpec, ...] = ()
+
+    @property
+    def reminds(self) -> bool:
+        """Whether it says when to remind."""
+        return any(isinstance(times.remind, int) for times in (self.times, *self.state_times))
+
+    def times_in(self, state: str | None) -> TimesSpec:
+        """What a state declares, nothing where there is none."""
+        return self.state_times[self.states.index(state)] if state is not None else TimesSpec()
 
 
 @attrs.frozen
@@ -90,6 +117,7 @@ class Op:
     kind: str
     word: str = ""
     ident: int = 0
+    ago: int | None = None
     seconds: int = 0
     flow: str = ""
     state: str = ""
@@ -97,6 +125,12 @@ class Op:
 
 
 numbers = st.none() | st.integers(0, 9)
+times = st.builds(
+    TimesSpec,
+    st.sampled_from(["inherit", "inherit", None, 30, 100]),
+    st.sampled_from([None, None, None, 45, 150]),
+    st.sampled_from(["inherit", "inherit", None, 12, 25]),
+)
 
 
 @st.composite
@@ -123,8 +157,9 @@ def _flow(draw: Any, name: str, states: dict[str, Any], places: list[tuple[str, 
     made = draw(st.lists(handlers, min_size=4, max_size=12))
     targets = [f"{flow}/{state}" for flow, state in places] + list(states) + ["END"]
     declared = [attrs.evolve(spec, to=draw(_to(spec.act.target(name), targets))) for spec in made]
-    ttl = draw(st.sampled_from(["inherit", "inherit", None, 30, 100]))
-    return FlowSpec(name, states[name], ttl, draw(st.sampled_from([False, False, True])), tuple(declared))
+    exclusive = draw(st.sampled_from([False, False, True]))
+    of_states = tuple(draw(st.just(TimesSpec()) | times) for _ in states[name])
+    return FlowSpec(name, states[name], draw(times), exclusive, tuple(declared), of_states)
 
 
 def _acts(places: list[tuple[str, str]]) -> st.SearchStrategy[Act]:
@@ -151,9 +186,10 @@ def ops(draw: Any, world: tuple[FlowSpec, ...]) -> Op:
     """One thing that happens."""
     kind = draw(st.sampled_from([*["say"] * 9, "advance", "advance", "sweep", "restart", "set", "reset"]))
     if kind == "say":
-        return Op(kind, word=draw(st.sampled_from(WORDS)), ident=draw(st.integers(0, 99)))
+        ago = draw(st.sampled_from([None, None, None, 0, 10, 60]))
+        return Op(kind, word=draw(st.sampled_from(WORDS)), ident=draw(st.integers(0, 99)), ago=ago)
     if kind == "advance":
-        return Op(kind, seconds=draw(st.sampled_from([1, 29, 30, 100, 200])))
+        return Op(kind, seconds=draw(st.sampled_from([1, 12, 13, 29, 30, 45, 100, 200])))
     if kind in ("sweep", "restart"):
         return Op(kind)
     flow = draw(st.sampled_from(world))
@@ -164,9 +200,10 @@ def build(world: tuple[FlowSpec, ...], called: Callable[[FlowSpec, HandlerSpec],
     """The flows that are described; `called` is told of each call of a handler."""
     flows = []
     for spec in world:
-        flow = Flow(spec.name, ttl=INHERIT if spec.ttl == "inherit" else spec.ttl, exclusive=spec.exclusive)
+        reminder = f"{spec.name} reminds" if spec.reminds else None
+        flow = Flow(spec.name, **spec.times.options, exclusive=spec.exclusive, reminder=reminder)
         for state in spec.states:
-            flow.state(state)
+            flow.state(state, **spec.times_in(state).options)
         for handler in spec.handlers:
             _register(flow, spec, handler, called)
         flows.append(flow)
@@ -176,8 +213,8 @@ def build(world: tuple[FlowSpec, ...], called: Callable[[FlowSpec, HandlerSpec],
 def _register(flow: Flow[Any], spec: FlowSpec, handler: HandlerSpec, called: Any) -> None:
     names = {"ANY": ANY, "END": END}
     own = f"{spec.name}/"
-    on = INTERNAL.get(handler.on, str)
-    when = None if handler.on in INTERNAL else lambda event: event == handler.on
+    on = INTERNAL.get(handler.on, Said)
+    when = None if handler.on in INTERNAL else lambda event: event.text == handler.on
     to = None if handler.to is None else [names.get(item, item.removeprefix(own)) for item in handler.to]
 
     @flow.defstate(*(names.get(state, state) for state in handler.states), on=on, when=when, to=to)

@@ -13,8 +13,8 @@ import fsmkit.errors
 ROOT = Path(fsmkit.__file__).parent
 
 FLOORS = {
-    0: """access annotations context diagram edges effects errors events flow graph handlers interpreter keys
-        matching model moves places results scope source states survey table targets upgrade wishes written""",
+    0: """access annotations context deadlines diagram edges effects errors events flow graph handlers interpreter keys
+        matching model moves places results scope source states survey table targets times upgrade wishes written""",
     1: "clock codec datatypes differences jobs sameness stores",
     2: "commit defaults engine inbox migration outbox outcome process remote rewrite statejobs sweeper turn",
     3: "__init__ __main__ cli playground telegram testing",
@@ -23,7 +23,7 @@ FLOORS = {
 
 FLOOR_OF = {name: floor for floor, names in FLOORS.items() for name in names.split()}
 
-PUBLIC = """Flow State StatesGroup ANY END Key KeyBy Context Event Timeout Done Failed Crashed DeliveryFailed
+PUBLIC = """Flow State StatesGroup ANY END Key KeyBy Context Event Timeout Reminder Done Failed Crashed DeliveryFailed
     Returned Reply Button Engine Outcome transition stay back call end pass_ error Result To Stay End
     FsmkitError __version__"""
 """The names that the module `fsmkit` has, beside the children of `FsmkitError`."""

@@ -6,10 +6,11 @@ from typing import Any
 import attrs
 import pytest
 from bench import KEY, START
+from chat_events import said
 from flow_model import Model
 from hypothesis import Phase, event, find, given, settings
 from hypothesis import strategies as st
-from random_flows import FAILURES, INTERNAL, FlowSpec, HandlerSpec, Op, build, ops, worlds
+from random_flows import FAILURES, INTERNAL, FlowSpec, HandlerSpec, Op, TimesSpec, build, ops, worlds
 
 from fsmkit.codec import decode_row, encode_row
 from fsmkit.engine import Engine
@@ -30,12 +31,15 @@ class Run:
         self.clock = ManualClock(START)
         self.store = MemoryStore(self.clock)
         self.called: list[tuple[FlowSpec, HandlerSpec]] = []
+        self.said: list[str] = []
         self.start()
 
     def start(self) -> None:
         """The program as after a restart: other flows and another engine, the same store."""
         flows = build(self.world, lambda *call: self.called.append(call))
-        self.engine = Engine(*flows, store=self.store, clock=self.clock, dedupe_for=10**9)
+        self.engine = Engine(
+            *flows, store=self.store, clock=self.clock, dedupe_for=10**9, deliver=self._deliver
+        )
         self.engine.on_error = lambda *_: None
 
     async def happen(self, op: Op) -> None:
@@ -51,10 +55,14 @@ class Run:
         _check_edges(_row(before), _row(after), op, self.called, self.world)
         event(f"{op.kind}: {expected}")
 
+    def _deliver(self, _key: Any, effect: Any) -> None:
+        self.said.append(effect.text)
+
     async def _do(self, op: Op) -> str:
         if op.kind == "say":
             try:
-                return (await self.engine.send(KEY, op.word, id=op.ident)).kind
+                date = None if op.ago is None else self.clock.now() - op.ago
+                return (await self.engine.send(KEY, said(op.word, date=date), id=op.ident)).kind
             except (RuntimeError, InvalidResult, UnknownState):
                 return "raised"
         if op.kind == "advance":
@@ -72,9 +80,10 @@ class Run:
     async def _compare(self, blob: bytes | None) -> None:
         row = _row(blob)
         assert _shown(row, self.engine) == [
-            (name, [attrs.astuple(frame) for frame in talk.frames], talk.deadline)
+            (name, [attrs.astuple(frame) for frame in talk.frames], talk.deadline, talk.remind, talk.tries)
             for name, talk in self.model.talks.items()
         ]
+        assert self.said == [f"{flow} reminds" for flow in self.model.said]
         for flow in self.model.world:
             found = self.model.locate(flow)
             frame = None if found is None else self.model.talks[found[0]].frames[found[1]]
@@ -95,8 +104,14 @@ def _shown(row: Row, engine: Engine) -> list[Any]:
         return engine.table_of(frame.flow).codec.decode(frame.data)
 
     return [
-        (name, [(f.flow, f.state, data(f), f.history) for f in snapshot.frames], snapshot.deadline)
-        for name, snapshot in row.snapshots.items()
+        (
+            name,
+            [(f.flow, f.state, data(f), f.history, f.flow_limit, f.state_limit) for f in each.frames],
+            each.deadline,
+            each.remind,
+            each.tries,
+        )
+        for name, each in row.snapshots.items()
     ]
 
 
@@ -170,7 +185,7 @@ def test_random_flows_have_handlers_for_every_event(on: str) -> None:
 
 def test_the_comparison_notices_a_difference() -> None:
     async def play() -> None:
-        run = Run((FlowSpec("f0", ("s0",), None, False, ()),))
+        run = Run((FlowSpec("f0", ("s0",), TimesSpec(), False, (), (TimesSpec(),)),))
         run.model.happen(Op("set", flow="f0", state="s0", n=1))
         with pytest.raises(AssertionError):
             await run._compare(await run.store.peek(KEY))

@@ -6,6 +6,7 @@ from math import inf
 import attrs
 
 from fsmkit.codec import decode_row
+from fsmkit.deadlines import timeout_at
 from fsmkit.errors import StoreCorrupt
 from fsmkit.keys import Key
 from fsmkit.model import Row, Snapshot
@@ -129,12 +130,13 @@ def _of(stored: StoredRow, now: float, remembered: float) -> Iterator[Live]:
 
 def _conversation(bare: Live, snapshot: Snapshot, now: float) -> Live:
     *callers, runs = snapshot.frames
-    late = snapshot.deadline is not None and snapshot.deadline + OVERDUE_SECONDS < now
+    deadline = timeout_at(snapshot)
+    late = deadline is not None and deadline + OVERDUE_SECONDS < now
     return attrs.evolve(
         bare,
         flow=runs.flow,
         state=runs.state,
         called_by=tuple((frame.flow, frame.state) for frame in reversed(callers)),
-        deadline=snapshot.deadline,
+        deadline=deadline,
         stuck=("deadline", *bare.stuck) if late else bare.stuck,
     )
