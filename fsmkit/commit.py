@@ -114,7 +114,7 @@ def change_of(
     if len(blob) > limits.max_row_bytes:
         raise RowTooLarge(str(key), len(blob), limits.max_row_bytes)
     index = tuple([_index(snapshot) for snapshot in row.snapshots.values()])
-    return row, Change(blob, _wake(row), index, outbox, folded)
+    return row, Change(blob, wake_of(row), index, outbox, folded)
 
 
 def _index(snapshot: Snapshot) -> Index:
@@ -142,7 +142,7 @@ def _mail(effect: Emit, events: EventCodec, turn: Turn, serial: int) -> Mail:
     return Mail(str(key), name, body, f"{turn.key}#{turn.new_run()}.{serial}", due)
 
 
-def _wake(row: Row) -> float | None:
+def wake_of(row: Row) -> float | None:
     """When the row has to be looked at again: a time of a conversation, a letter, the end of its memory."""
     if not row.later and len(row.snapshots) == 1:
         return wake_at(next(iter(row.snapshots.values())))

@@ -41,6 +41,12 @@ def timeout_at(snapshot: Snapshot) -> float | None:
     return at
 
 
+def times_of(snapshot: Snapshot) -> list[float]:
+    """When timeouts and the reminder of a conversation are due."""
+    limits = [limit for frame in snapshot.frames for limit in (frame.flow_limit, frame.state_limit)]
+    return [at for at in (snapshot.deadline, snapshot.remind, *limits) if at is not None]
+
+
 def wake_at(snapshot: Snapshot) -> float | None:
     """When something of a conversation is due next: a timeout or a reminder."""
     at, remind = timeout_at(snapshot), snapshot.remind

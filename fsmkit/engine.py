@@ -28,7 +28,7 @@ from fsmkit.statejobs import StateJobs
 from fsmkit.states import State
 from fsmkit.stores import Store
 from fsmkit.stores.memory import MemoryStore
-from fsmkit.sweeper import Sweeper
+from fsmkit.sweeper import Lookout, Sweeper
 from fsmkit.table import Flows, FlowTable
 from fsmkit.turn import Turn, current_turn
 
@@ -40,7 +40,7 @@ OPTIMISTIC_TRIES = 6
 DEDUPE_DURABLE = 25 * 3600.0
 """Seconds; Telegram keeps updates for 24 hours (https://core.telegram.org/bots/api#getting-updates)."""
 DEDUPE_MEMORY = 600.0
-SWEEP_LIMIT = 100
+PATIENCE = 300.0
 DRAIN_SECONDS = 5.0
 
 
@@ -106,13 +106,14 @@ class Engine:
         """Makes PTB's context where no update is at hand."""
         self.busy: Callable[[], bool] = bool
         """Whether updates wait that go before timeouts."""
+        self.patience = PATIENCE
+        """For how many seconds timeouts let them go first, at most."""
         self._own_store = store is None
         self.events = EventCodec(
             classes_in(h.matcher for t in self.flows.tables.values() for h in t.flow.handlers)
         )
         self._outbox = Outbox(self.store, deliver, self._post, self._refused, self.clock)
         self._jobs = StateJobs(self)
-        self._sweeper = Sweeper(self.sweep, self.clock, busy=lambda: self.busy())
         exclusive = isolation == "lease"
         self._processor = Processor(
             self,
@@ -126,6 +127,10 @@ class Engine:
             tries=LEASE_TRIES if exclusive else OPTIMISTIC_TRIES,
             report=self.report,
             telegram_for=lambda key: self.telegram_for(key),
+        )
+        self._lookout = Lookout(self._due, self._processor, self.report, self.clock)
+        self._sweeper = Sweeper(
+            self._lookout.begin, self.clock, busy=lambda: self.busy(), patience=lambda: self.patience
         )
 
     # -- events ------------------------------------------------------------------------------------
@@ -214,26 +219,14 @@ class Engine:
         return Outcome("passed")
 
     async def sweep(self) -> int:
-        """Fires the timeouts and letters that are due now; the number of keys looked at.
+        """Fires the timeouts, reminders and letters that are due now; the number of keys looked at.
 
         A timeout handler that raises is called again later; see `on_error`.
         """
-        looked: set[Key] = set()
-        while True:
-            limit = len(looked) + SWEEP_LIMIT  # some may be due still: a row that cannot be handled stays so
-            keys = await self.store.due(self.bot, list(self.flows.tables), self.clock.now(), limit)
-            for key in keys:
-                if key not in looked:
-                    looked.add(key)
-                    await self._look(key)
-            if len(keys) < limit:
-                return len(looked)
+        return await self._lookout.sweep()
 
-    async def _look(self, key: Key) -> None:
-        try:
-            await self._processor.look(key)
-        except Exception as error:  # one row that cannot be handled must not hold up the others
-            await self.report(key, None, error)
+    async def _due(self, limit: int) -> list[Key]:
+        return await self.store.due(self.bot, list(self.flows.tables), self.clock.now(), limit)
 
     # -- by hand -----------------------------------------------------------------------------------
 
@@ -274,6 +267,7 @@ class Engine:
     async def stop(self) -> None:
         """Ends the sweeper, the jobs and, after five seconds at most, deliveries that wait."""
         await self._sweeper.stop()
+        await self._lookout.stop()
         await self._jobs.stop()
         await self._outbox.drain(DRAIN_SECONDS)
 

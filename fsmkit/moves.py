@@ -153,9 +153,7 @@ class Moves:
         old = self.snapshots.pop(caller.name, None)
         self.oust_others(caller)
         data_of = old.frames[0].data if old else initial_data(caller)
-        waiting = Frame(
-            caller.name, caller.version, None, data_of, flow_limit=self._limit(caller.times)
-        )
+        waiting = Frame(caller.name, caller.version, None, data_of, flow_limit=self._limit(caller.times))
         self.snapshots[caller.name] = Snapshot((waiting,), self.run, 0, None, old.address if old else None)
         self.call(caller.name, 0, table, data)
 

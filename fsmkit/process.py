@@ -13,11 +13,17 @@ from msgspec import Struct, structs
 from fsmkit.access import frame_of
 from fsmkit.clock import Clock
 from fsmkit.codec import EventCodec, decode_row
-from fsmkit.commit import Limits, change_of, settle
+from fsmkit.commit import Limits, change_of, settle, wake_of
 from fsmkit.deadlines import Overdue, event_of, overdue, put_off, reminding, spent, with_snapshot
 from fsmkit.defaults import expire, refuse, remind, say_otherwise
 from fsmkit.effects import Effect, Send
-from fsmkit.errors import LeaseLost, StoreUnavailable
+from fsmkit.errors import (
+    LeaseLost,
+    OrphanedConversation,
+    StoreCorrupt,
+    StoredByNewerVersion,
+    StoreUnavailable,
+)
 from fsmkit.events import ChatEvent, Reminder, Timeout
 from fsmkit.keys import Key
 from fsmkit.model import Row
@@ -149,8 +155,12 @@ class Processor:
         await self._outbox.run(key, claim.take())
         return turn.row
 
-    async def look(self, key: Key) -> None:
-        """Does what is due for a key: timeouts, letters, forgetting."""
+    async def look(self, key: Key) -> bool:
+        """Does what is due for a key: timeouts, reminders, letters, forgetting.
+
+        Returns:
+            Whether nothing is left due, as are the timeouts of flows that do not run here.
+        """
         claim = Claim()
         try:
             async with self._store.lease(key) as lease:
@@ -162,14 +172,24 @@ class Processor:
                     later = tuple(mail for mail in turn.row.later if mail.due > turn.now)
                     turn.row = structs.replace(turn.row, later=later)
                 await self._commit(claim, lease, turn, None)
-        except LeaseLost:
-            _log.info("%s is looked after by another process", key)
-        except StoreUnavailable:
+            return not _is_due(turn)
+        except (LeaseLost, StoreUnavailable):
             raise
         except Exception as error:  # a row that does not fit must not keep others from their timeouts
             await self._report(key, None, error)
+            return False
         finally:
             await self._outbox.run(key, claim.take())
+
+    async def stirs(self, key: Key) -> bool:
+        """Whether something is due for a key that can be done here, found without a lease."""
+        try:
+            row = await self.peek(key)
+        except (OrphanedConversation, StoreCorrupt, StoredByNewerVersion):
+            return False
+        now, known = self._clock.now(), self._flows.tables
+        letters = any(mail.due <= now for mail in row.later)
+        return letters or overdue(row, known, now) is not None or reminding(row, known, now) is not None
 
     async def peek(self, key: Key) -> Row:
         """The row of a key as last committed, in the versions that run here."""
@@ -270,7 +290,7 @@ class Processor:
         work: Callable[[], Awaitable[None]],
         failed: Callable[[], None],
     ) -> None:
-        """Does the work of a turn of its own and commits it, under the lease of the turn that goes on after it."""
+        """Does the work of a turn of its own and commits it, under the lease of the one that goes on after it."""
         token = current_turn.set(own)
         try:
             await work()
@@ -324,6 +344,11 @@ async def _handle(turn: Turn, arrival: Arrival) -> bool:
         if await turn.offer(event, within=within, only=arrival.only, entries=arrival.entries) is not None:
             return True
     return arrival.otherwise and chat and event.is_new_message and await say_otherwise(turn)
+
+
+def _is_due(turn: Turn) -> bool:
+    at = wake_of(turn.row)
+    return bool(turn.row.snapshots) and at is not None and at <= turn.now
 
 
 def _row(blob: bytes | None) -> Row:

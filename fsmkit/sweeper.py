@@ -1,12 +1,115 @@
-"""The sweeper: looks again and again for deadlines that have come, as long as the engine runs."""
+"""The sweeper: looks again and again for what has come due, as long as the engine runs.
+
+`Lookout` finds the keys and has them looked at, `Sweeper` says when.
+"""
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Protocol
 
 from fsmkit.clock import Clock
+from fsmkit.errors import LeaseLost
+from fsmkit.keys import Key
 
 _log = logging.getLogger("fsmkit")
+
+AT_ONCE = 16
+"""Keys that are looked at at the same time: one whose handler is slow must not hold up the others."""
+FETCHED = 100
+"""Keys that are asked of the store first; twice as many each time that there are more."""
+LEFT_ALONE = 60.0
+"""Seconds for which a row that stays due is only read, not leased: nobody here can do anything about it."""
+
+
+class Looks(Protocol):
+    """What does the work for one key (`fsmkit.process.Processor`)."""
+
+    async def look(self, key: Key) -> bool:
+        """Does what is due for a key; whether nothing is left due."""
+        ...
+
+    async def stirs(self, key: Key) -> bool:
+        """Whether something is due for a key that can be done here, found without a lease."""
+        ...
+
+
+class Lookout:
+    """Has the keys looked at for which something is due, several at once, and none twice at the same time.
+
+    Args:
+        due: Asks the store for keys, so many at most.
+        processor: Does the work for one.
+        report: Told of what failed where nobody awaits it.
+        clock: Where the time comes from.
+    """
+
+    def __init__(
+        self,
+        due: Callable[[int], Awaitable[list[Key]]],
+        processor: Looks,
+        report: Callable[[Key, None, Exception], Awaitable[None]],
+        clock: Clock,
+    ) -> None:
+        self._due = due
+        self._processor = processor
+        self._report = report
+        self._clock = clock
+        self._looking: dict[Key, asyncio.Task[None]] = {}
+        self._slots: asyncio.Semaphore
+        self._left_alone: dict[Key, float] = {}
+
+    async def sweep(self) -> int:
+        """Looks at all keys for which something is due now; how many there were."""
+        tasks = await self.begin()
+        await asyncio.gather(*tasks)
+        return len(tasks)
+
+    async def begin(self) -> "list[asyncio.Task[None]]":
+        """Begins to look at them, without waiting for the end."""
+        now = self._clock.now()
+        self._left_alone = {key: until for key, until in self._left_alone.items() if until > now}
+        if not self._looking:
+            self._slots = asyncio.Semaphore(AT_ONCE)  # of the loop that runs now
+        limit = len(self._looking) + FETCHED
+        while len(keys := await self._due(limit)) == limit:
+            limit *= 2
+        return [self._task(key) for key in keys]
+
+    async def stop(self) -> None:
+        """Gives up what is being looked at, and waits for it."""
+        tasks = list(self._looking.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _task(self, key: Key) -> "asyncio.Task[None]":
+        task = self._looking.get(key)
+        if task is None:
+            work = self._look(key)
+            task = self._looking[key] = asyncio.get_running_loop().create_task(
+                work, name=f"fsmkit look {key}"
+            )
+            task.add_done_callback(partial(self._looked, key))
+        return task
+
+    def _looked(self, key: Key, task: "asyncio.Task[None]") -> None:
+        del self._looking[key]
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("looking at %s failed", key, exc_info=error)
+
+    async def _look(self, key: Key) -> None:
+        async with self._slots:
+            try:
+                if key in self._left_alone and not await self._processor.stirs(key):
+                    return
+                if not await self._processor.look(key):
+                    self._left_alone[key] = self._clock.now() + LEFT_ALONE
+            except LeaseLost:
+                _log.info("%s is looked after by another process", key)
+            except Exception as error:  # one row that cannot be handled must not hold up the others
+                await self._report(key, None, error)
 
 
 class Sweeper:
@@ -18,6 +121,7 @@ class Sweeper:
         every: Seconds between two sweeps.
         first: Seconds until the first one: after a restart, updates that waited meanwhile go first.
         busy: Whether updates wait that should go first (after a restart they may be older than a deadline).
+        patience: For how many seconds it lets them, at most: a bot that is always busy has timeouts too.
     """
 
     def __init__(
@@ -28,12 +132,14 @@ class Sweeper:
         every: float = 1.0,
         first: float = 3.0,
         busy: Callable[[], bool],
+        patience: Callable[[], float],
     ) -> None:
         self._sweep = sweep
         self._clock = clock
         self._every = every
         self._first = first
         self._busy = busy
+        self._patience = patience
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -55,11 +161,14 @@ class Sweeper:
             await asyncio.gather(task, return_exceptions=True)
 
     async def _run(self, at: float) -> None:
+        last = self._clock.now()
         while True:
             await self._clock.sleep(max(0.0, at - self._clock.now()))
-            at = self._clock.now() + self._every
-            if self._busy():
+            now = self._clock.now()
+            at = now + self._every
+            if self._busy() and now - last < self._patience():
                 continue
+            last = now
             try:
                 await self._sweep()
             except Exception:

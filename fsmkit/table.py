@@ -244,7 +244,7 @@ def _rules(flow: Flow[Any], state: State, flows: Times) -> Rules:
 
 def _times(flow: Flow[Any]) -> Times:
     times = times_of(flow, f"flow {flow.name!r}", flow.place)
-    timed = [flow, *flow.states.values()]
+    timed: list[Flow[Any] | State] = [flow, *flow.states.values()]
     if flow.reminder is not None and all(each.remind_after in (INHERIT, None) for each in timed):
         raise flow.error("it has a reminder, and no time for it", "Add remind_after=")
     return times

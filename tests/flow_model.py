@@ -102,7 +102,9 @@ class Model(Steps):
     def _remind(self) -> None:
         """Only a sweep reminds; nothing of it moves the deadline, but a handler that goes somewhere."""
         while True:
-            due = [(t.remind, n) for n, t in self.talks.items() if t.remind is not None and t.remind <= self.now]
+            due = [
+                (t.remind, n) for n, t in self.talks.items() if t.remind is not None and t.remind <= self.now
+            ]
             if not due:
                 return
             name = min(due, key=lambda one: one[0])[1]

@@ -4,9 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 import attrs
-from hypothesis import strategies as st
-
 from chat_events import Said
+from hypothesis import strategies as st
 
 from fsmkit.events import Crashed, Reminder, Returned, Timeout
 from fsmkit.flow import Flow

@@ -3,12 +3,14 @@
 import asyncio
 import time
 from collections.abc import Callable, Coroutine
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from fsmkit.cli.chat.mishaps import describe
 from fsmkit.cli.chat.screen import Screen
 from fsmkit.cli.storing import tried
 from fsmkit.codec import decode_row
+from fsmkit.deadlines import times_of
 from fsmkit.engine import Engine
 from fsmkit.flow import Flow
 from fsmkit.keys import Key
@@ -126,7 +128,7 @@ class Session:
     def _build(self, flows: Flows) -> "tuple[AnyApplication, Engine]":
         app = self.offline.builder().build()
         engine = attach(app, *flows, store=self.store, clock=self.clock)
-        engine.busy = _always  # deadlines fire when the clock is moved, never beside it
+        engine.busy, engine.patience = _always, inf  # deadlines fire when the clock is moved, never beside it
         app.add_error_handler(self._failed)
         return app, engine
 
@@ -178,11 +180,12 @@ class Session:
         return sum([stored.outbox async for stored in rows if stored.key == self.key])
 
     async def _next_due(self, end: float) -> float | None:
-        """The next time at which a timeout or a letter is due, `None` if there is none until `end`."""
+        """The next time at which something is due, `None` if nothing is until `end`."""
         times: list[float] = []
         async for stored in self.store.scan(bot=self.engine.bot):
-            times += [index.deadline for index in stored.index if index.deadline is not None]
-            times += [mail.due for mail in decode_row(stored.row).later]
+            row = decode_row(stored.row)
+            times += [at for snapshot in row.snapshots.values() for at in times_of(snapshot)]
+            times += [mail.due for mail in row.later]
         return min((at for at in times if self.clock.now() < at <= end), default=None)
 
     async def _rest(self) -> None:
