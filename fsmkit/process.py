@@ -290,7 +290,7 @@ class Processor:
         work: Callable[[], Awaitable[None]],
         failed: Callable[[], None],
     ) -> None:
-        """Does the work of a turn of its own and commits it, under the lease of the one that goes on after it."""
+        """Does a turn's own work and commits it, under the lease of the turn that goes on after it."""
         token = current_turn.set(own)
         try:
             await work()

@@ -411,7 +411,9 @@ current_turn: ContextVar[Turn | None] = ContextVar("fsmkit_turn", default=None)
 
 
 def _said(call: Due, said: Any) -> Say:
-    rules = call.table.rules[call.frame.state or ""]
+    rules = call.table.rules.get(call.frame.state or "")
+    if rules is None:  # the reminder of a flow that waits without a state
+        return Say(as_reply(said))
     buttons = rules.buttons if call.kind == "prompt" else ()
     if isinstance(said, Reply) and said.buttons:
         buttons = ()

@@ -88,6 +88,7 @@ def test_the_list_for_scripts(shop, fsmkit, time):
                 "last_event": "2027-01-15T08:00:00Z",
                 "idle": 100,
                 "deadline": "2027-01-15T10:00:00Z",
+                "reminder": None,
                 "overdue": False,
                 "waiting": 0,
                 "letters": 0,

@@ -19,11 +19,23 @@ def test_a_row_is_shown_as_json(shop, lines):
                 "state": "card",
                 "data": {},
                 "history": [],
+                "flow_limit": None,
+                "state_limit": None,
                 "draft": False,
                 "deadline": "2027-01-15T10:00:00Z",
+                "idle_deadline": "2027-01-15T10:00:00Z",
+                "reminder": None,
                 "timeouts_failed": 0,
                 "called_by": [
-                    {"flow": "shop", "version": 1, "state": "menu", "data": {"first": "a"}, "history": []}
+                    {
+                        "flow": "shop",
+                        "version": 1,
+                        "state": "menu",
+                        "data": {"first": "a"},
+                        "history": [],
+                        "flow_limit": None,
+                        "state_limit": None,
+                    }
                 ],
             }
         ],
@@ -94,3 +106,32 @@ def test_help_stands_beside_the_store_and_without_it(fsmkit):
     assert "Usage: fsmkit inspect STORE move [OPTIONS] KEY STATE" in " ".join(
         fsmkit("inspect", STORE, "move", "--help").output.replace("main", "fsmkit").split()
     )
+
+
+AGING = """
+visit = Flow("visit", ttl=7200, max_age=3600, remind_after=600, reminder="Still there?")
+visit.state("in", max_age=1800)
+
+@visit.defstate(None)
+def enter(event, ctx):
+    return ("transition", "in")
+"""
+
+
+def test_the_times_of_a_conversation_are_shown(write, seed, lines):
+    async def speak(engine):
+        await engine.send(ANN, said("a"), id=("tg", 1))
+
+    seed(write(AGING), speak)
+    [shown] = json.loads("\n".join(lines("inspect", STORE, "show", str(ANN))))["conversations"]
+    assert [
+        shown[name] for name in ("deadline", "idle_deadline", "reminder", "flow_limit", "state_limit")
+    ] == [
+        "2027-01-15T08:30:00Z",
+        "2027-01-15T10:00:00Z",
+        "2027-01-15T08:10:00Z",
+        "2027-01-15T09:00:00Z",
+        "2027-01-15T08:30:00Z",
+    ]
+    [listed] = json.loads("\n".join(lines("inspect", STORE, "--json")))["conversations"]
+    assert (listed["deadline"], listed["reminder"]) == ("2027-01-15T08:30:00Z", "2027-01-15T08:10:00Z")

@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from fsmkit.cli.chat.durations import spell_duration, spell_time
+from fsmkit.deadlines import timeout_at
 from fsmkit.model import Frame, Row, Snapshot
 
 
@@ -35,7 +36,10 @@ def stored_json(row: Row, undelivered: int, now: float) -> str:
 
 def _conversation(snapshot: Snapshot, now: float) -> dict[str, Any]:
     shown = _frame(snapshot.frames[-1])
-    shown["deadline"] = None if snapshot.deadline is None else _when(snapshot.deadline, now)
+    deadline = timeout_at(snapshot)
+    shown["deadline"] = None if deadline is None else _when(deadline, now)
+    if snapshot.remind is not None:
+        shown["reminder"] = _when(snapshot.remind, now)
     if len(snapshot.frames) > 1:
         shown["called by"] = [_frame(frame) for frame in reversed(snapshot.frames[:-1])]
     return shown

@@ -94,6 +94,7 @@ def _fields(one: Live, now: float) -> dict[str, Any]:
         "last_event": iso(one.last),
         "idle": None if one.last is None else int(now - one.last),
         "deadline": iso(one.deadline),
+        "reminder": iso(one.reminder),
         "overdue": one.deadline is not None and one.deadline <= now,
         "waiting": one.waiting,
         "letters": one.letters,

@@ -29,7 +29,8 @@ class Live:
         state: Its state, `None` for a draft.
         called_by: The flows that wait for it and their states, the innermost first.
         last: When the key's last event was handled, in seconds since 1970; `None` if that is not known.
-        deadline: When it times out, in seconds since 1970.
+        deadline: When it times out next, idle or not, in seconds since 1970.
+        reminder: When the person is reminded.
         waiting: How many effects of the key wait to be delivered.
         letters: How many events wait for their time.
         stuck: Why somebody should look: `deadline`, `effects`, `events`, `unreadable`.
@@ -41,6 +42,7 @@ class Live:
     called_by: tuple[Place, ...] = ()
     last: float | None = None
     deadline: float | None = None
+    reminder: float | None = None
     waiting: int = 0
     letters: int = 0
     stuck: tuple[str, ...] = ()
@@ -138,5 +140,6 @@ def _conversation(bare: Live, snapshot: Snapshot, now: float) -> Live:
         state=runs.state,
         called_by=tuple((frame.flow, frame.state) for frame in reversed(callers)),
         deadline=deadline,
+        reminder=snapshot.remind,
         stuck=("deadline", *bare.stuck) if late else bare.stuck,
     )

@@ -8,6 +8,7 @@ from fsmkit.cli.inspecting.live import last_event
 from fsmkit.cli.inspecting.times import iso
 from fsmkit.cli.refusal import NothingThere
 from fsmkit.codec import decode_row
+from fsmkit.deadlines import timeout_at
 from fsmkit.keys import Key
 from fsmkit.model import Frame, Mail, Row, Snapshot
 from fsmkit.stores import Store
@@ -51,7 +52,9 @@ def _conversation(snapshot: Snapshot) -> dict[str, Any]:
     return {
         **_frame(runs),
         "draft": not snapshot.active and not callers,
-        "deadline": iso(snapshot.deadline),
+        "deadline": iso(timeout_at(snapshot)),
+        "idle_deadline": iso(snapshot.deadline),
+        "reminder": iso(snapshot.remind),
         "timeouts_failed": snapshot.tries,
         "called_by": [_frame(frame) for frame in reversed(callers)],
     }
@@ -64,6 +67,8 @@ def _frame(frame: Frame) -> dict[str, Any]:
         "state": frame.state,
         "data": msgspec.json.decode(frame.data),
         "history": frame.history,
+        "flow_limit": iso(frame.flow_limit),
+        "state_limit": iso(frame.state_limit),
     }
 
 
