@@ -251,7 +251,7 @@ def _times(flow: Flow[Any]) -> Times:
 
 
 def _handles_reminders(flow: Flow[Any]) -> bool:
-    return any(Reminder.__name__ in (handler.matcher.kinds or ()) for handler in flow.handlers)
+    return any(handler.matcher.match(Reminder(0.0)) is not None for handler in flow.handlers)
 
 
 def _renamed(flow: Flow[Any]) -> dict[str, str]:

@@ -32,9 +32,8 @@ class Model(Steps):
         self.fired = False
         if op.kind == "say":
             return self._say(op.word, op.ident, None if op.ago is None else self.now - op.ago)
-        if op.kind == "advance":
-            self.now += op.seconds
-        elif op.kind == "sweep":
+        self.now += op.seconds
+        if op.kind in ("wait", "sweep"):
             self._fire_overdue()
             self._remind()
         elif op.kind == "set":

@@ -111,7 +111,7 @@ class FlowSpec:
 
 @attrs.frozen
 class Op:
-    """What happens: a word is said, time passes, the program restarts, somebody writes by hand."""
+    """What happens: a word is said, time passes (`wait`: and is noticed), a restart, a write by hand."""
 
     kind: str
     word: str = ""
@@ -183,11 +183,13 @@ def _to(target: str | None, targets: list[str]) -> st.SearchStrategy[tuple[str, 
 @st.composite
 def ops(draw: Any, world: tuple[FlowSpec, ...]) -> Op:
     """One thing that happens."""
-    kind = draw(st.sampled_from([*["say"] * 9, "advance", "advance", "sweep", "restart", "set", "reset"]))
+    kind = draw(
+        st.sampled_from([*["say"] * 9, "advance", "wait", "wait", "wait", "sweep", "restart", "set", "reset"])
+    )
     if kind == "say":
         ago = draw(st.sampled_from([None, None, None, 0, 10, 60]))
         return Op(kind, word=draw(st.sampled_from(WORDS)), ident=draw(st.integers(0, 99)), ago=ago)
-    if kind == "advance":
+    if kind in ("advance", "wait"):
         return Op(kind, seconds=draw(st.sampled_from([1, 12, 13, 29, 30, 45, 100, 200])))
     if kind in ("sweep", "restart"):
         return Op(kind)

@@ -65,9 +65,8 @@ class Run:
                 return (await self.engine.send(KEY, said(op.word, date=date), id=op.ident)).kind
             except (RuntimeError, InvalidResult, UnknownState):
                 return "raised"
-        if op.kind == "advance":
-            self.clock.advance(op.seconds)
-        elif op.kind == "sweep":
+        self.clock.advance(op.seconds)
+        if op.kind in ("wait", "sweep"):
             await self.engine.sweep()
         elif op.kind == "restart":
             self.start()

@@ -1,0 +1,246 @@
+"""Sweeping: several keys at once, none twice, and nothing again and again that cannot be done here."""
+
+import asyncio
+
+from bench import KEY, OTHER, START, Bench
+from samples import in_timed, later, settle, timed
+
+from fsmkit.errors import StoreUnavailable
+from fsmkit.events import Timeout
+from fsmkit.flow import Flow
+from fsmkit.keys import Key
+from fsmkit.sweeper import AT_ONCE, LEFT_ALONE
+
+
+async def ticking(bench, seconds):
+    """Lets so many seconds pass, one by one."""
+    for _ in range(seconds):
+        bench.clock.advance(1)
+        await settle()
+
+
+# -- several at once -------------------------------------------------------------------------------
+
+
+def slow(started, release):
+    async def on_timeout(event, ctx):
+        started.append(ctx.key)
+        if ctx.key == KEY:
+            await release.wait()
+        return ("end",)
+
+    return timed(60, on_timeout=on_timeout)
+
+
+async def test_a_slow_timeout_handler_holds_up_no_other_key_and_is_called_once():
+    started, release = [], asyncio.Event()
+    bench = await in_timed(slow(started, release))
+    async with bench.engine:
+        await settle()
+        await ticking(bench, 30)
+        await bench.engine.set_state("f", OTHER, "a")
+        await ticking(bench, 65)
+        assert (sorted(started), await bench.stored(OTHER)) == ([KEY, OTHER], None)
+        release.set()
+        await settle()
+        assert await bench.stored() is None
+
+
+async def test_a_handler_that_holds_its_key_holds_up_no_other_keys_timeouts():
+    release = asyncio.Event()
+    flow = timed(60)
+
+    @flow.defstate("a")
+    async def wait(event, ctx):
+        await release.wait()
+
+    bench = await in_timed(flow)
+    await bench.engine.set_state("f", OTHER, "a")
+    async with bench.engine:
+        await settle()
+        await ticking(bench, 50)
+        talking = asyncio.create_task(bench.say("something"))
+        await ticking(bench, 15)
+        assert await bench.stored(OTHER) is None
+        release.set()
+        await talking
+        await settle()
+        assert await bench.stored() is not None, "the person was in time"
+
+
+async def test_only_so_many_are_looked_at_at_the_same_time():
+    running, most, release = 0, 0, asyncio.Event()
+
+    async def on_timeout(event, ctx):
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await release.wait()
+        running -= 1
+        return ("end",)
+
+    bench = Bench(timed(60, on_timeout=on_timeout))
+    for user in range(3 * AT_ONCE):
+        await bench.engine.set_state("f", Key(1, user), "a")
+    bench.clock.advance(60)
+    sweep = asyncio.create_task(bench.engine.sweep())
+    await settle()
+    release.set()
+    assert (await sweep, most) == (3 * AT_ONCE, AT_ONCE)
+
+
+async def test_a_sweep_waits_for_what_another_is_looking_at():
+    started, release = [], asyncio.Event()
+    bench = await in_timed(slow(started, release))
+    bench.clock.advance(60)
+    first, second = (asyncio.create_task(bench.engine.sweep()) for _ in range(2))
+    await settle()
+    assert [first.done(), second.done()] == [False, False]
+    release.set()
+    assert (await first, await second, started) == (1, 1, [KEY])
+
+
+async def test_an_engine_that_stops_gives_up_what_is_being_looked_at_and_it_comes_after_the_restart():
+    started, release = [], asyncio.Event()
+    bench = await in_timed(slow(started, release))
+    async with bench.engine:
+        await settle()
+        await ticking(bench, 61)
+        assert started == [KEY]
+    assert [task for task in asyncio.all_tasks() if task.get_name().startswith("fsmkit")] == []
+    release.set()
+    again = later(bench, slow(started, release))
+    assert await again.engine.sweep() == 1
+    assert (started, await again.stored()) == ([KEY, KEY], None)
+
+
+async def test_one_engine_sweeps_in_one_event_loop_after_the_other():
+    bench = Bench(timed(60, on_timeout=lambda event, ctx: asyncio.sleep(0, ("stay",))))
+    for user in range(2 * AT_ONCE):
+        await bench.engine.set_state("f", Key(1, user), "a")
+
+    def sweep():
+        bench.clock.advance(60)
+        return asyncio.run(bench.engine.sweep())
+
+    for _ in range(2):
+        assert await asyncio.to_thread(sweep) == 2 * AT_ONCE
+
+
+async def test_what_on_error_itself_raises_is_logged_and_holds_up_no_other_key(caplog):
+    bench = await in_timed(timed(60, on_timeout=lambda event, ctx: 1 / 0))
+    bench.engine.on_error = lambda *told: 1 / 0
+    await bench.engine.set_state("f", OTHER, "b")
+    async with bench.engine:
+        await settle()
+        await ticking(bench, 61)
+        assert await bench.stored(OTHER) is None
+    assert f"looking at {KEY} failed" in caplog.text
+
+
+# -- updates that wait -----------------------------------------------------------------------------
+
+
+async def test_a_bot_that_is_always_busy_has_its_timeouts_later_but_has_them():
+    bench = await in_timed(timed(60))
+    bench.engine.busy = lambda: True
+    async with bench.engine:
+        await settle()
+        await ticking(bench, 299)
+        assert await bench.stored() is not None
+        await ticking(bench, 2)
+        assert await bench.stored() is None
+
+
+# -- what cannot be done here ----------------------------------------------------------------------
+
+
+def counted(bench):
+    """The keys of the leases that are taken from now on."""
+    leased, lease = [], bench.store.lease
+    bench.store.lease = lambda key, **options: leased.append(key) or lease(key, **options)
+    return leased
+
+
+async def with_a_stranger(ttl=60):
+    """A row with an overdue conversation of a flow that is not known, and one of `f`."""
+    stranger = Flow("stranger", ttl=30)
+    stranger.state("s")
+    before = Bench(stranger, timed(ttl))
+    await before.engine.set_state(stranger, KEY, "s")
+    await before.engine.set_state("f", KEY, "a")
+    bench = later(before, timed(ttl))
+    bench.clock.advance(40)
+    assert await bench.engine.sweep() == 1
+    return bench, counted(bench)
+
+
+async def test_a_row_that_stays_due_for_a_flow_that_is_not_known_is_only_read():
+    bench, leased = await with_a_stranger(ttl=500)
+    before = await bench.stored()
+    for _ in range(10):
+        bench.clock.advance(1)
+        await bench.engine.sweep()
+    assert (leased, await bench.stored()) == ([], before)
+    bench.clock.advance(LEFT_ALONE)
+    await bench.engine.sweep()
+    assert leased == [KEY], "now and then it is looked at, for its outbox"
+
+
+async def test_what_is_due_for_the_known_flow_in_such_a_row_comes_in_time():
+    bench, leased = await with_a_stranger()
+    bench.clock.advance(20)
+    await bench.engine.sweep()
+    assert (leased, list((await bench.row()).snapshots)) == ([KEY], ["stranger"])
+
+
+async def test_a_row_that_cannot_be_read_is_reported_now_and_then_and_not_each_second():
+    newer = Bench(timed(60, prompt="A?"))
+    await newer.engine.set_state("f", KEY, "a")
+    row = await newer.row()
+    row.snapshots["f"].frames[0].version = 7
+    from fsmkit.codec import encode_row
+    from fsmkit.stores import Change, Index
+
+    async with newer.store.lease(KEY) as lease:
+        await lease.commit(Change(encode_row(row), START + 60, (Index("f", "a", START + 60),)))
+    bench = later(newer, timed(60))
+    bench.clock.advance(60)
+    for _ in range(10):
+        await bench.engine.sweep()
+        bench.clock.advance(1)
+    assert len(bench.errors) == 1
+    bench.clock.advance(LEFT_ALONE)
+    await bench.engine.sweep()
+    assert len(bench.errors) == 2
+
+
+async def test_a_store_that_is_away_for_a_moment_costs_no_minute():
+    bench = await in_timed(timed(60, on_timeout=lambda event, ctx: ("end",)))
+    bench.clock.advance(60)
+    lease = bench.store.lease
+
+    def away(key, **options):
+        bench.store.lease = lease
+        raise StoreUnavailable("away")
+
+    bench.store.lease = away
+    await bench.engine.sweep()
+    assert [type(error) for *_, error in bench.errors] == [StoreUnavailable]
+    await bench.engine.sweep()
+    assert await bench.stored() is None
+
+
+async def test_a_lease_that_is_lost_is_left_to_who_took_it():
+    seen = []
+
+    async def on_timeout(event, ctx):
+        seen.append(event)
+        if len(seen) == 1:  # another process has it done meanwhile
+            del bench.store.table.records[KEY]
+        return ("end",)
+
+    bench = await in_timed(timed(60, on_timeout=on_timeout))
+    bench.clock.advance(60)
+    assert await bench.engine.sweep() == 1
+    assert (seen, bench.errors) == ([Timeout(START + 60)], [])
