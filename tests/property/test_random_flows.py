@@ -72,7 +72,7 @@ class Run:
             self.start()
         elif op.kind == "set":
             await self.engine.set_state(op.flow, KEY, op.state, *([] if op.n is None else [{"n": op.n}]))
-        else:
+        elif op.kind == "reset":
             await self.engine.reset_state(op.flow, KEY)
         return "done"
 
