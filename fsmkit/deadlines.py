@@ -32,25 +32,31 @@ def timeout_at(snapshot: Snapshot) -> float | None:
     """When a conversation times out next, whichever kind it is; `None` for never."""
     at = snapshot.deadline
     for frame in snapshot.frames:
-        limit = frame.flow_limit
-        if limit is not None and (at is None or limit < at):
-            at = limit
-        limit = frame.state_limit
-        if limit is not None and (at is None or limit < at):
-            at = limit
+        if frame.flow_limit is not None or frame.state_limit is not None:
+            limits = [limit for frame in snapshot.frames for limit in _limits(frame)]
+            return min(limits) if at is None else min(at, *limits)
     return at
 
 
 def times_of(snapshot: Snapshot) -> list[float]:
     """When timeouts and the reminder of a conversation are due."""
-    limits = [limit for frame in snapshot.frames for limit in (frame.flow_limit, frame.state_limit)]
-    return [at for at in (snapshot.deadline, snapshot.remind, *limits) if at is not None]
+    idle = [at for at in (snapshot.deadline, snapshot.remind) if at is not None]
+    return idle + [limit for frame in snapshot.frames for limit in _limits(frame)]
 
 
 def wake_at(snapshot: Snapshot) -> float | None:
     """When something of a conversation is due next: a timeout or a reminder."""
     at, remind = timeout_at(snapshot), snapshot.remind
     return at if remind is None or (at is not None and at < remind) else remind
+
+
+def is_overdue(row: Row, now: float) -> bool:
+    """Whether some timeout has come: what each event asks first, so that `overdue` is asked seldom."""
+    for snapshot in row.snapshots.values():
+        at = timeout_at(snapshot)
+        if at is not None and at <= now:
+            return True
+    return False
 
 
 def overdue(row: Row, known: Container[str], now: float, date: float | None = None) -> Overdue | None:
@@ -113,6 +119,10 @@ def with_snapshot(row: Row, name: str, snapshot: Snapshot | None) -> Row:
     if snapshot is not None:
         snapshots[name] = snapshot
     return structs.replace(row, snapshots=snapshots)
+
+
+def _limits(frame: Frame) -> list[float]:
+    return [limit for limit in (frame.flow_limit, frame.state_limit) if limit is not None]
 
 
 def _known(snapshot: Snapshot, known: Container[str]) -> bool:

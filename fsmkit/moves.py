@@ -89,7 +89,7 @@ class Moves:
         frame = self._frame(table, state, data, (), 1, self._limit(table.times))
         address = old.address if old else None
         deadline, remind = self._idle((frame,))
-        self.snapshots[table.name] = Snapshot((frame,), self.run, 1, deadline, address, 0, remind)
+        self.snapshots[table.name] = Snapshot((frame,), self.run, 1, deadline, address, remind=remind)
         self._entered(table, frame)
 
     def oust_others(self, table: FlowTable) -> None:
@@ -190,7 +190,7 @@ class Moves:
 
     def _store(self, name: str, old: Snapshot, frames: tuple[Frame, ...], entries: int, run: int) -> None:
         idle = self._idle(frames) if frames and frames[-1].state is not None else (None, None)
-        self.snapshots[name] = Snapshot(frames, run, entries, idle[0], old.address, 0, idle[1])
+        self.snapshots[name] = Snapshot(frames, run, entries, idle[0], old.address, remind=idle[1])
 
     def _frame(
         self,
@@ -201,8 +201,18 @@ class Moves:
         entry: int,
         flow_limit: float | None,
     ) -> Frame:
-        limit = self._limit(table.rules[state or ""].times)
-        return Frame(table.name, table.version, state, data, history, entry, (), (), flow_limit, limit)
+        max_age = table.rules[state or ""].times.max_age
+        limit = None if max_age is None else self.now + max_age
+        return Frame(
+            table.name,
+            table.version,
+            state,
+            data,
+            history,
+            entry,
+            flow_limit=flow_limit,
+            state_limit=limit,
+        )
 
     def _limit(self, times: Times) -> float | None:
         """When something entered now has lasted too long."""

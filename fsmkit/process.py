@@ -14,7 +14,7 @@ from fsmkit.access import frame_of
 from fsmkit.clock import Clock
 from fsmkit.codec import EventCodec, decode_row
 from fsmkit.commit import Limits, change_of, settle, wake_of
-from fsmkit.deadlines import Overdue, event_of, overdue, put_off, reminding, spent, with_snapshot
+from fsmkit.deadlines import Overdue, event_of, is_overdue, overdue, put_off, reminding, spent, with_snapshot
 from fsmkit.defaults import expire, refuse, remind, say_otherwise
 from fsmkit.effects import Effect, Send
 from fsmkit.errors import (
@@ -205,7 +205,8 @@ class Processor:
             event_id = arrival.id
             if event_id is not None and f" {event_id} " in turn.row.seen:
                 return Outcome("duplicate")
-            await self._fire_overdue(claim, lease, turn)
+            if is_overdue(turn.row, turn.now):
+                await self._fire_overdue(claim, lease, turn)
             if arrival.expect is not None and not _stands(turn.row, arrival):
                 return Outcome("passed")
             token = current_turn.set(turn)

@@ -1,5 +1,6 @@
 """`remind_after`: a word to a person who is silent, before the conversation times out."""
 
+import attrs
 import pytest
 from bench import KEY, START, Bench, returns
 from chat_events import Word
@@ -8,7 +9,7 @@ from samples import settle
 from fsmkit.effects import Address, Reply
 from fsmkit.events import Crashed, Reminder, Timeout
 from fsmkit.flow import Flow
-from fsmkit.states import ANY
+from fsmkit.states import ANY, INHERIT
 
 
 def reminding(*, on_reminder=None, state=None, **options):
@@ -267,11 +268,29 @@ async def test_it_is_not_sent_twice_where_its_delivery_fails_once():
     assert tried == ["Still there?"] * 2, "the one message, tried twice"
 
 
-async def test_what_is_declared_otherwise_since_says_nothing():
+@pytest.mark.parametrize("now_declared", [None, INHERIT])
+async def test_what_is_declared_otherwise_since_says_nothing(now_declared):
     bench = await begun(reminding())
-    later = Bench(reminding(remind_after=None, reminder=None), store=bench.store, clock=bench.clock)
+    flow = reminding(remind_after=now_declared, reminder=None)
+    later = Bench(flow, store=bench.store, clock=bench.clock)
     await at(later, 50)
     assert (later.texts, await deadline(later)) == ([], 100)
+
+
+async def test_a_conversation_that_no_longer_fits_is_ended_instead():
+    bench = await begun(reminding())
+
+    @attrs.frozen
+    class Form:
+        name: str
+
+    flow = reminding(data=Form, on_reminder=lambda event, ctx: None)
+    later = Bench(flow, store=bench.store, clock=bench.clock)
+    await at(later, 40)
+    assert (later.texts, await later.stored()) == (
+        ["Sorry, I have lost track of our conversation. Please start again."],
+        None,
+    )
 
 
 # -- sub-flows -------------------------------------------------------------------------------------
