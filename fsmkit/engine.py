@@ -241,6 +241,8 @@ class Engine:
     ) -> None:
         """Puts a flow into a state, with its data kept unless given; no prompt is sent, no hook runs.
 
+        Times begin anew as with a transition; a flow's `max_age` only where it did not run.
+
         Raises:
             UnknownState: If the flow has no such state.
             UnstorableData: If the data cannot be stored.

@@ -72,10 +72,14 @@ class Lookout:
         self._left_alone = {key: until for key, until in self._left_alone.items() if until > now}
         if not self._looking:
             self._slots = asyncio.Semaphore(AT_ONCE)  # of the loop that runs now
+        found: dict[Key, None] = {}
         limit = len(self._looking) + FETCHED
-        while len(keys := await self._due(limit)) == limit:
+        while True:  # some stores give a key to one sweeper only, others again what was not yet looked at
+            keys = await self._due(limit)
+            found.update(dict.fromkeys(keys))
+            if len(keys) < limit:
+                return [self._task(key) for key in found]
             limit *= 2
-        return [self._task(key) for key in keys]
 
     async def stop(self) -> None:
         """Gives up what is being looked at, and waits for it."""
