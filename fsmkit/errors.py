@@ -184,3 +184,7 @@ class RetryLater(FsmkitError):
 
 class Unreachable(FsmkitError):
     """What a `deliver` function raises when nobody is there any more: the conversation ends."""
+
+
+class RunnerStopped(FsmkitError):
+    """A job was put to a runner that stops or was stopped; it will not run."""

@@ -1,0 +1,106 @@
+"""`Job`: a function to call once its time has come. Declaration only: where a run of it stands is in
+`fsmkit.jobs.runner`, so that one job may be put any number of times and never sees the arguments of an
+earlier run.
+"""
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, TypeAlias
+
+import attrs
+
+Gate: TypeAlias = "asyncio.Event | Awaitable[Any] | Callable[[], Any] | Job"
+"""What a job may wait for: an event, an awaitable, a function (its result is awaited), another job."""
+
+
+@attrs.frozen(init=False, eq=False)
+class Job:
+    """A function to call once, in its turn.
+
+    Args:
+        name: What it is called in the log and in errors.
+        func: The function; an async one is awaited.
+        args: Its first arguments.
+        blocking: Runs it beside the queue: a sync function in a thread, an async one as a task.
+        lazy_args: Its further arguments, found just before the run: functions are called, awaitables are
+            awaited, anything else is taken as it is. A function may be asked again by a later run; a
+            coroutine serves for one.
+        after: What has to come first: an `asyncio.Event`, an awaitable, a function whose result is
+            awaited, another `Job` (its end, however it ends; one that is not in the runner is no
+            hindrance), or several of them.
+        ordered: Whether the jobs behind it wait for its gate too; by default they overtake it.
+
+    Raises:
+        TypeError: If `func` is no function, or `after` is no gate.
+
+    Example:
+        >>> job = Job("greet", print, "Hello,", lazy_args=[lambda: "Ann"])
+        >>> asyncio.run(job.arguments())
+        ('Hello,', 'Ann')
+    """
+
+    name: str
+    func: Callable[..., Any]
+    args: tuple[Any, ...]
+    blocking: bool
+    lazy_args: tuple[Any, ...]
+    after: tuple[Gate, ...]
+    ordered: bool
+
+    def __init__(
+        self,
+        name: str,
+        func: Callable[..., Any],
+        *args: Any,
+        blocking: bool = False,
+        lazy_args: Iterable[Any] = (),
+        after: "Gate | Iterable[Gate] | None" = None,
+        ordered: bool = False,
+    ) -> None:
+        if not callable(func):
+            raise TypeError(f"Job({name!r}, {func!r}): a function is needed; pass it itself, uncalled")
+        gates = _gates(name, after)
+        init: Any = getattr(self, "__attrs_init__")  # noqa: B009  # made by attrs, unknown to type checkers
+        init(name, func, args, blocking, tuple(lazy_args), gates, ordered)
+
+    @property
+    def is_async(self) -> bool:
+        """Whether its function is an async one."""
+        call = getattr(self.func, "__call__", None)  # noqa: B004  # of an object whose class has an async one
+        return inspect.iscoroutinefunction(self.func) or inspect.iscoroutinefunction(call)
+
+    async def arguments(self) -> tuple[Any, ...]:
+        """All the arguments of one run; the lazy ones are found now."""
+        return (*self.args, *[await _found(lazy) for lazy in self.lazy_args])
+
+
+async def passed(gate: Gate) -> None:
+    """Waits for one gate that is no job.
+
+    Raises:
+        ValueError: If the gate is a function that returned `False`.
+    """
+    if isinstance(gate, asyncio.Event):
+        await gate.wait()
+    elif await _found(gate) is False:
+        raise ValueError(f"the gate {gate!r} is closed: it returned False")
+
+
+async def _found(lazy: Any) -> Any:
+    value = lazy() if callable(lazy) else lazy
+    return await value if inspect.isawaitable(value) else value
+
+
+def _gates(name: str, after: Any) -> tuple[Gate, ...]:
+    if after is None:
+        return ()
+    several = isinstance(after, Iterable) and not inspect.isawaitable(after)
+    gates: tuple[Any, ...] = tuple(after) if several else (after,)
+    for gate in gates:
+        if not (isinstance(gate, Job | asyncio.Event) or callable(gate) or inspect.isawaitable(gate)):
+            raise TypeError(
+                f"Job({name!r}, after={gate!r}): a gate is an asyncio.Event, an awaitable, a function or "
+                f"another Job"
+            )
+    return gates

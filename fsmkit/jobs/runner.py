@@ -1,0 +1,294 @@
+"""`JobRunner`: takes jobs in order of arrival, runs some beside the queue, and ends them all with itself.
+
+One task takes from the queue. A job that waits for its gate steps aside and comes back when that opens;
+a blocking one runs as a task of its own. How a single run goes is in `fsmkit.jobs.running`.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Coroutine, Iterable
+from datetime import timedelta
+from types import TracebackType
+from typing import Any, Self
+
+from fsmkit.clock import Clock, SystemClock
+from fsmkit.errors import RunnerStopped
+from fsmkit.jobs.job import Job, passed
+from fsmkit.jobs.running import Calls, JobRun, RunState, Threads
+
+_log = logging.getLogger("fsmkit.jobs")
+
+DRAIN_SECONDS = 10.0
+"""How long `stop` lets work go on; Docker and systemd kill 10 and 90 seconds after they asked to end."""
+INSISTENCE = 3
+"""How often a task is cancelled that goes on all the same, a second apart."""
+FIRST_DELAY = 1.0
+LONGEST_DELAY = 60.0
+"""Seconds before a service is started again; twice as long each time, until it has run so long."""
+
+
+class JobRunner:
+    """Runs jobs; `async with` starts it and, at the end, drains it.
+
+    Args:
+        threads: How many blocking functions may run at once, each in a thread.
+        drain: How long `stop` lets work go on that was put before: seconds or a `timedelta`, `None`: until
+            all is done.
+        on_error: Told, sync or async, of each job that raised: `on_error(job, error)`. It is logged anyway.
+        clock: Where the time comes from.
+
+    Example:
+        >>> async def main():
+        ...     async with JobRunner() as runner:
+        ...         await runner.put(Job("greet", print, "Hello."))
+        >>> asyncio.run(main())
+        Hello.
+    """
+
+    def __init__(
+        self,
+        *,
+        threads: int = 8,
+        drain: float | timedelta | None = DRAIN_SECONDS,
+        on_error: Callable[[Job, BaseException], Any] | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self._clock = clock or SystemClock()
+        self._drain = _seconds(drain)
+        self._threads = Threads(threads)
+        self._calls = Calls(self._threads, self._clock, on_error)
+        self._runs: dict[JobRun, None] = {}
+        self._queue: deque[JobRun] = deque()
+        self._news = asyncio.Event()
+        self._main: asyncio.Task[Any] | None = None
+        self._stopping = False
+
+    @property
+    def jobs(self) -> tuple[JobRun, ...]:
+        """What has not ended yet, in order of arrival."""
+        return tuple(self._runs)
+
+    @property
+    def running(self) -> bool:
+        """Whether jobs are being taken from the queue."""
+        return self._main is not None and not self._main.done()
+
+    async def put(self, job: Job) -> JobRun:
+        """Adds a job at the end of the queue; it may be added before the runner has started.
+
+        Raises:
+            RunnerStopped: If the runner is stopping, or was stopped.
+        """
+        run = self._add(job, "queued")
+        self._enqueue(run)
+        return run
+
+    async def put_all(self, jobs: Iterable[Job]) -> list[JobRun]:
+        """Adds jobs in their order."""
+        return [await self.put(job) for job in jobs]
+
+    async def run_forever(
+        self, job: Job, *, delay: float = FIRST_DELAY, longest: float = LONGEST_DELAY
+    ) -> JobRun:
+        """Adds a service: it starts now, and again whenever it ends, until the runner stops.
+
+        Args:
+            job: A job with an async function; its gate and its lazy arguments are asked before each start.
+            delay: Seconds before the second start, doubled with each further one.
+            longest: Seconds that the delay never exceeds; a service that ran so long begins with the first
+                delay again.
+
+        Raises:
+            RunnerStopped: If the runner is stopping, or was stopped.
+            TypeError: If the function is not async: nothing could end it.
+        """
+        if not job.is_async:
+            raise TypeError(f"service {job.name!r} needs an async function: no other can be ended")
+        run = self._add(job, "queued", service=True)
+        self._spawn(run, self._serve(run, delay, longest))
+        return run
+
+    async def run(self) -> None:
+        """Takes jobs until `stop`; the other way is `start`, which does it in a task of its own.
+
+        Raises:
+            RuntimeError: If it runs already.
+        """
+        if self.running and self._main is not asyncio.current_task():
+            raise RuntimeError("the runner runs already")
+        self._main = asyncio.current_task()
+        while True:
+            if self._queue:
+                await self._take(self._queue.popleft())
+            elif self._stopping and not self._runs:
+                return
+            else:
+                self._news.clear()
+                await self._news.wait()
+
+    def start(self) -> None:
+        """Starts taking jobs in a task of its own, after a `stop` too; no matter if it runs already."""
+        self._stopping = False
+        if not self.running:
+            self._main = asyncio.get_running_loop().create_task(self.run(), name="fsmkit jobs")
+
+    async def stop(self, drain: float | timedelta | None = None) -> None:
+        """Refuses new jobs, lets the others end until the deadline, cancels what is left and waits for it.
+
+        Services are cancelled at once. A thread cannot be cancelled: it is waited for, and the log says for
+        what.
+
+        Args:
+            drain: Seconds or a `timedelta`; by default what the runner was made with.
+
+        Raises:
+            RuntimeError: If one of its own jobs calls it: it would wait for itself.
+        """
+        if any(run.task is not None and run.task is asyncio.current_task() for run in self._runs):
+            raise RuntimeError("a job cannot stop its own runner: it would wait for itself")
+        self._stopping = True
+        self._news.set()
+        for run in [run for run in self._runs if run.service]:
+            await self._cancel(run)
+        if self.running and self._runs:
+            await self._idle(self._drain if drain is None else _seconds(drain))
+        self._queue.clear()  # first: with the running one cancelled, the next would begin
+        for run in list(self._runs):
+            _log.warning("job %s is cancelled (%s): the runner stops", run.job.name, run.state)
+            await self._cancel(run)
+        main, self._main = self._main, None
+        if main is not None and main is not asyncio.current_task():
+            main.cancel()
+            await asyncio.wait({main})
+        await self._threads.join()
+
+    async def __aenter__(self) -> Self:
+        self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    # -- taking ------------------------------------------------------------------------------------
+
+    def _add(self, job: Job, state: RunState, service: bool = False) -> JobRun:
+        if self._stopping:
+            raise RunnerStopped(f"job {job.name!r} comes too late: the runner stops or was stopped")
+        run = JobRun(job, state, self._clock.now(), service)
+        self._runs[run] = None
+        return run
+
+    def _enqueue(self, run: JobRun) -> None:
+        self._queue.append(run)
+        self._news.set()
+
+    async def _take(self, run: JobRun) -> None:
+        job = run.job
+        if job.after and not run.opened and not job.ordered:
+            self._spawn(run, self._step_aside(run))
+        elif job.blocking:
+            self._spawn(run, self._perform(run))
+        else:
+            task = self._spawn(run, self._perform(run))
+            try:
+                await asyncio.wait({task})  # not `await task`: its being cancelled is not ours
+            except asyncio.CancelledError:
+                await self._cancel(run)
+                raise
+
+    def _spawn(self, run: JobRun, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = run.task = asyncio.get_running_loop().create_task(work, name=f"fsmkit job {run.job.name}")
+        # Not a `finally` in the work: a task that is cancelled before its first step never gets there.
+        task.add_done_callback(lambda done: self._finish(run) if run.task is done else None)
+        return task
+
+    async def _step_aside(self, run: JobRun) -> None:
+        """Waits for the gate and comes back to the queue, while the others go on."""
+        if await self._gate(run):
+            run.opened, run.task = True, None
+            self._set(run, "queued")
+            self._enqueue(run)
+
+    async def _perform(self, run: JobRun) -> None:
+        if run.opened or await self._gate(run):
+            self._set(run, "running")
+            await self._calls.call(run.job)
+
+    async def _serve(self, run: JobRun, delay: float, longest: float) -> None:
+        wait = delay
+        while True:
+            if await self._gate(run):
+                self._set(run, "running")
+                await self._calls.call(run.job)
+            if self._clock.now() - run.since >= longest:
+                wait = delay
+            _log.warning("service %s has ended; it starts again in %g s", run.job.name, wait)
+            self._set(run, "waiting")
+            await self._clock.sleep(wait)
+            wait = min(2 * wait, longest)
+
+    async def _gate(self, run: JobRun) -> bool:
+        """Waits for all that a job comes after; `False` if that failed."""
+        if not run.job.after:
+            return True
+        self._set(run, "gated")
+
+        async def wait() -> None:
+            for gate in run.job.after:
+                if isinstance(gate, Job):
+                    for other in [other for other in self._runs if other.job is gate and other is not run]:
+                        await other.ended.wait()
+                else:
+                    await passed(gate)
+
+        return await self._calls.guarded(run.job, wait())
+
+    # -- ending ------------------------------------------------------------------------------------
+
+    def _set(self, run: JobRun, state: RunState) -> None:
+        run.state, run.since = state, self._clock.now()
+
+    def _finish(self, run: JobRun) -> None:
+        self._runs.pop(run, None)
+        run.task = None
+        run.ended.set()
+        self._news.set()
+
+    async def _idle(self, seconds: float | None) -> None:
+        """Waits until nothing is left, for so long at most."""
+
+        async def ended() -> None:
+            for run in tuple(self._runs):
+                await run.ended.wait()
+
+        await self._first(ended(), *(() if seconds is None else (self._clock.sleep(seconds),)))
+
+    async def _cancel(self, run: JobRun) -> None:
+        """Ends a run; a task that swallows its cancellation is cancelled again, and at last left behind."""
+        task = run.task
+        if task is None:
+            self._finish(run)
+            return
+        for _ in range(INSISTENCE):
+            task.cancel()
+            await self._first(asyncio.wait({task}), self._clock.sleep(1.0))
+            if task.done():
+                return
+        _log.error("job %s ignores that it is cancelled; it is left behind", run.job.name)
+        self._finish(run)
+
+    async def _first(self, *works: Coroutine[Any, Any, Any]) -> None:
+        """Awaits the first of several to come to its end, and drops the others."""
+        tasks = [asyncio.ensure_future(work) for work in works]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+
+
+def _seconds(given: float | timedelta | None) -> float | None:
+    return given.total_seconds() if isinstance(given, timedelta) else given

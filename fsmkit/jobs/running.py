@@ -1,0 +1,140 @@
+"""How one run of a job goes: its arguments, its call here or in a thread, and what the log says of it."""
+
+import asyncio
+import contextvars
+import functools
+import inspect
+import logging
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Literal, TypeAlias
+
+import attrs
+
+from fsmkit.clock import Clock
+from fsmkit.jobs.job import Job
+
+_log = logging.getLogger("fsmkit.jobs")
+
+
+RunState: TypeAlias = Literal["queued", "gated", "running", "waiting"]
+"""In the queue; before a closed gate; running; a service before it is started again."""
+
+
+@attrs.define(eq=False)
+class JobRun:
+    """One run of a job, from `put` to its end; then the runner keeps nothing of it.
+
+    Attributes:
+        job: The job.
+        state: Where it stands.
+        since: When it came into this state, in seconds since 1970, UTC.
+        service: Whether it runs until the runner stops.
+        ended: Set when it has ended, however that was.
+        opened: Whether its gate has let it through.
+        task: What runs, or waits at the gate.
+    """
+
+    job: Job
+    state: RunState
+    since: float
+    service: bool = False
+    ended: asyncio.Event = attrs.field(factory=asyncio.Event, repr=False)
+    opened: bool = attrs.field(default=False, repr=False)
+    task: asyncio.Task[None] | None = attrs.field(default=None, repr=False)
+
+
+class Threads:
+    """A bounded pool of threads, made when the first job needs one.
+
+    Args:
+        most: How many threads.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._pool: ThreadPoolExecutor | None = None
+        self._busy: list[str] = []
+
+    async def call(self, name: str, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+        """Calls a function in a thread, with the context variables of the caller."""
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(self._most, thread_name_prefix="fsmkit job")
+        context = contextvars.copy_context()
+
+        def work() -> Any:
+            self._busy.append(name)
+            try:
+                return context.run(function, *args)
+            finally:
+                self._busy.remove(name)
+
+        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+
+    async def join(self) -> None:
+        """Waits for the threads to end; those that have not begun never do."""
+        pool, self._pool = self._pool, None
+        if pool is None:
+            return
+        if self._busy:
+            _log.warning("waiting for threads that cannot be cancelled: %s", ", ".join(sorted(self._busy)))
+        await asyncio.to_thread(functools.partial(pool.shutdown, cancel_futures=True))
+
+
+class Calls:
+    """Calls the functions of jobs and says how it went.
+
+    Args:
+        threads: For blocking functions.
+        clock: For durations.
+        on_error: Told of what a job raised.
+    """
+
+    def __init__(
+        self, threads: Threads, clock: Clock, on_error: Callable[[Job, BaseException], Any] | None
+    ) -> None:
+        self._threads = threads
+        self._clock = clock
+        self._on_error = on_error
+
+    async def call(self, job: Job) -> None:
+        """One run: arguments, then the call; whatever it raises is logged and reported, never raised."""
+        begun = self._clock.now()
+        _log.info("job %s begins", job.name)
+        try:
+            done = await self.guarded(job, self._work(job))
+        except asyncio.CancelledError:
+            _log.info("job %s was cancelled after %.3f s", job.name, self._clock.now() - begun)
+            raise
+        if done:
+            _log.info("job %s ended after %.3f s", job.name, self._clock.now() - begun)
+
+    async def guarded(self, job: Job, work: Awaitable[None]) -> bool:
+        """Awaits a part of a job's run; `False` if it raised."""
+        begun = self._clock.now()
+        try:
+            await work
+        except (Exception, SystemExit) as error:  # the bot lives on, whatever one job wants
+            _log.error("job %s failed after %.3f s", job.name, self._clock.now() - begun, exc_info=error)
+            await self._report(job, error)
+            return False
+        return True
+
+    async def _work(self, job: Job) -> None:
+        args = await job.arguments()
+        if job.blocking and not job.is_async:
+            value = await self._threads.call(job.name, job.func, args)
+        else:
+            value = job.func(*args)
+        if inspect.isawaitable(value):
+            await value
+
+    async def _report(self, job: Job, error: BaseException) -> None:
+        if self._on_error is None:
+            return
+        try:
+            told = self._on_error(job, error)
+            if inspect.isawaitable(told):
+                await told
+        except Exception:
+            _log.exception("on_error failed for job %s", job.name)
