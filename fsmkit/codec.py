@@ -155,6 +155,25 @@ class EventCodec:
             raise Unfit(error.problem) from error
         return event
 
+    def full_name(self, name: str) -> str:
+        """The registered name of a class: itself, or found by the class's own short name.
+
+        Raises:
+            Unfit: No class is called so, or several are.
+        """
+        if name in self._classes:
+            return name
+        found = [full for full, kind in self._classes.items() if kind.__name__ == name]
+        if len(found) != 1:
+            known = ", ".join(kind.__name__ for kind in self._classes.values())
+            raise Unfit(
+                f"{name!r} may be {' or '.join(found)}"
+                if found
+                else f"there is no event {name!r}; the handlers know "
+                f"{known or 'none: no handler names a class of yours in on='}"
+            )
+        return found[0]
+
     def _codec(self, kind: type) -> "_Typed":
         # Built when first used: most classes in `on=` are never sent, and many could not be.
         if kind not in self._typed:

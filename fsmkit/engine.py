@@ -5,9 +5,9 @@ How one event becomes a commit is in `fsmkit.process`.
 
 import logging
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import timedelta
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from fsmkit.access import KEEP, Held, frame_of
 from fsmkit.clock import Clock, SystemClock
@@ -17,6 +17,7 @@ from fsmkit.effects import Edit, Effect, Send
 from fsmkit.errors import DefinitionError, NestedSend, UnknownState, Unreachable
 from fsmkit.events import DeliveryFailed
 from fsmkit.flow import Flow
+from fsmkit.jobs import Job, JobRunner
 from fsmkit.keys import Key, event_id_of
 from fsmkit.matching import classes_in
 from fsmkit.model import Mail, Row
@@ -31,6 +32,9 @@ from fsmkit.stores.memory import MemoryStore
 from fsmkit.sweeper import Lookout, Sweeper
 from fsmkit.table import Flows, FlowTable
 from fsmkit.turn import Turn, current_turn
+
+if TYPE_CHECKING:
+    from fsmkit.sources import Source
 
 _log = logging.getLogger("fsmkit")
 
@@ -59,6 +63,8 @@ class Engine:
         dedupe_for: How long event ids are remembered: seconds or a `timedelta`; by default 25 hours in
             durable stores, 10 minutes in memory.
         max_row_bytes: Bytes that a key's row may take, the outbox apart.
+        sources: Where events come from besides; they run while the engine does.
+        jobs: A runner of the application's own jobs, started and stopped with the engine; sources run in it.
 
     Raises:
         DefinitionError: If the flows do not fit together.
@@ -85,6 +91,8 @@ class Engine:
         isolation: Literal["lease", "optimistic"] = "lease",
         dedupe_for: float | timedelta | None = None,
         max_row_bytes: int = 65536,
+        sources: "Iterable[Source]" = (),
+        jobs: JobRunner | None = None,
     ) -> None:
         if isolation not in ("lease", "optimistic"):
             raise DefinitionError(
@@ -100,8 +108,14 @@ class Engine:
         """The attached bot's id, part of every key."""
         self.check_invariants = False
         """Whether `@flow.invariant` functions are asked after each step; one that fails refuses the step."""
-        self.on_error: Callable[[Key, Any, Exception], Any] = _log_error
-        """Told, sync or async, of what a handler raised where nobody awaits it (timeouts, jobs, letters)."""
+        self.on_error: Callable[[Key | None, Any, Exception], Any] = _log_error
+        """Told, sync or async, of what a handler raised where nobody awaits it (timeouts, letters), with its
+        key; without one of what a job or a source raised, with that."""
+        self.sources = tuple(sources)
+        self.runner = jobs or JobRunner(clock=self.clock)
+        """Runs the sources, and the application's own jobs."""
+        if self.runner.on_error is None:
+            self.runner.on_error = self._job_failed
         self.telegram_for: Callable[[Key], Any] = _no_telegram
         """Makes PTB's context where no update is at hand."""
         self.busy: Callable[[], bool] = bool
@@ -263,11 +277,15 @@ class Engine:
         """Starts the sweeper; no matter if it runs already."""
         if not self._sweeper.running:
             self._sweeper.start()
+            self.runner.start()
+            for source in self.sources:
+                await self.runner.run_forever(Job(source.name, source.run, self))
             if self._own_store:
                 _log.info("conversations are kept in memory: they are lost when this process ends")
 
     async def stop(self) -> None:
-        """Ends the sweeper, the jobs and, after five seconds at most, deliveries that wait."""
+        """Ends the sources and jobs, the sweeper and, after five seconds at most, deliveries that wait."""
+        await self.runner.stop()
         await self._sweeper.stop()
         await self._lookout.stop()
         await self._jobs.stop()
@@ -338,6 +356,12 @@ class Engine:
         if told is not None:
             await told
 
+    async def _job_failed(self, job: Job, error: BaseException) -> None:
+        if isinstance(error, Exception):
+            told = self.on_error(None, job, error)
+            if told is not None:
+                await told
+
     async def _post(self, mail: Mail) -> None:
         """Gives a letter to its conversation; what its handler raises is reported, not repeated."""
         key, event = Key.parse(mail.key), None
@@ -376,8 +400,9 @@ def _dedupe(given: float | timedelta | None, durable: bool) -> float:
     return given.total_seconds() if isinstance(given, timedelta) else float(given)
 
 
-def _log_error(key: Key, event: Any, error: Exception) -> None:
-    _log.error("%s: handling %r failed", key, event, exc_info=error)
+def _log_error(key: Key | None, event: Any, error: Exception) -> None:
+    if key is not None:  # a job's failure is in the log of its runner
+        _log.error("%s: handling %r failed", key, event, exc_info=error)
 
 
 def _no_telegram(_key: Key) -> Any:

@@ -7,7 +7,7 @@ a blocking one runs as a task of its own. How a single run goes is in `fsmkit.jo
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Coroutine, Iterable
 from datetime import timedelta
 from types import TracebackType
 from typing import Any, Self
@@ -15,7 +15,7 @@ from typing import Any, Self
 from fsmkit.clock import Clock, SystemClock
 from fsmkit.errors import RunnerStopped
 from fsmkit.jobs.job import Job, passed
-from fsmkit.jobs.running import Calls, JobRun, RunState, Threads
+from fsmkit.jobs.running import Calls, JobRun, OnError, RunState, Threads
 
 _log = logging.getLogger("fsmkit.jobs")
 
@@ -51,13 +51,15 @@ class JobRunner:
         *,
         threads: int = 8,
         drain: float | timedelta | None = DRAIN_SECONDS,
-        on_error: Callable[[Job, BaseException], Any] | None = None,
+        on_error: OnError | None = None,
         clock: Clock | None = None,
     ) -> None:
         self._clock = clock or SystemClock()
         self._drain = _seconds(drain)
         self._threads = Threads(threads)
-        self._calls = Calls(self._threads, self._clock, on_error)
+        self._calls = Calls(self._threads, self._clock, lambda: self.on_error)
+        self.on_error = on_error
+        """Told, sync or async, of each job that raised."""
         self._runs: dict[JobRun, None] = {}
         self._queue: deque[JobRun] = deque()
         self._news = asyncio.Event()

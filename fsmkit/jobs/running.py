@@ -20,6 +20,9 @@ _log = logging.getLogger("fsmkit.jobs")
 RunState: TypeAlias = Literal["queued", "gated", "running", "waiting"]
 """In the queue; before a closed gate; running; a service before it is started again."""
 
+OnError: TypeAlias = Callable[[Job, BaseException], Any]
+"""Told, sync or async, of a job that raised."""
+
 
 @attrs.define(eq=False)
 class JobRun:
@@ -87,12 +90,10 @@ class Calls:
     Args:
         threads: For blocking functions.
         clock: For durations.
-        on_error: Told of what a job raised.
+        on_error: Says who is told of what a job raised.
     """
 
-    def __init__(
-        self, threads: Threads, clock: Clock, on_error: Callable[[Job, BaseException], Any] | None
-    ) -> None:
+    def __init__(self, threads: Threads, clock: Clock, on_error: Callable[[], OnError | None]) -> None:
         self._threads = threads
         self._clock = clock
         self._on_error = on_error
@@ -130,10 +131,11 @@ class Calls:
             await value
 
     async def _report(self, job: Job, error: BaseException) -> None:
-        if self._on_error is None:
+        on_error = self._on_error()
+        if on_error is None:
             return
         try:
-            told = self._on_error(job, error)
+            told = on_error(job, error)
             if inspect.isawaitable(told):
                 await told
         except Exception:

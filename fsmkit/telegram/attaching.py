@@ -60,7 +60,7 @@ def attach(
         chat, user = (part if isinstance(part, int) else None for part in (key.chat, key.user))
         return app.context_types.context(application=app, chat_id=chat, user_id=user)
 
-    async def on_error(_key: Key, _event: Any, error: Exception) -> None:
+    async def on_error(_key: Key | None, _event: Any, error: Exception) -> None:
         await app.process_error(None, error)
 
     engine.telegram_for = telegram_for

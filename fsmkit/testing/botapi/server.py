@@ -3,10 +3,8 @@
 Needs the extra `test` (starlette, uvicorn, python-multipart); nothing else imports this module at its top.
 """
 
-import asyncio
 import contextlib
-import socket
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator
 
 import uvicorn
 from starlette.applications import Starlette
@@ -15,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from fsmkit.serving import serving
 from fsmkit.testing.botapi.api import BotApi
 from fsmkit.testing.botapi.errors import ApiError, DroppedError
 from fsmkit.testing.botapi.wire import Json, Upload
@@ -33,30 +32,19 @@ async def serve(api: BotApi, port: int = 0) -> AsyncGenerator[str]:
     Yields:
         The address, without a slash at its end.
     """
-    # Bound and listening before the server's task begins, so that nobody has to wait for its start.
-    listener = socket.create_server((LOOPBACK, port))
     endpoints = _Endpoints(api)
-    server = endpoints.server
-    task = asyncio.create_task(server.serve(sockets=[listener]))
-    try:
-        yield f"http://{LOOPBACK}:{listener.getsockname()[1]}"
-    finally:
-        # A bot that still polls would be back before the port closes, and hold it open until its poll ends.
-        endpoints.closing = True
-        api.world.queue.interrupt()
-        server.should_exit = True
-        await task
-
-
-class _Server(uvicorn.Server):
-    """A server that leaves the process's signals alone: they belong to whoever runs the tests."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Generator[None]:
-        yield
+    async with serving(endpoints.app, LOOPBACK, port) as (endpoints.server, bound):
+        try:
+            yield f"http://{LOOPBACK}:{bound}"
+        finally:
+            # A bot that still polls would be back before the port closes, and hold it open for so long.
+            endpoints.closing = True
+            api.world.queue.interrupt()
 
 
 class _Endpoints:
+    server: uvicorn.Server
+
     def __init__(self, api: BotApi) -> None:
         self._api = api
         self.closing = False
@@ -64,15 +52,7 @@ class _Endpoints:
             Route("/file/bot{token}/{path:path}", self._file, methods=["GET"]),
             Route("/bot{token}/{method}", self._method, methods=["GET", "POST"]),
         ]
-        config = uvicorn.Config(
-            Starlette(routes=routes, exception_handlers={404: _not_found}),
-            log_config=None,
-            access_log=False,
-            lifespan="off",
-            ws="none",
-            http="h11",
-        )
-        self.server = _Server(config)
+        self.app = Starlette(routes=routes, exception_handlers={404: _not_found})
 
     async def _method(self, request: Request) -> Response:
         if self.closing:

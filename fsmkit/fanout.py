@@ -1,0 +1,74 @@
+"""`fan_out`: one event for many conversations, no faster than Telegram lets a bot talk."""
+
+from collections import Counter
+from collections.abc import Iterable
+from functools import partial
+from typing import Any
+
+from fsmkit.engine import Engine
+from fsmkit.keys import Key
+from fsmkit.lanes import Lanes
+
+RATE = 25.0
+"""Conversations a second; Telegram sends about 30 messages a second for a bot
+(https://core.telegram.org/bots/faq#broadcasting-to-users)."""
+AT_ONCE = 16
+
+
+async def fan_out(
+    engine: Engine,
+    keys: Iterable[Key],
+    event: Any,
+    *,
+    id: str | int | tuple[str, str | int] | None = None,  # noqa: A002  # the field's word for it
+    flow: str | None = None,
+    rate: float = RATE,
+) -> Counter[str]:
+    """Gives an event to many conversations.
+
+    Args:
+        engine: The engine.
+        keys: Whose conversations.
+        event: The event, the same for all.
+        id: What it is recognised by; given again after an interruption, nobody gets it twice.
+        flow: Only this flow gets it.
+        rate: Conversations a second, at most.
+
+    Returns:
+        How many `handled` it, `passed`, found it a `duplicate`, or `failed`; what was raised is told to
+        the engine's `on_error`.
+
+    Example:
+        >>> import asyncio
+        >>> from fsmkit import Engine, Flow, Key
+        >>> from fsmkit.fanout import fan_out
+        >>> news = Flow("news")
+        >>> @news.defstate(None, on=str)
+        ... def told(event, ctx):
+        ...     ctx.reply(event)
+        >>> asyncio.run(fan_out(Engine(news), [Key(1, 1), Key(2, 2)], "Hello", rate=1000))
+        Counter({'handled': 2})
+    """
+    if rate <= 0:
+        raise ValueError(f"fan_out(rate={rate!r}): more than zero a second, or nobody is ever told")
+    told: Counter[str] = Counter()
+
+    async def tell(key: Key) -> None:
+        try:
+            outcome = await engine.send(key, event, id=id, flow=flow)
+        except Exception as error:
+            told["failed"] += 1
+            await engine.report(key, event, error)
+        else:
+            told[outcome.kind] += 1
+
+    lanes, due = Lanes(AT_ONCE), engine.clock.now()
+    try:
+        for key in keys:
+            await engine.clock.sleep(due - engine.clock.now())
+            await lanes.put(key, partial(tell, key))
+            due = max(due, engine.clock.now() - 1.0) + 1.0 / rate
+        await lanes.join()
+    finally:
+        await lanes.cancel()
+    return told

@@ -1,0 +1,68 @@
+"""A source in this process: other parts of the program put events in, for example a test."""
+
+import asyncio
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from fsmkit.keys import Key
+from fsmkit.lanes import Lanes
+from fsmkit.sources.source import Incoming, feed
+
+if TYPE_CHECKING:
+    from fsmkit.engine import Engine
+
+AT_ONCE = 64
+"""Events under way; those of one key wait for each other."""
+
+
+class QueueSource:
+    """Events from elsewhere in this process; what is in it when the process ends is lost.
+
+    What a handler raises is told to the engine's `on_error`, and the event is dropped.
+
+    Args:
+        name: Its name.
+        maxsize: How many events may wait; beyond it `put` waits. 0: any number.
+
+    Example:
+        >>> from fsmkit.sources import QueueSource
+        >>> payments = QueueSource("payments")
+    """
+
+    def __init__(self, name: str = "queue", *, maxsize: int = 0) -> None:
+        self.name = name
+        self._queue: asyncio.Queue[Incoming] = asyncio.Queue(maxsize)
+
+    async def put(
+        self,
+        key: Key,
+        event: Any,
+        id: str | int | None = None,  # noqa: A002  # the field's word for it
+        *,
+        flow: str | None = None,
+        expect: str | None = None,
+    ) -> None:
+        """Adds an event; the arguments are those of `Incoming`."""
+        await self._queue.put(Incoming(key, event, id, flow=flow, expect=expect))
+
+    async def join(self) -> None:
+        """Waits until all events that were put have been handled; the source has to be running."""
+        await self._queue.join()
+
+    async def run(self, engine: "Engine") -> None:
+        """Gives events to the engine until it is cancelled."""
+        lanes = Lanes(AT_ONCE)
+        try:
+            while True:
+                incoming = await self._queue.get()
+                await lanes.put(incoming.key, partial(self._feed, engine, incoming))
+        finally:
+            await lanes.cancel()
+
+    async def _feed(self, engine: "Engine", incoming: Incoming) -> None:
+        try:
+            await feed(engine, self.name, incoming)
+        except Exception as error:
+            await engine.report(incoming.key, incoming.event, error)
+        finally:
+            self._queue.task_done()

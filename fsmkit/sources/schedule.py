@@ -1,0 +1,98 @@
+"""`Schedule`: events at fixed times, by a cron expression. Needs `fsmkit[schedule]`.
+
+Each tick has an id, so that of several workers with the same schedule one is heard.
+"""
+
+import inspect
+import logging
+from collections.abc import AsyncIterable, Callable, Iterable
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from cronsim import CronSim, CronSimError
+
+from fsmkit.engine import Engine
+from fsmkit.fanout import RATE, fan_out
+from fsmkit.keys import Key
+
+_log = logging.getLogger("fsmkit.sources")
+
+
+class Schedule:
+    """Gives an event to conversations at fixed times.
+
+    Args:
+        cron: Minute, hour, day, month, weekday, as in `"0 9 * * mon-fri"`; with six fields the first is
+            the second.
+        event: The event, or a function of the time that makes one.
+        to: Whose conversations: keys, or a function (sync or async) of the engine that returns them.
+        tz: Name of the time zone, for example `"Europe/Vienna"`; ticks that a change of the clocks skips
+            come late, those that it repeats come once.
+        name: Its name, part of the events' ids; by default the expression.
+        flow: Name of the only flow that gets it.
+        catch_up: Ticks that lie back no further than so many seconds (or a `timedelta`) are made up for
+            at the start.
+        rate: Conversations a second, at most.
+
+    Raises:
+        ValueError: If the expression or the time zone is none.
+
+    Example:
+        >>> from fsmkit import Key
+        >>> from fsmkit.sources.schedule import Schedule
+        >>> morning = Schedule("0 9 * * *", "good morning", to=[Key(1, 1)], tz="Europe/Vienna")
+    """
+
+    def __init__(
+        self,
+        cron: str,
+        event: Any,
+        *,
+        to: Iterable[Key] | Callable[[Engine], Any],
+        tz: str = "UTC",
+        name: str | None = None,
+        flow: str | None = None,
+        catch_up: float | timedelta = 0.0,
+        rate: float = RATE,
+    ) -> None:
+        self.name = name or f"schedule {cron}"
+        try:
+            self._zone = ZoneInfo(tz)
+        except (KeyError, ValueError, OSError) as error:
+            raise ValueError(f"Schedule(tz={tz!r}): no such time zone") from error
+        try:
+            CronSim(cron, datetime(2000, 1, 1, tzinfo=self._zone))
+        except CronSimError as error:
+            raise ValueError(f"Schedule({cron!r}): no cron expression: {error}") from error
+        self._cron = cron
+        self._event = event
+        self._to = to
+        self._flow = flow
+        self._catch_up = catch_up.total_seconds() if isinstance(catch_up, timedelta) else catch_up
+        self._rate = rate
+
+    def after(self, time: float) -> float:
+        """The next tick after a time, both in seconds since 1970, UTC."""
+        return next(CronSim(self._cron, datetime.fromtimestamp(time, self._zone))).timestamp()
+
+    async def run(self, engine: Engine) -> None:
+        """Gives the event to the conversations at each tick, until it is cancelled."""
+        clock = engine.clock
+        tick = self.after(clock.now() - self._catch_up)
+        while True:
+            await clock.sleep(max(0.0, tick - clock.now()))
+            await self._tick(engine, tick)
+            tick = self.after(tick)
+
+    async def _tick(self, engine: Engine, tick: float) -> None:
+        event = self._event(tick) if callable(self._event) else self._event
+        keys: Any = self._to(engine) if callable(self._to) else self._to
+        if inspect.isawaitable(keys):
+            keys = await keys
+        if isinstance(keys, AsyncIterable):
+            keys = [key async for key in keys]
+        told = await fan_out(engine, keys, event, id=(self.name, int(tick)), flow=self._flow, rate=self._rate)
+        _log.info(
+            "%s: %s", self.name, ", ".join(f"{count} {kind}" for kind, count in told.items()) or "nobody"
+        )

@@ -1,0 +1,149 @@
+"""`Webhook`: events that other servers report by HTTP, such as a payment provider. Needs `fsmkit[webhook]`.
+
+The answer is the acknowledgement: 200 only once the step is stored, so that whatever fails in between is
+reported again by the other side, and recognised by its id.
+"""
+
+import asyncio
+import inspect
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeAlias
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from fsmkit.engine import Engine
+from fsmkit.errors import LeaseLost, StoredByNewerVersion, StoreUnavailable
+from fsmkit.serving import serving
+from fsmkit.sources.source import Incoming, feed
+
+_log = logging.getLogger("fsmkit.sources")
+
+MAX_BODY = 1 << 20
+"""Bytes of a request; payment providers send a few thousand."""
+RETRY_SECONDS = 10
+
+Headers: TypeAlias = Mapping[str, str]
+Parse: TypeAlias = Callable[[bytes, Headers], "Incoming | Iterable[Incoming] | None"]
+"""Makes events of a request's body and headers; `None`: it is of no interest. ValueError, KeyError and the
+like: the request is malformed."""
+Verify: TypeAlias = Callable[[bytes, Headers], bool]
+"""Whether a request's body and headers are signed by whom they should be; see `fsmkit.sources.signatures`."""
+
+
+class Webhook:
+    """Takes events by HTTP POST on a path.
+
+    Served on a port of its own (`attach(..., sources=[webhook])`), or by a web application that is there
+    already: `webhook.route(engine)` is a route for it.
+
+    Args:
+        path: The path, as in `"/stripe"`.
+        parse: Makes events of a body.
+        verify: Whether the body is authentic. There is no default: an unsigned webhook can be called by
+            anybody; where something in front of the bot checks it, write `verify=lambda body, headers: True`.
+        host: The address to listen on; `"0.0.0.0"` for all of this machine.
+        port: The port; 0 for any free one, which the log names.
+        max_body: Bytes that a request may have.
+
+    Example:
+        >>> import json
+        >>> from fsmkit import Key
+        >>> from fsmkit.sources import Incoming
+        >>> from fsmkit.sources.signatures import hmac_signature
+        >>> from fsmkit.sources.webhook import Webhook
+        >>> def parse(body, headers):
+        ...     told = json.loads(body)
+        ...     return Incoming(Key.parse(told["order"]), told["amount"], told["id"])
+        >>> hook = Webhook("/paid", parse=parse, verify=hmac_signature("whsec_..."))
+    """
+
+    def __init__(
+        self,
+        path: str,
+        *,
+        parse: Parse,
+        verify: Verify,
+        host: str = "127.0.0.1",
+        port: int = 8080,
+        max_body: int = MAX_BODY,
+    ) -> None:
+        if not path.startswith("/"):
+            raise ValueError(f"Webhook({path!r}): a path begins with a slash")
+        self.name = f"webhook {path}"
+        self.path = path
+        self.port = port
+        """The port; once it runs, the one that it was given."""
+        self._parse = parse
+        self._verify = verify
+        self._host = host
+        self._max_body = max_body
+
+    def route(self, engine: Engine) -> Route:
+        """A route for a Starlette or FastAPI application of your own."""
+
+        async def endpoint(request: Request) -> Response:
+            return await self._answer(engine, request)
+
+        return Route(self.path, endpoint, methods=["POST"])
+
+    async def run(self, engine: Engine) -> None:
+        """Serves the path on a port of its own until it is cancelled; a request under way is answered."""
+        async with serving(Starlette(routes=[self.route(engine)]), self._host, self.port) as (_, self.port):
+            _log.info("%s listens on %s:%d", self.name, self._host, self.port)
+            await asyncio.Event().wait()
+
+    async def _answer(self, engine: Engine, request: Request) -> Response:
+        body = await self._body(request)
+        if not await _said(self._verify(body, request.headers)):
+            _log.warning("%s: a request with a wrong signature was refused", self.name)
+            return PlainTextResponse("the signature is wrong", 401)
+        try:
+            events = _several(await _said(self._parse(body, request.headers)))
+        except Exception as error:  # whatever a user's parse raises at what it was not made for
+            _log.warning("%s: a request could not be read: %r", self.name, error)
+            return PlainTextResponse("the request could not be read", 400)
+        for incoming in events:
+            refusal = await self._feed(engine, incoming)
+            if refusal is not None:
+                return refusal
+        return PlainTextResponse("ok")
+
+    async def _feed(self, engine: Engine, incoming: Incoming) -> Response | None:
+        """Gives an event to the engine; an answer if it has to come again."""
+        try:
+            outcome = await feed(engine, self.name, incoming)
+        except (StoreUnavailable, StoredByNewerVersion, LeaseLost) as error:
+            _log.warning("%s: %s", self.name, error)
+            return PlainTextResponse("not now", 503, headers={"Retry-After": str(RETRY_SECONDS)})
+        except Exception as error:
+            await engine.report(incoming.key, incoming.event, error)
+            return PlainTextResponse("the event could not be handled", 500)
+        if outcome.kind == "passed":
+            _log.info("%s: nobody wanted %r for %s", self.name, incoming.event, incoming.key)
+        return None
+
+    async def _body(self, request: Request) -> bytes:
+        """The body, read no further than allowed, whatever its header says of its length."""
+        body = bytearray()
+        async for part in request.stream():
+            body += part
+            if len(body) > self._max_body:
+                raise HTTPException(413, f"more than {self._max_body} bytes")
+        return bytes(body)
+
+
+def _several(events: Any) -> list[Incoming]:
+    found = [] if events is None else [events] if isinstance(events, Incoming) else list(events)
+    for event in found:
+        if not isinstance(event, Incoming):
+            raise TypeError(f"parse returned {event!r}; it returns Incoming(key, event, id), or several")
+    return found
+
+
+async def _said(value: Any) -> Any:
+    return await value if inspect.isawaitable(value) else value

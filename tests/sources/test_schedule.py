@@ -1,0 +1,137 @@
+"""Events at fixed times, on a clock that the tests move."""
+
+import asyncio
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from jobs.waiting import settle
+from sources.shipping import KEY, Shipped, World
+
+from fsmkit import Key
+from fsmkit.fanout import fan_out
+from fsmkit.sources.schedule import Schedule
+from fsmkit.testing import ManualClock
+
+VIENNA = ZoneInfo("Europe/Vienna")
+
+
+def at(*when):
+    return datetime(*when, tzinfo=VIENNA).timestamp()
+
+
+async def run(schedule, *, start, hours, step=0.25, **options):
+    """The times at which a handler heard of a schedule."""
+    clock = ManualClock(start)
+    world = World(sources=[schedule], clock=clock, **options)
+    heard = []
+    async with world.engine:
+        await settle()
+        for _ in range(round(hours / step)):
+            clock.advance(step * 3600)
+            await settle()
+            if len(world.seen) > len(heard):
+                heard.append(datetime.fromtimestamp(clock.now(), VIENNA).strftime("%a %H:%M"))
+    return heard
+
+
+async def test_a_tick_comes_at_its_time_in_its_time_zone():
+    schedule = Schedule("0 9 * * mon-fri", Shipped(1), to=[KEY], tz="Europe/Vienna")
+    heard = await run(schedule, start=at(2026, 11, 20, 8, 30), hours=80)  # a Friday
+    assert heard == ["Fri 09:00", "Mon 09:00"]
+
+
+async def test_two_workers_with_one_schedule_are_heard_once():
+    clock = ManualClock(at(2026, 11, 20, 8))
+    make = lambda: Schedule("0 9 * * *", Shipped(1), to=[KEY, Key(2, 2)], tz="Europe/Vienna")  # noqa: E731
+    first = World(sources=[make()], clock=clock)
+    second = World(sources=[make()], clock=clock, store=first.engine.store)
+    async with first.engine, second.engine:
+        await settle()
+        for _ in range(8):
+            clock.advance(3600 / 4)
+            await settle()
+    assert sorted(first.seen + second.seen) == [(1, 1), (2, 1)]
+
+
+async def test_an_event_may_be_made_of_the_time_and_keys_found_when_they_are_needed():
+    async def keys(engine):
+        yield KEY
+        yield Key(2, 2)
+
+    schedule = Schedule("0 9 * * *", lambda tick: Shipped(int(tick)), to=keys, tz="Europe/Vienna")
+    clock = ManualClock(at(2026, 11, 20, 8, 59))
+    world = World(sources=[schedule], clock=clock)
+    async with world.engine:
+        await settle()
+        for _ in range(3):
+            clock.advance(60)
+            await settle()
+    tick = int(at(2026, 11, 20, 9))
+    assert world.seen == [(1, tick), (2, tick)]
+
+
+@pytest.mark.parametrize(("catch_up", "seen"), [(0, 0), (timedelta(hours=1), 1), (50 * 3600, 3)])
+async def test_ticks_that_were_missed_are_made_up_for_as_far_as_was_asked(catch_up, seen):
+    schedule = Schedule("0 9 * * *", Shipped(1), to=[KEY], tz="Europe/Vienna", catch_up=catch_up)
+    world = World(sources=[schedule], clock=ManualClock(at(2026, 11, 20, 9, 30)))
+    async with world.engine:
+        await settle()
+        await settle()
+        assert len(world.seen) == seen
+
+
+def test_the_change_of_the_clocks_skips_no_tick_and_repeats_none():
+    schedule = Schedule("30 2 * * *", Shipped(1), to=[], tz="Europe/Vienna")
+    ticks, time = [], at(2026, 3, 28, 12)
+    for _ in range(3):
+        time = schedule.after(time)
+        ticks.append(datetime.fromtimestamp(time, VIENNA).strftime("%d %H:%M"))
+    assert ticks == ["29 03:00", "30 02:30", "31 02:30"]
+
+
+@pytest.mark.parametrize(
+    ("cron", "tz", "said"),
+    [("9 o'clock", "UTC", "no cron expression"), ("0 9 * * *", "Mars/Olympus", "no such time zone")],
+)
+def test_what_is_no_expression_or_no_time_zone_is_refused_at_once(cron, tz, said):
+    with pytest.raises(ValueError, match=said):
+        Schedule(cron, Shipped(1), to=[], tz=tz)
+
+
+async def told(world, telling):
+    """What `fan_out` returns, while time goes on."""
+    task = asyncio.create_task(telling)
+    while not task.done():
+        await settle()
+        world.clock.advance(1)
+    return await task
+
+
+async def test_many_conversations_are_told_no_faster_than_was_asked():
+    world = World(clock=ManualClock())
+    keys = [Key(chat, chat) for chat in range(1, 31)]
+
+    telling = asyncio.create_task(fan_out(world.engine, keys, Shipped(1), id="news", rate=8))
+    await settle()
+    counts = []
+    while not telling.done():
+        counts.append(len(world.seen))
+        world.clock.advance(0.5)
+        await settle()
+    assert counts == [1, 5, 9, 13, 17, 21, 25, 29]
+    assert await telling == {"handled": 30}
+    assert await told(world, fan_out(world.engine, keys[:2], Shipped(1), id="news")) == {"duplicate": 2}
+
+
+async def test_one_conversation_that_fails_keeps_no_other_from_being_told():
+    world = World()
+    world.refused[1] = 1
+    telling = fan_out(world.engine, [KEY, Key(2, 2)], Shipped(1))
+    assert await told(world, telling) == {"failed": 1, "handled": 1}
+    assert len(world.errors) == 1
+
+
+async def test_a_rate_of_nothing_is_refused():
+    with pytest.raises(ValueError, match="more than zero"):
+        await fan_out(World().engine, [KEY], Shipped(1), rate=0)
