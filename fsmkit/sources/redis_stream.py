@@ -149,8 +149,10 @@ class RedisStream:
                 await asyncio.wait([reading, holding], return_when=asyncio.FIRST_COMPLETED)
             finally:
                 await self._leave(reading, holding)
-            if reading.done() and not reading.cancelled():
-                await reading  # raises what stopped it
+            for task in (reading, holding):
+                if not task.cancelled():
+                    task.result()  # raises what stopped it
+            _log.warning("%s: another process reads now", self.name)
 
     async def _make_group(self) -> None:
         try:
@@ -163,7 +165,6 @@ class RedisStream:
         """Renews the right to read; returns when it is lost."""
         while await self._client.eval(RENEW, 1, self._lock, self._token, self._milliseconds):  # noqa: ASYNC110
             await asyncio.sleep(self._seconds / 3)  # it is renewed, not waited for
-        _log.warning("%s: another process reads now", self.name)
 
     async def _leave(self, *tasks: asyncio.Future[None]) -> None:
         await ended(tasks)
