@@ -367,7 +367,13 @@ class Engine:
         key, event = Key.parse(mail.key), None
         try:
             event = self.events.decode(mail.event, mail.body)
-            arrival = Arrival(event, event_id_of(("mail", mail.id)), telegram=self.telegram_for(key))
+            arrival = Arrival(
+                event,
+                mail.known or event_id_of(("mail", mail.id)),
+                only=mail.flow,
+                expect=mail.expect,
+                telegram=self.telegram_for(key),
+            )
             await self._processor.process(key, arrival)
         except Exception as error:
             await self.report(key, event, error)

@@ -109,6 +109,9 @@ class Mail(Struct, frozen=True, tag="mail"):
         body: The event as JSON.
         id: What the event is recognised by when it is given again.
         due: Not before this time, in seconds since 1970, UTC.
+        known: What it is recognised by as an event from outside; empty for letters of `ctx.send`.
+        flow: Name of the only flow that gets it.
+        expect: The only state of `flow` in which it is wanted.
     """
 
     key: str
@@ -116,6 +119,9 @@ class Mail(Struct, frozen=True, tag="mail"):
     body: Raw
     id: str
     due: float = 0.0
+    known: str = ""
+    flow: str | None = None
+    expect: str | None = None
 
 
 class Receipt(Struct, array_like=True):

@@ -1,0 +1,125 @@
+"""`Client`: events for a bot's conversations from another program, by the store alone.
+
+No PTB, no token, no flows: a web shop says that an order was paid, and the bot does the rest. What is sent
+stands in the conversation's row until the bot takes it, so the bot may be away, or run in several processes.
+"""
+
+import secrets
+from types import TracebackType
+from typing import Any, Literal, Self
+
+from msgspec import structs
+
+from fsmkit.clock import Clock, SystemClock
+from fsmkit.codec import EventCodec, decode_row
+from fsmkit.commit import Limits, change_of
+from fsmkit.errors import DefinitionError, LeaseLost
+from fsmkit.keys import Key, event_id_of
+from fsmkit.model import Mail, Row
+from fsmkit.stores import Store
+from fsmkit.stores.opening import open_store
+
+TRIES = 3
+"""How often a letter is put if the lease is lost."""
+
+
+class Client:
+    """Sends events to the conversations of a bot.
+
+    The bot's engine looks for them once a second. Its handlers get them as it would get `engine.send`: in
+    order with the person's messages, once for each id.
+
+    Args:
+        store: The bot's store, or its URL.
+        bot: The bot's id: the number before the colon of its token.
+        clock: Where the time comes from.
+
+    Example:
+        >>> import asyncio
+        >>> from fsmkit import Key
+        >>> from fsmkit.client import Client
+        >>> from fsmkit.stores.memory import MemoryStore
+        >>> async def shop(store):
+        ...     async with Client(store, bot=42) as bot:
+        ...         return await bot.send(Key(chat=7, user=7), "paid", id="evt-7")
+        >>> asyncio.run(shop(MemoryStore()))
+        'sent'
+    """
+
+    def __init__(self, store: Store | str, *, bot: int | str | None, clock: Clock | None = None) -> None:
+        self._owned = isinstance(store, str)
+        self.store: Store = open_store(store) if isinstance(store, str) else store
+        if isinstance(store, str) and not self.store.durable:
+            raise DefinitionError(
+                f"{store} is in the memory of this process, where no bot looks",
+                place=None,
+                remedy="Name the bot's own store: sqlite:FILE, redis://..., postgresql://..., mongodb://...",
+            )
+        self._bot = bot
+        self._clock = clock or SystemClock()
+
+    async def send(
+        self,
+        key: Key,
+        event: Any,
+        id: str | int | tuple[str, str | int] | None = None,  # noqa: A002  # the field's word for it
+        *,
+        flow: str | None = None,
+        expect: str | None = None,
+    ) -> Literal["sent", "duplicate"]:
+        """Leaves an event for a conversation; when it returns, the event is stored.
+
+        Args:
+            key: Whose conversation; without a bot that of the client is meant.
+            event: An instance of a class that some handler of the bot names in `on=`, imported from the
+                same module.
+            id: What it is recognised by when it is sent again; without one, a program that tries again
+                after an error may send it twice.
+            flow: Name of the only flow that gets it.
+            expect: The only state of `flow` in which it is wanted.
+
+        Returns:
+            `"duplicate"` if an event with this id waits already or was handled.
+
+        Raises:
+            UnstorableData: If JSON does not hold the event.
+            RowTooLarge: If too many events wait for this conversation.
+            StoreUnavailable: If the store does not answer; whether the event was stored is not known, so
+                send it again with the same id.
+        """
+        name, body = EventCodec([type(event)]).encode(event)
+        ident = event_id_of(secrets.token_hex(8) if id is None else id)
+        key = key.with_bot(self._bot)
+        mail = Mail(str(key), name, body, ident, known=ident, flow=flow, expect=expect)
+        for _ in range(TRIES - 1):
+            try:
+                return await self._leave(key, mail)
+            except LeaseLost:
+                continue
+        return await self._leave(key, mail)
+
+    async def close(self) -> None:
+        """Closes the store, if the client has opened it."""
+        if self._owned:
+            await self.store.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def _leave(self, key: Key, mail: Mail) -> Literal["sent", "duplicate"]:
+        async with self.store.lease(key) as lease:
+            row = Row() if lease.row is None else decode_row(lease.row)
+            if f" {mail.known} " in row.seen or any(mail.known == other.known for other in row.later):
+                return "duplicate"
+            row = structs.replace(row, later=(*row.later, mail))
+            _, change = change_of(row, key, self._clock.now(), _LIMITS, [], 0)
+            await lease.commit(change)
+        return "sent"
+
+
+_LIMITS = Limits(dedupe_for=0.0, max_row_bytes=65536, delivers=False)

@@ -1,0 +1,114 @@
+"""Events from another program, by the store alone."""
+
+import subprocess
+import sys
+
+import pytest
+from sources.shipping import KEY, Shipped, World
+
+from fsmkit import Key
+from fsmkit.client import Client
+from fsmkit.errors import DefinitionError, RowTooLarge, UnstorableData
+from fsmkit.stores.sqlite import SQLiteStore
+
+
+@pytest.fixture
+async def store(tmp_path):
+    store = SQLiteStore(tmp_path / "bot.db")
+    yield store
+    await store.close()
+
+
+@pytest.fixture
+def world(store):
+    world = World(store=store)
+    world.engine.bot = 42
+    return world
+
+
+@pytest.fixture
+def client(store, world):
+    return Client(store, bot=42, clock=world.clock)
+
+
+async def test_an_event_waits_in_the_store_until_the_bot_takes_it(world, client):
+    assert await client.send(KEY, Shipped(1)) == "sent"
+    assert world.seen == []
+    await world.engine.sweep()
+    assert world.numbers() == [1]
+    await world.engine.sweep()
+    assert world.numbers() == [1]
+
+
+async def test_events_are_taken_in_the_order_in_which_they_were_sent(world, client):
+    for number in range(5):
+        await client.send(KEY, Shipped(number))
+    await world.engine.sweep()
+    assert world.numbers() == [0, 1, 2, 3, 4]
+
+
+async def test_an_id_is_known_while_the_event_waits_and_after_it_was_handled(world, client):
+    assert await client.send(KEY, Shipped(1), id="evt-1") == "sent"
+    assert await client.send(KEY, Shipped(1), id="evt-1") == "duplicate"
+    await world.engine.sweep()
+    assert await client.send(KEY, Shipped(1), id="evt-1") == "duplicate"
+    assert (await world.engine.send(KEY, Shipped(1), id="evt-1")).kind == "duplicate"
+    assert world.numbers() == [1]
+
+
+async def test_without_an_id_each_event_is_one_of_its_own(world, client):
+    for _ in range(2):
+        assert await client.send(KEY, Shipped(1)) == "sent"
+    await world.engine.sweep()
+    assert world.numbers() == [1, 1]
+
+
+async def test_what_stands_in_the_row_is_left_as_it_is(world, client):
+    await world.engine.send(KEY, Shipped(1))
+    before = await world.engine.get_state("shipping", KEY)
+    await client.send(KEY, Shipped(2))
+    assert await world.engine.get_state("shipping", KEY) == before == (None, {"last": 1})
+
+
+async def test_an_event_may_be_wanted_in_one_state_only(world, client):
+    await client.send(KEY, Shipped(1), flow="shipping", expect="elsewhere")
+    await world.engine.sweep()
+    assert world.seen == []
+
+
+async def test_another_bots_conversations_are_left_alone(world, store):
+    await Client(store, bot=43, clock=world.clock).send(KEY, Shipped(1))
+    await world.engine.sweep()
+    assert world.seen == []
+
+
+async def test_what_json_does_not_hold_is_refused(client):
+    with pytest.raises(UnstorableData):
+        await client.send(KEY, object())
+
+
+async def test_a_conversation_that_nobody_serves_does_not_grow_without_end(client):
+    async def flood():
+        for number in range(1000):
+            await client.send(KEY, Shipped(number))
+
+    with pytest.raises(RowTooLarge):
+        await flood()
+
+
+async def test_a_store_may_be_named_by_its_url(tmp_path, world):
+    async with Client(f"sqlite:{tmp_path / 'bot.db'}", bot=42, clock=world.clock) as client:
+        await client.send(Key(9, 9), Shipped(1))
+    await world.engine.sweep()
+    assert world.numbers(9) == [1]
+
+
+def test_the_memory_of_ones_own_process_is_refused():
+    with pytest.raises(DefinitionError, match="where no bot looks"):
+        Client("memory:", bot=42)
+
+
+def test_it_needs_neither_telegram_nor_hypothesis():
+    code = "import sys, fsmkit.client; print('telegram' in sys.modules, 'hypothesis' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "False"]
