@@ -6,7 +6,7 @@ Only names; what comes from Telegram is in `fsmkit.telegram`, what helps with te
 from typing import TYPE_CHECKING, Any
 
 from fsmkit.context import Context
-from fsmkit.effects import Button, Reply
+from fsmkit.effects import Reply
 from fsmkit.errors import (
     DefinitionError,
     FsmkitError,
@@ -33,6 +33,7 @@ from fsmkit.errors import (
 from fsmkit.events import Crashed, DeliveryFailed, Done, Event, Failed, Reminder, Returned, Timeout
 from fsmkit.flow import Flow
 from fsmkit.keys import Key, KeyBy
+from fsmkit.markup import Button, Keyboard, KeyboardButton
 from fsmkit.results import Back, End, Pass, Result, Stay, To, back, call, end, error, pass_, stay, transition
 from fsmkit.states import ANY, END, State, StatesGroup
 
@@ -63,6 +64,8 @@ __all__ = [
     "InvariantBroken",
     "Key",
     "KeyBy",
+    "Keyboard",
+    "KeyboardButton",
     "LeaseLost",
     "LeaseOver",
     "NestedSend",

@@ -4,8 +4,9 @@ Nothing is written that does not come back as it was: each value is read again a
 the two differ is found in `differences`; how bytes are kept is the stores' business.
 """
 
+import functools
 from collections.abc import Iterable
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 import msgspec
 from msgspec import Raw
@@ -56,7 +57,7 @@ class DataCodec(Generic[D]):
     def __init__(self, flow: str, data: type[D], place: str | None) -> None:
         self._path = f"{flow}.data"
         self._data = data
-        self._typed = _Typed(self._path, data, place)
+        self._typed = Typed(self._path, data, place)
         self._bare = needs_nothing(data)
 
     def initial(self) -> D | None:
@@ -113,14 +114,7 @@ class EventCodec:
     """
 
     def __init__(self, classes: Iterable[type]) -> None:
-        self._classes: dict[str, type] = {}
-        self._typed: dict[type, _Typed] = {}
-        for kind in classes:
-            name = _event_name(kind)
-            if self._classes.setdefault(name, kind) is not kind:
-                raise DefinitionError(
-                    f"two classes of events are both called {name}", place=None, remedy="Rename one of them"
-                )
+        self._classes = by_name(classes, "events")
 
     def encode(self, event: object) -> tuple[str, Raw]:
         """The registered name of the event's class, and the event as JSON.
@@ -129,14 +123,14 @@ class EventCodec:
             UnstorableData: No handler takes such events, or the event would not come back as it is.
         """
         kind = type(event)
-        name = _event_name(kind)
+        name = class_name(kind)
         if self._classes.get(name) is not kind:
             shown = kind.__qualname__
             raise UnstorableData(
                 shown, f"no handler of the attached flows takes {shown}: name the class in some on="
             )
         try:
-            return name, self._codec(kind).encode(event)
+            return name, typed(cast(Any, kind)).encode(event)
         except DefinitionError as error:
             raise UnstorableData(kind.__qualname__, f"{error.problem}. {error.remedy}") from error
 
@@ -150,7 +144,7 @@ class EventCodec:
         if kind is None:
             raise Unfit(f"no handler of the attached flows takes {name}")
         try:
-            event: object = self._codec(kind).decode(raw)
+            event: object = typed(cast(Any, kind)).decode(raw)
         except DefinitionError as error:
             raise Unfit(error.problem) from error
         return event
@@ -174,12 +168,6 @@ class EventCodec:
             )
         return found[0]
 
-    def _codec(self, kind: type) -> "_Typed":
-        # Built when first used: most classes in `on=` are never sent, and many could not be.
-        if kind not in self._typed:
-            self._typed[kind] = _Typed(kind.__qualname__, kind, None)
-        return self._typed[kind]
-
 
 def encode_row(row: Row) -> bytes:
     """All that is stored for one key, as bytes."""
@@ -198,7 +186,7 @@ def decode_row(blob: bytes) -> Row:
         raise StoreCorrupt(f"a stored row cannot be read: {error}") from error
 
 
-class _Typed:
+class Typed:
     """Writes and reads values of one type, and reads again what it wrote."""
 
     def __init__(self, path: str, kind: Any, place: str | None) -> None:
@@ -234,5 +222,24 @@ class _Typed:
             raise Unfit(str(error)) from error
 
 
-def _event_name(kind: type) -> str:
+@functools.lru_cache(maxsize=256)  # built when first used: most classes in `on=` are never sent
+def typed(kind: Any) -> Typed:
+    """What writes and reads objects of a class; raises DefinitionError if msgspec cannot read it."""
+    return Typed(kind.__qualname__, kind, None)
+
+
+def class_name(kind: type) -> str:
+    """The name by which objects of a class are stored."""
     return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def by_name(classes: Iterable[type], what: str) -> dict[str, type]:
+    """Classes by the name that is stored; raises DefinitionError if two share one."""
+    found: dict[str, type] = {}
+    for kind in classes:
+        name = class_name(kind)
+        if found.setdefault(name, kind) is not kind:
+            raise DefinitionError(
+                f"two classes of {what} are both called {name}", place=None, remedy="Rename one of them"
+            )
+    return found

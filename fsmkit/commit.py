@@ -8,7 +8,7 @@ from msgspec import structs
 from fsmkit.codec import EventCodec, encode_row
 from fsmkit.context import Emit
 from fsmkit.deadlines import timeout_at, wake_at
-from fsmkit.effects import Answer, Delete, Effect
+from fsmkit.effects import Address, Answer, Delete, Effect
 from fsmkit.errors import RowTooLarge
 from fsmkit.events import ChatEvent
 from fsmkit.keys import Key
@@ -16,7 +16,7 @@ from fsmkit.model import Mail, Pending, Row, Snapshot
 from fsmkit.outbox import encode_entry
 from fsmkit.stores import Change, Index
 from fsmkit.turn import Turn
-from fsmkit.wishes import address_of, effects_of
+from fsmkit.wishes import address_of, effects_of, storable
 
 SEEN = 64
 """Ids of handled events that a row remembers."""
@@ -50,13 +50,13 @@ def settle(
     if turn.wishes:
         to = address_of((row, turn.loaded), turn.name, turn.address, turn.key)
         table = turn.flows.tables.get(turn.name)
-        shared = table is not None and table.flow.key.by_chat
+        shared = table is not None and table.flow.shared
         pressed = turn.event.message_id if isinstance(turn.event, ChatEvent) and turn.event.pressed else None
-        row, effects = effects_of(row, turn.name, turn.wishes, to, shared=shared, pressed=pressed)
+        pack = turn.world.values.pack
+        row, effects = effects_of(row, turn.name, turn.wishes, to, pack, shared=shared, pressed=pressed)
     if turn.deletes or turn.tidy:
         home = address_of((row, turn.loaded), turn.name, turn.address, turn.key)
-        deletes = [Delete(left.address or home, left.messages) for left in turn.deletes]
-        effects = [*turn.tidy, *deletes, *effects]
+        effects = [*turn.tidy, *_deletes(turn, home), *effects]
     seen, keep = row.seen, row.keep
     if event_id is not None:
         seen = _remember(seen, event_id)
@@ -65,6 +65,14 @@ def settle(
     if not effects and not turn.letters:
         return effects, []
     return _sort(turn, effects, limits, events)
+
+
+def _deletes(turn: Turn, home: Address) -> list[Delete]:
+    """What the states that were left leave behind, in one request for each chat."""
+    messages: dict[Address, list[int]] = {}
+    for left in turn.deletes:
+        messages.setdefault(left.address or home, []).extend(left.messages)
+    return [Delete(to, tuple(dict.fromkeys(ids))) for to, ids in messages.items()]
 
 
 def _sort(
@@ -83,7 +91,7 @@ def _sort(
             else:
                 entries.append(mail)
         elif not isinstance(effect, Answer) and limits.delivers:
-            entries.append(effect)
+            entries.append(storable(effect, turn.world.values.pack))
     turn.row = Row(row.snapshots, row.seen, row.keep, serial, row.views, later)
     return [effect for effect in effects if not isinstance(effect, Emit)], entries
 

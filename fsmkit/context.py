@@ -5,12 +5,12 @@ Wishes are only recorded here; the engine makes effects of them when the step is
 
 import functools
 from datetime import timedelta
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, Unpack
 
 import attrs
 import msgspec
 
-from fsmkit.effects import Answer, Buttons, Keyboard, Reply
+from fsmkit.effects import Answer, Reply, ReplyOptions, ScreenOptions, as_reply, as_screen
 from fsmkit.errors import LeaseOver
 from fsmkit.keys import Key
 
@@ -145,57 +145,35 @@ class Context(Generic[D]):
         return evolved
 
     def reply(
-        self,
-        text: str | Reply = "",
-        *,
-        buttons: Buttons = (),
-        keyboard: Keyboard = (),
-        photo: str | None = None,
-        document: str | None = None,
-        parse_mode: str | None = None,
-        remove_keyboard: bool = False,
-        silent: bool = False,
-        ephemeral: bool = False,
+        self, text: str | Reply = "", *, ephemeral: bool = False, **options: Unpack[ReplyOptions]
     ) -> None:
-        """Sends a message after the commit; the arguments are those of `Reply`.
+        """Sends a message after the commit.
 
         Args:
+            text: The text, or a whole `Reply`.
             ephemeral: Deletes the message when the state is left.
+            options: What else `Reply` takes: `buttons=`, `keyboard=`, `photo=`, `parse_mode=`, …
 
         Raises:
             LeaseOver: If the step has ended.
         """
-        reply = as_reply(
-            text,
-            buttons=buttons,
-            keyboard=keyboard,
-            photo=photo,
-            document=document,
-            parse_mode=parse_mode,
-            remove_keyboard=remove_keyboard,
-            silent=silent,
-        )
-        self._wish(Say(reply, ephemeral=ephemeral))
+        self._wish(Say(as_reply(text, **options), ephemeral=ephemeral))
 
-    def show(
-        self,
-        text: str | Reply = "",
-        *,
-        buttons: Buttons = (),
-        photo: str | None = None,
-        document: str | None = None,
-        parse_mode: str | None = None,
-    ) -> None:
+    def show(self, text: str | Reply = "", **options: Unpack[ScreenOptions]) -> None:
         """Brings the conversation's one screen up to date after the commit.
 
         On a press of a button of that screen the message is edited; else it is sent anew, and the old
         one loses its buttons.
 
+        Args:
+            text: The text, or a whole `Reply`.
+            options: What else `Reply` takes, but for a reply keyboard: an edit cannot bring one.
+
         Raises:
             LeaseOver: If the step has ended.
+            TypeError: If the `Reply` has a reply keyboard.
         """
-        reply = as_reply(text, buttons=buttons, photo=photo, document=document, parse_mode=parse_mode)
-        self._wish(Say(reply, show=True))
+        self._wish(Say(as_screen(as_reply(text, **options)), show=True))
 
     def answer(self, text: str = "", *, alert: bool = False) -> None:
         """Answers the press of a button: a short notice, or an alert to be confirmed.
@@ -246,14 +224,6 @@ class Context(Generic[D]):
 
     def __repr__(self) -> str:
         return f"<Context of {self.flow!r} in state {self.state!r} for {self.key}>"
-
-
-def as_reply(text: str | Reply, **options: Any) -> Reply:
-    """A `Reply` from a text and options, or from a `Reply` whose options may be overridden."""
-    given = {name: value for name, value in options.items() if value}
-    if isinstance(text, Reply):
-        return attrs.evolve(text, **given) if given else text
-    return Reply(text, **given)
 
 
 @functools.lru_cache(maxsize=256)

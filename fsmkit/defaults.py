@@ -4,8 +4,11 @@ presses told.
 Functions of a turn, called by the processor around the offer to the handlers.
 """
 
+import logging
+
 from msgspec import structs
 
+from fsmkit.codec import Unfit
 from fsmkit.deadlines import Overdue, with_snapshot
 from fsmkit.effects import Answer
 from fsmkit.events import Pressed
@@ -14,6 +17,8 @@ from fsmkit.moves import Due, Moves, times_in
 from fsmkit.table import FlowTable
 from fsmkit.times import Times
 from fsmkit.turn import Turn
+
+_log = logging.getLogger("fsmkit")
 
 ENTRY_MASK = 0xFFFF
 """A button holds the last 16 bits of its entry's number."""
@@ -87,24 +92,36 @@ async def say_otherwise(turn: Turn) -> bool:
 
 
 def refuse(turn: Turn, pressed: Pressed) -> bool:
-    """Answers a press that must change nothing: of an earlier state, or of a run that is over."""
-    if pressed.menu or _is_current(turn, pressed):
-        return False
-    text = turn.flows.tables[pressed.flow].flow.text_for("stale", turn.lang)
-    turn.wishes.append(Answer(text or ""))
+    """Answers a press that must change nothing: of an earlier state, or of a run that is over.
+
+    Else the event gets the button's value.
+    """
+    text = _value_of(turn, pressed)
+    if text is not None:
+        try:
+            turn.event.value = turn.world.values.unpack(text) if pressed.packed else text
+        except Unfit as error:
+            _log.warning(
+                "%s: a button that was pressed is of no use any more: %s", pressed.flow, error.problem
+            )
+        else:
+            return False
+    told = turn.flows.tables[pressed.flow].flow.text_for("stale", turn.lang)
+    turn.wishes.append(Answer(told or ""))
     return True
 
 
-def _is_current(turn: Turn, pressed: Pressed) -> bool:
-    """Whether a button belongs to where its conversation stands; its value is then looked up in the row."""
+def _value_of(turn: Turn, pressed: Pressed) -> str | None:
+    """The value of a button as text, `None` if it does not belong to where its conversation stands."""
+    if pressed.menu:
+        return pressed.value
     snapshot = turn.row.snapshots.get(pressed.flow)
     if snapshot is None or not snapshot.active:
-        return pressed.run == 0 and pressed.value is not None
+        return pressed.value if pressed.run == 0 else None
     frame = snapshot.frames[-1]
     if (pressed.run, pressed.entry) != (snapshot.run, frame.entry & ENTRY_MASK):
-        return False
-    if pressed.value is None:
-        if pressed.position >= len(frame.values):
-            return False
-        turn.event.value = frame.values[pressed.position]
-    return True
+        return None
+    if pressed.value is not None:
+        return pressed.value
+    kept = frame.values[pressed.position : pressed.position + 1]
+    return kept[0] or None if kept else None

@@ -19,7 +19,7 @@ from fsmkit.events import DeliveryFailed
 from fsmkit.flow import Flow
 from fsmkit.jobs import Job, JobRunner
 from fsmkit.keys import Key, event_id_of
-from fsmkit.matching import classes_in
+from fsmkit.matching import classes_in, value_classes_in
 from fsmkit.model import Mail, Row
 from fsmkit.outbox import Deliver, Outbox
 from fsmkit.outcome import Outcome
@@ -32,6 +32,7 @@ from fsmkit.stores.memory import MemoryStore
 from fsmkit.sweeper import Lookout, Sweeper
 from fsmkit.table import Flows, FlowTable
 from fsmkit.turn import Turn, current_turn
+from fsmkit.values import ValueCodec
 
 if TYPE_CHECKING:
     from fsmkit.sources import Source
@@ -123,9 +124,9 @@ class Engine:
         self.patience = PATIENCE
         """For how many seconds timeouts let them go first, at most."""
         self._own_store = store is None
-        self.events = EventCodec(
-            classes_in(h.matcher for t in self.flows.tables.values() for h in t.flow.handlers)
-        )
+        matchers = [h.matcher for t in self.flows.tables.values() for h in t.flow.handlers]
+        self.events = EventCodec(classes_in(matchers))
+        self.values = ValueCodec(value_classes_in(matchers))
         self._outbox = Outbox(self.store, deliver, self._post, self._refused, self.clock)
         self._jobs = StateJobs(self)
         exclusive = isolation == "lease"

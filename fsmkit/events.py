@@ -48,8 +48,9 @@ class Pressed:
         run: Its run, `0` for a button that was shown while none ran.
         entry: The entry of the state.
         menu: Whether it is a menu button, which outlives conversations.
-        value: Its value; `None` if that stands in the row.
+        value: Its value as text; `None` if that stands in the row.
         position: Where in the row it stands.
+        packed: Whether the text is the JSON of a value that is no text.
     """
 
     flow: str
@@ -58,6 +59,7 @@ class Pressed:
     menu: bool = False
     value: str | None = None
     position: int = 0
+    packed: bool = False
 
 
 class ChatEvent(Event):
@@ -66,6 +68,7 @@ class ChatEvent(Event):
     Attributes:
         kind: One of `MESSAGE_KINDS`, or `command`, `button`, `raw_button`, `edited`, `inline`, …
         text: The text of a message (`None` without one).
+        value: The value of a pressed button.
         address: Where answers go.
         message_id: Id of the message, for a press of the one that shows the button.
         pressed: For a press of one of fsmkit's buttons, what that was bound to.
@@ -76,7 +79,7 @@ class ChatEvent(Event):
 
     kind: str
     text: str | None
-    value: str | None
+    value: Any
     address: Address
     message_id: int | None
     pressed: Pressed | None

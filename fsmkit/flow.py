@@ -6,15 +6,18 @@ checked when the flows are put together (`fsmkit.table`).
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, Unpack, cast
 
-from fsmkit.effects import Button, Buttons, rows_of_buttons
+from msgspec import UNSET
+
+from fsmkit.effects import Reply, as_screen
 from fsmkit.errors import DefinitionError
 from fsmkit.handlers import Handler, Hook, Selector, check_callable, check_texts, make_handler, make_hook
 from fsmkit.keys import KeyBy
+from fsmkit.markup import MAX_VALUE, Button, rows_of_buttons
 from fsmkit.places import calling_place, place_of
 from fsmkit.results import Result
-from fsmkit.states import ANY, INHERIT, Prompt, State, StatesGroup, Ttl
+from fsmkit.states import ANY, INHERIT, Prompt, State, StateOptions, StatesGroup, Ttl
 from fsmkit.times import times_of
 
 if TYPE_CHECKING:
@@ -37,8 +40,6 @@ DEFAULT_TEXTS: dict[str, Text] = {
     "crash": None,
     "expired": None,
 }
-MAX_MENU_VALUE = 39
-"""Bytes that Telegram's 64 leave for the value of a button that cannot refer to the row."""
 
 
 class Flow(Generic[D]):
@@ -61,6 +62,8 @@ class Flow(Generic[D]):
         version: Raised when stored conversations have to be migrated.
         initial: The state in which a call begins; by default the first declared.
         exclusive: Whether entering it ends the key's other conversations.
+        buttons: Who may press: `"owned"`, only the person whom a message was for, or `"shared"`, anybody in
+            the chat; by default shared where the key is the chat, where alone it can be, and owned elsewhere.
         on_orphan: What to do with a stored conversation that no longer fits: `"end"` it and tell the
             person, or `"raise"` `OrphanedConversation`.
 
@@ -90,6 +93,7 @@ class Flow(Generic[D]):
         version: int = 1,
         initial: str | State | None = None,
         exclusive: bool = False,
+        buttons: Literal["owned", "shared"] | None = None,
         on_orphan: Literal["end", "raise"] = "end",
     ) -> None:
         self.place = calling_place()
@@ -113,7 +117,8 @@ class Flow(Generic[D]):
         self.messages: dict[str, Text] = dict(DEFAULT_TEXTS)
         self.in_use = False
         self._implied: set[str] = set()
-        self._check_arguments()
+        self._check_arguments(buttons)
+        self.shared = key.by_chat if buttons is None else buttons == "shared"
         several = isinstance(states, Iterable) and not isinstance(states, str)
         groups: Any = () if states is None else tuple(cast(Any, states)) if several else (states,)
         for group in groups:
@@ -121,21 +126,7 @@ class Flow(Generic[D]):
 
     # -- declaring ---------------------------------------------------------------------------------
 
-    def state(
-        self,
-        name: str,
-        *,
-        prompt: Prompt | None = None,
-        buttons: Buttons = (),
-        otherwise: Prompt | None = None,
-        ttl: Ttl = INHERIT,
-        job: Callable[[Any], Any] | None = None,
-        ephemeral: bool = False,
-        was: str | Iterable[str] = (),
-        max_age: float | timedelta | None = None,
-        remind_after: Ttl = INHERIT,
-        reminder: Prompt | None = None,
-    ) -> State:
+    def state(self, name: str, **options: Unpack[StateOptions]) -> State:
         """Declares a state and returns it; the arguments are those of `State`.
 
         Raises:
@@ -149,19 +140,7 @@ class Flow(Generic[D]):
             raise DefinitionError(
                 f"state {name!r} of flow {self.name!r} is declared twice", place=place, remedy="Remove one"
             )
-        state = State(
-            name,
-            prompt=prompt,
-            buttons=buttons,
-            otherwise=otherwise,
-            ttl=ttl,
-            job=job,
-            ephemeral=ephemeral,
-            was=was,
-            max_age=max_age,
-            remind_after=remind_after,
-            reminder=reminder,
-        )
+        state = State(name, **options)
         state.flow = self.name
         self._check_state(state, place)
         self._implied.discard(name)
@@ -280,22 +259,27 @@ class Flow(Generic[D]):
             or next(iter(text.values()), None)
         )
 
-    def button(self, text: str, value: str | None = None) -> Button:
+    def button(
+        self, text: str, value: Any = UNSET, *, style: str | None = None, icon: str | None = None
+    ) -> Button:
         """A menu button that starts this flow (`None` handlers with `on=button(value)`); it never goes stale.
 
         Args:
             text: What is written on it.
             value: What a handler finds in `event.value`, 39 bytes at most; by default the text.
+            style: As `Button` has it.
+            icon: As `Button` has it.
 
         Raises:
-            DefinitionError: If the value is too long.
+            DefinitionError: If the value is too long (one that is no text is measured when it is sent).
         """
-        button = Button(text, text if value is None else value, flow=self.name)
-        if len(button.value.encode()) > MAX_MENU_VALUE:
+        button = Button(text, value, flow=self.name, style=style, icon=icon)
+        size = len(button.value.encode()) if isinstance(button.value, str) else 0
+        if size > MAX_VALUE:
             raise DefinitionError(
-                f"the value of menu button {text!r} takes {len(button.value.encode())} bytes",
+                f"the value of menu button {text!r} takes {size} bytes",
                 place=calling_place(),
-                remedy=f"Telegram leaves {MAX_MENU_VALUE} bytes for it: give a shorter value",
+                remedy=f"Telegram leaves {MAX_VALUE} bytes for it: give a shorter value",
             )
         return button
 
@@ -381,8 +365,24 @@ class Flow(Generic[D]):
             raise self.error(f"state {state.name!r}: {error}", "Change buttons=", place) from None
         if state.buttons and state.prompt is None:
             raise self.error(f"state {state.name!r} has buttons but no prompt", "Add prompt=", place)
+        if state.show:
+            self._check_screen(state, place)
 
-    def _check_arguments(self) -> None:
+    def _check_screen(self, state: State, place: str | None) -> None:
+        if state.prompt is None:
+            raise self.error(f"state {state.name!r} has show=True but no prompt", "Add prompt=", place)
+        if state.ephemeral:
+            raise self.error(
+                f"state {state.name!r} has show=True and ephemeral=True, but a screen stays",
+                "Choose one",
+                place,
+            )
+        try:
+            as_screen(state.prompt if isinstance(state.prompt, Reply) else Reply("?"))
+        except TypeError as error:
+            raise self.error(f"state {state.name!r}: {error}", "Remove show=True", place) from None
+
+    def _check_arguments(self, buttons: object) -> None:
         if not isinstance(self.name, str) or not self.name or "/" in self.name:
             raise DefinitionError(
                 f"a flow is named {self.name!r}", place=self.place, remedy="Give a text without a slash"
@@ -394,6 +394,13 @@ class Flow(Generic[D]):
             raise self.error(f"key={self.key!r} is no key rule", "Write one of KeyBy, for example KeyBy.CHAT")
         if type(self.version) is not int or self.version < 1:
             raise self.error(f"version={self.version!r}", "Write a whole number from 1")
+        if buttons not in (None, "owned", "shared"):
+            raise self.error(f"buttons={buttons!r}", 'Write "owned" or "shared"')
+        if buttons == "shared" and not self.key.by_chat:
+            raise self.error(
+                f'buttons="shared" with {self.key}: another person presses in a conversation of their own',
+                "Write key=KeyBy.CHAT, or make the button with flow.button(...)",
+            )
         if self.on_orphan not in ("end", "raise"):
             raise self.error(f"on_orphan={self.on_orphan!r}", 'Write "end" or "raise"')
         times_of(self, f"flow {self.name!r}", self.place)

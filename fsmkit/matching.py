@@ -5,7 +5,7 @@ are in `fsmkit.telegram`; anything with PTB's `check_update` fits in here withou
 """
 
 import abc
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from fsmkit.events import ChatEvent, Internal
@@ -29,6 +29,9 @@ class Matcher(abc.ABC):
 
     kinds: frozenset[str] | None = None
     """The kinds of `ChatEvent` that it can match; `None`: any, and other events too."""
+
+    value_classes: tuple[type, ...] = ()
+    """Classes of button values that it names: only what is named can be read back after a restart."""
 
     @abc.abstractmethod
     def match(self, event: Any) -> Any:
@@ -189,17 +192,25 @@ class Not(Matcher):
 
 def classes_in(matchers: Iterable[Matcher]) -> list[type]:
     """The users' event classes that matchers ask for."""
-    found: dict[type, None] = {}
+    wanted = (matcher.wanted for matcher in _parts(matchers) if isinstance(matcher, OfClass))
+    return list(dict.fromkeys(kind for kind in wanted if not issubclass(kind, (ChatEvent, Internal))))
+
+
+def value_classes_in(matchers: Iterable[Matcher]) -> list[type]:
+    """The classes of button values that matchers name."""
+    return list(dict.fromkeys(kind for matcher in _parts(matchers) for kind in matcher.value_classes))
+
+
+def _parts(matchers: Iterable[Matcher]) -> Iterator[Matcher]:
+    """Matchers, and those that they are made of."""
     stack = list(matchers)
     while stack:
         matcher = stack.pop()
-        if isinstance(matcher, OfClass) and not issubclass(matcher.wanted, (ChatEvent, Internal)):
-            found[matcher.wanted] = None
-        elif isinstance(matcher, AnyOf | AllOf):
+        yield matcher
+        if isinstance(matcher, AnyOf | AllOf):
             stack.extend(matcher.matchers)
         elif isinstance(matcher, Not):
             stack.append(matcher.matcher)
-    return list(found)
 
 
 def as_matcher(on: Any) -> Matcher:

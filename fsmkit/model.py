@@ -22,7 +22,7 @@ class Frame(Struct, array_like=True):
         data: The flow's data as JSON.
         history: The states before this one, oldest first, 16 at most.
         entry: Number of the entry into this state; buttons of other entries are stale.
-        values: Button values of this entry that are too long for a button.
+        values: Button values of this entry that are too long for a button, as text; empty: no longer kept.
         trail: Ids of messages to delete when the state is left.
         flow_limit: When the flow's `max_age` is over, in seconds since 1970, UTC.
         state_limit: When the state's `max_age` is over.
@@ -67,16 +67,34 @@ class Snapshot(Struct, array_like=True):
         return self.frames[-1].state is not None
 
 
-class View(Struct, array_like=True):
-    """The message that shows a flow's present screen.
+class Board(Struct, array_like=True):
+    """A reply keyboard that is taken away when the state that showed it is left.
 
     Attributes:
         chat: The chat it stands in.
-        message: Its message id.
+        run: The run in which it was shown.
+        entry: The entry of the state that showed it.
+    """
+
+    chat: int | str
+    run: int
+    entry: int
+
+
+class View(Struct, array_like=True):
+    """What a flow shows at present: the message that is its screen, and its reply keyboard.
+
+    Attributes:
+        chat: The chat that the screen stands in.
+        message: Its message id; `0` if there is none.
+        file: The file that it carries, as `kind:source`; empty for a text.
+        board: The reply keyboard.
     """
 
     chat: int | str
     message: int
+    file: str = ""
+    board: Board | None = None
 
 
 class Row(Struct, array_like=True):
@@ -128,12 +146,13 @@ class Receipt(Struct, array_like=True):
     """What came of a message that was sent and has to be found again.
 
     Attributes:
-        keep: What for: `view` or `ephemeral`.
+        keep: What for: `view`, `moved` (a view whose old message was seen to) or `ephemeral`.
         flow: The flow entered (the snapshot's name).
         run: The run it was sent in.
         entry: The entry of the state it was sent in.
         chat: The chat it went to.
         message: Its message id.
+        file: The file that it carries, as `View` has it.
     """
 
     keep: str
@@ -142,6 +161,7 @@ class Receipt(Struct, array_like=True):
     entry: int
     chat: int | str
     message: int
+    file: str = ""
 
 
 class Pending(Struct, array_like=True):

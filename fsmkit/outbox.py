@@ -159,8 +159,8 @@ def _decode(entry: bytes) -> Pending:
 def _receipt(effect: Effect, message: Any) -> bytes | None:
     if not isinstance(effect, Send | Edit) or not isinstance(message, int):
         return None
-    keep = effect.keep if isinstance(effect, Send) else "view"  # an edit that had to be sent anew
+    keep = effect.keep if isinstance(effect, Send) else "moved"  # an edit that had to be sent anew
     if not keep:
         return None
-    bound = effect.bound
-    return _encoder.encode(Receipt(keep, bound.flow, bound.run, bound.entry, effect.to.chat, message))
+    bound, file = effect.bound, effect.reply.file if effect.reply is not None else ""
+    return _encoder.encode(Receipt(keep, bound.flow, bound.run, bound.entry, effect.to.chat, message, file))

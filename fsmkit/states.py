@@ -3,12 +3,14 @@
 What a state *is*; which handlers it has belongs to its flow.
 """
 
+import copy
 import enum
 from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
-from typing import Any, ClassVar, Final, Literal
+from typing import Any, ClassVar, Final, Literal, TypedDict
 
-from fsmkit.effects import Buttons, Reply
+from fsmkit.effects import Reply
+from fsmkit.markup import Buttons
 
 Prompt = str | Reply | Callable[[Any], "str | Reply | None"]
 """What is said: a text, a `Reply`, or a function of `ctx` that returns one (or `None`: nothing)."""
@@ -36,6 +38,22 @@ Ttl = float | timedelta | Literal[Symbol.INHERIT] | None
 """A time to live: seconds, a `timedelta`, `None` (never) or `INHERIT`."""
 
 
+class StateOptions(TypedDict, total=False):
+    """What a state may be declared with, beside its name; `State` says what each is."""
+
+    prompt: Prompt | None
+    buttons: Buttons
+    otherwise: Prompt | None
+    ttl: Ttl
+    job: Callable[[Any], Any] | None
+    ephemeral: bool
+    show: bool
+    was: str | Iterable[str]
+    max_age: float | timedelta | None
+    remind_after: Ttl
+    reminder: Prompt | None
+
+
 class State:
     """A state of a flow: a name, and what happens there without a handler.
 
@@ -52,6 +70,7 @@ class State:
         reminder: What is said then; by default the flow's reminder, else the prompt once more.
         job: Work to do while the conversation stands here; its outcome comes back as `Done` or `Failed`.
         ephemeral: Whether the prompt and the user's answers are deleted when the state is left.
+        show: Whether the prompt is the conversation's one screen, as by `ctx.show`.
         was: Names that this state had in earlier versions.
     """
 
@@ -67,6 +86,7 @@ class State:
         "prompt",
         "remind_after",
         "reminder",
+        "show",
         "ttl",
         "was",
     )
@@ -81,6 +101,7 @@ class State:
         ttl: Ttl = INHERIT,
         job: Callable[[Any], Any] | None = None,
         ephemeral: bool = False,
+        show: bool = False,
         was: str | Iterable[str] = (),
         max_age: float | timedelta | None = None,
         remind_after: Ttl = INHERIT,
@@ -96,6 +117,7 @@ class State:
         self.ttl: Ttl = ttl
         self.job = job
         self.ephemeral = ephemeral
+        self.show = show
         self.was = (was,) if isinstance(was, str) else tuple(was)
         self.max_age = max_age
         self.remind_after: Ttl = remind_after
@@ -179,19 +201,9 @@ class StatesGroup:
 
 def _adopt(group: type[StatesGroup], name: str, state: State) -> State:
     if state.group is not None:  # inherited, or written into two groups: each group has its own
-        state = State(
-            state._attribute or name,  # pyright: ignore[reportPrivateUsage]
-            prompt=state.prompt,
-            buttons=state.buttons,
-            otherwise=state.otherwise,
-            ttl=state.ttl,
-            job=state.job,
-            ephemeral=state.ephemeral,
-            was=state.was,
-            max_age=state.max_age,
-            remind_after=state.remind_after,
-            reminder=state.reminder,
-        )
+        state = copy.copy(state)
+        state._attribute = state._attribute or name  # pyright: ignore[reportPrivateUsage]
+        state.flow = None
         setattr(group, name, state)
     state._group = group  # pyright: ignore[reportPrivateUsage]
     return state

@@ -12,12 +12,12 @@ import attrs
 from msgspec import Raw
 
 from fsmkit.edges import Edges, edges_of, together
-from fsmkit.effects import Button, rows_of_buttons
 from fsmkit.errors import DefinitionError
 from fsmkit.events import Reminder
 from fsmkit.flow import Flow
 from fsmkit.handlers import Handler, Hook, Selector
 from fsmkit.keys import KeyBy
+from fsmkit.markup import Button, rows_of_buttons
 from fsmkit.states import ANY, INHERIT, Prompt, State, StatesGroup
 from fsmkit.times import Times, combined, times_of
 

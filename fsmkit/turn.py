@@ -13,8 +13,8 @@ from typing import Any, Protocol
 from msgspec import structs
 
 from fsmkit.access import Hand
-from fsmkit.context import Context, Say, Wish, as_reply
-from fsmkit.effects import Address, Answer, Bound, Reply, Send
+from fsmkit.context import Context, Say, Wish
+from fsmkit.effects import Address, Answer, Bound, Reply, Send, as_reply, as_screen
 from fsmkit.errors import HandlerRefused, InvalidResult, InvariantBroken, OrphanedConversation
 from fsmkit.events import ChatEvent, Crashed, Timeout
 from fsmkit.interpreter import Advance, Step, advance, check_shape, select
@@ -23,6 +23,7 @@ from fsmkit.model import Frame, Mail, Row
 from fsmkit.moves import Due, Left, Moves
 from fsmkit.table import Flows, FlowTable
 from fsmkit.upgrade import Orphan, is_current, lift
+from fsmkit.values import ValueCodec
 from fsmkit.wishes import address_of, follow
 
 _log = logging.getLogger("fsmkit")
@@ -36,11 +37,13 @@ class World(Protocol):
     Attributes:
         flows: All flows.
         resources: What handlers find in `ctx.resources`.
+        values: How values of buttons are stored.
         check_invariants: Whether `@flow.invariant` functions are asked after each step.
     """
 
     flows: Flows
     resources: Any
+    values: ValueCodec
     check_invariants: bool
 
     def new_run(self) -> int:
@@ -411,13 +414,18 @@ current_turn: ContextVar[Turn | None] = ContextVar("fsmkit_turn", default=None)
 
 
 def _said(call: Due, said: Any) -> Say:
+    """What a prompt or `otherwise` says: with the state's buttons, and as its screen, if it is the prompt."""
     rules = call.table.rules.get(call.frame.state or "")
+    reply = as_reply(said)
     if rules is None:  # the reminder of a flow that waits without a state
-        return Say(as_reply(said))
-    buttons = rules.buttons if call.kind == "prompt" else ()
-    if isinstance(said, Reply) and said.buttons:
-        buttons = ()
-    return Say(as_reply(said, buttons=buttons), ephemeral=rules.state.ephemeral)
+        return Say(reply)
+    if call.kind != "prompt":
+        return Say(reply, ephemeral=rules.state.ephemeral)
+    if rules.buttons and not reply.buttons:
+        reply = as_reply(reply, buttons=rules.buttons)
+    if rules.state.show:
+        return Say(as_screen(reply), show=True)
+    return Say(reply, ephemeral=rules.state.ephemeral)
 
 
 def _annotate(error: BaseException, step: Step, key: Key) -> None:

@@ -3,19 +3,27 @@
 Pure. What handlers, hooks and prompts asked of `ctx` comes in, in order; what goes to the outbox comes out.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from msgspec import structs
 
+from fsmkit.boards import tend
 from fsmkit.context import Emit, Say, Track, Wish
-from fsmkit.effects import Address, Bound, Delete, Edit, Effect, Send
+from fsmkit.effects import Address, Bound, Delete, Edit, Effect, Send, as_reply
 from fsmkit.errors import UnstorableData
 from fsmkit.keys import Key
+from fsmkit.markup import MAX_VALUE, Button
 from fsmkit.model import Frame, Receipt, Row, Snapshot, View
 
-MAX_VALUE = 39
-"""Bytes that a bound button has for its value, 64 less mark and header; longer ones stand in the row."""
+MAX_VALUES = 256
+"""Long values of buttons that an entry keeps; buttons with older ones are stale."""
+
+MAX_TRAIL = 500
+"""Messages that an entry remembers to delete; older ones stay."""
+
+Pack = Callable[[Any], str]
+"""Makes text of a button's value that is none."""
 
 
 def address_of(rows: Iterable[Row], name: str, given: Address | None, key: Key) -> Address:
@@ -37,7 +45,7 @@ def address_of(rows: Iterable[Row], name: str, given: Address | None, key: Key) 
 
 
 def effects_of(
-    row: Row, name: str, wishes: Sequence[Wish], to: Address, *, shared: bool, pressed: int | None
+    row: Row, name: str, wishes: Sequence[Wish], to: Address, pack: Pack, *, shared: bool, pressed: int | None
 ) -> tuple[Row, list[Effect | Emit]]:
     """The row with what effects leave in it, and the effects.
 
@@ -46,14 +54,20 @@ def effects_of(
         name: The conversation in which it ended.
         wishes: What was asked for, in order.
         to: Where effects go.
+        pack: Makes text of buttons' values.
         shared: Whether anybody in the chat may press the buttons.
         pressed: Id of the message whose button was pressed.
+
+    Raises:
+        UnstorableData: If the value of a button cannot be stored.
     """
-    bound, row = _bind(row, name, wishes, None if shared else to.user)
+    bound, row = _bind(row, name, wishes, None if shared else _person(to), pack)
     effects: list[Effect | Emit] = []
     tracked: list[int] = []
+    keyboards = bool(row.views)
     for wish in wishes:
         if isinstance(wish, Say):
+            keyboards = keyboards or bool(wish.reply.keyboard)
             row, said = _say(row, name, wish, to, bound, pressed)
             effects.extend(said)
         elif isinstance(wish, Track):
@@ -62,7 +76,18 @@ def effects_of(
             effects.append(wish)
     if tracked:
         row = follow(row, name, bound.run, bound.entry, tracked)
-    return row, effects
+    return tend(row, effects, bound, to) if keyboards else (row, effects)
+
+
+def storable(effect: Effect, pack: Pack) -> Effect:
+    """The effect as it stands in the outbox: with the text of buttons' values that are none."""
+    if not isinstance(effect, Send | Edit) or effect.reply is None:
+        return effect
+    rows = effect.reply.buttons
+    if all(type(button.value) is str for row in rows for button in row):
+        return effect
+    packed = tuple(tuple(_packed(button, pack) for button in row) for row in rows)
+    return structs.replace(effect, reply=as_reply(effect.reply, buttons=packed))
 
 
 def fold(row: Row, receipts: Iterable[Receipt]) -> tuple[Row, list[Effect | Emit]]:
@@ -70,68 +95,18 @@ def fold(row: Row, receipts: Iterable[Receipt]) -> tuple[Row, list[Effect | Emit
     effects: list[Effect | Emit] = []
     for receipt in receipts:
         to = Address(receipt.chat)
-        if receipt.keep == "view":
-            old = row.views.get(receipt.flow)
-            if old is not None and old.message < receipt.message and old.chat == receipt.chat:
+        if receipt.keep in ("view", "moved"):
+            old = row.views.get(receipt.flow) or View(receipt.chat, 0)
+            if receipt.keep == "view" and 0 < old.message < receipt.message and old.chat == receipt.chat:
                 effects.append(Edit(to, old.message, Bound(receipt.flow, receipt.run, receipt.entry)))
-            views = {**row.views, receipt.flow: View(receipt.chat, receipt.message)}
-            row = Row(row.snapshots, row.seen, row.keep, row.serial, views, row.later)
+            view = View(receipt.chat, receipt.message, receipt.file, old.board)
+            row = structs.replace(row, views={**row.views, receipt.flow: view})
         else:
             followed = follow(row, receipt.flow, receipt.run, receipt.entry, [receipt.message])
             if followed is row:  # the state was left while the message was on its way
                 effects.append(Delete(to, (receipt.message,)))
             row = followed
     return row, effects
-
-
-def _bind(row: Row, name: str, wishes: Iterable[Wish], owner: Any) -> tuple[Bound, Row]:
-    """The place for buttons; values that are too long for one are put into the row."""
-    snapshot = row.snapshots.get(name)
-    if snapshot is None or not snapshot.active:
-        _refuse_long_values(name, wishes)
-        return Bound(name, 0, 0, owner), row
-    frame = snapshot.frames[-1]
-    values = frame.values
-    for wish in wishes:
-        if isinstance(wish, Say):
-            for button in (button for line in wish.reply.buttons for button in line):
-                if (
-                    len(button.value.encode("utf-8", "surrogatepass")) > MAX_VALUE
-                    and button.value not in values
-                ):
-                    values = (*values, button.value)
-    if values is not frame.values:
-        row = _with_frame(
-            row, name, snapshot, len(snapshot.frames) - 1, structs.replace(frame, values=values)
-        )
-    return Bound(name, snapshot.run, frame.entry, owner, values), row
-
-
-def _refuse_long_values(name: str, wishes: Iterable[Wish]) -> None:
-    """Without a conversation there is no place in the row for a value that is too long for its button."""
-    for wish in wishes:
-        for button in (b for line in wish.reply.buttons for b in line) if isinstance(wish, Say) else ():
-            size = len(button.value.encode("utf-8", "surrogatepass"))
-            if size > MAX_VALUE and button.url is None:
-                raise UnstorableData(
-                    f"{name}: Button({button.text!r}).value",
-                    f"takes {size} bytes; outside of a conversation a button holds {MAX_VALUE}",
-                )
-
-
-def _say(
-    row: Row, name: str, wish: Say, to: Address, bound: Bound, pressed: int | None
-) -> tuple[Row, list[Effect | Emit]]:
-    if not wish.show:
-        return row, [Send(wish.reply, to, bound, "ephemeral" if wish.ephemeral else "")]
-    view = row.views.get(name)
-    if view is None:
-        return row, [Send(wish.reply, to, bound, "view")]
-    if view.message == pressed and view.chat == to.chat:
-        return row, [Edit(to, view.message, bound, wish.reply)]
-    views = {other: kept for other, kept in row.views.items() if other != name}
-    row = Row(row.snapshots, row.seen, row.keep, row.serial, views, row.later)
-    return row, [Send(wish.reply, to, bound, "view"), Edit(Address(view.chat), view.message, bound)]
 
 
 def follow(row: Row, name: str, run: int, entry: int, messages: list[int]) -> Row:
@@ -141,12 +116,85 @@ def follow(row: Row, name: str, run: int, entry: int, messages: list[int]) -> Ro
         return row
     for depth, frame in enumerate(snapshot.frames):
         if frame.entry == entry and frame.state is not None:
-            trail = (*frame.trail, *messages)
+            trail = (*frame.trail, *messages)[-MAX_TRAIL:]
             return _with_frame(row, name, snapshot, depth, structs.replace(frame, trail=trail))
     return row
 
 
+def _person(to: Address) -> int | str | None:
+    """Who was spoken to; a key that is a chat's has the chat's id for the user's, which is nobody."""
+    return None if isinstance(to.user, int) and to.user < 0 else to.user
+
+
+def _bind(
+    row: Row, name: str, wishes: Iterable[Wish], owner: int | str | None, pack: Pack
+) -> tuple[Bound, Row]:
+    """The place for buttons; values that are too long for one are put into the row."""
+    snapshot = row.snapshots.get(name)
+    frame = snapshot.frames[-1] if snapshot is not None and snapshot.active else None
+    before = values = () if frame is None else frame.values
+    for wish in wishes:
+        if isinstance(wish, Say):
+            for button in (button for line in wish.reply.buttons for button in line):
+                long = _long_value(name, button, frame, pack)
+                if long and long not in values:
+                    values = (*values, long)
+    if snapshot is None or frame is None:
+        return Bound(name, 0, 0, owner), row
+    if values is not before:
+        if len(values) > MAX_VALUES:  # blanks: those that are kept must keep their places
+            values = ("",) * (len(values) - MAX_VALUES) + values[-MAX_VALUES:]
+        frame = structs.replace(frame, values=values)
+        row = _with_frame(row, name, snapshot, len(snapshot.frames) - 1, frame)
+    return Bound(name, snapshot.run, frame.entry, owner, values), row
+
+
+def _long_value(name: str, button: Button, frame: Frame | None, pack: Pack) -> str | None:
+    """A value that its button cannot hold, as text.
+
+    Raises:
+        UnstorableData: If it cannot be stored, or there is no place in the row for it.
+    """
+    value = button.value
+    if type(value) is not str:
+        try:
+            value = pack(value)
+        except UnstorableData as error:
+            raise UnstorableData(f"{name}: Button({button.text!r}).{error.path}", error.problem) from error
+    size = len(value) if value.isascii() else len(value.encode("utf-8", "surrogatepass"))
+    if size <= MAX_VALUE or button.action is not None:
+        return None
+    if frame is None or button.flow is not None:
+        where = "a menu button" if button.flow is not None else "outside of a conversation a button"
+        raise UnstorableData(
+            f"{name}: Button({button.text!r}).value", f"takes {size} bytes; {where} holds {MAX_VALUE}"
+        )
+    return value
+
+
+def _packed(button: Button, pack: Pack) -> Button:
+    if type(button.value) is str:
+        return button
+    return structs.replace(button, value=pack(button.value), packed=True)
+
+
+def _say(
+    row: Row, name: str, wish: Say, to: Address, bound: Bound, pressed: int | None
+) -> tuple[Row, list[Effect | Emit]]:
+    reply = wish.reply
+    if not wish.show:
+        return row, [Send(reply, to, bound, "ephemeral" if wish.ephemeral else "")]
+    view = row.views.get(name)
+    if view is None or not view.message:
+        return row, [Send(reply, to, bound, "view")]
+    if view.message == pressed and view.chat == to.chat:
+        if view.file != reply.file:
+            row = structs.replace(row, views={**row.views, name: structs.replace(view, file=reply.file)})
+        return row, [Edit(to, view.message, bound, reply, view.file)]
+    row = structs.replace(row, views={**row.views, name: View(view.chat, 0, "", view.board)})
+    return row, [Send(reply, to, bound, "view"), Edit(Address(view.chat), view.message, bound)]
+
+
 def _with_frame(row: Row, name: str, snapshot: Snapshot, depth: int, frame: Frame) -> Row:
     frames = (*snapshot.frames[:depth], frame, *snapshot.frames[depth + 1 :])
-    snapshots = {**row.snapshots, name: structs.replace(snapshot, frames=frames)}
-    return Row(snapshots, row.seen, row.keep, row.serial, row.views, row.later)
+    return structs.replace(row, snapshots={**row.snapshots, name: structs.replace(snapshot, frames=frames)})

@@ -142,11 +142,23 @@ async def test_reply_takes_a_text():
 
 
 @pytest.mark.parametrize("method", ["reply", "show"])
-async def test_reply_and_show_take_the_arguments_of_a_reply(method):
-    (effect,) = await sent_by(
-        lambda ctx: getattr(ctx, method)("Sure?", buttons=["Yes"], photo="p", document="d", parse_mode="HTML")
-    )
-    assert effect.reply == Reply("Sure?", buttons=["Yes"], photo="p", document="d", parse_mode="HTML")
+@pytest.mark.parametrize("file", ["photo", "document"])
+async def test_reply_and_show_take_the_arguments_of_a_reply(method, file):
+    options = {file: "f", "parse_mode": "HTML", "silent": True, "protect_content": True}
+    (effect,) = await sent_by(lambda ctx: getattr(ctx, method)("Sure?", buttons=["Yes"], **options))
+    assert effect.reply == Reply("Sure?", buttons=["Yes"], **options)
+
+
+@pytest.mark.parametrize("method", ["reply", "show"])
+async def test_an_argument_that_a_reply_does_not_have_is_refused(method):
+    with pytest.raises(TypeError, match="phto"):
+        await looked(lambda ctx: getattr(ctx, method)("Sure?", phto="p"))
+
+
+@pytest.mark.parametrize("reply", [Reply("a", keyboard=["A"]), Reply("a", remove_keyboard=True)])
+async def test_a_screen_has_no_reply_keyboard(reply):
+    with pytest.raises(TypeError, match=r"a screen .* has no reply keyboard"):
+        await looked(lambda ctx: ctx.show(reply))
 
 
 @pytest.mark.parametrize("method", ["reply", "show"])

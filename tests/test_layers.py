@@ -13,10 +13,10 @@ import fsmkit.errors
 ROOT = Path(fsmkit.__file__).parent
 
 FLOORS = {
-    0: """access annotations context deadlines diagram edges effects errors events flow graph handlers
-        interpreter keys matching model moves places results scope source states survey table targets
+    0: """access annotations boards context deadlines diagram edges effects errors events flow graph handlers
+        interpreter keys markup matching model moves places results scope source states survey table targets
         times upgrade wishes written""",
-    1: "clock codec datatypes differences jobs lanes sameness serving stores",
+    1: "clock codec datatypes differences jobs lanes sameness serving stores values",
     2: """client commit defaults engine fanout inbox migration outbox outcome process remote rewrite
         sources statejobs sweeper turn""",
     3: "__init__ __main__ cli playground telegram testing",

@@ -1,9 +1,11 @@
 """States and groups of states: names, equality, order, inheritance."""
 
+import inspect
+
 import pytest
 
 from fsmkit.flow import Flow
-from fsmkit.states import ANY, END, INHERIT, State, StatesGroup
+from fsmkit.states import ANY, END, INHERIT, State, StateOptions, StatesGroup
 
 
 class Signup(StatesGroup):
@@ -128,3 +130,36 @@ def test_symbols_show_as_they_are_written():
 def test_a_symbol_is_no_text():
     assert ANY != "ANY"
     assert END != "END"
+
+
+def test_a_flow_declares_states_with_all_that_a_state_takes():
+    """`Flow.state` has its arguments from one typed list, which must name those of `State`."""
+    parameters = inspect.signature(State.__init__).parameters
+    assert set(StateOptions.__annotations__) == set(parameters) - {"self", "name"}
+
+
+def test_a_state_that_is_inherited_keeps_all_that_it_was_declared_with():
+    options = {
+        "prompt": "?",
+        "buttons": ["A"],
+        "otherwise": "!",
+        "ttl": 5,
+        "job": print,
+        "ephemeral": True,
+        "show": True,
+        "was": ("old",),
+        "max_age": 9,
+        "remind_after": 3,
+        "reminder": "Still there?",
+    }
+    assert options.keys() == StateOptions.__annotations__.keys()
+
+    class Base(StatesGroup):
+        one = State(**options)
+
+    class Child(Base):
+        pass
+
+    assert Child.one is not Base.one
+    assert (Base.one.name, Child.one.name) == ("Base:one", "Child:one")
+    assert {name: getattr(Child.one, name) for name in options} == options

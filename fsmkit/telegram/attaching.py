@@ -1,6 +1,7 @@
 """`attach`: puts flows onto a PTB application."""
 
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from telegram.ext import Application, ExtBot
@@ -26,6 +27,7 @@ def attach(
     group: int = -1,
     resources: Any = None,
     answer_unclaimed: bool = True,
+    button_keys: Sequence[str] | None = None,
     **options: Any,
 ) -> Engine:
     """Puts flows onto an application: its updates come to them first, in one group of their own.
@@ -38,6 +40,8 @@ def attach(
         group: The group of the one handler; it must stay alone in it.
         resources: What handlers find in `ctx.resources`.
         answer_unclaimed: Whether presses that no handler of the bot wants are answered.
+        button_keys: Secrets, 16 characters or more, from which the keys of buttons are derived: the first
+            makes new buttons, those of all are accepted. By default the bot's token is the only one.
         options: Further arguments of `Engine`.
 
     Returns:
@@ -51,7 +55,7 @@ def attach(
     names = {flow.name for flow in flows if isinstance(flow, Flow)}
     late = _Late()
     engine = Engine(*flows, store=store, clock=clock, deliver=late, resources=resources, **options)
-    buttons = ButtonCodec(bot.token, names | set(engine.flows.tables))
+    buttons = ButtonCodec(bot.token, names | set(engine.flows.tables), button_keys)
     delivery = late.delivery = Delivery(bot, buttons)
     engine.bot = int(bot.token.partition(":")[0]) if bot.token.partition(":")[0].isdigit() else bot.token
     engine.busy = lambda: not app.update_queue.empty()
@@ -68,7 +72,7 @@ def attach(
     life = Life(app, engine)
     app.add_handler(FlowHandler(engine, delivery, buttons, life, group), group)
     if answer_unclaimed:
-        app.add_handler(UnclaimedPresses(app, delivery), sys.maxsize)
+        app.add_handler(UnclaimedPresses(app, delivery, buttons, engine.flows), sys.maxsize)
     return engine
 
 

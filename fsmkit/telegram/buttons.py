@@ -8,17 +8,22 @@ nor state are in it, so that buttons survive the move of a group and the renamin
 import base64
 import hmac
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 
-from fsmkit.effects import Bound, Button
+import attrs
+
+from fsmkit.effects import Bound
 from fsmkit.errors import DefinitionError
 from fsmkit.events import Pressed
+from fsmkit.markup import Button
 
 MARK = "~"
+MIN_KEY = 16
+"""Characters that a secret must have; whoever presses buttons sees tags, and could try out short ones."""
 _HEADER = struct.Struct(">BB2sIH2s")  # 12 bytes, and 6 of the tag
 _TAG = 6
-_MENU, _STORED, _OWNED = 1, 2, 4
+_MENU, _STORED, _OWNED, _PACKED = 1, 2, 4, 8
 ENTRY_MASK = 0xFFFF
 
 
@@ -30,20 +35,51 @@ class Foreign(Exception):
         super().__init__(f"a button of somebody else's conversation in flow {flow!r}")
 
 
+@attrs.frozen
+class _Key:
+    """What tags are made with.
+
+    Attributes:
+        secret: 32 bytes.
+        number: Its first guess in callback data; two keys may share it.
+    """
+
+    secret: bytes
+    number: int
+
+    @classmethod
+    def of(cls, text: str, bot: str) -> "_Key":
+        """The key of a secret text; with the bot's id, as in a token, so that two bots may share a text."""
+        whole = text if text.startswith(f"{bot}:") else f"{bot}:{text}"
+        secret = blake2b(whole.encode(), digest_size=32, person=b"fsmkit-buttons-1").digest()
+        return cls(secret, blake2b(secret, digest_size=1, person=b"fsmkit-key-id").digest()[0])
+
+    def tag(self, header: bytes, value: str) -> bytes:
+        return blake2b(
+            header + value.encode("utf-8", "surrogatepass"), key=self.secret, digest_size=_TAG
+        ).digest()
+
+    def owner(self, user: int | str | None) -> bytes:
+        if user is None:
+            return b"\0\0"
+        return blake2b(str(user).encode(), key=self.secret, digest_size=2, person=b"owner").digest()
+
+
 class ButtonCodec:
     """Makes callback data of buttons, and places of callback data.
 
     Args:
         token: The bot's token; the key is derived from it, so other bots' data are refused.
         flows: Names of the flows.
+        keys: Secrets to derive keys from instead: the first makes new buttons, all are accepted.
 
     Raises:
-        DefinitionError: If two flows' names cannot be told apart in a button.
+        DefinitionError: If two flows' names cannot be told apart in a button, or a secret is too short.
     """
 
-    def __init__(self, token: str, flows: Iterable[str]) -> None:
-        self._key = blake2b(token.encode(), digest_size=32, person=b"fsmkit-buttons-1").digest()
-        self._id = blake2b(self._key, digest_size=1, person=b"fsmkit-key-id").digest()[0]
+    def __init__(self, token: str, flows: Iterable[str], keys: Sequence[str] | None = None) -> None:
+        bot = token.partition(":")[0]
+        self._keys = [_Key.of(text, bot) for text in ([token] if keys is None else _checked(keys))]
         self._flows: dict[bytes, str] = {}
         for name in flows:
             other = self._flows.setdefault(_short(name), name)
@@ -60,16 +96,19 @@ class ButtonCodec:
         Raises:
             ValueError: If the value neither fits nor stands in the row.
         """
-        scope, value = 0, button.value
+        key = self._keys[0]
+        scope, value = _PACKED if button.packed else 0, button.value
         flow, run, entry, owner = bound.flow, bound.run, bound.entry & ENTRY_MASK, bound.owner
+        if type(value) is not str:
+            raise ValueError(f"the value of button {button.text!r} was not made text of: {value!r}")
         if button.flow is not None:
-            scope, flow, run, entry, owner = _MENU, button.flow, 0, 0, None
+            scope, flow, run, entry, owner = scope | _MENU, button.flow, 0, 0, None
         elif value in bound.values:
-            scope, value = _STORED, str(bound.values.index(value))
+            scope, value = scope | _STORED, str(bound.values.index(value))
         if owner is not None:
             scope |= _OWNED
-        header = _HEADER.pack(self._id, scope, _short(flow), run, entry, self._owner(owner))
-        signed = base64.urlsafe_b64encode(header + self._tag(header, value)).decode()
+        header = _HEADER.pack(key.number, scope, _short(flow), run, entry, key.owner(owner))
+        signed = base64.urlsafe_b64encode(header + key.tag(header, value)).decode()
         data = f"{MARK}{signed}{value}"
         if len(data.encode()) > 64:
             raise ValueError(f"the value of button {button.text!r} is too long to be sent: {button.value!r}")
@@ -81,34 +120,57 @@ class ButtonCodec:
         Raises:
             Foreign: If only somebody else may press it.
         """
-        if data is None or not data.startswith(MARK) or len(data) < 25:
+        raw, value = _parts(data)
+        if raw is None:
             return None
-        try:
-            raw = base64.b64decode(data[1:25], altchars=b"-_", validate=True)
-        except ValueError:
-            return None
-        if base64.urlsafe_b64encode(raw).decode() != data[1:25]:  # `+/` is read like `-_`
-            return None
-        header, tag, value = raw[: _HEADER.size], raw[_HEADER.size :], data[25:]
-        key_id, scope, short, run, entry, owner = _HEADER.unpack(header)
+        header, tag = raw[: _HEADER.size], raw[_HEADER.size :]
+        number, scope, short, run, entry, owner = _HEADER.unpack(header)
         flow = self._flows.get(short)
-        if key_id != self._id or flow is None or not hmac.compare_digest(tag, self._tag(header, value)):
+        key = next((k for k in self._keys if k.number == number and _equal(tag, k.tag(header, value))), None)
+        if flow is None or key is None:
             return None
-        if scope & _OWNED and owner != self._owner(user):
+        if scope & _OWNED and owner != key.owner(user):
             raise Foreign(flow)
+        packed = bool(scope & _PACKED)
         if scope & _STORED:
-            return Pressed(flow, run, entry, value=None, position=int(value))
-        return Pressed(flow, run, entry, menu=bool(scope & _MENU), value=value)
+            return Pressed(flow, run, entry, value=None, position=int(value), packed=packed)
+        return Pressed(flow, run, entry, menu=bool(scope & _MENU), value=value, packed=packed)
 
-    def _tag(self, header: bytes, value: str) -> bytes:
-        return blake2b(
-            header + value.encode("utf-8", "surrogatepass"), key=self._key, digest_size=_TAG
-        ).digest()
+    def claimed(self, data: str | None) -> str | None:
+        """The flow that data claim to belong to, whether they do or not; `None` for none that is known."""
+        raw, _ = _parts(data)
+        return None if raw is None else self._flows.get(_HEADER.unpack(raw[: _HEADER.size])[2])
 
-    def _owner(self, user: int | str | None) -> bytes:
-        if user is None:
-            return b"\0\0"
-        return blake2b(str(user).encode(), key=self._key, digest_size=2, person=b"owner").digest()
+
+_equal = hmac.compare_digest
+
+
+def _parts(data: str | None) -> tuple[bytes | None, str]:
+    """Header with tag, and value; nothing for what was not made by us, nor looks like it."""
+    if data is None or not data.startswith(MARK) or len(data) < 25:
+        return None, ""
+    try:
+        raw = base64.b64decode(data[1:25], altchars=b"-_", validate=True)
+    except ValueError:
+        return None, ""
+    if base64.urlsafe_b64encode(raw).decode() != data[1:25]:  # `+/` is read like `-_`
+        return None, ""
+    return raw, data[25:]
+
+
+def _checked(keys: Sequence[str]) -> Sequence[str]:
+    if isinstance(keys, str) or not keys or not all(isinstance(key, str) for key in keys):
+        raise DefinitionError(
+            "button_keys= is no list of texts", place=None, remedy="Write button_keys=[new, old]"
+        )
+    for key in keys:
+        if len(key) < MIN_KEY:
+            raise DefinitionError(
+                f"a key in button_keys= has {len(key)} characters, which can be guessed",
+                place=None,
+                remedy=f"Give {MIN_KEY} or more, for example of secrets.token_urlsafe()",
+            )
+    return keys
 
 
 def _short(flow: str) -> bytes:

@@ -61,7 +61,8 @@ class TelegramEvent(ChatEvent):
         caption: The caption of a photo, document, …
         command: The command's name in lower case, without slash and bot name.
         args: The words after the command.
-        value: The value of a pressed button; for somebody else's button its callback data.
+        value: The value of a pressed button, of the type that it was made with; for a button that is not
+            fsmkit's its callback data.
         user: Who did it; `None` for channel posts, anonymous admins and the like.
         chat_id: Chat id, `None` where there is no chat.
         user_id: The user's id.
@@ -85,7 +86,7 @@ class TelegramEvent(ChatEvent):
     message_id: int | None = None
     text: str | None = None
     command: str | None = None
-    value: str | None = None
+    value: Any = None
     pressed: Pressed | None = None
     address: Address
     update: Update
@@ -266,7 +267,7 @@ def _locate(
 
 
 def as_press(event: TelegramEvent, pressed: Pressed) -> None:
-    """Makes the press of one of fsmkit's own buttons of a press."""
+    """Makes the press of one of fsmkit's own buttons of a press; its value comes with the row."""
     event.kind = "button"
     event.pressed = pressed
-    event.value = pressed.value
+    event.value = None if pressed.packed else pressed.value

@@ -8,15 +8,15 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-from telegram import Update
-from telegram.ext import Application, ApplicationHandlerStop, BaseHandler, CallbackContext
+from telegram import CallbackQuery, Update
+from telegram.ext import Application, ApplicationHandlerStop, BaseHandler, CallbackContext, TypeHandler
 
 from fsmkit.effects import Answer
 from fsmkit.engine import Engine
 from fsmkit.keys import Key, KeyBy, event_id_of
 from fsmkit.outcome import Outcome
-from fsmkit.table import FlowTable
-from fsmkit.telegram.buttons import ButtonCodec, Foreign
+from fsmkit.table import Flows, FlowTable
+from fsmkit.telegram.buttons import MARK, ButtonCodec, Foreign
 from fsmkit.telegram.delivery import Delivery
 from fsmkit.telegram.event import TelegramEvent, as_press, read_update
 from fsmkit.telegram.life import Life
@@ -164,11 +164,14 @@ class FlowHandler(BaseHandler[Update, Any, None]):
 
         try:  # answered before messages are delivered: they may have to wait
             return await self._engine.receive(event, checked.keys, event_id_of(event.id), context, answer)
-        except Exception:
+        except BaseException:  # also when the handler was cancelled: the button must not spin for ever
             await answer(None)
             raise
         finally:
-            late.cancel()
+            if begun.is_set():
+                await late  # not cancelled half-way: it is noted as answered
+            else:
+                late.cancel()
 
     async def _answer_late(self, query_id: str, begun: asyncio.Event) -> None:
         await self._engine.clock.sleep(ANSWER_AFTER)
@@ -177,22 +180,43 @@ class FlowHandler(BaseHandler[Update, Any, None]):
 
 
 class UnclaimedPresses(BaseHandler[Update, Any, None]):
-    """Answers presses that no handler of the bot wants, so that no button spins for ever."""
+    """Answers presses that no handler of the bot wants, so that no button spins for ever.
 
-    __slots__ = ("_application", "_delivery")
+    What looks like one of fsmkit's buttons and is none (forged, or of a flow that is not attached any more)
+    is answered as a stale one.
 
-    def __init__(self, application: Application[Any, Any, Any, Any, Any, Any], delivery: Delivery) -> None:
+    Args:
+        application: Whose handlers are asked.
+        delivery: Answers presses.
+        buttons: Knows which flow a button claims to belong to.
+        flows: All flows, for what a press is told.
+    """
+
+    __slots__ = ("_application", "_buttons", "_delivery", "_flows")
+
+    def __init__(
+        self,
+        application: Application[Any, Any, Any, Any, Any, Any],
+        delivery: Delivery,
+        buttons: ButtonCodec,
+        flows: Flows,
+    ) -> None:
         super().__init__(_unused, block=True)
         self._application = application
         self._delivery = delivery
+        self._buttons = buttons
+        self._flows = flows
 
     def check_update(self, update: object) -> bool:
         """Whether it is a press that nobody else wants."""
         if not isinstance(update, Update) or update.callback_query is None:
             return False
+        others: tuple[type, ...] = (FlowHandler, UnclaimedPresses)
+        if _looks_ours(update.callback_query.data):
+            others = (*others, TypeHandler)  # one that logs all updates answers none of our buttons
         for handlers in self._application.handlers.values():
             for handler in handlers:
-                if not isinstance(handler, FlowHandler | UnclaimedPresses):
+                if not isinstance(handler, others):
                     found = handler.check_update(update)
                     if found is not None and found is not False:
                         return False
@@ -202,8 +226,26 @@ class UnclaimedPresses(BaseHandler[Update, Any, None]):
         self, update: Update, application: Any, check_result: object, context: Any
     ) -> None:
         """Answers the press."""
-        if update.callback_query is not None:
-            await self._delivery.answer(update.callback_query.id)
+        query = update.callback_query
+        if query is not None:
+            await self._delivery.answer(query.id, self._text(query))
+
+    def _text(self, query: CallbackQuery) -> str:
+        """Nothing for a press that is not ours, or is ours and was passed by its flow."""
+        try:
+            if (
+                not _looks_ours(query.data)
+                or self._buttons.decode(query.data, query.from_user.id) is not None
+            ):
+                return ""
+        except Foreign:  # under an inline message
+            return ""
+        table = self._flows.tables.get(self._buttons.claimed(query.data) or "") or self._flows.entries[0]
+        return table.flow.text_for("stale", query.from_user.language_code) or ""
+
+
+def _looks_ours(data: str | None) -> bool:
+    return data is not None and data.startswith(MARK)
 
 
 def _gone(update: Update) -> bool:

@@ -1,10 +1,12 @@
 """Matchers for what comes from Telegram: what stands in `on=`."""
 
 import re
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from fsmkit.events import MESSAGE_KINDS, ChatEvent
 from fsmkit.matching import Matcher
+from fsmkit.sameness import same
 
 _NAME = re.compile(r"[a-z0-9_]{1,32}")
 
@@ -89,38 +91,69 @@ class Command(Matcher):
 class Pressed(Matcher):
     """Presses of inline buttons with some values (none given: any).
 
-    A text is the value itself, and the match too; for a pattern the match is a `re.Match`.
+    A class stands for its objects, a compiled pattern for texts that match it as a whole, anything else for
+    itself. The match is the value, or the `re.Match`; for the value `None` it is the event.
     """
 
-    def __init__(self, kind: str, values: tuple[str | re.Pattern[str], ...]) -> None:
-        if not all(isinstance(value, str | re.Pattern) for value in values):
-            raise TypeError(f"{kind}({values!r}): values are texts or compiled patterns")
+    def __init__(self, kind: str, values: tuple[Any, ...]) -> None:
         self.kind = kind
         self.kinds = frozenset({kind})
         self.values = values
+        self.value_classes = tuple(_classes_of(values))
 
     def match(self, event: Any) -> Any:
         """The value, or the `re.Match` of it."""
         if not isinstance(event, ChatEvent) or event.kind != self.kind:
             return None
-        value = event.value or ""
-        if not self.values:
-            return value
+        value = event.value
         for wanted in self.values:
-            found = (
-                (value if value == wanted else None) if isinstance(wanted, str) else wanted.fullmatch(value)
-            )
-            if found is not None:
-                return found
-        return None
+            if isinstance(wanted, re.Pattern):
+                found = wanted.fullmatch(value) if isinstance(value, str) else None
+                if found is not None:
+                    return found
+            elif _is_value(wanted, value):
+                break
+        else:
+            if self.values:
+                return None
+        return event if value is None else value
 
     def impossible(self) -> str | None:
-        """A button never has an empty value."""
-        return "a button has no empty value" if "" in self.values else super().impossible()
+        """A button never has an empty text for its value."""
+        empty = any(isinstance(value, str) and not value for value in self.values)
+        return "a button has no empty value" if empty else super().impossible()
 
     def __repr__(self) -> str:
-        shown = ", ".join(repr(v if isinstance(v, str) else v.pattern) for v in self.values)
-        return f"{self.kind}({shown})"
+        return f"{self.kind}({', '.join(map(_shown, self.values))})"
+
+
+def _is_value(wanted: Any, value: Any) -> bool:
+    if isinstance(wanted, type):
+        return isinstance(value, wanted) and not (wanted is int and isinstance(value, bool))
+    if type(wanted) is not type(value):
+        return False
+    if isinstance(value, str):
+        return bool(value == wanted)
+    return bool(value == wanted) and same(value, wanted) and same(wanted, value)
+
+
+def _classes_of(values: Iterable[Any]) -> Iterator[type]:
+    """The classes whose objects occur in values."""
+    for value in values:
+        if isinstance(value, type):
+            yield value
+        elif isinstance(value, dict):
+            yield from _classes_of([*value, *value.values()])
+        elif isinstance(value, list | tuple | set | frozenset):
+            yield from _classes_of(value)
+        elif type(value).__module__ != "builtins" and not isinstance(value, re.Pattern):
+            yield type(value)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, type):
+        return value.__name__
+    return repr(value.pattern if isinstance(value, re.Pattern) else value)
 
 
 def message() -> Matcher:
@@ -151,21 +184,31 @@ def command(*names: str, args: str | re.Pattern[str] | None = None) -> Matcher:
     return Command(*names, args=args)
 
 
-def button(*values: str | re.Pattern[str]) -> Matcher:
+def button(*values: Any) -> Matcher:
     """A press of one of fsmkit's own buttons.
 
     Args:
-        values: Texts are literal, compiled patterns must match the whole value; none: any button.
+        values: What its value is: a value (of the same type: `1` is neither `"1"` nor `True`), a compiled
+            pattern that a text must match as a whole, or a class, for all its objects; none: any button.
+
+    Example:
+        >>> button("yes", 1)
+        button('yes', 1)
     """
     return Pressed("button", values)
 
 
 def raw_button(*data: str | re.Pattern[str]) -> Matcher:
-    """A press of a button that the bot made itself; anybody can make up its callback data.
+    """A press of a button that the bot made itself (`InlineKeyboardButton(..., callback_data=...)`).
+
+    It is not authenticated: a modified client can send any data under any message of the bot, also that of
+    another person's button or of an earlier state. Check in the handler whatever must hold.
 
     Args:
         data: Callback data: a text is taken for a pattern that must match as a whole.
     """
+    if not all(isinstance(item, str | re.Pattern) for item in data):
+        raise TypeError(f"raw_button({data!r}): callback data are texts or compiled patterns")
     patterns = tuple(re.compile(item) if isinstance(item, str) else item for item in data)
     return Pressed("raw_button", patterns)
 

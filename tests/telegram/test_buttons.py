@@ -11,8 +11,10 @@ from fsmkit.effects import Bound
 from fsmkit.events import Pressed
 from fsmkit.telegram import button, command
 from fsmkit.telegram.buttons import ButtonCodec, Foreign
+from fsmkit.values import ValueCodec
 
 CODEC = ButtonCodec("42:TOKEN", ["shop", "menu"])
+VALUES = ValueCodec([])
 LONG = "Dürüm with everything, and without onions 🌯"
 
 values = st.text(min_size=1).filter(lambda value: len(value.encode()) <= 39)
@@ -112,6 +114,113 @@ def test_an_owned_button_is_foreign_to_somebody_without_an_id(value, bound):
 def test_an_owned_button_is_foreign_to_another_person():
     with pytest.raises(Foreign, match="somebody else's conversation in flow 'shop'"):
         CODEC.decode(CODEC.encode(Button("text"), Bound("shop", 1, 1, 7)), 13)
+
+
+packed_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.tuples(inner) | st.dictionaries(st.text(), inner, max_size=2)
+    ),
+    max_leaves=4,
+).filter(lambda value: type(value) is not str)
+
+
+def packed(value):
+    """A button as it stands in the outbox."""
+    return Button("text", VALUES.pack(value), packed=True)
+
+
+@given(packed_values, bounds)
+@example(None, Bound("shop", 1, 1))
+@example("x" * 100, Bound("shop", 1, 1))
+def test_a_value_of_any_type_comes_back_from_the_button_or_from_the_row(value, bound):
+    made = packed(value)
+    if len(made.value.encode()) > 39:
+        bound = Bound(bound.flow, bound.run, bound.entry, bound.owner, (made.value,))
+    data = CODEC.encode(made, bound)
+    pressed = CODEC.decode(data, bound.owner)
+    assert len(data.encode()) <= 64
+    assert pressed.packed
+    assert VALUES.unpack(pressed.value if pressed.value is not None else bound.values[0]) == value
+
+
+@given(st.integers(-(2**40), 2**40), bounds, st.data())
+def test_packed_data_that_were_tampered_with_at_any_place_are_refused(value, bound, data):
+    written = CODEC.encode(packed(value), bound)
+    place = data.draw(st.integers(0, len(written) - 1))
+    other = data.draw(st.characters(codec="ascii").filter(lambda letter: letter != written[place]))
+    assert CODEC.decode(written[:place] + other + written[place + 1 :], bound.owner) is None
+
+
+def test_a_text_and_the_number_that_it_spells_are_two_buttons():
+    bound = Bound("shop", 1, 1)
+    text, number = CODEC.encode(Button("text", "1"), bound), CODEC.encode(packed(1), bound)
+    assert [CODEC.decode(data, None).packed for data in (text, number)] == [False, True]
+
+
+def test_a_value_that_was_not_made_text_of_is_no_callback_data():
+    with pytest.raises(ValueError, match="was not made text of: 5"):
+        CODEC.encode(Button("text", 5), Bound("shop", 1, 1))
+
+
+# --- keys ---
+
+NEW, OLD = "a secret of sixteen characters", "another one, also long enough"
+
+
+@given(values, bounds)
+def test_older_keys_are_accepted_and_the_first_makes_new_buttons(value, bound):
+    old, both, new = (ButtonCodec("42:TOKEN", ["shop", "menu"], keys) for keys in ([OLD], [NEW, OLD], [NEW]))
+    of_old, of_both = old.encode(Button("text", value), bound), both.encode(Button("text", value), bound)
+    assert both.decode(of_old, bound.owner) == old.decode(of_old, bound.owner) is not None
+    assert new.decode(of_both, bound.owner) == both.decode(of_both, bound.owner) is not None
+    assert new.decode(of_old, bound.owner) is None
+    assert old.decode(of_both, bound.owner) is None
+
+
+def test_the_token_may_be_one_of_the_keys():
+    token = "42:TOKEN-of-the-usual-length"
+    data = ButtonCodec(token, ["shop"]).encode(Button("text"), Bound("shop", 1, 1, 7))
+    rotated = ButtonCodec("42:REVOKED-AND-NEW-token", ["shop"], [NEW, token])
+    assert rotated.decode(data, 7).value == "text"
+    with pytest.raises(Foreign):
+        rotated.decode(data, 8)
+
+
+def test_two_bots_may_share_a_secret_and_refuse_each_others_buttons():
+    data = ButtonCodec("42:TOKEN", ["shop"], [NEW]).encode(Button("text"), Bound("shop", 1, 1))
+    assert ButtonCodec("43:TOKEN", ["shop"], [NEW]).decode(data, None) is None
+
+
+def test_two_keys_that_are_hard_to_tell_apart_are_both_tried():
+    by_number = {}
+    for number in range(2000):
+        key = f"a secret with the number {number}"
+        data = ButtonCodec("42:TOKEN", ["shop"], [key]).encode(Button("x"), Bound("shop", 0, 0))
+        other = by_number.setdefault(base64.urlsafe_b64decode(data[1:5])[0], key)
+        if other != key:
+            break
+    both = ButtonCodec("42:TOKEN", ["shop"], [other, key])
+    assert both.decode(data, None) is not None
+
+
+@pytest.mark.parametrize(
+    ("keys", "problem"),
+    [([], "no list"), (NEW, "no list"), ([5], "no list"), ([NEW, "short"], "5 characters")],
+)
+def test_keys_that_are_none_or_can_be_guessed_are_refused(keys, problem):
+    with pytest.raises(DefinitionError, match=problem):
+        ButtonCodec("42:TOKEN", ["shop"], keys)
+
+
+@given(st.text() | st.text("ABCxyz-_", min_size=24, max_size=24))
+def test_what_flow_data_claim_to_belong_to_is_known_or_nothing(forged):
+    assert CODEC.claimed(f"~{forged}") in (None, "shop", "menu")
+    assert CODEC.claimed(CODEC.encode(Button("x"), Bound("menu", 1, 1))[:25] + forged) == "menu"
 
 
 def test_a_value_that_neither_fits_nor_stands_in_the_row_is_refused():
@@ -231,6 +340,6 @@ async def test_forged_and_tampered_presses_change_nothing_and_are_answered_once(
     good = asked.data("yes")
     other = ButtonCodec("42:OTHER", ["shop"]).encode(Button("yes"), Bound("shop", 1, 1, 1))
     for forged in (f"{good}x", good[:-1], good.replace("~", "~A", 1), f"~{'A' * 24}yes", "~", other):
-        assert len(await asked.press_data(forged)) == 1
+        assert await asked.press_data(forged) == ["too late"]
     assert asked.flow.pressed == []
     assert await asked.engine.get_state("shop", Key(1, 1)) == ("ask", {})

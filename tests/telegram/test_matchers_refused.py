@@ -42,7 +42,7 @@ def test_what_is_no_matcher_is_refused(on):
 
 @pytest.mark.parametrize(
     "make",
-    [lambda: text("("), lambda: text(3), lambda: command(3), lambda: button(3), lambda: inline("(")],
+    [lambda: text("("), lambda: text(3), lambda: command(3), lambda: raw_button(3), lambda: inline("(")],
 )
 def test_arguments_of_the_wrong_kind_are_refused_at_once(make):
     with pytest.raises(TypeError):

@@ -1,9 +1,11 @@
 """What a message carries: files, formatting, keyboards, and where it goes."""
 
 import pytest
+from telegram import LinkPreviewOptions
 from telegram.ext import Defaults
 
 from fsmkit import DeliveryFailed, Flow, Reply, Timeout
+from fsmkit.effects import BARE_MEDIA, MEDIA
 from fsmkit.telegram import button, command, text
 
 
@@ -80,6 +82,87 @@ async def test_a_missing_file_is_refused_once_and_does_not_hold_up_the_rest(benc
     await bench.advance(50)
     assert (bench.texts(), noted) == (["before", "after"], ["caption"])
     assert bench.calls().count("sendPhoto") == (0 if "/" in name else 1)
+
+
+@pytest.mark.parametrize("kind", MEDIA)
+async def test_each_kind_of_file_is_sent_by_its_own_method(bench, kind):
+    bare = kind in BARE_MEDIA
+    await said(bench, Reply("" if bare else "<b>caption</b>", parse_mode="HTML", **{kind: "some-file-id"}))
+    method = "".join(["send", *(part.title() for part in kind.split("_"))])
+    assert (bench.calls(), bench.texts()) == ([method], [] if bare else ["caption"])
+    assert kind in bench.offline.messages(1)[-1]
+
+
+async def test_a_caption_that_is_too_long_goes_on_in_messages_of_its_own(bench):
+    words = " ".join(["word"] * 300)
+    await said(bench, Reply(words, video="some-file-id", buttons=["x"], link_preview=False))
+    assert (bench.calls(), " ".join(bench.texts()), bench.buttons()) == (
+        ["sendVideo", "sendMessage"],
+        words,
+        [[], ["x"]],
+    )
+
+
+# --- options ---
+
+
+@pytest.mark.parametrize(
+    ("options", "sent"),
+    [
+        ({"protect_content": True}, {"protect_content": True}),
+        ({"link_preview": False}, {"link_preview_options": {"is_disabled": True}}),
+        ({"link_preview": True}, {"link_preview_options": {"is_disabled": False}}),
+        ({"extra": {"message_effect_id": "5"}}, {"message_effect_id": "5"}),
+        (
+            {"extra": {"entities": [{"type": "bold", "offset": 0, "length": 2}]}},
+            {"entities": [{"type": "bold", "offset": 0, "length": 2}]},
+        ),
+        (
+            {"reply_to": 1},
+            {"reply_parameters": {"message_id": 1, "allow_sending_without_reply": True}},
+        ),
+    ],
+    ids=str,
+)
+async def test_what_is_asked_for_is_told(bench, options, sent):
+    await said(bench, Reply("text", **options))
+    assert asked(bench) == {"text": "text", **sent}
+
+
+async def test_a_reply_to_a_message_that_is_gone_is_sent_all_the_same(bench):
+    await said(bench, Reply("text", reply_to=77))
+    assert bench.texts() == ["text"]
+
+
+async def test_only_the_first_piece_of_a_long_text_is_a_reply(bench):
+    await said(bench, Reply(" ".join(["word"] * 2000), reply_to=1))
+    assert ["reply_to_message" in message for message in bench.offline.messages(1)[1:]] == [
+        True,
+        False,
+        False,
+    ]
+
+
+async def test_without_a_word_about_previews_the_defaults_count(bench):
+    defaults = Defaults(link_preview_options=LinkPreviewOptions(is_disabled=True), protect_content=True)
+    await said(bench, "a", Reply("b", link_preview=True), defaults=defaults)
+    previews = [asked(bench, number)["link_preview_options"]["is_disabled"] for number in (-2, -1)]
+    assert (previews, asked(bench)["protect_content"]) == ([True, False], True)
+
+
+async def test_an_edit_has_the_options_that_an_edit_can_have(bench):
+    flow = saying()
+    flow.defstate("on", on=button("again"))(
+        lambda event, ctx: ctx.show("later", link_preview=False, extra={"entities": []}, silent=True)
+    )
+    flow.defstate("on", on=command("show"))(lambda event, ctx: ctx.show("first", buttons=["again"]))
+    await bench.start(flow)
+    await bench.say("/start")
+    await bench.say("/show")
+    await bench.press("again")
+    [edit] = bench.offline.calls_of("editMessageText")
+    assert {"link_preview_options", "entities", "text"} <= set(edit.params)
+    assert "disable_notification" not in edit.params
 
 
 # --- formatting ---

@@ -3,10 +3,11 @@
 import asyncio
 
 import pytest
-from telegram.ext import CallbackQueryHandler
+from telegram import Update
+from telegram.ext import CallbackQueryHandler, TypeHandler
 
-from fsmkit import Flow, KeyBy
-from fsmkit.telegram import button, command
+from fsmkit import DefinitionError, Flow, Key, KeyBy
+from fsmkit.telegram import button, command, raw_button
 
 GROUP = -100
 
@@ -207,3 +208,127 @@ async def test_a_stale_press_is_answered_without_a_text_where_there_is_none(benc
     await bench.say("/ask")
     await bench.press("next")
     assert (await bench.press("go"), flow.pressed) == ([""], [])
+
+
+# --- presses that are nobody's ---
+
+
+async def test_a_button_of_a_flow_that_is_not_attached_any_more_is_answered_as_stale(bench):
+    await bench.start(asking("gone"))
+    await bench.say("/gone")
+    await bench.engine.stop()
+    bench.app = bench.offline.builder().build()
+    flow = asking("here")
+    flow.texts(stale={"en": "too late", "de": "zu spät"})
+    await bench.start(flow)
+    assert await bench.press("go") == ["too late"]
+
+
+@pytest.mark.parametrize("data", ["~", "~~", f"~{'A' * 24}go", "~go"])
+async def test_data_that_begin_with_our_mark_and_are_not_ours_are_answered_as_stale(bench, data):
+    await bench.start(asking())
+    assert await bench.press_data(data) == ["This button is no longer in use."]
+
+
+async def test_a_forged_press_is_told_in_the_words_of_the_flow_that_it_claims(bench):
+    first, second = asking("first"), asking("second")
+    second.texts(stale="second says no")
+    await bench.start(first, second)
+    await bench.say("/second")
+    assert await bench.press_data(f"{bench.data('go')}x") == ["second says no"]
+
+
+async def test_a_raw_button_that_begins_with_our_mark_is_left_to_its_handler(bench):
+    flow = asking()
+    flow.defstate(None, on=raw_button("~mine"))(lambda event, ctx: ctx.answer("mine"))
+    bench.app.add_handler(CallbackQueryHandler(lambda update, context: answered(update), pattern="^~own"))
+    await bench.start(flow)
+    assert await bench.press_data("~mine") == ["mine"]
+    assert await bench.press_data("~own") == ["own"]
+
+
+async def answered(update):
+    await update.callback_query.answer("own")
+
+
+async def test_our_presses_are_answered_although_another_handler_logs_all_updates(bench):
+    seen = []
+
+    async def log(update, context):
+        seen.append(update)
+
+    bench.app.add_handler(TypeHandler(Update, log), 5)
+    flow = answering(lambda event, ctx: ("pass",))
+    await bench.start(flow)
+    await bench.say("/ask")
+    assert [await bench.press("go"), await bench.press_data("~forged")] == [
+        [""],
+        ["This button is no longer in use."],
+    ]
+    assert len(seen) == 2
+
+
+async def test_a_press_whose_handler_is_cancelled_is_answered(bench):
+    async def go(event, ctx):
+        await bench.clock.sleep(1)
+
+    await bench.start(answering(go))
+    await bench.say("/ask")
+    query = bench.offline.press("go")["callback_query"]["id"]
+    fed = asyncio.create_task(bench.feed())
+    await bench.advance(0.5)
+    fed.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await fed
+    assert bench.answers(query) == [""]
+
+
+# --- whose the buttons are ---
+
+
+async def test_buttons_may_belong_to_one_person_although_the_chat_shares_the_conversation(bench):
+    flow = asking(key=KeyBy.CHAT, buttons="owned")
+    bench.offline.add_chat(GROUP)
+    await bench.start(flow)
+    await bench.say("/ask", chat=GROUP)
+    answers = [await bench.press("go", user=user, chat=GROUP) for user in (13, 1)]
+    assert (answers, flow.pressed) == ([["This button is for somebody else."], [""]], [1])
+
+
+async def test_owned_buttons_of_nobody_in_particular_may_be_pressed_by_anybody(bench):
+    flow = asking(key=KeyBy.CHAT, buttons="owned")
+    flow.defstate(None, on=str)(lambda event, ctx: ("transition", "on"))
+    bench.offline.add_chat(GROUP)
+    await bench.start(flow)
+    await bench.engine.send(Key(GROUP, GROUP), "from outside")
+    await bench.feed()
+    assert (await bench.press("go", user=13, chat=GROUP), flow.pressed) == ([""], [13])
+
+
+def test_shared_buttons_need_a_key_that_is_shared():
+    with pytest.raises(DefinitionError, match=r"test_presses\.py:\d+: .*shared.*KeyBy\.CHAT.*flow\.button"):
+        Flow("f", buttons="shared")
+    with pytest.raises(DefinitionError, match='Write "owned" or "shared"'):
+        Flow("f", buttons="everybody")
+    assert [Flow("f", key=key).shared for key in (KeyBy.USER_IN_CHAT, KeyBy.CHAT)] == [False, True]
+
+
+# --- keys ---
+
+
+async def test_buttons_of_an_older_key_are_good_until_it_is_dropped(bench):
+    old, new = "the secret of last year", "the secret of this year"
+    flows = [asking(), asking(), asking()]
+    await bench.start(flows[0], button_keys=[old])
+    await bench.say("/ask")
+    answers = []
+    for flow, keys in ((flows[1], [new, old]), (flows[2], [new])):
+        await bench.engine.stop()
+        store, bench.app = bench.engine.store, bench.offline.builder().build()
+        await bench.start(flow, store=store, button_keys=keys)
+        answers.append(await bench.press("go"))
+    assert (answers, flows[1].pressed, flows[2].pressed) == (
+        [[""], ["This button is no longer in use."]],
+        [1],
+        [],
+    )

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fsmkit import Flow, Key
+from fsmkit import ANY, DefinitionError, Flow, Key, Reply
 from fsmkit.telegram import button, command, text
 
 
@@ -100,6 +100,212 @@ async def test_an_old_view_that_is_gone_already_is_no_failure(shown):
     assert (shown.texts(), shown.buttons()) == (["0"], [BUTTONS])
 
 
+# --- files on the screen ---
+
+
+def gallery():
+    """A flow whose screen shows what is pressed."""
+    flow = Flow("gallery", ttl=600)
+    flow.state("on")
+    screens = {
+        "words": Reply("words"),
+        "cat": Reply("cat", photo="cat-file-id"),
+        "cat again": Reply("*cat* again", photo="cat-file-id", parse_mode="MarkdownV2"),
+        "cat, bad": Reply("<b>cat", photo="cat-file-id", parse_mode="HTML"),
+        "dog": Reply("dog", photo="dog-file-id"),
+        "film": Reply("<i>film</i>", video="film-file-id", parse_mode="HTML"),
+        "film, bad": Reply("<i>film", video="film-file-id-2", parse_mode="HTML"),
+        "bare": Reply(photo="cat-file-id"),
+        "sticker": Reply(sticker="sticker-file-id"),
+        "voice": Reply("voice", voice="voice-file-id"),
+    }
+
+    @flow.defstate(None, on=command("start"))
+    def start(event, ctx):
+        ctx.show(screens["cat"], buttons=[[name] for name in screens])
+        return ("transition", "on")
+
+    @flow.defstate("on", on=button())
+    def press(event, ctx):
+        ctx.show(screens[event.value], buttons=[[name] for name in screens])
+
+    return flow
+
+
+@pytest.fixture
+async def pictured(bench):
+    await bench.start(gallery())
+    await bench.say("/start")
+    bench.offline.calls.clear()
+    return bench
+
+
+def screens(bench):
+    """What stands in the chat: file kinds and captions of the messages that have buttons."""
+    kinds = ("photo", "video", "sticker", "voice")
+    return [
+        (*(kind for kind in kinds if kind in message), message.get("text", message.get("caption")))
+        for message in bench.offline.messages(1)
+        if "reply_markup" in message
+    ]
+
+
+def edits(bench):
+    return [method for method in bench.calls() if method != "answerCallbackQuery"]
+
+
+@pytest.mark.parametrize(
+    ("pressed", "shown", "calls"),
+    [
+        (["cat"], [("photo", "cat")], ["editMessageCaption"]),
+        (["cat again"], [("photo", "cat again")], ["editMessageCaption"]),
+        (["cat, bad"], [("photo", "<b>cat")], ["editMessageCaption"] * 2),
+        (["bare"], [("photo", None)], ["editMessageCaption"]),
+        (["dog"], [("photo", "dog")], ["editMessageMedia"]),
+        (["dog", "cat"], [("photo", "cat")], ["editMessageMedia"] * 2),
+        (["film"], [("video", "film")], ["editMessageMedia"]),
+        (["film, bad"], [("video", "<i>film")], ["editMessageMedia"] * 2),
+        (["words"], [("words",)], ["sendMessage", "editMessageReplyMarkup"]),
+        (["sticker"], [("sticker", None)], ["sendSticker", "editMessageReplyMarkup"]),
+        (["voice"], [("voice", "voice")], ["sendVoice", "editMessageReplyMarkup"]),
+        (["words", "cat"], [("photo", "cat")], None),
+        (["voice", "words", "words"], [("words",)], None),
+        (["sticker", "sticker", "dog"], [("photo", "dog")], None),
+    ],
+    ids=str,
+)
+async def test_the_screen_is_edited_where_telegram_allows_it_and_else_sent_anew(
+    pictured, pressed, shown, calls
+):
+    for name in pressed:
+        await pictured.press(name)
+    assert screens(pictured) == shown
+    assert calls is None or edits(pictured) == calls
+
+
+async def test_a_screen_that_was_sent_anew_takes_the_old_ones_buttons_away_once(pictured):
+    await pictured.press("words")
+    await pictured.press("words")
+    assert edits(pictured) == ["sendMessage", "editMessageReplyMarkup", "editMessageText"]
+
+
+async def test_a_local_file_on_the_screen_is_uploaded_once(bench, tmp_path):
+    path = tmp_path / "cat.png"
+    path.write_bytes(b"meow")
+    flow = Flow("f")
+    flow.state("on")
+    flow.defstate(None, on=command("start"))(
+        lambda event, ctx: show(ctx, 0) or ("transition", "on", {"n": 0})
+    )
+    flow.defstate("on", on=button("more"))(lambda event, ctx: ("stay", show(ctx, ctx.data["n"] + 1)))
+
+    def show(ctx, number):
+        ctx.show(str(number), photo=str(path), buttons=["more"])
+        return {"n": number} if number else None
+
+    await bench.start(flow)
+    await bench.say("/start")
+    for _ in range(2):
+        await bench.press("more")
+    assert (bench.texts(), edits(bench)) == (["2"], ["sendPhoto", "editMessageCaption", "editMessageCaption"])
+
+
+# --- the screen and the end of the conversation ---
+
+
+def short():
+    """A conversation that shows a screen and ends with it still there."""
+    flow = Flow("short")
+    flow.state("on")
+
+    @flow.defstate(None, on=command("start"))
+    def start(event, ctx):
+        ctx.show(f"screen {event.args[0]}", buttons=["bye"])
+        return ("transition", "on")
+
+    flow.defstate("on", on=command("end"))(lambda event, ctx: ("end",))
+    return flow
+
+
+async def test_a_screen_that_outlived_its_conversation_is_replaced_by_the_next(bench):
+    await bench.start(short())
+    for said in ("/start 1", "/end", "/start 2"):
+        await bench.say(said)
+    assert (bench.texts(), bench.buttons()) == (["screen 1", "screen 2"], [[], ["bye"]])
+
+
+async def test_it_is_forgotten_with_what_the_row_remembers(bench):
+    await bench.start(short(), dedupe_for=60)
+    for said in ("/start 1", "/end"):
+        await bench.say(said)
+    assert (await bench.engine.peek(Key(1, 1, bot=42))).views["short"].message == 2
+    await bench.advance(61)
+    assert await bench.engine.store.peek(Key(1, 1, bot=42)) is None
+    await bench.say("/start 2")
+    assert bench.buttons() == [["bye"], ["bye"]]
+
+
+# --- a prompt as the screen ---
+
+
+def wizard():
+    """States whose prompts are one screen."""
+    flow = Flow("wizard")
+    flow.state("one", prompt="One?", buttons=["next", "again"], otherwise="Press.", show=True)
+    flow.state("two", prompt=lambda ctx: Reply("Two?", buttons=["back"]), show=True)
+
+    flow.defstate(None, on=command("start"))(lambda event, ctx: ("transition", "one"))
+    flow.defstate("one", on=button("next"))(lambda event, ctx: ("transition", "two"))
+    flow.defstate("two", on=button("back"))(lambda event, ctx: ("back",))
+    flow.defstate("two", on=text())(lambda event, ctx: ("transition", "one"))
+    return flow
+
+
+async def test_a_prompt_may_be_the_screen(bench):
+    await bench.start(wizard())
+    await bench.say("/start")
+    await bench.press("next")
+    assert (bench.texts(), bench.buttons()) == (["Two?"], [["back"]])
+    await bench.press("back")
+    assert (bench.texts(), bench.buttons()) == (["One?"], [["next", "again"]])
+    await bench.press("next")
+    await bench.say("on")
+    assert (bench.texts(), bench.buttons()) == (["Two?", "One?"], [[], ["next", "again"]])
+
+
+async def test_what_is_otherwise_said_is_not_the_screen(bench):
+    await bench.start(wizard())
+    await bench.say("/start")
+    await bench.say("words")
+    assert (bench.texts(), bench.buttons()) == (["One?", "Press."], [["next", "again"], []])
+    await bench.press("next")
+    assert bench.texts() == ["Two?", "Press."]
+
+
+async def test_a_prompt_that_is_no_screen_is_refused_when_it_is_said(bench):
+    flow = Flow("f")
+    flow.state("one", prompt=lambda ctx: Reply("One?", keyboard=["A"]), show=True)
+    flow.defstate(None, on=command("start"))(lambda event, ctx: ("transition", "one"))
+    await bench.start(flow)
+    await bench.say("/start")
+    [error] = bench.errors
+    bench.errors.clear()
+    assert "a screen ('One?') has no reply keyboard" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({}, "no prompt"),
+        ({"prompt": "?", "ephemeral": True}, "Choose one"),
+        ({"prompt": Reply("?", keyboard=["A"])}, "has no reply keyboard"),
+    ],
+)
+def test_a_state_that_cannot_be_the_screen_is_refused(options, problem):
+    with pytest.raises(DefinitionError, match=rf"test_views\.py:\d+: .*{problem}"):
+        Flow("f").state("on", show=True, **options)
+
+
 # --- what goes when the state is left ---
 
 
@@ -189,6 +395,58 @@ async def test_a_deletion_that_fails_is_no_matter(bench, fault):
     await bench.advance(10)
     assert (visible(bench)[-1], len(deleted(bench))) == ("Thank you.", 1)
     assert (await bench.engine.get_state("tidy", Key(1, 1)))[0] == "open"
+
+
+async def test_where_one_message_cannot_be_deleted_the_others_go_all_the_same(bench):
+    bench.offline.add_chat(-100)  # the bot is a plain member: it may delete its own messages only
+    await bench.start(tidy())
+    for said in ("/start", "hunter2"):
+        await bench.say(said, chat=-100)
+    shown = [message.get("text") for message in bench.offline.messages(-100)]
+    assert shown == ["/start", "hunter2", "Thank you."]
+
+
+async def test_several_states_that_are_left_at_once_are_tidied_in_one_request(bench):
+    outer, inner = Flow("outer"), Flow("inner")
+    outer.state("a", prompt="Outer?", ephemeral=True)
+    inner.state("b", prompt="Inner?", ephemeral=True)
+    outer.defstate(None, on=command("start"))(lambda event, ctx: ("transition", "a"))
+    outer.defstate("a")(lambda event, ctx: ("call", inner))
+    outer.defstate(ANY, on=command("cancel"))(lambda event, ctx: ("end",))
+    await bench.start(outer, inner)
+    for said in ("/start", "call", "/cancel"):
+        await bench.say(said)
+    assert (visible(bench), [sorted(ids) for ids in deleted(bench)]) == (["/start", "/cancel"], [[2, 3, 4]])
+
+
+async def test_in_a_business_chat_messages_go_through_the_connection(bench):
+    await bench.start(tidy())
+    for said in ("/start", "hunter2"):
+        await bench.say(said, business="link")
+    assert visible(bench) == ["/start", "Thank you."]
+    [call] = bench.offline.calls_of("deleteBusinessMessages")
+    assert (call.params["business_connection_id"], sorted(call.params["message_ids"])) == ("link", [2, 3])
+
+
+async def test_a_business_chat_that_refuses_is_asked_for_each_message(bench):
+    await bench.start(tidy())
+    await bench.say("/start", business="link")
+    bench.offline.fail("deleteBusinessMessages", status=400)
+    await bench.say("hunter2", business="link")
+    assert [len(call.params["message_ids"]) for call in bench.offline.calls_of("deleteBusinessMessages")] == [
+        2,
+        1,
+        1,
+    ]
+    assert visible(bench) == ["/start", "Thank you."]
+
+
+async def test_a_state_remembers_only_so_many_messages(bench, monkeypatch):
+    monkeypatch.setattr("fsmkit.wishes.MAX_TRAIL", 3)
+    await bench.start(tidy())
+    for said in ("/start", "again", "again", "again", "hunter2"):
+        await bench.say(said)
+    assert [len(ids) for ids in deleted(bench)] == [3]
 
 
 async def test_a_message_sent_after_its_state_had_been_left_is_tidied_with_the_next_event(bench):

@@ -7,9 +7,13 @@ import attrs
 from fsmkit import (
     ANY,
     END,
+    Button,
     Context,
     End,
     Flow,
+    Keyboard,
+    KeyboardButton,
+    Reply,
     Result,
     Stay,
     To,
@@ -98,6 +102,14 @@ def every_result(result: Result) -> str:
             return str(reason)
         case _:
             assert_never(result)
+
+
+def messages(event: TelegramEvent, ctx: Context[Form]) -> None:
+    reply = Reply("Sure?", buttons=[[Button("Yes", 1), "No"]], keyboard=[KeyboardButton("Me"), "Skip"])
+    ctx.reply(reply, silent=True, ephemeral=True, extra={"message_effect_id": "5"})
+    ctx.reply("Which?", keyboard=Keyboard([["A"], ["B"]], one_time=True), protect_content=True)
+    ctx.show("Here.", photo="file-id", link_preview=False, buttons=["Back"])
+    signup.state("photo", prompt="Your photo?", show=True, buttons=[Button("Skip", None)])
 
 
 def untyped_data(event: Any, ctx: Context[dict[str, Any]]) -> Result:

@@ -59,3 +59,10 @@ def no_result(event: TelegramEvent, ctx: Context[Form]) -> int:
 @signup.on_enter("name")  # refused
 def hook_of_an_event(event: TelegramEvent, ctx: Context[Form]) -> None:
     return None
+
+
+def misspelt_options(event: TelegramEvent, ctx: Context[Form]) -> None:
+    ctx.reply("Here.", phto="file-id")  # refused
+    ctx.show("Here.", keyboard=["A"])  # refused
+    ctx.reply("Here.", buttons=[5])  # refused
+    signup.state("photo", prmpt="Your photo?")  # refused

@@ -30,7 +30,11 @@ async def stored_row(store: Store, key: Key, now: float, remembered: float) -> d
         "conversations": [_conversation(snapshot) for snapshot in row.snapshots.values()],
         "letters": [_letter(mail) for mail in row.later],
         "waiting": await _waiting(store, key, row),
-        "views": {flow: {"chat": view.chat, "message": view.message} for flow, view in row.views.items()},
+        "views": {
+            flow: {"chat": view.chat, "message": view.message}
+            for flow, view in row.views.items()
+            if view.message
+        },
         "last_event": iso(last_event(row, now, remembered)),
         "seen": row.seen.split(),
         "bytes": len(blob),

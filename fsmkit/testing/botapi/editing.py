@@ -6,6 +6,7 @@ from fsmkit.testing.botapi.chats import writable_chat
 from fsmkit.testing.botapi.errors import bad_request
 from fsmkit.testing.botapi.formatting import formatted_caption, formatted_text
 from fsmkit.testing.botapi.keyboards import inline_keyboard_only
+from fsmkit.testing.botapi.media import media_fields
 from fsmkit.testing.botapi.params import Params
 from fsmkit.testing.botapi.wire import Json
 from fsmkit.testing.botapi.world import Chat, World
@@ -17,6 +18,7 @@ NOT_MODIFIED = (
     "message is not modified: specified new message content and reply markup are exactly the same as "
     "a current content and reply markup of the message"
 )
+EDITABLE_MEDIA = frozenset({"photo", "document", "video", "animation", "audio"})
 MEDIA = frozenset({"photo", "document", "video", "animation", "audio", "voice"})
 ADMINISTRATORS = frozenset({"administrator", "creator"})
 
@@ -41,6 +43,24 @@ def edit_message_caption(world: World, params: Params) -> Json | bool:
     return _replace(world, params, message, ("caption", "caption_entities"), content)
 
 
+def edit_message_media(world: World, params: Params) -> Json | bool:
+    """`editMessageMedia`: another file, of another kind too, with its caption; a text may become one."""
+    media: Any = params.get("media")
+    if not isinstance(media, dict) or media.get("type") not in EDITABLE_MEDIA:
+        raise bad_request("can't parse InputMedia: type must be one of " + ", ".join(sorted(EDITABLE_MEDIA)))
+    kind = str(media["type"])
+    inner = Params({**media, kind: media.get("media")}, params.uploads)
+    caption = formatted_caption(inner)
+    message = _editable(world, params)
+    if "inline" not in message and not ({"text"} | EDITABLE_MEDIA) & message.keys():
+        raise bad_request("message can't be edited")
+    content = {**media_fields(world, kind, inner), **caption}
+    if media.get("has_spoiler"):
+        content["has_media_spoiler"] = True
+    fields = ("text", "entities", "link_preview_options", "caption", "caption_entities", "has_media_spoiler")
+    return _replace(world, params, message, (*fields, *sorted(EDITABLE_MEDIA)), content)
+
+
 def edit_message_reply_markup(world: World, params: Params) -> Json | bool:
     """`editMessageReplyMarkup`: without a keyboard, or with an empty one, it goes."""
     return _replace(world, params, _editable(world, params), (), {})
@@ -60,17 +80,42 @@ def delete_message(world: World, params: Params) -> bool:
 def delete_messages(world: World, params: Params) -> bool:
     """`deleteMessages`: those that are not there any more are skipped, as documented."""
     chat = writable_chat(world, params)
-    wanted: Any = params.get("message_ids")
-    if not isinstance(wanted, list) or not wanted:
-        raise bad_request("message identifiers are not specified")
-    if len(wanted) > 100:
-        raise bad_request("too many message identifiers specified")
-    there = [int(message_id) for message_id in wanted if int(message_id) in chat.messages]
+    there = [message_id for message_id in _wanted(params) if message_id in chat.messages]
     for message_id in there:
         _check_deletable(world, chat, message_id)
     for message_id in there:
         _remove(chat, message_id)
     return True
+
+
+def delete_business_messages(world: World, params: Params) -> bool:
+    """`deleteBusinessMessages`: of one chat, on behalf of the account that the connection stands for."""
+    connection = params.text("business_connection_id")
+    if connection not in world.business:
+        raise bad_request("business connection not found")
+    wanted = _wanted(params)
+    chats = [
+        chat
+        for chat in world.chats.values()
+        if any(
+            chat.messages.get(message_id, {}).get("business_connection_id") == connection
+            for message_id in wanted
+        )
+    ]
+    for chat in chats[:1]:
+        for message_id in wanted:
+            if chat.messages.get(message_id, {}).get("business_connection_id") == connection:
+                _remove(chat, message_id)
+    return True
+
+
+def _wanted(params: Params) -> list[int]:
+    wanted: Any = params.get("message_ids")
+    if not isinstance(wanted, list) or not wanted:
+        raise bad_request("message identifiers are not specified")
+    if len(wanted) > 100:
+        raise bad_request("too many message identifiers specified")
+    return [int(message_id) for message_id in wanted]
 
 
 def _remove(chat: Chat, message_id: int) -> None:
