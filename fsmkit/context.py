@@ -34,6 +34,14 @@ class Track:
 
 
 @attrs.frozen
+class Refused:
+    """An answer that will not do, to be counted while its state lasts."""
+
+    flow: str
+    state: str | None
+
+
+@attrs.frozen
 class Emit:
     """An event for a conversation, `after` so many seconds."""
 
@@ -42,7 +50,7 @@ class Emit:
     after: float
 
 
-Wish = Say | Track | Emit | Answer
+Wish = Say | Track | Refused | Emit | Answer
 """All that a handler can ask for."""
 
 
@@ -78,11 +86,12 @@ class Context(Generic[D]):
         flow: Name of the flow.
         match: What the handler's matcher matched.
         event: What is being handled.
+        retries: How often `ctx.retry` has refused an answer since the state was entered.
         wishes: What was asked for so far.
         over: Whether the step has ended; a task that a handler left behind then finds `LeaseOver`.
     """
 
-    __slots__ = ("_turn", "data", "event", "flow", "match", "over", "previous", "state", "wishes")
+    __slots__ = ("_turn", "data", "event", "flow", "match", "over", "previous", "retries", "state", "wishes")
 
     def __init__(
         self,
@@ -93,6 +102,7 @@ class Context(Generic[D]):
         flow: str,
         event: Any,
         turn: Situation,
+        retries: int = 0,
     ) -> None:
         self.data = data
         self.state = state
@@ -100,6 +110,7 @@ class Context(Generic[D]):
         self.match = match
         self.flow = flow
         self.event = event
+        self.retries = retries
         self.wishes: list[Wish] = []
         self.over = False
         self._turn = turn
@@ -174,6 +185,19 @@ class Context(Generic[D]):
             TypeError: If the `Reply` has a reply keyboard.
         """
         self._wish(Say(as_screen(as_reply(text, **options)), show=True))
+
+    def retry(self, text: str | Reply, *, ephemeral: bool = False) -> None:
+        """Says why an answer will not do, and counts it: return `("stay",)` with it.
+
+        The count stands in `ctx.retries`; it is stored with the conversation and begins anew whenever the
+        state is entered.
+
+        Args:
+            text: What is wrong, or how to do better.
+            ephemeral: Deletes the message when the state is left.
+        """
+        self._wish(Say(as_reply(text), ephemeral=ephemeral))
+        self._wish(Refused(self.flow, self.state))
 
     def answer(self, text: str = "", *, alert: bool = False) -> None:
         """Answers the press of a button: a short notice, or an alert to be confirmed.

@@ -72,6 +72,7 @@ class ChatEvent(Event):
         address: Where answers go.
         message_id: Id of the message, for a press of the one that shows the button.
         pressed: For a press of one of fsmkit's buttons, what that was bound to.
+        group: Id of the media group that a message belongs to, if it is to be gathered to an album.
         update: The `telegram.Update` itself.
     """
 
@@ -83,6 +84,7 @@ class ChatEvent(Event):
     address: Address
     message_id: int | None
     pressed: Pressed | None
+    group: str | None = None
     update: Any
 
     @property
@@ -99,6 +101,19 @@ class ChatEvent(Event):
     def is_new_message(self) -> bool:
         """Whether it is a new message (never an edited one) that is not a command."""
         return self.kind in MESSAGE_KINDS
+
+    @property
+    def message_ids(self) -> tuple[int, ...]:
+        """Ids of all its messages."""
+        return () if self.message_id is None else (self.message_id,)
+
+    def stored(self, *, alone: bool) -> bytes:
+        """A message of an album as JSON, from which the album is made later.
+
+        Args:
+            alone: Whether it is the first of its album, which keeps what all of them have in common.
+        """
+        raise NotImplementedError
 
 
 class Internal(Event):

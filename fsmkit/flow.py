@@ -249,15 +249,7 @@ class Flow(Generic[D]):
 
     def text_for(self, name: str, lang: str | None) -> str | None:
         """One of `texts` in a language; English, then the first, where the language is missing."""
-        text = self.messages[name]
-        if not isinstance(text, Mapping):
-            return text
-        return (
-            text.get(lang or "")
-            or text.get((lang or "").split("-")[0])
-            or text.get("en")
-            or next(iter(text.values()), None)
-        )
+        return in_language(self.messages[name], lang)
 
     def button(
         self, text: str, value: Any = UNSET, *, style: str | None = None, icon: str | None = None
@@ -404,3 +396,15 @@ class Flow(Generic[D]):
         if self.on_orphan not in ("end", "raise"):
             raise self.error(f"on_orphan={self.on_orphan!r}", 'Write "end" or "raise"')
         times_of(self, f"flow {self.name!r}", self.place)
+
+
+def in_language(text: Text, lang: str | None) -> str | None:
+    """A text in a language; of a mapping English, then the first, where the language is missing."""
+    if not isinstance(text, Mapping):
+        return text
+    return (
+        text.get(lang or "")
+        or text.get((lang or "").split("-")[0])
+        or text.get("en")
+        or next(iter(text.values()), None)
+    )

@@ -8,7 +8,7 @@ import attrs
 
 from fsmkit.errors import DefinitionError
 from fsmkit.matching import AnyOf, Matcher, NewText, as_matcher
-from fsmkit.places import place_of
+from fsmkit.places import calling_place, place_for
 from fsmkit.states import ANY, State, StatesGroup, Symbol
 
 Selector: TypeAlias = "str | State | type[StatesGroup] | Symbol | None"
@@ -75,7 +75,7 @@ def make_handler(
     Raises:
         DefinitionError: If the function cannot be called with `(event, ctx)` or can never match.
     """
-    place = place_of(function) if callable(function) else declared_at
+    place = place_for(function, declared_at) if callable(function) else declared_at
     check_selectors(selectors, place)
     if not selectors:
         raise DefinitionError(
@@ -98,7 +98,7 @@ def make_hook(function: Any, selectors: tuple[Any, ...], what: str) -> Hook:
     Raises:
         DefinitionError: If the function cannot be called with `(ctx)`.
     """
-    place = place_of(function) if callable(function) else None
+    place = place_for(function, calling_place()) if callable(function) else None
     check_selectors(selectors, place)
     check_callable(function, 1, place, f"{what} is a function of (ctx)")
     return Hook(function, selectors or (ANY,), place or "?")

@@ -26,6 +26,7 @@ class Frame(Struct, array_like=True):
         trail: Ids of messages to delete when the state is left.
         flow_limit: When the flow's `max_age` is over, in seconds since 1970, UTC.
         state_limit: When the state's `max_age` is over.
+        retries: How often an answer was refused in this entry (`ctx.retry`).
     """
 
     flow: str
@@ -38,6 +39,7 @@ class Frame(Struct, array_like=True):
     trail: tuple[int, ...] = ()
     flow_limit: float | None = None
     state_limit: float | None = None
+    retries: int = 0
 
 
 class Snapshot(Struct, array_like=True):

@@ -21,6 +21,13 @@ def place_of(function: Callable[..., Any]) -> str:
     return f"{_short(code.co_filename)}:{code.co_firstlineno}" if code else repr(function)
 
 
+def place_for(function: Callable[..., Any], declared_at: str | None) -> str | None:
+    """`file:line` of a function of the user's; of one that fsmkit makes, of the line that asked for it."""
+    code = getattr(function, "__code__", None)
+    made = code is not None and code.co_filename.startswith(_PACKAGE)
+    return declared_at if made and declared_at is not None else place_of(function)
+
+
 def calling_place() -> str | None:
     """`file:line` of the innermost caller that is not fsmkit itself."""
     frame: FrameType | None = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]  # public in practice, and 100 x inspect.stack()

@@ -5,15 +5,15 @@ What a state *is*; which handlers it has belongs to its flow.
 
 import copy
 import enum
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from datetime import timedelta
 from typing import Any, ClassVar, Final, Literal, TypedDict
 
 from fsmkit.effects import Reply
 from fsmkit.markup import Buttons
 
-Prompt = str | Reply | Callable[[Any], "str | Reply | None"]
-"""What is said: a text, a `Reply`, or a function of `ctx` that returns one (or `None`: nothing)."""
+Prompt = str | Reply | Callable[[Any], "str | Reply | Awaitable[str | Reply | None] | None"]
+"""What is said: a text, a `Reply`, or a function of `ctx`, sync or async, that returns one (or `None`)."""
 
 
 class Symbol(enum.Enum):

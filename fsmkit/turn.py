@@ -238,8 +238,9 @@ class Turn:
         rules = table.rules.get(frame.state or "")
         if rules is None or not rules.state.ephemeral or not isinstance(event, ChatEvent):
             return
-        if event.is_new_message and event.message_id is not None and event.message_id not in frame.trail:
-            self.row = follow(self.row, name, self.row.snapshots[name].run, frame.entry, [event.message_id])
+        new = [message for message in event.message_ids if message not in frame.trail]
+        if event.is_new_message and new:
+            self.row = follow(self.row, name, self.row.snapshots[name].run, frame.entry, new)
 
     # -- one step ----------------------------------------------------------------------------------
 
@@ -371,7 +372,8 @@ class Turn:
             previous = frame.history[-1] if frame.history else None
             if previous is not None and previous not in table.rules:
                 previous = table.renamed.get(previous, previous)
-        return Context(data, state, previous, match, table.name, event, self)
+        retries = frame.retries if frame is not None else 0
+        return Context(data, state, previous, match, table.name, event, self, retries)
 
     def name_of(self, frame: Frame) -> str:
         """The conversation in which a frame stands."""

@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import structs
 
 from fsmkit.boards import tend
-from fsmkit.context import Emit, Say, Track, Wish
+from fsmkit.context import Emit, Refused, Say, Track, Wish
 from fsmkit.effects import Address, Bound, Delete, Edit, Effect, Send, as_reply
 from fsmkit.errors import UnstorableData
 from fsmkit.keys import Key
@@ -72,6 +72,8 @@ def effects_of(
             effects.extend(said)
         elif isinstance(wish, Track):
             tracked.append(wish.message)
+        elif isinstance(wish, Refused):
+            row = _count(row, name, wish)
         else:
             effects.append(wish)
     if tracked:
@@ -107,6 +109,16 @@ def fold(row: Row, receipts: Iterable[Receipt]) -> tuple[Row, list[Effect | Emit
                 effects.append(Delete(to, (receipt.message,)))
             row = followed
     return row, effects
+
+
+def _count(row: Row, name: str, refused: Refused) -> Row:
+    """The row with one more answer refused, if the step has ended in the state that refused it."""
+    snapshot = row.snapshots.get(name)
+    frame = snapshot.frames[-1] if snapshot is not None else None
+    if snapshot is None or frame is None or (frame.flow, frame.state) != (refused.flow, refused.state):
+        return row
+    counted = structs.replace(frame, retries=frame.retries + 1)
+    return _with_frame(row, name, snapshot, len(snapshot.frames) - 1, counted)
 
 
 def follow(row: Row, name: str, run: int, entry: int, messages: list[int]) -> Row:
