@@ -1,9 +1,11 @@
-"""fsmkit on python-telegram-bot: `attach`, the matchers, and what a handler is given. Only names."""
+"""fsmkit on python-telegram-bot: `attach`, the matchers, questions and forms. Only names."""
 
 from fsmkit.telegram.attaching import attach
 from fsmkit.telegram.event import TelegramEvent
+from fsmkit.telegram.forms import Question, answers_of, ask, form
 from fsmkit.telegram.handler import FlowHandler
 from fsmkit.telegram.matchers import (
+    album,
     audio,
     button,
     command,
@@ -25,7 +27,11 @@ from fsmkit.telegram.matchers import (
 
 __all__ = [
     "FlowHandler",
+    "Question",
     "TelegramEvent",
+    "album",
+    "answers_of",
+    "ask",
     "attach",
     "audio",
     "button",
@@ -33,6 +39,7 @@ __all__ = [
     "contact",
     "document",
     "edited",
+    "form",
     "inline",
     "kind",
     "location",

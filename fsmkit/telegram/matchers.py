@@ -156,6 +156,19 @@ def _shown(value: Any) -> str:
     return repr(value.pattern if isinstance(value, re.Pattern) else value)
 
 
+class Album(Matcher):
+    """Albums; the match is the tuple of file ids."""
+
+    kinds = frozenset({"album"})
+
+    def match(self, event: Any) -> Any:
+        """The file ids, in order."""
+        return event.file_ids if getattr(event, "kind", None) == "album" else None
+
+    def __repr__(self) -> str:
+        return "album()"
+
+
 def message() -> Matcher:
     """Any new message that is not a command, whatever its content."""
     return OfKind("message", MESSAGE_KINDS)
@@ -216,6 +229,14 @@ def raw_button(*data: str | re.Pattern[str]) -> Matcher:
 def photo() -> Matcher:
     """A photo; the match is the file id of its largest size."""
     return OfKind("photo", frozenset({"photo"}))
+
+
+def album() -> Matcher:
+    """An album: photos, videos, files or music sent together; the match is the tuple of their file ids.
+
+    Its messages are gathered to one event; in a state without a handler for albums they come one by one.
+    """
+    return Album()
 
 
 def document() -> Matcher:

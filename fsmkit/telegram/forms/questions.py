@@ -1,0 +1,216 @@
+"""`Question`: what is asked, and how an answer is read. Where answers go is not decided here."""
+
+import enum
+import inspect
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+import attrs
+
+from fsmkit.context import as_reply
+from fsmkit.effects import Button, Reply
+from fsmkit.errors import DefinitionError
+from fsmkit.flow import Text, in_language
+from fsmkit.matching import Matcher
+from fsmkit.states import Prompt
+from fsmkit.telegram.forms.readers import READERS, Reader, reader_of
+from fsmkit.telegram.matchers import button, command, text
+
+SKIP: Final = "/skip"
+"""The value of a Skip button: the command that does the same."""
+
+DEFAULT_RETRY = "Please try again."
+
+
+class Skipped(enum.Enum):
+    """The answer of somebody who leaves a question out."""
+
+    SKIPPED = "SKIPPED"
+
+
+SKIPPED: Final = Skipped.SKIPPED
+
+
+@attrs.frozen(eq=False)
+class Question:
+    """A question, and what counts as an answer.
+
+    Args:
+        prompt: What is asked: a text, a mapping of languages to texts, a `Reply`, a function of `ctx`.
+        parse: How a text becomes the answer: `str`, `int`, `float`, `Decimal`, `date`, `bool`, an enum, a
+            compiled pattern, or a function that raises `ValueError` (its message is told to the person). With
+            `choices` and without `parse` only these count. In a form it follows from the field's type.
+        retry: What is said to an answer that will not do, instead of the error's message; a text or a
+            mapping of languages to texts.
+        choices: Values that are offered as buttons, or a mapping of values to what is written on them (each
+            a text or a mapping of languages to texts). What is written on a button may be typed too.
+        optional: Whether the question may be left out. In a form it follows from the field.
+        columns: Buttons in a row.
+        label: In a form, what the answer is called in the review; by default the field's name.
+    """
+
+    prompt: "Prompt | Mapping[str, str]"
+    parse: Any = attrs.field(default=None, kw_only=True)
+    retry: Text = attrs.field(default=None, kw_only=True)
+    choices: Iterable[Any] | Mapping[Any, Text] = attrs.field(default=(), kw_only=True)
+    optional: bool | None = attrs.field(default=None, kw_only=True)
+    columns: int = attrs.field(default=3, kw_only=True)
+    label: Text = attrs.field(default=None, kw_only=True)
+
+
+@attrs.frozen(eq=False)
+class Choice:
+    """A value that is offered.
+
+    Attributes:
+        value: The value.
+        wire: The value of its button.
+        label: What is written on it.
+    """
+
+    value: Any
+    wire: str
+    label: Text
+
+    def is_meant_by(self, said: str) -> bool:
+        """Whether a typed text means it, in whatever language."""
+        labels = self.label.values() if isinstance(self.label, Mapping) else (self.label,)
+        return said.casefold() in {str(name).casefold() for name in (*labels, self.wire)}
+
+
+@attrs.frozen(eq=False)
+class Asked:
+    """A question made ready.
+
+    Attributes:
+        question: The question.
+        reader: Reads texts that are no choice; `None` where only choices count.
+        choices: What is offered.
+        skip: What is written on the button that leaves it out; `None` where it has to be answered.
+    """
+
+    question: Question
+    reader: Reader | None
+    choices: tuple[Choice, ...]
+    skip: Text = None
+
+    def matcher(self) -> Matcher:
+        """What an answer looks like; `read` says whether it is one."""
+        found: Matcher = text(self.reader.pattern if self.reader and not self.choices else None)
+        values = [choice.wire for choice in self.choices]
+        if self.skip is not None:
+            found = found | command("skip")
+            values.append(SKIP)
+        return found | button(*values) if values else found
+
+    def read(self, event: Any) -> Any:
+        """The value of an answer, `SKIPPED` for none.
+
+        Raises:
+            ValueError: If it will not do; the message is for the person.
+        """
+        if self.skip is not None and (event.value == SKIP or event.kind == "command"):
+            return SKIPPED
+        for choice in self.choices:
+            if event.value == choice.wire if event.kind == "button" else choice.is_meant_by(event.text or ""):
+                return choice.value
+        if self.reader is not None and event.text is not None:
+            return self.reader.read(event.text)
+        raise ValueError("Please choose one of the buttons." if self.choices else DEFAULT_RETRY)
+
+    def retry(self, error: ValueError | None, lang: str | None) -> str:
+        """What is said to a message that will not do; `error` is what was found wrong in it."""
+        return in_language(self.question.retry, lang) or str(error or "") or DEFAULT_RETRY
+
+    def rows(self, lang: str | None, *more: Button) -> list[list[Button]]:
+        """The buttons under the prompt: the choices, then a row with Skip and what else there is."""
+        buttons = [Button(in_language(c.label, lang) or c.wire, c.wire) for c in self.choices]
+        columns = self.question.columns
+        rows = [buttons[start : start + columns] for start in range(0, len(buttons), columns)]
+        skip = in_language(self.skip, lang)
+        last = [*([Button(skip, SKIP)] if skip else ()), *more]
+        return [*rows, last] if last else rows
+
+    async def said(self, ctx: Any) -> Reply | None:
+        """The prompt in the person's language, without the buttons."""
+        prompt: Any = self.question.prompt
+        if isinstance(prompt, Mapping):
+            return as_reply(in_language(prompt, ctx.lang) or "")
+        if not callable(prompt):
+            return as_reply(prompt)
+        said: Any = prompt(ctx)
+        said = await said if inspect.isawaitable(said) else said
+        return None if said is None else as_reply(said)
+
+    @property
+    def speaks_one_language(self) -> bool:
+        """Whether neither prompt nor buttons depend on who is asked."""
+        texts = [self.question.prompt, self.skip, *(choice.label for choice in self.choices)]
+        return not any(isinstance(each, Mapping) for each in texts)
+
+
+def make_ready(question: Question, *, skip: Text, yes_no: Mapping[Any, Text], place: str | None) -> Asked:
+    """A checked question.
+
+    Args:
+        question: The question.
+        skip: What is written on its Skip button, where it is optional.
+        yes_no: The choices of a question for a `bool`.
+        place: Where it was declared.
+
+    Raises:
+        DefinitionError: If the question cannot be asked like this.
+    """
+    parse: Any = question.parse
+    choices: Any = question.choices
+    if parse is bool:
+        parse, choices = None, choices or yes_no
+    elif isinstance(parse, type) and issubclass(parse, enum.Enum):
+        parse, choices = None, choices or {member: _spelt(member) for member in question.parse}
+    try:
+        offered = _choices(choices)
+        reader = reader_of(str if parse is None else parse) if parse is not None or not offered else None
+    except TypeError as error:
+        raise DefinitionError(str(error), place=place, remedy="Change parse= or choices=") from None
+    prompt = question.prompt
+    if isinstance(prompt, Reply) and prompt.buttons and (offered or question.optional):
+        raise DefinitionError(
+            "the prompt has buttons of its own, and so has the question", place=place, remedy="Remove either"
+        )
+    wires = [choice.wire for choice in offered]
+    if len({*wires, SKIP}) <= len(wires):
+        raise DefinitionError(
+            f"choices={wires}: two of them look alike", place=place, remedy="Give each a value of its own"
+        )
+    if type(question.columns) is not int or not 1 <= question.columns <= 8:
+        raise DefinitionError(
+            f"columns={question.columns!r}", place=place, remedy="Telegram shows 1 to 8 buttons in a row"
+        )
+    return Asked(question, reader, offered, skip if question.optional else None)
+
+
+def is_readable(kind: Any) -> bool:
+    """Whether a type says by itself how an answer is read."""
+    return isinstance(kind, type) and (kind in READERS or kind is bool or issubclass(kind, enum.Enum))
+
+
+def _choices(given: Iterable[Any] | Mapping[Any, Text]) -> tuple[Choice, ...]:
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise TypeError(f"choices={given!r}: a list of values, or a mapping of values to texts is needed")
+    values: Any = given
+    labels: Any = values if isinstance(values, Mapping) else {value: _spelt(value) for value in values}
+    return tuple(Choice(value, _wire(value), label) for value, label in labels.items())
+
+
+def _wire(value: Any) -> str:
+    wire = value.name if isinstance(value, enum.Enum) else str(value)
+    if not wire:
+        raise TypeError("choices= has an empty text")
+    return wire
+
+
+def _spelt(value: Any) -> str:
+    """What is written on a button where nothing else is said."""
+    if isinstance(value, enum.Enum):
+        return value.value if isinstance(value.value, str) else value.name.replace("_", " ").capitalize()
+    return str(value)

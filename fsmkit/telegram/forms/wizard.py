@@ -1,0 +1,174 @@
+"""`form`: a wizard from an attrs class. One state a question, in order, then a review with all answers.
+
+Nothing here stores anything: the answers so far are the flow's data, and where an edited answer leads is
+told by the state before it (`ctx.previous`).
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import attrs
+import msgspec
+
+from fsmkit.effects import Button, Reply
+from fsmkit.flow import Flow, Text, in_language
+from fsmkit.places import calling_place
+from fsmkit.results import Result
+from fsmkit.states import END, State
+from fsmkit.telegram.forms.asking import Patience, put_handlers
+from fsmkit.telegram.forms.fields import Field, fields_of, keep_answer
+from fsmkit.telegram.forms.questions import SKIPPED
+from fsmkit.telegram.forms.review import put_review
+from fsmkit.telegram.matchers import button, command
+
+BACK = "/back"
+CANCEL = "/cancel"
+"""Values of buttons: the commands that do the same."""
+
+TEXTS: dict[str, Text] = {
+    "back": "Back",
+    "skip": "Skip",
+    "cancel": "Cancel",
+    "cancelled": "Cancelled.",
+    "confirm": "Confirm",
+    "edit": "Edit {label}",
+    "left_out": "—",
+    "missing": "Please answer: {labels}",
+    "no": "No",
+    "press": "Please press one of the buttons.",
+    "refused": "These answers do not fit together.",
+    "review": "Is this right?",
+    "sorry": None,
+    "yes": "Yes",
+}
+"""The form's own words, for `form(texts=...)`."""
+
+
+def form(
+    flow: Flow[Any],
+    owner: type,
+    *,
+    questions: Mapping[str, Any] | None = None,
+    done: Callable[[Any, Any], Any] | None = None,
+    texts: Mapping[str, Text] | None = None,
+    review: str = "review",
+    max_retries: int | None = None,
+) -> State:
+    """Declares the states and handlers of a wizard that asks for the fields of an attrs class.
+
+    The flow's data are the answers so far, a dict. At Confirm the class is made of them: what it raises as
+    `ValueError` is told to the person, who stays in the review. Else the flow ends with the instance as its
+    result, which a caller finds in `Returned`. Entry is the flow's own matter: lead to the returned state.
+
+    Args:
+        flow: A flow of its own for the form, with `data=dict` (the default).
+        owner: The attrs class. A field's type says how an answer is read, its converter and its validator
+            whether it will do; a field with a default, or of type `T | None`, may be skipped.
+        questions: By field: a prompt, a `Question`, or `None` (not asked). Without, the field's metadata
+            under `"question"`, else its name.
+        done: Called with `(ctx, instance)` at the end, sync or async, in the same commit.
+        texts: The form's own words, each a text or a mapping of languages to texts; see `TEXTS`. Of `back`,
+            `skip` and `cancel` a `None` takes away button and command.
+        review: Name of the state with the review.
+        max_retries: How often a question is asked again; then the form ends (saying `sorry`).
+
+    Returns:
+        The first question's state.
+
+    Raises:
+        DefinitionError: If a field cannot be asked for.
+
+    Example:
+        >>> @attrs.frozen
+        ... class Guest:
+        ...     name: str
+        ...     age: int | None = None
+        >>> guests = Flow("guests")
+        >>> form(guests, Guest, questions={"name": "What's your name?"})
+        State('name')
+        >>> list(guests.states)
+        ['name', 'age', 'review']
+    """
+    place = calling_place()
+    words = _words(flow, texts or {}, place)
+    yes_no = {True: words["yes"], False: words["no"]}
+    fields = fields_of(owner, questions or {}, skip=words["skip"], yes_no=yes_no, place=place)
+    if not fields or flow.data is not dict:
+        problem = f"form() finds no field of {owner.__name__} to ask for"
+        if fields:
+            problem = f"form() keeps the answers so far in a dict, and its data are {flow.data!r}"
+        raise flow.error(problem, "Leave data= out; the result is the class", place)
+    states = [_question_state(flow, field, words) for field in fields]
+    put_review(flow, review, owner, fields, words, done)
+    following = [*[field.name for field in fields[1:]], review]
+    for field, to in zip(fields, following, strict=True):
+        _put_question(flow, field, fields, to, review, Patience(max_retries, END, words["sorry"]))
+    names = [*[field.name for field in fields], review]
+    _put_ways_out(flow, names, words)
+    return states[0]
+
+
+def answers_of(instance: Any) -> dict[str, Any]:
+    """An instance as the answers that make it, to start a form with: `("call", form_flow, answers_of(ann))`.
+
+    Example:
+        >>> @attrs.frozen
+        ... class Guest:
+        ...     name: str
+        >>> answers_of(Guest("Ann"))
+        {'name': 'Ann'}
+    """
+    fields = (field for field in attrs.fields(type(instance)) if field.init)
+    return {field.name: msgspec.to_builtins(getattr(instance, field.name)) for field in fields}
+
+
+def _words(flow: Flow[Any], texts: Mapping[str, Text], place: str | None) -> dict[str, Text]:
+    unknown = [name for name in texts if name not in TEXTS]
+    if unknown:
+        raise flow.error(f"form(texts=...) knows no {unknown[0]!r}", f"It knows {', '.join(TEXTS)}", place)
+    return {**TEXTS, **texts}
+
+
+def _question_state(flow: Flow[Any], field: Field, words: Mapping[str, Text]) -> State:
+    async def prompt(ctx: Any) -> Reply | None:
+        said = await field.asked.said(ctx)
+        if said is None:
+            return None
+        word = in_language(words["back"], ctx.lang)
+        back = [Button(word, BACK)] if word and ctx.previous is not None else []
+        return attrs.evolve(said, buttons=field.asked.rows(ctx.lang, *back))
+
+    def otherwise(ctx: Any) -> str:
+        return field.asked.retry(None, ctx.lang)
+
+    return flow.state(field.name, prompt=prompt, otherwise=otherwise)
+
+
+def _put_question(
+    flow: Flow[Any], field: Field, fields: tuple[Field, ...], to: str, review: str, patience: Patience
+) -> None:
+    def read(event: Any, ctx: Any) -> Any:
+        value = field.asked.read(event)
+        return value if value is SKIPPED else field.check(value, ctx.data, fields)
+
+    def keep(ctx: Any, value: Any) -> dict[str, Any]:
+        return keep_answer(ctx.data, field, value)
+
+    put_handlers(flow, field.name, field.asked, read, keep, to, patience, review=review)
+
+
+def _put_ways_out(flow: Flow[Any], names: list[str], words: Mapping[str, Text]) -> None:
+    """Back and Cancel, in the form's own states only."""
+    if words["back"] is not None:
+
+        @flow.defstate(*names, on=command("back") | button(BACK))
+        def back(event: Any, ctx: Any) -> Result:
+            return ("back",)
+
+    if words["cancel"] is not None:
+
+        @flow.defstate(*names, on=command("cancel") | button(CANCEL))
+        def cancel(event: Any, ctx: Any) -> Result:
+            if said := in_language(words["cancelled"], ctx.lang):
+                ctx.reply(said)
+            return ("end",)
