@@ -17,6 +17,7 @@ from fsmkit.effects import Edit, Effect, Send
 from fsmkit.errors import DefinitionError, NestedSend, UnknownState, Unreachable
 from fsmkit.events import DeliveryFailed
 from fsmkit.flow import Flow
+from fsmkit.gathering import AlbumOf
 from fsmkit.jobs import Job, JobRunner
 from fsmkit.keys import Key, event_id_of
 from fsmkit.matching import classes_in, value_classes_in
@@ -119,6 +120,8 @@ class Engine:
             self.runner.on_error = self._job_failed
         self.telegram_for: Callable[[Key], Any] = _no_telegram
         """Makes PTB's context where no update is at hand."""
+        self.album_of: AlbumOf | None = None
+        """Makes the event of an album from its stored messages."""
         self.busy: Callable[[], bool] = bool
         """Whether updates wait that go before timeouts."""
         self.patience = PATIENCE
@@ -142,6 +145,7 @@ class Engine:
             tries=LEASE_TRIES if exclusive else OPTIMISTIC_TRIES,
             report=self.report,
             telegram_for=lambda key: self.telegram_for(key),
+            album_of=lambda: self.album_of,
         )
         self._lookout = Lookout(self._due, self._processor, self.report, self.clock)
         self._sweeper = Sweeper(

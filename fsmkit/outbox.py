@@ -40,6 +40,26 @@ def decode_receipt(body: bytes) -> Receipt:
     return _receipts.decode(body)
 
 
+class Claim:
+    """What a process has to do for a key once its lease is free.
+
+    Attributes:
+        entry: The first entry of an outbox to deliver.
+        raised: What handlers raised beside the event, whose `crash` texts are to be said.
+    """
+
+    __slots__ = ("entry", "raised")
+
+    def __init__(self) -> None:
+        self.entry: bytes | None = None
+        self.raised: list[Exception] = []
+
+    def take(self) -> bytes | None:
+        """The entry, once."""
+        entry, self.entry = self.entry, None
+        return entry
+
+
 class Outbox:
     """Delivers what stands in the outboxes of a store.
 

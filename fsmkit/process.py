@@ -11,6 +11,7 @@ from typing import Any
 from msgspec import Struct, structs
 
 from fsmkit.access import frame_of
+from fsmkit.albums import ALBUM, complete
 from fsmkit.clock import Clock
 from fsmkit.codec import EventCodec, decode_row
 from fsmkit.commit import Limits, change_of, settle, wake_of
@@ -25,9 +26,10 @@ from fsmkit.errors import (
     StoreUnavailable,
 )
 from fsmkit.events import ChatEvent, Reminder, Timeout
+from fsmkit.gathering import AlbumOf, Gathering
 from fsmkit.keys import Key
 from fsmkit.model import Row
-from fsmkit.outbox import Outbox, decode_receipt
+from fsmkit.outbox import Claim, Outbox, decode_receipt
 from fsmkit.outcome import Outcome
 from fsmkit.statejobs import StateJobs
 from fsmkit.stores import Lease, Store
@@ -85,6 +87,7 @@ class Processor:
         tries: How often an event is run if its lease is lost.
         report: Told of what a handler raised where nobody awaits it.
         telegram_for: Makes PTB's context where no update is at hand.
+        album_of: Makes the event of an album, with the flows that it may enter; `None` without Telegram.
     """
 
     def __init__(
@@ -101,6 +104,7 @@ class Processor:
         tries: int,
         report: Callable[[Key, Any, Exception], Awaitable[None]],
         telegram_for: Callable[[Key], Any],
+        album_of: Callable[[], AlbumOf | None],
     ) -> None:
         self._world = world
         self._flows: Flows = world.flows
@@ -114,6 +118,15 @@ class Processor:
         self._tries = tries
         self._report = report
         self._telegram_for = telegram_for
+        self._albums = Gathering(
+            world,
+            self._commit,
+            _handle_album,
+            jobs,
+            report=report,
+            telegram_for=telegram_for,
+            album_of=album_of,
+        )
 
     async def process(self, key: Key, arrival: Arrival) -> Outcome:
         """An event and one key; once more if the lease was lost (optimistically: if another was faster)."""
@@ -135,6 +148,12 @@ class Processor:
             finally:
                 if claim.entry is not None:  # also when the handler raised, after a timeout had fired
                     await self._outbox.run(key, claim.take())
+                await self._say_all_sorry(key, claim)
+
+    async def _say_all_sorry(self, key: Key, claim: Claim) -> None:
+        """Says the `crash` text for what was handled beside the event, and raised."""
+        while claim.raised:
+            await self._say_sorry(key, claim.raised.pop())
 
     async def _say_sorry(self, key: Key, error: Exception) -> None:
         """Says the flow's `crash` text to the person; nothing is stored, so it is said once or not at all."""
@@ -165,11 +184,14 @@ class Processor:
         try:
             async with self._store.lease(key) as lease:
                 turn = self._turn(key, lease, None, self._telegram_for(key))
+                await self._albums.handle(claim, lease, turn, self._albums.due(turn.row, turn.now))
                 await self._fire_overdue(claim, lease, turn)
                 await self._remind(claim, lease, turn)
-                turn.letters = [mail for mail in turn.row.later if mail.due <= turn.now]
+                turn.letters = [
+                    mail for mail in turn.row.later if mail.due <= turn.now and mail.event != ALBUM
+                ]
                 if turn.letters:
-                    later = tuple(mail for mail in turn.row.later if mail.due > turn.now)
+                    later = tuple(mail for mail in turn.row.later if mail not in turn.letters)
                     turn.row = structs.replace(turn.row, later=later)
                 await self._commit(claim, lease, turn, None)
             return not _is_due(turn)
@@ -180,6 +202,7 @@ class Processor:
             return False
         finally:
             await self._outbox.run(key, claim.take())
+            await self._say_all_sorry(key, claim)
 
     async def stirs(self, key: Key) -> bool:
         """Whether something is due for a key that can be done here, found without a lease."""
@@ -188,8 +211,10 @@ class Processor:
         except (OrphanedConversation, StoreCorrupt, StoredByNewerVersion):
             return False
         now, known = self._clock.now(), self._flows.tables
-        letters = any(mail.due <= now for mail in row.later)
-        return letters or overdue(row, known, now) is not None or reminding(row, known, now) is not None
+        letters = any(mail.due <= now for mail in row.later if mail.event != ALBUM)
+        if letters or self._albums.due(row, now):
+            return True
+        return overdue(row, known, now) is not None or reminding(row, known, now) is not None
 
     async def peek(self, key: Key) -> Row:
         """The row of a key as last committed, in the versions that run here."""
@@ -198,17 +223,22 @@ class Processor:
         turn.lift()
         return turn.row
 
-    async def _leased(self, key: Key, arrival: Arrival, claim: "Claim") -> Outcome:
+    async def _leased(self, key: Key, arrival: Arrival, claim: Claim) -> Outcome:
         async with self._store.lease(key, exclusive=self._exclusive) as lease:
             event = arrival.event
             turn = self._turn(key, lease, event, arrival.telegram)
             event_id = arrival.id
             if event_id is not None and f" {event_id} " in turn.row.seen:
                 return Outcome("duplicate")
+            if turn.row.later and (albums := complete(turn.row, event)):
+                await self._albums.handle(claim, lease, turn, albums)
             if is_overdue(turn.row, turn.now):
                 await self._fire_overdue(claim, lease, turn)
             if arrival.expect is not None and not _stands(turn.row, arrival):
                 return Outcome("passed")
+            part = isinstance(event, ChatEvent) and event.group is not None and arrival.handlers
+            if part and await self._albums.take(claim, lease, turn, event_id, arrival.entries):
+                return Outcome("handled", (), self._flows, turn.row, turn.name)
             token = current_turn.set(turn)
             try:
                 taken = await _handle(turn, arrival)
@@ -244,7 +274,7 @@ class Processor:
         return turn
 
     async def _commit(
-        self, claim: "Claim", lease: Lease, turn: Turn, event_id: str | None, *, hold: bool = False
+        self, claim: Claim, lease: Lease, turn: Turn, event_id: str | None, *, hold: bool = False
     ) -> Sequence[Effect]:
         effects, entries = settle(turn, self._limits, self._events, event_id)
         turn.row, change = change_of(turn.row, turn.key, turn.now, self._limits, entries, len(lease.receipts))
@@ -253,7 +283,7 @@ class Processor:
             claim.entry = entry
         return effects
 
-    async def _fire_overdue(self, claim: "Claim", lease: Lease, turn: Turn) -> None:
+    async def _fire_overdue(self, claim: Claim, lease: Lease, turn: Turn) -> None:
         """Fires the timeouts that have come, in their order, each with its own commit; then the turn goes on.
 
         A message whose date lies before a deadline was in time, however late it is handled.
@@ -264,7 +294,7 @@ class Processor:
             failed = partial(_timeout_failed, own, late)
             await self._run(claim, lease, turn, own, partial(expire, own, late), failed)
 
-    async def _remind(self, claim: "Claim", lease: Lease, turn: Turn) -> None:
+    async def _remind(self, claim: Claim, lease: Lease, turn: Turn) -> None:
         """Gives the reminders that have come, each once and with its own commit.
 
         Only a sweep does so: a person whose event comes needs none. One that fails is not repeated.
@@ -284,7 +314,7 @@ class Processor:
 
     async def _run(
         self,
-        claim: "Claim",
+        claim: Claim,
         lease: Lease,
         turn: Turn,
         own: Turn,
@@ -319,18 +349,8 @@ def _timeout_failed(turn: Turn, late: Overdue) -> None:
         turn.row = put_off(turn.row, late, turn.now + TIMEOUT_DELAY * 3 ** (tries - 1))
 
 
-class Claim:
-    """The first entry of an outbox that this process has to deliver, once its lease is free."""
-
-    __slots__ = ("entry",)
-
-    def __init__(self) -> None:
-        self.entry: bytes | None = None
-
-    def take(self) -> bytes | None:
-        """The entry, once."""
-        entry, self.entry = self.entry, None
-        return entry
+async def _handle_album(turn: Turn, entries: Sequence[FlowTable]) -> bool:
+    return await _handle(turn, Arrival(turn.event, entries=entries))
 
 
 async def _handle(turn: Turn, arrival: Arrival) -> bool:

@@ -17,8 +17,8 @@ FLOORS = {
         interpreter keys markup matching model moves places results scope source states survey table targets
         times upgrade wishes written""",
     1: "clock codec datatypes differences jobs lanes sameness serving stores values",
-    2: """client commit defaults engine fanout inbox migration outbox outcome process remote rewrite
-        sources statejobs sweeper turn""",
+    2: """albums client commit defaults engine fanout gathering inbox migration outbox outcome process
+        remote rewrite sources statejobs sweeper turn""",
     3: "__init__ __main__ cli playground telegram testing",
 }
 """Modules and packages by floor; a new one is put here knowingly."""

@@ -4,13 +4,15 @@ Only attributes of the update are read, never PTB's `effective_*` properties, wh
 them. Which conversation an event belongs to follows from its chat, user and thread by `KeyBy`.
 """
 
+import json
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from telegram import CallbackQuery, Message, MessageEntity, Update, User
 
 from fsmkit.effects import Address
-from fsmkit.events import ChatEvent, Pressed
+from fsmkit.events import MESSAGE_KINDS, ChatEvent, Pressed
 
 _COMMAND = re.compile(r"/([A-Za-z0-9_]{1,32})(?:@([A-Za-z0-9_]+))?(?![\w@/])")
 
@@ -56,7 +58,7 @@ class TelegramEvent(ChatEvent):
 
     Attributes:
         kind: `text`, `command`, `photo`, … (see `fsmkit.events.MESSAGE_KINDS`), `button`, `raw_button`,
-            `edited`, `inline`, `poll_answer`, …
+            `edited`, `inline`, `poll_answer`, `album`, …
         text: The text of a message, `None` without one.
         caption: The caption of a photo, document, …
         command: The command's name in lower case, without slash and bot name.
@@ -72,7 +74,8 @@ class TelegramEvent(ChatEvent):
         date: Seconds since 1970, UTC; `None` where Telegram does not say (presses).
         address: Where answers go.
         pressed: For a press of one of fsmkit's buttons, what that was bound to.
-        update: The `telegram.Update` itself.
+        parts: Of an album the events of its messages, in order.
+        update: The `telegram.Update` itself, of an album that of its first message.
         id: `("tg", update_id)`.
     """
 
@@ -88,6 +91,8 @@ class TelegramEvent(ChatEvent):
     command: str | None = None
     value: Any = None
     pressed: Pressed | None = None
+    group: str | None = None
+    parts: "tuple[TelegramEvent, ...]" = ()
     address: Address
     update: Update
 
@@ -126,7 +131,9 @@ class TelegramEvent(ChatEvent):
 
     @property
     def caption(self) -> str | None:
-        """The caption of a photo, document, …"""
+        """The caption of a photo, document, …; of an album the first one."""
+        if self.parts:
+            return next((part.caption for part in self.parts if part.caption), None)
         return self.message.caption if self.message is not None else None
 
     @property
@@ -136,6 +143,38 @@ class TelegramEvent(ChatEvent):
         if isinstance(content, tuple):
             content = content[-1] if content else None
         return getattr(content, "file_id", None)
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """The messages of an album, in order; of another event the one that it brought."""
+        found = [part.message for part in self.parts] if self.parts else [self.message]
+        return tuple(message for message in found if message is not None)
+
+    @property
+    def file_ids(self) -> tuple[str, ...]:
+        """The file ids of an album, in order; of another message its one."""
+        found = [part.file_id for part in self.parts] if self.parts else [self.file_id]
+        return tuple(file_id for file_id in found if file_id is not None)
+
+    @property
+    def message_ids(self) -> tuple[int, ...]:
+        """Ids of all its messages."""
+        return tuple(message.message_id for message in self.messages) if self.parts else super().message_ids
+
+    @property
+    def is_new_message(self) -> bool:
+        """Whether it is a new message (never an edited one) that is not a command."""
+        return self.kind in MESSAGE_KINDS or bool(self.parts)
+
+    def stored(self, *, alone: bool) -> bytes:
+        """A message of an album as JSON; what it replies to is kept with the first one only."""
+        update = self.update.to_dict()
+        if not alone:
+            for message in update.values():
+                if isinstance(message, dict):
+                    message.pop("reply_to_message", None)
+                    message.pop("external_reply", None)
+        return json.dumps(update, separators=(",", ":")).encode()
 
     @property
     def content(self) -> Any:
@@ -264,6 +303,15 @@ def _locate(
         return
     ident = event.user_id = user.id
     event.address = Address(ident if chat is None else chat, thread, business, ident, user.language_code)
+
+
+def album_of(parts: Sequence[TelegramEvent]) -> TelegramEvent:
+    """The one event of the messages of a media group."""
+    ordered = sorted(parts, key=lambda part: part.message_id or 0)
+    event = TelegramEvent(ordered[0].update, "album")
+    _place(event, ordered[0].message)
+    event.parts = tuple(ordered)
+    return event
 
 
 def as_press(event: TelegramEvent, pressed: Pressed) -> None:

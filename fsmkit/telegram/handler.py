@@ -5,6 +5,7 @@ goes to no other handler of the bot; any other goes on.
 """
 
 import asyncio
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,12 +14,13 @@ from telegram.ext import Application, ApplicationHandlerStop, BaseHandler, Callb
 
 from fsmkit.effects import Answer
 from fsmkit.engine import Engine
+from fsmkit.events import MESSAGE_KINDS
 from fsmkit.keys import Key, KeyBy, event_id_of
 from fsmkit.outcome import Outcome
 from fsmkit.table import Flows, FlowTable
 from fsmkit.telegram.buttons import MARK, ButtonCodec, Foreign
 from fsmkit.telegram.delivery import Delivery
-from fsmkit.telegram.event import TelegramEvent, as_press, read_update
+from fsmkit.telegram.event import TelegramEvent, album_of, as_press, read_update
 from fsmkit.telegram.life import Life
 
 ANSWER_AFTER = 2.0
@@ -49,7 +51,7 @@ class FlowHandler(BaseHandler[Update, Any, None]):
         group: The group that the handler is alone in.
     """
 
-    __slots__ = ("_bot", "_buttons", "_delivery", "_engine", "_group", "_life", "_rules")
+    __slots__ = ("_albums", "_bot", "_buttons", "_delivery", "_engine", "_group", "_life", "_rules")
 
     def __init__(
         self, engine: Engine, delivery: Delivery, buttons: ButtonCodec, life: Life, group: int
@@ -62,6 +64,8 @@ class FlowHandler(BaseHandler[Update, Any, None]):
         self._group = group
         rules = engine.flows.key_rules()
         self._rules = [(rule, [t for t in engine.flows.entries if t.flow.key is rule]) for rule in rules]
+        self._albums = _want_albums(engine.flows)
+        engine.album_of = self._album
 
     def check_update(self, update: object) -> Checked | None:
         """The event of an update that has a usable key; cheap, and without I/O."""
@@ -73,6 +77,8 @@ class FlowHandler(BaseHandler[Update, Any, None]):
         keys = self._keys(event)
         if not keys:
             return None
+        if self._albums and event.message is not None and event.kind in MESSAGE_KINDS:
+            event.group = event.message.media_group_id
         foreign = None
         if event.kind == "raw_button":
             try:
@@ -118,6 +124,13 @@ class FlowHandler(BaseHandler[Update, Any, None]):
             raise ApplicationHandlerStop from error
         if outcome.kind != "passed":
             raise ApplicationHandlerStop
+
+    def _album(self, key: Key, body: bytes) -> tuple[TelegramEvent, Sequence[FlowTable]]:
+        """An album as an event, from its stored updates, with the flows that it may enter with its key."""
+        updates = [Update.de_json(update, self._life.bot) for update in json.loads(body)]
+        parts = [read_update(update, self._life.username) for update in updates]
+        event = album_of([part for part in parts if part is not None])
+        return event, next((tables for found, tables in self._keys(event) if found == key), ())
 
     def _keys(self, event: TelegramEvent) -> Keys:
         """The keys of an event in flow order; rules that give the same key share its row."""
@@ -246,6 +259,15 @@ class UnclaimedPresses(BaseHandler[Update, Any, None]):
 
 def _looks_ours(data: str | None) -> bool:
     return data is not None and data.startswith(MARK)
+
+
+def _want_albums(flows: Flows) -> bool:
+    """Whether some handler asks for albums: only then has anything to be looked for."""
+    return any(
+        "album" in (handler.matcher.kinds or ())
+        for table in flows.tables.values()
+        for handler in table.flow.handlers
+    )
 
 
 def _gone(update: Update) -> bool:

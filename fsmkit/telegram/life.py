@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from telegram import Bot
 from telegram.ext import Application
 
 from fsmkit.engine import Engine
@@ -41,6 +42,12 @@ class Life:
             except RuntimeError:  # not initialized yet
                 return None
         return self._username
+
+    @property
+    def bot(self) -> Bot:
+        """The application's bot."""
+        bot: Bot = self._application.bot
+        return bot
 
     async def ensure(self, application: AnyApplication, group: int) -> None:
         """Starts the engine if nobody has, and checks that the group is still the handler's own."""

@@ -69,6 +69,7 @@ class People:
         chat: int | None = None,
         thread: int | None = None,
         caption: str | None = None,
+        group: str | None = None,
         **content: Any,
     ) -> Json:
         """A user sends something that is no text.
@@ -79,6 +80,7 @@ class People:
             chat: Where.
             thread: The topic.
             caption: The text under a file.
+            group: The id of the album that it is a part of.
             content: Fields of the object, over sensible defaults; `data`: the bytes of a file.
 
         Raises:
@@ -88,6 +90,8 @@ class People:
         if caption is not None:
             entities = detect(caption)
             message |= {"caption": caption, **({"caption_entities": entities} if entities else {})}
+        if group is not None:
+            message["media_group_id"] = group
         return self._post(message, user, chat, thread, None)
 
     def edit(self, message_id: int, text: str, *, user: int = 1, chat: int | None = None) -> Json:
