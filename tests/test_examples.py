@@ -142,6 +142,69 @@ Your order has expired. /order begins another one.
 (no answer)
 """
 
+REGISTRATION = """
+> /start
+Welcome! What's your name?
+> Ann
+Your e-mail address?
+  [1] Back
+> ann
+An address like ann@example.org, please.
+> ann@example.org
+How old are you?
+  [1] Back
+> 15
+What would you like to eat?
+  [1] Meat  [2] Fish  [3] Vegan
+  [4] Back
+> fish
+Will you stay for dinner?
+  [1] Yes  [2] No
+  [3] Skip  [4] Back
+> /skip
+A glass of wine with it?
+  [1] Yes  [2] No
+  [3] Skip  [4] Back
+> :1
+(presses Yes)
+Is all of this right?
+
+Name: Ann
+E-mail: ann@example.org
+Age: 15
+Meal: Fish
+Dinner: —
+Wine: Yes
+  [1] Edit Name  [2] Edit E-mail
+  [3] Edit Age  [4] Edit Meal
+  [5] Edit Dinner  [6] Edit Wine
+  [7] Confirm  [8] Cancel
+> :7
+(presses Confirm)
+Wine is for guests of 16 and older. Please change one of the two.
+> :6
+(presses Edit Wine)
+A glass of wine with it?
+  [1] Yes  [2] No
+  [3] Skip  [4] Back
+> no
+Is all of this right?
+
+Name: Ann
+E-mail: ann@example.org
+Age: 15
+Meal: Fish
+Dinner: —
+Wine: No
+  [1] Edit Name  [2] Edit E-mail
+  [3] Edit Age  [4] Edit Meal
+  [5] Edit Dinner  [6] Edit Wine
+  [7] Confirm  [8] Cancel
+> :7
+(presses Confirm)
+Thank you, Ann! A ticket is on its way to ann@example.org.
+"""
+
 PAYMENT = """
 > /order
 > 2
@@ -164,6 +227,7 @@ def chat(example, transcript):
     [
         pytest.param("signup.py", SIGNUP, id="signup"),
         pytest.param("order.py", ORDER, id="order"),
+        pytest.param("registration.py", REGISTRATION, id="registration"),
         pytest.param("order.py", ORDER_CHANGED, id="order, cancelled in the sub-flow"),
     ],
 )
@@ -181,7 +245,7 @@ def test_an_order_can_be_changed_before_it_is_paid():
     assert '"state": "cart"' in shown
 
 
-@pytest.mark.parametrize("example", ["signup.py", "order.py"])
+@pytest.mark.parametrize("example", ["signup.py", "order.py", "registration.py"])
 def test_nothing_about_an_example_cannot_be_read(example):
     spec = importlib.util.spec_from_file_location(f"example_{example[:-3]}", EXAMPLES / example)
     module = importlib.util.module_from_spec(spec)
@@ -191,7 +255,7 @@ def test_nothing_about_an_example_cannot_be_read(example):
     assert set(graph.states) <= graph.reachable
 
 
-@pytest.mark.parametrize("example", ["signup.py", "order.py"])
+@pytest.mark.parametrize("example", ["signup.py", "order.py", "registration.py"])
 def test_an_example_can_be_drawn(example):
     result = CliRunner().invoke(main, ["graph", str(EXAMPLES / example)])
     assert (result.exit_code, result.stdout.splitlines()[0]) == (0, "stateDiagram-v2")

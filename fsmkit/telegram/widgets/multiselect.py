@@ -1,0 +1,99 @@
+"""Several of a list: `("call", toppings, MultiSelect("Which?", names))` returns a tuple of those chosen."""
+
+import re
+
+import attrs
+
+from fsmkit.context import Context
+from fsmkit.effects import Button, Reply
+from fsmkit.flow import Flow, Text, in_language
+from fsmkit.results import Result, Stay
+from fsmkit.telegram.event import TelegramEvent
+from fsmkit.telegram.matchers import button
+from fsmkit.telegram.widgets.words import PAGE, PRESS, Words, pages, spoken, turner
+
+
+@attrs.frozen
+class MultiSelect:
+    """What is shown.
+
+    Attributes:
+        question: The question.
+        options: What can be chosen.
+        chosen: What is chosen.
+        page: The page that is shown, counted from 0.
+    """
+
+    question: str
+    options: tuple[str, ...]
+    chosen: tuple[str, ...] = ()
+    page: int = 0
+
+
+def multi_select(
+    name: str = "multi_select",
+    *,
+    least: int = 0,
+    most: int | None = None,
+    per_page: int = 8,
+    done: Text = "Done",
+    too_few: Text = "Choose at least {n}.",
+    too_many: Text = "Choose at most {n}.",
+    otherwise: Words = PRESS,
+) -> Flow[MultiSelect]:
+    """A flow in which options are ticked; it returns the tuple of those chosen, in the order of the options.
+
+    Args:
+        name: Its name; a bot may have several.
+        least: How many have to be chosen.
+        most: How many may be chosen, `None`: all.
+        per_page: Options of a page, 90 at most.
+        done: What is written on the last button: like the next two a text, or texts by language.
+        too_few: What is said to somebody who is done too early.
+        too_many: What is said to somebody who chooses one too many.
+        otherwise: What is said to somebody who writes instead of pressing.
+
+    Example:
+        >>> toppings = multi_select("toppings", most=3)
+        >>> list(toppings.states)
+        ['open']
+    """
+    flow = Flow(name, data=MultiSelect)
+    flow.state("open", otherwise=spoken(otherwise))
+
+    def screen(data: MultiSelect, lang: str | None) -> Reply:
+        first = data.page * per_page
+        numbered = list(enumerate(data.options))[first : first + per_page]
+        rows = [[Button(f"✓ {o}" if o in data.chosen else o, str(number))] for number, o in numbered]
+        last = [[Button(in_language(done, lang) or "✓", "done")]]
+        return Reply(data.question, buttons=[*rows, *turner(data.page, pages(data.options, per_page)), *last])
+
+    @flow.on_enter("open")
+    def show(ctx: Context[MultiSelect]) -> None:
+        ctx.show(screen(ctx.data, ctx.lang))
+
+    @flow.defstate("open", on=button(PAGE))
+    def turn(event: TelegramEvent, ctx: Context[MultiSelect]) -> Stay[MultiSelect]:
+        turned = attrs.evolve(ctx.data, page=int(ctx.match[1]))
+        ctx.show(screen(turned, ctx.lang))
+        return ("stay", turned)
+
+    @flow.defstate("open", on=button(re.compile(r"\d+")))
+    def tick(event: TelegramEvent, ctx: Context[MultiSelect]) -> Stay[MultiSelect]:
+        ticked = {*ctx.data.chosen} ^ {ctx.data.options[int(ctx.match[0])]}
+        if most is not None and len(ticked) > max(most, len(ctx.data.chosen)):
+            ctx.answer((in_language(too_many, ctx.lang) or "").replace("{n}", str(most)), alert=True)
+            return ("stay",)
+        changed = attrs.evolve(ctx.data, chosen=tuple(o for o in ctx.data.options if o in ticked))
+        ctx.show(screen(changed, ctx.lang))
+        return ("stay", changed)
+
+    @flow.defstate("open", on=button("done"))
+    def finish(event: TelegramEvent, ctx: Context[MultiSelect]) -> Result:
+        if len(ctx.data.chosen) < least:
+            ctx.answer((in_language(too_few, ctx.lang) or "").replace("{n}", str(least)), alert=True)
+            return ("stay",)
+        ctx.show(f"{ctx.data.question} {', '.join(ctx.data.chosen)}".rstrip())
+        return ("end", ctx.data.chosen)
+
+    return flow
