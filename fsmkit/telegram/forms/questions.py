@@ -7,8 +7,7 @@ from typing import Any, Final
 
 import attrs
 
-from fsmkit.context import as_reply
-from fsmkit.effects import Button, Reply
+from fsmkit.effects import Button, Reply, as_reply
 from fsmkit.errors import DefinitionError
 from fsmkit.flow import Text, in_language
 from fsmkit.matching import Matcher
