@@ -20,6 +20,7 @@ from fsmkit.flow import Flow
 from fsmkit.gathering import AlbumOf
 from fsmkit.jobs import Job, JobRunner
 from fsmkit.keys import Key, event_id_of
+from fsmkit.lines import Lines
 from fsmkit.matching import classes_in, value_classes_in
 from fsmkit.model import Mail, Row
 from fsmkit.outbox import Deliver, Outbox
@@ -126,6 +127,8 @@ class Engine:
         """Whether updates wait that go before timeouts."""
         self.patience = PATIENCE
         """For how many seconds timeouts let them go first, at most."""
+        self.awaited: Callable[[Key], bool] = _nobody
+        """Whether updates of a conversation wait that go before its timeouts."""
         self._own_store = store is None
         matchers = [h.matcher for t in self.flows.tables.values() for h in t.flow.handlers]
         self.events = EventCodec(classes_in(matchers))
@@ -133,6 +136,9 @@ class Engine:
         self._outbox = Outbox(self.store, deliver, self._post, self._refused, self.clock)
         self._jobs = StateJobs(self)
         exclusive = isolation == "lease"
+        # With one key rule the lease is the line. With several, an event's keys are walked one after the
+        # other, and a later event must not overtake it between two of them.
+        self._lines = Lines() if exclusive and len(self.flows.key_rules()) > 1 else None
         self._processor = Processor(
             self,
             self.store,
@@ -147,7 +153,9 @@ class Engine:
             telegram_for=lambda key: self.telegram_for(key),
             album_of=lambda: self.album_of,
         )
-        self._lookout = Lookout(self._due, self._processor, self.report, self.clock)
+        self._lookout = Lookout(
+            self._due, self._processor, self.report, self.clock, awaited=lambda key: self.awaited(key)
+        )
         self._sweeper = Sweeper(
             self._lookout.begin, self.clock, busy=lambda: self.busy(), patience=lambda: self.patience
         )
@@ -213,6 +221,20 @@ class Engine:
             telegram: PTB's context.
             committed: Told of the outcome after the commit and before anything is delivered.
         """
+        if self._lines is None:
+            return await self._walk(event, keys, event_id, telegram, committed)
+        async with self._lines.place([key for key, _ in keys]):
+            return await self._walk(event, keys, event_id, telegram, committed)
+
+    async def _walk(
+        self,
+        event: Any,
+        keys: Sequence[tuple[Key, Sequence[FlowTable] | None]],
+        event_id: str | None,
+        telegram: Any,
+        committed: Callable[[Outcome], Awaitable[None]] | None,
+    ) -> Outcome:
+        """Asks one key after the other."""
         if len(keys) == 1:
             key, entries = keys[0]
             return await self._processor.process(
@@ -288,13 +310,17 @@ class Engine:
             if self._own_store:
                 _log.info("conversations are kept in memory: they are lost when this process ends")
 
-    async def stop(self) -> None:
-        """Ends the sources and jobs, the sweeper and, after five seconds at most, deliveries that wait."""
+    async def stop(self, drain: float = DRAIN_SECONDS) -> None:
+        """Ends the sources and jobs, the sweeper and deliveries that wait.
+
+        Args:
+            drain: Seconds that deliveries are waited for.
+        """
         await self.runner.stop()
         await self._sweeper.stop()
         await self._lookout.stop()
         await self._jobs.stop()
-        await self._outbox.drain(DRAIN_SECONDS)
+        await self._outbox.drain(drain)
 
     async def __aenter__(self) -> "Engine":
         await self.start()
@@ -418,3 +444,7 @@ def _log_error(key: Key | None, event: Any, error: Exception) -> None:
 
 def _no_telegram(_key: Key) -> Any:
     return None
+
+
+def _nobody(_key: Key) -> bool:
+    return False

@@ -43,6 +43,7 @@ class Lookout:
         processor: Does the work for one.
         report: Told of what failed where nobody awaits it.
         clock: Where the time comes from.
+        awaited: Whether updates of a conversation wait: they fire what is due, or were in time.
     """
 
     def __init__(
@@ -51,8 +52,11 @@ class Lookout:
         processor: Looks,
         report: Callable[[Key, None, Exception], Awaitable[None]],
         clock: Clock,
+        *,
+        awaited: Callable[[Key], bool],
     ) -> None:
         self._due = due
+        self._awaited = awaited
         self._processor = processor
         self._report = report
         self._clock = clock
@@ -105,6 +109,8 @@ class Lookout:
 
     async def _look(self, key: Key) -> None:
         async with self._slots:
+            if self._awaited(key):
+                return
             try:
                 if key in self._left_alone and not await self._processor.stirs(key):
                     return

@@ -24,9 +24,11 @@ from fsmkit.telegram.matchers import (
     video,
     voice,
 )
+from fsmkit.telegram.processor import KeyedProcessor
 
 __all__ = [
     "FlowHandler",
+    "KeyedProcessor",
     "Question",
     "TelegramEvent",
     "album",

@@ -17,6 +17,7 @@ from fsmkit.telegram.buttons import ButtonCodec
 from fsmkit.telegram.delivery import Delivery
 from fsmkit.telegram.handler import FlowHandler, UnclaimedPresses
 from fsmkit.telegram.life import AnyApplication, Life, group_taken
+from fsmkit.telegram.processor import KeyedProcessor
 
 
 def attach(
@@ -56,9 +57,8 @@ def attach(
     late = _Late()
     engine = Engine(*flows, store=store, clock=clock, deliver=late, resources=resources, **options)
     buttons = ButtonCodec(bot.token, names | set(engine.flows.tables), button_keys)
-    delivery = late.delivery = Delivery(bot, buttons)
+    delivery = late.delivery = Delivery(bot, buttons, engine.clock)
     engine.bot = int(bot.token.partition(":")[0]) if bot.token.partition(":")[0].isdigit() else bot.token
-    engine.busy = lambda: not app.update_queue.empty()
 
     def telegram_for(key: Key) -> Any:
         chat, user = (part if isinstance(part, int) else None for part in (key.chat, key.user))
@@ -70,6 +70,10 @@ def attach(
     engine.telegram_for = telegram_for
     engine.on_error = on_error
     life = Life(app, engine)
+    engine.busy = lambda: life.busy
+    if isinstance(app.update_processor, KeyedProcessor):
+        app.update_processor.serve(engine.flows.key_rules(), life, engine.clock)
+        engine.awaited = app.update_processor.awaited
     app.add_handler(FlowHandler(engine, delivery, buttons, life, group), group)
     if answer_unclaimed:
         app.add_handler(UnclaimedPresses(app, delivery, buttons, engine.flows), sys.maxsize)

@@ -12,6 +12,7 @@ from typing import Any
 from telegram import Bot
 from telegram.error import BadRequest, Forbidden, InvalidToken, NetworkError, RetryAfter, TelegramError
 
+from fsmkit.clock import Clock
 from fsmkit.effects import Address, Delete, Edit, Effect, Send
 from fsmkit.errors import RetryLater, Unreachable
 from fsmkit.keys import Key
@@ -34,11 +35,15 @@ class Delivery:
     Args:
         bot: PTB's bot.
         buttons: Makes callback data.
+        clock: Tells when a chat has waited long enough.
     """
 
-    def __init__(self, bot: Bot, buttons: ButtonCodec) -> None:
+    def __init__(self, bot: Bot, buttons: ButtonCodec, clock: Clock) -> None:
         self._bot = bot
         self._messages = Messages(bot, buttons)
+        self._clock = clock
+        self._waits: dict[int | str, float] = {}
+        """Until when a chat has to wait (429), whoever of it writes there: Telegram's limit is the chat's."""
         self._failures: dict[Key, int] = {}
         self._answered: deque[str] = deque(maxlen=MAX_ANSWERED)
 
@@ -53,10 +58,15 @@ class Delivery:
             Unreachable: If the person has blocked the bot, or the bot was removed from the chat.
             telegram.error.TelegramError: If Telegram refuses the effect for good.
         """
+        if self._waits:
+            self._check_wait(effect)
         try:
             receipt = await self._carry_out(key, effect)
         except RetryAfter as error:
-            raise RetryLater(_seconds(error)) from error
+            seconds = _seconds(error)
+            if isinstance(effect, Send | Edit | Delete):
+                self._waits[effect.to.chat] = self._clock.now() + seconds
+            raise RetryLater(seconds) from error
         except Forbidden as error:
             self._forget(key)
             raise Unreachable(str(error)) from error
@@ -85,6 +95,15 @@ class Delivery:
             await self._bot.answer_callback_query(query_id, said or None, show_alert=alert or None)
         except TelegramError:
             return
+
+    def _check_wait(self, effect: Effect) -> None:
+        """Raises RetryLater where Telegram would refuse once more, and perhaps for longer."""
+        now = self._clock.now()
+        for chat in [chat for chat, until in self._waits.items() if until <= now]:
+            del self._waits[chat]
+        until = self._waits.get(effect.to.chat) if isinstance(effect, Send | Edit | Delete) else None
+        if until is not None:
+            raise RetryLater(until - now)
 
     async def _carry_out(self, key: Key, effect: Effect) -> int | None:
         if isinstance(effect, Send):

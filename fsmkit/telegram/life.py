@@ -20,14 +20,15 @@ class Life:
     """Hooks an engine to an application.
 
     `run_polling` and `run_webhook` call `post_init`, `post_stop` and `post_shutdown`: the engine's start and
-    stop are chained to the user's own. Driven by hand, `async with engine:` does it, or else the first
-    update, with one warning.
+    stop are chained to the user's own. Driven by hand, a `KeyedProcessor` or `async with engine:` does it,
+    or else the first update, with one warning.
     """
 
     def __init__(self, application: AnyApplication, engine: Engine) -> None:
         self._application = application
         self._engine = engine
         self._username: str | None = None
+        self._early = False
         application.post_init = _chain(application.post_init, self._start)
         # `post_stop` rather than `post_shutdown`: messages that wait need the bot's connection.
         application.post_stop = _chain(self._stop, application.post_stop)
@@ -49,6 +50,22 @@ class Life:
         bot: Bot = self._application.bot
         return bot
 
+    @property
+    def busy(self) -> bool:
+        """Whether timeouts have to wait: for updates, or for the application to be ready."""
+        if self._early and self._application.running:
+            self._early = False
+        return self._early or not self._application.update_queue.empty()
+
+    async def begin(self) -> None:
+        """Starts the engine when the application is initialized; a `KeyedProcessor` calls it."""
+        self._early = True  # `post_init`, which may open what handlers need, comes later
+        await self._engine.start()
+
+    async def end(self) -> None:
+        """Stops the engine when the application is shut down; a `KeyedProcessor` calls it."""
+        await self._engine.stop(drain=0)  # the bot's connection is closed: what waits stays in the store
+
     async def ensure(self, application: AnyApplication, group: int) -> None:
         """Starts the engine if nobody has, and checks that the group is still the handler's own."""
         handlers = application.handlers.get(group, ())
@@ -62,6 +79,7 @@ class Life:
             await self._engine.start()
 
     async def _start(self, application: AnyApplication) -> None:
+        self._early = False
         await self._engine.start()
 
     async def _stop(self, application: AnyApplication) -> None:

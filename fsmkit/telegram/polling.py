@@ -16,6 +16,7 @@ from fsmkit.flow import Flow
 from fsmkit.stores import Store
 from fsmkit.telegram.attaching import attach
 from fsmkit.telegram.life import AnyApplication
+from fsmkit.telegram.processor import KeyedProcessor
 
 
 class TokenRefusedError(FsmkitError):
@@ -56,7 +57,8 @@ def poll(
 
 
 def _application(token: str, base_url: str | None, base_file_url: str | None) -> AnyApplication:
-    builder = Application.builder().token(token)
+    processor = KeyedProcessor()
+    builder = Application.builder().token(token).concurrent_updates(processor).update_queue(processor.queue)
     if base_url is not None:
         builder = builder.base_url(base_url)
     if base_file_url is not None:

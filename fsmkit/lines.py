@@ -1,0 +1,122 @@
+"""Waiting in line under several names at once, first come, first served, in one process.
+
+A place is taken in all lines at the same moment, before anything is awaited; whoever came first is in front
+in every line in which they stand, so that two who share lines never wait for each other.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Hashable, Iterator, Sequence
+
+
+class LineClosed(Exception):
+    """Those who wait are sent away: their turn never comes."""
+
+
+class Place:
+    """One who waits or whose turn it is; a context that lasts as long as the turn.
+
+    Attributes:
+        who: Whatever the place is to be known by.
+    """
+
+    __slots__ = ("_ahead", "_lines", "_names", "_turn", "who")
+
+    def __init__(self, lines: "Lines", names: Sequence[Hashable], who: object) -> None:
+        self._lines = lines.lines
+        self._names = names
+        self._ahead = 0
+        self._turn: asyncio.Future[None] | None = None
+        self.who = who
+
+    @property
+    def waits(self) -> bool:
+        """Whether the turn has not come yet."""
+        return self._turn is not None and not self._turn.done()
+
+    async def __aenter__(self) -> "Place":
+        """Takes the place, and returns when its turn has come.
+
+        Raises:
+            LineClosed: If those who wait are sent away.
+        """
+        for name in self._names:
+            line = self._lines.get(name)
+            if line is None:
+                self._lines[name] = deque((self,))
+            else:
+                line.append(self)
+                self._ahead += 1
+        if self._ahead:
+            self._turn = asyncio.get_running_loop().create_future()
+            try:
+                await self._turn
+            except BaseException:
+                self._leave()
+                raise
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        self._leave()
+
+    def send_away(self) -> None:
+        """Ends the waiting with `LineClosed`."""
+        if self._turn is not None and not self._turn.done():
+            self._turn.set_exception(LineClosed())
+
+    def _leave(self) -> None:
+        for name in self._names:
+            line = self._lines[name]
+            if line[0] is not self:  # given up in the middle of the line
+                line.remove(self)
+                continue
+            line.popleft()
+            if line:
+                line[0]._moved_up()
+            else:
+                del self._lines[name]
+
+    def _moved_up(self) -> None:
+        self._ahead -= 1
+        if not self._ahead and self._turn is not None and not self._turn.done():
+            self._turn.set_result(None)
+
+
+class Lines:
+    """Lines by name; a line that nobody stands in takes no room.
+
+    Example:
+        >>> async def handle(lines: Lines) -> int:
+        ...     async with lines.place(["chat 1", "user 7"]):
+        ...         return lines.length("chat 1")
+        >>> asyncio.run(handle(Lines()))
+        1
+    """
+
+    def __init__(self) -> None:
+        self.lines: dict[Hashable, deque[Place]] = {}
+
+    def place(self, names: Sequence[Hashable], who: object = None) -> Place:
+        """A place in all the lines named; it is taken when it is entered.
+
+        Args:
+            names: The lines, each once; none: there is nobody to wait for.
+            who: What the place is to be known by.
+        """
+        return Place(self, names, who)
+
+    def length(self, name: Hashable) -> int:
+        """How many stand in a line, whose turn it is included."""
+        line = self.lines.get(name)
+        return len(line) if line is not None else 0
+
+    def waiting(self, name: Hashable) -> Iterator[Place]:
+        """Those in a line whose turn has not come."""
+        return (place for place in self.lines.get(name, ()) if place.waits)
+
+    def send_away(self) -> int:
+        """Sends away all who wait; how many they were."""
+        waiting = {id(place): place for line in self.lines.values() for place in line if place.waits}
+        for place in waiting.values():
+            place.send_away()
+        return len(waiting)

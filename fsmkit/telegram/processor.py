@@ -1,0 +1,183 @@
+"""`KeyedProcessor`: which of an application's updates are processed now, and which wait for their turn.
+
+The updates of a chat one after the other, chats at the same time; the queue that waits when too much waits
+is in `fsmkit.telegram.backlog`.
+"""
+
+import asyncio
+import logging
+import sys
+from collections import Counter
+from collections.abc import Awaitable, Hashable, Iterable, Sequence
+from typing import Any, Protocol
+
+from telegram import Update
+from telegram.ext import BaseUpdateProcessor
+
+from fsmkit.clock import Clock
+from fsmkit.keys import Key, KeyBy
+from fsmkit.lines import LineClosed, Lines
+from fsmkit.telegram.backlog import Backlog
+from fsmkit.telegram.event import read_update
+
+_log = logging.getLogger("fsmkit")
+
+
+class Served(Protocol):
+    """What lives as long as the processor: an engine within its application."""
+
+    async def begin(self) -> None:
+        """Called when the application is initialized."""
+        ...
+
+    async def end(self) -> None:
+        """Called when it is shut down; the bot's connections are closed by then."""
+        ...
+
+
+class KeyedProcessor(BaseUpdateProcessor):
+    """Processes the updates of a chat in order and those of other chats meanwhile.
+
+    An update stands in the line of its chat (where it has none, of its person), and with a flow by
+    `KeyBy.GLOBAL_USER` in the line of its person too. It takes one of the slots when it is in front, so that
+    a chat has one slot at most, however much it sends. The engines of `attach` start and stop with it.
+
+    Args:
+        max_concurrent: Slots: how many updates are processed at the same time.
+        max_waiting: How many updates of one chat may wait; with more the queue waits, and then they are
+            refused: dropped, with a warning in the log.
+        max_pending: How many updates of all chats may be unfinished until the queue waits.
+        patience: Seconds that the queue waits for one chat, until that has half caught up.
+        clock: Where the time of `patience` comes from; by default the attached engine's.
+
+    Attributes:
+        queue: The queue that waits, for `ApplicationBuilder.update_queue`.
+
+    Raises:
+        ValueError: If a number is below 1, or `patience` negative.
+
+    Example:
+        >>> from telegram.ext import Application
+        >>> from fsmkit.telegram import KeyedProcessor
+        >>> processor = KeyedProcessor(32)
+        >>> builder = Application.builder().token("42:YOUR-TOKEN")
+        >>> app = builder.concurrent_updates(processor).update_queue(processor.queue).build()
+    """
+
+    def __init__(
+        self,
+        max_concurrent: int = 64,
+        *,
+        max_waiting: int = 100,
+        max_pending: int = 1000,
+        patience: float = 2.0,
+        clock: Clock | None = None,
+    ) -> None:
+        if min(max_concurrent, max_waiting, max_pending) < 1 or patience < 0:
+            raise ValueError("a KeyedProcessor's numbers are 1 or more, and its patience is not negative")
+        # PTB takes a slot before it asks whose turn it is, so that one chat could have all of them: the
+        # slots that count are taken below.
+        super().__init__(sys.maxsize)
+        self.queue = Backlog(self._lines_of, max_pending, max_waiting, patience, clock)
+        self.refused = 0
+        self._max_waiting = max_waiting
+        self._slots = asyncio.Semaphore(max_concurrent)
+        self._lines = Lines()
+        self._refusals: Counter[Hashable] = Counter()
+        self._rules: set[KeyBy] = set()
+        self._served: list[Served] = []
+
+    def serve(self, rules: Iterable[KeyBy], served: Served, clock: Clock) -> None:
+        """Makes an engine's conversations known; called by `attach`.
+
+        Args:
+            rules: The key rules of its flows.
+            served: What starts and stops with the application.
+            clock: Its clock.
+        """
+        self._rules.update(rules)
+        self._served.append(served)
+        self.queue.adopt(clock)
+
+    async def initialize(self) -> None:
+        """Starts the engines."""
+        for served in self._served:
+            await served.begin()
+
+    async def shutdown(self) -> None:
+        """Sends away what waits still (nothing, after `Application.stop`), and stops the engines."""
+        waited = self._lines.send_away()
+        if waited:
+            _log.warning("%d updates that waited for their turn are dropped at shutdown", waited)
+        for served in self._served:
+            await served.end()
+
+    async def do_process_update(self, update: object, coroutine: Awaitable[Any]) -> None:
+        """Waits for the turn of the update's chat and for a slot, then processes it; or refuses it."""
+        names = self.queue.taken(update)
+        if names is None:
+            names = self._lines_of(update)
+        try:
+            if any(self._lines.length(name) > self._max_waiting for name in names):
+                self._refuse(update, names)
+                return
+            async with self._lines.place(names, _person(update)), self._slots:
+                await coroutine
+        except LineClosed:
+            return
+        finally:
+            self.queue.finished(names)
+            if self._refusals:
+                self._sum_up(names)
+            if asyncio.iscoroutine(coroutine):
+                coroutine.close()  # of one that has run nothing is left to close
+
+    def awaited(self, key: Key) -> bool:
+        """Whether updates of a conversation wait, which go before its timeouts."""
+        return any(
+            key.user in (place.who, key.chat) for place in self._lines.waiting((key.business, key.chat))
+        )
+
+    def _lines_of(self, update: object) -> Sequence[Hashable]:
+        """The lines that an update stands in; none: it is not a chat's, and waits for nobody."""
+        if not isinstance(update, Update):
+            return ()
+        event = read_update(update, None)
+        if event is None:  # nobody's conversation, but perhaps something that happened in a chat
+            somewhere = update.effective_chat or update.effective_user
+            return () if somewhere is None else ((None, somewhere.id),)
+        chat, user, business = event.chat_id, event.user_id, event.business_id
+        place = user if chat is None else chat
+        names: list[Hashable] = [] if place is None else [(business, place)]
+        for rule in self._rules:
+            key = rule.key(chat=chat, user=user, thread=event.thread_id, business=business)
+            if key is not None and (business, key.chat) not in names:
+                names.append((business, key.chat))
+        return names
+
+    def _refuse(self, update: object, names: Sequence[Hashable]) -> None:
+        self.refused += 1
+        if not any(name in self._refusals for name in names):
+            ident = update.update_id if isinstance(update, Update) else update
+            _log.warning(
+                "update %s of %s is refused: %d updates of that chat or person wait already "
+                "(KeyedProcessor(max_waiting=...)); the next ones too, until the line is shorter",
+                *(ident, _shown(names), self._max_waiting),
+            )
+        self._refusals.update(names)
+
+    def _sum_up(self, names: Sequence[Hashable]) -> None:
+        """Says how many were refused, once nobody waits any more."""
+        for name in names:
+            if name in self._refusals and not self._lines.length(name):
+                _log.warning("%d updates of %s were refused", self._refusals.pop(name), _shown([name]))
+
+
+def _person(update: object) -> int | None:
+    """Who did it, for `awaited`; of no matter for the order."""
+    user = update.effective_user if isinstance(update, Update) else None
+    return user.id if user is not None else None
+
+
+def _shown(names: Sequence[Any]) -> str:
+    return ", ".join(f"{ident} (business connection {b})" if b else str(ident) for b, ident in names)
