@@ -1,0 +1,140 @@
+"""Places in lines: who comes first is in front everywhere, and who gives up leaves no gap."""
+
+import asyncio
+
+import pytest
+
+from fsmkit.lines import LineClosed, Lines
+
+
+async def settle():
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+class Bench:
+    """Workers that take a place, note their name, and stay until they are let go."""
+
+    def __init__(self):
+        self.lines = Lines()
+        self.running = []
+        self.tasks = {}
+        self.gates = {}
+
+    async def come(self, name, *lines):
+        self.gates[name] = asyncio.Event()
+        self.tasks[name] = asyncio.create_task(self._work(name, lines))
+        await settle()
+
+    async def go(self, name):
+        self.gates[name].set()
+        await self.tasks[name]
+        await settle()
+
+    async def _work(self, name, lines):
+        async with self.lines.place(lines):
+            self.running.append(name)
+            try:
+                await self.gates[name].wait()
+            finally:
+                self.running.remove(name)
+
+
+async def test_those_in_one_line_go_one_after_the_other_in_the_order_in_which_they_came():
+    bench = Bench()
+    for name in "abc":
+        await bench.come(name, 1)
+    seen = [list(bench.running)]
+    for name in "abc":
+        await bench.go(name)
+        seen.append(list(bench.running))
+    assert seen == [["a"], ["b"], ["c"], []]
+    assert bench.lines.lines == {}
+
+
+async def test_other_lines_do_not_wait():
+    bench = Bench()
+    await bench.come("a", 1)
+    await bench.come("b", 2)
+    await bench.come("nobody's")
+    assert bench.running == ["a", "b", "nobody's"]
+    for name in bench.gates:
+        await bench.go(name)
+
+
+async def test_a_place_in_two_lines_waits_for_both_and_holds_both_up():
+    bench = Bench()
+    await bench.come("a", 1)
+    await bench.come("b", 2)
+    await bench.come("both", 2, 1)
+    await bench.come("after", 1)
+    await bench.go("b")
+    assert bench.running == ["a"]
+    await bench.go("a")
+    assert bench.running == ["both"]
+    await bench.go("both")
+    assert bench.running == ["after"]
+    await bench.go("after")
+    assert bench.lines.lines == {}
+
+
+async def test_who_gives_up_while_waiting_leaves_no_gap():
+    bench = Bench()
+    for name in "abc":
+        await bench.come(name, 1)
+    bench.tasks["b"].cancel()
+    await settle()
+    assert bench.lines.length(1) == 2
+    await bench.go("a")
+    assert bench.running == ["c"]
+    await bench.go("c")
+
+
+async def test_who_gives_up_in_the_moment_of_the_turn_hands_it_on():
+    bench = Bench()
+    for name in "abc":
+        await bench.come(name, 1)
+    bench.gates["a"].set()
+    await bench.tasks["a"]  # b's turn has come, and b does not know it yet
+    bench.tasks["b"].cancel()
+    await settle()
+    assert bench.running == ["c"]
+    await bench.go("c")
+    assert bench.lines.lines == {}
+
+
+async def test_who_gives_up_while_running_hands_the_turn_on():
+    bench = Bench()
+    await bench.come("a", 1, 2)
+    await bench.come("b", 2, 1)
+    bench.tasks["a"].cancel()
+    await settle()
+    assert bench.running == ["b"]
+    await bench.go("b")
+
+
+async def test_those_who_wait_can_be_sent_away_and_the_others_stay():
+    bench = Bench()
+    await bench.come("a", 1)
+    await bench.come("b", 1, 2)
+    await bench.come("c", 2)
+    assert bench.lines.send_away() == 2
+    await settle()
+    for name in "bc":
+        with pytest.raises(LineClosed):
+            await bench.tasks[name]
+    assert (bench.running, bench.lines.length(1), bench.lines.length(2)) == (["a"], 1, 0)
+    await bench.go("a")
+    assert bench.lines.lines == {}
+
+
+async def test_it_tells_how_many_stand_in_a_line_and_who_waits():
+    lines = Lines()
+    async with lines.place(["x"], "first"):
+        second = asyncio.create_task(lines.place(["x"], "second").__aenter__())
+        await settle()
+        assert (lines.length("x"), [place.who for place in lines.waiting("x")]) == (2, ["second"])
+    place = await second
+    assert (lines.length("x"), list(lines.waiting("x")), place.waits) == (1, [], False)
+    await place.__aexit__(None, None, None)
+    assert (lines.length("x"), list(lines.waiting("x"))) == (0, [])
