@@ -10,6 +10,7 @@ from fsmkit.effects import Reply
 from fsmkit.errors import (
     DefinitionError,
     FsmkitError,
+    HandlerAborted,
     HandlerRefused,
     InvalidResult,
     InvariantBroken,
@@ -34,6 +35,7 @@ from fsmkit.events import Crashed, DeliveryFailed, Done, Event, Failed, Reminder
 from fsmkit.flow import Flow
 from fsmkit.keys import Key, KeyBy
 from fsmkit.markup import Button, Keyboard, KeyboardButton
+from fsmkit.origin import Origin, origin_of
 from fsmkit.results import Back, End, Pass, Result, Stay, To, back, call, end, error, pass_, stay, transition
 from fsmkit.states import ANY, END, State, StatesGroup
 
@@ -59,6 +61,7 @@ __all__ = [
     "Failed",
     "Flow",
     "FsmkitError",
+    "HandlerAborted",
     "HandlerRefused",
     "InvalidResult",
     "InvariantBroken",
@@ -69,6 +72,7 @@ __all__ = [
     "LeaseLost",
     "LeaseOver",
     "NestedSend",
+    "Origin",
     "OrphanedConversation",
     "Outcome",
     "Pass",
@@ -98,6 +102,7 @@ __all__ = [
     "call",
     "end",
     "error",
+    "origin_of",
     "pass_",
     "stay",
     "transition",

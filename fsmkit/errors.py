@@ -62,6 +62,23 @@ class HandlerRefused(StepError):
         super().__init__(f"the handler refused: {reason}", flow=flow, state=state, place=place)
 
 
+class HandlerAborted(FsmkitError):
+    """A handler raised what would have ended the bot; nothing was changed.
+
+    That is `SystemExit`, or a `CancelledError` though nobody cancelled it, …: its `__cause__`.
+
+    Attributes:
+        raised: The name of its class.
+    """
+
+    def __init__(self, raised: str) -> None:
+        self.raised = raised
+        super().__init__(
+            f"a handler raised {raised}, which would have ended more than its step. "
+            f"To stop the bot, call application.stop_running()"
+        )
+
+
 class InvariantBroken(StepError):
     """The data after a step are wrong by an `@flow.invariant`; the step was not applied."""
 

@@ -5,18 +5,17 @@ What an album is, and when it is complete, is in `fsmkit.albums`.
 
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 from fsmkit.albums import MAX_BYTES, albums_of, crowded, gather, is_full, wanting, without
-from fsmkit.effects import Effect
 from fsmkit.events import ChatEvent
 from fsmkit.keys import Key
 from fsmkit.model import Mail, Row
 from fsmkit.outbox import Claim
-from fsmkit.statejobs import StateJobs
 from fsmkit.stores import Lease
 from fsmkit.table import FlowTable
-from fsmkit.turn import Turn, World, current_turn
+from fsmkit.turn import Turn, World
 
 _log = logging.getLogger("fsmkit")
 
@@ -29,8 +28,24 @@ class Commit(Protocol):
 
     async def __call__(
         self, claim: Claim, lease: Lease, turn: Turn, event_id: str | None, *, hold: bool = False
-    ) -> Sequence[Effect]:
-        """Returns the effects."""
+    ) -> None:
+        """Writes it."""
+        ...
+
+
+class Run(Protocol):
+    """Does and commits a turn of its own, under the lease of the turn that goes on after it."""
+
+    async def __call__(
+        self,
+        claim: Claim,
+        lease: Lease,
+        turn: Turn,
+        own: Turn,
+        work: Callable[[], Awaitable[None]],
+        failed: Callable[[Exception], None],
+    ) -> None:
+        """Does it; `failed` is told of what was raised, after it was taken back and reported."""
         ...
 
 
@@ -40,9 +55,8 @@ class Gathering:
     Args:
         world: What turns look at.
         commit: Writes a turn.
+        run: Does and writes a turn of its own.
         offer: Offers a turn's event to the flows; whether somebody took it.
-        jobs: Runs jobs of states.
-        report: Told of what a handler raised.
         telegram_for: Makes PTB's context where no update is at hand.
         album_of: Gives what makes events of albums; `None` in a script without Telegram.
     """
@@ -51,18 +65,16 @@ class Gathering:
         self,
         world: World,
         commit: Commit,
+        run: Run,
         offer: Callable[[Turn, Sequence[FlowTable]], Awaitable[bool]],
-        jobs: StateJobs,
         *,
-        report: Callable[[Key, Any, Exception], Awaitable[None]],
         telegram_for: Callable[[Key], Any],
         album_of: Callable[[], AlbumOf | None],
     ) -> None:
         self._world = world
         self._commit = commit
+        self._run = run
         self._offer = offer
-        self._jobs = jobs
-        self._report = report
         self._telegram_for = telegram_for
         self._album_of = album_of
 
@@ -107,18 +119,10 @@ class Gathering:
             telegram = turn.telegram or self._telegram_for(turn.key)
             own = Turn(self._world, turn.key, without(turn.row, mail), None, telegram, turn.now)
             own.tidy, turn.tidy = turn.tidy, []  # its receipts stand in the row from this commit on
-            token = current_turn.set(own)
-            try:
-                own.event, entries = album_of(turn.key, bytes(mail.body))
-                if not await self._offer(own, entries):
-                    _log.info("%s: nobody wants this album any more: %r", turn.key, own.event)
-            except Exception as error:
-                own.reset(own.loaded)
-                claim.raised.append(error)
-                await self._report(turn.key, own.event, error)
-            finally:
-                own.over = True
-                current_turn.reset(token)
-            await self._commit(claim, lease, own, None, hold=True)
-            self._jobs.start(turn.key, own)
-            turn.row = own.row
+            work = partial(self._handle, own, mail, album_of)
+            await self._run(claim, lease, turn, own, work, claim.raised.append)
+
+    async def _handle(self, own: Turn, mail: Mail, album_of: AlbumOf) -> None:
+        own.event, entries = album_of(own.key, bytes(mail.body))
+        if not await self._offer(own, entries):
+            _log.info("%s: nobody wants this album any more: %r", own.key, own.event)

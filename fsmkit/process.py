@@ -17,7 +17,7 @@ from fsmkit.codec import EventCodec, decode_row
 from fsmkit.commit import Limits, change_of, settle, wake_of
 from fsmkit.deadlines import Overdue, event_of, is_overdue, overdue, put_off, reminding, spent, with_snapshot
 from fsmkit.defaults import expire, refuse, remind, say_otherwise
-from fsmkit.effects import Effect, Send
+from fsmkit.effects import Effect
 from fsmkit.errors import (
     LeaseLost,
     OrphanedConversation,
@@ -29,12 +29,13 @@ from fsmkit.events import ChatEvent, Reminder, Timeout
 from fsmkit.gathering import AlbumOf, Gathering
 from fsmkit.keys import Key
 from fsmkit.model import Row
+from fsmkit.origin import Origin, mark
 from fsmkit.outbox import Claim, Outbox, decode_receipt
 from fsmkit.outcome import Outcome
 from fsmkit.statejobs import StateJobs
-from fsmkit.stores import Lease, Store
+from fsmkit.stores import Change, Lease, Store
 from fsmkit.table import Flows, FlowTable
-from fsmkit.turn import Turn, World, current_turn
+from fsmkit.turn import Turn, World, current_turn, sorry_of
 from fsmkit.wishes import fold
 
 _log = logging.getLogger("fsmkit")
@@ -121,9 +122,8 @@ class Processor:
         self._albums = Gathering(
             world,
             self._commit,
+            self._run,
             _handle_album,
-            jobs,
-            report=report,
             telegram_for=telegram_for,
             album_of=album_of,
         )
@@ -143,6 +143,7 @@ class Processor:
                 if tries == 0:
                     raise
             except Exception as error:
+                mark(error, Origin(key, arrival.event))
                 await self._say_sorry(key, error)
                 raise
             finally:
@@ -157,8 +158,7 @@ class Processor:
 
     async def _say_sorry(self, key: Key, error: Exception) -> None:
         """Says the flow's `crash` text to the person; nothing is stored, so it is said once or not at all."""
-        # Taken off the exception: a bot may raise the same one again, in another person's conversation.
-        sorry: Send | None = getattr(error, "__dict__", {}).pop("fsmkit_sorry", None)
+        sorry = sorry_of(error)
         if sorry is not None:
             await self._outbox.say(key, sorry)
 
@@ -170,7 +170,7 @@ class Processor:
             changed = change(turn)
             if changed is not None:
                 await changed
-            await self._commit(claim, lease, turn, None)
+            await self._commit(claim, lease, turn)
         await self._outbox.run(key, claim.take())
         return turn.row
 
@@ -193,7 +193,7 @@ class Processor:
                 if turn.letters:
                     later = tuple(mail for mail in turn.row.later if mail not in turn.letters)
                     turn.row = structs.replace(turn.row, later=later)
-                await self._commit(claim, lease, turn, None)
+                await self._commit(claim, lease, turn)
             return not _is_due(turn)
         except (LeaseLost, StoreUnavailable):
             raise
@@ -242,25 +242,16 @@ class Processor:
             token = current_turn.set(turn)
             try:
                 taken = await _handle(turn, arrival)
+                if not turn.changed:
+                    if not taken:
+                        return Outcome("passed")
+                    # Refused by its handler, or a stale press: the row stays byte for byte as it is.
+                    return Outcome("handled", turn.answers(), self._flows, turn.row, turn.name)
+                effects, change = await self._settled(lease, turn, event_id if taken else None)
             finally:
                 turn.over = True
                 current_turn.reset(token)
-            if not turn.changed:
-                if not taken:
-                    return Outcome("passed")
-                # Refused by its handler, or a stale press: the row stays byte for byte as it is.
-                return Outcome("handled", turn.answers(), self._flows, turn.row, turn.name)
-            try:
-                effects, entries = settle(turn, self._limits, self._events, event_id if taken else None)
-                turn.row, change = change_of(
-                    turn.row, key, turn.now, self._limits, entries, len(lease.receipts)
-                )
-            except Exception as error:
-                error.add_note(f"fsmkit: flow {turn.name!r}, key {key}; nothing was written")
-                raise
-            entry = await lease.commit(change)
-            if entry is not None:
-                claim.entry = entry
+            await self._write(claim, lease, change)
             if turn.jobs:
                 self._jobs.start(key, turn)
             return Outcome("handled" if taken else "passed", effects, self._flows, turn.row, turn.name)
@@ -274,14 +265,30 @@ class Processor:
         return turn
 
     async def _commit(
-        self, claim: Claim, lease: Lease, turn: Turn, event_id: str | None, *, hold: bool = False
-    ) -> Sequence[Effect]:
+        self, claim: Claim, lease: Lease, turn: Turn, event_id: str | None = None, *, hold: bool = False
+    ) -> None:
+        _effects, change = self._settle(lease, turn, event_id)
+        await self._write(claim, lease, change, hold=hold)
+
+    async def _settled(
+        self, lease: Lease, turn: Turn, event_id: str | None
+    ) -> tuple[Sequence[Effect], Change]:
+        """What is to be written; where that cannot be, what a `Crashed` handler makes of it."""
+        while True:
+            try:
+                return self._settle(lease, turn, event_id)
+            except Exception as error:
+                await turn.undo(error)
+
+    def _settle(self, lease: Lease, turn: Turn, event_id: str | None) -> tuple[Sequence[Effect], Change]:
         effects, entries = settle(turn, self._limits, self._events, event_id)
         turn.row, change = change_of(turn.row, turn.key, turn.now, self._limits, entries, len(lease.receipts))
+        return effects, change
+
+    async def _write(self, claim: Claim, lease: Lease, change: Change, *, hold: bool = False) -> None:
         entry = await lease.commit(change, hold=hold)
         if entry is not None:
             claim.entry = entry
-        return effects
 
     async def _fire_overdue(self, claim: Claim, lease: Lease, turn: Turn) -> None:
         """Fires the timeouts that have come, in their order, each with its own commit; then the turn goes on.
@@ -303,7 +310,7 @@ class Processor:
             snapshot = turn.row.snapshots[name]
             row = with_snapshot(turn.row, name, structs.replace(snapshot, remind=None))
             own = self._by_itself(turn, row, Reminder(snapshot.remind or 0.0))
-            await self._run(claim, lease, turn, own, partial(remind, own, name), lambda: None)
+            await self._run(claim, lease, turn, own, partial(remind, own, name), lambda _error: None)
 
     def _by_itself(self, turn: Turn, row: Row, event: Timeout | Reminder) -> Turn:
         """A turn for an event that the clock brings."""
@@ -319,25 +326,27 @@ class Processor:
         turn: Turn,
         own: Turn,
         work: Callable[[], Awaitable[None]],
-        failed: Callable[[], None],
+        failed: Callable[[Exception], None],
     ) -> None:
         """Does a turn's own work and commits it, under the lease of the turn that goes on after it."""
         token = current_turn.set(own)
         try:
             await work()
+            _effects, change = await self._settled(lease, own, None)
         except Exception as error:
             own.reset(own.loaded)
             await self._report(own.key, own.event, error)
-            failed()
+            failed(error)
+            _effects, change = self._settle(lease, own, None)
         finally:
             own.over = True
             current_turn.reset(token)
-        await self._commit(claim, lease, own, None, hold=True)
+        await self._write(claim, lease, change, hold=True)
         self._jobs.start(turn.key, own)
         turn.row = own.row
 
 
-def _timeout_failed(turn: Turn, late: Overdue) -> None:
+def _timeout_failed(turn: Turn, late: Overdue, _error: Exception) -> None:
     """Puts a timeout off whose handler raised; after five times the conversation ends."""
     tries = turn.row.snapshots[late.name].tries + 1
     if tries >= TIMEOUT_TRIES:

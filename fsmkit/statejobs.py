@@ -8,6 +8,7 @@ import inspect
 from collections.abc import Awaitable
 from typing import Any, Protocol
 
+from fsmkit.aborts import aborted_by
 from fsmkit.events import Done, Failed
 from fsmkit.keys import Key
 from fsmkit.moves import Due
@@ -57,6 +58,11 @@ class StateJobs:
             event = Done(await _work(due.function, due.table.codec.decode(due.frame.data)))
         except Exception as error:
             event = Failed(error)
+        except BaseException as raised:
+            aborted = aborted_by(raised)
+            if aborted is None:
+                raise
+            event = Failed(aborted)
         try:
             outcome = await self._engine.apply(key, event, name, run, due.frame.entry)
             if isinstance(event, Failed) and outcome.kind == "passed":  # nobody handles it: never silently
@@ -68,5 +74,12 @@ class StateJobs:
 async def _work(function: Any, data: Any) -> Any:
     if inspect.iscoroutinefunction(function):
         return await function(data)
-    value = await asyncio.to_thread(function, data)
+    value = await asyncio.to_thread(_in_thread, function, data)
     return await value if inspect.isawaitable(value) else value
+
+
+def _in_thread(function: Any, data: Any) -> Any:
+    try:
+        return function(data)
+    except StopIteration as error:  # no future takes one, and the job would never end
+        raise RuntimeError("a job raised StopIteration") from error

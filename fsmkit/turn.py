@@ -3,7 +3,6 @@
 Between two commits nothing here is visible to anyone: an exception leaves the row as it was loaded.
 """
 
-import contextlib
 import inspect
 import logging
 from collections.abc import Callable, Iterable
@@ -12,6 +11,7 @@ from typing import Any, Protocol
 
 from msgspec import structs
 
+from fsmkit.aborts import aborted_by
 from fsmkit.access import Hand
 from fsmkit.context import Context, Say, Wish
 from fsmkit.effects import Address, Answer, Bound, Reply, Send, as_reply, as_screen
@@ -21,6 +21,7 @@ from fsmkit.interpreter import Advance, Step, advance, check_shape, select
 from fsmkit.keys import Key
 from fsmkit.model import Frame, Mail, Row
 from fsmkit.moves import Due, Left, Moves
+from fsmkit.origin import Origin, add_note, leave_with, mark, take_from
 from fsmkit.table import Flows, FlowTable
 from fsmkit.upgrade import Orphan, is_current, lift
 from fsmkit.values import ValueCodec
@@ -29,6 +30,7 @@ from fsmkit.wishes import address_of, follow
 _log = logging.getLogger("fsmkit")
 
 PASS = ("pass",)
+_SORRY = "fsmkit_sorry"
 
 
 class World(Protocol):
@@ -79,6 +81,7 @@ class Turn:
     """
 
     __slots__ = (
+        "_applied",
         "changed",
         "deletes",
         "event",
@@ -114,6 +117,8 @@ class Turn:
         self.over = False
         self.tidy: list[Any] = []
         self.letters: list[Mail] = []
+        self._applied: tuple[Step, Any, Row, _Mark] | None = None
+        """The last step, and what there was before it."""
 
     @property
     def resources(self) -> Any:
@@ -167,7 +172,7 @@ class Turn:
 
     def reset(self, row: Row) -> None:
         """Takes back all that was done since a row was loaded."""
-        self.row, self.name = row, ""
+        self.row, self.name, self._applied = row, "", None
         for made in (self.wishes, self.deletes, self.jobs):
             made.clear()
 
@@ -207,11 +212,24 @@ class Turn:
                     except Exception as error:
                         return await self._crashed(step, event, error, base, mark)
                     if moved is not None:
+                        self._applied = (step, event, base, mark)
                         return moved
                     self._take_back(base, mark)
                 return None
             except _Unfit as unfit:
                 self.end_orphan(unfit.orphan)
+
+    async def undo(self, error: Exception) -> None:
+        """Takes a step back whose result cannot be committed, and asks the flow's `Crashed` handlers.
+
+        Raises:
+            Exception: The error, if none of them takes it, or if it is their result that cannot be committed.
+        """
+        if self._applied is None:  # no handler's step: `otherwise` was said, or something was done by hand
+            add_note(error, f"fsmkit: flow {self.name!r}, key {self.key}; nothing was written")
+            raise error
+        (step, event, base, mark), self._applied = self._applied, None
+        await self._crashed(step, event, error, base, mark)
 
     async def close(self, name: str, text: str | None = None) -> None:
         """Ends a conversation, running its `on_exit` hooks and telling the person one of the flow's texts."""
@@ -254,6 +272,9 @@ class Turn:
             result = step.handler.function(event, ctx)
             if type(result) is not tuple and result is not None and inspect.isawaitable(result):
                 result = await result
+        except BaseException as raised:
+            _go_on_with(raised)
+            raise
         finally:
             ctx.over = True
         if type(result) is tuple and result:
@@ -296,25 +317,40 @@ class Turn:
     ) -> Advance | None:
         """Takes everything back and asks the flow's `Crashed` handlers; with none the error goes on."""
         self._take_back(base, mark)
-        _annotate(error, step, self.key)
+        self._annotate(error, step)
         if not isinstance(event, Crashed):
-            moved = await self.offer(Crashed(error, event), within=step.name)
+            moved = await self._rescue(step, event, error)
             if moved is not None:
                 return moved
-        if isinstance(error, HandlerRefused) and not isinstance(self.event, Timeout):  # that is tried again
+        # What refuses a `Returned` refuses the whole step that it came of; a timeout is tried again.
+        own = event is self.event and not isinstance(event, Timeout)
+        if isinstance(error, HandlerRefused) and own:
             _log.warning("%s; nothing was changed for %s", error, self.key)
             self.name = step.name
             return Advance(base, [], [], None, step.name, False)
         self._prepare_sorry(step, error)
         raise error
 
+    async def _rescue(self, step: Step, event: Any, error: Exception) -> Advance | None:
+        """Offers an exception to the `Crashed` handlers; one that refuses leaves the exception as it is."""
+        try:
+            return await self.offer(Crashed(error, event), within=step.name)
+        except HandlerRefused as refusal:
+            _log.warning("%s; %s goes on, for %s", refusal, type(error).__name__, self.key)
+            return None
+
+    def _annotate(self, error: BaseException, step: Step) -> None:
+        handler = step.handler
+        named = f"handler {handler.name} ({handler.place})"
+        add_note(error, f"fsmkit: flow {step.table.name!r}, state {step.state!r}, key {self.key}, {named}")
+        mark(error, Origin(self.key, self.event, step.table.name, step.state, handler.name, handler.place))
+
     def _prepare_sorry(self, step: Step, error: Exception) -> None:
         """Leaves the flow's `crash` text with the exception, to be said once the lease is free."""
         text = step.table.flow.text_for("crash", self.lang)
         if text and isinstance(self.event, ChatEvent):
             to = address_of((self.row,), step.name, self.address, self.key)
-            with contextlib.suppress(AttributeError):  # an exception with slots
-                error.fsmkit_sorry = Send(Reply(text), to, Bound(step.name, 0, 0))  # type: ignore[attr-defined]
+            leave_with(error, _SORRY, Send(Reply(text), to, Bound(step.name, 0, 0)))
 
     def _take_back(self, base: Row, mark: "_Mark") -> None:
         self.row = base
@@ -403,8 +439,28 @@ async def _call(function: Callable[[Any], Any], ctx: Context[Any]) -> Any:
     try:
         result = function(ctx)
         return await result if inspect.isawaitable(result) else result
+    except BaseException as raised:
+        _go_on_with(raised)
+        raise
     finally:
         ctx.over = True
+
+
+def _go_on_with(raised: BaseException) -> None:
+    """Raises an error instead, where something was raised that would end more than the step."""
+    if not isinstance(raised, Exception):
+        aborted = aborted_by(raised)
+        if aborted is not None:
+            raise aborted from raised
+
+
+def sorry_of(error: BaseException) -> Send | None:
+    """The flow's `crash` text that was left with an exception, once.
+
+    It is taken off: a bot may raise the same exception again, in another person's conversation.
+    """
+    said: Send | None = take_from(error, _SORRY)
+    return said
 
 
 def _refusal(step: Step, result: Any) -> HandlerRefused:
@@ -428,10 +484,3 @@ def _said(call: Due, said: Any) -> Say:
     if rules.state.show:
         return Say(as_screen(reply), show=True)
     return Say(reply, ephemeral=rules.state.ephemeral)
-
-
-def _annotate(error: BaseException, step: Step, key: Key) -> None:
-    handler = f"{step.handler.name} ({step.handler.place})"
-    note = f"fsmkit: flow {step.table.name!r}, state {step.state!r}, key {key}, handler {handler}"
-    if note not in getattr(error, "__notes__", ()):
-        error.add_note(note)

@@ -14,10 +14,10 @@ ROOT = Path(fsmkit.__file__).parent
 
 FLOORS = {
     0: """access annotations boards context deadlines diagram edges effects errors events flow graph handlers
-        interpreter keys markup matching model moves places results scope source states survey table targets
+        interpreter keys markup matching model moves origin places results scope source states survey table targets
         times upgrade wishes written""",
     1: "clock codec datatypes differences jobs lanes lines sameness serving stores values",
-    2: """albums client commit defaults engine fanout gathering inbox migration outbox outcome process
+    2: """aborts albums client commit defaults engine fanout gathering inbox migration outbox outcome process
         remote rewrite sources statejobs sweeper turn""",
     3: "__init__ __main__ cli playground telegram testing",
 }

@@ -99,6 +99,7 @@ async def test_updates_that_are_processed_directly_and_at_once_are_handled_in_or
 
 async def test_gate_keepers_that_await_do_not_change_the_order_with_a_keyed_processor(offline, clock):
     """With `concurrent_updates(True)` they do: each update passes them in its own time."""
+
     async def gate(update, _context):
         for _ in range(update.update_id * 7 % 5):
             await asyncio.sleep(0)

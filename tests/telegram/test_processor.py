@@ -251,7 +251,9 @@ async def test_shutting_down_sends_away_what_waits_still(offline, clock, caplog)
     processor = KeyedProcessor(4)
     async with Busy(offline, clock, processor) as busy:
         updates = [busy.update(text, user=1) for text in ("slow", "2", "3")]
-        tasks = [asyncio.create_task(processor.process_update(u, busy.app.process_update(u))) for u in updates]
+        tasks = [
+            asyncio.create_task(processor.process_update(u, busy.app.process_update(u))) for u in updates
+        ]
         await settle()
         await processor.shutdown()
         await settle()
