@@ -8,6 +8,7 @@ import attrs
 
 from fsmkit.errors import DefinitionError
 from fsmkit.matching import AnyOf, Matcher, NewText, as_matcher
+from fsmkit.origin import add_note
 from fsmkit.places import calling_place, place_for
 from fsmkit.states import ANY, State, StatesGroup, Symbol
 
@@ -46,9 +47,13 @@ class Handler:
 
     def wants(self, event: Any) -> Any:
         """What was matched, or `None`."""
-        found = self.matcher.match(event)
-        if found is None or self.when is None or self.when(event):
-            return found
+        try:
+            found = self.matcher.match(event)
+            if found is None or self.when is None or self.when(event):
+                return found
+        except Exception as error:
+            add_note(error, f"fsmkit: asking whether {self.name} ({self.place}) wants the event")
+            raise
         return None
 
 

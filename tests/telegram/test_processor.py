@@ -11,6 +11,7 @@ from telegram.ext import TypeHandler
 
 from fsmkit import Flow, Key, KeyBy
 from fsmkit.telegram import KeyedProcessor, command
+from fsmkit.telegram.polling import _application
 
 GROUP = -100
 
@@ -173,6 +174,12 @@ async def test_a_service_update_of_a_chat_stands_in_its_line(offline, clock):
         await busy.app.update_queue.put(Update.de_json(counted, busy.app.bot))
         await settle()
         assert seen == []
+
+
+def test_the_bot_of_fsmkit_run_has_one_with_its_queue():
+    app = _application("42:TOKEN", None, None)
+    assert isinstance(app.update_processor, KeyedProcessor)
+    assert app.update_queue is app.updater.update_queue is app.update_processor.queue
 
 
 # -- too much --------------------------------------------------------------------------------------
