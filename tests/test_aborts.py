@@ -14,7 +14,10 @@ from fsmkit.flow import Flow
 from fsmkit.states import ANY
 
 
-async def in_a(handler, *, event=Word("fail")):
+FAIL = Word("fail")
+
+
+async def in_a(handler, *, event=FAIL):
     flow = Flow("f", ttl=60)
     flow.state("a")
     flow.defstate("a", on=event)(handler)

@@ -77,7 +77,12 @@ async def test_the_bot_lives_on_and_its_error_handlers_are_told(offline, clock, 
         await busy.app.update_queue.join()
         [error] = busy.errors
         origin = origin_of(error)
-        assert (type(error), origin.flow, origin.state, str(origin.key)) == (kind, "failing", "on", "1:1:-:-:42")
+        assert (type(error), origin.flow, origin.state, str(origin.key)) == (
+            kind,
+            "failing",
+            "on",
+            "1:1:-:-:42",
+        )
         assert (origin.event.text, type(origin.event.update)) == ("/fail", Update)
         assert sorted(busy.done) == ["after", "other"]  # the bot's other handlers never saw "/fail"
         assert (await busy.engine.store.peek(Key(1, 1, bot=42)), busy.engine.store.turns) == (before, {})
