@@ -13,7 +13,6 @@ from fsmkit.events import Crashed, Failed, Timeout
 from fsmkit.flow import Flow
 from fsmkit.states import ANY
 
-
 FAIL = Word("fail")
 
 
