@@ -100,6 +100,20 @@ async def test_a_poisoned_event_does_not_block_those_that_follow():
     assert (await bench.engine.send(KEY, Odd(1))).kind == "handled"
 
 
+async def test_what_no_handler_did_and_cannot_be_committed_is_raised_with_its_flow():
+    flow = Flow("f")
+    flow.state("a", otherwise="Digits, please.")
+    flow.defstate(ANY, on=Crashed)(lambda event, ctx: pytest.fail("no handler is at fault"))
+    bench = Bench(flow)
+    await bench.engine.set_state(flow, KEY, "a")
+    before = await bench.stored()
+    bench = Bench(flow, store=bench.store, max_row_bytes=len(before) + 10)
+    with pytest.raises(RowTooLarge) as caught:
+        await bench.say("x", id="long" * 10)
+    assert caught.value.__notes__ == [f"fsmkit: flow 'f', key {KEY}; nothing was written"]
+    assert (await bench.stored(), bench.sent) == (before, [])
+
+
 async def test_a_timeout_whose_step_cannot_be_committed_is_put_off_and_blocks_no_event():
     flow = large()
     returns(flow, "a", on=Timeout)(("transition", "a", {"text": LARGE}))
