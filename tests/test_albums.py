@@ -7,6 +7,7 @@ from bench import KEY, Bench, returns
 from chat_events import Said, Word
 
 from fsmkit.albums import MAX_BYTES, QUIET, albums_of
+from fsmkit.errors import RowTooLarge
 from fsmkit.flow import Flow
 from fsmkit.matching import Matcher
 from fsmkit.results import Result
@@ -227,3 +228,17 @@ async def test_a_letter_for_later_and_an_album_do_not_disturb_each_other():
     assert seen == [("f", ("1",))]
     await later(bench, 5)
     assert seen == [("f", ("1",)), "knock"]
+
+
+async def test_an_album_whose_step_cannot_be_committed_is_told_and_blocks_no_event():
+    flow = Flow("f")
+    flow.state("a")
+    returns(flow, "a", on=Album())(("stay", {"text": "x" * 2000}))
+    returns(flow, "a", on=Word("hello"))(("stay", {"n": 2}))
+    bench = looking(flow, max_row_bytes=1000)
+    await bench.engine.set_state(flow, KEY, "a")
+    await part(bench, id=1)
+    await later(bench)
+    assert (await bench.say("hello")).kind == "handled"
+    assert [type(error) for _, _, error in bench.errors] == [RowTooLarge]
+    assert await bench.engine.get_state(flow, KEY) == ("a", {"n": 2})
