@@ -98,13 +98,20 @@ class KeyBy(enum.Enum):
     """Each person in each forum topic."""
     CHAT_TOPIC = "chat topic"
     """One conversation for all who write in a forum topic."""
+    USER_IN_MESSAGE = "user in message"
+    """Each person under each message with buttons; only presses belong to it."""
+    MESSAGE = "message"
+    """One conversation for all who press buttons of one message."""
 
     def __init__(self, _description: str) -> None:
-        self.by_chat = self.name in ("CHAT", "CHAT_TOPIC")
+        self.by_chat = self.name in ("CHAT", "CHAT_TOPIC", "MESSAGE")
         """Whether several people share one conversation."""
         self.by_topic = self.name in ("USER_IN_TOPIC", "CHAT_TOPIC")
         """Whether a forum topic has conversations of its own."""
+        self.by_message = self.name in ("USER_IN_MESSAGE", "MESSAGE")
+        """Whether each message with buttons has conversations of its own."""
         self._by_user = self.name == "GLOBAL_USER"
+        self._threaded = self.by_topic or self.by_message
 
     def key(
         self,
@@ -114,6 +121,7 @@ class KeyBy(enum.Enum):
         thread: int | str | None = None,
         business: str | None = None,
         bot: int | str | None = None,
+        message: int | str | None = None,
     ) -> Key | None:
         """The key of a place, or `None` if the rule has no use for it.
 
@@ -123,15 +131,25 @@ class KeyBy(enum.Enum):
             thread: The forum topic's id; ignored by rules that are not by topic.
             business: The business connection's id.
             bot: The bot's id.
+            message: Id of the message whose button was pressed; an inline message's is a text.
         """
-        if chat is None or self._by_user:
+        if self.by_message:
+            if message is None:
+                return None
+            if chat is None:  # an inline message: which chat it stands in, Telegram does not say
+                chat = user if self is KeyBy.USER_IN_MESSAGE else str(message)
+            # A text, so that message 7 and topic 7 of a chat are no one place.
+            thread = f"m{message}"
+        elif chat is None or self._by_user:
             chat = user
         if self.by_chat:
             user = chat
         if chat is None or user is None:
             return None
         # Built without the checks of `Key(...)`: this is done for each update, with ids from Telegram.
-        return tuple.__new__(Key, (chat, user, thread if self.by_topic else None, business, bot))
+        return tuple.__new__(
+            Key, (chat, user, thread if self._threaded else None, business, bot)
+        )
 
 
 def event_id_of(given: "str | int | tuple[str, str | int]") -> str:

@@ -24,6 +24,7 @@ from fsmkit.telegram.matchers import (
     video,
     voice,
 )
+from fsmkit.telegram.moving import from_conversation_handler
 from fsmkit.telegram.processor import KeyedProcessor
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "document",
     "edited",
     "form",
+    "from_conversation_handler",
     "inline",
     "kind",
     "location",

@@ -134,8 +134,6 @@ class FlowHandler(BaseHandler[Update, Any, None]):
 
     def _keys(self, event: TelegramEvent) -> Keys:
         """The keys of an event in flow order; rules that give the same key share its row."""
-        if event.update.callback_query is not None and event.chat_id is None:
-            return ()  # under an inline message
         if len(self._rules) == 1:  # the ordinary case
             rule, tables = self._rules[0]
             key = self._key(event, rule)
@@ -148,12 +146,19 @@ class FlowHandler(BaseHandler[Update, Any, None]):
         return list(found.items())
 
     def _key(self, event: TelegramEvent, rule: KeyBy) -> Key | None:
+        query = event.update.callback_query
+        message: int | str | None = None
+        if query is not None:
+            if event.chat_id is None and not rule.by_message:
+                return None  # under an inline message: that is no private conversation
+            message = query.inline_message_id or event.message_id
         return rule.key(
             chat=event.chat_id,
             user=event.user_id,
             thread=event.thread_id,
             business=event.business_id,
             bot=self._engine.bot,
+            message=message,
         )
 
     async def _press(self, checked: Checked, query_id: str, context: Any) -> Outcome:
@@ -173,7 +178,8 @@ class FlowHandler(BaseHandler[Update, Any, None]):
             late.cancel()
             said = [effect for effect in outcome.effects if isinstance(effect, Answer)] if outcome else []
             last = said[-1] if said else Answer()
-            await self._delivery.answer(query_id, last.text, alert=last.alert)
+            if not last.done:
+                await self._delivery.answer(query_id, last.text, alert=last.alert)
 
         try:  # answered before messages are delivered: they may have to wait
             return await self._engine.receive(event, checked.keys, event_id_of(event.id), context, answer)

@@ -1,0 +1,231 @@
+"""One PTB handler in one place of a moved conversation: what it is asked, and what its callback is given."""
+
+from collections.abc import Callable
+from typing import Any
+
+from telegram import Update
+from telegram.ext import ApplicationHandlerStop, ConversationHandler
+
+from fsmkit.errors import FsmkitError, UnknownState
+from fsmkit.events import ChatEvent
+from fsmkit.matching import Matcher
+from fsmkit.places import place_of
+from fsmkit.results import Result
+from fsmkit.telegram.moving.carrying import Carrier
+from fsmkit.telegram.moving.chart import (
+    AnyHandler,
+    Chain,
+    Chart,
+    Conversation,
+    Offer,
+    UnknownTargetError,
+    idle_seconds,
+    leads_to,
+)
+
+
+class Taken(Matcher):
+    """What a handler of a ConversationHandler takes; the match is what its `check_update` returned.
+
+    Args:
+        handler: The handler.
+        conversation: The ConversationHandler, which refuses some updates whatever its handlers say.
+    """
+
+    def __init__(self, handler: AnyHandler, conversation: Conversation) -> None:
+        self.handler = handler
+        self._conversation = conversation
+
+    def match(self, event: Any) -> Any:
+        """What `check_update` returned, as long as that is neither `None` nor `False`."""
+        if not isinstance(event, ChatEvent) or not _admits(self._conversation, event.update):
+            return None
+        found = self.handler.check_update(event.update)
+        return None if found is False else found
+
+    def __repr__(self) -> str:
+        return f"{type(self.handler).__name__}({_name(self.handler)})"
+
+
+class Asked:
+    """The handler function of a flow that stands for a PTB handler in one place.
+
+    Args:
+        chart: All places.
+        offer: The PTB handler, and where it leads.
+        carrier: Takes data to and fro.
+    """
+
+    def __init__(self, chart: Chart, offer: Offer, carrier: Carrier) -> None:
+        self._chart = chart
+        self._offer = offer
+        self._carrier = carrier
+        self.__qualname__ = _name(offer.handler)
+        self.__wrapped__: Any = offer.handler.callback  # its place is that of the user's own function
+
+    async def __call__(self, event: Any, ctx: Any) -> Result:
+        """Calls the callback, and goes where it says.
+
+        Raises:
+            UnknownState: If it returned what is no state.
+        """
+        context = _telegram(ctx)
+        running = ctx.state is not None
+        if running:
+            self._carrier.bring(ctx.data, context)
+        returned = await self._call(event.update, ctx, context)
+        try:
+            chain = leads_to(self._offer, returned)
+        except UnknownTargetError as error:
+            raise self._unknown(error, ctx) from None
+        if chain == ():
+            return ("end",)
+        if chain is None and not running:
+            return ("stay",)
+        data = self._carrier.take(ctx.data, context, event.update)
+        if chain is None:
+            return ("stay", data)
+        return ("transition", self._chart.name_of(chain) or "", data)
+
+    async def _call(self, update: Update, ctx: Any, context: Any) -> Any:
+        """What the callback returned or gave to `ApplicationHandlerStop`; notes whether a press was answered."""
+        noted = Noted(update)
+        try:
+            return await self._offer.handler.handle_update(update, context.application, ctx.match, context)
+        except ApplicationHandlerStop as stop:
+            return stop.state
+        finally:
+            if noted.end():
+                ctx.answered()
+
+    def _unknown(self, error: UnknownTargetError, ctx: Any) -> UnknownState:
+        name = error.conversation.name
+        return UnknownState(
+            f"{self.__qualname__} returned {error.state!r}, which is no state of the ConversationHandler"
+            f"{f' {name!r}' if name else ''}: {error}",
+            flow=ctx.flow,
+            state=ctx.state,
+            place=place_of(self._offer.handler.callback),
+        )
+
+
+class TimedOut:
+    """The handler function for timeouts in one place.
+
+    Args:
+        chart: All places.
+        chain: The place.
+        carrier: Has the last update.
+    """
+
+    def __init__(self, chart: Chart, chain: Chain, carrier: Carrier) -> None:
+        self._chart = chart
+        self._chain = chain
+        self._carrier = carrier
+        self.__qualname__ = "TIMEOUT"
+
+    async def __call__(self, event: Any, ctx: Any) -> Result:
+        """Calls the handlers of TIMEOUT that want the last update, innermost first, and ends what is over."""
+        over = expiring(self._chain)
+        context = _telegram(ctx)
+        update = self._carrier.last_update(ctx.data, context.bot)
+        if update is not None:
+            await self._tell(over, update, ctx, context.application)
+        rest = self._chart.name_of(self._chain[: min(over)])
+        return ("end",) if rest is None else ("transition", rest)
+
+    async def _tell(self, over: list[int], update: Update, ctx: Any, application: Any) -> None:
+        context = application.context_types.context.from_update(update, application)
+        self._carrier.bring(ctx.data, context)
+        for depth in reversed(over):
+            for handler in timeout_handlers(self._chain[depth].conversation):
+                check = handler.check_update(update)
+                if check is not None and check is not False:
+                    try:
+                        await handler.handle_update(update, application, check, context)
+                    except ApplicationHandlerStop:
+                        continue  # there is nothing to stop
+        _mark(application, update)
+
+
+def expiring(chain: Chain) -> list[int]:
+    """The depths of the levels that time out first."""
+    seconds = [idle_seconds(level) for level in chain]
+    least = min(seconds)
+    return [depth for depth, each in enumerate(seconds) if each == least]
+
+
+def timeout_handlers(conversation: Conversation) -> list[AnyHandler]:
+    """The handlers of the state TIMEOUT."""
+    return list(conversation.states.get(ConversationHandler.TIMEOUT, ()))
+
+
+class Noted:
+    """Notes whether a press is answered through `update.callback_query`, until `end`."""
+
+    def __init__(self, update: Update) -> None:
+        self._query = update.callback_query
+        self._answered = False
+        if self._query is not None:
+            self._bot: Any = self._query.get_bot()
+            noting: Any = _Noting(self._bot, self._note)
+            self._query.set_bot(noting)
+
+    def end(self) -> bool:
+        """Whether it was."""
+        if self._query is not None:
+            self._query.set_bot(self._bot)
+        return self._answered
+
+    def _note(self) -> None:
+        self._answered = True
+
+
+class _Noting:
+    """A bot that tells when a press is answered; all else is the bot's."""
+
+    def __init__(self, bot: Any, note: Callable[[], None]) -> None:
+        self._bot = bot
+        self._note = note
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "answer_callback_query":
+            self._note()
+        return getattr(self._bot, name)
+
+
+def _admits(conversation: Conversation, update: Update) -> bool:
+    """What a ConversationHandler refuses before it asks its handlers."""
+    if update.channel_post or update.edited_channel_post:
+        return False
+    query = update.callback_query
+    return not (
+        (conversation.per_chat and not update.effective_chat)
+        or (conversation.per_user and not update.effective_user)
+        or (conversation.per_message and query is None)
+        or (conversation.per_chat and query is not None and query.message is None)
+    )
+
+
+def _telegram(ctx: Any) -> Any:
+    """PTB's context, without which no callback of PTB's can be called."""
+    if ctx.telegram is None:
+        raise FsmkitError(
+            f"flow {ctx.flow!r} was made of a ConversationHandler, whose callbacks need PTB's context: "
+            f"run it with attach(app, flow); an Engine alone has none"
+        )
+    return ctx.telegram
+
+
+def _mark(application: Any, update: Update) -> None:
+    """`user_data` and `chat_data` of timeouts reach PTB's persistence too."""
+    if application.persistence:
+        user, chat = update.effective_user, update.effective_chat
+        application.mark_data_for_update_persistence(
+            chat_ids=chat.id if chat else None, user_ids=user.id if user else None
+        )
+
+
+def _name(handler: AnyHandler) -> str:
+    callback: Any = handler.callback
+    return getattr(callback, "__qualname__", None) or repr(callback)

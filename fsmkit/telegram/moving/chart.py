@@ -1,0 +1,272 @@
+"""A ConversationHandler with those nested in it, as one chart of states, read by its public properties.
+
+Pure: where a conversation stands is a chain of levels, from the outermost ConversationHandler to the one
+nested deepest that runs. Who is asked there, in PTB's order, and where what it returns leads, is here.
+"""
+
+from collections.abc import Hashable, Iterable, Iterator, Mapping
+from datetime import timedelta
+from typing import Any, TypeAlias
+
+import attrs
+from telegram.ext import BaseHandler, ConversationHandler
+
+from fsmkit.errors import DefinitionError
+from fsmkit.places import calling_place
+from fsmkit.telegram.moving.naming import ENTERING, INTO, UnnameableError, text_of
+
+Conversation: TypeAlias = ConversationHandler[Any]
+AnyHandler: TypeAlias = BaseHandler[Any, Any, Any]
+
+SYMBOLS = (ConversationHandler.END, ConversationHandler.TIMEOUT, ConversationHandler.WAITING)
+"""What may stand among the states of a ConversationHandler and is none."""
+
+
+@attrs.frozen(eq=False)
+class Level:
+    """One ConversationHandler, and where it stands.
+
+    Attributes:
+        conversation: The ConversationHandler.
+        state: Its state; `None`: it has not begun.
+    """
+
+    conversation: Conversation
+    state: Hashable
+
+    def is_at(self, other: "Level") -> bool:
+        """Whether it is the same place."""
+        return self.conversation is other.conversation and self.state == other.state
+
+
+Chain: TypeAlias = tuple[Level, ...]
+
+
+@attrs.frozen(eq=False)
+class Offer:
+    """A handler that is asked in some place.
+
+    Attributes:
+        handler: PTB's handler, never a ConversationHandler.
+        path: The levels that lead to it, that of its own ConversationHandler last.
+        present: Whether that ConversationHandler is on the chain, so that `path` begins it.
+        below: What stands deeper on the chain; for a ConversationHandler that is not on it, beside.
+        again: Whether it is an entry point of a conversation that runs (`allow_reentry`).
+    """
+
+    handler: AnyHandler
+    path: Chain
+    present: bool
+    below: Chain
+    again: bool
+
+
+class UnknownTargetError(Exception):
+    """A callback returned a state that its ConversationHandler does not have.
+
+    Attributes:
+        state: What it returned.
+        conversation: The ConversationHandler that was to go there.
+    """
+
+    def __init__(self, state: Any, conversation: Conversation) -> None:
+        self.state = state
+        self.conversation = conversation
+        known = ", ".join(map(repr, states_of(conversation)))
+        super().__init__(f"{state!r} is no state of the ConversationHandler; it has {known}")
+
+
+class Chart:
+    """The places of a ConversationHandler and of those nested in it, each with its name.
+
+    Args:
+        top: The outermost ConversationHandler.
+        names: Names of states, given by hand.
+
+    Attributes:
+        places: The chain of each name.
+        labels: What nested ConversationHandlers are called in names.
+
+    Raises:
+        DefinitionError: If it cannot be read as a chart.
+    """
+
+    def __init__(self, top: Conversation, names: Mapping[Any, str]) -> None:
+        self.top = top
+        self._names = names
+        self.labels = _labels(top)
+        self.places: dict[str, Chain] = {}
+        for chain in _chains(top, ()):
+            self._add(chain)
+
+    def name_of(self, chain: Chain) -> str | None:
+        """The name of a place, `None` where no conversation runs."""
+        chain = _running(chain)
+        return INTO.join(map(self._level, chain)) if chain else None
+
+    def offers(self, chain: Chain) -> Iterator[Offer]:
+        """Who is asked in a place, in PTB's order."""
+        return _offers(self.top, (), chain)
+
+    def _add(self, chain: Chain) -> None:
+        name = self.name_of(chain)
+        if name is None:
+            return
+        if name in self.places:
+            raise unmovable(f"two states would both be named {name!r}", "Give one of them a name with names=")
+        self.places[name] = chain
+
+    def _level(self, level: Level) -> str:
+        text = ENTERING if level.state is None else _text(level.state, self._names)
+        label = self.labels[id(level.conversation)]
+        return f"{label}.{text}" if label else text
+
+
+def states_of(conversation: Conversation) -> list[Hashable]:
+    """The states of a ConversationHandler, without TIMEOUT, WAITING and what can never be one."""
+    return [state for state in conversation.states if state is not None and state not in SYMBOLS]
+
+
+def leads_to(offer: Offer, returned: Any) -> Chain | None:
+    """Where what a callback returned leads: a place, an empty chain for the end, `None` to stay.
+
+    Args:
+        offer: Who was asked.
+        returned: What its callback returned.
+
+    Raises:
+        UnknownTargetError: If it is no state there.
+    """
+    chain = _moved(offer.path, offer.present, offer.below, offer.again, returned)
+    before = (*(offer.path if offer.present else offer.path[:-1]), *offer.below)
+    if returned is None and _same(chain, before):
+        return None
+    return _running(chain)
+
+
+def targets_of(offer: Offer) -> Iterator[Chain]:
+    """All the places to which a handler could lead."""
+    conversation = offer.path[-1].conversation
+    for returned in (*states_of(conversation), ConversationHandler.END, *(conversation.map_to_parent or ())):
+        try:
+            chain = leads_to(offer, returned)
+        except UnknownTargetError:
+            continue  # raised should it ever be returned
+        if chain is not None:
+            yield chain
+
+
+def _moved(path: Chain, present: bool, below: Chain, again: bool, returned: Any) -> Chain:
+    level = path[-1]
+    conversation = level.conversation
+    beside = () if present else below
+    if isinstance(conversation.map_to_parent, dict) and returned in conversation.map_to_parent:
+        if len(path) == 1:
+            return ()
+        return _moved(path[:-1], True, beside, False, conversation.map_to_parent[returned])
+    if returned is None:
+        return (*path, *below) if present else (*path[:-1], *below)
+    if returned == ConversationHandler.END:
+        # One that has not begun has nothing to end; another one may run beside it.
+        return (*path, *below) if present and level.state is None else (*path[:-1], *beside)
+    if returned not in conversation.states or returned in SYMBOLS:
+        raise UnknownTargetError(returned, conversation)
+    here = Level(conversation, returned)
+    goes_on = present and below and not again and _nests(here, below[0].conversation)
+    return (*path[:-1], here, *(below if goes_on else ()))
+
+
+def _offers(conversation: Conversation, path: Chain, chain: Chain) -> Iterator[Offer]:
+    """Those of one ConversationHandler; `chain` begins with its own level if it is on the chain."""
+    present = bool(chain) and chain[0].conversation is conversation
+    level = chain[0] if present else Level(conversation, None)
+    deeper = chain[1:] if present else chain
+    for handler, again in _asked(level):
+        if isinstance(handler, ConversationHandler):
+            yield from _offers(handler, (*path, level), deeper)
+        else:
+            yield Offer(handler, (*path, level), present, deeper, again)
+
+
+def _asked(level: Level) -> Iterator[tuple[AnyHandler, bool]]:
+    conversation = level.conversation
+    if level.state is None:
+        yield from ((handler, False) for handler in conversation.entry_points)
+        return
+    if conversation.allow_reentry:
+        yield from ((handler, True) for handler in conversation.entry_points)
+    for handler in (*conversation.states.get(level.state, ()), *conversation.fallbacks):
+        yield handler, False
+
+
+def _chains(conversation: Conversation, above: Chain) -> Iterator[Chain]:
+    if any(level.conversation is conversation for level in above):
+        raise unmovable(f"the ConversationHandler {conversation!r} is nested in itself", "Remove it there")
+    for state in (*states_of(conversation), None):
+        chain = (*above, Level(conversation, state))
+        if state is not None:
+            yield chain
+        for nested in _nested_in(handler for handler, _ in _asked(chain[-1])):
+            yield from _chains(nested, chain)
+
+
+def _nested_in(handlers: Iterable[AnyHandler]) -> list[Conversation]:
+    return [h for h in dict.fromkeys(handlers) if isinstance(h, ConversationHandler)]
+
+
+def _nests(level: Level, conversation: Conversation) -> bool:
+    return any(handler is conversation for handler, _ in _asked(level))
+
+
+def _labels(top: Conversation) -> dict[int, str]:
+    """What nested ConversationHandlers are called: by their names, else by numbers in order of appearance."""
+    labels: dict[int, str] = {id(top): ""}
+    for number, nested in enumerate(nested_in(top), 1):
+        label = nested.name or str(number)
+        if label in labels.values():
+            raise unmovable(f"two nested ConversationHandlers are called {label!r}", "Give each a name=")
+        labels[id(nested)] = label
+    return labels
+
+
+def nested_in(top: Conversation) -> list[Conversation]:
+    """All that are nested in a ConversationHandler, at any depth, in order of appearance."""
+    found: list[Conversation] = []
+    todo = [top]
+    while todo:
+        each = todo.pop(0)
+        lists = (each.entry_points, *each.states.values(), each.fallbacks)
+        for nested in _nested_in(handler for handlers in lists for handler in handlers):
+            if nested is not top and nested not in found:
+                found.append(nested)
+                todo.append(nested)
+    return found
+
+
+def idle_seconds(level: Level) -> float:
+    """The time after which a ConversationHandler ends by itself, in seconds; infinite without one."""
+    given = level.conversation.conversation_timeout
+    seconds = given.total_seconds() if isinstance(given, timedelta) else float(given or 0)
+    return seconds if seconds > 0 else float("inf")
+
+
+def _running(chain: Chain) -> Chain:
+    while chain and chain[-1].state is None:
+        chain = chain[:-1]
+    return chain
+
+
+def _same(one: Chain, other: Chain) -> bool:
+    return len(one) == len(other) and all(a.is_at(b) for a, b in zip(one, other, strict=True))
+
+
+def _text(state: Hashable, names: Mapping[Any, str]) -> str:
+    try:
+        return text_of(state, names)
+    except UnnameableError as error:
+        raise unmovable(str(error), f"Give it one: names={{{state!r}: 'a name'}}") from None
+
+
+def unmovable(problem: str, remedy: str) -> DefinitionError:
+    """The error for what cannot be moved, at the line that asked for it."""
+    return DefinitionError(problem, place=calling_place(), remedy=remedy)
