@@ -206,10 +206,6 @@ class Context(Generic[D]):
         """
         self._wish(Answer(text, alert))
 
-    def answered(self) -> None:
-        """Says that the press was answered through `ctx.bot` or the update, so that it is not once more."""
-        self._wish(Answer(done=True))
-
     def track(self, message: Any) -> None:
         """Deletes a message when the state is left.
 

@@ -239,17 +239,10 @@ class Delete(msgspec.Struct, frozen=True, tag="delete"):
 
 
 class Answer(msgspec.Struct, frozen=True, tag="answer", omit_defaults=True):
-    """Answer the press of a button: out of band, at once or not at all, never stored.
-
-    Attributes:
-        text: A short notice.
-        alert: Whether it has to be confirmed.
-        done: Whether the handler has answered by itself, so that there is nothing to do.
-    """
+    """Answer the press of a button: out of band, at once or not at all, never stored."""
 
     text: str = ""
     alert: bool = False
-    done: bool = False
 
 
 Effect: TypeAlias = Send | Edit | Delete | Answer

@@ -147,9 +147,7 @@ class KeyBy(enum.Enum):
         if chat is None or user is None:
             return None
         # Built without the checks of `Key(...)`: this is done for each update, with ids from Telegram.
-        return tuple.__new__(
-            Key, (chat, user, thread if self._threaded else None, business, bot)
-        )
+        return tuple.__new__(Key, (chat, user, thread if self._threaded else None, business, bot))
 
 
 def event_id_of(given: "str | int | tuple[str, str | int]") -> str:

@@ -6,7 +6,7 @@ That keeps `fsmkit --help` fast, and a missing extra from breaking the commands 
 import click
 
 from fsmkit import __version__
-from fsmkit.cli.inspecting.commands import BOT, inspect_store, print_json
+from fsmkit.cli.inspecting.commands import BOT, bot_option, inspect_store, print_json
 
 FLOW_FILE = click.argument("target", metavar="FILE[:FLOW]")
 
@@ -100,3 +100,37 @@ def migrate(
     else:
         click.echo("\n".join(as_lines(done)))
     ctx.exit(0 if done.clean else 1)
+
+
+@main.command("import-persistence")
+@click.argument("file", metavar="PERSISTENCE")
+@FLOW_FILE
+@click.option("--store", metavar="URL", help="Where conversations go.  [default: that of `fsmkit run`]")
+@click.option("--dry-run", is_flag=True, help="Report only; write nothing.")
+@bot_option("The bot's id, the number before the colon of its token.  [default: that of BOT_TOKEN]")
+@click.option("--json", "json", is_flag=True, help="Print JSON.")
+@click.pass_context
+def import_persistence(
+    ctx: click.Context,
+    file: str,
+    target: str,
+    store: str | None,
+    dry_run: bool,
+    bot: int | str | None,
+    json: bool,
+) -> None:
+    """Take the conversations of PTB's PicklePersistence over into a store.
+
+    FILE has the flows, made by from_conversation_handler(...). PERSISTENCE is what the bot gave to
+    PicklePersistence; it is read without running anything of it. The exit status is 1 if a conversation
+    could not be taken.
+    """
+    from fsmkit.cli.importing.telling import as_json, as_lines
+    from fsmkit.cli.importing.telling import import_persistence as carry_out
+
+    report = carry_out(file, target, store, bot=bot, dry_run=dry_run)
+    if json:
+        print_json(as_json(report))
+    else:
+        click.echo("\n".join(as_lines(report)))
+    ctx.exit(0 if report.clean else 1)

@@ -18,6 +18,7 @@ from fsmkit.events import MESSAGE_KINDS
 from fsmkit.keys import Key, KeyBy, event_id_of
 from fsmkit.outcome import Outcome
 from fsmkit.table import Flows, FlowTable
+from fsmkit.telegram.answering import Noted
 from fsmkit.telegram.buttons import MARK, ButtonCodec, Foreign
 from fsmkit.telegram.delivery import Delivery
 from fsmkit.telegram.event import TelegramEvent, album_of, as_press, read_update
@@ -112,7 +113,7 @@ class FlowHandler(BaseHandler[Update, Any, None]):
             if not self._engine.running or len(application.handlers[self._group]) != 1:
                 await self._life.ensure(application, self._group)
             if update.callback_query is not None:
-                outcome = await self._press(check_result, update.callback_query.id, context)
+                outcome = await self._press(check_result, update.callback_query, context)
             else:
                 event_id = f"tg:{update.update_id}"  # event_id_of(event.id), without the detour
                 outcome = await self._engine.receive(event, check_result.keys, event_id, context)
@@ -161,25 +162,27 @@ class FlowHandler(BaseHandler[Update, Any, None]):
             message=message,
         )
 
-    async def _press(self, checked: Checked, query_id: str, context: Any) -> Outcome:
+    async def _press(self, checked: Checked, query: CallbackQuery, context: Any) -> Outcome:
         """Handles a press, and answers it once: by what the handler said, else silently, in time."""
-        event = checked.event
+        event, query_id = checked.event, query.id
         if checked.foreign is not None:
             text = self._engine.flows.tables[checked.foreign].flow.text_for("not_yours", event.address.lang)
             await self._delivery.answer(query_id, text or "")
             return Outcome("handled")
         begun = asyncio.Event()
-        late = asyncio.get_running_loop().create_task(self._answer_late(query_id, begun))
+        noted = Noted(query)
+        late = asyncio.get_running_loop().create_task(self._answer_late(query_id, begun, noted))
 
         async def answer(outcome: Outcome | None) -> None:
             if begun.is_set():
                 await late
                 return
             late.cancel()
+            if noted.answered:
+                return
             said = [effect for effect in outcome.effects if isinstance(effect, Answer)] if outcome else []
             last = said[-1] if said else Answer()
-            if not last.done:
-                await self._delivery.answer(query_id, last.text, alert=last.alert)
+            await self._delivery.answer(query_id, last.text, alert=last.alert)
 
         try:  # answered before messages are delivered: they may have to wait
             return await self._engine.receive(event, checked.keys, event_id_of(event.id), context, answer)
@@ -187,13 +190,16 @@ class FlowHandler(BaseHandler[Update, Any, None]):
             await answer(None)
             raise
         finally:
+            noted.end()
             if begun.is_set():
                 await late  # not cancelled half-way: it is noted as answered
             else:
                 late.cancel()
 
-    async def _answer_late(self, query_id: str, begun: asyncio.Event) -> None:
+    async def _answer_late(self, query_id: str, begun: asyncio.Event, noted: Noted) -> None:
         await self._engine.clock.sleep(ANSWER_AFTER)
+        if noted.answered:
+            return
         begun.set()
         await self._delivery.answer(query_id)
 

@@ -8,6 +8,7 @@ import click
 import msgspec
 
 T = TypeVar("T")
+F = TypeVar("F", bound="Callable[..., Any] | click.Command")
 
 _KEY = re.compile(r"-(\d+(:.*)?|:.*)", re.DOTALL)
 
@@ -74,7 +75,14 @@ def _parsed(parse: Callable[[str], T], value: str, ctx: click.Context, param: cl
 
 
 KEY = click.argument("key", callback=_key, metavar="KEY")
-BOT = click.option("--bot", callback=_bot, metavar="ID", help="Only this bot's rows.")
+
+
+def bot_option(text: str) -> Callable[[F], F]:
+    """The option `--bot`, a bot's id as it stands in keys."""
+    return click.option("--bot", callback=_bot, metavar="ID", help=text)
+
+
+BOT = bot_option("Only this bot's rows.")
 REMEMBERED = click.option(
     "--dedupe-for",
     callback=_duration,

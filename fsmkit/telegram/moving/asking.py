@@ -1,6 +1,5 @@
 """One PTB handler in one place of a moved conversation: what it is asked, and what its callback is given."""
 
-from collections.abc import Callable
 from typing import Any
 
 from telegram import Update
@@ -88,15 +87,11 @@ class Asked:
         return ("transition", self._chart.name_of(chain) or "", data)
 
     async def _call(self, update: Update, ctx: Any, context: Any) -> Any:
-        """What the callback returned or gave to `ApplicationHandlerStop`; notes whether a press was answered."""
-        noted = Noted(update)
+        """What the callback returned, or gave to `ApplicationHandlerStop`."""
         try:
             return await self._offer.handler.handle_update(update, context.application, ctx.match, context)
         except ApplicationHandlerStop as stop:
             return stop.state
-        finally:
-            if noted.end():
-                ctx.answered()
 
     def _unknown(self, error: UnknownTargetError, ctx: Any) -> UnknownState:
         name = error.conversation.name
@@ -158,40 +153,6 @@ def expiring(chain: Chain) -> list[int]:
 def timeout_handlers(conversation: Conversation) -> list[AnyHandler]:
     """The handlers of the state TIMEOUT."""
     return list(conversation.states.get(ConversationHandler.TIMEOUT, ()))
-
-
-class Noted:
-    """Notes whether a press is answered through `update.callback_query`, until `end`."""
-
-    def __init__(self, update: Update) -> None:
-        self._query = update.callback_query
-        self._answered = False
-        if self._query is not None:
-            self._bot: Any = self._query.get_bot()
-            noting: Any = _Noting(self._bot, self._note)
-            self._query.set_bot(noting)
-
-    def end(self) -> bool:
-        """Whether it was."""
-        if self._query is not None:
-            self._query.set_bot(self._bot)
-        return self._answered
-
-    def _note(self) -> None:
-        self._answered = True
-
-
-class _Noting:
-    """A bot that tells when a press is answered; all else is the bot's."""
-
-    def __init__(self, bot: Any, note: Callable[[], None]) -> None:
-        self._bot = bot
-        self._note = note
-
-    def __getattr__(self, name: str) -> Any:
-        if name == "answer_callback_query":
-            self._note()
-        return getattr(self._bot, name)
 
 
 def _admits(conversation: Conversation, update: Update) -> bool:

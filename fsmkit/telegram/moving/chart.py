@@ -127,6 +127,11 @@ def states_of(conversation: Conversation) -> list[Hashable]:
     return [state for state in conversation.states if state is not None and state not in SYMBOLS]
 
 
+def asked_in(level: Level) -> list[Conversation]:
+    """The ConversationHandlers that are asked where another one stands, in their order."""
+    return _nested_in(handler for handler, _ in _asked(level))
+
+
 def leads_to(offer: Offer, returned: Any) -> Chain | None:
     """Where what a callback returned leads: a place, an empty chain for the end, `None` to stay.
 
@@ -206,7 +211,7 @@ def _chains(conversation: Conversation, above: Chain) -> Iterator[Chain]:
         chain = (*above, Level(conversation, state))
         if state is not None:
             yield chain
-        for nested in _nested_in(handler for handler, _ in _asked(chain[-1])):
+        for nested in asked_in(chain[-1]):
             yield from _chains(nested, chain)
 
 
@@ -215,7 +220,7 @@ def _nested_in(handlers: Iterable[AnyHandler]) -> list[Conversation]:
 
 
 def _nests(level: Level, conversation: Conversation) -> bool:
-    return any(handler is conversation for handler, _ in _asked(level))
+    return conversation in asked_in(level)
 
 
 def _labels(top: Conversation) -> dict[int, str]:

@@ -1,0 +1,149 @@
+"""Run as a program of its own, without the bot's code: `python -I pickled.py FILE`, JSON on stdout.
+
+A pickle is a program. This one runs with nothing to call: every class and function that it names, but for a
+few containers, becomes a stand-in that remembers its name and does nothing. No module is imported for it.
+Only the standard library is used here, as the program is started isolated from what is installed.
+"""
+
+import json
+import pickle
+import sys
+from collections import OrderedDict, defaultdict
+from typing import Any
+
+MEMORY = 4 * 2**30
+"""Bytes that the program may take."""
+SECONDS = 300
+"""Seconds of computing time that it may take."""
+
+PARTS = ("conversations", "user_data", "chat_data")
+"""What is wanted of a file that holds all."""
+
+_CONTAINERS: dict[tuple[str, str], Any] = {
+    ("builtins", "set"): set,
+    ("builtins", "frozenset"): frozenset,
+    ("collections", "OrderedDict"): OrderedDict,
+    ("collections", "defaultdict"): lambda _factory=None, *items: defaultdict(None, *items),
+}
+
+
+_SIMPLE = (bool, int, float, str, tuple)
+
+
+class StandIn:
+    """An object of a class that was not loaded, or a class or function itself (`args` is `None`)."""
+
+    def __init__(self, name: tuple[str, str], args: tuple[Any, ...] | None = None) -> None:
+        self.name = name
+        self.args = args
+
+    def __call__(self, *args: Any, **_keywords: Any) -> "StandIn":
+        if self.name == ("builtins", "getattr") and len(args) == 2 and isinstance(args[0], _Meta):
+            return StandIn(args[0].name, ("name", args[1]))  # an enum member, as some Pythons write them
+        return StandIn(self.name, ("value", *args))
+
+    def __setstate__(self, _state: Any) -> None:
+        """Nothing of it is kept."""
+
+    def append(self, _item: Any) -> None:
+        """Of a subclass of list."""
+
+    def extend(self, _items: Any) -> None:
+        """Of a subclass of list."""
+
+    def add(self, _item: Any) -> None:
+        """Of a subclass of set."""
+
+    def __setitem__(self, _key: Any, _value: Any) -> None:
+        """Of a subclass of dict."""
+
+
+class Reader(pickle.Unpickler):
+    """An unpickler to which nothing can be called.
+
+    Attributes:
+        strange: Names of what was not loaded.
+    """
+
+    def __init__(self, file: Any) -> None:
+        super().__init__(file)
+        self.strange: dict[str, None] = {}
+
+    def find_class(self, module: str, name: str, /) -> Any:
+        """A container, or a stand-in; never what the file asks for."""
+        if (module, name) in _CONTAINERS:
+            return _CONTAINERS[module, name]
+        self.strange[f"{module}.{name}"] = None
+        # A class, as `NEWOBJ` asks for one; each name has its own.
+        return type("Named", (_Named,), {"name": (module, name)})
+
+    def persistent_load(self, _pid: Any, /) -> Any:
+        """The bot, which PTB leaves out."""
+        return StandIn(("telegram", "Bot"), ())
+
+
+class _Meta(type):
+    name: tuple[str, str]
+
+    def __call__(cls, *args: Any, **keywords: Any) -> StandIn:
+        return StandIn(cls.name)(*args, **keywords)
+
+
+class _Named(metaclass=_Meta):
+    name = ("", "")
+
+    def __new__(cls, *args: Any, **keywords: Any) -> Any:
+        return StandIn(cls.name)(*args, **keywords)
+
+
+def plain(value: Any) -> Any:
+    """A value in JSON: `[kind, ...]`, so that each kind of key and state can be told from the others."""
+    if value is None or isinstance(value, bool | int | float | str):
+        return [type(value).__name__, value]
+    if isinstance(value, tuple | list | set | frozenset):
+        return [type(value).__name__, [plain(item) for item in value]]
+    if isinstance(value, dict):
+        return ["dict", [[plain(key), plain(item)] for key, item in value.items()]]
+    if isinstance(value, StandIn) or (isinstance(value, type) and issubclass(value, _Named)):
+        args: tuple[Any, ...] = getattr(value, "args", None) or ()
+        simple = len(args) == 2 and (args[1] is None or isinstance(args[1], _SIMPLE))
+        by, given = args if simple else (None, None)
+        return ["named", list(value.name), by, plain(given)]
+    return ["unknown", type(value).__name__]
+
+
+def read(path: str) -> dict[str, Any]:
+    """What a file holds, in JSON, with the names of what was not loaded."""
+    with open(path, "rb") as file:
+        reader = Reader(file)
+        try:
+            held = reader.load()
+        except (MemoryError, RecursionError):
+            return {"error": "it is too large or too deep", "strange": list(reader.strange)}
+        except Exception as error:  # a broken pickle raises whatever it likes
+            return {"error": f"{type(error).__name__}: {error}", "strange": list(reader.strange)}
+    if isinstance(held, dict) and "conversations" in held:  # one file for all; the rest of it may be large
+        held = {name: held[name] for name in PARTS if name in held}
+    try:
+        return {"held": plain(held), "strange": list(reader.strange)}
+    except RecursionError:
+        return {"error": "it holds itself", "strange": list(reader.strange)}
+
+
+def _limit() -> None:
+    try:
+        import resource
+    except ImportError:  # Windows
+        return
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
+
+
+def main() -> None:
+    """Reads the file named on the command line."""
+    _limit()
+    json.dump(read(sys.argv[1]), sys.stdout)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,115 @@
+"""The same script through PTB's ConversationHandler and through the flow made of it: the same requests."""
+
+import asyncio
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from reference import Moved, Ptb
+from scripted import END, TIMEOUT, Act, Conv, Stage, Takes
+
+pytestmark = pytest.mark.filterwarnings("ignore::telegram.warnings.PTBUserWarning")
+
+WORDS = ("a", "b", "c")
+KEYS = (0, 1, "A", "0", Stage.ONE, (1, "x"))
+import os
+MANY = int(os.environ.get("MANY", "50"))
+UNKNOWN = "nowhere"
+PER = ((True, True, False), (True, False, False), (False, True, False), (True, True, True), (True, False, True))
+KINDS = ("command", "command", "text", "any", "button", "edited", "inline")
+
+
+@st.composite
+def handlers(draw, returns, per, plain=False):
+    """A PTB handler whose callback returns some of the given."""
+    kinds = ("button",) if per[2] else KINDS
+    how = draw(st.sampled_from(("return",) * 8 + ("stop", "raise"))) if not plain else "return"
+    return Takes(
+        draw(st.sampled_from(kinds)),
+        draw(st.sampled_from(WORDS)),
+        tuple(draw(st.lists(st.sampled_from(returns), min_size=1, max_size=2))),
+        how,
+        draw(st.booleans()),
+    )
+
+
+@st.composite
+def conversations(draw, depth=2, per=None, parent=()):
+    """A ConversationHandler with others nested in it, at most so deep."""
+    per = draw(st.sampled_from(PER)) if per is None else per
+    keys = draw(st.lists(st.sampled_from(KEYS), min_size=1, max_size=3, unique=True))
+    nested = draw(st.lists(conversations(depth - 1, per, tuple(keys)), max_size=2)) if depth else []
+    mapping = None
+    if parent:
+        sources = draw(st.lists(st.sampled_from((END, "out", *KEYS)), max_size=2, unique=True))
+        mapping = {source: draw(st.sampled_from((*parent, END, None))) for source in sources}
+        mapping = mapping if draw(st.booleans()) else (mapping or None)
+    returns = (*keys, *keys, END, None, *(mapping or ()), *((UNKNOWN,) if draw(st.integers(0, 9)) == 0 else ()))
+    takes = handlers(returns, per)
+    items = st.one_of(takes, takes, st.integers(0, len(nested) - 1)) if nested else takes
+    rarely = draw(st.integers(0, 3)) == 0
+    states = {key: tuple(draw(st.lists(items, max_size=3))) for key in keys}
+    timeout = None
+    if not parent and draw(st.integers(0, 2)) == 0:
+        timeout = 5.0
+        if draw(st.booleans()):
+            states[TIMEOUT] = tuple(draw(st.lists(handlers((None,), per, plain=True), max_size=2)))
+    return Conv(
+        entry=tuple(draw(st.lists(items if rarely else takes, min_size=1, max_size=2))),
+        states=states,
+        fallbacks=tuple(draw(st.lists(items if rarely else takes, max_size=2))),
+        nested=tuple(nested),
+        reentry=draw(st.booleans()),
+        map_to_parent=mapping,
+        per=per,
+        timeout=timeout,
+    )
+
+
+@st.composite
+def acts(draw, per):
+    if draw(st.integers(0, 5)) == 0:
+        return Act("wait", seconds=draw(st.sampled_from((2.0, 6.0))))
+    kind = "button" if per[2] and draw(st.integers(0, 9)) else draw(st.sampled_from(KINDS))
+    return Act(
+        "text" if kind == "any" else kind,
+        draw(st.sampled_from(WORDS)),
+        user=draw(st.sampled_from((1, 1, 1, 2))),
+        group=draw(st.sampled_from((False, False, True))),
+        message=draw(st.sampled_from((1, 1, 2))),
+    )
+
+
+@st.composite
+def scripts(draw, depth):
+    conv = draw(conversations(depth))
+    return conv, draw(st.lists(acts(conv.per), min_size=3, max_size=14))
+
+
+async def compare(conv, script):
+    ptb, moved = Ptb(), Moved()
+    await ptb.start(conv)
+    await moved.start(conv)
+    try:
+        for number, what in enumerate(script):
+            expected, got = await ptb.do(what), await moved.do(what)
+            assert got == expected, f"act {number}: {what}"
+    finally:
+        await ptb.stop()
+        await moved.stop()
+
+
+def test_it():
+    pass
+
+
+@settings(max_examples=MANY, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much])
+@given(scripts(depth=0))
+def test_a_conversation_asks_the_same_of_telegram(case):
+    asyncio.run(compare(*case))
+
+
+@settings(max_examples=MANY, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much])
+@given(scripts(depth=2))
+def test_nested_conversations_ask_the_same_of_telegram(case):
+    asyncio.run(compare(*case))
