@@ -138,7 +138,9 @@ def test_what_the_store_has_already_is_left_alone(bot, fsmkit):
 
 
 def test_a_nested_conversation_is_put_into_the_one_around_it(bot, fsmkit):
-    keep({"signup": {(1, 1): 0, (2, 2): 1}, "address": {(1, 1): "STREET", (2, 2): "STREET", (3, 3): "STREET"}})
+    keep(
+        {"signup": {(1, 1): 0, (2, 2): 1}, "address": {(1, 1): "STREET", (2, 2): "STREET", (3, 3): "STREET"}}
+    )
     result = fsmkit("import-persistence", *RUN, "--json")
     assert result.exit_code == 0
     assert json.loads(result.stdout)["left_over"] == {"address": 2}
@@ -229,7 +231,7 @@ def test_a_call_in_user_data_does_not_run(bot, fsmkit, tmp_path):
     [
         b"cos\nsystem\n(S'touch ran'\ntR.",
         b"(S'touch ran'\nios\nsystem\n.",
-        b"c__builtin__\neval\n(S'open(\"ran\", \"w\")'\ntR.",
+        b'c__builtin__\neval\n(S\'open("ran", "w")\'\ntR.',
         b"\x80\x04cos\nsystem\nX\x09\x00\x00\x00touch ran\x85\x81.",
         b"\x80\x04cbuiltins\ngetattr\ncos\npath\nX\x06\x00\x00\x00system\x86R(S'touch ran'\ntR.",
         b"ccollections\ndefaultdict\n(cos\nsystem\ntR.",
@@ -243,7 +245,9 @@ def test_no_way_to_call_is_left(blob, tmp_path, monkeypatch):
     assert not (tmp_path / "ran").exists()
 
 
-@pytest.mark.parametrize("blob", [b"", b"hello", b"\x80\x04]", pickle.dumps([1]), pickle.dumps({"conversations": 3})])
+@pytest.mark.parametrize(
+    "blob", [b"", b"hello", b"\x80\x04]", pickle.dumps([1]), pickle.dumps({"conversations": 3})]
+)
 def test_what_is_no_persistence_is_refused(bot, refusal, blob):
     Path("bot.pickle").write_bytes(blob)
     assert refusal("import-persistence", *RUN).startswith("bot.pickle ")

@@ -7,7 +7,7 @@ difference that docs/how-to/move-from-conversationhandler.md lists. Nothing else
 import types
 
 from scripted import END, GROUP, Boom, act, both_messages, build
-from telegram.ext import ApplicationHandlerStop, MessageHandler, TypeHandler, filters
+from telegram.ext import ApplicationHandlerStop, MessageHandler, filters
 
 from fsmkit.errors import UnknownState
 from fsmkit.telegram import attach, from_conversation_handler
@@ -179,7 +179,11 @@ class Ptb(Bot):
     def _prune(self, handler, key, before, entered, timed_out):
         was, now = before["states"][handler].get(key), handler._conversations.get(key)
         nested = self._nested(handler)
-        if (was is not None and now is None) or (now is not None and handler in entered) or (timed_out and now is None and before_had(before, handler, key, self)):
+        if (
+            (was is not None and now is None)
+            or (now is not None and handler in entered)
+            or (timed_out and now is None and before_had(before, handler, key, self))
+        ):
             for each in nested:
                 self._drop(each, key)
             return

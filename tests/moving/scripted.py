@@ -116,7 +116,9 @@ def _handler(takes, where):
         count = None
         if data is not None:
             count = data["count"] = data.get("count", 0) + 1
-        found = [match.group(0) for match in context.matches or ()] if takes.kind in ("text", "button") else ""
+        found = (
+            [match.group(0) for match in context.matches or ()] if takes.kind in ("text", "button") else ""
+        )
         args = context.args if takes.kind == "command" else ""
         if update.callback_query is not None and takes.answers:
             await update.callback_query.answer(where)

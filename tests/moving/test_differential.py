@@ -13,9 +13,16 @@ pytestmark = pytest.mark.filterwarnings("ignore::telegram.warnings.PTBUserWarnin
 WORDS = ("a", "b", "c")
 KEYS = (0, 1, "A", "0", Stage.ONE, (1, "x"))
 import os
+
 MANY = int(os.environ.get("MANY", "50"))
 UNKNOWN = "nowhere"
-PER = ((True, True, False), (True, False, False), (False, True, False), (True, True, True), (True, False, True))
+PER = (
+    (True, True, False),
+    (True, False, False),
+    (False, True, False),
+    (True, True, True),
+    (True, False, True),
+)
 KINDS = ("command", "command", "text", "any", "button", "edited", "inline")
 
 
@@ -44,7 +51,14 @@ def conversations(draw, depth=2, per=None, parent=()):
         sources = draw(st.lists(st.sampled_from((END, "out", *KEYS)), max_size=2, unique=True))
         mapping = {source: draw(st.sampled_from((*parent, END, None))) for source in sources}
         mapping = mapping if draw(st.booleans()) else (mapping or None)
-    returns = (*keys, *keys, END, None, *(mapping or ()), *((UNKNOWN,) if draw(st.integers(0, 9)) == 0 else ()))
+    returns = (
+        *keys,
+        *keys,
+        END,
+        None,
+        *(mapping or ()),
+        *((UNKNOWN,) if draw(st.integers(0, 9)) == 0 else ()),
+    )
     takes = handlers(returns, per)
     items = st.one_of(takes, takes, st.integers(0, len(nested) - 1)) if nested else takes
     rarely = draw(st.integers(0, 3)) == 0
@@ -103,13 +117,19 @@ def test_it():
     pass
 
 
-@settings(max_examples=MANY, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much])
+@settings(
+    max_examples=MANY,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
+)
 @given(scripts(depth=0))
 def test_a_conversation_asks_the_same_of_telegram(case):
     asyncio.run(compare(*case))
 
 
-@settings(max_examples=MANY, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much])
+@settings(
+    max_examples=MANY,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
+)
 @given(scripts(depth=2))
 def test_nested_conversations_ask_the_same_of_telegram(case):
     asyncio.run(compare(*case))
