@@ -49,15 +49,13 @@ class Offer:
     Attributes:
         handler: PTB's handler, never a ConversationHandler.
         path: The levels that lead to it, that of its own ConversationHandler last.
-        present: Whether that ConversationHandler is on the chain, so that `path` begins it.
-        below: What stands deeper on the chain; for a ConversationHandler that is not on it, beside.
+        chain: The place; the path leads off it where that ConversationHandler has not begun.
         again: Whether it is an entry point of a conversation that runs (`allow_reentry`).
     """
 
     handler: AnyHandler
     path: Chain
-    present: bool
-    below: Chain
+    chain: Chain
     again: bool
 
 
@@ -106,7 +104,8 @@ class Chart:
 
     def offers(self, chain: Chain) -> Iterator[Offer]:
         """Who is asked in a place, in PTB's order."""
-        return _offers(self.top, (), chain)
+        for handler, path, again in _offers(self.top, (), chain):
+            yield Offer(handler, path, chain, again)
 
     def _add(self, chain: Chain) -> None:
         name = self.name_of(chain)
@@ -142,9 +141,8 @@ def leads_to(offer: Offer, returned: Any) -> Chain | None:
     Raises:
         UnknownTargetError: If it is no state there.
     """
-    chain = _moved(offer.path, offer.present, offer.below, offer.again, returned)
-    before = (*(offer.path if offer.present else offer.path[:-1]), *offer.below)
-    if returned is None and _same(chain, before):
+    chain = _moved(offer.path, offer.chain, offer.again, returned)
+    if returned is None and _same(chain, offer.chain):
         return None
     return _running(chain)
 
@@ -161,36 +159,41 @@ def targets_of(offer: Offer) -> Iterator[Chain]:
             yield chain
 
 
-def _moved(path: Chain, present: bool, below: Chain, again: bool, returned: Any) -> Chain:
-    level = path[-1]
+def _moved(path: Chain, chain: Chain, again: bool, returned: Any) -> Chain:
+    """The chain after what the ConversationHandler at the end of `path` was given by its handler."""
+    level, depth = path[-1], len(path)
     conversation = level.conversation
-    beside = () if present else below
+    present = len(chain) >= depth and all(
+        one.conversation is other.conversation for one, other in zip(path, chain, strict=False)
+    )
     if isinstance(conversation.map_to_parent, dict) and returned in conversation.map_to_parent:
-        if len(path) == 1:
+        if depth == 1:
             return ()
-        return _moved(path[:-1], True, beside, False, conversation.map_to_parent[returned])
+        rest = path[:-1] if present else chain
+        return _moved(path[:-1], rest, False, conversation.map_to_parent[returned])
     if returned is None:
-        return (*path, *below) if present else (*path[:-1], *below)
+        return chain
     if returned == ConversationHandler.END:
-        # One that has not begun has nothing to end; another one may run beside it.
-        return (*path, *below) if present and level.state is None else (*path[:-1], *beside)
+        return path[:-1] if present and level.state is not None else chain
     if returned not in conversation.states or returned in SYMBOLS:
         raise UnknownTargetError(returned, conversation)
     here = Level(conversation, returned)
-    goes_on = present and below and not again and _nests(here, below[0].conversation)
-    return (*path[:-1], here, *(below if goes_on else ()))
+    below = chain[depth:] if present and not again else ()
+    return (*path[:-1], here, *(below if below and _nests(here, below[0].conversation) else ()))
 
 
-def _offers(conversation: Conversation, path: Chain, chain: Chain) -> Iterator[Offer]:
-    """Those of one ConversationHandler; `chain` begins with its own level if it is on the chain."""
+def _offers(
+    conversation: Conversation, path: Chain, chain: Chain
+) -> Iterator[tuple[AnyHandler, Chain, bool]]:
+    """Those of one ConversationHandler; `chain` is what runs of it and of those beside and below it."""
     present = bool(chain) and chain[0].conversation is conversation
     level = chain[0] if present else Level(conversation, None)
-    deeper = chain[1:] if present else chain
+    below = chain[1:] if present else ()
     for handler, again in _asked(level):
         if isinstance(handler, ConversationHandler):
-            yield from _offers(handler, (*path, level), deeper)
+            yield from _offers(handler, (*path, level), below)
         else:
-            yield Offer(handler, (*path, level), present, deeper, again)
+            yield handler, (*path, level), again
 
 
 def _asked(level: Level) -> Iterator[tuple[AnyHandler, bool]]:

@@ -100,7 +100,7 @@ class MovedFlow(Flow[Any]):
         targets: dict[tuple[Any, ...], tuple[Any, ...]] = {}
         for offer in self.chart.offers(chain):
             # Many handlers of one place lead to the same places.
-            same = (tuple(map(id, offer.path)), offer.present, offer.again, len(offer.below))
+            same = (tuple(id(level.conversation) for level in offer.path), offer.again)
             if same not in targets:
                 targets[same] = _targets(self.chart, offer)
             matcher = Taken(offer.handler, self.chart.top)

@@ -5,16 +5,15 @@ import asyncio
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from reference import Moved, Ptb
-from scripted import END, TIMEOUT, Act, Conv, Stage, Takes
+from moving_bots import Moved, Ptb
+from moving_scripts import END, TIMEOUT, Act, Conv, Stage, Takes, build
+
+from fsmkit.telegram.moving.chart import Chart, targets_of
 
 pytestmark = pytest.mark.filterwarnings("ignore::telegram.warnings.PTBUserWarning")
 
 WORDS = ("a", "b", "c")
 KEYS = (0, 1, "A", "0", Stage.ONE, (1, "x"))
-import os
-
-MANY = int(os.environ.get("MANY", "50"))
 UNKNOWN = "nowhere"
 PER = (
     (True, True, False),
@@ -24,6 +23,9 @@ PER = (
     (True, False, True),
 )
 KINDS = ("command", "command", "text", "any", "button", "edited", "inline")
+
+
+LARGE = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
 
 
 @st.composite
@@ -113,23 +115,24 @@ async def compare(conv, script):
         await moved.stop()
 
 
-def test_it():
-    pass
-
-
-@settings(
-    max_examples=MANY,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
-)
+@settings(suppress_health_check=LARGE)
 @given(scripts(depth=0))
 def test_a_conversation_asks_the_same_of_telegram(case):
     asyncio.run(compare(*case))
 
 
-@settings(
-    max_examples=MANY,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
-)
+@settings(suppress_health_check=LARGE)
+@given(conversations())
+def test_whatever_a_callback_returns_leads_to_a_place_that_has_a_name(conv):
+    chart = Chart(build(conv), {})
+    for chain in ((), *chart.places.values()):
+        for offer in chart.offers(chain):
+            for target in targets_of(offer):
+                name = chart.name_of(target)
+                assert name in chart.places if target else name is None
+
+
+@settings(suppress_health_check=LARGE)
 @given(scripts(depth=2))
 def test_nested_conversations_ask_the_same_of_telegram(case):
     asyncio.run(compare(*case))

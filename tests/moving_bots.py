@@ -4,9 +4,10 @@ Where fsmkit differs on purpose, `Ptb` is brought to what fsmkit does after each
 difference that docs/how-to/move-from-conversationhandler.md lists. Nothing else is adjusted.
 """
 
+import asyncio
 import types
 
-from scripted import END, GROUP, Boom, act, both_messages, build
+from moving_scripts import END, GROUP, Boom, act, both_messages, build
 from telegram.ext import ApplicationHandlerStop, MessageHandler, filters
 
 from fsmkit.errors import UnknownState
@@ -16,15 +17,10 @@ from fsmkit.testing import ManualClock, OfflineTelegram
 START = 1_000_000.0
 
 
-def settle():
+async def settle():
     """Lets background tasks run until they wait."""
-    import asyncio
-
-    async def some():
-        for _ in range(30):
-            await asyncio.sleep(0)
-
-    return some()
+    for _ in range(30):
+        await asyncio.sleep(0)
 
 
 class Bot:
@@ -124,7 +120,7 @@ class Ptb(Bot):
     async def start(self, conv):
         self.jobs = Jobs(self.clock)
         app = self.offline.builder().job_queue(self.jobs).build()
-        self.all = {}
+        self.all, self.originals = {}, {}
         self.top = build(conv, self.all)
         app.add_handler(self.top)
         await self.prepare(app)
@@ -150,7 +146,8 @@ class Ptb(Bot):
         self.clock.advance(seconds)
         before = self._snapshot()
         await self.jobs.run()
-        self._nested_is_over(before, set(), timed_out=True)
+        timed_out = before["jobs"][self.top].keys() - self.top.timeout_jobs.keys()
+        self._nested_is_over(before, set(), timed_out)
 
     async def stop(self):
         await self.app.shutdown()
@@ -170,7 +167,7 @@ class Ptb(Bot):
                 if job not in self.jobs.jobs:
                     self.jobs.jobs.append(job)
 
-    def _nested_is_over(self, before, entered, timed_out=False):
+    def _nested_is_over(self, before, entered, timed_out=frozenset()):
         """A nested conversation ends when the one around it ends, is entered anew, or leaves the state that
         holds it; and when another one beside it begins."""
         for key in self._keys(before):
@@ -179,11 +176,8 @@ class Ptb(Bot):
     def _prune(self, handler, key, before, entered, timed_out):
         was, now = before["states"][handler].get(key), handler._conversations.get(key)
         nested = self._nested(handler)
-        if (
-            (was is not None and now is None)
-            or (now is not None and handler in entered)
-            or (timed_out and now is None and before_had(before, handler, key, self))
-        ):
+        ended = now is None and (was is not None or (handler is self.top and key in timed_out))
+        if ended or (now is not None and (handler, key) in entered):
             for each in nested:
                 self._drop(each, key)
             return
@@ -227,7 +221,7 @@ class Ptb(Bot):
         )
 
     def _watch_reentry(self):
-        """The handlers that the next update enters anew, filled in while it is handled."""
+        """The handlers and keys that the next update enters anew, filled in while it is handled."""
         entered = set()
         for handler in self.all.values():
             for point in handler.entry_points:
@@ -237,8 +231,6 @@ class Ptb(Bot):
         return entered
 
     def _note(self, handler, point, entered):
-        original = getattr(point, "original", None) or point.callback
-        self.originals = getattr(self, "originals", {})
         original = self.originals.setdefault(point, point.callback)
 
         async def noting(update, context):
@@ -248,10 +240,10 @@ class Ptb(Bot):
                 returned = await original(update, context)
             except ApplicationHandlerStop as stop:
                 if key in running and stop.state is not None:
-                    entered.add(handler)
+                    entered.add((handler, key))
                 raise
             if key in running and returned is not None:
-                entered.add(handler)
+                entered.add((handler, key))
             return returned
 
         point.callback = noting
@@ -286,8 +278,3 @@ class Ptb(Bot):
         handler._conversations.pop(key, None)
         for each in self._nested(handler):
             self._drop(each, key)
-
-
-def before_had(before, handler, key, bot):
-    """Whether a timeout has fired for a conversation that stood only in one nested in its entry points."""
-    return handler is bot.top and key in before["jobs"][handler] and key not in handler.timeout_jobs
