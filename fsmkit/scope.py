@@ -58,6 +58,8 @@ class Scope:
         match expr:
             case ast.Constant(value):
                 return [value]
+            case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int(number))):
+                return [-number]
             case ast.Name(name):
                 return self._named(name, within)
             case ast.Attribute(value=of, attr=attr):

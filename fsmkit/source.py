@@ -5,6 +5,7 @@ Only what is returned, as a list of ways to go: which state or flow a name means
 """
 
 import ast
+import inspect
 import typing
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -64,8 +65,12 @@ _CONSTRUCTORS: tuple[tuple[str, Any], ...] = (
 _NAMES_TARGET = {"transition": "state", "call": "flow"}
 
 
+TOLD = "fsmkit_ways"
+"""The attribute in which a handler function that stands for something else says where it goes."""
+
+
 def read_source(function: Any) -> Reading:
-    """What a handler's own source returns.
+    """What a handler's own source returns, or what it says itself in `fsmkit_ways`.
 
     Args:
         function: The handler, as it was registered.
@@ -73,6 +78,9 @@ def read_source(function: Any) -> Reading:
     Raises:
         UnreadableSourceError: If its source is not to be had, or it is a generator.
     """
+    told = inspect.getattr_static(function, TOLD, None)
+    if told is not None:
+        return Reading(tuple(told))
     node, scope = written(function)
     if isinstance(node, ast.Lambda):
         ways = list(_ways(node.body, scope))
@@ -82,7 +90,7 @@ def read_source(function: Any) -> Reading:
             raise UnreadableSourceError("it is a generator, whose result is no result of a handler")
         returns = [inner for inner in nodes if isinstance(inner, ast.Return)]
         ways = [way for found in returns for way in _returned(found, scope)]
-        if _goes_on(node.body, scope):
+        if goes_on(node.body, scope):
             ways.append(Way("stay", line=node.body[-1].lineno))
     return Reading(tuple(ways), tuple(dict.fromkeys(scope.met)))
 
@@ -193,8 +201,13 @@ def _unread(expr: ast.expr, why: str) -> Way:
 # -- the end of a body -----------------------------------------------------------------------------
 
 
-def _goes_on(body: Sequence[ast.stmt], scope: Scope) -> bool:
-    """Whether the statement after these can be reached."""
+def goes_on(body: Sequence[ast.stmt], scope: Scope) -> bool:
+    """Whether the statement after these can be reached.
+
+    Args:
+        body: Statements.
+        scope: The names in them.
+    """
     return not any(_stops(statement, scope) for statement in body)
 
 
@@ -203,20 +216,20 @@ def _stops(statement: ast.stmt, scope: Scope) -> bool:
         case ast.Return() | ast.Raise() | ast.Continue() | ast.Break():
             return True
         case ast.If(body=body, orelse=orelse):
-            return not _goes_on(body, scope) and not _goes_on(orelse, scope)
+            return not goes_on(body, scope) and not goes_on(orelse, scope)
         case ast.With(body=body) | ast.AsyncWith(body=body):
-            return not _goes_on(body, scope)
+            return not goes_on(body, scope)
         case ast.While(test=ast.Constant(value=value), body=body):
             return bool(value) and not any(_breaks(inner) for inner in body)
         case ast.Try() | ast.TryStar():
             blocks = [[*statement.body, *statement.orelse], *(h.body for h in statement.handlers)]
-            return not _goes_on(statement.finalbody, scope) or not any(_goes_on(b, scope) for b in blocks)
+            return not goes_on(statement.finalbody, scope) or not any(goes_on(b, scope) for b in blocks)
         case ast.Match(cases=cases):
             last = cases[-1]
             exhaustive = (
                 last.guard is None and isinstance(last.pattern, ast.MatchAs) and not last.pattern.pattern
             )
-            return exhaustive and not any(_goes_on(case.body, scope) for case in cases)
+            return exhaustive and not any(goes_on(case.body, scope) for case in cases)
         case ast.Expr(value=ast.Call(func=called)):
             return scope.values(called) == [typing.assert_never]
         case _:

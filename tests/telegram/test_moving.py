@@ -119,8 +119,40 @@ def test_the_timeout_is_the_ttl_and_without_one_there_is_none():
 def test_the_graph_knows_the_states_that_a_conversation_handler_has():
     graph = graph_of(from_conversation_handler(signup()))
     assert graph.problems == ()
-    assert graph.successors(("signup", None)) == {("signup", "0"), ("signup", "1")}
+    assert graph.successors(("signup", None)) == {("signup", "0")}
     assert {edge.handler.rpartition(".")[2] for edge in graph.edges} == {"callback"}
+    assert {edge.kind for edge in graph.edges} == {"transition", "end"}
+
+
+async def returns_age(update, context):
+    if update.message.text == "stop":
+        raise ApplicationHandlerStop(END)
+    return AGE if update.message else -1
+
+
+async def returns_nothing(update, context):
+    await update.message.reply_text("?")
+
+
+@pytest.mark.parametrize(
+    ("callback", "ways"),
+    [
+        (returns_age, {("end", None), ("transition", "1")}),
+        (returns_nothing, {("stay", None)}),
+        (says("x", AGE), {("transition", "1")}),
+        (None, {("stay", None), ("end", None), ("transition", "0"), ("transition", "1")}),
+    ],
+)
+def test_where_a_callback_goes_is_read_from_its_source(callback, ways):
+    if callback is None:
+
+        async def callback(update, context):
+            return int(update.message.text)
+
+    flow = from_conversation_handler(signup(states={NAME: [MessageHandler(TEXT, callback)]}))
+    edges = [edge for edge in graph_of(flow).outgoing(("signup", "0")) if "MessageHandler" in edge.trigger]
+    assert {(edge.kind, edge.target.state if edge.target else None) for edge in edges} == ways
+    assert graph_of(flow).problems == ()
 
 
 def nested(**options):

@@ -10,6 +10,7 @@ from fsmkit.events import ChatEvent
 from fsmkit.matching import Matcher
 from fsmkit.places import place_of
 from fsmkit.results import Result
+from fsmkit.source import Way
 from fsmkit.telegram.moving.carrying import Carrier
 from fsmkit.telegram.moving.chart import (
     AnyHandler,
@@ -18,9 +19,12 @@ from fsmkit.telegram.moving.chart import (
     Conversation,
     Offer,
     UnknownTargetError,
+    all_returns,
     idle_seconds,
     leads_to,
+    targets_of,
 )
+from fsmkit.telegram.moving.returning import returned_by
 
 
 class Taken(Matcher):
@@ -59,6 +63,7 @@ class Asked:
         self._chart = chart
         self._offer = offer
         self._carrier = carrier
+        self.fsmkit_ways = _ways(chart, offer)
         self.__qualname__ = _name(offer.handler)
         self.__wrapped__: Any = offer.handler.callback  # its place is that of the user's own function
 
@@ -117,6 +122,8 @@ class TimedOut:
         self._chart = chart
         self._chain = chain
         self._carrier = carrier
+        self._rest = chart.name_of(chain[: min(expiring(chain))])
+        self.fsmkit_ways = (_way(self._rest),)
         self.__qualname__ = "TIMEOUT"
 
     async def __call__(self, event: Any, ctx: Any) -> Result:
@@ -126,8 +133,7 @@ class TimedOut:
         update = self._carrier.last_update(ctx.data, context.bot)
         if update is not None:
             await self._tell(over, update, ctx, context.application)
-        rest = self._chart.name_of(self._chain[: min(over)])
-        return ("end",) if rest is None else ("transition", rest)
+        return ("end",) if self._rest is None else ("transition", self._rest)
 
     async def _tell(self, over: list[int], update: Update, ctx: Any, application: Any) -> None:
         context = application.context_types.context.from_update(update, application)
@@ -153,6 +159,17 @@ def expiring(chain: Chain) -> list[int]:
 def timeout_handlers(conversation: Conversation) -> list[AnyHandler]:
     """The handlers of the state TIMEOUT."""
     return list(conversation.states.get(ConversationHandler.TIMEOUT, ()))
+
+
+def _ways(chart: Chart, offer: Offer) -> tuple[Way, ...]:
+    """Where a callback goes, as far as its source says; else wherever it could."""
+    returned = returned_by(offer.handler.callback)
+    chains = targets_of(offer, all_returns(offer) if returned is None else returned)
+    return tuple(dict.fromkeys(Way("stay") if c is None else _way(chart.name_of(c)) for c in chains))
+
+
+def _way(state: str | None) -> Way:
+    return Way("end") if state is None else Way("transition", state)
 
 
 def _admits(conversation: Conversation, update: Update) -> bool:

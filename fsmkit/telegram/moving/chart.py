@@ -32,7 +32,7 @@ class Level:
     """
 
     conversation: Conversation
-    state: Hashable
+    state: Hashable | None
 
     def is_at(self, other: "Level") -> bool:
         """Whether it is the same place."""
@@ -147,16 +147,19 @@ def leads_to(offer: Offer, returned: Any) -> Chain | None:
     return _running(chain)
 
 
-def targets_of(offer: Offer) -> Iterator[Chain]:
-    """All the places to which a handler could lead."""
+def all_returns(offer: Offer) -> tuple[Any, ...]:
+    """All that could lead somewhere, should the callback return it."""
     conversation = offer.path[-1].conversation
-    for returned in (*states_of(conversation), ConversationHandler.END, *(conversation.map_to_parent or ())):
+    return (None, *states_of(conversation), ConversationHandler.END, *(conversation.map_to_parent or ()))
+
+
+def targets_of(offer: Offer, returns: Iterable[Any]) -> Iterator[Chain | None]:
+    """The places to which what is returned would lead, `None`: it stays."""
+    for returned in returns:
         try:
-            chain = leads_to(offer, returned)
-        except UnknownTargetError:
+            yield leads_to(offer, returned)
+        except (UnknownTargetError, TypeError):
             continue  # raised should it ever be returned
-        if chain is not None:
-            yield chain
 
 
 def _moved(path: Chain, chain: Chain, again: bool, returned: Any) -> Chain:

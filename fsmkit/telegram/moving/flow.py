@@ -12,7 +12,7 @@ from fsmkit.flow import Flow
 from fsmkit.handlers import Selector
 from fsmkit.keys import KeyBy
 from fsmkit.results import Result
-from fsmkit.states import END, State
+from fsmkit.states import State
 from fsmkit.telegram.moving.asking import Asked, Taken, TimedOut, expiring, timeout_handlers
 from fsmkit.telegram.moving.carrying import Carrier, carrier
 from fsmkit.telegram.moving.chart import (
@@ -20,10 +20,8 @@ from fsmkit.telegram.moving.chart import (
     Chart,
     Conversation,
     Level,
-    Offer,
     idle_seconds,
     nested_in,
-    targets_of,
     unmovable,
 )
 
@@ -97,14 +95,9 @@ class MovedFlow(Flow[Any]):
 
     def _ask(self, state: str | None, chain: Chain) -> None:
         """Registers the old handlers of a place, in PTB's order."""
-        targets: dict[tuple[Any, ...], tuple[Any, ...]] = {}
         for offer in self.chart.offers(chain):
-            # Many handlers of one place lead to the same places.
-            same = (tuple(id(level.conversation) for level in offer.path), offer.again)
-            if same not in targets:
-                targets[same] = _targets(self.chart, offer)
             matcher = Taken(offer.handler, self.chart.top)
-            self.defstate(state, on=matcher, to=targets[same])(Asked(self.chart, offer, self.carrier))
+            self.defstate(state, on=matcher)(Asked(self.chart, offer, self.carrier))
 
     def _expire(self, state: str | None, chain: Chain) -> None:
         """Registers what happens when a place times out, where more happens than that all ends."""
@@ -114,9 +107,7 @@ class MovedFlow(Flow[Any]):
         over = expiring(chain)
         self.states[state].ttl = idle
         if min(over) > 0 or any(timeout_handlers(chain[depth].conversation) for depth in over):
-            rest = self.chart.name_of(chain[: min(over)])
-            to = END if rest is None else rest
-            self.defstate(state, on=Timeout, to=to)(TimedOut(self.chart, chain, self.carrier))
+            self.defstate(state, on=Timeout)(TimedOut(self.chart, chain, self.carrier))
 
 
 def from_conversation_handler(
@@ -191,8 +182,3 @@ def _key_rule(conversation: Conversation) -> KeyBy:
     if conversation.per_chat:
         return KeyBy.USER_IN_CHAT if conversation.per_user else KeyBy.CHAT
     return KeyBy.GLOBAL_USER
-
-
-def _targets(chart: Chart, offer: Offer) -> tuple[Any, ...]:
-    names = (chart.name_of(chain) for chain in targets_of(offer))
-    return tuple(dict.fromkeys(END if name is None else name for name in names))
