@@ -7,6 +7,7 @@ difference that docs/how-to/move-from-conversationhandler.md lists. Nothing else
 import asyncio
 import types
 
+import attrs
 from moving_scripts import END, GROUP, Boom, act, both_messages, build
 from telegram.ext import ApplicationHandlerStop, MessageHandler, filters
 
@@ -55,6 +56,9 @@ class Bot:
         self.clock.advance(0.01)  # no two deadlines at once: which comes first is not promised
         if what.kind == "wait":
             await self.wait(what.seconds)
+        elif what.kind == "edited":
+            await self.update(attrs.evolve(what, kind="text", word="draft"))
+            await self.update(what)
         else:
             await self.update(what)
         calls = [

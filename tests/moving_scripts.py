@@ -170,8 +170,8 @@ def act(offline, what):
             query = offline.press_data(what.word, message_id=what.message, **where)
             return query["callback_query"]["id"]
         case "edited":
-            message = offline.say("draft", **where)["message"]["message_id"]
-            offline.edit(message, what.word, **where)
+            own = [m["message_id"] for m in offline.messages(where["chat"]) if m["from"]["id"] == what.user]
+            offline.edit(own[-1], what.word, **where)
         case "inline":
             sender = {"id": what.user, "is_bot": False, "first_name": "P"}
             offline.update(inline_query={"id": "1", "from": sender, "query": what.word, "offset": ""})

@@ -82,6 +82,21 @@ def test_each_rule_makes_its_key(rule, expected):
 
 
 @pytest.mark.parametrize(
+    ("rule", "place", "expected"),
+    [
+        (KeyBy.USER_IN_MESSAGE, {"chat": -100, "user": 7, "message": 3}, Key(-100, 7, "m3")),
+        (KeyBy.MESSAGE, {"chat": -100, "user": 7, "message": 3}, Key(-100, -100, "m3")),
+        (KeyBy.USER_IN_MESSAGE, {"chat": None, "user": 7, "message": "A"}, Key(7, 7, "mA")),
+        (KeyBy.MESSAGE, {"chat": None, "user": 7, "message": "A"}, Key("A", "A", "mA")),
+        (KeyBy.MESSAGE, {"chat": -100, "user": 7, "message": None}, None),
+        (KeyBy.USER_IN_MESSAGE, {"chat": -100, "user": None, "message": 3}, None),
+    ],
+)
+def test_a_message_with_buttons_may_have_conversations_of_its_own(rule, place, expected):
+    assert rule.key(thread=3, **place) == expected
+
+
+@pytest.mark.parametrize(
     ("rule", "expected"),
     [
         (KeyBy.USER_IN_CHAT, Key(7, 7)),

@@ -84,7 +84,7 @@ def keep(conversations, user_data=None, *, single=True, name="bot.pickle"):
     asyncio.run(write_it())
 
 
-def state_of(key, file="bot.db"):
+def state_of(key, flow="signup", file="bot.db"):
     """Where a conversation of the flow stands in the store."""
 
     async def look():
@@ -92,7 +92,7 @@ def state_of(key, file="bot.db"):
         engine = Engine(*load("bot.py").flows, store=store)
         engine.bot = 42
         try:
-            return await engine.get_state("signup", key)
+            return await engine.get_state(flow, key)
         finally:
             await store.close()
 
@@ -197,6 +197,55 @@ def test_a_file_that_is_not_there_is_refused(bot, refusal):
     assert refusal("import-persistence", *RUN) == (
         "bot.pickle: no such file, and no bot.pickle_conversations either"
     )
+
+
+OTHERS = """
+import attrs
+from telegram.ext import *
+from fsmkit.telegram import from_conversation_handler
+
+@attrs.frozen
+class Form:
+    name: str = ""
+
+def make(name, **per):
+    return from_conversation_handler(
+        ConversationHandler([], {0: []}, [], name=name, persistent=True, **per), data=Form
+    )
+
+club = make("club", per_user=False)
+person = make("person", per_chat=False)
+menu = make("menu", per_message=True)
+"""
+
+
+def test_keys_of_all_settings_are_understood(write, fsmkit):
+    write(OTHERS, head="")
+    keep(
+        {
+            "club": {(-100,): 0},
+            "person": {(7,): 0},
+            "menu": {(-100, 7, 55): 0, (-100, 7): 0, ("x", 1.5, 2): 0},
+        },
+        {7: {"name": "Ann"}},
+    )
+    result = fsmkit("import-persistence", *RUN)
+    assert result.exit_code == 1
+    assert [line for line in result.stdout.splitlines() if line.startswith("not")] == [
+        "not taken: menu (-100, 7): a key of 3 parts is wanted (chat, user, message)",
+        "not taken: menu ('x', 1.5, 2): a key is made of numbers and texts",
+    ]
+    assert state_of(Key(-100, -100), "club")[0] == "0"
+    assert state_of(Key(7, 7), "person")[1].name == "Ann"
+    assert state_of(Key(-100, 7, "m55"), "menu")[1].name == "Ann"
+
+
+def test_many_problems_are_not_all_listed(bot, fsmkit):
+    keep({"signup": {(number, 1): 7 for number in range(12)}})
+    assert fsmkit("import-persistence", *RUN).stdout.splitlines()[-2:] == [
+        "... and 2 more",
+        "0 conversations taken",
+    ]
 
 
 # -- what is in a pickle does not run --------------------------------------------------------------

@@ -11,6 +11,7 @@ from telegram.ext import (
     CallbackQueryHandler,
     CommandHandler,
     ConversationHandler,
+    DictPersistence,
     MessageHandler,
     TypeHandler,
     filters,
@@ -130,8 +131,23 @@ async def returns_age(update, context):
     return AGE if update.message else -1
 
 
+async def returns_bare(update, context):
+    if update.message:
+        raise ApplicationHandlerStop(state=AGE)
+    if update.message.text:
+        raise ApplicationHandlerStop
+    raise ValueError(0)
+
+
+async def yields(update, context):
+    yield 0
+
+
 async def returns_nothing(update, context):
     await update.message.reply_text("?")
+
+
+ANYWHERE = {("stay", None), ("end", None), ("transition", "0"), ("transition", "1")}
 
 
 @pytest.mark.parametrize(
@@ -139,8 +155,11 @@ async def returns_nothing(update, context):
     [
         (returns_age, {("end", None), ("transition", "1")}),
         (returns_nothing, {("stay", None)}),
+        (returns_bare, {("stay", None), ("transition", "1")}),
+        (lambda update, context: AGE, {("transition", "1")}),
+        (yields, ANYWHERE),
         (says("x", AGE), {("transition", "1")}),
-        (None, {("stay", None), ("end", None), ("transition", "0"), ("transition", "1")}),
+        (None, ANYWHERE),
     ],
 )
 def test_where_a_callback_goes_is_read_from_its_source(callback, ways):
@@ -475,6 +494,39 @@ async def test_a_nested_timeout_goes_back_to_the_state_around_it(bench):
     await bench.advance(3)
     assert await bench.engine.get_state(flow, bench.key()) == (None, None)
     assert bench.texts() == ["name?", "street?", "still there?"]
+
+
+async def test_what_they_write_into_user_data_reaches_the_persistence(bench, offline, clock):
+    async def note(update, context):
+        context.user_data["late"] = True
+
+    persistence = DictPersistence()
+    app = offline.builder().job_queue(None).persistence(persistence).build()
+    conversation = signup(conversation_timeout=60, states={TIMEOUT: [TypeHandler(Update, note)]})
+    engine = attach(app, from_conversation_handler(conversation), clock=clock)
+    async with app:
+        offline.say("/start")
+        await offline.feed(app)
+        await app.update_persistence()
+        clock.advance(100)
+        await engine.sweep()
+        await app.update_persistence()
+        assert await persistence.get_user_data() == {1: {"late": True}}
+        await engine.stop()
+
+
+async def test_a_stop_in_a_handler_of_timeout_stops_nothing(bench):
+    async def stop(update, context):
+        await update.message.reply_text("late")
+        raise ApplicationHandlerStop
+
+    states = {TIMEOUT: [TypeHandler(Update, stop), TypeHandler(Update, says("and once more", None))]}
+    flow = from_conversation_handler(signup(conversation_timeout=60, states=states))
+    await bench.start(flow)
+    await bench.say("/start")
+    await bench.advance(61)
+    assert bench.texts() == ["name?", "late", "and once more"]
+    assert await bench.engine.get_state(flow, bench.key()) == (None, None)
 
 
 # -- presses ---------------------------------------------------------------------------------------

@@ -51,5 +51,7 @@ def _given(node: ast.AST, scope: Scope) -> list[Any]:
                 return []
             given = args[0] if args else next((k.value for k in keywords if k.arg == "state"), None)
             return [None] if given is None else scope.values(given)
+        case ast.Raise(exc=ast.expr() as raised) if scope.values(raised) == [ApplicationHandlerStop]:
+            return [None]
         case _:
             return []
