@@ -2,6 +2,7 @@
 
 import asyncio
 
+import attrs
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -135,3 +136,62 @@ def test_whatever_a_callback_returns_leads_to_a_place_that_has_a_name(conv):
 @given(scripts(depth=2))
 def test_nested_conversations_ask_the_same_of_telegram(case):
     asyncio.run(compare(*case))
+
+
+def says(*acts):
+    """Commands and texts, `/a` and `b`."""
+    return [Act("command", each[1:]) if each[0] == "/" else Act("text", each) for each in acts]
+
+
+INNER = Conv(
+    (Takes("command", "b", (0,)),), {0: (Takes("text", "x", (1,)),), 1: (Takes("text", "y", (END,)),)}, ()
+)
+SECOND = Conv((Takes("command", "c", (0,)),), {0: (Takes("text", "y", (END,)),)}, ())
+ENDS_AT_1 = attrs.evolve(INNER, map_to_parent={END: 1})
+
+
+def outer(*nested, first=(0,), **more):
+    """One around others, which its state 0 holds; `/a` begins it, `/s` stays in 0, `/t` goes to 1."""
+    fallbacks = (Takes("command", "s", (0,)), Takes("command", "t", (1,)), Takes("command", "e", (END,)))
+    entry = (Takes("command", "a", first),)
+    states = {0: tuple(range(len(nested))), 1: (Takes("any", "", (0,)),)}
+    return Conv(entry, states, fallbacks, nested, **more)
+
+
+@pytest.mark.parametrize(
+    ("conv", "acts"),
+    [
+        pytest.param(outer(INNER), ("/a", "/b", "/s", "x", "/s", "y", "y"), id="goes on in the same state"),
+        pytest.param(outer(INNER), ("/a", "/b", "/t", "z", "x", "/b", "x", "y"), id="over in another state"),
+        pytest.param(
+            outer(INNER), ("/a", "/b", "/e", "x", "/a", "x", "/b", "x"), id="over with the outer one"
+        ),
+        pytest.param(
+            outer(INNER, reentry=True), ("/a", "/b", "/a", "x", "/b", "x"), id="over when entered anew"
+        ),
+        pytest.param(
+            outer(INNER, SECOND), ("/a", "/b", "/c", "x", "y", "x", "/b", "x"), id="over by another"
+        ),
+        pytest.param(outer(ENDS_AT_1), ("/a", "/b", "x", "y", "z", "/b", "x"), id="leads the outer one on"),
+        pytest.param(
+            Conv((0,), {1: (Takes("any", "", (END,)),)}, (), (ENDS_AT_1,)),
+            ("/b", "x", "/b", "y", "z", "x"),
+            id="nested in an entry point",
+        ),
+        pytest.param(
+            outer(
+                Conv(
+                    (0,),
+                    {0: ()},
+                    (),
+                    (attrs.evolve(INNER, map_to_parent={END: END}),),
+                    map_to_parent={END: 1},
+                )
+            ),
+            ("/a", "/b", "x", "y", "z", "/b"),
+            id="nested in one that has not begun",
+        ),
+    ],
+)
+async def test_nested_conversations_go_on_and_end_as_intended(conv, acts):
+    await compare(conv, says(*acts))
