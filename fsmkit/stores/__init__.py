@@ -115,6 +115,19 @@ class Store(Protocol):
         """The row as last committed, without a lease."""
         ...
 
+    async def outbox(self, key: Key) -> list[bytes]:
+        """The entries that wait to be delivered, in their order; the first may just be on its way."""
+        ...
+
+    async def keys(self, chat: int | str, *, bot: int | str | None = None) -> list[Key]:
+        """Keys in a chat for which anything is stored, a row or an outbox, ordered by their text.
+
+        Args:
+            chat: The key's part of that name; by the key rule `GLOBAL_USER` it is a person.
+            bot: Only this bot's keys.
+        """
+        ...
+
     async def strike(self, key: Key, entry: bytes, receipt: bytes | None) -> bytes | None:
         """Strikes off the first entry of the outbox, once it was delivered, and keeps the claim on the next.
 

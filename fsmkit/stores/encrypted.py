@@ -51,6 +51,14 @@ class Encrypted:
         """The row as last committed, in clear."""
         return self.open(key, await self._store.peek(key))
 
+    async def outbox(self, key: Key) -> list[bytes]:
+        """The entries that wait to be delivered, in clear."""
+        return [self.open(key, entry) or b"" for entry in await self._store.outbox(key)]
+
+    async def keys(self, chat: int | str, *, bot: int | str | None = None) -> list[Key]:
+        """Keys in a chat for which anything is stored."""
+        return await self._store.keys(chat, bot=bot)
+
     async def strike(self, key: Key, entry: bytes, receipt: bytes | None) -> bytes | None:
         """Strikes off the first entry of the outbox; returns the next one in clear."""
         sealed = self._sealed.pop((key, entry), entry)

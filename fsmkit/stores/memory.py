@@ -187,6 +187,16 @@ class MemoryStore:
         record = self.table.records.get(key)
         return record.row if record else None
 
+    async def outbox(self, key: Key) -> list[bytes]:
+        """The entries that wait to be delivered, in their order."""
+        record = self.table.records.get(key)
+        return list(record.outbox) if record else []
+
+    async def keys(self, chat: int | str, *, bot: int | str | None = None) -> list[Key]:
+        """Keys in a chat for which anything is stored."""
+        found = [key for key in self.table.records if key.chat == chat and bot in (None, key.bot)]
+        return sorted(found, key=str)
+
     async def strike(self, key: Key, entry: bytes, receipt: bytes | None) -> bytes | None:
         """Strikes off the first entry of the outbox; returns the next one."""
         record = self.table.records.get(key)

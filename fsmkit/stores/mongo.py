@@ -74,6 +74,21 @@ class MongoStore:
         row: bytes | None = found["row"] if found else None
         return row
 
+    async def outbox(self, key: Key) -> list[bytes]:
+        """The entries that wait to be delivered, in their order."""
+        found = await self._find(str(key))
+        return list(found["outbox"]) if found else []
+
+    async def keys(self, chat: int | str, *, bot: int | str | None = None) -> list[Key]:
+        """Keys in a chat for which anything is stored, ordered by their text."""
+        wanted: Document = {"chat": _part(chat), **({} if bot is None else {"bot": _part(bot)})}
+        # An outbox has a claim, receipts that nobody has taken in a wake; else it is a lease alone.
+        some = [{"row": {"$ne": None}}, {"claim": {"$gte": 0.0}}, {"wake": {"$gte": 0.0}}]
+        stored: Document = {**wanted, "$or": some}
+        session = await self.session()
+        found, _ = await session.call(lambda rows: rows.find(stored, {"_id": 1}).sort("_id", 1).to_list())
+        return [Key.parse(document["_id"]) for document in found]
+
     async def strike(self, key: Key, entry: bytes, receipt: bytes | None) -> bytes | None:
         """Strikes off the first entry of the outbox; returns the next one."""
         text = str(key)
@@ -102,7 +117,9 @@ class MongoStore:
         rest = known["outbox"][1:]
         receipts = known["receipts"] if receipt is None else [*known["receipts"], receipt]
         claim = now + CLAIM_SECONDS if rest else None
-        new = {"outbox": rest, "receipts": receipts, "claim": claim, "revision": draw()}
+        # Receipts of a row that went: nobody may ever come back for them, so the sweeper does.
+        wake = 0.0 if known["row"] is None and receipts and not rest else known["wake"]
+        new = {"outbox": rest, "receipts": receipts, "claim": claim, "wake": wake, "revision": draw()}
         struck = {**known, **new}
         expected = {"_id": text, "revision": known["revision"]}
         if is_empty(struck):  # unless somebody has a lease on it

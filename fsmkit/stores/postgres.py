@@ -140,6 +140,16 @@ class PostgresStore:
         """The row as last committed."""
         return (await self.load(str(key))).blob
 
+    async def outbox(self, key: Key) -> list[bytes]:
+        """The entries that wait to be delivered, in their order."""
+        rows = await self._call("outbox", str(key))
+        return [bytes(entry) for entry in rows[0][0]] if rows else []
+
+    async def keys(self, chat: int | str, *, bot: int | str | None = None) -> list[Key]:
+        """Keys in a chat for which anything is stored, ordered by their text."""
+        rows = await self._call("keys", _part(chat), None if bot is None else _part(bot))
+        return [Key.parse(row[0]) for row in rows]
+
     async def strike(self, key: Key, entry: bytes, receipt: bytes | None) -> bytes | None:
         """Strikes off the first entry of the outbox; returns the next one."""
         rows = await self._call("strike", str(key), entry, receipt, self.number, _CLAIM)
@@ -193,6 +203,9 @@ def _statements(schema: str) -> dict[str, str]:
     return {
         "load": f"SELECT commits[1], blob, receipts FROM {schema}.rows WHERE key = $1",
         "commit": f"SELECT * FROM {schema}.commit({', '.join(f'${n}' for n in range(1, 15))})",
+        "outbox": f"SELECT outbox FROM {schema}.rows WHERE key = $1",
+        "keys": f"SELECT key FROM {schema}.rows"
+        " WHERE chat = $1 AND ($2::text IS NULL OR bot = $2) ORDER BY key",
         "strike": f"SELECT {schema}.strike($1, $2, $3, $4, $5)",
         "hold": f"UPDATE {schema}.rows SET claim = clock_timestamp() + $3"
         " WHERE key = $1 AND claimer = $2 AND claim IS NOT NULL",

@@ -92,6 +92,23 @@ class RedisStore:
         row: bytes | None = await (await self.session()).nodes.command(shard, "HGET", f"row:{text}", "b")
         return row
 
+    async def outbox(self, key: Key) -> list[bytes]:
+        """The entries that wait to be delivered, in their order."""
+        shard, text = Place.of(key)
+        nodes = (await self.session()).nodes
+        entries: list[bytes] = await nodes.command(shard, "LRANGE", f"outbox:{text}", 0, -1)
+        return entries
+
+    async def keys(self, chat: int | str, *, bot: int | str | None = None) -> list[Key]:
+        """Keys in a chat for which anything is stored, ordered by their text."""
+        nodes, start = (await self.session()).nodes, f"{_part_text(chat)}:"
+        first, last = f"[{start}".encode(), f"({start[:-1]};".encode()  # the character after the colon
+        found = await asyncio.gather(
+            *(nodes.command(shard, "ZRANGEBYLEX", "keys", first, last) for shard in range(SHARDS))
+        )
+        texts = sorted(text.decode() for page in found for text in page)
+        return [key for key in map(Key.parse, texts) if bot in (None, key.bot)]
+
     async def strike(self, key: Key, entry: bytes, receipt: bytes | None) -> bytes | None:
         """Strikes off the first entry of the outbox; returns the next one."""
         session, (shard, text) = await self.session(), Place.of(key)
@@ -206,6 +223,11 @@ def _is_of(key: Key, user: int | str, bot: int | str | None) -> bool:
 def _bot_text(bot: int | str | None) -> str:
     """The last part of the texts of a bot's keys."""
     return str(Key(0, 0, bot=bot)).rsplit(":", 1)[1]
+
+
+def _part_text(part: int | str) -> str:
+    """A part of a key, as the key's text shows it."""
+    return str(Key(part, 0)).partition(":")[0]
 
 
 def _wanted(name: str | None) -> bytes:

@@ -152,6 +152,18 @@ class SQLiteStore:
         row: bytes | None = await self._writer.ask(READ, lambda at: at.rows.peek(text))
         return row
 
+    async def outbox(self, key: Key) -> list[bytes]:
+        """The entries that wait to be delivered, in their order."""
+        text = str(key)
+        entries: list[bytes] = await self._writer.ask(READ, lambda at: at.rows.outbox(text))
+        return entries
+
+    async def keys(self, chat: int | str, *, bot: int | str | None = None) -> list[Key]:
+        """Keys in a chat for which anything is stored, ordered by their text."""
+        where, only = _part_text(chat), None if bot is None else _bot_text(bot)
+        found: list[Key] = await self._writer.ask(READ, lambda at: at.rows.keys(where, only))
+        return found
+
     async def strike(self, key: Key, entry: bytes, receipt: bytes | None) -> bytes | None:
         """Strikes off the first entry of the outbox; returns the next one."""
         text = str(key)

@@ -72,6 +72,16 @@ class Rows:
         row: bytes | None = found[0] if found else None
         return row
 
+    def outbox(self, key: str) -> list[bytes]:
+        """The entries of an outbox."""
+        query = "SELECT entry FROM outbox WHERE record = (SELECT id FROM record WHERE key = ?) ORDER BY id"
+        return [entry for (entry,) in self._db.execute(query, (key,))]
+
+    def keys(self, chat: str, bot: str | None) -> list[Key]:
+        """The keys of a chat."""
+        query = "SELECT key FROM record WHERE chat = :chat AND (bot = :bot OR :bot IS NULL) ORDER BY key"
+        return [Key.parse(key) for (key,) in self._db.execute(query, {"chat": chat, "bot": bot})]
+
     def check(self, key: str, seen: Found) -> tuple[Any, ...] | None:
         """The record as it stands, which nobody may have written since it was seen.
 

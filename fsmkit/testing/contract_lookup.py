@@ -122,6 +122,34 @@ class LookupContract(ContractBase):
             await put(store, stored.key, None)
         assert await all_keys(store) == []
 
+    # -- a chat ------------------------------------------------------------------------------------
+
+    async def test_the_keys_of_a_chat_are_found_in_the_order_of_their_texts(self, store: Store) -> None:
+        here = [Key(-100, 8), Key(-100, -100), Key(-100, 7, thread=3, bot=2), Key(-100, 7, business="b")]
+        there = [Key(-1001, 7), Key(-10, 7), Key(100, 7), Key("-100", 7), Key(7, -100), Key("a;b", -100)]
+        for key in [*here, *there]:
+            await put(store, key, b"row", index=FORM)
+        assert await store.keys(-100) == sorted(here, key=str)
+        assert await store.keys("-100") == [Key("-100", 7)]
+        assert await store.keys("a;b") == [Key("a;b", -100)]
+        assert await store.keys(12345) == []
+
+    async def test_the_keys_of_a_chat_are_found_for_one_bot_where_asked(self, store: Store) -> None:
+        for bot in (1, "1", 2):
+            await put(store, Key(-100, 7, bot=bot), b"row")
+        assert await store.keys(-100, bot="1") == [Key(-100, 7, bot="1")]
+        assert len(await store.keys(-100)) == 3
+
+    async def test_a_key_counts_in_its_chat_as_long_as_anything_is_stored(self, store: Store) -> None:
+        async with store.lease(KEY):
+            assert await store.keys(KEY.chat) == []
+        await put(store, KEY, b"row")
+        await put(store, OTHER, None, outbox=(b"one",))
+        assert await store.keys(KEY.chat) == [KEY, OTHER]
+        await put(store, KEY, None)
+        await store.strike(OTHER, b"one", None)
+        assert await store.keys(KEY.chat) == []
+
     # -- forgetting --------------------------------------------------------------------------------
 
     async def test_a_key_is_forgotten_with_all_that_stood_there(self, store: Store) -> None:

@@ -20,6 +20,12 @@ async def receipts(store: Store) -> list[bytes]:
         return list(lease.receipts)
 
 
+async def add_one_more(store: Store) -> None:
+    """A step on the key that was left, which is free."""
+    async with store.lease(KEY) as lease:
+        assert lease.row is None
+
+
 class OutboxContract(ContractBase):
     """The outbox beside each row: `commit`, `strike` and `hold`."""
 
@@ -64,6 +70,27 @@ class OutboxContract(ContractBase):
             assert await patiently(store.strike(KEY, b"one", b"receipt")) == [b"two"]
             await lease.commit(Change(b"row 2"))
         assert await store.peek(KEY) == b"row 2"
+
+    async def test_what_waits_can_be_read_and_stays_there(self, store: Store) -> None:
+        assert await store.outbox(KEY) == []
+        first = await put(store, KEY, b"row", outbox=(b"one", b"\x00two\xff", b"three"))
+        assert await store.outbox(KEY) == [b"one", b"\x00two\xff", b"three"]
+        await store.strike(KEY, b"one", b"receipt")
+        assert await store.outbox(KEY) == [b"\x00two\xff", b"three"]
+        assert await store.outbox(OTHER) == []
+        assert first == b"one"
+
+    async def test_a_row_and_its_outbox_can_be_moved_to_another_key(self, store: Store) -> None:
+        """What a supergroup's new id asks for: both turns, the new one written first, the old one gone."""
+        await put(store, KEY, b"row", wake=5.0, outbox=(b"one", b"two"))
+        async with store.lease(KEY) as old, store.lease(OTHER) as new:
+            entries = tuple(await store.outbox(KEY))
+            assert await new.commit(Change(old.row, 5.0, outbox=entries)) == b"one"
+            assert await store.forget(KEY) == 1
+        assert (await store.peek(KEY), await store.outbox(KEY)) == (None, [])
+        assert await store.strike(KEY, b"one", None) is None  # who delivered the old one's stops
+        assert (await store.peek(OTHER), await store.outbox(OTHER)) == (b"row", [b"one", b"two"])
+        await patiently(add_one_more(store))
 
     # -- receipts ----------------------------------------------------------------------------------
 
