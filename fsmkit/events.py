@@ -27,6 +27,8 @@ MESSAGE_KINDS = frozenset(
         "poll",
         "dice",
         "web_app_data",
+        "users_shared",
+        "chat_shared",
         "other",
     }
 )

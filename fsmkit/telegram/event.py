@@ -9,10 +9,12 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from msgspec import structs
 from telegram import CallbackQuery, Message, MessageEntity, Update, User
 
 from fsmkit.effects import Address
 from fsmkit.events import MESSAGE_KINDS, ChatEvent, Pressed
+from fsmkit.telegram.queries import reactions_of, read_query
 
 _COMMAND = re.compile(r"/([A-Za-z0-9_]{1,32})(?:@([A-Za-z0-9_]+))?(?![\w@/])")
 
@@ -31,26 +33,17 @@ CONTENTS = (
     "poll",
     "dice",
     "web_app_data",
+    "users_shared",
+    "chat_shared",
+    "successful_payment",
+    "refunded_payment",
 )
 """Kinds of content, in the order in which they are looked for."""
 
-OTHER_CONTENTS = ("story", "game", "invoice", "paid_media", "checklist", "users_shared", "chat_shared")
+OTHER_CONTENTS = ("story", "game", "invoice", "paid_media", "checklist", "passport_data", "giveaway")
 
 MESSAGES = ("message", "channel_post", "business_message")
 EDITED = ("edited_message", "edited_channel_post", "edited_business_message")
-OTHERS = {
-    "inline_query": "inline",
-    "poll_answer": "poll_answer",
-    "my_chat_member": "my_chat_member",
-    "chat_member": "chat_member",
-    "chat_join_request": "chat_join_request",
-    "message_reaction": "message_reaction",
-    "pre_checkout_query": "pre_checkout_query",
-    "shipping_query": "shipping_query",
-    "chosen_inline_result": "chosen_inline_result",
-    "purchased_paid_media": "purchased_paid_media",
-}
-"""Kinds of the other updates that come from a person."""
 
 
 class TelegramEvent(ChatEvent):
@@ -58,19 +51,23 @@ class TelegramEvent(ChatEvent):
 
     Attributes:
         kind: `text`, `command`, `photo`, … (see `fsmkit.events.MESSAGE_KINDS`), `button`, `raw_button`,
-            `edited`, `inline`, `poll_answer`, `album`, …
-        text: The text of a message, `None` without one.
+            `edited`, `album`, `successful_payment`, `service`, or one of `fsmkit.telegram.queries.QUERIES`.
+        text: The text of a message, what was typed for an inline query; `None` without one.
         caption: The caption of a photo, document, …
         command: The command's name in lower case, without slash and bot name.
         args: The words after the command.
         value: The value of a pressed button, of the type that it was made with; for a button that is not
-            fsmkit's its callback data.
+            fsmkit's its callback data. The payload of a payment, the data of a web app, the id of a chosen
+            inline result.
         user: Who did it; `None` for channel posts, anonymous admins and the like.
-        chat_id: Chat id, `None` where there is no chat.
+        chat_id: Chat id, `None` where there is no chat (inline queries, votes, payments in question) and
+            for a request to join: that is a conversation with the person.
         user_id: The user's id.
-        thread_id: Forum topic id.
+        thread_id: Forum topic id; `None` in a forum's General topic, and for reactions, of which Telegram
+            does not say it.
         business_id: Business connection id.
-        message_id: Id of the message; for a press of the one that shows the button.
+        message_id: Id of the message; for a press of the one that shows the button, for a reaction of the
+            one reacted to.
         date: Seconds since 1970, UTC; `None` where Telegram does not say (presses).
         address: Where answers go.
         pressed: For a press of one of fsmkit's buttons, what that was bound to.
@@ -81,6 +78,7 @@ class TelegramEvent(ChatEvent):
 
     # Class attributes instead of slots: most events leave most of them as they are.
     message: Message | None = None
+    query: Any = None
     user: User | None = None
     chat_id: int | None = None
     user_id: int | None = None
@@ -103,26 +101,16 @@ class TelegramEvent(ChatEvent):
     @property
     def date(self) -> float | None:
         """When it was done, in seconds since 1970, UTC; `None` where Telegram does not say (presses)."""
-        when = getattr(self.content_of_update, "edit_date", None) or getattr(
-            self.content_of_update, "date", None
-        )
+        if self.update.callback_query is not None:
+            return None
+        told: Any = self.message if self.message is not None else self.query
+        when = getattr(told, "edit_date", None) or getattr(told, "date", None)
         return when.timestamp() if when is not None else None
 
     @property
     def args(self) -> list[str]:
         """The words after the command."""
         return self.text.split()[1:] if self.command is not None and self.text else []
-
-    @property
-    def content_of_update(self) -> Any:
-        """The message, the query, the answer, … that the update brought; `None` for a press."""
-        if self.update.callback_query is not None:
-            return None
-        if self.message is not None:
-            return self.message
-        return next(
-            (found for name in OTHERS if (found := getattr(self.update, name, None)) is not None), None
-        )
 
     @property
     def id(self) -> tuple[str, int]:
@@ -178,8 +166,18 @@ class TelegramEvent(ChatEvent):
 
     @property
     def content(self) -> Any:
-        """What was sent beside text: PTB's `Location`, `Contact`, `Document`, a tuple of `PhotoSize`, …"""
+        """What was sent beside text: PTB's `Location`, `Contact`, `Document`, a tuple of `PhotoSize`, …
+
+        Of what is no message it is PTB's object for it: `PollAnswer`, `ChatMemberUpdated`, …
+        """
+        if self.message is None:
+            return self.query
         return getattr(self.message, self.kind, None) if self.kind in CONTENTS else None
+
+    @property
+    def reactions(self) -> tuple[str, ...]:
+        """What a reaction has added: emoji, ids of custom emoji, `"paid"`; empty for other events."""
+        return reactions_of(self.query) if self.kind == "message_reaction" else ()
 
     def __repr__(self) -> str:
         shown = self.text if self.text is not None else self.value
@@ -201,7 +199,7 @@ def read_update(update: Update, username: str | None) -> TelegramEvent | None:
         return _press(update, query)
     for name in MESSAGES:
         message = getattr(update, name)
-        if message is not None:
+        if message is not None and message.sender_business_bot is None:  # else we would answer ourselves
             return _message(update, message, username)
     for name in EDITED:
         message = getattr(update, name)
@@ -217,10 +215,20 @@ def _message(update: Update, message: Message, username: str | None) -> Telegram
     text = message.text
     event = TelegramEvent(update, "text" if text is not None else _kind(message))
     event.text = text
-    if text is not None and text[:1] == "/":
+    if text is None:
+        event.value = _value(message)
+    elif text[:1] == "/":
         _command(event, message, text, username)
     _place(event, message)
     return event
+
+
+def _value(message: Message) -> str | None:
+    """The payload of a payment, the data that a web app sent."""
+    if message.web_app_data is not None:
+        return message.web_app_data.data
+    payment = message.successful_payment or message.refunded_payment
+    return payment.invoice_payload if payment is not None else None
 
 
 def _kind(message: Message) -> str:
@@ -276,20 +284,18 @@ def _press(update: Update, query: CallbackQuery) -> TelegramEvent:
 
 
 def _other(update: Update) -> TelegramEvent | None:
-    for name, kind in OTHERS.items():
-        content: Any = getattr(update, name, None)
-        if content is None:
-            continue
-        event = TelegramEvent(update, kind)
-        user = getattr(content, "from_user", None) or getattr(content, "user", None)
-        if getattr(content, "voter_chat", None) is not None:
-            user = None  # an account that all who vote as a chat share
-        # A request to join is a conversation with the person, not one in the group.
-        chat = None if kind == "chat_join_request" else getattr(content, "chat", None)
-        event.text = getattr(content, "query", None)
-        _locate(event, chat.id if chat is not None else None, user, None, None)
-        return event
-    return None
+    query = read_query(update)
+    if query is None:
+        return None
+    event = TelegramEvent(update, query.kind)
+    event.query = query.content
+    event.message_id = query.message_id
+    event.text = query.text
+    event.value = query.value
+    _locate(event, query.chat, query.user, None, None)
+    if query.home is not None:
+        event.address = structs.replace(event.address, chat=query.home)
+    return event
 
 
 def _locate(

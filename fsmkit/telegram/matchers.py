@@ -38,7 +38,7 @@ class Text(Matcher):
     kinds = frozenset({"text"})
 
     def __init__(self, pattern: str | re.Pattern[str]) -> None:
-        self.pattern = _compiled(pattern, "text")
+        self.pattern = compiled(pattern, "text")
 
     def match(self, event: Any) -> Any:
         """The `re.Match`."""
@@ -65,7 +65,7 @@ class Command(Matcher):
         if not all(isinstance(name, str) for name in names):
             raise TypeError(f"command({names!r}): names are texts")
         self.names = tuple(name.lower() for name in names)
-        self.args = None if args is None else _compiled(args, "command(args=...)")
+        self.args = None if args is None else compiled(args, "command(args=...)")
 
     def match(self, event: Any) -> Any:
         """The name, or the `re.Match` of the arguments."""
@@ -283,21 +283,52 @@ def inline(pattern: str | re.Pattern[str] | None = None) -> Matcher:
     """An inline query; with a pattern one whose text matches as a whole."""
     if pattern is None:
         return OfKind("inline", frozenset({"inline"}))
-    compiled = _compiled(pattern, "inline")
-    return OfKind("inline", frozenset({"inline"})) & (lambda event: compiled.fullmatch(event.text or ""))
+    whole = compiled(pattern, "inline")
+    return OfKind("inline", frozenset({"inline"})) & (lambda event: whole.fullmatch(event.text or ""))
 
 
 def poll_answer() -> Matcher:
-    """An answer to a poll that is not anonymous."""
+    """A vote in a poll that is not anonymous; the match is PTB's `PollAnswer`."""
     return OfKind("poll_answer", frozenset({"poll_answer"}))
 
 
+def animation() -> Matcher:
+    """A GIF or a video without sound; the match is its file id."""
+    return OfKind("animation", frozenset({"animation"}))
+
+
+def video_note() -> Matcher:
+    """A round video; the match is its file id."""
+    return OfKind("video_note", frozenset({"video_note"}))
+
+
+def dice() -> Matcher:
+    """A die, a dart, a slot machine; the match is PTB's `Dice`."""
+    return OfKind("dice", frozenset({"dice"}))
+
+
+def poll() -> Matcher:
+    """A message with a poll; the match is PTB's `Poll`. Votes are `poll_answer()`."""
+    return OfKind("poll", frozenset({"poll"}))
+
+
+def users_shared() -> Matcher:
+    """People chosen through a request button; the match is PTB's `UsersShared`."""
+    return OfKind("users_shared", frozenset({"users_shared"}))
+
+
+def chat_shared() -> Matcher:
+    """A chat chosen through a request button; the match is PTB's `ChatShared`."""
+    return OfKind("chat_shared", frozenset({"chat_shared"}))
+
+
 def kind(*names: str) -> Matcher:
-    """Events of other kinds, by Telegram's names: `"my_chat_member"`, `"pre_checkout_query"`, …"""
+    """Events of some kinds, by `event.kind`: `"service"`, `"business_connection"`, `"managed_bot"`, …"""
     return OfKind(f"kind{names!r}", frozenset(names))
 
 
-def _compiled(pattern: str | re.Pattern[str], where: str) -> re.Pattern[str]:
+def compiled(pattern: str | re.Pattern[str], where: str) -> re.Pattern[str]:
+    """A pattern made ready; raises TypeError, with the matcher's name, if it is none."""
     try:
         return re.compile(pattern)
     except (re.error, TypeError) as error:
