@@ -13,7 +13,7 @@ from fsmkit.access import KEEP, Held, frame_of
 from fsmkit.clock import Clock, SystemClock
 from fsmkit.codec import DataCodec, EventCodec
 from fsmkit.commit import Limits
-from fsmkit.effects import Edit, Effect, Send
+from fsmkit.effects import Answer, Edit, Effect, Send
 from fsmkit.errors import DefinitionError, NestedSend, UnknownState, Unreachable
 from fsmkit.events import DeliveryFailed
 from fsmkit.flow import Flow
@@ -365,6 +365,41 @@ class Engine:
         self._check_not_nested("writing through engine.at", "ctx.at(flow) or ctx.send(key, event)")
         return await self._processor.edit(key, change)
 
+    async def relocate(self, old: int | str, new: int | str) -> int:
+        """Moves all conversations of a chat to its new id.
+
+        `attach` does it where a group becomes a supergroup. Events for the old id follow, for a month, and
+        so do messages that wait. Of two conversations in one flow, the one begun under the new id goes on.
+        May be repeated.
+
+        Returns:
+            How many rows were moved.
+
+        Raises:
+            NestedSend: If a handler awaits it.
+        """
+        self._check_not_nested("engine.relocate", "a task of its own")
+        if old == new:
+            return 0
+        return await self._processor.relocation.chat(self.bot, old, new)
+
+    async def end_chat(self, chat: int | str, business: int | str | None = None) -> None:
+        """Ends all conversations of a chat, or of a person, whom the bot cannot reach any more.
+
+        Those that have gone on to the chat's new id are left alone.
+
+        Args:
+            chat: The chat's id, or the person's.
+            business: The business connection through which nobody can be reached; `None`: without one.
+        """
+        for key in await self.store.keys(chat, bot=self.bot):
+            if (key.business, key.bot) == (business, self.bot):
+                try:
+                    if not await self._processor.has_moved(key):
+                        await self.end_all(key)
+                except Exception as error:  # a hook that raises keeps nobody else's conversation alive
+                    await self.report(key, None, error)
+
     async def end_all(self, key: Key) -> None:
         """Ends all conversations of a key, running their `on_exit` hooks: nobody is there any more."""
 
@@ -414,7 +449,10 @@ class Engine:
         event = DeliveryFailed(effect, f"{type(error).__name__}: {error}")
         try:
             if isinstance(error, Unreachable):
-                await self.end_all(key)
+                if not await self._processor.has_moved(key):
+                    await self.end_all(key)
+                if not isinstance(effect, Answer):
+                    await self.end_chat(effect.to.chat, effect.to.business)
                 return
             within = effect.bound.flow if isinstance(effect, Send | Edit) and effect.bound.flow else None
             arrival = Arrival(event, within=within, telegram=self.telegram_for(key))

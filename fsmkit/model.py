@@ -99,6 +99,20 @@ class View(Struct, array_like=True):
     board: Board | None = None
 
 
+class Move(Struct, array_like=True):
+    """Where a row has gone, or is going: its chat has a new id.
+
+    Attributes:
+        key: The new key's text.
+        id: What the row is recognised by when it arrives there twice.
+        arrived: Whether it stands there: then only this note is left here.
+    """
+
+    key: str
+    id: str
+    arrived: bool = False
+
+
 class Row(Struct, array_like=True):
     """All that is stored for one key, but for what waits to be delivered.
 
@@ -110,6 +124,7 @@ class Row(Struct, array_like=True):
         serial: Counts the effects of this key, so that each has a number of its own.
         views: By name of the flow.
         later: Events to give to a conversation when their time comes.
+        moved: Set when the row has a new key.
     """
 
     snapshots: dict[str, Snapshot] = field(default_factory=dict)
@@ -118,6 +133,7 @@ class Row(Struct, array_like=True):
     serial: int = 0
     views: dict[str, View] = field(default_factory=dict)
     later: tuple["Mail", ...] = ()
+    moved: Move | None = None
 
 
 class Mail(Struct, frozen=True, tag="mail"):
@@ -166,6 +182,16 @@ class Receipt(Struct, array_like=True):
     file: str = ""
 
 
+class Wait(Struct, frozen=True, tag="wait"):
+    """Holds an outbox up until that of the key's former id is empty, so that messages stay in order.
+
+    Attributes:
+        key: The former key's text.
+    """
+
+    key: str
+
+
 class Pending(Struct, array_like=True):
     """An entry of the outbox.
 
@@ -175,4 +201,4 @@ class Pending(Struct, array_like=True):
     """
 
     number: int
-    effect: Send | Edit | Delete | Mail
+    effect: Send | Edit | Delete | Mail | Wait

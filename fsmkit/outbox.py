@@ -16,7 +16,7 @@ from fsmkit.clock import Clock
 from fsmkit.effects import Edit, Effect, Send
 from fsmkit.errors import RetryLater, StoreCorrupt
 from fsmkit.keys import Key
-from fsmkit.model import Mail, Pending, Receipt
+from fsmkit.model import Mail, Pending, Receipt, Wait
 from fsmkit.stores import Store
 
 _log = logging.getLogger("fsmkit")
@@ -26,6 +26,8 @@ Deliver = Callable[[Key, Effect], Any]
 
 REFUSED = b""
 """Stands for the receipt of an effect that could not be carried out."""
+WAIT_SECONDS = 1.0
+"""Between two looks at whether a former outbox is empty."""
 MAX_REFUSALS = 3
 """Refusals in a row that a conversation is told of: what its handler says to them may be refused too."""
 
@@ -136,6 +138,10 @@ class Outbox:
         effect = pending.effect
         if isinstance(effect, Mail):
             await self._post(effect)
+            return None
+        if isinstance(effect, Wait):
+            if await self._store.outbox(Key.parse(effect.key)):
+                raise RetryLater(WAIT_SECONDS)
             return None
         if self._deliver is None:  # `run` has seen to it
             return None

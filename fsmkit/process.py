@@ -32,6 +32,7 @@ from fsmkit.model import Row
 from fsmkit.origin import Origin, mark
 from fsmkit.outbox import Claim, Outbox, decode_receipt
 from fsmkit.outcome import Outcome
+from fsmkit.relocation import Moved, Relocation, forward
 from fsmkit.statejobs import StateJobs
 from fsmkit.stores import Change, Lease, Store
 from fsmkit.table import Flows, FlowTable
@@ -127,6 +128,9 @@ class Processor:
             telegram_for=telegram_for,
             album_of=album_of,
         )
+        self.relocation = Relocation(
+            world, store, clock, limits, events, outbox, report=report, telegram_for=telegram_for
+        )
 
     async def process(self, key: Key, arrival: Arrival) -> Outcome:
         """An event and one key; once more if the lease was lost (optimistically: if another was faster)."""
@@ -139,6 +143,10 @@ class Processor:
                 if arrival.committed is not None and outcome.kind != "passed":
                     await arrival.committed(outcome)
                 return outcome
+            except Moved as moved:
+                tries += 1
+                key = await self.relocation.finish(key, moved)
+                forward(arrival.event, key)
             except LeaseLost:
                 if tries == 0:
                     raise
@@ -164,6 +172,12 @@ class Processor:
 
     async def edit(self, key: Key, change: Callable[[Turn], Any], telegram: Any = None) -> Row:
         """Writes a row by hand, under its lease; `change` may be async."""
+        try:
+            return await self._edit(key, change, telegram)
+        except Moved as moved:
+            return await self.edit(await self.relocation.finish(key, moved), change, telegram)
+
+    async def _edit(self, key: Key, change: Callable[[Turn], Any], telegram: Any) -> Row:
         claim = Claim()
         async with self._store.lease(key) as lease:
             turn = self._turn(key, lease, None, telegram)
@@ -195,6 +209,9 @@ class Processor:
                     turn.row = structs.replace(turn.row, later=later)
                 await self._commit(claim, lease, turn)
             return not _is_due(turn)
+        except Moved as moved:
+            await self.relocation.look(key, moved)
+            return True
         except (LeaseLost, StoreUnavailable):
             raise
         except Exception as error:  # a row that does not fit must not keep others from their timeouts
@@ -218,10 +235,16 @@ class Processor:
 
     async def peek(self, key: Key) -> Row:
         """The row of a key as last committed, in the versions that run here."""
-        blob = await self._store.peek(key)
-        turn = Turn(self._world, key, _row(blob), None, None, self._clock.now())
+        row = _row(await self._store.peek(key))
+        if row.moved is not None and row.moved.arrived:
+            return await self.peek(Key.parse(row.moved.key))
+        turn = Turn(self._world, key, row, None, None, self._clock.now())
         turn.lift()
         return turn.row
+
+    async def has_moved(self, key: Key) -> bool:
+        """Whether the row of a key has a new key."""
+        return _row(await self._store.peek(key)).moved is not None
 
     async def _leased(self, key: Key, arrival: Arrival, claim: Claim) -> Outcome:
         async with self._store.lease(key, exclusive=self._exclusive) as lease:
@@ -257,7 +280,10 @@ class Processor:
             return Outcome("handled" if taken else "passed", effects, self._flows, turn.row, turn.name)
 
     def _turn(self, key: Key, lease: Lease, event: Any, telegram: Any) -> Turn:
-        turn = Turn(self._world, key, _row(lease.row), event, telegram, self._clock.now())
+        row = _row(lease.row)
+        if row.moved is not None:
+            raise Moved(row, row.moved)
+        turn = Turn(self._world, key, row, event, telegram, self._clock.now())
         turn.lift()
         if lease.receipts:
             turn.row, tidy = fold(turn.row, map(decode_receipt, lease.receipts))

@@ -72,6 +72,8 @@ async def rewrite(store: Store, key: Key, now: float, change: Change) -> bool:
 async def _once(store: Store, key: Key, now: float, change: Change) -> bool:
     async with store.lease(key) as lease:
         row = Row() if lease.row is None else decode_row(lease.row)
+        if row.moved is not None:  # it is written where it arrives
+            return False
         # The messages that were sent since the last commit belong to the row, as for any step.
         row, tidy = fold(row, map(decode_receipt, lease.receipts))
         new = change(row)

@@ -18,7 +18,7 @@ FLOORS = {
         times upgrade wishes written""",
     1: "clock codec datatypes differences jobs lanes lines sameness serving stores values",
     2: """aborts albums client commit defaults engine fanout gathering inbox migration outbox outcome process
-        remote rewrite sources statejobs sweeper turn""",
+        relocation remote rewrite sources statejobs sweeper turn""",
     3: "__init__ __main__ cli playground telegram testing",
 }
 """Modules and packages by floor; a new one is put here knowingly."""

@@ -6,11 +6,19 @@ nobody is there any more, and whatever Telegram said for what is refused for goo
 
 import contextlib
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from telegram import Bot
-from telegram.error import BadRequest, Forbidden, InvalidToken, NetworkError, RetryAfter, TelegramError
+from telegram.error import (
+    BadRequest,
+    ChatMigrated,
+    Forbidden,
+    InvalidToken,
+    NetworkError,
+    RetryAfter,
+    TelegramError,
+)
 
 from fsmkit.clock import Clock
 from fsmkit.effects import Address, Delete, Edit, Effect, Send
@@ -18,6 +26,7 @@ from fsmkit.errors import RetryLater, Unreachable
 from fsmkit.keys import Key
 from fsmkit.telegram.buttons import ButtonCodec
 from fsmkit.telegram.messages import Messages, connection
+from fsmkit.telegram.relocating import in_new_chat
 from fsmkit.telegram.splitting import split
 
 NETWORK_DELAYS = (1.0, 2.0, 5.0, 10.0, 30.0)
@@ -46,6 +55,8 @@ class Delivery:
         """Until when a chat has to wait (429), whoever of it writes there: Telegram's limit is the chat's."""
         self._failures: dict[Key, int] = {}
         self._answered: deque[str] = deque(maxlen=MAX_ANSWERED)
+        self.migrated: Callable[[int | str, int], Awaitable[None]] | None = None
+        """Told of a group that has become a supergroup, before its message is sent there."""
 
     async def __call__(self, key: Key, effect: Effect) -> int | None:
         """Carries one effect out.
@@ -61,7 +72,7 @@ class Delivery:
         if self._waits:
             self._check_wait(effect)
         try:
-            receipt = await self._carry_out(key, effect)
+            receipt = await self._wherever(key, effect)
         except RetryAfter as error:
             seconds = _seconds(error)
             if isinstance(effect, Send | Edit | Delete):
@@ -104,6 +115,18 @@ class Delivery:
         until = self._waits.get(effect.to.chat) if isinstance(effect, Send | Edit | Delete) else None
         if until is not None:
             raise RetryLater(until - now)
+
+    async def _wherever(self, key: Key, effect: Any) -> int | None:
+        """Carries an effect out, in the supergroup if its group has become one; nothing is noted of that."""
+        try:
+            return await self._carry_out(key, effect)
+        except ChatMigrated as error:
+            if self.migrated is not None:
+                await self.migrated(effect.to.chat, error.new_chat_id)
+            moved = in_new_chat(effect, error.new_chat_id)
+            if moved is not None:
+                await self._carry_out(key, moved)
+            return None
 
     async def _carry_out(self, key: Key, effect: Effect) -> int | None:
         if isinstance(effect, Send):

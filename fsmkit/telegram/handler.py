@@ -23,9 +23,13 @@ from fsmkit.telegram.buttons import MARK, ButtonCodec, Foreign
 from fsmkit.telegram.delivery import Delivery
 from fsmkit.telegram.event import TelegramEvent, album_of, as_press, read_update
 from fsmkit.telegram.life import Life
+from fsmkit.telegram.relocating import Relocating
 
 ANSWER_AFTER = 2.0
 """Seconds after which a press is answered although its handler has not."""
+
+GONE = ("kicked", "left")
+"""What the bot is in a chat where it cannot write any more: blocked by the person, or removed."""
 
 Keys = Sequence[tuple[Key, Sequence[FlowTable]]]
 
@@ -52,7 +56,17 @@ class FlowHandler(BaseHandler[Update, Any, None]):
         group: The group that the handler is alone in.
     """
 
-    __slots__ = ("_albums", "_bot", "_buttons", "_delivery", "_engine", "_group", "_life", "_rules")
+    __slots__ = (
+        "_albums",
+        "_bot",
+        "_buttons",
+        "_delivery",
+        "_engine",
+        "_group",
+        "_life",
+        "_relocating",
+        "_rules",
+    )
 
     def __init__(
         self, engine: Engine, delivery: Delivery, buttons: ButtonCodec, life: Life, group: int
@@ -63,6 +77,8 @@ class FlowHandler(BaseHandler[Update, Any, None]):
         self._buttons = buttons
         self._life = life
         self._group = group
+        self._relocating = Relocating(engine)
+        delivery.migrated = self._relocating.learn
         rules = engine.flows.key_rules()
         self._rules = [(rule, [t for t in engine.flows.entries if t.flow.key is rule]) for rule in rules]
         self._albums = _want_albums(engine.flows)
@@ -75,8 +91,11 @@ class FlowHandler(BaseHandler[Update, Any, None]):
         event = read_update(update, self._life.username)
         if event is None:
             return None
+        moving = event.kind == "service" and self._relocating.announced(event)
+        if self._relocating.known:
+            self._relocating.forward(event)
         keys = self._keys(event)
-        if not keys:
+        if not keys and not moving:
             return None
         if self._albums and event.message is not None and event.kind in MESSAGE_KINDS:
             event.group = event.message.media_group_id
@@ -112,14 +131,16 @@ class FlowHandler(BaseHandler[Update, Any, None]):
         try:
             if not self._engine.running or len(application.handlers[self._group]) != 1:
                 await self._life.ensure(application, self._group)
+            if self._relocating.pending:
+                await self._relocating.settled(event.chat_id)
             if update.callback_query is not None:
                 outcome = await self._press(check_result, update.callback_query, context)
             else:
                 event_id = f"tg:{update.update_id}"  # event_id_of(event.id), without the detour
                 outcome = await self._engine.receive(event, check_result.keys, event_id, context)
-            if event.kind == "my_chat_member" and _gone(update):
-                for key, _ in check_result.keys:
-                    await self._engine.end_all(key)
+            member = update.my_chat_member
+            if member is not None and member.new_chat_member.status in GONE:
+                await self._engine.end_chat(member.chat.id)
         except Exception as error:
             await application.process_error(update, error)
             raise ApplicationHandlerStop from error
@@ -280,12 +301,6 @@ def _want_albums(flows: Flows) -> bool:
         for table in flows.tables.values()
         for handler in table.flow.handlers
     )
-
-
-def _gone(update: Update) -> bool:
-    """Whether the bot was blocked by the person, or removed from the chat."""
-    member = update.my_chat_member
-    return member is not None and member.new_chat_member.status in ("kicked", "left")
 
 
 async def _unused(_update: Update, _context: Any) -> None:
