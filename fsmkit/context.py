@@ -4,17 +4,21 @@ Wishes are only recorded here; the engine makes effects of them when the step is
 """
 
 import functools
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any, Generic, Protocol, TypeVar, Unpack
 
 import attrs
 import msgspec
 
-from fsmkit.effects import Answer, Reply, ReplyOptions, ScreenOptions, as_reply, as_screen
+from fsmkit.effects import Answer, Reply, ReplyOptions, ScreenOptions, Verdict, as_reply, as_screen
 from fsmkit.errors import LeaseOver
 from fsmkit.keys import Key
 
 D = TypeVar("D")
+
+PAYMENT_KINDS = ("pre_checkout_query", "shipping_query")
+"""Kinds of events in which Telegram asks whether a payment may go ahead."""
 
 
 @attrs.frozen
@@ -205,6 +209,40 @@ class Context(Generic[D]):
         Without it a press is answered silently after the step, or after two seconds.
         """
         self._wish(Answer(text, alert))
+
+    def approve(self, *, shipping: Iterable[Any] = ()) -> None:
+        """Lets a payment go ahead (`pre_checkout_query()`, `shipping_query()`), right after the commit.
+
+        Without it the payment is declined after the step; also if the handler raises, or takes more than
+        eight seconds of the ten that Telegram waits.
+
+        Args:
+            shipping: For a shipping query the ways to ship, each `(id, title, [(label, amount), ...])` with
+                amounts in the smallest unit of the currency, or PTB's `ShippingOption`.
+
+        Raises:
+            TypeError: If the event asks for no payment.
+        """
+        self._verdict("approve", Verdict(approved=True, shipping=tuple(shipping)))
+
+    def decline(self, text: str = "") -> None:
+        """Declines a payment, right after the commit.
+
+        Args:
+            text: Why, for the person; by default the flow's text `declined`.
+
+        Raises:
+            TypeError: If the event asks for no payment.
+        """
+        self._verdict("decline", Verdict(text))
+
+    def _verdict(self, name: str, verdict: Verdict) -> None:
+        kind = getattr(self.event, "kind", None)
+        if kind not in PAYMENT_KINDS:
+            raise TypeError(
+                f"ctx.{name}() answers pre_checkout_query() and shipping_query(), got {self.event!r}"
+            )
+        self._wish(verdict)
 
     def track(self, message: Any) -> None:
         """Deletes a message when the state is left.

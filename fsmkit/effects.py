@@ -245,5 +245,17 @@ class Answer(msgspec.Struct, frozen=True, tag="answer", omit_defaults=True):
     alert: bool = False
 
 
+class Verdict(Answer, frozen=True, tag="verdict"):
+    """Answer what Telegram asks before a payment; as out of band as the answer to a press.
+
+    Attributes:
+        approved: Whether the payment, or the shipping, may go ahead; else `text` says why not.
+        shipping: Ways to ship: `(id, title, [(label, amount), ...])`, or PTB's `ShippingOption`.
+    """
+
+    approved: bool = False
+    shipping: tuple[Any, ...] = ()
+
+
 Effect: TypeAlias = Send | Edit | Delete | Answer
 """All that goes to a person."""

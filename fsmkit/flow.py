@@ -39,6 +39,7 @@ DEFAULT_TEXTS: dict[str, Text] = {
     "lost": "Sorry, I have lost track of our conversation. Please start again.",
     "crash": None,
     "expired": None,
+    "declined": "Sorry, this payment cannot be made now. Please try again.",
 }
 
 
@@ -240,7 +241,7 @@ class Flow(Generic[D]):
         Args:
             texts: `stale` (a button of an earlier state or run), `not_yours` (somebody else's button),
                 `lost` (a conversation that no longer fits), `crash` (a handler raised), `expired` (the
-                conversation timed out).
+                conversation timed out), `declined` (a payment that no handler approved).
         """
         place = calling_place()
         self._check_open(place)

@@ -17,6 +17,7 @@ from fsmkit.telegram.buttons import ButtonCodec
 from fsmkit.telegram.delivery import Delivery
 from fsmkit.telegram.handler import FlowHandler, UnclaimedPresses
 from fsmkit.telegram.life import AnyApplication, Life, group_taken
+from fsmkit.telegram.payments import UnclaimedPayments
 from fsmkit.telegram.processor import KeyedProcessor
 
 
@@ -40,7 +41,8 @@ def attach(
         clock: Where the time comes from.
         group: The group of the one handler; it must stay alone in it.
         resources: What handlers find in `ctx.resources`.
-        answer_unclaimed: Whether presses that no handler of the bot wants are answered.
+        answer_unclaimed: Whether presses that no handler of the bot wants are answered, and payments that
+            none wants declined.
         button_keys: Secrets, 16 characters or more, from which the keys of buttons are derived: the first
             makes new buttons, those of all are accepted. By default the bot's token is the only one.
         options: Further arguments of `Engine`.
@@ -74,9 +76,11 @@ def attach(
     if isinstance(app.update_processor, KeyedProcessor):
         app.update_processor.serve(engine.flows.key_rules(), life, engine.clock)
         engine.awaited = app.update_processor.awaited
-    app.add_handler(FlowHandler(engine, delivery, buttons, life, group), group)
+    handler = FlowHandler(engine, delivery, buttons, life, group)
+    app.add_handler(handler, group)
     if answer_unclaimed:
         app.add_handler(UnclaimedPresses(app, delivery, buttons, engine.flows), sys.maxsize)
+        app.add_handler(UnclaimedPayments(app, handler, handler.payments), sys.maxsize)
     return engine
 
 

@@ -7,11 +7,13 @@ goes to no other handler of the bot; any other goes on.
 import asyncio
 import json
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from telegram import CallbackQuery, Update
 from telegram.ext import Application, ApplicationHandlerStop, BaseHandler, CallbackContext, TypeHandler
 
+from fsmkit.context import PAYMENT_KINDS
 from fsmkit.effects import Answer
 from fsmkit.engine import Engine
 from fsmkit.events import MESSAGE_KINDS
@@ -23,7 +25,8 @@ from fsmkit.telegram.buttons import MARK, ButtonCodec, Foreign
 from fsmkit.telegram.delivery import Delivery
 from fsmkit.telegram.event import TelegramEvent, album_of, as_press, read_update
 from fsmkit.telegram.life import Life
-from fsmkit.telegram.relocating import Relocating
+from fsmkit.telegram.payments import Payments
+from fsmkit.telegram.relocating import Relocating, move_event
 
 ANSWER_AFTER = 2.0
 """Seconds after which a press is answered although its handler has not."""
@@ -66,6 +69,7 @@ class FlowHandler(BaseHandler[Update, Any, None]):
         "_life",
         "_relocating",
         "_rules",
+        "payments",
     )
 
     def __init__(
@@ -79,6 +83,7 @@ class FlowHandler(BaseHandler[Update, Any, None]):
         self._group = group
         self._relocating = Relocating(engine)
         delivery.migrated = self._relocating.learn
+        self.payments = Payments(engine)
         rules = engine.flows.key_rules()
         self._rules = [(rule, [t for t in engine.flows.entries if t.flow.key is rule]) for rule in rules]
         self._albums = _want_albums(engine.flows)
@@ -135,6 +140,11 @@ class FlowHandler(BaseHandler[Update, Any, None]):
                 await self._relocating.settled(event.chat_id)
             if update.callback_query is not None:
                 outcome = await self._press(check_result, update.callback_query, context)
+            elif event.kind in PAYMENT_KINDS:
+                outcome = await self.payments.handle(
+                    event,
+                    partial(self._engine.receive, event, check_result.keys, event_id_of(event.id), context),
+                )
             else:
                 event_id = f"tg:{update.update_id}"  # event_id_of(event.id), without the detour
                 outcome = await self._engine.receive(event, check_result.keys, event_id, context)
@@ -152,6 +162,8 @@ class FlowHandler(BaseHandler[Update, Any, None]):
         updates = [Update.de_json(update, self._life.bot) for update in json.loads(body)]
         parts = [read_update(update, self._life.username) for update in updates]
         event = album_of([part for part in parts if part is not None])
+        if all(found != key for found, _ in self._keys(event)) and isinstance(key.chat, int):
+            move_event(event, key.chat)  # its group has become a supergroup since
         return event, next((tables for found, tables in self._keys(event) if found == key), ())
 
     def _keys(self, event: TelegramEvent) -> Keys:

@@ -54,8 +54,7 @@ class Relocating:
         """Puts a late update of an old chat (a press under an old message) into the new one."""
         new = self.known.get(event.chat_id or 0)
         if new is not None:
-            event.chat_id = new
-            event.address = structs.replace(event.address, chat=new)
+            move_event(event, new)
 
     async def settled(self, chat: int | None) -> None:
         """Waits until a chat's conversations have moved, if they have to."""
@@ -93,6 +92,12 @@ class Relocating:
         del self._tasks[old]
         self.pending.pop(old, None)
         self.pending.pop(new, None)
+
+
+def move_event(event: TelegramEvent, chat: int) -> None:
+    """Puts an event of the old chat into the new one: its key, and where answers go."""
+    event.chat_id = chat
+    event.address = structs.replace(event.address, chat=chat)
 
 
 def in_new_chat(effect: Any, chat: int) -> Effect | None:

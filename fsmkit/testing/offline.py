@@ -9,7 +9,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any
 
 from fsmkit.clock import Clock, SystemClock
-from fsmkit.testing.botapi import BotApi, Call, Json, People, World
+from fsmkit.testing.botapi import BotApi, Call, Gestures, Json, World
 from fsmkit.testing.botapi import chats as _chats
 from fsmkit.testing.botapi import membership as _membership
 from fsmkit.testing.botapi.faults import order
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Call", "OfflineTelegram"]
 
 
-class OfflineTelegram(People):
+class OfflineTelegram(Gestures):
     """A Telegram of one's own: people, chats, and the Bot API for one bot.
 
     Args:
@@ -96,7 +96,7 @@ class OfflineTelegram(People):
 
         return serve(self._api, port)
 
-    # --- beside what people do (`People`) ---
+    # --- beside what people do (`People`, `Gestures`) ---
 
     def update(self, **fields: Any) -> Json:
         """Any other update, as Telegram would send it: `update(poll_answer={…})`; the id is given to it.

@@ -5,8 +5,9 @@
 
 from fsmkit.testing.botapi.api import BotApi, Call
 from fsmkit.testing.botapi.errors import ApiError, DroppedError
+from fsmkit.testing.botapi.gestures import Gestures
 from fsmkit.testing.botapi.people import People
 from fsmkit.testing.botapi.wire import Json, Upload
 from fsmkit.testing.botapi.world import World
 
-__all__ = ["ApiError", "BotApi", "Call", "DroppedError", "Json", "People", "Upload", "World"]
+__all__ = ["ApiError", "BotApi", "Call", "DroppedError", "Gestures", "Json", "People", "Upload", "World"]

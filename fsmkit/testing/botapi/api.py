@@ -52,6 +52,7 @@ METHODS: Mapping[str, Method] = MappingProxyType(
         "sendLocation": sending.send_location,
         "sendContact": sending.send_contact,
         "sendInvoice": sending.send_invoice,
+        "sendPoll": sending.send_poll,
         "sendChatAction": sending.send_chat_action,
         "forwardMessage": sending.forward_message,
         "copyMessage": sending.copy_message,
@@ -65,6 +66,9 @@ METHODS: Mapping[str, Method] = MappingProxyType(
         "answerCallbackQuery": answering.answer_callback_query,
         "answerInlineQuery": answering.answer_inline_query,
         "answerPreCheckoutQuery": answering.answer_pre_checkout_query,
+        "answerShippingQuery": answering.answer_shipping_query,
+        "approveChatJoinRequest": partial(answering.answer_join_request, approve=True),
+        "declineChatJoinRequest": partial(answering.answer_join_request, approve=False),
         **{name: partial(sending.send_media, kind=kind) for name, kind in MEDIA.items()},
     }
 )

@@ -54,6 +54,8 @@ BOOLEANS = frozenset(
         "need_email",
         "need_shipping_address",
         "is_flexible",
+        "is_anonymous",
+        "allows_multiple_answers",
         "remove_caption",
         "disable_web_page_preview",
     ]
@@ -71,6 +73,8 @@ OBJECTS = frozenset(
         "scope",
         "prices",
         "results",
+        "options",
+        "shipping_options",
         "media",
         "button",
         "suggested_post_parameters",

@@ -91,6 +91,31 @@ def send_invoice(world: World, params: Params) -> Json:
     return place(world, params, {"invoice": invoice})
 
 
+def send_poll(world: World, params: Params) -> Json:
+    """`sendPoll`."""
+    options: Any = params.get("options")
+    if not isinstance(options, list) or not 1 <= len(options) <= 12:
+        raise bad_request("poll must have from 1 to 12 options")
+    texts = [option["text"] if isinstance(option, dict) else str(option) for option in options]
+    anonymous = params.get("is_anonymous")
+    poll = {
+        "id": str(world.number()),
+        "question": params.text("question"),
+        "options": [
+            {"text": text, "voter_count": 0, "persistent_id": str(number)}
+            for number, text in enumerate(texts)
+        ],
+        "total_voter_count": 0,
+        "is_closed": False,
+        "is_anonymous": True if anonymous is None else anonymous,
+        "type": params.text("type") or "regular",
+        "allows_multiple_answers": bool(params.get("allows_multiple_answers")),
+        "allows_revoting": True,
+        "members_only": False,
+    }
+    return place(world, params, {"poll": poll})
+
+
 def send_chat_action(world: World, params: Params) -> bool:
     """`sendChatAction`."""
     writable_chat(world, params)

@@ -43,11 +43,13 @@ def deliver(world: World, kind: str, payload: Json) -> Json:
     elif kind == "chosen_inline_result":
         _inline(world, payload)
     elif kind in ANSWERABLE:
-        world.other_queries.add(str(payload["id"]))
+        world.other_queries[str(payload["id"])] = Query(world.clock.now(), content=payload)
+    elif kind == "chat_join_request":
+        world.join_requests.add((payload["chat"]["id"], payload["from"]["id"]))
     elif kind == "my_chat_member":
         chat(world, payload["chat"]["id"]).bot_status = payload["new_chat_member"]["status"]
     elif kind == "business_connection":
-        world.business.add(payload["id"])
+        (world.business.add if payload["is_enabled"] else world.business.discard)(payload["id"])
     return copy.deepcopy(world.queue.put(kind, copy.deepcopy(payload)))
 
 

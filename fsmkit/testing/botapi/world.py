@@ -52,15 +52,17 @@ class Chat:
 
 @attrs.define
 class Query:
-    """A pressed button that may be answered.
+    """A question that may be answered: a pressed button, an inline query, a payment.
 
     Attributes:
-        at: When it was pressed, in seconds of the clock.
-        answers: The parameters of each `answerCallbackQuery` for it.
+        at: When it was asked, in seconds of the clock.
+        answers: The parameters of each answer to it.
+        content: What was asked.
     """
 
     at: float
     answers: list[Json] = attrs.field(factory=list[Json])
+    content: Json = attrs.field(factory=dict[str, Any])
 
 
 @attrs.frozen
@@ -91,7 +93,11 @@ class World:
     chats: dict[int, Chat] = attrs.field(factory=dict[int, Chat])
     files: dict[str, StoredFile] = attrs.field(factory=dict[str, StoredFile])
     queries: dict[str, Query] = attrs.field(factory=dict[str, Query])
-    other_queries: set[str] = attrs.field(factory=set[str])
+    other_queries: dict[str, Query] = attrs.field(factory=dict[str, Query])
+    reactions: dict[tuple[int, int, int], list[Json]] = attrs.field(
+        factory=dict[tuple[int, int, int], list[Json]]
+    )
+    join_requests: set[tuple[int, int]] = attrs.field(factory=set[tuple[int, int]])
     inline: dict[str, Json] = attrs.field(factory=dict[str, Json])
     business: set[str] = attrs.field(factory=set[str])
     commands: dict[str, list[Json]] = attrs.field(factory=dict[str, list[Json]])

@@ -1,0 +1,155 @@
+"""Payments in question: Telegram asks, waits ten seconds, and the money is taken only on a clear yes.
+
+A query is answered once: by what the handler said, right after the commit, else with a no: when the handler
+said nothing, raised, was too slow, or nobody wanted it. Nothing of this is stored.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias
+
+from telegram import LabeledPrice, ShippingOption, Update
+from telegram.error import TelegramError
+from telegram.ext import Application, BaseHandler, TypeHandler
+
+from fsmkit.effects import Verdict
+from fsmkit.engine import Engine
+from fsmkit.outcome import Outcome
+from fsmkit.telegram.event import TelegramEvent, read_update
+
+_log = logging.getLogger("fsmkit")
+
+ANSWER_WITHIN = 8.0
+"""Seconds; Telegram waits for 10 (https://core.telegram.org/bots/api#answerprecheckoutquery)."""
+MAX_ANSWERED = 256
+"""Queries of which it is known that they were answered."""
+
+Committed: TypeAlias = Callable[[Outcome], Awaitable[None]]
+
+
+class Payments:
+    """Answers the queries that come before a payment.
+
+    Args:
+        engine: Has the clock, and the flows with their texts.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._answered: deque[str] = deque(maxlen=MAX_ANSWERED)
+
+    async def handle(
+        self, event: TelegramEvent, receive: Callable[[Committed], Awaitable[Outcome]]
+    ) -> Outcome:
+        """Has a query handled, and answers it in time unless nobody of the flows wants it.
+
+        Args:
+            event: The query.
+            receive: Hands it to the engine, which tells of the outcome after the commit.
+        """
+        begun = asyncio.Event()
+        late = asyncio.get_running_loop().create_task(self._decline_late(event, begun))
+
+        async def committed(outcome: Outcome) -> None:
+            verdicts = [effect for effect in outcome.effects if isinstance(effect, Verdict)]
+            await self._answer(event, verdicts[-1] if verdicts else Verdict(), outcome.flow)
+
+        try:
+            outcome = await receive(committed)
+            if outcome.kind == "duplicate":
+                await self._answer(event, Verdict(), None)
+            return outcome
+        except Exception:
+            await self._answer(event, Verdict(), None)
+            raise
+        finally:
+            if begun.is_set():
+                await late  # an answer on its way is not broken off
+            else:
+                late.cancel()
+
+    async def decline(self, event: TelegramEvent) -> None:
+        """Declines a query that nobody wants."""
+        await self._answer(event, Verdict(), None)
+
+    async def _decline_late(self, event: TelegramEvent, begun: asyncio.Event) -> None:
+        await self._engine.clock.sleep(ANSWER_WITHIN)
+        begun.set()
+        _log.warning("%r was declined: its handler took more than %d seconds", event, ANSWER_WITHIN)
+        await self._answer(event, Verdict(), None)
+
+    async def _answer(self, event: TelegramEvent, verdict: Verdict, flow: str | None) -> None:
+        query = event.query
+        if query.id in self._answered:
+            return
+        self._answered.append(query.id)
+        try:
+            if not verdict.approved:
+                await query.answer(ok=False, error_message=verdict.text or self._words(event, flow))
+            elif event.kind == "shipping_query":
+                await query.answer(ok=True, shipping_options=[_option(one) for one in verdict.shipping])
+            else:
+                await query.answer(ok=True)
+        except TelegramError as error:
+            _log.warning("%r could not be answered: %s", event, error)
+
+    def _words(self, event: TelegramEvent, flow: str | None) -> str:
+        table = self._engine.flows.tables.get(flow or "", self._engine.flows.entries[0])
+        return table.flow.text_for("declined", event.address.lang) or "-"  # Telegram wants a reason
+
+
+class UnclaimedPayments(BaseHandler[Update, Any, None]):
+    """Declines payments that no handler of the bot wants, so that nobody waits for ever.
+
+    Args:
+        application: Whose handlers are asked.
+        flows: The flows' handler, which has let the query pass.
+        payments: Declines it.
+    """
+
+    __slots__ = ("_application", "_flows", "_payments")
+
+    def __init__(
+        self,
+        application: Application[Any, Any, Any, Any, Any, Any],
+        flows: BaseHandler[Update, Any, None],
+        payments: Payments,
+    ) -> None:
+        super().__init__(_unused, block=True)
+        self._application = application
+        self._flows = flows
+        self._payments = payments
+
+    def check_update(self, update: object) -> bool:
+        """Whether it is a question before a payment that nobody else wants; who logs all updates does not."""
+        if not isinstance(update, Update) or not (update.pre_checkout_query or update.shipping_query):
+            return False
+        for handlers in self._application.handlers.values():
+            for handler in handlers:
+                if handler is self._flows or isinstance(handler, UnclaimedPayments | TypeHandler):
+                    continue
+                found = handler.check_update(update)
+                if found is not None and found is not False:
+                    return False
+        return True
+
+    async def handle_update(
+        self, update: Update, application: Any, check_result: object, context: Any
+    ) -> None:
+        """Declines the payment."""
+        event = read_update(update, None)
+        if event is not None:
+            await self._payments.decline(event)
+
+
+async def _unused(_update: Update, _context: Any) -> None:
+    """PTB wants a callback; `handle_update` is overridden instead."""
+
+
+def _option(option: Any) -> ShippingOption:
+    if isinstance(option, ShippingOption):
+        return option
+    ident, title, prices = option
+    return ShippingOption(ident, title, [LabeledPrice(label, amount) for label, amount in prices])
