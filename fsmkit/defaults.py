@@ -5,6 +5,8 @@ Functions of a turn, called by the processor around the offer to the handlers.
 """
 
 import logging
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias
 
 from msgspec import structs
 
@@ -12,6 +14,7 @@ from fsmkit.codec import Unfit
 from fsmkit.deadlines import Overdue, with_snapshot
 from fsmkit.effects import Answer
 from fsmkit.events import Pressed
+from fsmkit.keys import Key
 from fsmkit.model import Frame
 from fsmkit.moves import Due, Moves, times_in
 from fsmkit.table import FlowTable
@@ -19,6 +22,9 @@ from fsmkit.times import Times
 from fsmkit.turn import Turn
 
 _log = logging.getLogger("fsmkit")
+
+Report: TypeAlias = Callable[[Key, Any, Exception], Awaitable[None]]
+"""Tells of an exception that nobody awaits."""
 
 ENTRY_MASK = 0xFFFF
 """A button holds the last 16 bits of its entry's number."""
@@ -67,6 +73,18 @@ def _reminder(table: FlowTable, frame: Frame, times: Times) -> list[Due]:
         return [Due("reminder", times.reminder, table, frame, table.flow.place)]
     prompt = table.rules[frame.state].prompt if frame.state is not None else None
     return [] if prompt is None else [Due("prompt", prompt, table, frame, table.flow.place)]
+
+
+async def give_up(turn: Turn, name: str, report: Report) -> None:
+    """Ends a conversation with its hooks; one that raises is reported and keeps nothing alive."""
+    before, mark = turn.row, len(turn.wishes)
+    try:
+        await turn.close(name)
+    except Exception as error:
+        del turn.wishes[mark:]
+        kept = {other: snapshot for other, snapshot in before.snapshots.items() if other != name}
+        turn.row = structs.replace(before, snapshots=kept)
+        await report(turn.key, None, error)
 
 
 async def say_otherwise(turn: Turn) -> bool:

@@ -13,6 +13,7 @@ from fsmkit.access import KEEP, Held, frame_of
 from fsmkit.clock import Clock, SystemClock
 from fsmkit.codec import DataCodec, EventCodec
 from fsmkit.commit import Limits
+from fsmkit.defaults import give_up
 from fsmkit.effects import Answer, Edit, Effect, Send
 from fsmkit.errors import DefinitionError, NestedSend, UnknownState, Unreachable
 from fsmkit.events import DeliveryFailed
@@ -405,7 +406,7 @@ class Engine:
 
         async def close(turn: Turn) -> None:
             for name in [name for name, snapshot in turn.row.snapshots.items() if snapshot.active]:
-                await turn.close(name)
+                await give_up(turn, name, self.report)
             turn.wishes.clear()
             turn.deletes.clear()
 

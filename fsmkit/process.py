@@ -229,7 +229,7 @@ class Processor:
             return False
         now, known = self._clock.now(), self._flows.tables
         letters = any(mail.due <= now for mail in row.later if mail.event != ALBUM)
-        if letters or self._albums.due(row, now):
+        if letters or row.moved is not None or self._albums.due(row, now):
             return True
         return overdue(row, known, now) is not None or reminding(row, known, now) is not None
 

@@ -7,7 +7,7 @@ neither loses nor doubles anything. Messages that wait are sent from the old key
 
 import logging
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 import attrs
@@ -16,6 +16,7 @@ from msgspec import structs
 from fsmkit.clock import Clock
 from fsmkit.codec import EventCodec, decode_row, encode_row
 from fsmkit.commit import SEEN, Limits, change_of, settle
+from fsmkit.defaults import Report, give_up
 from fsmkit.errors import LeaseLost
 from fsmkit.events import ChatEvent
 from fsmkit.keys import Key
@@ -64,7 +65,7 @@ class Relocation:
         events: EventCodec,
         outbox: Outbox,
         *,
-        report: Callable[[Key, Any, Exception], Awaitable[None]],
+        report: Report,
         telegram_for: Callable[[Key], Any],
     ) -> None:
         self._world = world
@@ -154,15 +155,11 @@ class Relocation:
         """Ends conversations that have been begun anew in the new chat: what people did last counts."""
         for name in [name for name in turn.row.snapshots if _begun(here.snapshots.get(name), turn, name)]:
             _log.info("%s: the conversation begun in the new chat goes on, the old one ends", turn.key)
-            before = turn.row
-            try:
-                if before.snapshots[name].active:
-                    await turn.close(name)
-            except Exception as error:
-                turn.reset(before)
-                await self._report(turn.key, None, error)
-            kept = {other: snapshot for other, snapshot in turn.row.snapshots.items() if other != name}
-            turn.row = structs.replace(turn.row, snapshots=kept)
+            if turn.row.snapshots[name].active:
+                await give_up(turn, name, self._report)
+            else:
+                kept = {other: draft for other, draft in turn.row.snapshots.items() if other != name}
+                turn.row = structs.replace(turn.row, snapshots=kept)
 
     async def _leave_note(self, key: Key) -> None:
         """Leaves only the forwarding note, and delivers what nobody delivers."""

@@ -1,7 +1,9 @@
 """Who has blocked the bot is not there any more: the conversation ends, with its hooks."""
 
-from fsmkit import Flow, Key, Timeout
-from fsmkit.telegram import command, text
+import pytest
+
+from fsmkit import Flow, Key, KeyBy, Timeout
+from fsmkit.telegram import command, my_chat_member, text
 
 ANN, BEN = Key(1, 1), Key(2, 2)
 
@@ -72,3 +74,116 @@ async def test_blocked_while_a_timeout_speaks_the_conversation_ends(bench):
     bench.offline.fail("sendMessage", status=403)
     await bench.advance(601)
     assert (left, await bench.engine.get_state(flow, ANN)) == ([1], (None, None))
+
+
+# -- groups ---------------------------------------------------------------------------------------------
+
+GROUP, OTHER = -5, -6
+
+
+async def in_group(bench, *flows, chats=(GROUP,), users=(1, 2)):
+    """Everybody has a conversation in each of the groups."""
+    await bench.start(*flows)
+    for user in users:
+        bench.offline.add_user(user)
+    for chat in chats:
+        bench.offline.add_chat(chat)
+        for user in users:
+            await bench.say("/start", chat=chat, user=user)
+
+
+async def states(bench, flow, *keys):
+    return [(await bench.engine.get_state(flow, key))[0] for key in keys]
+
+
+@pytest.mark.parametrize("status", ["kicked", "left"])
+async def test_removed_from_a_group_all_its_conversations_end_and_no_others(bench, status):
+    flow, left = leaving()
+    await in_group(bench, flow, chats=(GROUP, OTHER))
+    await bench.say("/start")
+    if status == "kicked":
+        bench.offline.kick(GROUP, by=3)
+    else:
+        member = {"user": bench.offline._world.bot}
+        change = {"chat": {"id": GROUP, "type": "supergroup", "title": "G"}, "date": 1_000_000}
+        bench.offline.update(
+            my_chat_member={
+                **change,
+                "from": bench.offline.add_user(3),
+                "old_chat_member": {**member, "status": "member"},
+                "new_chat_member": {**member, "status": "left"},
+            }
+        )
+    await bench.feed()
+    keys = [Key(GROUP, 1), Key(GROUP, 2), Key(OTHER, 1), Key(OTHER, 2), Key(1, 1)]
+    assert await states(bench, flow, *keys) == [None, None, "on", "on", "on"]
+    assert (sorted(left), bench.calls()) == ([1, 2], [])
+
+
+@pytest.mark.parametrize("rule", [KeyBy.CHAT, KeyBy.CHAT_TOPIC, KeyBy.USER_IN_TOPIC])
+async def test_conversations_of_all_rules_that_have_the_chat_end_with_it(bench, rule):
+    flow, left = leaving(key=rule)
+    await in_group(bench, flow, users=(1,))
+    bench.offline.kick(GROUP, by=3)
+    await bench.feed()
+    assert len(left) == 1
+
+
+async def test_a_person_whose_conversation_is_everywhere_goes_on_elsewhere(bench):
+    flow, left = leaving(key=KeyBy.GLOBAL_USER)
+    await in_group(bench, flow, users=(1,))
+    bench.offline.kick(GROUP, by=1)
+    await bench.feed()
+    await bench.say("hello")
+    assert (left, bench.texts()) == ([], ["one", "two"])
+
+
+async def test_a_refusal_by_a_group_ends_all_of_its_conversations(bench):
+    flow, left = leaving()
+    await in_group(bench, flow)
+    bench.offline.fail("sendMessage", status=403, description="Forbidden: bot was kicked from the group chat")
+    await bench.say("hello", chat=GROUP)
+    assert await states(bench, flow, Key(GROUP, 1), Key(GROUP, 2)) == [None, None]
+    assert sorted(left) == [1, 2]
+
+
+async def test_an_exit_hook_that_raises_is_reported_and_keeps_no_conversation_alive(bench):
+    flow, left = leaving()
+
+    @flow.on_exit("on")
+    def broken(ctx):
+        if ctx.key.user == 1:
+            raise ValueError("broken hook")
+
+    await in_group(bench, flow)
+    bench.offline.kick(GROUP, by=3)
+    await bench.feed()
+    assert ([str(error) for error in bench.errors], sorted(left)) == (["broken hook"], [1, 2])
+    assert await states(bench, flow, Key(GROUP, 1), Key(GROUP, 2)) == [None, None]
+    bench.errors.clear()
+
+
+async def test_added_again_a_group_starts_anew(bench):
+    flow, left = leaving()
+    await in_group(bench, flow)
+    bench.offline.kick(GROUP, by=3)
+    bench.offline.unblock(GROUP)
+    await bench.say("hello", chat=GROUP)
+    assert bench.texts(GROUP) == []
+    await bench.say("/start", chat=GROUP)
+    await bench.say("hello", chat=GROUP)
+    assert (sorted(left), bench.texts(GROUP)) == ([1, 2], ["one", "two"])
+
+
+async def test_a_flow_may_take_part_in_its_own_end(bench):
+    """The event is offered first; what it says to a group that has removed the bot is not sent."""
+    flow, left = leaving()
+
+    @flow.defstate("on", on=my_chat_member())
+    def gone(event, ctx):
+        left.append("told")
+
+    await in_group(bench, flow, users=(3,))
+    bench.offline.kick(GROUP, by=3)
+    await bench.feed()
+    assert left == ["told", 3]
