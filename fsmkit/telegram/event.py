@@ -267,11 +267,7 @@ def _press(update: Update, query: CallbackQuery) -> TelegramEvent:
     event.value = query.data
     message = query.message
     if message is None:  # under an inline message: which chat it stands in, Telegram does not say
-        event.user = query.from_user
-        event.user_id = query.from_user.id
-        event.address = Address(
-            query.from_user.id, None, None, query.from_user.id, query.from_user.language_code
-        )
+        _locate(event, None, query.from_user, None, None)
         return event
     event.message_id = message.message_id
     thread, business = None, None
