@@ -7,7 +7,7 @@ says that nothing is left; others only append.
 import asyncio
 import inspect
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import msgspec
@@ -88,6 +88,8 @@ class Outbox:
         self._clock = clock
         self._draining = False
         self._waiting: set[asyncio.Task[None]] = set()
+        self._behind: dict[Key, asyncio.Event] = {}
+        """Former keys whose outboxes others wait for (`Wait`); set when one is empty."""
 
     async def run(self, key: Key, entry: bytes | None) -> None:
         """Delivers until nothing is left; a chat that has to wait goes on in the background."""
@@ -100,13 +102,15 @@ class Outbox:
                 receipt = await self._carry_out(key, pending, tell=refusals < MAX_REFUSALS)
             except RetryLater as later:
                 await self._store.hold(key, later.seconds)
-                self._later(key, entry, later.seconds)
+                self._later(key, entry, later.seconds, self._ahead(pending.effect))
                 return
             except asyncio.CancelledError:  # the caller gives up, the messages do not
                 self._later(key, entry, 0)
                 raise
             refusals = refusals + 1 if receipt is REFUSED else 0
             entry = await self._store.strike(key, entry, receipt or None)
+        if self._behind and key in self._behind:
+            self._behind.pop(key).set()
 
     async def say(self, key: Key, effect: Send) -> None:
         """Sends a message at once or not at all, past the queue."""
@@ -140,8 +144,13 @@ class Outbox:
             await self._post(effect)
             return None
         if isinstance(effect, Wait):
-            if await self._store.outbox(Key.parse(effect.key)):
+            former = Key.parse(effect.key)
+            self._behind.setdefault(
+                former, asyncio.Event()
+            )  # first: it may be empty while the store is asked
+            if await self._store.outbox(former):
                 raise RetryLater(WAIT_SECONDS)
+            self._behind.pop(former, None)
             return None
         if self._deliver is None:  # `run` has seen to it
             return None
@@ -158,21 +167,38 @@ class Outbox:
             return REFUSED
         return _receipt(effect, receipt)
 
-    def _later(self, key: Key, entry: bytes, seconds: float) -> None:
+    def _ahead(self, effect: Any) -> asyncio.Event | None:
+        """What ends a wait sooner."""
+        return self._behind.get(Key.parse(effect.key)) if isinstance(effect, Wait) else None
+
+    def _later(self, key: Key, entry: bytes, seconds: float, sooner: asyncio.Event | None = None) -> None:
         if self._draining:
             return  # it stays in the store, for the next process
         task = asyncio.get_running_loop().create_task(
-            self._wait(key, entry, seconds), name=f"fsmkit outbox {key}"
+            self._wait(key, entry, seconds, sooner), name=f"fsmkit outbox {key}"
         )
         self._waiting.add(task)
         task.add_done_callback(self._waiting.discard)
 
-    async def _wait(self, key: Key, entry: bytes, seconds: float) -> None:
-        await self._clock.sleep(seconds)
+    async def _wait(self, key: Key, entry: bytes, seconds: float, sooner: asyncio.Event | None) -> None:
+        if sooner is None:
+            await self._clock.sleep(seconds)
+        else:
+            await _either(self._clock.sleep(seconds), sooner.wait())
         try:
             await self.run(key, entry)
         except Exception:
             _log.exception("the outbox of %s stopped; it goes on with the next commit or restart", key)
+
+
+async def _either(*waits: Coroutine[Any, Any, Any]) -> None:
+    """Waits for the first of several."""
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
 
 
 def _decode(entry: bytes) -> Pending:

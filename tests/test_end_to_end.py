@@ -165,3 +165,72 @@ async def test_a_server_that_is_not_there(url):
 
 async def test_a_token_with_a_line_break_in_it():
     assert "OFF" not in await refused(token="42:OFF\nLINE")
+
+
+PLACES = """
+from fsmkit import Flow, KeyBy
+from fsmkit.telegram import command, pre_checkout_query, reaction, successful_payment
+
+topic = Flow("topic", key=KeyBy.USER_IN_TOPIC)
+topic.state("name", prompt="Name?")
+topic.state("age", prompt="Age?")
+
+
+@topic.defstate(None, on=command("start"))
+def start(event, ctx):
+    return ("transition", "name", {})
+
+
+@topic.defstate("name")
+def named(event, ctx):
+    return ("transition", "age", {"name": event.text})
+
+
+@topic.defstate("age")
+def aged(event, ctx):
+    ctx.reply(f"{ctx.data['name']} is {event.text}.")
+    return ("end",)
+
+
+@topic.defstate(None, on=reaction("👍"))
+def liked(event, ctx):
+    ctx.reply(f"{event.user_id} likes it.")
+
+
+@topic.defstate(None, on=pre_checkout_query())
+def may_pay(event, ctx):
+    ctx.approve()
+
+
+@topic.defstate(None, on=successful_payment())
+def paid(event, ctx):
+    ctx.reply(f"Paid {ctx.match}.")
+"""
+
+
+async def test_topics_groups_that_move_reactions_and_payments_over_http(tmp_path):
+    group, forum, new = -5, -6, -1005
+    file = tmp_path / "places.py"
+    file.write_text(PLACES, encoding="utf-8")
+    async with running(f"{file}:topic") as bot:
+        offline = bot.offline
+        offline.add_chat(group, type="group")
+        offline.add_chat(forum, is_forum=True)
+        offline.say("/start", user=1, chat=forum, thread=9)
+        offline.say("/start", user=2, chat=forum, thread=9)
+        offline.say("/start", user=1, chat=group)
+        await bot.until(lambda: len(offline.texts(forum)) == 2 and len(offline.texts(group)) == 1)
+        offline.migrate(group, new)
+        offline.say("Moved", user=1, chat=new)
+        offline.say("Ann", user=1, chat=forum, thread=9)
+        offline.say("Ben", user=2, chat=forum, thread=9)
+        await bot.until(lambda: len(offline.texts(forum)) == 4)
+        offline.say("22", user=2, chat=forum, thread=9)
+        offline.react(1, "👍", user=3, chat=forum)
+        offline.checkout("tea", user=4)
+        await bot.answered(4, "Paid tea.")
+        await bot.until(lambda: len(offline.texts(forum)) == 6 and offline.texts(new) == ["Age?"])
+        assert offline.texts(forum)[-2:] == ["Ben is 22.", "3 likes it."]
+        threads = [message.get("message_thread_id") for message in offline.messages(forum)]
+        assert threads == [9] * 10 + [None]
+        assert_clean(await bot.end(signal.SIGTERM))

@@ -291,6 +291,32 @@ async def test_what_only_telegrams_refusal_tells_moves_the_rows_too(group):
     assert await where(group, flow) == ("age", {"name": "Ann"})
 
 
+async def test_a_message_that_found_out_of_the_move_holds_up_later_ones_only_until_it_is_sent(group):
+    await group.start(wizard())
+    group.offline.say("/start", chat=OLD)
+    group.offline.migrate(OLD, NEW)
+    group.offline.say("Ann", chat=NEW)
+    await group.feed()
+    assert group.texts(NEW) == ["Name?", "Age?"]
+
+
+async def test_a_long_message_in_pieces_goes_on_in_the_supergroup(group):
+    flow = Flow("long")
+
+    @flow.defstate(None, on=command("long"))
+    def long(event, ctx):
+        ctx.reply("a" * 4096 + "b" * 4096 + "c")
+
+    await group.start(flow)
+    group.offline.say("/long", chat=OLD)
+    group.offline.fail("sendMessage", status=429, retry_after=30, when=lambda params: "b" in params["text"])
+    await group.feed()
+    group.offline.migrate(OLD, NEW)
+    await group.feed()
+    await group.advance(31)
+    assert [text[0] for text in group.texts(OLD) + group.texts(NEW)] == ["a", "b", "c"]
+
+
 async def test_a_menu_button_of_the_old_chat_starts_a_conversation_in_the_new_one(group):
     flow = wizard()
 
