@@ -98,8 +98,9 @@ class Relocation:
             await self.finish(key, moved)
             return
         async with self._store.lease(key) as lease:
-            kept = lease.row if moved.row.keep > self._clock.now() else None
-            entry = await lease.commit(Change(kept, moved.row.keep, folded=len(lease.receipts)))
+            receipts, over = len(lease.receipts), moved.row.keep <= self._clock.now()
+            note = Change(None) if over else Change(lease.row, moved.row.keep)
+            entry = await lease.commit(structs.replace(note, folded=receipts))
         await self._outbox.run(key, entry)
 
     async def _move(self, key: Key, new: Key) -> bool:
