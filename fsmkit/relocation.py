@@ -7,8 +7,8 @@ neither loses nor doubles anything. Messages that wait are sent from the old key
 
 import logging
 import sys
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
 import attrs
 from msgspec import structs
@@ -30,7 +30,9 @@ _log = logging.getLogger("fsmkit")
 FORWARD_FOR = 30 * 86400.0
 """Seconds that an old key leads to the new one: buttons of the old chat can still be pressed."""
 TRIES = 5
-"""How often a commit is tried that another one overtook (with `isolation="optimistic"`)."""
+"""How often a commit is tried that another one overtook."""
+
+T = TypeVar("T")
 
 
 class Moved(Exception):
@@ -87,10 +89,11 @@ class Relocation:
 
     async def finish(self, key: Key, moved: Moved) -> Key:
         """Sees to it that a row which is on its way has arrived; the key under which it stands now."""
+        new = Key.parse(moved.move.key)
         if not moved.move.arrived:
-            await self._arrive(key, moved.row, Key.parse(moved.move.key))
-            await self._leave_note(key)
-        return Key.parse(moved.move.key)
+            await _patiently(lambda: self._arrive(key, moved.row, moved.move, new))
+            await _patiently(lambda: self._leave_note(key))
+        return new
 
     async def look(self, key: Key, moved: Moved) -> None:
         """Does what is due for an old key: finishes the move, sends what waits, forgets the note."""
@@ -104,7 +107,7 @@ class Relocation:
         await self._outbox.run(key, entry)
 
     async def _move(self, key: Key, new: Key) -> bool:
-        row = await self._mark(key, new)
+        row = await _patiently(lambda: self._mark(key, new))
         if row is None or row.moved is None or row.moved.arrived:
             return False
         await self.finish(key, Moved(row, row.moved))
@@ -112,29 +115,21 @@ class Relocation:
 
     async def _mark(self, key: Key, new: Key) -> Row | None:
         """Marks a row as moved: from now on events for it wait, and then follow."""
-        for left in range(TRIES, 0, -1):
-            try:
-                async with self._store.lease(key) as lease:
-                    if lease.row is None:
-                        return None
-                    row = decode_row(lease.row)
-                    if row.moved is None:
-                        now = self._clock.now()
-                        row = structs.replace(row, moved=Move(str(new), f"move:{self._world.new_run():x}"))
-                        await lease.commit(Change(encode_row(row), now, folded=len(lease.receipts)))
-                    return row
-            except LeaseLost:
-                if left == 1:
-                    raise
-        return None
+        async with self._store.lease(key) as lease:
+            if lease.row is None:  # only messages wait; they need no row to be sent
+                return None
+            row = decode_row(lease.row)
+            if row.moved is None:
+                row = structs.replace(row, moved=Move(str(new), f"move:{self._world.new_run():x}"))
+                await lease.commit(Change(encode_row(row), self._clock.now(), folded=len(lease.receipts)))
+            return row
 
-    async def _arrive(self, old: Key, row: Row, new: Key) -> None:
+    async def _arrive(self, old: Key, row: Row, move: Move, new: Key) -> None:
         """Puts what stood under the old key to what stands under the new one, unless it is there already."""
-        assert row.moved is not None
         messages_first = bool(await self._store.outbox(old))
         async with self._store.lease(new) as lease:
             here = Row() if lease.row is None else decode_row(lease.row)
-            if f" {row.moved.id} " in here.seen:
+            if f" {move.id} " in here.seen:
                 return
             if here.moved is not None:
                 raise RuntimeError(f"{old} moves to {new}, which has moved to {here.moved.key}")
@@ -145,7 +140,7 @@ class Relocation:
             await self._end_doubles(turn, here)
             turn.row = joined(turn.row, here)
             turn.lift()
-            _effects, entries = settle(turn, self._limits, self._events, row.moved.id)
+            _effects, entries = settle(turn, self._limits, self._events, move.id)
             if messages_first:
                 entries = [Wait(str(old)), *entries]
             _row, change = change_of(turn.row, new, turn.now, self._limits, entries, 0)
@@ -173,6 +168,16 @@ class Relocation:
             # Receipts are let go: whether such a message stands in the old chat or the new one, nobody knows.
             entry = await lease.commit(Change(encode_row(note), keep, folded=len(lease.receipts)))
         await self._outbox.run(key, entry)
+
+
+async def _patiently(step: Callable[[], Awaitable[T]]) -> T:
+    """Takes a step again if another commit overtook it, as they may with `isolation="optimistic"`."""
+    for _ in range(TRIES - 1):
+        try:
+            return await step()
+        except LeaseLost:
+            continue
+    return await step()
 
 
 def moved_key(key: Key, chat: int | str) -> Key:

@@ -5,9 +5,10 @@ import asyncio
 import pytest
 
 from fsmkit import Engine, Flow, Key
-from fsmkit.errors import NestedSend, StoreUnavailable
+from fsmkit.errors import LeaseLost, NestedSend, StoreUnavailable, Unreachable
 from fsmkit.model import Row
 from fsmkit.relocation import FORWARD_FOR, joined, moved_key
+from fsmkit.stores import Change
 from fsmkit.stores.memory import MemoryStore
 from fsmkit.stores.sqlite import SQLiteStore
 from fsmkit.testing import ManualClock
@@ -39,11 +40,12 @@ class Breaking(MemoryStore):
         super().__init__(clock)
         self.writes = 0
         self.broken = set()
+        self.error = StoreUnavailable
 
     def write(self, key, version, change):
         self.writes += 1
         if self.writes in self.broken:
-            raise StoreUnavailable("away")
+            raise self.error("away")
         return super().write(key, version, change)
 
 
@@ -247,3 +249,105 @@ def test_joined_rows_remember_the_newest_ids_of_both():
     seen = joined(one, two).seen.split()
     assert (len(seen), seen[0], seen[-1]) == (64, "a16", "b39")
     assert joined(Row(), Row()) == Row()
+
+
+@pytest.mark.parametrize("overtaken", [1, 2, 3])
+async def test_a_commit_that_is_overtaken_is_tried_again(clock, overtaken):
+    store, flow = Breaking(clock), counting()
+    store.error = LeaseLost
+    engine = Engine(flow, store=store, clock=clock)
+    await engine.send(HERE, 1)
+    store.broken = {store.writes + overtaken + again for again in range(4)}
+    assert await engine.relocate(OLD, NEW) == 1
+    assert await engine.get_state(flow, THERE) == ("on", {"sum": 1})
+    store.broken = set(range(100))
+    with pytest.raises(LeaseLost):
+        await engine.relocate(NEW, -7)
+
+
+async def test_messages_without_a_row_stay_and_are_sent_where_they_stand(clock):
+    store, flow, sent = MemoryStore(clock), Flow("bye"), []
+
+    @flow.defstate(None, on=int)
+    def bye(event, ctx):
+        ctx.reply("Bye")
+
+    async def deliver(key, effect):
+        sent.append(effect.text)
+
+    engine = Engine(flow, store=store, clock=clock, deliver=deliver)
+    async with store.lease(HERE) as lease:
+        await lease.commit(Change(None, outbox=(b"entry",)))
+    assert (await engine.relocate(OLD, NEW), await store.outbox(HERE)) == (0, [b"entry"])
+
+
+async def test_what_an_exit_hook_says_of_the_conversation_that_ends_goes_to_the_new_chat(clock):
+    flow, sent = counting(), []
+
+    @flow.on_exit("on")
+    def leave(ctx):
+        ctx.reply(f"{ctx.data['sum']} is no more.")
+
+    async def deliver(key, effect):
+        sent.append((key.chat, effect.to.chat, effect.text))
+
+    engine = Engine(flow, clock=clock, deliver=deliver)
+    await engine.send(HERE, 1)
+    await engine.send(THERE, 2)
+    await engine.relocate(OLD, NEW)
+    assert sent == [(NEW, NEW, "1 is no more.")]
+    assert await engine.get_state(flow, THERE) == ("on", {"sum": 2})
+
+
+async def test_two_drafts_become_the_later_one(clock):
+    flow = counting()
+    engine = Engine(flow, clock=clock)
+    await engine.at(flow, HERE).set_data({"sum": 1})
+    await engine.at(flow, THERE).set_data({"sum": 2})
+    await engine.relocate(OLD, NEW)
+    assert await engine.get_state(flow, THERE) == (None, {"sum": 2})
+
+
+# -- a chat that is over --------------------------------------------------------------------------------
+
+
+async def test_ending_a_chat_ends_what_has_no_business_connection_or_the_one_that_is_named(store, clock):
+    flow = counting()
+    engine = Engine(flow, store=store, clock=clock)
+    keys = [HERE, Key(OLD, 2), Key(OLD, 1, business="b"), Key(-6, 1)]
+    for key in keys:
+        await engine.send(key, 1)
+    await engine.end_chat(OLD)
+    assert [(await engine.get_state(flow, key))[0] for key in keys] == [None, None, "on", "on"]
+    await engine.end_chat(OLD, "b")
+    assert [(await engine.get_state(flow, key))[0] for key in keys] == [None, None, None, "on"]
+
+
+async def test_a_row_that_cannot_be_written_does_not_keep_the_others_of_its_chat(clock):
+    store, flow, reported = Breaking(clock), counting(), []
+    engine = Engine(flow, store=store, clock=clock)
+    engine.on_error = lambda key, event, error: reported.append((key, type(error)))
+    await engine.send(HERE, 1)
+    await engine.send(Key(OLD, 2), 1)
+    store.broken = {store.writes + 1}
+    await engine.end_chat(OLD)
+    assert reported == [(HERE, StoreUnavailable)]
+    assert await engine.get_state(flow, Key(OLD, 2)) == (None, None)
+
+
+async def test_nobody_being_there_under_the_old_key_ends_nothing_under_the_new_one(clock):
+    flow, gone = counting(), asyncio.Event()
+
+    async def deliver(key, effect):
+        if key == HERE:
+            await gone.wait()
+            raise Unreachable("gone")
+
+    engine = Engine(flow, clock=clock, deliver=deliver)
+    await engine.send(HERE, 1)
+    late = asyncio.create_task(engine.send(HERE, 2))
+    await asyncio.sleep(0)
+    await engine.relocate(OLD, NEW)
+    gone.set()
+    await late
+    assert await engine.get_state(flow, THERE) == ("on", {"sum": 3})

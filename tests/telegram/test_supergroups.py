@@ -5,8 +5,11 @@ import asyncio
 import pytest
 from telegram import Update
 
-from fsmkit import ANY, Flow, Key, KeyBy, Timeout
+from fsmkit import ANY, Flow, Key, KeyBy, Reply, Timeout
+from fsmkit.effects import Address, Bound, Delete, Edit, Send
+from fsmkit.errors import StoreUnavailable
 from fsmkit.telegram import button, command, text
+from fsmkit.telegram.relocating import in_new_chat
 from tests.telegram.conftest import settle
 
 OLD, NEW = -5, -1005
@@ -441,3 +444,62 @@ async def test_leaving_the_old_group_ends_nothing_that_has_moved(group):
     group.offline.kick(OLD, by=BEN)
     await group.feed()
     assert (left, await where(group, flow)) == ([], ("name", {}))
+
+
+async def test_a_move_that_fails_is_logged_and_the_message_goes_out_all_the_same(group, monkeypatch, caplog):
+    flow = wizard()
+
+    @flow.defstate("name", on=Timeout)
+    def late(event, ctx):
+        ctx.reply("Still there?")
+
+    await group.start(flow)
+    await group.say("/start", chat=OLD)
+    group.offline.migrate(OLD, NEW)
+    group.offline._world.queue.take_all()
+
+    async def broken(chat, *, bot=None):
+        raise StoreUnavailable("away")
+
+    monkeypatch.setattr(group.engine.store, "keys", broken)
+    await group.advance(601)
+    assert group.texts(NEW) == ["Still there?"]
+    assert "could not be moved" in caplog.text
+    monkeypatch.undo()
+    service(group, NEW, FROM)  # the next sign of it moves them
+    await group.feed()
+    assert (await where(group, flow))[0] == "name"
+
+
+async def test_only_so_many_moves_are_kept_in_memory(group, monkeypatch):
+    monkeypatch.setattr("fsmkit.telegram.relocating.MAX_KNOWN", 2)
+    flow = wizard()
+    await group.start(flow)
+    await group.say("/start", chat=OLD)
+    group.offline.migrate(OLD, NEW)
+    for chat in (-7, -8, -9):
+        group.offline.add_chat(chat, type="group")
+        group.offline.migrate(chat, chat - 1000)
+    await group.feed()
+    await group.press("Skip", chat=OLD)  # the row itself knows
+    assert (await where(group, flow))[0] == "age"
+
+
+@pytest.mark.parametrize(
+    ("effect", "sent"),
+    [
+        (Delete(Address(OLD), (1,)), None),
+        (Edit(Address(OLD), 1, Bound("f", 1, 1)), None),
+        (
+            Edit(Address(OLD, user=1), 1, Bound("f", 1, 1), Reply("new")),
+            Send(Reply("new"), Address(NEW, user=1), Bound("f", 1, 1)),
+        ),
+        (
+            Send(Reply("a"), Address(OLD, 3), Bound("f", 1, 1), "view"),
+            Send(Reply("a"), Address(NEW, 3), Bound("f", 1, 1), "view"),
+        ),
+    ],
+    ids=["delete", "take the buttons away", "edit", "send"],
+)
+def test_what_was_meant_for_the_old_chat_is_sent_anew_or_left(effect, sent):
+    assert in_new_chat(effect, NEW) == sent
