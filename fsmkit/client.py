@@ -116,6 +116,8 @@ class Client:
             row = Row() if lease.row is None else decode_row(lease.row)
             if f" {mail.known} " in row.seen or any(mail.known == other.known for other in row.later):
                 return "duplicate"
+            if row.moved is not None:  # the letter keeps the old key, so that it waits for what is on its way
+                return await self._leave(Key.parse(row.moved.key), mail)
             row = structs.replace(row, later=(*row.later, mail))
             _, change = change_of(row, key, self._clock.now(), _LIMITS, [], 0)
             await lease.commit(change)

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from fsmkit import Engine, Flow, Key
+from fsmkit.client import Client
 from fsmkit.errors import LeaseLost, NestedSend, StoreUnavailable, Unreachable
 from fsmkit.model import Row
 from fsmkit.relocation import FORWARD_FOR, joined, moved_key
@@ -306,6 +307,31 @@ async def test_two_drafts_become_the_later_one(clock):
     await engine.at(flow, THERE).set_data({"sum": 2})
     await engine.relocate(OLD, NEW)
     assert await engine.get_state(flow, THERE) == (None, {"sum": 2})
+
+
+async def test_an_event_from_another_program_for_the_old_key_arrives(store, clock):
+    flow = counting()
+    engine = Engine(flow, store=store, clock=clock)
+    await engine.send(HERE, 1, id="first")
+    await engine.relocate(OLD, NEW)
+    program = Client(store, bot=None, clock=clock)
+    assert [await program.send(HERE, 2, id="second") for _ in range(2)] == ["sent", "duplicate"]
+    assert await program.send(HERE, 1, id="first") == "duplicate"
+    await engine.sweep()
+    assert await engine.get_state(flow, THERE) == ("on", {"sum": 3})
+
+
+async def test_an_event_from_another_program_in_the_middle_of_a_move_arrives(clock):
+    store, flow = Breaking(clock), counting()
+    engine = Engine(flow, store=store, clock=clock)
+    await engine.send(HERE, 1)
+    store.broken = {store.writes + 2}
+    with pytest.raises(StoreUnavailable):
+        await engine.relocate(OLD, NEW)
+    await Client(store, bot=None, clock=clock).send(HERE, 2)
+    await engine.sweep()
+    await engine.sweep()
+    assert await engine.get_state(flow, THERE) == ("on", {"sum": 3})
 
 
 # -- a chat that is over --------------------------------------------------------------------------------
