@@ -20,7 +20,7 @@ from fsmkit.defaults import Report, give_up
 from fsmkit.errors import LeaseLost
 from fsmkit.events import ChatEvent
 from fsmkit.keys import Key
-from fsmkit.model import Move, Row, Snapshot, Wait
+from fsmkit.model import Move, Row, Snapshot, View, Wait
 from fsmkit.outbox import Outbox
 from fsmkit.stores import Change, Store
 from fsmkit.turn import Turn, World
@@ -199,7 +199,7 @@ def readdressed(row: Row, old: Key, new: Key) -> Row:
     """
     later = tuple(structs.replace(mail, key=str(new)) if mail.key == str(old) else mail for mail in row.later)
     snapshots = {name: _readdressed(snapshot, old, new) for name, snapshot in row.snapshots.items()}
-    views = {name: view for name, view in row.views.items() if view.chat != old.chat}
+    views = {name: _without_ids(view, old, new) for name, view in row.views.items()}
     return Row(snapshots, row.seen, row.keep, row.serial, views, later)
 
 
@@ -209,6 +209,14 @@ def _readdressed(snapshot: Snapshot, old: Key, new: Key) -> Snapshot:
         address = structs.replace(address, chat=new.chat)
     frames = tuple(structs.replace(frame, trail=()) for frame in snapshot.frames)
     return structs.replace(snapshot, frames=frames, address=address)
+
+
+def _without_ids(view: View, old: Key, new: Key) -> View:
+    """What a flow shows without the message of the old chat; a reply keyboard is still there."""
+    board = view.board
+    if board is not None and board.chat == old.chat:
+        board = structs.replace(board, chat=new.chat)
+    return structs.replace(view, board=board) if view.chat != old.chat else View(new.chat, 0, board=board)
 
 
 def joined(row: Row, here: Row) -> Row:

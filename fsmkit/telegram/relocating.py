@@ -8,9 +8,10 @@ import asyncio
 import logging
 from typing import Any
 
+import attrs
 from msgspec import structs
 
-from fsmkit.effects import Delete, Edit, Effect, Send
+from fsmkit.effects import Edit, Reply, Send
 from fsmkit.engine import Engine
 from fsmkit.telegram.event import TelegramEvent
 
@@ -100,12 +101,12 @@ def move_event(event: TelegramEvent, chat: int) -> None:
     event.address = structs.replace(event.address, chat=chat)
 
 
-def in_new_chat(effect: Any, chat: int) -> Effect | None:
+def in_new_chat(effect: Any, chat: int) -> Send | None:
     """An effect that was meant for the old chat; what is about a message there cannot be done any more."""
-    if isinstance(effect, Delete) or (isinstance(effect, Edit) and effect.reply is None):
+    said: Reply | None = effect.reply if isinstance(effect, Send | Edit) else None
+    if said is None:
         return None
+    reply = attrs.evolve(said, reply_to=None)  # there the id is that of somebody else's message
     to = structs.replace(effect.to, chat=chat)
-    if isinstance(effect, Edit) and effect.reply is not None:
-        return Send(effect.reply, to, effect.bound)
-    moved: Effect = structs.replace(effect, to=to)
-    return moved
+    keep = effect.keep if isinstance(effect, Send) else ""
+    return Send(reply, to, effect.bound, keep)

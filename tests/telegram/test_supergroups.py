@@ -8,7 +8,7 @@ from telegram import Update
 from fsmkit import ANY, Flow, Key, KeyBy, Reply, Timeout
 from fsmkit.effects import Address, Bound, Delete, Edit, Send
 from fsmkit.errors import StoreUnavailable
-from fsmkit.telegram import button, command, text
+from fsmkit.telegram import album, button, command, text
 from fsmkit.telegram.relocating import in_new_chat
 from tests.telegram.conftest import settle
 
@@ -434,6 +434,28 @@ async def test_ids_of_messages_of_the_old_chat_are_let_go(group):
     assert shown[1:] == [f"somebody's {number}" for number in range(5)] + ["Second screen"]
 
 
+async def test_a_reply_keyboard_goes_with_its_state_in_the_supergroup_too(group):
+    flow = Flow("keys", ttl=600)
+    flow.state("choosing")
+    flow.state("chosen", prompt="Thank you.")
+
+    @flow.defstate(None, on=command("start"))
+    def start(event, ctx):
+        ctx.reply("Which?", keyboard=["One", "Two"])
+        return ("transition", "choosing")
+
+    @flow.defstate("choosing")
+    def chosen(event, ctx):
+        return ("transition", "chosen")
+
+    await group.start(flow)
+    await group.say("/start", chat=OLD)
+    group.offline.migrate(OLD, NEW)
+    await group.say("One", chat=NEW)
+    last = group.offline.calls_of("sendMessage")[-1].params
+    assert (last["text"], last["reply_markup"]["remove_keyboard"]) == ("Thank you.", True)
+
+
 async def test_leaving_the_old_group_ends_nothing_that_has_moved(group):
     left = []
     flow = wizard(left=left)
@@ -495,7 +517,7 @@ async def test_only_so_many_moves_are_kept_in_memory(group, monkeypatch):
             Send(Reply("new"), Address(NEW, user=1), Bound("f", 1, 1)),
         ),
         (
-            Send(Reply("a"), Address(OLD, 3), Bound("f", 1, 1), "view"),
+            Send(Reply("a", reply_to=5), Address(OLD, 3), Bound("f", 1, 1), "view"),
             Send(Reply("a"), Address(NEW, 3), Bound("f", 1, 1), "view"),
         ),
     ],
@@ -503,3 +525,25 @@ async def test_only_so_many_moves_are_kept_in_memory(group, monkeypatch):
 )
 def test_what_was_meant_for_the_old_chat_is_sent_anew_or_left(effect, sent):
     assert in_new_chat(effect, NEW) == sent
+
+
+@pytest.mark.parametrize("forgotten", [False, True], ids=["known", "after a restart"])
+async def test_an_album_that_is_being_gathered_arrives_in_the_supergroup(group, forgotten):
+    flow, taken = Flow("photos", ttl=600), []
+
+    @flow.defstate(None, on=album())
+    def photos(event, ctx):
+        taken.append((event.chat_id, len(event.file_ids)))
+        ctx.reply("Thank you.")
+
+    await group.start(flow)
+    for _ in range(2):
+        content = group.offline._content("photo", {})
+        group.offline._post({**content, "media_group_id": "m"}, ANN, OLD, None, None)
+    await group.feed()
+    group.offline.migrate(OLD, NEW)
+    await group.feed()
+    if forgotten:
+        group.app.handlers[-1][0]._relocating.known.clear()
+    await group.advance(4)
+    assert (taken, group.texts(NEW)) == ([(NEW, 2)], ["Thank you."])
