@@ -8,7 +8,7 @@ from telegram import Update
 from fsmkit import ANY, Flow, Key, KeyBy, Reply, Timeout
 from fsmkit.effects import Address, Bound, Delete, Edit, Send
 from fsmkit.errors import StoreUnavailable
-from fsmkit.telegram import album, button, command, text
+from fsmkit.telegram import KeyedProcessor, album, attach, button, command, text
 from fsmkit.telegram.relocating import in_new_chat
 from tests.telegram.conftest import settle
 
@@ -157,7 +157,6 @@ async def test_a_button_of_the_old_chat_still_works(group):
 
 async def test_a_button_works_after_a_restart_that_forgot_of_the_move(group, clock):
     from fsmkit.stores.memory import MemoryStore
-    from fsmkit.telegram import attach
 
     store = MemoryStore(clock)
     await group.start(wizard(), store=store)
@@ -547,3 +546,28 @@ async def test_an_album_that_is_being_gathered_arrives_in_the_supergroup(group, 
         group.app.handlers[-1][0]._relocating.known.clear()
     await group.advance(4)
     assert (taken, group.texts(NEW)) == ([(NEW, 2)], ["Thank you."])
+
+
+async def test_with_a_keyed_processor_the_new_chat_waits_for_the_handler_of_the_old_one(group, clock):
+    flow, may_go = wizard(), asyncio.Event()
+
+    @flow.defstate("name", on=command("slow"))
+    async def slow(event, ctx):
+        await may_go.wait()
+        return ("transition", "age", {"name": "Slow"})
+
+    app = group.offline.builder().concurrent_updates(KeyedProcessor(8)).build()
+    engine = attach(app, flow, clock=clock)
+    async with app, engine:
+        group.offline.say("/start", chat=OLD)
+        await group.offline.feed(app)
+        group.offline.say("/slow", chat=OLD)
+        group.offline.migrate(OLD, NEW)
+        group.offline.say("33", chat=NEW)
+        updates = group.offline._world.queue.take_all()
+        tasks = [asyncio.create_task(app.process_update(Update.de_json(u, app.bot))) for u in updates]
+        await settle()
+        assert not any(task.done() for task in tasks)
+        may_go.set()
+        await asyncio.gather(*tasks)
+    assert group.texts(NEW) == ["Age?", "Slow is 33."]
