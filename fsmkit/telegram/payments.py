@@ -17,6 +17,7 @@ from telegram.ext import Application, BaseHandler, TypeHandler
 from fsmkit.effects import Verdict
 from fsmkit.engine import Engine
 from fsmkit.outcome import Outcome
+from fsmkit.telegram.answering import Noted
 from fsmkit.telegram.event import TelegramEvent, read_update
 
 _log = logging.getLogger("fsmkit")
@@ -49,12 +50,13 @@ class Payments:
             event: The query.
             receive: Hands it to the engine, which tells of the outcome after the commit.
         """
-        begun = asyncio.Event()
-        late = asyncio.get_running_loop().create_task(self._decline_late(event, begun))
+        begun, noted = asyncio.Event(), Noted(event.query)
+        late = asyncio.get_running_loop().create_task(self._decline_late(event, begun, noted))
 
         async def committed(outcome: Outcome) -> None:
             verdicts = [effect for effect in outcome.effects if isinstance(effect, Verdict)]
-            await self._answer(event, verdicts[-1] if verdicts else Verdict(), outcome.flow)
+            if verdicts or not noted.answered:
+                await self._answer(event, verdicts[-1] if verdicts else Verdict(), outcome.flow)
 
         try:
             outcome = await receive(committed)
@@ -62,9 +64,11 @@ class Payments:
                 await self._answer(event, Verdict(), None)
             return outcome
         except Exception:
-            await self._answer(event, Verdict(), None)
+            if not noted.answered:
+                await self._answer(event, Verdict(), None)
             raise
         finally:
+            noted.end()
             if begun.is_set():
                 await late  # an answer on its way is not broken off
             else:
@@ -74,8 +78,10 @@ class Payments:
         """Declines a query that nobody wants."""
         await self._answer(event, Verdict(), None)
 
-    async def _decline_late(self, event: TelegramEvent, begun: asyncio.Event) -> None:
+    async def _decline_late(self, event: TelegramEvent, begun: asyncio.Event, noted: Noted) -> None:
         await self._engine.clock.sleep(ANSWER_WITHIN)
+        if noted.answered:
+            return
         begun.set()
         _log.warning("%r was declined: its handler took more than %d seconds", event, ANSWER_WITHIN)
         await self._answer(event, Verdict(), None)

@@ -72,7 +72,7 @@ def object_of(draw, cls, depth=0):
     fields = {}
     for one in _subclasses(cls) if cls.__name__ in TAGS else [cls]:
         for name, annotation, needed in _parameters(one):
-            fields.setdefault(name, (annotation, needed))
+            fields[name] = (annotation, needed or fields.get(name, ("", False))[1])
     optional = [name for name, (_, needed) in fields.items() if not needed]
     chosen = set()
     if depth < MAX_DEPTH and optional:

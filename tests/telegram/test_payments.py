@@ -178,6 +178,28 @@ async def test_what_nobody_wants_is_declined(bench, ask):
     assert verdicts(bench, method) == [(False, SORRY)]
 
 
+@pytest.mark.parametrize("then", ["returns", "raises", "dawdles"])
+async def test_a_handler_that_answers_through_ptb_is_not_contradicted(bench, then):
+    async def check(event, ctx):
+        await event.content.answer(ok=True)
+        if then == "raises":
+            raise ValueError("too late")
+        if then == "dawdles":
+            await ctx.telegram.application.bot_data["clock"].sleep(9)
+
+    await bench.start(shop(check))
+    bench.app.bot_data["clock"] = bench.clock
+    await bench.say("/buy")
+    update = Update.de_json(bench.offline.checkout("tea"), bench.app.bot)
+    bench.offline._world.queue.take_all()
+    task = asyncio.create_task(bench.app.process_update(update))
+    await settle()
+    await bench.advance(9)
+    await task
+    assert verdicts(bench) == [(True, None)]
+    bench.errors.clear()
+
+
 async def test_who_logs_all_updates_answers_no_payment(bench):
     async def log(update, context):
         return None

@@ -6,7 +6,7 @@ from fsmkit import Flow, Key, KeyBy, Timeout
 from fsmkit.telegram import command, message, text
 
 ANN, BEN, GROUP, CHANNEL = 1, 2, -5, -9
-RULES = list(KeyBy)
+RULES = [rule for rule in KeyBy if not rule.by_message]
 
 
 def wizard(**options):
