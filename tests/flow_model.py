@@ -161,15 +161,24 @@ class Model(Steps):
                 done = self.run(asked)
             except Fails as failure:
                 self.talks = before
-                caught = None if event == "crashed" else self._offer("crashed", asked.name)
+                caught = None if event == "crashed" else self._rescue(asked.name)
                 if caught is not None:
                     return caught
-                if failure.refused and not self._expiring:
+                if failure.refused and not self._expiring and event not in ("crashed", "returned"):
                     return "refused"
                 raise
             if done != "passed":
                 return done
         return None
+
+    def _rescue(self, name: str) -> str | None:
+        """What handlers of `Crashed` make of a failure; one that refuses leaves it as it is."""
+        try:
+            return self._offer("crashed", name)
+        except Fails as failure:
+            if failure.refused:
+                return None
+            raise
 
     def _asked(self, event: str, within: str | None, only: int | None) -> Iterator[Candidate]:
         for name, talk in reversed(self.talks.items()):
