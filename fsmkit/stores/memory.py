@@ -150,6 +150,10 @@ class MemoryLease:
                 self._store.pass_turn(self.key)
 
 
+Copied = dict[Key, tuple[bytes | None, int, float, tuple[Index, ...], tuple[bytes, ...], tuple[bytes, ...]]]
+"""What `MemoryStore.snapshot` gives."""
+
+
 class MemoryStore:
     """Rows in this process, for tests, for play, and for bots that may forget.
 
@@ -250,6 +254,35 @@ class MemoryStore:
 
     def _now(self) -> float:
         return (self._clock or _SYSTEM).now()
+
+    # -- for tests ---------------------------------------------------------------------------------
+
+    def snapshot(self) -> "Copied":
+        """All rows and outboxes, as another process would find them: without leases and claims."""
+        return {
+            key: (
+                record.row,
+                record.version,
+                record.wake,
+                record.index,
+                (*record.outbox,),
+                (*record.receipts,),
+            )
+            for key, record in self.table.records.items()
+        }
+
+    def restore(self, copied: "Copied") -> None:
+        """Goes back to a snapshot; nothing may be under way."""
+        self.table = _Table(self._now)
+        self.turns.clear()
+        for key, (row, version, wake, index, outbox, receipts) in copied.items():
+            record = _Record()
+            record.row, record.version, record.wake, record.index = row, version, wake, index
+            record.outbox.extend(outbox)
+            record.receipts.extend(receipts)
+            if outbox:  # nobody delivers it: it is due
+                record.wake = -inf
+            self.table.put(key, record)
 
     # -- for the lease -----------------------------------------------------------------------------
 

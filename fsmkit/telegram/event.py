@@ -16,7 +16,7 @@ from fsmkit.effects import Address
 from fsmkit.events import MESSAGE_KINDS, ChatEvent, Pressed
 from fsmkit.telegram.queries import reactions_of, read_query
 
-_COMMAND = re.compile(r"/([A-Za-z0-9_]{1,32})(?:@([A-Za-z0-9_]+))?(?![\w@/])")
+COMMAND = re.compile(r"/([A-Za-z0-9_]{1,32})(?:@([A-Za-z0-9_]+))?(?![\w@/])")
 
 CONTENTS = (
     "photo",
@@ -243,7 +243,7 @@ def _command(event: TelegramEvent, message: Message, text: str, username: str | 
     entities = message.entities
     if entities and not any(e.type == MessageEntity.BOT_COMMAND and e.offset == 0 for e in entities):
         return  # written as code, for example
-    found = _COMMAND.match(text)
+    found = COMMAND.match(text)
     if found is None:
         return
     if found[2] is not None and (username is None or found[2].lower() != username.lower()):

@@ -89,6 +89,11 @@ class FlowHandler(BaseHandler[Update, Any, None]):
         self._albums = _want_albums(engine.flows)
         engine.album_of = self._album
 
+    @property
+    def engine(self) -> Engine:
+        """What runs the flows."""
+        return self._engine
+
     def check_update(self, update: object) -> Checked | None:
         """The event of an update that has a usable key; cheap, and without I/O."""
         if not isinstance(update, Update):

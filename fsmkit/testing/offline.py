@@ -82,6 +82,10 @@ class OfflineTelegram(Gestures):
             count += len(updates)
         return count
 
+    def take_updates(self) -> list[Json]:
+        """The updates that wait, oldest first, taken out of the queue: for tests that give them by hand."""
+        return self._world.queue.take_all()
+
     async def polled(self) -> None:
         """Waits until the bot is in a long poll: it has fetched all updates, if not handled them."""
         await self._world.queue.waiting.wait()

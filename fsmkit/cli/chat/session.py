@@ -1,25 +1,22 @@
-"""The bot and the person who talks to it: a real application on a Telegram in memory."""
+"""The bot and the person who talks to it: a real application on a Telegram in memory.
+
+What the bot does and how it is restarted is the stage's (`fsmkit.telegram.stage`); here is what is shown.
+"""
 
 import asyncio
 import time
 from collections.abc import Callable, Coroutine
-from math import inf
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fsmkit.cli.chat.mishaps import describe
-from fsmkit.cli.chat.screen import Screen
 from fsmkit.cli.storing import tried
-from fsmkit.codec import decode_row
-from fsmkit.deadlines import times_of
 from fsmkit.engine import Engine
 from fsmkit.flow import Flow
 from fsmkit.keys import Key
 from fsmkit.stores import Store
-from fsmkit.telegram import attach
-from fsmkit.testing import ManualClock, OfflineTelegram
-
-if TYPE_CHECKING:
-    from fsmkit.telegram.offline import AnyApplication
+from fsmkit.telegram.stage import TelegramStage
+from fsmkit.testing import ManualClock
+from fsmkit.testing.showing import Screen
 
 USER = 1
 LOOK_EVERY = 0.1
@@ -40,7 +37,7 @@ class Session:
         show: Prints a line.
 
     Attributes:
-        flows: The bot's flows.
+        stage: The bot and its world.
         clock: Begins at the real time.
         offline: The Telegram of bot and person.
         screen: What the person sees.
@@ -54,18 +51,31 @@ class Session:
     def __init__(
         self, load: Callable[[], Flows], store: Store, *, lang: str, show: Callable[[str], None]
     ) -> None:
-        self._load = load
         self._show = show
         self._lines = 0
+        self.store = store
         self.clock = ManualClock(int(time.time()))
         first_id = _first_id() if store.durable else 1
-        self.offline = OfflineTelegram(clock=self.clock, first_id=first_id)
+        self.stage = TelegramStage(
+            load(), store=store, clock=self.clock, load=load, first_id=first_id, lang=lang
+        )
+        self.stage.on_error = self._complain
+        self.offline = self.stage.offline
         self.offline.add_user(USER, first_name="You", language_code=lang)
         self.screen = Screen(self.offline, USER, self.out, first_id=first_id)
         self.last_said: int | None = None
-        self.flows = load()
-        self.store = store
-        self.app, self.engine = self._build(self.flows)
+
+    @property
+    def flows(self) -> Flows:
+        """The bot's flows, as last loaded."""
+        return self.stage.flows
+
+    @property
+    def engine(self) -> Engine:
+        """What runs them."""
+        if self.stage.engine is None:
+            raise TypeError("a stage of flows has an engine")
+        return self.stage.engine
 
     @property
     def key(self) -> Key:
@@ -87,30 +97,16 @@ class Session:
         """
         await tried(self.store)
         self._show(hint)
-        await self.open()
+        await self.stage.open()
         if self.store.durable:
             await self.watch(self._go_on())
 
     async def end(self) -> None:
         """Stops for good."""
         try:
-            await self.close()
+            await self.stage.close()
         finally:
             await self.store.close()
-
-    async def open(self) -> None:
-        """Starts the application, and what hangs on its start."""
-        await self.app.initialize()
-        if self.app.post_init is not None:
-            await self.app.post_init(self.app)
-        await self.app.start()
-
-    async def close(self) -> None:
-        """Stops the application; what is stored stays."""
-        await self.app.stop()
-        if self.app.post_stop is not None:
-            await self.app.post_stop(self.app)
-        await self.app.shutdown()
 
     async def restart(self) -> None:
         """Reads the file anew and goes on with its flows on the same store, as a bot does after a restart.
@@ -119,24 +115,13 @@ class Session:
             Refusal: If the flows cannot be loaded; then the old ones go on.
             DefinitionError: If they do not fit together; likewise.
         """
-        flows = self._load()
-        app, engine = self._build(flows)
-        await self.close()
-        self.flows, self.app, self.engine = flows, app, engine
-        await self.open()
-
-    def _build(self, flows: Flows) -> "tuple[AnyApplication, Engine]":
-        app = self.offline.builder().build()
-        engine = attach(app, *flows, store=self.store, clock=self.clock)
-        engine.busy, engine.patience = _always, inf  # deadlines fire when the clock is moved, never beside it
-        app.add_error_handler(self._failed)
-        return app, engine
+        await self.stage.restart()
 
     # -- what happens ------------------------------------------------------------------------------
 
     async def handle(self) -> None:
         """Gives the bot all that the person did, and shows what it does until it has come to rest."""
-        await self.watch(self.offline.feed(self.app), silence="(no answer)")
+        await self.watch(self.offline.feed(self.stage.app), silence="(no answer)")
 
     async def watch(self, work: Coroutine[Any, Any, object], *, silence: str = "") -> None:
         """Carries out what may make the bot act, and shows that as it goes on.
@@ -159,12 +144,7 @@ class Session:
 
     async def wait(self, seconds: float) -> None:
         """Moves the clock, stopping at each deadline on the way, so that all fire at their time."""
-        end = self.clock.now() + seconds
-        while (due := await self._next_due(end)) is not None:
-            self.clock.advance(due - self.clock.now())
-            await self.engine.sweep()
-            self.screen.show()
-        self.clock.advance(end - self.clock.now())
+        await self.stage.wait(seconds)
 
     async def _go_on(self) -> None:
         await self.engine.sweep()
@@ -178,15 +158,6 @@ class Session:
         """How many effects wait to be delivered to the person."""
         rows = self.store.scan(bot=self.engine.bot)
         return sum([stored.outbox async for stored in rows if stored.key == self.key])
-
-    async def _next_due(self, end: float) -> float | None:
-        """The next time at which something is due, `None` if nothing is until `end`."""
-        times: list[float] = []
-        async for stored in self.store.scan(bot=self.engine.bot):
-            row = decode_row(stored.row)
-            times += [at for snapshot in row.snapshots.values() for at in times_of(snapshot)]
-            times += [mail.due for mail in row.later]
-        return min((at for at in times if self.clock.now() < at <= end), default=None)
 
     async def _rest(self) -> None:
         """Shows all there is, and waits for jobs of states, whose outcome is an event; not for ever."""
@@ -203,10 +174,6 @@ class Session:
         if late := await self.undelivered():
             self.out(f"({late} to be delivered later; `:wait 1m` tries again)")
 
-    async def _failed(self, _update: object, context: Any) -> None:
-        """PTB's error handler."""
-        self._complain(context.error)
-
     def _complain(self, error: BaseException) -> None:
         self.screen.show()  # what was sent before it went wrong comes first
         for line in describe(error):
@@ -220,7 +187,3 @@ def _tasks(name: str) -> list[asyncio.Task[Any]]:
 def _first_id() -> int:
     """A number beyond those of earlier chats on the same store, whose updates it remembers."""
     return time.time_ns() // 1_000_000
-
-
-def _always() -> bool:
-    return True

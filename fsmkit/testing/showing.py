@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from fsmkit.testing import OfflineTelegram
 from fsmkit.testing.botapi import Call, Json
 from fsmkit.testing.botapi.keyboards import buttons_of
+from fsmkit.testing.offline import OfflineTelegram
 
 MEDIA = ("photo", "document", "video", "animation", "audio", "voice", "video_note", "sticker")
 EDITS = ("editMessageText", "editMessageCaption", "editMessageReplyMarkup")
@@ -20,14 +20,22 @@ class Screen:
         user: The person.
         out: Prints a line.
         first_id: The number from which messages of this chat are counted.
+        numbered: Whether inline buttons are shown with numbers.
 
     Attributes:
         latest: Id of the message of the bot that was shown last, `None` before the first.
     """
 
     def __init__(
-        self, offline: OfflineTelegram, user: int, out: Callable[[str], None], *, first_id: int = 1
+        self,
+        offline: OfflineTelegram,
+        user: int,
+        out: Callable[[str], None],
+        *,
+        first_id: int = 1,
+        numbered: bool = True,
     ) -> None:
+        self._numbered = numbered
         self._offline = offline
         self._user = user
         self._out = out
@@ -79,7 +87,7 @@ class Screen:
         if not gone:
             yield from self._message(call, "(edited) ")
         elif isinstance(call.result, dict):
-            yield f"(buttons taken away) {_content(call.result)}"
+            yield f"(buttons taken away) {content_of(call.result)}"
 
     def _message(self, call: Call, mark: str) -> Iterator[str]:
         if not isinstance(call.result, dict):  # an inline message, which stands in no chat of ours
@@ -88,9 +96,9 @@ class Screen:
         if "chat" not in message:  # a copy is answered with its number only
             message = next((m for m in self._visible() if m["message_id"] == message["message_id"]), message)
         self.latest = message["message_id"]
-        self._texts[message["message_id"]] = _content(message)
-        yield mark + _content(message)
-        yield from _inline_keyboard(message)
+        self._texts[message["message_id"]] = content_of(message)
+        yield mark + content_of(message)
+        yield from _inline_keyboard(message, self._numbered)
         yield from _reply_keyboard(call.params.get("reply_markup"))
 
     def _deleted(self, params: Json) -> Iterator[str]:
@@ -99,7 +107,8 @@ class Screen:
             yield f"(deleted) {self._texts.get(message, unknown)}"
 
 
-def _content(message: Json) -> str:
+def content_of(message: Json) -> str:
+    """What a message says, or what it brings, in brackets."""
     text = message.get("text")
     if text is not None:
         return str(text)
@@ -121,15 +130,15 @@ def _attachment(message: Json) -> str:
     return "[message]"
 
 
-def _inline_keyboard(message: Json) -> Iterator[str]:
+def _inline_keyboard(message: Json, numbered: bool) -> Iterator[str]:
     number = 0
     for row in message.get("reply_markup", {}).get("inline_keyboard", []):
         shown: list[str] = []
         for button in row:
             number += 1
             link = f" -> {button['url']}" if "url" in button else ""
-            shown.append(f"[{number}] {button['text']}{link}")
-        yield "  " + "  ".join(shown)
+            shown.append(f"[{number}] {button['text']}{link}" if numbered else f"[{button['text']}{link}]")
+        yield "  " + ("  " if numbered else " ").join(shown)
 
 
 def _reply_keyboard(markup: Any) -> Iterator[str]:

@@ -1,0 +1,123 @@
+"""`MadeEvent`: a Telegram event made without PTB's objects, for tests of thousands of conversations.
+
+It is a `TelegramEvent` to every handler and matcher; the `telegram.Update` is built when asked for.
+"""
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+from telegram import Message, Update, User
+
+from fsmkit.effects import Address
+from fsmkit.telegram.event import COMMAND, CONTENTS, TelegramEvent
+from fsmkit.testing.botapi import Json, World
+from fsmkit.testing.botapi.people import People
+from fsmkit.testing.clock import ManualClock
+
+
+class MadeEvent(TelegramEvent):
+    """Something that a person does, made up.
+
+    Args:
+        kind: As in `TelegramEvent`; `button` comes as `raw_button`, with its data as `value`.
+        number: The update's id.
+        now: When it is done, in seconds since 1970, UTC.
+        chat: Chat id.
+        user: User id.
+        message: The message's id.
+        text: Its text.
+        caption: The text under a file.
+        fields: Fields of what is sent beside text.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        number: int,
+        now: float,
+        chat: int,
+        user: int,
+        message: int,
+        *,
+        text: str | None = None,
+        caption: str | None = None,
+        fields: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.kind = kind
+        self.text = text
+        self.chat_id = chat
+        self.user_id = user
+        self.message_id = message
+        self.address = Address(chat, None, None, user, "en")
+        self._number = number
+        self._now = now
+        self._caption = caption
+        self._fields = fields or {}
+        if kind == "text" and text is not None and (name := command_in(text)) is not None:
+            self.kind, self.command = "command", name
+
+    @cached_property
+    def update(self) -> Update:  # type: ignore[override]
+        """The `telegram.Update`, built now."""
+        return Update.de_json(self._json(), None)
+
+    @cached_property
+    def message(self) -> Message | None:  # type: ignore[override]
+        """PTB's message, built now."""
+        update = self.update
+        query = update.callback_query
+        if query is not None:
+            return query.message if isinstance(query.message, Message) else None
+        return update.message or update.edited_message
+
+    @cached_property
+    def user(self) -> User | None:  # type: ignore[override]
+        """PTB's user, built now."""
+        return self.update.effective_user
+
+    @property
+    def date(self) -> float | None:
+        """When it was done, in whole seconds, as Telegram says it; `None` for a press."""
+        return None if self.kind in ("button", "raw_button") else float(int(self._now))
+
+    @property
+    def id(self) -> tuple[str, int]:
+        """What it is recognised by when it comes again."""
+        return ("tg", self._number)
+
+    @property
+    def caption(self) -> str | None:
+        """The text under a file."""
+        return self._caption
+
+    @property
+    def content(self) -> Any:
+        """What was sent beside text."""
+        return super().content if self.kind in CONTENTS else None
+
+    def _json(self) -> Json:
+        """The update as Telegram would send it."""
+        world = World("42:OFFLINE", ManualClock(self._now), {"id": 42, "is_bot": True, "first_name": "bot"})
+        people = People(world)
+        where: dict[str, Any] = {"user": self.user_id or 0, "chat": self.chat_id}
+        made: Json
+        if self.kind in ("button", "raw_button"):
+            made = people.press_data(self.value or "", message_id=self.message_id, **where)
+        elif self.text is not None:
+            made = people.say(self.text, **where)
+            if self.kind == "edited":
+                made = people.edit(made["message"]["message_id"], self.text, **where)
+        else:
+            made = people.send(self.kind, caption=self._caption, **where, **dict(self._fields))
+        made["update_id"] = self._number
+        for name in ("message", "edited_message"):
+            if name in made:
+                made[name]["message_id"] = self.message_id
+        return made
+
+
+def command_in(text: str) -> str | None:
+    """The command that a text begins with, in lower case, as Telegram's own reading finds it."""
+    found = COMMAND.match(text) if text[:1] == "/" else None
+    return found[1].lower() if found is not None and found[2] is None else None

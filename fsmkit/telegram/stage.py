@@ -1,0 +1,280 @@
+"""The stage on PTB: a real application on an offline Telegram, with fsmkit's flows or without.
+
+What `fsmkit.testing.Chat` and `fsmkit chat` drive. Beside it stands the stage without PTB,
+`fsmkit.testing.stages.direct`.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from telegram.ext import Application
+
+from fsmkit.engine import Engine
+from fsmkit.flow import Flow
+from fsmkit.stores import Store
+from fsmkit.telegram.attaching import attach
+from fsmkit.telegram.handler import FlowHandler
+from fsmkit.telegram.offline import AnyApplication, AnyBuilder, OfflineRequest, process
+from fsmkit.testing import acts
+from fsmkit.testing.acts import Act, Killed
+from fsmkit.testing.botapi import Json
+from fsmkit.testing.clock import ManualClock
+from fsmkit.testing.offline import OfflineTelegram
+from fsmkit.testing.showing import Screen, content_of
+from fsmkit.testing.stages.base import JOB_PATIENCE, Bubble, KilledError, NotThereError, Shown, Stage
+from fsmkit.testing.stages.direct import FragileStore
+from fsmkit.testing.watching import watch
+
+Flows = tuple[Flow[Any], ...]
+Build = Callable[[AnyBuilder], AnyApplication]
+"""Makes an application with a builder that has the token and the way to the offline Telegram."""
+
+SENDING = ("sendMessage", "sendPhoto", "sendDocument", "editMessageText", "editMessageCaption")
+
+
+class TelegramStage(Stage):
+    """A PTB application on an offline Telegram, and people who talk to it.
+
+    Args:
+        bot: The flows, or an application, or what makes one with a builder.
+        store: Where conversations are kept; by default in memory. Not with an application, which has its own.
+        clock: The bot's clock.
+        load: Makes the flows anew for a restart.
+        resources: What handlers find in `ctx.resources`.
+        chat: Where people talk to the bot; `None`: each in the private chat with it.
+        offline: The Telegram of an application that was built on one.
+        first_id: The number from which updates and messages are counted.
+        lang: People's language code.
+        options: Further arguments of `attach`.
+
+    Attributes:
+        app: The application.
+        offline: The Telegram.
+        flows: The flows; none for an application.
+    """
+
+    def __init__(
+        self,
+        bot: "Flows | AnyApplication | Build",
+        *,
+        store: Store | None = None,
+        clock: ManualClock,
+        load: Callable[[], Flows] | None = None,
+        resources: Any = None,
+        chat: int | None = None,
+        offline: OfflineTelegram | None = None,
+        first_id: int = 1,
+        lang: str = "en",
+        **options: Any,
+    ) -> None:
+        super().__init__(clock, chat)
+        self.on_error: Callable[[Exception], None] | None = None
+        """Told of what handlers raise, as it happens."""
+        self._load = load
+        self._options = {"resources": resources, **options}
+        self._lang = lang
+        self._bot = bot
+        self.store: Store = FragileStore(clock) if store is None else store
+        self.offline = offline or OfflineTelegram(_token(bot), clock=clock, first_id=first_id)
+        self.flows: Flows = bot if isinstance(bot, tuple) else ()
+        self._screen = Screen(
+            self.offline,
+            self.where(1),
+            lambda line: self.lines.append(line),
+            first_id=first_id,
+            numbered=False,
+        )
+        self._mine: dict[int, int] = {}
+        self._known: set[int] = set()
+        self.app, self.engine = self._build(self.flows)
+
+    def _build(self, flows: Flows) -> tuple[AnyApplication, Engine | None]:
+        if isinstance(self._bot, tuple):
+            app = self.offline.builder().build()
+            engine: Engine | None = attach(app, *flows, store=self.store, clock=self.clock, **self._options)
+        else:
+            app = self._bot if isinstance(self._bot, Application) else self._bot(self.offline.builder())
+            _put_offline(app, self.offline)
+            engine = _engine_of(app)
+        if engine is not None:
+            engine.busy = _always  # deadlines fire when the clock is moved, never beside it
+            watch(engine, lambda taken: self.taken.append(taken))
+        app.add_error_handler(self._failed)
+        return app, engine
+
+    async def _failed(self, _update: object, context: Any) -> None:
+        """PTB's error handler."""
+        self.errors.append(context.error)
+        if self.on_error is not None:
+            self.on_error(context.error)
+
+    # -- its life ----------------------------------------------------------------------------------
+
+    async def open(self) -> None:
+        """Starts the application, and what hangs on its start."""
+        await self.app.initialize()
+        if self.app.post_init is not None:
+            await self.app.post_init(self.app)
+        await self.app.start()
+
+    async def close(self) -> None:
+        """Stops the application; what is stored stays."""
+        await self.app.stop()
+        if self.app.post_stop is not None:
+            await self.app.post_stop(self.app)
+        await self.app.shutdown()
+
+    async def restart(self) -> None:
+        """Another application on the same store, with newly made flows where that is possible."""
+        if isinstance(self._bot, Application):
+            raise NotThereError("Chat(app) has only this one application: give what makes it, Chat(build)")
+        flows = self._load() if self._load is not None else self.flows
+        built = self._build(flows)
+        await self.close()
+        self.flows = flows
+        self.app, self.engine = built
+        if isinstance(self.store, FragileStore):
+            self.store.restore(self.store.snapshot())
+        await self.open()
+        await self.sweep()
+
+    # -- people ------------------------------------------------------------------------------------
+
+    def prepare(self, act: Act) -> Json:
+        """The update of an act, as Telegram sends it."""
+        self._introduce(act.user)
+        try:
+            update = self._update(act)
+        except LookupError as error:
+            raise NotThereError(str(error)) from error
+        self.offline.take_updates()
+        if "message" in update:
+            self._mine[act.user] = update["message"]["message_id"]
+        return update
+
+    def _update(self, act: Act) -> Json:
+        person: dict[str, Any] = {"user": act.user, "chat": self.chat}
+        if isinstance(act, acts.Say):
+            if not act.text.strip():
+                raise NotThereError("Telegram sends no text of blanks only")
+            return self.offline.say(act.text, user=act.user, chat=self.chat)
+        if isinstance(act, acts.Press):
+            shown = self.find(act.user, act.button, stale=act.stale, nth=act.nth)
+            return self.offline.press_data(shown.data or "", message_id=shown.message, **person)
+        if isinstance(act, acts.Content):
+            return self.offline.send(act.kind, caption=act.caption, **person, **dict(act.fields))
+        if isinstance(act, acts.Edit):
+            if act.user not in self._mine:
+                raise NotThereError("nothing was said yet that could be edited")
+            return self.offline.edit(self._mine[act.user], act.text, user=act.user, chat=self.chat)
+        raise NotThereError(f"{act!r} makes no update")
+
+    def _introduce(self, user: int) -> None:
+        if user not in self._known:
+            self._known.add(user)
+            self.offline.add_user(user, first_name=f"User {user}", language_code=self._lang)
+
+    async def give(self, update: Any) -> None:
+        """Gives an update to the application, and what comes of it meanwhile."""
+        try:
+            await process(self.app, [update])
+            await self.offline.feed(self.app)
+        except Exception as error:  # of a check_update, which PTB lets through
+            self.errors.append(error)
+
+    async def _rest(self) -> None:
+        """Waits for what was left behind: handlers that do not block, deliveries, jobs of states."""
+        pending = [task for task in asyncio.all_tasks() if _is_left_behind(task.get_name())]
+        if pending:
+            await asyncio.wait(pending, timeout=JOB_PATIENCE)
+        if any(task.get_name().startswith("fsmkit outbox ") for task in asyncio.all_tasks()):
+            await asyncio.sleep(0)  # most of them wait for the clock, the others go on now
+        await super()._rest()
+        self._screen.show()
+        for user in self._known:
+            rows = (row for bubble in self.bubbles(user) for row in bubble.buttons)
+            self.note_buttons(self.where(user), [shown for row in rows for shown in row])
+
+    def bubbles(self, user: int = 1) -> list[Bubble]:
+        """The messages that are visible now, oldest first."""
+        return [_bubble(message) for message in self.offline.messages(self.where(user))]
+
+    # -- mishaps -----------------------------------------------------------------------------------
+
+    def refuse(self, nth: int, wait: float | None) -> None:
+        """Lets Telegram refuse one of the next messages."""
+        countdown = _Countdown(nth)
+        for method in SENDING if nth else ():
+            if wait is None:
+                self.offline.fail(method, status=400, description="Bad Request: by order", when=countdown)
+            else:
+                self.offline.fail(method, retry_after=int(wait), when=countdown)
+
+    async def kill(self, act: Killed) -> None:
+        """Carries an act out, is killed meanwhile, and starts anew."""
+        if act.at == "reply":
+            for method in SENDING:
+                self.offline.fail(method, when=_Countdown(act.nth, kill=True))
+        elif isinstance(self.store, FragileStore):
+            self.store.killed_before = act.nth
+        else:
+            raise NotThereError("only with the default store can a bot be killed before a store operation")
+        try:
+            await self._carry_out(act.act)
+        except KilledError:
+            self.errors.clear()
+            await self.restart()
+            if act.again and self._last is not None:
+                await self.give(self._last)
+        finally:
+            if isinstance(self.store, FragileStore):
+                self.store.killed_before = 0
+
+
+class _Countdown:
+    """Counts requests, and is true, or kills, at the one that was ordered."""
+
+    def __init__(self, nth: int, *, kill: bool = False) -> None:
+        self._left = nth
+        self._kill = kill
+
+    def __call__(self, _params: Json) -> bool:
+        self._left -= 1
+        if self._left == 0 and self._kill:
+            raise KilledError("before a reply")
+        return self._left == 0
+
+
+def _engine_of(app: AnyApplication) -> Engine | None:
+    handlers: Iterable[Any] = (handler for group in app.handlers.values() for handler in group)
+    return next((handler.engine for handler in handlers if isinstance(handler, FlowHandler)), None)
+
+
+def _put_offline(app: AnyApplication, offline: OfflineTelegram) -> None:
+    """Lets an application's bot talk to the offline Telegram, whatever it was built with."""
+    if not isinstance(app.bot.request, OfflineRequest):
+        # PTB has no public way to change them, and handlers and fsmkit's delivery know this bot already.
+        app.bot._request = (offline.request(), offline.request())  # pyright: ignore[reportPrivateUsage]
+
+
+def _token(bot: Any) -> str:
+    return str(bot.bot.token) if isinstance(bot, Application) else "42:OFFLINE"
+
+
+def _bubble(message: Json) -> Bubble:
+    number = message["message_id"]
+    rows = message.get("reply_markup", {}).get("inline_keyboard", [])
+    buttons = tuple(
+        tuple(Shown(number, button["text"], button.get("callback_data")) for button in row) for row in rows
+    )
+    own = bool(message.get("from", {}).get("is_bot"))
+    return Bubble(number, content_of(message), buttons, own)
+
+
+def _is_left_behind(name: str) -> bool:
+    return "process_update_non_blocking" in name
+
+
+def _always() -> bool:
+    return True

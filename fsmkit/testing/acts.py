@@ -1,0 +1,258 @@
+"""Acts: what people and the world do to a bot, as data; a conversation is a list of them.
+
+What a hand-written test does, what is generated, what is shrunk, stored and replayed are all acts, and a
+`fsmkit.testing.stages.Stage` carries each of them out. Each knows its line in a transcript and in a test.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import attrs
+
+
+@attrs.frozen
+class Act:
+    """Something that is done.
+
+    Attributes:
+        user: Who does it.
+    """
+
+    user: int = attrs.field(default=1, kw_only=True)
+
+    def line(self) -> str:
+        """What stands in a transcript."""
+        raise NotImplementedError
+
+    def code(self) -> str:
+        """The call on a `Chat` that does the same."""
+        return f"do({self!r})"
+
+    def by(self) -> str:
+        """Who does it, where it is not the person that everything is about."""
+        return "" if self.user == 1 else f"user {self.user}: "
+
+
+@attrs.frozen
+class Say(Act):
+    """A text is written; a command is a text too."""
+
+    text: str
+
+    def line(self) -> str:
+        """The text; a very long one by its length."""
+        return shortened(self.text)
+
+    def code(self) -> str:
+        """`say(...)`, or `command(...)` for a plain command."""
+        return f"say({_text_code(self.text)})"
+
+
+@attrs.frozen
+class Press(Act):
+    """An inline button is pressed.
+
+    Attributes:
+        button: What is written on it.
+        stale: Whether an old one is meant: gone from the screen, or above a newer one.
+        nth: Which of those, the newest being 0.
+    """
+
+    button: str
+    stale: bool = False
+    nth: int = 0
+
+    def line(self) -> str:
+        """The button in brackets."""
+        return f"[{self.button}]" + (" (an old one)" if self.stale else "")
+
+    def code(self) -> str:
+        """`press(...)`."""
+        options = ", stale=True" * self.stale + (f", nth={self.nth}" if self.nth else "")
+        return f"press({self.button!r}{options})"
+
+
+@attrs.frozen
+class Content(Act):
+    """Something is sent that is no text: a photo, a location, ….
+
+    Attributes:
+        kind: The field of the message.
+        caption: The text under it.
+        fields: Fields of the object, over sensible defaults.
+    """
+
+    kind: str
+    caption: str | None = None
+    fields: Mapping[str, Any] = attrs.field(factory=dict[str, Any])
+
+    def line(self) -> str:
+        """The kind in brackets."""
+        return f"({self.kind})" + (f" {self.caption}" if self.caption else "")
+
+    def code(self) -> str:
+        """`content("photo", ...)`."""
+        given = {**({"caption": self.caption} if self.caption else {}), **self.fields}
+        return f"content({', '.join([repr(self.kind), *(f'{n}={v!r}' for n, v in given.items())])})"
+
+
+@attrs.frozen
+class Edit(Act):
+    """The person's last message is edited."""
+
+    text: str
+
+    def line(self) -> str:
+        """The new text."""
+        return f"(edits the last message) {shortened(self.text)}"
+
+    def code(self) -> str:
+        """`edit(...)`."""
+        return f"edit({_text_code(self.text)})"
+
+
+@attrs.frozen
+class Outside(Act):
+    """An event comes from outside of Telegram, for the person's conversation."""
+
+    event: Any
+
+    def line(self) -> str:
+        """The event."""
+        return f"(event) {self.event!r}"
+
+    def code(self) -> str:
+        """`send(...)`."""
+        return f"send({self.event!r})"
+
+
+@attrs.frozen
+class Wait(Act):
+    """Time passes.
+
+    Attributes:
+        seconds: How long.
+    """
+
+    seconds: float
+
+    def line(self) -> str:
+        """How long."""
+        return f"({self.seconds:g} s later)"
+
+    def code(self) -> str:
+        """`advance(...)`."""
+        return f"advance({self.seconds!r})"
+
+
+@attrs.frozen
+class Deadline(Act):
+    """Time passes until the next deadline, or nearly, or a little more.
+
+    Attributes:
+        offset: Seconds after it; negative: before.
+    """
+
+    offset: float = 0.0
+
+    def line(self) -> str:
+        """Where on the way."""
+        where = "at" if not self.offset else "just before" if self.offset < 0 else "just after"
+        return f"({where} the next deadline)"
+
+    def code(self) -> str:
+        """`until_deadline(...)`."""
+        return f"until_deadline({self.offset!r})" if self.offset else "until_deadline()"
+
+
+@attrs.frozen
+class Restart(Act):
+    """The bot is stopped and started on the same store; what stood in its memory is gone."""
+
+    def line(self) -> str:
+        """That it is so."""
+        return "(the bot restarts)"
+
+    def code(self) -> str:
+        """`restart()`."""
+        return "restart()"
+
+
+@attrs.frozen
+class Duplicate(Act):
+    """The last update comes once more."""
+
+    def line(self) -> str:
+        """That it is so."""
+        return "(the same update again)"
+
+    def code(self) -> str:
+        """`duplicate()`."""
+        return "duplicate()"
+
+
+@attrs.frozen
+class Swap(Act):
+    """Two things are done in quick succession, and come to the bot in the wrong order."""
+
+    first: Act
+    second: Act
+
+    def line(self) -> str:
+        """Both."""
+        return f"{self.first.line()} / {self.second.line()} (the second comes first)"
+
+
+@attrs.frozen
+class Killed(Act):
+    """The bot is killed while it handles something, and started again.
+
+    Attributes:
+        act: What it handles.
+        at: Before which of its operations: on the `store`, or of sending a `reply`.
+        nth: The number of that operation, from 1; with fewer of them nothing goes wrong.
+        again: Whether the update comes once more after the start.
+    """
+
+    act: Act
+    at: Literal["store", "reply"] = "store"
+    nth: int = 1
+    again: bool = True
+
+    def line(self) -> str:
+        """When it was killed."""
+        what = "store operation" if self.at == "store" else "reply"
+        again = ", then the update again" if self.again else ""
+        return f"{self.act.line()} (killed before {what} {self.nth}, restarted{again})"
+
+
+@attrs.frozen
+class Refused(Act):
+    """Telegram refuses what the bot sends.
+
+    Attributes:
+        act: What the bot answers to.
+        nth: Which message, from 1.
+        wait: Seconds that Telegram asks to wait (429); `None`: it refuses for good (400).
+    """
+
+    act: Act
+    nth: int = 1
+    wait: float | None = None
+
+    def line(self) -> str:
+        """How it was refused."""
+        how = "refused" if self.wait is None else f"put off for {self.wait:g} s"
+        return f"{self.act.line()} (reply {self.nth} is {how})"
+
+
+def shortened(text: str, most: int = 60) -> str:
+    """A text in one line; of a very long one its beginning and its length."""
+    shown = text if text.isprintable() else repr(text)[1:-1]
+    return shown if len(shown) <= most else f"{shown[: most - 20]}… ({len(text)} characters)"
+
+
+def _text_code(text: str) -> str:
+    if len(text) > 200 and len(set(text)) == 1:
+        return f"{text[0]!r} * {len(text)}"
+    return repr(text)

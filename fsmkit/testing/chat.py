@@ -1,0 +1,317 @@
+"""`Chat`: a person's side of a conversation, synchronous, for tests that read like what happens.
+
+It drives a real PTB application on an offline Telegram; what is done are `fsmkit.testing.acts`, carried out
+by `fsmkit.telegram.stage`.
+"""
+
+import asyncio
+import contextlib
+import weakref
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, Self
+
+from fsmkit.flow import Flow
+from fsmkit.stores import Store
+from fsmkit.testing import acts
+from fsmkit.testing.acts import Act
+from fsmkit.testing.clock import ManualClock
+from fsmkit.testing.moments import Moment
+from fsmkit.testing.offline import OfflineTelegram
+from fsmkit.testing.reloading import reloader
+from fsmkit.testing.stages.base import NotThereError, Stage
+from fsmkit.testing.transcript import transcript
+
+START = 1_800_000_000.0
+"""2027-01-15T08:00:00Z, where a chat's clock begins."""
+
+
+class _Core:
+    """What all the people of a chat share: the stage, its event loop, and what has happened."""
+
+    def __init__(self, make: Callable[[], Stage]) -> None:
+        _refuse_running_loop()
+        self.runner = asyncio.Runner()
+        self.moments: list[Moment] = []
+        self.stage = make()
+        self.runner.run(self.stage.open())
+        self.close = weakref.finalize(self, _close, self.runner, self.stage)
+
+
+class Chat:
+    """A person who talks to a bot, one thing after the other; each is done when the call returns.
+
+    What a handler raises comes out of the call, with the transcript as a note. A button that is not there,
+    and what `expect` does not find, is an `AssertionError` with the transcript.
+
+    Args:
+        bot: A flow, several flows, a PTB application, or a function that makes one with a builder (then
+            `restart` works too).
+        store: Where conversations are kept; by default in memory.
+        clock: The bot's clock; by default one that begins on 2027-01-15.
+        resources: What handlers find in `ctx.resources`.
+        user: The person's id.
+        chat: Id of a group in which it happens; by default the private chat with the bot.
+        lang: The person's language code.
+        offline: The Telegram that an application was built on, if it was.
+        options: Further arguments of `attach`.
+
+    Raises:
+        DefinitionError: If the flows do not fit together.
+        RuntimeError: If an event loop runs already: a test with `Chat` is a plain function.
+
+    Example:
+        >>> from fsmkit import Flow
+        >>> from fsmkit.telegram import command
+        >>> greet = Flow("greet")
+        >>> _ = greet.state("name", prompt="Your name?")
+        >>> @greet.defstate(None, on=command("start"))
+        ... def start(event, ctx):
+        ...     return ("transition", "name")
+        >>> chat = Chat(greet)
+        >>> chat.command("start").expect("Your name?").state
+        'name'
+    """
+
+    def __init__(
+        self,
+        *bot: Any,
+        store: Store | None = None,
+        clock: ManualClock | None = None,
+        resources: Any = None,
+        user: int = 1,
+        chat: int | None = None,
+        lang: str = "en",
+        offline: OfflineTelegram | None = None,
+        **options: Any,
+    ) -> None:
+        flows = flows_in(bot)
+
+        def make() -> Stage:
+            from fsmkit.telegram.stage import TelegramStage
+
+            return TelegramStage(
+                flows or bot[0],
+                store=store,
+                clock=clock or ManualClock(START),
+                load=reloader(flows) if flows else None,
+                resources=resources,
+                chat=chat,
+                offline=offline,
+                lang=lang,
+                **options,
+            )
+
+        self.user = user
+        self._core = _Core(make)
+
+    # -- what a person does ------------------------------------------------------------------------
+
+    def say(self, text: str) -> Self:
+        """Writes a text; `/words` are commands."""
+        return self.do(acts.Say(text, user=self.user))
+
+    def command(self, name: str, *args: str) -> Self:
+        """Writes a command, without its slash, and words after it."""
+        return self.say(" ".join([f"/{name.removeprefix('/')}", *args]))
+
+    def press(self, button: str, *, stale: bool = False, nth: int = 0) -> Self:
+        """Presses an inline button by what is written on it, the newest of that text.
+
+        Args:
+            button: Its text.
+            stale: Presses an old one: gone from the screen, or above a newer one.
+            nth: Not the newest of those, but the n-th before it.
+        """
+        return self.do(acts.Press(button, stale, nth, user=self.user))
+
+    def content(self, kind: str, *, caption: str | None = None, **fields: Any) -> Self:
+        """Sends something that is no text.
+
+        Args:
+            kind: The field of the message: `photo`, `document`, `location`, `contact`, `voice`, `sticker`, …
+            caption: The text under it.
+            fields: Fields of the object, over sensible defaults.
+        """
+        return self.do(acts.Content(kind, caption, fields, user=self.user))
+
+    def photo(self, caption: str | None = None, **fields: Any) -> Self:
+        """Sends a photo."""
+        return self.content("photo", caption=caption, **fields)
+
+    def document(self, caption: str | None = None, **fields: Any) -> Self:
+        """Sends a file: `document(file_name="cv.pdf")`."""
+        return self.content("document", caption=caption, **fields)
+
+    def location(self, latitude: float = 48.2082, longitude: float = 16.3738) -> Self:
+        """Sends a place."""
+        return self.content("location", latitude=latitude, longitude=longitude)
+
+    def contact(self, first_name: str = "Contact", phone_number: str = "+4310000000") -> Self:
+        """Sends a contact."""
+        return self.content("contact", first_name=first_name, phone_number=phone_number)
+
+    def edit(self, text: str) -> Self:
+        """Edits the last message."""
+        return self.do(acts.Edit(text, user=self.user))
+
+    # -- what else happens -------------------------------------------------------------------------
+
+    def send(self, event: Any) -> Self:
+        """An event comes from outside of Telegram, for this person's conversation."""
+        return self.do(acts.Outside(event, user=self.user))
+
+    def advance(
+        self, seconds: float = 0.0, *, minutes: float = 0.0, hours: float = 0.0, days: float = 0.0
+    ) -> Self:
+        """Lets time pass; what is due on the way happens at its time."""
+        passed = timedelta(seconds=seconds, minutes=minutes, hours=hours, days=days)
+        return self.do(acts.Wait(passed.total_seconds(), user=self.user))
+
+    def until_deadline(self, offset: float = 0.0) -> Self:
+        """Lets time pass until the next deadline.
+
+        Args:
+            offset: Seconds after it; negative: before.
+        """
+        return self.do(acts.Deadline(offset, user=self.user))
+
+    def restart(self) -> Self:
+        """Stops the bot and starts it anew on the same store; flows of a module that can be run again are
+        made anew, so that what stood in its globals is gone."""
+        return self.do(acts.Restart(user=self.user))
+
+    def duplicate(self) -> Self:
+        """Gives the last update once more."""
+        return self.do(acts.Duplicate(user=self.user))
+
+    def do(self, act: Act) -> Self:
+        """Carries out any act of `fsmkit.testing.acts`."""
+        core = self._core
+        _refuse_running_loop()
+        try:
+            moment = core.runner.run(core.stage.do(act))
+        except NotThereError as error:
+            raise AssertionError(self._with_transcript(f"{act.line()}: {error}")) from None
+        core.moments.append(moment)
+        if moment.errors:
+            raised = moment.errors[0]
+            raised.add_note(self._with_transcript("in this conversation:"))
+            raise raised
+        return self
+
+    def as_user(self, user: int) -> "Chat":
+        """Another person who talks to the same bot."""
+        other = object.__new__(Chat)
+        other.user, other._core = user, self._core
+        return other
+
+    # -- what is to be seen ------------------------------------------------------------------------
+
+    def expect(self, *texts: str) -> Self:
+        """Checks that what the person saw since the last act contains each of some texts.
+
+        Raises:
+            AssertionError: If it does not, with the transcript.
+        """
+        seen = "\n".join(self.shown)
+        missing = [text for text in texts if text not in seen]
+        if missing:
+            raise AssertionError(
+                self._with_transcript(f"expected {missing[0]!r}, but this was shown: {seen!r}")
+            )
+        return self
+
+    @property
+    def shown(self) -> list[str]:
+        """What came of the last act, line by line."""
+        return list(self._core.moments[-1].shown) if self._core.moments else []
+
+    @property
+    def screen(self) -> list[str]:
+        """The bot's messages as this person sees them now, after edits and deletions, oldest first."""
+        return [bubble.text for bubble in self._core.stage.bubbles(self.user) if bubble.own]
+
+    @property
+    def buttons(self) -> list[str]:
+        """What is written on the buttons on the screen, those of the newest message first."""
+        return [shown.text for shown in self._core.stage.pressable(self.user)]
+
+    @property
+    def state(self) -> str | None:
+        """The state in which this person's conversation stands, `None` where none runs."""
+        return self._now().state
+
+    @property
+    def flow(self) -> str | None:
+        """Name of the flow that runs, `None` where none does."""
+        return self._now().flow
+
+    @property
+    def data(self) -> Any:
+        """Its data, `None` where none runs."""
+        return self._now().data
+
+    @property
+    def transcript(self) -> str:
+        """The conversation so far, with state, data and edges."""
+        return transcript(self._core.moments)
+
+    @property
+    def moments(self) -> list[Moment]:
+        """What came of each act so far."""
+        return list(self._core.moments)
+
+    @property
+    def stage(self) -> Any:
+        """The bot and its world: `stage.app`, `stage.engine`, `stage.offline`, `stage.clock`."""
+        return self._core.stage
+
+    def close(self) -> None:
+        """Stops the bot; done by itself when nobody needs the chat any more."""
+        self._core.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Chat of user {self.user} in state {self.state!r}>"
+
+    def _now(self) -> Moment:
+        stage = self._core.stage
+        row = self._core.runner.run(stage.row(self.user))
+        return Moment(Act(), row, row, stage.engine.flows if stage.engine else None, (), (), ())
+
+    def _with_transcript(self, said: str) -> str:
+        return f"{said}\n\n{self.transcript}" if self._core.moments else said
+
+
+def flows_in(given: tuple[Any, ...]) -> tuple[Flow[Any], ...]:
+    """The flows, however they were given; none if it is an application.
+
+    Raises:
+        TypeError: If there is nothing.
+    """
+    if not given:
+        raise TypeError("give a flow, several, or an application")
+    if len(given) == 1 and isinstance(given[0], tuple | list):
+        given = tuple(given[0])
+    return tuple(given) if all(isinstance(item, Flow) for item in given) else ()
+
+
+def _refuse_running_loop() -> None:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    raise RuntimeError("Chat runs an event loop of its own: write the test as `def`, not as `async def`")
+
+
+def _close(runner: asyncio.Runner, stage: Stage) -> None:
+    with contextlib.suppress(RuntimeError):  # another loop runs, where the garbage was collected
+        runner.run(stage.close())
+    with contextlib.suppress(RuntimeError):
+        runner.close()

@@ -1,0 +1,87 @@
+"""Moments: what came of an act. What oracles, properties, coverage and transcripts look at."""
+
+from functools import cached_property
+from typing import Any, TypeAlias
+
+import attrs
+
+from fsmkit.model import Frame, Row
+from fsmkit.table import Flows
+from fsmkit.testing.acts import Act
+from fsmkit.testing.watching import Taken
+
+Place: TypeAlias = tuple[str, str | None]
+"""Names of a flow and of the state in which it runs, or waits for what it called."""
+
+
+@attrs.frozen(eq=False, slots=False)
+class Moment:
+    """What came of an act.
+
+    Attributes:
+        act: The act.
+        before: What was stored for the person before it.
+        after: What is stored now.
+        flows: The bot's flows, `None` for a bot without any.
+        shown: What the person saw, line by line.
+        taken: The handlers that ran, in order, with what they returned.
+        errors: The exceptions that nobody handled.
+    """
+
+    act: Act
+    before: Row
+    after: Row
+    flows: Flows | None
+    shown: tuple[str, ...]
+    taken: tuple[Taken, ...]
+    errors: tuple[BaseException, ...]
+
+    @cached_property
+    def came_from(self) -> tuple[Place, ...]:
+        """Where the person stood, the flow that was entered first, then what it called."""
+        return place_of(self.before)
+
+    @cached_property
+    def place(self) -> tuple[Place, ...]:
+        """Where the person stands now; empty where no conversation runs."""
+        return place_of(self.after)
+
+    @property
+    def flow(self) -> str | None:
+        """Name of the flow that runs."""
+        return self.place[-1][0] if self.place else None
+
+    @property
+    def state(self) -> str | None:
+        """Name of the state in which it stands; `None`: no conversation."""
+        return self.place[-1][1] if self.place else None
+
+    @cached_property
+    def data(self) -> Any:
+        """The data of the flow that runs; `None`: no conversation."""
+        frame = running_frame(self.after)
+        table = self.flows.tables.get(frame.flow) if self.flows is not None and frame is not None else None
+        return table.codec.decode(frame.data) if table is not None and frame is not None else None
+
+    @property
+    def handled(self) -> bool:
+        """Whether somebody took what was done: a handler, a text, a timeout."""
+        return (
+            any(taken.kind != "pass" for taken in self.taken) or self.before != self.after or bool(self.shown)
+        )
+
+
+def running_frame(row: Row) -> Frame | None:
+    """The frame of the flow that runs, `None` if no conversation does."""
+    for snapshot in reversed(row.snapshots.values()):
+        if snapshot.active:
+            return snapshot.frames[-1]
+    return None
+
+
+def place_of(row: Row) -> tuple[Place, ...]:
+    """Where a person stands: flow and state of each frame of the conversation entered last."""
+    for snapshot in reversed(row.snapshots.values()):
+        if snapshot.active:
+            return tuple((frame.flow, frame.state) for frame in snapshot.frames)
+    return ()

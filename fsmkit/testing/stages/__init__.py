@@ -1,0 +1,5 @@
+"""Where a bot under test stands: real PTB on an offline Telegram, or the engine alone; one interface."""
+
+from fsmkit.testing.stages.base import Bubble, KilledError, NotThereError, Shown, Stage
+
+__all__ = ["Bubble", "KilledError", "NotThereError", "Shown", "Stage"]

@@ -1,0 +1,330 @@
+"""`Stage`: one bot, the people who talk to it, and its world: store, clock, screens.
+
+How acts are carried out, whatever the bot is made of. The bot on PTB is `fsmkit.telegram.stage`, the one
+without PTB's objects `fsmkit.testing.stages.direct`.
+"""
+
+import abc
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import attrs
+
+from fsmkit.codec import EventCodec, decode_row
+from fsmkit.engine import Engine
+from fsmkit.keys import Key
+from fsmkit.matching import classes_in
+from fsmkit.model import Row
+from fsmkit.testing.acts import Act, Deadline, Duplicate, Killed, Outside, Refused, Restart, Swap, Wait
+from fsmkit.testing.clock import ManualClock
+from fsmkit.testing.moments import Moment
+from fsmkit.testing.watching import Taken
+
+JOB_PATIENCE = 5.0
+"""Seconds of real time for which the job of a state is awaited."""
+
+
+class NotThereError(LookupError):
+    """An act that cannot be done: a button that is not on the screen, a message that is gone."""
+
+
+class KilledError(BaseException):
+    """The process ends here, as far as the bot can tell; no handler of exceptions may see it."""
+
+
+@attrs.frozen
+class Shown:
+    """An inline button that was shown.
+
+    Attributes:
+        message: The message that shows it.
+        text: What is written on it.
+        data: Its callback data; `None` for a link.
+    """
+
+    message: int
+    text: str
+    data: str | None = None
+
+
+@attrs.frozen
+class Bubble:
+    """A message on the screen.
+
+    Attributes:
+        message: Its id.
+        text: What is written, the caption, or the kind of content in brackets.
+        buttons: Rows of inline buttons.
+        own: Whether the bot wrote it.
+    """
+
+    message: int
+    text: str
+    buttons: tuple[tuple[Shown, ...], ...] = ()
+    own: bool = True
+
+
+class Stage(abc.ABC):
+    """A bot and its world.
+
+    Args:
+        clock: The bot's clock; nothing happens in time but by it.
+        chat: Where people talk to the bot; `None`: each in the private chat with it.
+
+    Attributes:
+        engine: What runs the flows, `None` for a bot without any.
+        taken: Handlers that ran since the last act.
+        errors: Exceptions since the last act.
+        lines: What a person saw since the last act.
+    """
+
+    engine: Engine | None = None
+
+    def __init__(self, clock: ManualClock, chat: int | None) -> None:
+        self.clock = clock
+        self.chat = chat
+        self.taken: list[Taken] = []
+        self.errors: list[BaseException] = []
+        self.lines: list[str] = []
+        self.seen: dict[int, list[Shown]] = {}
+        """All buttons that were ever shown, by chat."""
+        self._last: Any = None
+
+    # -- what a bot has to offer -------------------------------------------------------------------
+
+    @abc.abstractmethod
+    async def open(self) -> None:
+        """Starts the bot."""
+
+    @abc.abstractmethod
+    async def close(self) -> None:
+        """Stops the bot; what is stored stays."""
+
+    @abc.abstractmethod
+    async def restart(self) -> None:
+        """Stops the bot and starts it anew on what is stored."""
+
+    @abc.abstractmethod
+    def prepare(self, act: Act) -> Any:
+        """The update that an act makes.
+
+        Raises:
+            NotThereError: If it cannot be done now.
+        """
+
+    @abc.abstractmethod
+    async def give(self, update: Any) -> None:
+        """Gives an update to the bot, to its end."""
+
+    @abc.abstractmethod
+    def bubbles(self, user: int = 1) -> list[Bubble]:
+        """The messages that are visible now, oldest first."""
+
+    @abc.abstractmethod
+    async def kill(self, act: Killed) -> None:
+        """Carries out an act in which the bot is killed, and starts it anew."""
+
+    @abc.abstractmethod
+    def refuse(self, nth: int, wait: float | None) -> None:
+        """Lets Telegram refuse one of the next messages; `nth` 0: none any more."""
+
+    # -- acts --------------------------------------------------------------------------------------
+
+    async def do(self, act: Act) -> Moment:
+        """Carries an act out, and all that comes of it.
+
+        Raises:
+            NotThereError: If it cannot be done now; nothing was done.
+        """
+        before = await self.row(act.user)
+        self.taken, self.errors, self.lines = [], [], []
+        await self._carry_out(act)
+        await self._rest()
+        after = await self.row(act.user)
+        return Moment(
+            act,
+            before,
+            after,
+            self.engine.flows if self.engine is not None else None,
+            tuple(self.lines),
+            tuple(self.taken),
+            tuple(self.errors),
+        )
+
+    async def _carry_out(self, act: Act) -> None:
+        match act:
+            case Wait():
+                await self.wait(act.seconds)
+            case Deadline():
+                await self._until_deadline(act.offset)
+            case Restart():
+                await self.restart()
+            case Duplicate():
+                if self._last is None:
+                    raise NotThereError("no update has come yet, so that none can come again")
+                await self.give(self._last)
+            case Swap():
+                first, second = self.prepare(act.first), self.prepare(act.second)
+                await self.give(second)
+                await self.give(first)
+                self._last = first
+            case Killed():
+                await self.kill(act)
+            case Refused():
+                self.refuse(act.nth, act.wait)
+                await self._carry_out(act.act)
+                self.refuse(0, None)
+            case Outside():
+                await self._outside(act)
+            case _:
+                self._last = self.prepare(act)
+                await self.give(self._last)
+
+    async def _outside(self, act: Outside) -> None:
+        if self.engine is None:
+            raise NotThereError("events from outside need an engine: this bot has no flows")
+        try:
+            await self.engine.send(self.key(act.user), self._of_these_flows(act.event))
+        except Exception as error:
+            self.errors.append(error)
+
+    def _of_these_flows(self, event: Any) -> Any:
+        """An event as the flows that run know its class: after a restart they may have been made anew."""
+        if self.engine is None:
+            return event
+        kind, flows = type(event), self.engine.flows.tables.values()
+        named = (kind.__module__, kind.__qualname__)
+        for other in classes_in(handler.matcher for table in flows for handler in table.flow.handlers):
+            if other is not kind and (other.__module__, other.__qualname__) == named:
+                return EventCodec([other]).decode(*EventCodec([kind]).encode(event))
+        return event
+
+    # -- time --------------------------------------------------------------------------------------
+
+    async def wait(self, seconds: float) -> None:
+        """Moves the clock, stopping at each deadline on the way, so that all fire at their time."""
+        end = self.clock.now() + seconds
+        await self.sweep()
+        while (due := await self.next_due()) is not None and due <= end:
+            self.clock.advance(due - self.clock.now())
+            await self.sweep()
+        self.clock.advance(end - self.clock.now())
+
+    async def sweep(self) -> None:
+        """Fires what is due."""
+        if self.engine is not None:
+            await self.engine.sweep()
+
+    async def next_due(self) -> float | None:
+        """The next time at which a timeout or a letter will be due, `None` if there is none."""
+        if self.engine is None:
+            return None
+        times: list[float] = []
+        async for stored in self.engine.store.scan(bot=self.engine.bot):
+            times += [index.deadline for index in stored.index if index.deadline is not None]
+            times += [mail.due for mail in decode_row(stored.row).later]
+        return min((at for at in times if at > self.clock.now()), default=None)
+
+    async def _until_deadline(self, offset: float) -> None:
+        due = await self.next_due()
+        if due is None:
+            raise NotThereError("nothing is due at any time: no conversation with a ttl, no letter, is there")
+        await self.wait(max(0.0, due + offset - self.clock.now()))
+
+    async def _rest(self) -> None:
+        """Waits for jobs of states, whose outcome is an event; not for ever."""
+        loop = asyncio.get_running_loop()
+        patience = loop.time() + JOB_PATIENCE
+        while jobs := [task for task in asyncio.all_tasks() if task.get_name().startswith("fsmkit job ")]:
+            if loop.time() > patience:
+                break
+            await asyncio.wait(jobs, timeout=JOB_PATIENCE)
+
+    # -- where things stand ------------------------------------------------------------------------
+
+    def who(self, user: int) -> int:
+        """The id of a person."""
+        return user
+
+    def where(self, user: int) -> int:
+        """The chat in which a person talks to the bot."""
+        return self.who(user) if self.chat is None else self.chat
+
+    def key(self, user: int, flow: str | None = None) -> Key:
+        """Whose conversation it is, by a flow's key rule (of the first flow by default)."""
+        if self.engine is None:
+            raise NotThereError("this bot has no flows, so that nothing is stored for anybody")
+        tables = self.engine.flows.tables
+        table = tables[flow] if flow is not None else next(iter(tables.values()))
+        chat, who = self.where(user), self.who(user)
+        key = table.flow.key.key(chat=chat, user=who, bot=self.engine.bot)
+        if key is None:
+            raise NotThereError(f"flow {table.name!r} has no conversation with user {who} in chat {chat}")
+        return key
+
+    def keys(self, user: int) -> list[Key]:
+        """The keys that a person has, by all flows' key rules."""
+        if self.engine is None:
+            return []
+        first = {table.flow.key: name for name, table in reversed(self.engine.flows.tables.items())}
+        return list(dict.fromkeys(self.key(user, name) for name in reversed(first.values())))
+
+    async def row(self, user: int) -> Row:
+        """All that is stored for a person; several rows (flows of different key rules) laid together."""
+        if self.engine is None:
+            return Row()
+        rows: list[Row] = []
+        for key in self.keys(user):
+            blob = await self.engine.store.peek(key)
+            if blob is not None:
+                rows.append(decode_row(blob))
+        if len(rows) == 1:
+            return rows[0]
+        return Row(snapshots={name: snap for row in reversed(rows) for name, snap in row.snapshots.items()})
+
+    def find(self, user: int, button: str, *, stale: bool = False, nth: int = 0) -> Shown:
+        """A button that can be pressed.
+
+        Raises:
+            NotThereError: If there is none; says which there are.
+        """
+        fresh = [shown for shown in self.pressable(user) if shown.text == button]
+        if not stale:
+            if nth < len(fresh):
+                return fresh[nth]
+            texts = [shown.text for shown in self.pressable(user)]
+            raise NotThereError(f"no button {button!r} is on the screen; there is {_listed(texts)}")
+        old = [shown for shown in self.stale(user) if shown.text == button]
+        if nth < len(old):
+            return old[nth]
+        raise NotThereError(f"no old button {button!r} was ever shown; there was {_listed(self.stale(user))}")
+
+    def pressable(self, user: int) -> list[Shown]:
+        """The buttons on the screen, those of the newest message first."""
+        return [
+            shown
+            for bubble in reversed(self.bubbles(user))
+            for row in bubble.buttons
+            for shown in row
+            if shown.data is not None
+        ]
+
+    def stale(self, user: int) -> list[Shown]:
+        """Buttons of earlier, newest first: gone from the screen, or above a newer one of the same text."""
+        newest: dict[str, Shown] = {}
+        for shown in self.pressable(user):
+            newest.setdefault(shown.text, shown)
+        fresh = set(newest.values())
+        seen = self.seen.get(self.where(user), [])
+        return [shown for shown in reversed(seen) if shown not in fresh]
+
+    def note_buttons(self, chat: int, buttons: Sequence[Shown]) -> None:
+        """Remembers buttons that were shown, for old ones stay pressable."""
+        known = self.seen.setdefault(chat, [])
+        known.extend(shown for shown in buttons if shown.data is not None and shown not in known)
+
+
+def _listed(items: Sequence[Any]) -> str:
+    texts = dict.fromkeys(f"[{getattr(item, 'text', item)}]" for item in items)
+    return " ".join(texts) or "none"

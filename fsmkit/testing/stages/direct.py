@@ -1,0 +1,353 @@
+"""The stage without PTB: the engine alone, events made directly, messages kept as data.
+
+Some fifty times as fast as the one on PTB, and it can be put back to an earlier moment, which is what the
+search for conversations lives on. What only PTB has (filters, `ctx.bot`) does not work here; see `fitting`.
+"""
+
+import copy
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import attrs
+
+from fsmkit.effects import Answer, Delete, Edit, Effect, Send
+from fsmkit.engine import Engine
+from fsmkit.errors import RetryLater
+from fsmkit.flow import Flow
+from fsmkit.keys import Key, event_id_of
+from fsmkit.stores.memory import MemoryStore
+from fsmkit.telegram.buttons import ButtonCodec, Foreign
+from fsmkit.telegram.event import as_press
+from fsmkit.telegram.made import MadeEvent
+from fsmkit.testing import acts
+from fsmkit.testing.acts import Act, Killed
+from fsmkit.testing.clock import ManualClock
+from fsmkit.testing.stages.base import Bubble, KilledError, NotThereError, Shown, Stage
+from fsmkit.testing.watching import watch
+
+BOT = 42
+TOKEN = "42:OFFLINE"
+START = 1_800_000_000.0
+"""2027-01-15T08:00:00Z."""
+PEOPLE = 1000
+"""How many ids lie between the people of one conversation and those of the next."""
+
+Flows = tuple[Flow[Any], ...]
+
+
+class RefusedError(Exception):
+    """Telegram refuses a message, by order of the test."""
+
+
+class RewindableClock(ManualClock):
+    """A clock that can be put back together with all that stood at that time."""
+
+    def rewind(self, to: float) -> None:
+        """Puts it to a time."""
+        self._now = to
+        self._sleepers.clear()
+
+
+class FragileStore(MemoryStore):
+    """Rows in memory, and an order to be killed before one of the next operations.
+
+    Attributes:
+        killed_before: Which: 1 the next; 0: none.
+    """
+
+    killed_before = 0
+
+    def write(self, key: Key, version: int, change: Any) -> tuple[bytes | None, int]:
+        """As `MemoryStore.write`."""
+        self._operation()
+        return super().write(key, version, change)
+
+    async def strike(self, key: Key, entry: bytes, receipt: bytes | None) -> bytes | None:
+        """As `MemoryStore.strike`."""
+        self._operation()
+        return await super().strike(key, entry, receipt)
+
+    def _operation(self) -> None:
+        if self.killed_before:
+            self.killed_before -= 1
+            if self.killed_before == 0:
+                raise KilledError("before an operation on the store")
+
+
+@attrs.frozen
+class Saved:
+    """A moment to go back to."""
+
+    rows: Any
+    now: float
+    screens: dict[int, dict[int, Bubble]]
+    seen: dict[int, list[Shown]]
+    numbers: tuple[int, int]
+    last: Any
+    mine: dict[int, int]
+
+
+class DirectStage(Stage):
+    """The engine on a store in memory, and people who send it events.
+
+    Args:
+        flows: The flows.
+        load: Makes them anew for a restart; without it a restart keeps the flows' own modules.
+        resources: What handlers find in `ctx.resources`.
+        chat: Where people talk to the bot; `None`: each in the private chat with it.
+    """
+
+    def __init__(
+        self,
+        flows: Flows,
+        *,
+        load: Callable[[], Flows] | None = None,
+        resources: Any = None,
+        chat: int | None = None,
+    ) -> None:
+        super().__init__(RewindableClock(START), chat)
+        self._load = load
+        self._resources = resources
+        self.store = FragileStore(self.clock)
+        self._screens: dict[int, dict[int, Bubble]] = {}
+        self._updates, self._messages = 1, 1
+        self._mine: dict[int, int] = {}
+        self._base = 0
+        self._kill_reply = 0
+        self._refuse: tuple[int, float | None] = (0, None)
+        self._build(flows)
+
+    def _build(self, flows: Flows) -> None:
+        engine = Engine(
+            *flows, store=self.store, clock=self.clock, deliver=self._deliver, resources=self._resources
+        )
+        engine.bot = BOT
+        engine.check_invariants = True
+        engine.on_error = lambda _key, _event, error: self.errors.append(error)
+        engine.busy = _always  # deadlines fire when the clock is moved, never beside it
+        watch(engine, lambda taken: self.taken.append(taken))
+        self.engine = self._engine = engine
+        self._jobs = any(
+            state.job for table in engine.flows.tables.values() for state in table.flow.states.values()
+        )
+        self._buttons = ButtonCodec(TOKEN, engine.flows.tables)
+        self._rules = [
+            (rule, [table for table in engine.flows.entries if table.flow.key is rule])
+            for rule in engine.flows.key_rules()
+        ]
+
+    # -- its life ----------------------------------------------------------------------------------
+
+    async def open(self) -> None:
+        """Nothing: there is no connection, and no sweeper is needed."""
+
+    async def close(self) -> None:
+        """Ends what is under way."""
+        await self._engine.stop()
+
+    async def restart(self) -> None:
+        """A new engine, on newly made flows where that is possible, and the same store."""
+        await self._engine.stop()
+        self.store.restore(self.store.snapshot())
+        if self._load is not None:
+            self._build(self._load())
+        await self._engine.sweep()
+
+    def reset(self) -> None:
+        """Begins a conversation between other people, in an empty store."""
+        self._base += PEOPLE
+        self.restore(Saved({}, START, {}, {}, (1, 1), None, {}))
+
+    def save(self) -> Saved:
+        """This moment, to go back to."""
+        screens = {chat: dict(screen) for chat, screen in self._screens.items()}
+        seen = {chat: list(known) for chat, known in self.seen.items()}
+        numbers = (self._updates, self._messages)
+        return Saved(
+            self.store.snapshot(), self.clock.now(), screens, seen, numbers, self._last, dict(self._mine)
+        )
+
+    def restore(self, saved: Saved) -> None:
+        """Goes back to a moment; what stands in the memory of the flows' modules stays as it is."""
+        self.store.killed_before = self._kill_reply = 0
+        self._refuse = (0, None)
+        if isinstance(self.clock, RewindableClock):
+            self.clock.rewind(saved.now)
+        self.store.restore(saved.rows)
+        self._screens = {chat: dict(screen) for chat, screen in saved.screens.items()}
+        self.seen = {chat: list(known) for chat, known in saved.seen.items()}
+        self._updates, self._messages = saved.numbers
+        self._last = saved.last
+        self._mine = dict(saved.mine)
+
+    # -- people ------------------------------------------------------------------------------------
+
+    def who(self, user: int) -> int:
+        """The id of a person: other people in each conversation, since a bot may remember them."""
+        return self._base + user
+
+    def prepare(self, act: Act) -> Any:
+        """The event of an act."""
+        user, chat = self.who(act.user), self.where(act.user)
+        kind, text, caption, fields, value = "text", None, None, None, None
+        message = self._messages
+        if isinstance(act, acts.Say):
+            text = act.text
+            if not text.strip():
+                raise NotThereError("Telegram sends no text of blanks only")
+        elif isinstance(act, acts.Press):
+            shown = self.find(act.user, act.button, stale=act.stale, nth=act.nth)
+            kind, value, message = "raw_button", shown.data, shown.message
+        elif isinstance(act, acts.Content):
+            kind, caption, fields = act.kind, act.caption, act.fields
+        elif isinstance(act, acts.Edit):
+            kind, text = "edited", act.text
+            if user not in self._mine:
+                raise NotThereError("nothing was said yet that could be edited")
+            message = self._mine[user]
+        else:
+            raise NotThereError(f"{act!r} makes no update")
+        event = MadeEvent(
+            kind,
+            self._updates,
+            self.clock.now(),
+            chat,
+            user,
+            message,
+            text=text,
+            caption=caption,
+            fields=fields,
+        )
+        event.value = value
+        self._updates += 1
+        if kind not in ("raw_button", "edited"):
+            self._mine[user] = message
+            self._screen(chat)[message] = Bubble(message, text or f"({kind})", own=False)
+            self._messages += 1
+        return event
+
+    async def give(self, update: Any) -> None:
+        """Gives an event to the engine, as `FlowHandler` does with an update."""
+        event = copy.copy(update)
+        keys = self._keys(event)
+        if event.kind == "raw_button":
+            try:
+                pressed = self._buttons.decode(event.value, event.user_id)
+            except Foreign as error:
+                text = self._engine.flows.tables[error.flow].flow.text_for("not_yours", event.address.lang)
+                self.lines.append(f"(notice) {text}")
+                return
+            if pressed is not None:
+                as_press(event, pressed)
+                keys = [(key, tables) for key, tables in keys if self._serves(key, pressed.flow, event)]
+        try:
+            outcome = await self._engine.receive(event, keys, event_id_of(event.id), None)
+        except Exception as error:
+            self.errors.append(error)
+            return
+        for effect in outcome.effects:
+            if isinstance(effect, Answer) and effect.text:
+                self.lines.append(f"({'alert' if effect.alert else 'notice'}) {effect.text}")
+
+    def _keys(self, event: MadeEvent) -> list[tuple[Key, Sequence[Any]]]:
+        found: dict[Key, list[Any]] = {}
+        for rule, tables in self._rules:
+            key = rule.key(chat=event.chat_id, user=event.user_id, bot=BOT)
+            if key is not None:
+                found.setdefault(key, []).extend(tables)
+        return list(found.items())
+
+    def _serves(self, key: Key, flow: str, event: MadeEvent) -> bool:
+        rule = self._engine.flows.tables[flow].flow.key
+        return rule.key(chat=event.chat_id, user=event.user_id, bot=BOT) == key
+
+    async def _rest(self) -> None:
+        if self._jobs:
+            await super()._rest()
+
+    # -- screens -----------------------------------------------------------------------------------
+
+    def bubbles(self, user: int = 1) -> list[Bubble]:
+        """The messages that are visible now, oldest first."""
+        return [bubble for _, bubble in sorted(self._screen(self.where(user)).items())]
+
+    def _screen(self, chat: int) -> dict[int, Bubble]:
+        return self._screens.setdefault(chat, {})
+
+    def _deliver(self, _key: Key, effect: Effect) -> int | None:
+        if isinstance(effect, Send | Edit):
+            self._mishap()
+        if isinstance(effect, Send):
+            number = self._messages
+            self._messages += 1
+            self._show(number, effect, "")
+            return number
+        if isinstance(effect, Edit):
+            self._show(effect.message, effect, "(edited) ")
+        elif isinstance(effect, Delete):
+            screen = self._screen(int(effect.to.chat))
+            gone = [screen.pop(message) for message in effect.messages if message in screen]
+            self.lines.extend(f"(deleted) {bubble.text}" for bubble in gone)
+        return None
+
+    def _show(self, number: int, effect: Send | Edit, mark: str) -> None:
+        chat, reply = int(effect.to.chat), effect.reply
+        screen = self._screen(chat)
+        if reply is None:
+            if number in screen and screen[number].buttons:
+                screen[number] = attrs.evolve(screen[number], buttons=())
+                self.lines.append(f"(buttons taken away) {screen[number].text}")
+            return
+        media = "(photo) " if reply.photo else "(document) " if reply.document else ""
+        rows = tuple(
+            tuple(
+                Shown(number, button.text, None if button.url else self._buttons.encode(button, effect.bound))
+                for button in row
+            )
+            for row in reply.buttons
+        )
+        screen[number] = Bubble(number, media + reply.text, rows)
+        self.note_buttons(chat, [shown for row in rows for shown in row])
+        self.lines.append(mark + media + reply.text)
+        self.lines.extend("  " + " ".join(f"[{shown.text}]" for shown in row) for row in rows)
+        self.lines.extend("  " + " ".join(f"({text})" for text in row) for row in reply.keyboard)
+
+    # -- mishaps -----------------------------------------------------------------------------------
+
+    def refuse(self, nth: int, wait: float | None) -> None:
+        """Lets Telegram refuse one of the next messages."""
+        self._refuse = (nth, wait)
+
+    async def kill(self, act: Killed) -> None:
+        """Carries an act out, is killed meanwhile, and starts anew."""
+        if act.at == "store":
+            self.store.killed_before = act.nth
+        else:
+            self._kill_reply = act.nth
+        last, self._last = self._last, None
+        try:
+            await self._carry_out(act.act)
+        except KilledError:
+            self.store.killed_before = self._kill_reply = 0
+            self.errors.clear()
+            await self.restart()
+            if act.again and self._last is not None:
+                await self.give(self._last)
+        finally:
+            self.store.killed_before = self._kill_reply = 0
+            self._last = self._last or last
+
+    def _mishap(self) -> None:
+        if self._kill_reply:
+            self._kill_reply -= 1
+            if self._kill_reply == 0:
+                raise KilledError("before a reply")
+        nth, wait = self._refuse
+        if nth:
+            self._refuse = (nth - 1, wait)
+            if nth == 1:
+                raise RefusedError("refused by order") if wait is None else RetryLater(wait)
+
+
+def _always() -> bool:
+    return True

@@ -1,0 +1,132 @@
+"""Watching handlers: which one ran, on what, and what it returned.
+
+The engine knows nothing of it: the tables of one engine are given handlers that note what they do and call
+the user's own. Flows, and engines that run beside, stay as they are.
+"""
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+
+from fsmkit.engine import Engine
+from fsmkit.handlers import Handler
+from fsmkit.table import FlowTable
+from fsmkit.targets import Target
+
+
+@attrs.frozen(eq=False)
+class Taken:
+    """A handler that ran.
+
+    Attributes:
+        flow: Name of its flow.
+        state: The state in which it ran; `None`: no conversation.
+        handler: The handler, as the flow declares it.
+        event: What it was given.
+        kind: What it returned: `transition`, `stay`, `back`, `call`, `end`, `pass`, `error`, or `raised`.
+        target: Where that leads, for a transition, a call and an end.
+        declared: Whether its flow's graph has this edge.
+    """
+
+    flow: str
+    state: str | None
+    handler: Handler
+    event: Any
+    kind: str
+    target: Target | None = None
+    declared: bool = True
+
+    @property
+    def edge(self) -> tuple[str, str | None, str, str, str]:
+        """What it is counted as: flow, state, place of the handler, kind, target."""
+        return (self.flow, self.state, self.handler.place, self.kind, str(self.target or ""))
+
+    def __str__(self) -> str:
+        where = f" -> {_target(self.target, self.flow)}" if self.target is not None else ""
+        return f"{self.handler.name}: {self.kind}{where}"
+
+
+Note = Callable[[Taken], None]
+
+
+def watch(engine: Engine, note: Note) -> None:
+    """Has an engine's handlers noted, each time that one has returned.
+
+    Args:
+        engine: The engine; no event may have come yet.
+        note: Told of each handler that ran.
+    """
+    for table in engine.flows.tables.values():
+        _watch(engine, table, note)
+
+
+def _watch(engine: Engine, table: FlowTable, note: Note) -> None:
+    changed = {handler: _watched(engine, table, handler, note) for handler in table.edges}
+    table.by_state = {
+        state: tuple(changed[handler] for handler in handlers) for state, handlers in table.by_state.items()
+    }
+    table.any = tuple(changed[handler] for handler in table.any)
+    table.edges = {changed[handler]: edges for handler, edges in table.edges.items()}
+    table.declared = {changed[handler]: edges for handler, edges in table.declared.items()}
+
+
+def _watched(engine: Engine, table: FlowTable, handler: Handler, note: Note) -> Handler:
+    function = handler.function
+
+    def seen(event: Any, ctx: Any, result: Any) -> Any:
+        kind, target = _read(engine, table, result)
+        edges = table_edges
+        declared = target is None or not edges.complete or target in edges.targets
+        note(Taken(table.name, ctx.state, handler, event, kind, target, declared))
+        return result
+
+    def raised(event: Any, ctx: Any) -> None:
+        note(Taken(table.name, ctx.state, handler, event, "raised"))
+
+    async def later(event: Any, ctx: Any, result: Any) -> Any:
+        try:
+            result = await result
+        except Exception:
+            raised(event, ctx)
+            raise
+        return seen(event, ctx, result)
+
+    def call(event: Any, ctx: Any) -> Any:
+        try:
+            result = function(event, ctx)
+        except Exception:
+            raised(event, ctx)
+            raise
+        return later(event, ctx, result) if inspect.isawaitable(result) else seen(event, ctx, result)
+
+    table_edges = table.edges[handler]
+    call.__qualname__ = handler.name  # what errors and transcripts call it
+    return attrs.evolve(handler, function=call)
+
+
+def _read(engine: Engine, table: FlowTable, result: Any) -> tuple[str, Target | None]:
+    """Kind and target of a result, as far as it is one."""
+    if result is None:
+        return "stay", None
+    if type(result) is not tuple or not result or not isinstance(result[0], str):
+        return "raised", None
+    kind = result[0]
+    if kind == "transition" and len(result) > 1:
+        try:
+            found = engine.flows.target(table, result[1])
+        except AttributeError:  # no name of a state at all; the engine says so
+            return "raised", None
+        return kind, None if found is None else Target("transition", found[0].name, found[1])
+    if kind == "call" and len(result) > 1:
+        return kind, Target("call", str(getattr(result[1], "name", result[1])))
+    return kind, Target("end", table.name) if kind == "end" else None
+
+
+def _target(target: Target, flow: str) -> str:
+    if target.kind == "end":
+        return "end"
+    if target.state is None:
+        return f"{target.flow}()"
+    return target.state if target.flow == flow else f"{target.flow}/{target.state}"
