@@ -161,7 +161,12 @@ class Flow(Generic[D]):
             raise KeyError(f"flow {self.name!r} has no state {name!r}; it has {known}") from None
 
     def defstate(
-        self, *states: Selector, on: Any = None, when: Callable[[Any], Any] | None = None, to: Any = None
+        self,
+        *states: Selector,
+        on: Any = None,
+        when: Callable[[Any], Any] | None = None,
+        to: Any = None,
+        examples: Iterable[Any] = (),
     ) -> Callable[[HandlerF], HandlerF]:
         """Registers a handler, a function of `(event, ctx)`, for states.
 
@@ -171,6 +176,8 @@ class Flow(Generic[D]):
                 (any of them); by default any new text message that is not a command.
             when: A predicate of the event that narrows `on`.
             to: The only targets that it may name: states, called flows and `END`.
+            examples: Texts and events that it wants, for the generated tests, where they could not be
+                guessed from `on` and `when`.
 
         Returns:
             A decorator that returns the function unchanged.
@@ -182,7 +189,9 @@ class Flow(Generic[D]):
 
         def register(function: HandlerF) -> HandlerF:
             self._check_open(place_of(function) if callable(function) else declared_at)
-            handler = make_handler(function, states, on=on, when=when, to=to, declared_at=declared_at)
+            handler = make_handler(
+                function, states, on=on, when=when, to=to, examples=examples, declared_at=declared_at
+            )
             self.handlers.append(handler)
             self._imply(handler.selectors, handler.place)
             return function

@@ -30,6 +30,7 @@ class Handler:
         targets: What stood in `to=`, or `None`.
         place: `file:line` of the function.
         default: Whether no `on=` was given.
+        examples: Texts and events that it wants, for generated tests.
     """
 
     function: Callable[[Any, Any], Any]
@@ -39,6 +40,7 @@ class Handler:
     targets: tuple[Any, ...] | None
     place: str
     default: bool
+    examples: tuple[Any, ...] = ()
 
     @property
     def name(self) -> str:
@@ -73,7 +75,14 @@ class Hook:
 
 
 def make_handler(
-    function: Any, selectors: tuple[Any, ...], *, on: Any, when: Any, to: Any, declared_at: str | None
+    function: Any,
+    selectors: tuple[Any, ...],
+    *,
+    on: Any,
+    when: Any,
+    to: Any,
+    examples: Iterable[Any] = (),
+    declared_at: str | None,
 ) -> Handler:
     """A checked handler; see `Flow.defstate` for the arguments.
 
@@ -94,7 +103,10 @@ def make_handler(
     matcher = _matcher(on, place)
     if reason := matcher.impossible():
         raise DefinitionError(f"on={matcher!r} can never match: {reason}", place=place, remedy="Change on=")
-    return Handler(function, selectors, matcher, when, _targets(to, place), place or "?", on is None)
+    if isinstance(examples, str | bytes) or not isinstance(examples, Iterable):
+        raise DefinitionError(f"examples={examples!r}", place=place, remedy="Write a list: examples=[...]")
+    targets = _targets(to, place)
+    return Handler(function, selectors, matcher, when, targets, place or "?", on is None, tuple(examples))
 
 
 def make_hook(function: Any, selectors: tuple[Any, ...], what: str) -> Hook:

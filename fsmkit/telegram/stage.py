@@ -162,6 +162,8 @@ class TelegramStage(Stage):
         if isinstance(act, acts.Press):
             shown = self.find(act.user, act.button, stale=act.stale, nth=act.nth)
             return self.offline.press_data(shown.data or "", message_id=shown.message, **person)
+        if isinstance(act, acts.PressData):
+            return self.offline.press_data(act.data, **person)
         if isinstance(act, acts.Content):
             return self.offline.send(act.kind, caption=act.caption, **person, **dict(act.fields))
         if isinstance(act, acts.Edit):

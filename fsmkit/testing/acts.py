@@ -73,6 +73,21 @@ class Press(Act):
 
 
 @attrs.frozen
+class PressData(Act):
+    """A button that the bot made itself is pressed, or one that somebody made up.
+
+    Attributes:
+        data: Its callback data.
+    """
+
+    data: str
+
+    def line(self) -> str:
+        """The data in brackets."""
+        return f"[data {self.data!r}]"
+
+
+@attrs.frozen
 class Content(Act):
     """Something is sent that is no text: a photo, a location, ….
 
@@ -84,7 +99,7 @@ class Content(Act):
 
     kind: str
     caption: str | None = None
-    fields: Mapping[str, Any] = attrs.field(factory=dict[str, Any])
+    fields: Mapping[str, Any] = attrs.field(factory=dict[str, Any], hash=False)
 
     def line(self) -> str:
         """The kind in brackets."""

@@ -49,21 +49,26 @@ class Taken:
 
 
 Note = Callable[[Taken], None]
+NoteGuard = Callable[[str, Handler, bool], None]
 
 
-def watch(engine: Engine, note: Note) -> None:
+def watch(engine: Engine, note: Note, note_guard: NoteGuard | None = None) -> None:
     """Has an engine's handlers noted, each time that one has returned.
 
     Args:
         engine: The engine; no event may have come yet.
         note: Told of each handler that ran.
+        note_guard: Told of what each `when=` said: flow, handler, answer.
     """
     for table in engine.flows.tables.values():
-        _watch(engine, table, note)
+        _watch(engine, table, note, note_guard)
 
 
-def _watch(engine: Engine, table: FlowTable, note: Note) -> None:
-    changed = {handler: _watched(engine, table, handler, note) for handler in table.edges}
+def _watch(engine: Engine, table: FlowTable, note: Note, note_guard: NoteGuard | None) -> None:
+    changed = {
+        handler: _guarded(table, handler, _watched(engine, table, handler, note), note_guard)
+        for handler in table.edges
+    }
     table.by_state = {
         state: tuple(changed[handler] for handler in handlers) for state, handlers in table.by_state.items()
     }
@@ -103,7 +108,21 @@ def _watched(engine: Engine, table: FlowTable, handler: Handler, note: Note) -> 
 
     table_edges = table.edges[handler]
     call.__qualname__ = handler.name  # what errors and transcripts call it
+    call.__wrapped__ = function  # type: ignore[attr-defined]  # for who reads its code
     return attrs.evolve(handler, function=call)
+
+
+def _guarded(table: FlowTable, handler: Handler, watched: Handler, note: NoteGuard | None) -> Handler:
+    when = handler.when
+    if when is None or note is None:
+        return watched
+
+    def asked(event: Any) -> Any:
+        answer = when(event)
+        note(table.name, handler, bool(answer))
+        return answer
+
+    return attrs.evolve(watched, when=asked)
 
 
 def _read(engine: Engine, table: FlowTable, result: Any) -> tuple[str, Target | None]:

@@ -14,6 +14,7 @@ from fsmkit.effects import Answer, Delete, Edit, Effect, Send
 from fsmkit.engine import Engine
 from fsmkit.errors import RetryLater
 from fsmkit.flow import Flow
+from fsmkit.handlers import Handler
 from fsmkit.keys import Key, event_id_of
 from fsmkit.stores.memory import MemoryStore
 from fsmkit.telegram.buttons import ButtonCodec, Foreign
@@ -114,6 +115,8 @@ class DirectStage(Stage):
         self._mine: dict[int, int] = {}
         self._base = 0
         self._kill_reply = 0
+        self.guards: set[tuple[str, str, bool]] = set()
+        """What each `when=` has said: flow, place of the handler, answer."""
         self._refuse: tuple[int, float | None] = (0, None)
         self._build(flows)
 
@@ -125,7 +128,7 @@ class DirectStage(Stage):
         engine.check_invariants = True
         engine.on_error = lambda _key, _event, error: self.errors.append(error)
         engine.busy = _always  # deadlines fire when the clock is moved, never beside it
-        watch(engine, lambda taken: self.taken.append(taken))
+        watch(engine, lambda taken: self.taken.append(taken), self._note_guard)
         self.engine = self._engine = engine
         self._jobs = any(
             state.job for table in engine.flows.tables.values() for state in table.flow.states.values()
@@ -135,6 +138,9 @@ class DirectStage(Stage):
             (rule, [table for table in engine.flows.entries if table.flow.key is rule])
             for rule in engine.flows.key_rules()
         ]
+
+    def _note_guard(self, flow: str, handler: Handler, answer: bool) -> None:
+        self.guards.add((flow, handler.place, answer))
 
     # -- its life ----------------------------------------------------------------------------------
 
@@ -198,6 +204,8 @@ class DirectStage(Stage):
         elif isinstance(act, acts.Press):
             shown = self.find(act.user, act.button, stale=act.stale, nth=act.nth)
             kind, value, message = "raw_button", shown.data, shown.message
+        elif isinstance(act, acts.PressData):
+            kind, value, message = "raw_button", act.data, max(self._screen(chat), default=message)
         elif isinstance(act, acts.Content):
             kind, caption, fields = act.kind, act.caption, act.fields
         elif isinstance(act, acts.Edit):
@@ -246,8 +254,9 @@ class DirectStage(Stage):
             self.errors.append(error)
             return
         for effect in outcome.effects:
-            if isinstance(effect, Answer) and effect.text:
-                self.lines.append(f"({'alert' if effect.alert else 'notice'}) {effect.text}")
+            if isinstance(effect, Answer):
+                notice = "alert" if effect.alert else "notice"
+                self.lines.append(f"({notice}) {effect.text}" if effect.text else "(answered silently)")
 
     def _keys(self, event: MadeEvent) -> list[tuple[Key, Sequence[Any]]]:
         found: dict[Key, list[Any]] = {}

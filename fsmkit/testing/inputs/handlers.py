@@ -1,0 +1,209 @@
+"""The inputs of a handler: acts that its matcher takes, and acts that it nearly takes."""
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import attrs
+
+from fsmkit.events import MESSAGE_KINDS, ChatEvent, Internal, Timeout
+from fsmkit.handlers import Handler
+from fsmkit.matching import AllOf, AnyOf, CheckUpdate, Matcher, Not, OfClass, Predicate
+from fsmkit.telegram.made import MadeEvent
+from fsmkit.telegram.matchers import Command, OfKind, Pressed, Text
+from fsmkit.testing.acts import Act, Content, Edit, Outside, PressData, Say
+from fsmkit.testing.inputs.constants import constants_of
+from fsmkit.testing.inputs.objects import instances_of
+from fsmkit.testing.inputs.patterns import matching, near
+
+TEXTS = ("Ann", "1", "12", "hello world", "2030-01-31", "ann@example.com", "+43 1 234567", "ж😀", "x" * 4096)
+"""What is written where anything is taken; a longer text comes from Telegram as two messages."""
+CONTENTS = (
+    "photo",
+    "document",
+    "location",
+    "contact",
+    "voice",
+    "video",
+    "audio",
+    "sticker",
+    "animation",
+    "dice",
+)
+ANYTHING: tuple[Act, ...] = (
+    *(Say(text) for text in TEXTS),
+    Say("/fsmkit_unknown"),
+    *(Content(kind) for kind in CONTENTS),
+    Content("photo", "Ann"),
+    Edit("Ann"),
+    PressData("fsmkit"),
+)
+"""What people send to any bot at any time."""
+
+
+@attrs.frozen
+class Inputs:
+    """The inputs of a handler.
+
+    Attributes:
+        accepted: Acts that it wants, the plainest first.
+        refused: Acts that it nearly wants.
+        presses: Whether it wants presses of buttons, which are found on the screen.
+        waits: Whether it wants timeouts.
+    """
+
+    accepted: tuple[Act, ...]
+    refused: tuple[Act, ...]
+    presses: bool
+    waits: bool
+
+    @property
+    def known(self) -> bool:
+        """Whether there is a way to reach it at all, as far as it depends on the input."""
+        return bool(self.accepted) or self.presses or self.waits
+
+
+def inputs_of(handler: Handler) -> Inputs:
+    """The inputs of a handler; each has been asked back.
+
+    Args:
+        handler: The handler.
+
+    Example:
+        >>> from fsmkit import Flow
+        >>> from fsmkit.telegram import text
+        >>> flow = Flow("f")
+        >>> @flow.defstate("age", on=text(r"[0-9]"))
+        ... def got_age(event, ctx): ...
+        >>> inputs = inputs_of(flow.handlers[0])
+        >>> inputs.accepted[0], Say("11") in inputs.refused
+        (Say(user=1, text='1'), True)
+    """
+    texts, numbers = constants_of(handler.function, handler.when, *_predicates(handler.matcher))
+    given = [_as_act(example) for example in handler.examples]
+    if given:
+        candidates: list[Act] = given
+    else:
+        candidates = [*_candidates(handler.matcher, texts, numbers)]
+    said = [act.text for act in candidates if isinstance(act, Say) and wants(handler, act)]
+    close: list[Act] = [Say(text) for text in near(said) if text.strip() and len(text) <= 4096]
+    # What is near may be accepted too: `\d` takes the digits of other scripts.
+    accepted = tuple(dict.fromkeys(act for act in [*candidates, *close] if wants(handler, act)))
+    refused = tuple(dict.fromkeys(act for act in [*close, *ANYTHING] if not wants(handler, act)))
+    kinds = set(_kinds(handler.matcher))
+    return Inputs(accepted, refused, "button" in kinds, "Timeout" in kinds)
+
+
+def wants(handler: Handler, act: Act) -> bool:
+    """Whether a handler wants the event that an act makes; one that its predicate cannot bear it does not."""
+    event = act.event if isinstance(act, Outside) else event_of(act)
+    try:
+        return event is not None and handler.wants(event) is not None
+    except Exception:  # a predicate that cannot bear it: the conversation that gives it will tell
+        return True
+
+
+def event_of(act: Act) -> ChatEvent | None:
+    """The event that an act makes, whoever does it wherever; `None` if it is not known before."""
+    if isinstance(act, Say):
+        return MadeEvent("text", 1, 0.0, 1, 1, 1, text=act.text)
+    if isinstance(act, Edit):
+        return MadeEvent("edited", 1, 0.0, 1, 1, 1, text=act.text)
+    if isinstance(act, Content):
+        return MadeEvent(act.kind, 1, 0.0, 1, 1, 1, caption=act.caption, fields=act.fields)
+    if isinstance(act, PressData):
+        event = MadeEvent("raw_button", 1, 0.0, 1, 1, 1)
+        event.value = act.data
+        return event
+    return None
+
+
+def _as_act(example: Any) -> Act:
+    if isinstance(example, Act):
+        return example
+    return Say(example) if isinstance(example, str) else Outside(example)
+
+
+def _candidates(matcher: Matcher, texts: list[str], numbers: list[int | float]) -> Iterator[Act]:
+    """What a matcher may want; a guess, from its class."""
+    if isinstance(matcher, AnyOf | AllOf):
+        for part in matcher.matchers:
+            yield from _candidates(part, texts, numbers)
+    elif isinstance(matcher, Text):
+        yield from map(Say, [*matching(matcher.pattern), *_written(texts, numbers)])
+    elif isinstance(matcher, Command):
+        yield from _commands(matcher, texts, numbers)
+    elif isinstance(matcher, Pressed):
+        yield from map(PressData, _data(matcher))
+    elif isinstance(matcher, OfClass):
+        if not issubclass(matcher.wanted, Internal | ChatEvent):
+            yield from map(Outside, instances_of(matcher.wanted, texts, numbers))
+        elif issubclass(matcher.wanted, ChatEvent):
+            yield from ANYTHING
+    elif isinstance(matcher, OfKind) and matcher.kinds is not None and "text" not in matcher.kinds:
+        for kind in CONTENTS:
+            yield from (Content(kind, caption) for caption in (None, *texts[:4]) if kind in matcher.kinds)
+        yield from (Edit(text) for text in ("Ann", *texts[:4]) if "edited" in matcher.kinds)
+    else:  # any text, a predicate, a PTB filter, a matcher of the user's own
+        yield from map(Say, TEXTS[:2])
+        yield from map(Say, _written(texts, numbers))
+        yield from ANYTHING
+
+
+def _written(texts: Iterable[str], numbers: Iterable[int | float]) -> Iterator[str]:
+    """Constants as somebody would write them, and the numbers beside."""
+    yield from (text for text in texts if text.strip())
+    for number in numbers:
+        yield from (str(number + step) for step in (0, 1, -1))
+
+
+def _commands(matcher: Command, texts: list[str], numbers: list[int | float]) -> Iterator[Act]:
+    for name in matcher.names or ("start", "help"):
+        if matcher.args is not None:
+            yield from (Say(f"/{name} {words}") for words in matching(matcher.args))
+        yield Say(f"/{name}")
+        if matcher.args is None:
+            yield from (Say(f"/{name} {words}") for words in ["1", "a b", *_written(texts, numbers)][:8])
+
+
+def _data(matcher: Pressed) -> Iterator[str]:
+    """Callback data of buttons that the bot made itself; fsmkit's own are found on the screen."""
+    if matcher.kind != "raw_button":
+        return
+    for value in matcher.values or ("data",):
+        yield from [value] if isinstance(value, str) else matching(value)
+
+
+def _kinds(matcher: Matcher) -> Iterator[str]:
+    if isinstance(matcher, AnyOf | AllOf):
+        for part in matcher.matchers:
+            yield from _kinds(part)
+    elif isinstance(matcher, OfClass) and issubclass(Timeout, matcher.wanted):
+        yield "Timeout"
+    elif isinstance(matcher, OfClass) and not issubclass(matcher.wanted, ChatEvent):
+        return
+    elif isinstance(matcher, CheckUpdate | Predicate | Not):
+        yield "button"
+    elif matcher.kinds is None or (isinstance(matcher, OfClass) and issubclass(matcher.wanted, ChatEvent)):
+        yield from (*MESSAGE_KINDS, "button")
+    else:
+        yield from matcher.kinds
+
+
+def _predicates(matcher: Matcher) -> Iterator[Any]:
+    if isinstance(matcher, Predicate):
+        yield matcher.function
+    elif isinstance(matcher, AnyOf | AllOf):
+        for part in matcher.matchers:
+            yield from _predicates(part)
+    elif isinstance(matcher, Not):
+        yield from _predicates(matcher.matcher)
+
+
+def patterns_of(matcher: Matcher) -> Iterator[re.Pattern[str]]:
+    """The patterns of texts that a matcher has."""
+    if isinstance(matcher, Text):
+        yield matcher.pattern
+    elif isinstance(matcher, AnyOf | AllOf):
+        for part in matcher.matchers:
+            yield from patterns_of(part)

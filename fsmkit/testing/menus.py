@@ -1,0 +1,143 @@
+"""Menus: what can be done at a moment of a conversation, by the handlers that may take it.
+
+Where a person stands says which handlers are asked; their declarations, the buttons on the screen and the
+words that were shown say what to try.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import attrs
+import msgspec
+
+from fsmkit.handlers import Handler
+from fsmkit.model import Row
+from fsmkit.table import Flows, FlowTable
+from fsmkit.testing.acts import Act, Content, Deadline, Edit, Press, Say
+from fsmkit.testing.inputs.handlers import Inputs, inputs_of, wants
+from fsmkit.testing.stages.base import Stage
+
+WRONG: tuple[Act, ...] = (
+    Say("Ann"),
+    Say("1"),
+    Say("/fsmkit_unknown"),
+    Content("photo"),
+    Content("location"),
+    Content("sticker"),
+    Edit("Ann"),
+)
+"""What people do when they were asked for something else."""
+MOST_WORDS = 12
+_WORD = re.compile(r"[\w-]{2,40}")
+
+
+@attrs.frozen
+class Dish:
+    """A handler that is asked where a person stands, and what it may take.
+
+    Attributes:
+        flow: Name of its flow.
+        state: The state for which it is asked.
+        handler: The handler.
+        acts: What to do.
+    """
+
+    flow: str
+    state: str | None
+    handler: Handler
+    acts: tuple[Act, ...]
+
+
+class Menus:
+    """The menus of one bot; what the declarations give is worked out once."""
+
+    def __init__(self) -> None:
+        self._inputs: dict[Handler, Inputs] = {}
+
+    def inputs(self, handler: Handler) -> Inputs:
+        """The inputs of a handler."""
+        if handler not in self._inputs:
+            self._inputs[handler] = inputs_of(handler)
+        return self._inputs[handler]
+
+    def dishes(self, flows: Flows, row: Row, seen: str) -> list[Dish]:
+        """What the handlers may take that are asked now, in their order; presses are `presses`.
+
+        Args:
+            flows: The bot's flows.
+            row: What is stored for the person.
+            seen: What was shown last: words to be typed may stand there.
+        """
+        found: list[Dish] = []
+        hints = [*_words(row), *dict.fromkeys(_WORD.findall(seen))][:MOST_WORDS]
+        for table, state, handler in asked(flows, row):
+            inputs = self.inputs(handler)
+            hinted = [Say(word) for word in hints] if _takes_text(inputs) and not handler.examples else []
+            acts = (*inputs.accepted, *(act for act in hinted if wants(handler, act)))
+            found.append(Dish(table.name, state, handler, tuple(dict.fromkeys(acts))))
+        return found
+
+
+def asked(flows: Flows, row: Row) -> Iterator[tuple[FlowTable, str | None, Handler]]:
+    """The handlers that are asked about an event, as `fsmkit.interpreter.select` does, whatever they want."""
+    running: set[str] = set()
+    for snapshot in reversed(row.snapshots.values()):
+        top = len(snapshot.frames) - 1
+        if snapshot.active:
+            running.update(frame.flow for frame in snapshot.frames)
+            for depth in range(top, -1, -1):
+                frame = snapshot.frames[depth]
+                table = flows.tables.get(frame.flow)
+                if table is not None:
+                    handlers = table.by_state.get(frame.state, table.any) if depth == top else table.any
+                    yield from ((table, frame.state, handler) for handler in handlers)
+    for table in flows.entries:
+        if table.name not in running:
+            yield from ((table, None, handler) for handler in table.by_state[None])
+
+
+def waits(row: Row) -> list[Act]:
+    """Letting time pass, where something is due at some time."""
+    deadline = any(snapshot.deadline is not None for snapshot in row.snapshots.values())
+    return [Deadline()] if deadline or row.later else []
+
+
+def presses(stage: Stage, user: int = 1) -> list[Press]:
+    """Each button on the screen, by its text."""
+    return [Press(text, user=user) for text in dict.fromkeys(shown.text for shown in stage.pressable(user))]
+
+
+def old_presses(stage: Stage, user: int = 1, most: int = 6) -> list[Press]:
+    """Buttons of earlier, newest first."""
+    counts: dict[str, int] = {}
+    found: list[Press] = []
+    for shown in stage.stale(user)[:most]:
+        nth = counts.get(shown.text, 0)
+        counts[shown.text] = nth + 1
+        found.append(Press(shown.text, True, nth, user=user))
+    return found
+
+
+def _takes_text(inputs: Inputs) -> bool:
+    return any(isinstance(act, Say) and act.text[:1] != "/" for act in inputs.accepted)
+
+
+def _words(row: Row) -> Iterator[str]:
+    """Texts and numbers in the stored data: what a bot keeps is what it may ask for."""
+    place = [snapshot for snapshot in row.snapshots.values() if snapshot.active]
+    if place:
+        yield from _leaves(msgspec.json.decode(place[-1].frames[-1].data), 3)
+
+
+def _leaves(value: Any, depth: int) -> Iterator[str]:
+    if isinstance(value, str) and 0 < len(value) <= 64 and value.strip():
+        yield value
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        yield str(value)
+    elif depth and isinstance(value, dict):
+        for part in value.values():
+            yield from _leaves(part, depth - 1)
+    elif depth and isinstance(value, list):
+        for part in value:
+            yield from _leaves(part, depth - 1)

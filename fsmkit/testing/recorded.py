@@ -1,0 +1,93 @@
+"""Acts as JSON, and back: what failures are stored and replayed as."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import attrs
+import msgspec
+
+from fsmkit.codec import EventCodec
+from fsmkit.flow import Flow
+from fsmkit.matching import classes_in
+from fsmkit.testing import acts
+from fsmkit.testing.acts import Act
+
+KINDS: dict[str, type[Act]] = {
+    "say": acts.Say,
+    "press": acts.Press,
+    "press-data": acts.PressData,
+    "content": acts.Content,
+    "edit": acts.Edit,
+    "event": acts.Outside,
+    "wait": acts.Wait,
+    "deadline": acts.Deadline,
+    "restart": acts.Restart,
+    "duplicate": acts.Duplicate,
+    "swap": acts.Swap,
+    "killed": acts.Killed,
+    "refused": acts.Refused,
+}
+"""The field `do` of an act, and its class; the other fields have the names of the class's attributes."""
+
+_NAMES = {kind: name for name, kind in KINDS.items()}
+
+
+class NotReadableError(ValueError):
+    """JSON that is no act."""
+
+
+def act_to_json(act: Act) -> dict[str, Any]:
+    """An act as a JSON object; fields at their defaults are left out.
+
+    Example:
+        >>> act_to_json(acts.Say("Ann"))
+        {'do': 'say', 'text': 'Ann'}
+    """
+    shown: dict[str, Any] = {"do": _NAMES[type(act)]}
+    for field in attrs.fields(type(act)):
+        value = getattr(act, field.name)
+        if field.default is not attrs.NOTHING and (value == field.default or value in ({}, None)):
+            continue
+        if isinstance(value, Act):
+            value = act_to_json(value)
+        elif field.name == "event":
+            value = _event_to_json(value)
+        shown[field.name] = value
+    return shown
+
+
+def act_from_json(shown: Any, flows: Iterable[Flow[Any]]) -> Act:
+    """The act of a JSON object.
+
+    Args:
+        shown: The object.
+        flows: The flows, for the classes of events from outside.
+
+    Raises:
+        NotReadableError: If it is none.
+    """
+    if not isinstance(shown, dict) or shown.get("do") not in KINDS:
+        raise NotReadableError(f"{shown!r} is no act: its field `do` is one of {', '.join(KINDS)}")
+    fields: dict[str, Any] = {name: value for name, value in shown.items() if name != "do"}
+    for name, value in fields.items():
+        if isinstance(value, dict) and "do" in value:
+            fields[name] = act_from_json(value, flows)
+        elif name == "event":
+            fields[name] = _event_from_json(value, flows)
+    try:
+        return KINDS[shown["do"]](**fields)
+    except TypeError as error:
+        raise NotReadableError(f"{shown!r} is no act: {error}") from error
+
+
+def _event_to_json(event: Any) -> dict[str, Any]:
+    name, raw = EventCodec([type(event)]).encode(event)
+    return {"class": name, "data": msgspec.json.decode(raw)}
+
+
+def _event_from_json(shown: Any, flows: Iterable[Flow[Any]]) -> Any:
+    codec = EventCodec(classes_in(handler.matcher for flow in flows for handler in flow.handlers))
+    try:
+        return codec.decode(shown["class"], msgspec.Raw(msgspec.json.encode(shown["data"])))
+    except (KeyError, TypeError, ValueError) as error:
+        raise NotReadableError(f"{shown!r} is no event of these flows: {error}") from error

@@ -1,0 +1,293 @@
+"""Tours: the shortest conversation to each edge, then to each pair of edges, really carried out.
+
+A search among moments of the direct stage: each place is visited by the shortest way, everything on its menu
+is tried, and the search goes back to the moment before. What is still missing then is searched for deeper,
+nearest to the missing edges first.
+"""
+
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+import attrs
+
+from fsmkit.graph import Node
+from fsmkit.model import Row
+from fsmkit.testing.acts import Act, Deadline
+from fsmkit.testing.coverage import Coverage, Crossing
+from fsmkit.testing.findings import Finding, Problem
+from fsmkit.testing.menus import WRONG, Dish, Menus, presses, waits
+from fsmkit.testing.moments import Moment, Place, place_of, running_frame
+from fsmkit.testing.oracles import ORACLES, Oracle, judge
+from fsmkit.testing.stages.base import NotThereError
+from fsmkit.testing.stages.direct import DirectStage, Saved
+
+FEW = 2
+"""Inputs of a handler that are tried where all of its edges are known already."""
+
+Signature = tuple[object, ...]
+Judge = Callable[[Sequence[Moment]], list[Problem]]
+
+
+@attrs.frozen(eq=False)
+class Spot:
+    """A moment to go on from.
+
+    Attributes:
+        saved: All that stood then.
+        moments: The way here.
+        row: What was stored for the person.
+        last: The edge taken last.
+        signature: What tells it from others.
+    """
+
+    saved: Saved
+    moments: tuple[Moment, ...]
+    row: Row
+    last: Crossing | None
+    signature: Signature
+
+    @property
+    def place(self) -> tuple[Place, ...]:
+        """Where the person stands."""
+        return place_of(self.row)
+
+
+class Tours:
+    """The search for conversations.
+
+    Args:
+        stage: Where they take place.
+        coverage: Told of every moment.
+        oracles: What judges them.
+        steps: How many acts may be tried at all.
+        seconds: How long it may take.
+
+    Attributes:
+        findings: What was wrong, each by the shortest conversation that shows it.
+        steps: How many acts were tried.
+    """
+
+    def __init__(
+        self,
+        stage: DirectStage,
+        coverage: Coverage,
+        *,
+        oracles: Sequence[Oracle] = ORACLES,
+        steps: int = 20_000,
+        seconds: float = 30.0,
+    ) -> None:
+        self._stage = stage
+        self._coverage = coverage
+        self._oracles = oracles
+        self._budget = steps
+        self._end = time.monotonic() + seconds
+        self._menus = Menus()
+        self._known: dict[Signature, Spot] = {}
+        self._children: dict[Signature, set[Signature]] = {}
+        self._ways: set[tuple[Signature, Crossing | None]] = set()
+        self._expanded: Counter[object] = Counter()
+        self._queue: deque[Spot] = deque()
+        self._rest: list[Spot] = []
+        self._by_handler = _by_handler(coverage)
+        self._found: dict[tuple[str, str | None], Finding] = {}
+        self.steps = 0
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What was wrong."""
+        return list(self._found.values())
+
+    async def run(self) -> None:
+        """Visits each place, then searches for what is missing, then looks for places without a way out."""
+        self._stage.reset()
+        await self._add(self._stage.save(), (), Row(), None)
+        while self._queue and not self._spent():
+            spot = self._queue.popleft()
+            if self._expanded[(spot.place, spot.last)]:
+                self._rest.append(spot)
+            else:
+                await self._expand(spot)
+        await self._search()
+        await self._stuck()
+
+    def _spent(self) -> bool:
+        return self.steps >= self._budget or time.monotonic() > self._end
+
+    # -- one place ---------------------------------------------------------------------------------
+
+    async def _expand(self, spot: Spot, *, all_inputs: bool = False) -> None:
+        """Tries everything on the menu of a place."""
+        new = not self._expanded[spot.place]
+        self._expanded[spot.place] += 1
+        self._expanded[(spot.place, spot.last)] += 1
+        self._children.setdefault(spot.signature, set())
+        flows = self._stage.engine.flows if self._stage.engine is not None else None
+        if flows is None:
+            return
+        seen = "\n".join(spot.moments[-1].shown) if spot.moments else ""
+        for dish in self._menus.dishes(flows, spot.row, seen):
+            for number, act in enumerate(dish.acts):
+                if number >= FEW and not (new or all_inputs or self._wanted(dish, spot.last)):
+                    break
+                await self._try(spot, act)
+        self._stage.restore(spot.saved)
+        for act in [*presses(self._stage), *waits(spot.row), *(WRONG if new else ())]:
+            await self._try(spot, act)
+
+    def _wanted(self, dish: Dish, last: Crossing | None) -> bool:
+        """Whether some edge of a handler was not taken yet, or not after this one."""
+        edges = self._by_handler.get((dish.flow, dish.state, dish.handler.place), ())
+        missing = any(edge not in self._coverage.edges for edge in edges)
+        return missing or (
+            last is not None and any((last, edge) not in self._coverage.pairs for edge in edges)
+        )
+
+    async def _try(self, spot: Spot, act: Act) -> None:
+        self.steps += 1
+        self._stage.restore(spot.saved)
+        try:
+            moment = await self._stage.do(act)
+        except NotThereError:
+            return
+        moments = (*spot.moments, moment)
+        last = self._coverage.observe(moment, spot.last)
+        for problem in judge(moments, self._oracles):
+            self._report(problem, moments)
+        self._coverage.guards |= self._stage.guards
+        child = await self._add(None, moments, moment.after, last)
+        if not isinstance(act, Deadline):
+            self._children[spot.signature].add(child)
+
+    async def _add(
+        self, saved: Saved | None, moments: tuple[Moment, ...], row: Row, last: Crossing | None
+    ) -> Signature:
+        signature = _signature(row)
+        if (signature, last) not in self._ways:
+            self._ways.add((signature, last))
+            spot = Spot(saved or self._stage.save(), moments, row, last, signature)
+            self._known.setdefault(signature, spot)
+            self._queue.append(spot)
+        return signature
+
+    def _report(self, problem: Problem, moments: tuple[Moment, ...], *, note: bool = False) -> None:
+        moment = moments[-1]
+        flow = moment.flow or (moment.came_from[-1][0] if moment.came_from else "")
+        flow = flow or (moment.taken[-1].flow if moment.taken else "")
+        finding = Finding(problem.code, problem.message, problem.where, flow, "tours", note, moments)
+        known = self._found.setdefault((problem.code, problem.where), finding)
+        if len(moments) < len(known.moments):
+            self._found[(problem.code, problem.where)] = finding
+
+    # -- what is missing ---------------------------------------------------------------------------
+
+    async def _search(self) -> None:
+        """Goes on from the places that are nearest to edges that were not taken."""
+        turn = 0
+        while self._rest and not self._spent():
+            missing = self._missing_nodes()
+            if not missing:
+                return
+            distances = self._distances(missing)
+            self._rest.sort(key=lambda spot: _distance(spot, distances))
+            nearest = _distance(self._rest[0], distances)
+            if nearest == FAR:
+                return
+            count = sum(1 for spot in self._rest if _distance(spot, distances) == nearest)
+            for _ in range(min(count, 16)):  # from both ends: nearer to the beginning, and deeper
+                turn += 1
+                spot = self._rest.pop(count - 1 if turn % 2 else 0)
+                count -= 1
+                await self._expand(spot)
+                self._rest.extend(self._queue)
+                self._queue.clear()
+                if self._spent() or self._missing_nodes() != missing:
+                    break
+
+    def _missing_nodes(self) -> set[Node]:
+        return {
+            edge.node
+            for edge in self._coverage.missing_edges()
+            if edge.source is not None  # a beginning has been tried with all inputs there are
+        }
+
+    def _distances(self, goals: Iterable[Node]) -> dict[Node, int]:
+        """How many edges lie between each state and the nearest of some."""
+        graph = self._coverage.graph
+        before: dict[Node, set[Node]] = {}
+        for node in graph.states:
+            for after in graph.successors(node):
+                before.setdefault(after, set()).add(node)
+        found = dict.fromkeys(goals, 0)
+        todo = deque(found)
+        while todo:
+            node = todo.popleft()
+            for earlier in before.get(node, ()):
+                if earlier not in found:
+                    found[earlier] = found[node] + 1
+                    todo.append(earlier)
+        return found
+
+    # -- no way out --------------------------------------------------------------------------------
+
+    async def _stuck(self) -> None:
+        """Reports places from which nothing that was tried leads to an end of the conversation."""
+        for spot in self._traps():
+            await self._expand(spot, all_inputs=True)
+        traps = list(self._traps())
+        if not traps or self._spent():
+            return
+        spot = min(traps, key=lambda trap: len(trap.moments))
+        frame = running_frame(spot.row)
+        state = frame.state if frame is not None else None
+        untaken = [
+            edge
+            for edge in self._coverage.missing_edges()
+            if edge.node in {p for t in traps for p in t.place}
+        ]
+        message = f"from {state!r} no input leads to an end of the conversation"
+        if untaken:
+            message += f" ({len(untaken)} edges from there were not taken: give examples= for their inputs)"
+        where = self._coverage.graph.flows[0].place
+        for taken in reversed(spot.moments[-1].taken if spot.moments else ()):
+            where = taken.handler.place
+        self._report(Problem("stuck", message, where), spot.moments, note=bool(untaken))
+
+    def _traps(self) -> Iterator[Spot]:
+        """Places of which all was tried, and from which neither an end nor an open place is reached."""
+        free = {s for s, spot in self._known.items() if not spot.place or s not in self._children}
+        parents: dict[Signature, set[Signature]] = {}
+        for parent, children in self._children.items():
+            for child in children:
+                parents.setdefault(child, set()).add(parent)
+        todo = list(free)
+        while todo:
+            for parent in parents.get(todo.pop(), ()):
+                if parent not in free:
+                    free.add(parent)
+                    todo.append(parent)
+        yield from [spot for signature, spot in self._known.items() if signature not in free]
+
+
+FAR = 1_000_000
+
+
+def _distance(spot: Spot, distances: dict[Node, int]) -> int:
+    return min(
+        (distances.get(node, FAR) for node in spot.place), default=min(distances.values(), default=FAR) + 1
+    )
+
+
+def _signature(row: Row) -> Signature:
+    """What tells two moments apart: where the flows stand, and their data."""
+    return tuple(
+        (name, *((frame.flow, frame.state, bytes(frame.data), frame.history) for frame in snapshot.frames))
+        for name, snapshot in row.snapshots.items()
+    )
+
+
+def _by_handler(coverage: Coverage) -> dict[tuple[str, str | None, str], list[Crossing]]:
+    found: dict[tuple[str, str | None, str], list[Crossing]] = {}
+    for edge in coverage.declared:
+        found.setdefault((edge[0], edge[1], edge[2]), []).append(edge)
+    return found
