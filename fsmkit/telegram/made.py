@@ -57,6 +57,12 @@ class MadeEvent(TelegramEvent):
         if kind == "text" and text is not None and (name := command_in(text)) is not None:
             self.kind, self.command = "command", name
 
+    def again(self) -> "MadeEvent":
+        """The same event as it was before anybody handled it."""
+        other = object.__new__(type(self))
+        other.__dict__.update(self.__dict__)
+        return other
+
     @cached_property
     def update(self) -> Update:  # type: ignore[override]
         """The `telegram.Update`, built now."""

@@ -215,6 +215,10 @@ class TelegramStage(Stage):
 
     async def kill(self, act: Killed) -> None:
         """Carries an act out, is killed meanwhile, and starts anew."""
+        if act.at == "before":
+            await self.restart()
+            await self._carry_out(act.act)
+            return
         if act.at == "reply":
             for method in SENDING:
                 self.offline.fail(method, when=_Countdown(act.nth, kill=True))
@@ -228,7 +232,7 @@ class TelegramStage(Stage):
             self.errors.clear()
             await self.restart()
             if act.again and self._last is not None:
-                await self.give(self._last)
+                await self.arrive(self._last)
         finally:
             if isinstance(self.store, FragileStore):
                 self.store.killed_before = 0

@@ -220,25 +220,31 @@ class Swap(Act):
 
 @attrs.frozen
 class Killed(Act):
-    """The bot is killed while it handles something, and started again.
+    """The bot is killed, and started again: while it handles something, or just before.
 
     Attributes:
         act: What it handles.
-        at: Before which of its operations: on the `store`, or of sending a `reply`.
+        at: Before which of its operations: on the `store`, or of sending a `reply`; or `before` all that.
         nth: The number of that operation, from 1; with fewer of them nothing goes wrong.
         again: Whether the update comes once more after the start.
     """
 
     act: Act
-    at: Literal["store", "reply"] = "store"
+    at: Literal["store", "reply", "before"] = "store"
     nth: int = 1
     again: bool = True
 
     def line(self) -> str:
         """When it was killed."""
+        if self.at == "before":
+            return f"{self.act.line()} (after a restart)"
         what = "store operation" if self.at == "store" else "reply"
         again = ", then the update again" if self.again else ""
         return f"{self.act.line()} (killed before {what} {self.nth}, restarted{again})"
+
+    def code(self) -> str:
+        """`restart()` and what follows it, or `do(...)`."""
+        return f"restart().{self.act.code()}" if self.at == "before" else f"do({self!r})"
 
 
 @attrs.frozen

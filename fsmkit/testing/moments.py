@@ -13,6 +13,9 @@ from fsmkit.testing.watching import Taken
 Place: TypeAlias = tuple[str, str | None]
 """Names of a flow and of the state in which it runs, or waits for what it called."""
 
+Signature: TypeAlias = tuple[object, ...]
+"""What tells two moments apart."""
+
 
 @attrs.frozen(eq=False, slots=False)
 class Moment:
@@ -85,3 +88,11 @@ def place_of(row: Row) -> tuple[Place, ...]:
         if snapshot.active:
             return tuple((frame.flow, frame.state) for frame in snapshot.frames)
     return ()
+
+
+def signature_of(row: Row) -> Signature:
+    """What tells two moments apart: where the flows stand, and their data; not which run it is, nor when."""
+    return tuple(
+        (name, *((frame.flow, frame.state, bytes(frame.data), frame.history) for frame in snapshot.frames))
+        for name, snapshot in row.snapshots.items()
+    )

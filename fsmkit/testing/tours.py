@@ -17,7 +17,7 @@ from fsmkit.testing.acts import Act, Deadline
 from fsmkit.testing.coverage import Coverage, Crossing
 from fsmkit.testing.findings import Finding, Problem
 from fsmkit.testing.menus import WRONG, Dish, Menus, presses, waits
-from fsmkit.testing.moments import Moment, Place, place_of, running_frame
+from fsmkit.testing.moments import Moment, Place, Signature, place_of, running_frame, signature_of
 from fsmkit.testing.oracles import ORACLES, Oracle, judge
 from fsmkit.testing.stages.base import NotThereError
 from fsmkit.testing.stages.direct import DirectStage, Saved
@@ -25,7 +25,6 @@ from fsmkit.testing.stages.direct import DirectStage, Saved
 FEW = 2
 """Inputs of a handler that are tried where all of its edges are known already."""
 
-Signature = tuple[object, ...]
 Judge = Callable[[Sequence[Moment]], list[Problem]]
 
 
@@ -122,9 +121,7 @@ class Tours:
         self._expanded[spot.place] += 1
         self._expanded[(spot.place, spot.last)] += 1
         self._children.setdefault(spot.signature, set())
-        flows = self._stage.engine.flows if self._stage.engine is not None else None
-        if flows is None:
-            return
+        flows = self._stage.running.flows
         seen = "\n".join(spot.moments[-1].shown) if spot.moments else ""
         for dish in self._menus.dishes(flows, spot.row, seen):
             for number, act in enumerate(dish.acts):
@@ -162,7 +159,7 @@ class Tours:
     async def _add(
         self, saved: Saved | None, moments: tuple[Moment, ...], row: Row, last: Crossing | None
     ) -> Signature:
-        signature = _signature(row)
+        signature = signature_of(row)
         if (signature, last) not in self._ways:
             self._ways.add((signature, last))
             spot = Spot(saved or self._stage.save(), moments, row, last, signature)
@@ -275,14 +272,6 @@ FAR = 1_000_000
 def _distance(spot: Spot, distances: dict[Node, int]) -> int:
     return min(
         (distances.get(node, FAR) for node in spot.place), default=min(distances.values(), default=FAR) + 1
-    )
-
-
-def _signature(row: Row) -> Signature:
-    """What tells two moments apart: where the flows stand, and their data."""
-    return tuple(
-        (name, *((frame.flow, frame.state, bytes(frame.data), frame.history) for frame in snapshot.frames))
-        for name, snapshot in row.snapshots.items()
     )
 
 

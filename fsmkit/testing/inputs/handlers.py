@@ -86,7 +86,8 @@ def inputs_of(handler: Handler) -> Inputs:
     else:
         candidates = [*_candidates(handler.matcher, texts, numbers)]
     said = [act.text for act in candidates if isinstance(act, Say) and wants(handler, act)]
-    close: list[Act] = [Say(text) for text in near(said) if text.strip() and len(text) <= 4096]
+    words = [text for text in said if text[:1] != "/"]
+    close: list[Act] = [Say(text) for text in near(words) if text.strip() and len(text) <= 4096]
     # What is near may be accepted too: `\d` takes the digits of other scripts.
     accepted = tuple(dict.fromkeys(act for act in [*candidates, *close] if wants(handler, act)))
     refused = tuple(dict.fromkeys(act for act in [*close, *ANYTHING] if not wants(handler, act)))

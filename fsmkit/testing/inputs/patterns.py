@@ -50,10 +50,9 @@ def matching(pattern: re.Pattern[str]) -> list[str]:
 
 
 def near(texts: list[str]) -> Iterator[str]:
-    """Texts that are nearly these: blanks and line breaks around, other digits, a letter more or less."""
+    """Texts that are nearly these: a line break at the end, other digits, a letter more or less."""
     for text in texts[:6]:
         yield f"{text}\n"
-        yield f" {text}"
         yield text + text[-1]
         yield text[:-1]
         yield text.translate(OTHER_DIGITS)

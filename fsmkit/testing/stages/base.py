@@ -21,6 +21,8 @@ from fsmkit.testing.clock import ManualClock
 from fsmkit.testing.moments import Moment
 from fsmkit.testing.watching import Taken
 
+SWITCHES = 50
+"""Turns that the event loop gives to deliveries that go on."""
 JOB_PATIENCE = 5.0
 """Seconds of real time for which the job of a state is awaited."""
 
@@ -65,6 +67,15 @@ class Bubble:
     own: bool = True
 
 
+@attrs.frozen
+class FromOutside:
+    """An event from outside on its way; when it comes again, it has the same id."""
+
+    event: Any
+    user: int
+    id: tuple[str, int]
+
+
 class Stage(abc.ABC):
     """A bot and its world.
 
@@ -89,6 +100,8 @@ class Stage(abc.ABC):
         self.lines: list[str] = []
         self.seen: dict[int, list[Shown]] = {}
         """All buttons that were ever shown, by chat."""
+        self.outside = 0
+        """How many events have come from outside."""
         self._last: Any = None
 
     # -- what a bot has to offer -------------------------------------------------------------------
@@ -163,11 +176,11 @@ class Stage(abc.ABC):
             case Duplicate():
                 if self._last is None:
                     raise NotThereError("no update has come yet, so that none can come again")
-                await self.give(self._last)
+                await self.arrive(self._last)
             case Swap():
-                first, second = self.prepare(act.first), self.prepare(act.second)
-                await self.give(second)
-                await self.give(first)
+                first, second = self._prepare(act.first), self._prepare(act.second)
+                await self.arrive(second)
+                await self.arrive(first)
                 self._last = first
             case Killed():
                 await self.kill(act)
@@ -175,19 +188,33 @@ class Stage(abc.ABC):
                 self.refuse(act.nth, act.wait)
                 await self._carry_out(act.act)
                 self.refuse(0, None)
-            case Outside():
-                await self._outside(act)
+                if act.wait is not None:  # what was put off is sent then
+                    await self.wait(act.wait)
+                    await self._delivered()
             case _:
-                self._last = self.prepare(act)
-                await self.give(self._last)
+                self._last = self._prepare(act)
+                await self.arrive(self._last)
 
-    async def _outside(self, act: Outside) -> None:
+    def _prepare(self, act: Act) -> Any:
+        """What an act makes: an update, or an event from outside with an id of its own."""
+        if not isinstance(act, Outside):
+            return self.prepare(act)
         if self.engine is None:
             raise NotThereError("events from outside need an engine: this bot has no flows")
-        try:
-            await self.engine.send(self.key(act.user), self._of_these_flows(act.event))
-        except Exception as error:
-            self.errors.append(error)
+        self.outside += 1
+        return FromOutside(act.event, act.user, ("outside", self.outside))
+
+    async def arrive(self, update: Any) -> None:
+        """Gives the bot what an act has made."""
+        if not isinstance(update, FromOutside):
+            await self.give(update)
+        elif self.engine is not None:
+            try:
+                await self.engine.send(
+                    self.key(update.user), self._of_these_flows(update.event), id=update.id
+                )
+            except Exception as error:
+                self.errors.append(error)
 
     def _of_these_flows(self, event: Any) -> Any:
         """An event as the flows that run know its class: after a restart they may have been made anew."""
@@ -200,11 +227,19 @@ class Stage(abc.ABC):
                 return EventCodec([other]).decode(*EventCodec([kind]).encode(event))
         return event
 
+    async def _delivered(self) -> None:
+        """Lets deliveries go on that have waited for the clock."""
+        for _ in range(SWITCHES):
+            if not _tasks("fsmkit outbox "):
+                return
+            await asyncio.sleep(0)
+
     # -- time --------------------------------------------------------------------------------------
 
     async def wait(self, seconds: float) -> None:
         """Moves the clock, stopping at each deadline on the way, so that all fire at their time."""
         end = self.clock.now() + seconds
+        await asyncio.sleep(0)  # deliveries that have just been put off begin to wait
         await self.sweep()
         while (due := await self.next_due()) is not None and due <= end:
             self.clock.advance(due - self.clock.now())
@@ -236,7 +271,7 @@ class Stage(abc.ABC):
         """Waits for jobs of states, whose outcome is an event; not for ever."""
         loop = asyncio.get_running_loop()
         patience = loop.time() + JOB_PATIENCE
-        while jobs := [task for task in asyncio.all_tasks() if task.get_name().startswith("fsmkit job ")]:
+        while jobs := _tasks("fsmkit job "):
             if loop.time() > patience:
                 break
             await asyncio.wait(jobs, timeout=JOB_PATIENCE)
@@ -323,6 +358,18 @@ class Stage(abc.ABC):
         """Remembers buttons that were shown, for old ones stay pressable."""
         known = self.seen.setdefault(chat, [])
         known.extend(shown for shown in buttons if shown.data is not None and shown not in known)
+
+
+def _tasks(name: str) -> list[asyncio.Task[Any]]:
+    return [task for task in asyncio.all_tasks() if task.get_name().startswith(name)]
+
+
+async def cancel_tasks() -> None:
+    """Ends what an engine has under way, as a kill would."""
+    tasks = _tasks("fsmkit ")
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _listed(items: Sequence[Any]) -> str:

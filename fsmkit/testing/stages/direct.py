@@ -4,7 +4,6 @@ Some fifty times as fast as the one on PTB, and it can be put back to an earlier
 search for conversations lives on. What only PTB has (filters, `ctx.bot`) does not work here; see `fitting`.
 """
 
-import copy
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -23,7 +22,7 @@ from fsmkit.telegram.made import MadeEvent
 from fsmkit.testing import acts
 from fsmkit.testing.acts import Act, Killed
 from fsmkit.testing.clock import ManualClock
-from fsmkit.testing.stages.base import Bubble, KilledError, NotThereError, Shown, Stage
+from fsmkit.testing.stages.base import Bubble, KilledError, NotThereError, Shown, Stage, cancel_tasks
 from fsmkit.testing.watching import watch
 
 BOT = 42
@@ -142,6 +141,16 @@ class DirectStage(Stage):
     def _note_guard(self, flow: str, handler: Handler, answer: bool) -> None:
         self.guards.add((flow, handler.place, answer))
 
+    @property
+    def running(self) -> Engine:
+        """The engine that runs."""
+        return self._engine
+
+    @property
+    def forgets(self) -> bool:
+        """Whether what stood in the flows' modules is gone after a restart."""
+        return self._load is not None
+
     # -- its life ----------------------------------------------------------------------------------
 
     async def open(self) -> None:
@@ -149,11 +158,11 @@ class DirectStage(Stage):
 
     async def close(self) -> None:
         """Ends what is under way."""
-        await self._engine.stop()
+        await cancel_tasks()
 
     async def restart(self) -> None:
         """A new engine, on newly made flows where that is possible, and the same store."""
-        await self._engine.stop()
+        await cancel_tasks()  # it is as good as a kill: nothing is waited for
         self.store.restore(self.store.snapshot())
         if self._load is not None:
             self._build(self._load())
@@ -236,7 +245,7 @@ class DirectStage(Stage):
 
     async def give(self, update: Any) -> None:
         """Gives an event to the engine, as `FlowHandler` does with an update."""
-        event = copy.copy(update)
+        event = update.again()
         keys = self._keys(event)
         if event.kind == "raw_button":
             try:
@@ -329,6 +338,10 @@ class DirectStage(Stage):
 
     async def kill(self, act: Killed) -> None:
         """Carries an act out, is killed meanwhile, and starts anew."""
+        if act.at == "before":
+            await self.restart()
+            await self._carry_out(act.act)
+            return
         if act.at == "store":
             self.store.killed_before = act.nth
         else:
@@ -341,7 +354,7 @@ class DirectStage(Stage):
             self.errors.clear()
             await self.restart()
             if act.again and self._last is not None:
-                await self.give(self._last)
+                await self.arrive(self._last)
         finally:
             self.store.killed_before = self._kill_reply = 0
             self._last = self._last or last

@@ -1,0 +1,117 @@
+"""One conversation that is judged: acts go in, moments and problems come out.
+
+Shared by the random phase, by what shortens a failure, and by replays, so that a problem is found again by
+whoever does the same.
+"""
+
+from collections.abc import Sequence
+
+from fsmkit.testing.acts import Act, Killed
+from fsmkit.testing.coverage import Coverage, Crossing
+from fsmkit.testing.findings import Problem
+from fsmkit.testing.moments import Moment, signature_of
+from fsmkit.testing.oracles import ORACLES, Oracle, judge
+from fsmkit.testing.stages.base import NotThereError
+from fsmkit.testing.stages.direct import DirectStage
+from fsmkit.testing.temporal import Property
+
+
+class Conversation:
+    """A conversation on a stage, from its beginning.
+
+    Args:
+        stage: Where it takes place; it is put back to an empty store.
+        coverage: Told of every moment, if given.
+        oracles: What judges each moment.
+        properties: What must be so of the whole.
+
+    Attributes:
+        moments: What came of each act.
+        problems: What is wrong, in the order in which it showed.
+    """
+
+    def __init__(
+        self,
+        stage: DirectStage,
+        *,
+        coverage: Coverage | None = None,
+        oracles: Sequence[Oracle] = ORACLES,
+        properties: Sequence[Property] = (),
+    ) -> None:
+        stage.reset()
+        self.stage = stage
+        self.moments: list[Moment] = []
+        self.problems: list[Problem] = []
+        self._coverage = coverage
+        self._oracles = oracles
+        self._watchers = [(property_, property_.watcher()) for property_ in properties]
+        self._last: Crossing | None = None
+
+    @property
+    def open_properties(self) -> list[Property]:
+        """Properties of which the conversation was too short to tell."""
+        return [property_ for property_, watcher in self._watchers if watcher.verdict == "open"]
+
+    async def do(self, act: Act) -> list[Problem]:
+        """Carries an act out; what is wrong with it.
+
+        Raises:
+            NotThereError: If it cannot be done now; nothing was done.
+        """
+        plain = await self._undisturbed(act) if isinstance(act, Killed) else None
+        moment = await self.stage.do(act)
+        self.moments.append(moment)
+        if self._coverage is not None:
+            self._last = self._coverage.observe(moment, self._last)
+            self._coverage.guards |= self.stage.guards
+        found = judge(self.moments, self._oracles)
+        if plain is not None and isinstance(act, Killed):
+            found += _differences(act, plain, moment)
+        for property_, watcher in self._watchers:
+            before = watcher.verdict
+            if before != "broken" and watcher.see(moment) == "broken":
+                found.append(Problem("property", f"{property_} does not hold", None))
+        self.problems += found
+        return found
+
+    async def _undisturbed(self, act: Killed) -> Moment | None:
+        """What would have come of it without the kill; `None` if that is not the same each time."""
+        saved, guards = self.stage.save(), set(self.stage.guards)
+        try:
+            first = await self.stage.do(act.act)
+            self.stage.restore(saved)
+            second = await self.stage.do(act.act)
+        except NotThereError:
+            return None
+        finally:
+            self.stage.restore(saved)
+            self.stage.guards = guards
+        return first if _same(first, second) and first.shown == second.shown and not first.errors else None
+
+
+def _differences(act: Killed, plain: Moment, moment: Moment) -> list[Problem]:
+    """A bot that is killed and started again ends where it would have ended, and has said what it would."""
+    if moment.errors or (not act.again and act.at != "before"):
+        return []  # an exception is a problem of its own
+    place = plain.taken[-1].handler.place if plain.taken else None
+    if not _same(plain, moment):
+        return [
+            Problem(
+                "restart",
+                f"{act.line()!r} leads to {_where(moment)}, without the restart to {_where(plain)}",
+                place,
+            )
+        ]
+    missing = [line for line in plain.shown if line not in moment.shown]
+    if missing:
+        return [Problem("restart", f"{act.line()!r} shows no {missing[0]!r}, as it would without it", place)]
+    return []
+
+
+def _same(one: Moment, other: Moment) -> bool:
+    """Whether two moments stand at the same place with the same stored data."""
+    return signature_of(one.after) == signature_of(other.after)
+
+
+def _where(moment: Moment) -> str:
+    return f"{moment.state!r} with {moment.data!r}" if moment.place else "the end"

@@ -1,0 +1,242 @@
+"""The random phase: a Hypothesis state machine made from the flow, faults included.
+
+Its rules draw what to do from the menu of the moment: what is asked for, what is nearly that, what other
+states want, old buttons, updates that come again or in the wrong order, kills, refusals, and time.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+import attrs
+import hypothesis
+from hypothesis import HealthCheck, Phase, Verbosity
+from hypothesis import strategies as st
+from hypothesis.errors import Flaky
+from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
+
+from fsmkit.model import Row
+from fsmkit.testing.acts import Act, Deadline, Duplicate, Killed, Refused, Swap
+from fsmkit.testing.conversation import Conversation
+from fsmkit.testing.findings import Problem
+from fsmkit.testing.inputs.handlers import ANYTHING
+from fsmkit.testing.menus import WRONG, Dish, Menus, old_presses, presses, waits
+from fsmkit.testing.moments import Moment
+from fsmkit.testing.stages.base import NotThereError
+from fsmkit.testing.stages.direct import DirectStage
+
+EMPTY = Row()
+PICK = st.integers(0, 255)
+"""Chooses from a list, by the remainder: what shrinks to 0 chooses the plainest."""
+
+Known = set[tuple[str, str | None]]
+
+
+class FoundError(Exception):
+    """A conversation in which something is wrong; for each problem there is a class of its own."""
+
+    def __init__(self, problem: Problem, moments: Sequence[Moment]) -> None:
+        self.problem = problem
+        self.moments = tuple(moments)
+        super().__init__(problem.message)
+
+
+@attrs.define(eq=False)
+class Search:
+    """What the conversations of one search share.
+
+    Attributes:
+        stage: Where they take place.
+        runner: The event loop.
+        begin: Begins one.
+        known: Problems that were found before, and are not looked for again.
+        end: When to give up, on the monotonic clock.
+        steps: How many acts were carried out.
+        inconclusive: Properties that some conversation was too short for.
+    """
+
+    stage: DirectStage
+    runner: asyncio.Runner
+    begin: Callable[[], Conversation]
+    known: Known
+    end: float
+    menus: Menus = attrs.field(factory=Menus)
+    classes: dict[tuple[str, str | None], type[FoundError]] = attrs.field(factory=dict[Any, Any])
+    found: dict[tuple[str, str | None], FoundError] = attrs.field(factory=dict[Any, Any])
+    steps: int = 0
+    inconclusive: set[str] = attrs.field(factory=set[str])
+
+    def error(self, problem: Problem, moments: Sequence[Moment]) -> FoundError:
+        """The exception of a problem; of one class for each, so that Hypothesis tells them apart."""
+        key = (problem.code, problem.where)
+        kind = self.classes.setdefault(key, type(f"Found_{problem.code}", (FoundError,), {}))
+        error = kind(problem, moments)
+        known = self.found.get(key)
+        if known is None or len(moments) <= len(known.moments):
+            self.found[key] = error
+        return error
+
+
+class ConversationMachine(RuleBasedStateMachine):
+    """One conversation after the other; `machine_for` binds it to a search."""
+
+    search: ClassVar[Search]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.talk = self.search.begin()
+
+    # -- what a person should do, more often than the rest -----------------------------------------
+
+    @rule(which=PICK, how=PICK)
+    def answer(self, which: int, how: int) -> None:
+        """Does what some handler wants."""
+        self._do(_chosen_from(self._wanted(), which, how))
+
+    @rule(which=PICK, how=PICK)
+    def answer_again(self, which: int, how: int) -> None:
+        """As `answer`: a rule is drawn as often as it is there."""
+        self._do(_chosen_from(self._wanted(), which, how))
+
+    @rule(which=PICK)
+    def answer_plainly(self, which: int) -> None:
+        """Does the plainest thing that some handler wants."""
+        self._do(_chosen_from(self._wanted(), which, 0))
+
+    @rule(which=PICK)
+    def press(self, which: int) -> None:
+        """Presses a button."""
+        self._do(_chosen(presses(self.search.stage), which))
+
+    # -- what a person does, too -------------------------------------------------------------------
+
+    @rule(which=PICK, how=PICK)
+    def nearly(self, which: int, how: int) -> None:
+        """Does what some handler nearly wants."""
+        refused = [self.search.menus.inputs(dish.handler).refused for dish in self._dishes()]
+        self._do(_chosen_from([acts for acts in refused if acts], which, how))
+
+    @rule(which=PICK)
+    def anything(self, which: int) -> None:
+        """Does what nobody asked for."""
+        self._do(_chosen([*WRONG, *ANYTHING], which))
+
+    @rule(which=PICK, how=PICK)
+    def elsewhere(self, which: int, how: int) -> None:
+        """Does what another state wants."""
+        flows = self.search.stage.running.flows.tables.values()
+        handlers = [handler for table in flows for handler in table.edges]
+        wanted = [self.search.menus.inputs(handler).accepted for handler in handlers]
+        self._do(_chosen_from([acts for acts in wanted if acts], which, how))
+
+    @rule(which=PICK)
+    def press_an_old_one(self, which: int) -> None:
+        """Presses a button of earlier."""
+        self._do(_chosen(old_presses(self.search.stage), which))
+
+    # -- what goes wrong ---------------------------------------------------------------------------
+
+    @rule()
+    def again(self) -> None:
+        """The last update comes once more."""
+        self._do(Duplicate() if self.talk.moments else None)
+
+    @rule(which=PICK, how=PICK, at=st.sampled_from(["before", "store", "reply"]), nth=st.integers(1, 4))
+    def killed(self, which: int, how: int, at: Any, nth: int) -> None:
+        """The bot is killed meanwhile, or just before."""
+        act = self._some(which, how)
+        self._do(Killed(act, at, 1 if at == "before" else nth) if act is not None else None)
+
+    @rule(which=PICK, nth=st.integers(1, 2), wait=st.sampled_from([None, 3.0]))
+    def refused(self, which: int, nth: int, wait: float | None) -> None:
+        """Telegram refuses what the bot sends."""
+        act = self._some(which, 0)
+        self._do(Refused(act, nth, wait) if act is not None else None)
+
+    @rule(which=PICK, other=PICK)
+    def swapped(self, which: int, other: int) -> None:
+        """Two things come in the wrong order."""
+        first, second = self._some(which, 0), self._some(other, 0)
+        self._do(Swap(first, second) if first is not None and second is not None else None)
+
+    @rule(offset=st.sampled_from([0.0, -1.0, 1.0]))
+    def wait(self, offset: float) -> None:
+        """Time passes until a deadline, or nearly."""
+        self._do(Deadline(offset) if waits(self._row()) else None)
+
+    # -- helpers -----------------------------------------------------------------------------------
+
+    def teardown(self) -> None:
+        """Notes what the conversation was too short for."""
+        self.search.inconclusive.update(property_.name for property_ in self.talk.open_properties)
+
+    def _do(self, act: Act | None) -> None:
+        search = self.search
+        if act is None or time.monotonic() > search.end:
+            return
+        search.steps += 1
+        try:
+            problems = search.runner.run(self.talk.do(act))
+        except NotThereError:
+            return
+        for problem in problems:
+            if (problem.code, problem.where) not in search.known:
+                raise search.error(problem, self.talk.moments)
+
+    def _row(self) -> Any:
+        return self.talk.moments[-1].after if self.talk.moments else EMPTY
+
+    def _dishes(self) -> list[Dish]:
+        seen = "\n".join(self.talk.moments[-1].shown) if self.talk.moments else ""
+        return self.search.menus.dishes(self.search.stage.running.flows, self._row(), seen)
+
+    def _wanted(self) -> list[Sequence[Act]]:
+        wanted: list[Sequence[Act]] = [dish.acts for dish in self._dishes() if dish.acts]
+        shown = presses(self.search.stage)
+        return [*([shown] if shown else []), *wanted]
+
+    def _some(self, which: int, how: int) -> Act | None:
+        return _chosen_from(self._wanted(), which, how)
+
+
+def explore(search: Search, *, seed: int | None, examples: int, length: int) -> None:
+    """Has conversations until the examples or the time is over; what is found stands in `search.found`.
+
+    Args:
+        search: What they share.
+        seed: Makes a run repeatable.
+        examples: How many conversations.
+        length: How many acts each may have.
+    """
+    machine = type("Conversations", (ConversationMachine,), {"search": search})
+    if seed is not None:
+        hypothesis.seed(seed)(machine)
+    settings = hypothesis.settings(
+        max_examples=examples,
+        stateful_step_count=length,
+        deadline=None,
+        database=None,
+        print_blob=False,
+        report_multiple_bugs=True,
+        verbosity=Verbosity.quiet,
+        phases=[Phase.generate, Phase.shrink],
+        suppress_health_check=list(HealthCheck),
+    )
+    try:
+        run_state_machine_as_test(machine, settings=settings)
+    except FoundError:
+        return  # it stands in `search.found`
+    except Flaky:
+        return  # likewise; what does not come again is told apart when it is shortened
+    except BaseExceptionGroup as group:
+        if group.split((FoundError, Flaky))[1] is not None:
+            raise
+
+
+def _chosen(acts: Sequence[Act], which: int) -> Act | None:
+    return acts[which % len(acts)] if acts else None
+
+
+def _chosen_from(lists: Sequence[Sequence[Act]], which: int, how: int) -> Act | None:
+    return _chosen(lists[which % len(lists)], how) if lists else None

@@ -1,0 +1,196 @@
+"""Properties of whole conversations: always, never, eventually, after … until.
+
+Each is a declaration; `watcher()` gives what follows one conversation, moment by moment.
+"""
+
+import abc
+from collections.abc import Callable
+from typing import Any, Literal, TypeAlias
+
+import attrs
+
+from fsmkit.states import State
+from fsmkit.testing.moments import Moment
+
+Verdict: TypeAlias = Literal["held", "broken", "open"]
+"""`open`: nothing is decided yet; at the end of a conversation it is inconclusive."""
+Condition: TypeAlias = str | State | Callable[[Moment], Any]
+"""A state (its name), or a function of a `Moment`."""
+
+
+class Watcher(abc.ABC):
+    """Follows one conversation."""
+
+    verdict: Verdict = "open"
+
+    @abc.abstractmethod
+    def see(self, moment: Moment) -> Verdict:
+        """Takes note of a moment; what can be said now."""
+
+
+class Property(abc.ABC):
+    """Something that must be so in every conversation.
+
+    Attributes:
+        name: What it says, for findings.
+    """
+
+    name: str
+
+    @abc.abstractmethod
+    def watcher(self) -> Watcher:
+        """What follows one conversation."""
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+@attrs.frozen(eq=False, repr=False)
+class Always(Property):
+    """A condition holds of every moment."""
+
+    condition: Condition
+    name: str
+
+    def watcher(self) -> Watcher:
+        """What follows one conversation."""
+        return _While(_test(self.condition), True)
+
+
+@attrs.frozen(eq=False, repr=False)
+class Never(Property):
+    """A condition holds of no moment."""
+
+    condition: Condition
+    name: str
+
+    def watcher(self) -> Watcher:
+        """What follows one conversation."""
+        return _While(_test(self.condition), False)
+
+
+@attrs.frozen(eq=False, repr=False)
+class Eventually(Property):
+    """A condition holds of one of the first so many moments after a conversation has begun."""
+
+    condition: Condition
+    within: int
+    name: str
+
+    def watcher(self) -> Watcher:
+        """What follows one conversation."""
+        return _Until(lambda moment: bool(moment.place), _test(self.condition), self.within)
+
+
+@attrs.frozen(eq=False, repr=False)
+class After(Property):
+    """After one condition, another holds of every moment until a third does, or within so many moments."""
+
+    first: Condition
+    goal: Condition | None = None
+    within: int | None = None
+    name: str = "after"
+
+    def until(self, goal: Condition, *, within: int) -> "After":
+        """The goal is met within so many moments; each time that the first condition comes to hold.
+
+        Args:
+            goal: What must come.
+            within: How many moments there may be until then.
+        """
+        return After(
+            self.first, goal, within, f"after({_said(self.first)}).until({_said(goal)}, within={within})"
+        )
+
+    def watcher(self) -> Watcher:
+        """What follows one conversation.
+
+        Raises:
+            TypeError: If nothing is to come.
+        """
+        if self.goal is None or self.within is None:
+            raise TypeError("after(a) says nothing by itself: write after(a).until(b, within=3)")
+        return _Until(_test(self.first), _test(self.goal), self.within)
+
+
+def always(condition: Condition) -> Always:
+    """A condition holds of every moment.
+
+    Args:
+        condition: A function of a `Moment`, or a state (which is then never left).
+
+    Example:
+        >>> always(lambda moment: len(moment.shown) < 10)
+        always(<lambda>)
+    """
+    return Always(condition, f"always({_said(condition)})")
+
+
+def never(condition: Condition) -> Never:
+    """A condition holds of no moment; `never("limbo")`: the state is never entered."""
+    return Never(condition, f"never({_said(condition)})")
+
+
+def eventually(condition: Condition, *, within: int) -> Eventually:
+    """A condition holds of one of the first moments of a conversation.
+
+    Args:
+        condition: A function of a `Moment`, or a state.
+        within: How many moments there may be; a shorter conversation says nothing.
+    """
+    return Eventually(condition, within, f"eventually({_said(condition)}, within={within})")
+
+
+def after(condition: Condition) -> After:
+    """Begins `after(a).until(b, within=n)`: whenever `a` holds, `b` does within `n` moments."""
+    return After(condition, name=f"after({_said(condition)})")
+
+
+class _While(Watcher):
+    """Broken as soon as a condition does not have the wanted answer."""
+
+    def __init__(self, test: Callable[[Moment], bool], wanted: bool) -> None:
+        self._test = test
+        self._wanted = wanted
+        self.verdict = "held"
+
+    def see(self, moment: Moment) -> Verdict:
+        if self._test(moment) is not self._wanted:
+            self.verdict = "broken"
+        return self.verdict
+
+
+class _Until(Watcher):
+    """Broken if, once it has begun, the goal does not come in time."""
+
+    def __init__(self, begins: Callable[[Moment], bool], goal: Callable[[Moment], bool], within: int) -> None:
+        self._begins = begins
+        self._goal = goal
+        self._within = within
+        self._left: int | None = None
+        self.verdict = "held"
+
+    def see(self, moment: Moment) -> Verdict:
+        if self.verdict == "broken":
+            return self.verdict
+        if self._left is not None and self._goal(moment):
+            self._left = None
+            self.verdict = "held"
+        elif self._left is not None:
+            self._left -= 1
+            self.verdict = "broken" if self._left <= 0 else "open"
+        elif self._begins(moment) and not self._goal(moment):
+            self._left = self._within
+            self.verdict = "open"
+        return self.verdict
+
+
+def _test(condition: Condition) -> Callable[[Moment], bool]:
+    if isinstance(condition, str | State):
+        name = str(condition)
+        return lambda moment: any(state == name for _, state in moment.place)
+    return lambda moment: bool(condition(moment))
+
+
+def _said(condition: Condition) -> str:
+    return repr(str(condition)) if isinstance(condition, str | State) else condition.__name__
