@@ -73,6 +73,53 @@ def graph(target: str, form: str) -> None:
     click.echo(draw(target, form), nl=False)
 
 
+@main.command()
+@FLOW_FILE
+@click.pass_context
+def check(ctx: click.Context, target: str) -> None:
+    """Say what is wrong with a bot's flows as they are declared; nothing runs.
+
+    The exit status is 1 if something is; notes are no failures.
+    """
+    from fsmkit.cli.testing import check_file
+
+    ctx.exit(0 if check_file(target) else 1)
+
+
+@main.command()
+@FLOW_FILE
+@click.option(
+    "--profile",
+    type=click.Choice(["dev", "ci", "thorough"]),
+    default="dev",
+    show_default=True,
+    help="How long is searched: seconds, up to a minute, up to an hour.",
+)
+@click.option("--seed", type=int, metavar="N", help="Repeats the random phase of an earlier run.")
+@click.option("--json", "out", metavar="OUT", help="Writes the report as JSON; -: to standard output.")
+@click.option("--fail-under", metavar="edges=100,pairs=80", help="Percent of coverage that is wanted.")
+@click.option("--replay", metavar="JSON", help="Has only the conversations of an earlier report again.")
+@click.pass_context
+def test(
+    ctx: click.Context,
+    target: str,
+    profile: str,
+    seed: int | None,
+    out: str | None,
+    fail_under: str | None,
+    replay: str | None,
+) -> None:
+    """Test a bot's flows without test code: thousands of conversations, made from the declarations.
+
+    The exit status is 1 if something was found, or coverage is too low.
+    """
+    from fsmkit.cli.testing import read_fail_under, test_file
+
+    wanted = read_fail_under(fail_under) if fail_under else {}
+    done = test_file(target, profile=profile, seed=seed, out=out, fail_under=wanted, replay=replay)
+    ctx.exit(0 if done else 1)
+
+
 main.add_command(inspect_store)
 
 

@@ -8,15 +8,47 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fsmkit.testing.chat import Chat
+    from fsmkit.testing.checking import Profile, Report, check
     from fsmkit.testing.clock import ManualClock
+    from fsmkit.testing.findings import Finding
+    from fsmkit.testing.lint import lint
+    from fsmkit.testing.moments import Moment
     from fsmkit.testing.offline import OfflineTelegram
+    from fsmkit.testing.suites import flow_tests
+    from fsmkit.testing.temporal import after, always, eventually, never
 
-__all__ = ["Chat", "ManualClock", "OfflineTelegram"]
+__all__ = [
+    "Chat",
+    "Finding",
+    "ManualClock",
+    "Moment",
+    "OfflineTelegram",
+    "Profile",
+    "Report",
+    "after",
+    "always",
+    "check",
+    "eventually",
+    "flow_tests",
+    "lint",
+    "never",
+]
 
 _HOMES = {
     "Chat": "chat",
+    "Finding": "findings",
     "ManualClock": "clock",
+    "Moment": "moments",
     "OfflineTelegram": "offline",
+    "Profile": "checking",
+    "Report": "checking",
+    "after": "temporal",
+    "always": "temporal",
+    "check": "checking",
+    "eventually": "temporal",
+    "flow_tests": "suites",
+    "lint": "lint",
+    "never": "temporal",
 }
 
 

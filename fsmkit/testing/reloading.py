@@ -3,13 +3,22 @@
 What stood in the module's globals is then gone, as it would be in another process.
 """
 
+import contextlib
+import dis
+import enum
+import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from types import CodeType, ModuleType
+from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
 from typing import Any
 
+import attrs
+
+from fsmkit.edges import together
 from fsmkit.flow import Flow
+from fsmkit.keys import Key
+from fsmkit.states import State
 
 Flows = tuple[Flow[Any], ...]
 
@@ -62,3 +71,94 @@ def _run(module: ModuleType, code: CodeType, flows: Flows) -> Flows:
         sys.modules[module.__name__] = module
     found = {value.name: value for value in vars(fresh).values() if isinstance(value, Flow)}
     return tuple(found[flow.name] for flow in flows)
+
+
+# -- what a module remembers -----------------------------------------------------------------------
+
+_LASTING: tuple[type, ...] = (
+    str,
+    bytes,
+    int,
+    float,
+    complex,
+    bool,
+    type(None),
+    type,
+    ModuleType,
+    FunctionType,
+)
+_LASTING += (BuiltinFunctionType, State, Flow, enum.Enum, re.Pattern, Key)
+
+
+def remembers(flows: Iterable[Flow[Any]]) -> bool:
+    """Whether the functions of flows may keep something in memory from one call to the next.
+
+    `False` is certain as far as their own code, and that of the functions of theirs which it calls, goes;
+    `True` where something that can change is at hand.
+
+    Args:
+        flows: The flows, those too that they call.
+    """
+    functions: list[Any] = []
+    for flow in together(flows).values():
+        functions += [handler.function for handler in flow.handlers]
+        functions += [handler.when for handler in flow.handlers if handler.when is not None]
+        functions += [hook.function for hook in [*flow.enter_hooks, *flow.exit_hooks]]
+        for state in flow.states.values():
+            functions += [part for part in (state.prompt, state.otherwise, state.job) if callable(part)]
+    return _remember(functions)
+
+
+def _remember(functions: list[Any]) -> bool:
+    seen: set[int] = set()
+    while functions:
+        function = functions.pop()
+        if not isinstance(function, FunctionType):
+            return True  # a bound method, a partial, an object that can be called
+        if id(function) in seen:
+            continue
+        seen.add(id(function))
+        values = [*_values_in_reach(function), *(function.__defaults__ or ())]
+        for value in values:
+            if isinstance(value, FunctionType) and _is_beside(value, function):
+                functions.append(value)
+            elif not _lasts(value):
+                return True
+        if any(code.co_names and _stores_global(code) for code in _codes(function.__code__)):
+            return True
+    return False
+
+
+def _values_in_reach(function: FunctionType) -> Iterator[Any]:
+    """The globals that a function names, and what it closes over."""
+    for code in _codes(function.__code__):
+        yield from (function.__globals__[name] for name in code.co_names if name in function.__globals__)
+    for cell in function.__closure__ or ():
+        with contextlib.suppress(ValueError):  # not filled yet
+            yield cell.cell_contents
+
+
+def _codes(code: CodeType) -> Iterator[CodeType]:
+    yield code
+    for value in code.co_consts:
+        if isinstance(value, CodeType):
+            yield from _codes(value)
+
+
+def _stores_global(code: CodeType) -> bool:
+    return any(step.opname in ("STORE_GLOBAL", "DELETE_GLOBAL") for step in dis.get_instructions(code))
+
+
+def _is_beside(value: FunctionType, function: FunctionType) -> bool:
+    return value.__module__ == function.__module__
+
+
+def _lasts(value: Any) -> bool:
+    """Whether a value cannot change."""
+    if isinstance(value, tuple | frozenset):
+        return all(_lasts(part) for part in value)
+    if isinstance(value, _LASTING):
+        return True
+    kind: Any = type(value)
+    frozen = attrs.has(kind) and "__setattr__" in vars(kind)
+    return bool(frozen and all(_lasts(getattr(value, field.name)) for field in attrs.fields(kind)))

@@ -91,6 +91,8 @@ class Tours:
         self._by_handler = _by_handler(coverage)
         self._found: dict[tuple[str, str | None], Finding] = {}
         self.steps = 0
+        self.shortest: dict[Crossing, tuple[Moment, ...]] = {}
+        """The first conversation that took each edge, which is among the shortest."""
 
     @property
     def findings(self) -> list[Finding]:
@@ -149,6 +151,8 @@ class Tours:
             return
         moments = (*spot.moments, moment)
         last = self._coverage.observe(moment, spot.last)
+        if last is not None and last != spot.last:
+            self.shortest.setdefault(last, moments)
         for problem in judge(moments, self._oracles):
             self._report(problem, moments)
         self._coverage.guards |= self._stage.guards

@@ -168,6 +168,11 @@ class DirectStage(Stage):
             self._build(self._load())
         await self._engine.sweep()
 
+    def renew(self) -> None:
+        """Makes the flows anew, if that is possible: nothing is remembered from earlier conversations."""
+        if self._load is not None:
+            self._build(self._load())
+
     def reset(self) -> None:
         """Begins a conversation between other people, in an empty store."""
         self._base += PEOPLE

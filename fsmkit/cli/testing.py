@@ -1,0 +1,154 @@
+"""`fsmkit check` and `fsmkit test`: what is wrong with a file's flows, told and counted.
+
+The exit status: 0 nothing was found, 1 something was, 2 it could not run.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from fsmkit.cli.loading import load
+from fsmkit.cli.refusal import Refusal, definition_errors
+from fsmkit.testing.acts import Act
+from fsmkit.testing.checking import Report, check
+from fsmkit.testing.coverage import MEASURES
+from fsmkit.testing.lint import lint
+from fsmkit.testing.recorded import NotReadableError, act_from_json
+
+
+def check_file(target: str) -> bool:
+    """Prints what the declarations show; whether nothing is wrong.
+
+    Args:
+        target: `FILE[:FLOW]`.
+
+    Raises:
+        Refusal: If the flows cannot be loaded or do not fit together.
+    """
+    loaded = load(target)
+    with definition_errors():
+        findings = lint(*loaded.flows)
+    for finding in findings:
+        click.echo(finding.line)
+    wrong = sum(not finding.note for finding in findings)
+    names = ", ".join(flow.name for flow in loaded.flows)
+    click.echo(f"{names}: {wrong or 'no'} finding{'' if wrong == 1 else 's'}, {len(findings) - wrong} notes")
+    return not wrong
+
+
+def test_file(
+    target: str,
+    *,
+    profile: Any,
+    seed: int | None,
+    out: str | None,
+    fail_under: dict[str, float],
+    replay: str | None,
+) -> bool:
+    """Tests a file's flows, and prints the report; whether nothing is wrong.
+
+    Args:
+        target: `FILE[:FLOW]`.
+        profile: How long is searched.
+        seed: Repeats the random phase.
+        out: Where the report is written as JSON; `-`: to standard output, instead of the text.
+        fail_under: Percent of coverage that is wanted, by measure.
+        replay: A JSON report whose conversations are had again, instead of all else.
+
+    Raises:
+        Refusal: If it cannot run.
+    """
+    loaded = load(target)
+    replays = [] if replay is None else _conversations(replay, loaded.flows)
+    if out != "-":
+        names = ", ".join(flow.name for flow in loaded.flows)
+        click.echo(f"testing {names} (profile {profile})")
+    with definition_errors():
+        try:
+            report = check(
+                *loaded.flows,
+                profile=profile,
+                seed=seed,
+                load=lambda: load(target).flows,
+                replays=replays,
+                phases=[] if replay is not None else ["lint", "tours", "random"],
+            )
+        except ModuleNotFoundError as error:
+            if error.name != "hypothesis":
+                raise
+            raise Refusal(str(error)) from error
+    short = report.short_of(fail_under)
+    if out == "-":
+        click.echo(json.dumps(report.to_json(), indent=2, ensure_ascii=False))
+    else:
+        _print(report, short)
+        if out is not None:
+            _write(out, report)
+    return report.ok and not short
+
+
+def read_fail_under(text: str) -> dict[str, float]:
+    """`edges=100,pairs=80` as numbers.
+
+    Raises:
+        Refusal: If it reads differently.
+
+    Example:
+        >>> read_fail_under("edges=100,pairs=80")
+        {'edges': 100.0, 'pairs': 80.0}
+    """
+    wanted: dict[str, float] = {}
+    for part in text.split(","):
+        name, equals, number = part.partition("=")
+        try:
+            wanted[name.strip()] = float(number)
+        except ValueError:
+            equals = ""
+        if not equals or name.strip() not in MEASURES:
+            raise Refusal(
+                f"--fail-under {text!r}: write it like edges=100,pairs=80; it knows {', '.join(MEASURES)}"
+            )
+    return wanted
+
+
+def _print(report: Report, short: list[str]) -> None:
+    click.echo(str(report))
+    for line in short:
+        click.echo(f"too little was met: {line}")
+    wrong = len(report.failures)
+    steps, seconds = sum(report.steps.values()), sum(report.seconds.values())
+    how = f"profile {report.profile}, seed {report.seed}"
+    click.echo(f"{wrong or 'nothing'} found in {steps} steps, {seconds:.1f} s ({how})")
+
+
+def _write(out: str, report: Report) -> None:
+    try:
+        Path(out).write_text(
+            json.dumps(report.to_json(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+        )
+    except OSError as error:
+        raise Refusal(f"{out}: {error.strerror or error}") from error
+
+
+def _conversations(path: str, flows: Any) -> list[list[Act]]:
+    """The conversations of a report.
+
+    Raises:
+        Refusal: If the file is no report.
+    """
+    try:
+        report = json.loads(Path(path).read_text(encoding="utf-8"))
+        steps = [finding["conversation"] for finding in report["findings"]]
+        return [
+            [act_from_json(step["act"], flows) for step in conversation]
+            for conversation in steps
+            if conversation
+        ]
+    except OSError as error:
+        raise Refusal(f"{path}: {error.strerror or error}") from error
+    except NotReadableError as error:
+        raise Refusal(f"{path}: {error}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise Refusal(f"{path} is no report of `fsmkit test --json`") from error

@@ -1,0 +1,368 @@
+"""`check`: all that is found out about flows without test code, in one report.
+
+The phases: lint (nothing runs), tours (each edge and each pair of edges), random (faults included). One
+coverage object counts for all of them.
+"""
+
+import asyncio
+import contextlib
+import logging
+import random
+import time
+from collections.abc import Callable, Generator, Iterable, Sequence
+from typing import Any, Literal, TypeAlias
+
+import attrs
+
+from fsmkit.flow import Flow
+from fsmkit.graph import graph_of
+from fsmkit.testing.acts import Act, Deadline, Killed, Wait
+from fsmkit.testing.conversation import Conversation
+from fsmkit.testing.coverage import MEASURES, Coverage
+from fsmkit.testing.findings import Finding, Phase, Problem
+from fsmkit.testing.lint import lint
+from fsmkit.testing.moments import Moment
+from fsmkit.testing.oracles import ORACLES, Oracle
+from fsmkit.testing.reloading import reloader, remembers
+from fsmkit.testing.shortening import shortest
+from fsmkit.testing.stages.base import NotThereError
+from fsmkit.testing.stages.direct import DirectStage
+from fsmkit.testing.temporal import Property
+from fsmkit.testing.tours import Tours
+
+Flows = tuple[Flow[Any], ...]
+ProfileName: TypeAlias = Literal["dev", "ci", "thorough"]
+ROUNDS = 5
+"""Searches of the random phase, as long as each finds something."""
+PHASES: tuple[Phase, ...] = ("lint", "tours", "random")
+
+
+@attrs.frozen
+class Profile:
+    """How long is searched.
+
+    Attributes:
+        steps: Acts that tours may try.
+        examples: Random conversations.
+        length: Acts in each.
+        seconds: Time for each phase, at most.
+    """
+
+    steps: int
+    examples: int
+    length: int
+    seconds: float
+
+
+PROFILES: dict[str, Profile] = {
+    "dev": Profile(steps=4_000, examples=40, length=25, seconds=10.0),
+    "ci": Profile(steps=20_000, examples=200, length=40, seconds=25.0),
+    "thorough": Profile(steps=400_000, examples=3_000, length=60, seconds=600.0),
+}
+
+
+@attrs.define(eq=False)
+class Report:
+    """What was found out.
+
+    Attributes:
+        flows: The flows.
+        findings: What is wrong, and notes.
+        coverage: What was met by all phases.
+        seed: With it, the random phase does the same again.
+        profile: How long was searched.
+        steps: How many acts were carried out, by phase.
+        seconds: How long each phase took.
+        inconclusive: Properties for which some conversation was too short, and that were not broken.
+    """
+
+    flows: Flows
+    findings: list[Finding]
+    coverage: Coverage
+    seed: int
+    profile: str
+    steps: dict[str, int] = attrs.field(factory=dict[str, int])
+    seconds: dict[str, float] = attrs.field(factory=dict[str, float])
+    inconclusive: list[str] = attrs.field(factory=list[str])
+
+    @property
+    def failures(self) -> list[Finding]:
+        """The findings that are no notes."""
+        return [finding for finding in self.findings if not finding.note]
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.failures
+
+    def short_of(self, wanted: dict[str, float]) -> list[str]:
+        """The measures of coverage that are below what is wanted, in words.
+
+        Args:
+            wanted: Percent by measure: `states`, `edges`, `pairs`, `guards`.
+        """
+        unknown = set(wanted) - set(MEASURES)
+        if unknown:
+            raise ValueError(f"no measure {sorted(unknown)[0]!r}; there are {', '.join(MEASURES)}")
+        return [
+            f"{measure}: {self.coverage.percent(measure):.1f} %, {least:g} % are wanted"
+            for measure, least in wanted.items()
+            if self.coverage.percent(measure) < least
+        ]
+
+    def __str__(self) -> str:
+        lines = [str(finding) for finding in self.findings]
+        for finding in self.failures:
+            if finding.moments:
+                lines += ["", "the first of these as a test:", "", finding.test()]
+                break
+        lines += self.coverage.lines() if self.steps else []
+        lines += [f"inconclusive, conversations were too short: {name}" for name in self.inconclusive]
+        return "\n".join(lines)
+
+    def to_json(self) -> dict[str, Any]:
+        """As `fsmkit test --json` writes it; `docs/reference/testing.md` describes it."""
+        return {
+            "flows": [flow.name for flow in self.flows],
+            "ok": self.ok,
+            "profile": self.profile,
+            "seed": self.seed,
+            "findings": [finding.to_json() for finding in self.findings],
+            "coverage": self.coverage.to_json(),
+            "inconclusive": self.inconclusive,
+            "steps": self.steps,
+            "seconds": {phase: round(seconds, 3) for phase, seconds in self.seconds.items()},
+        }
+
+
+def check(
+    *flows: Flow[Any],
+    profile: ProfileName | Profile = "dev",
+    seed: int | None = None,
+    phases: Iterable[Phase] = PHASES,
+    properties: Sequence[Property] = (),
+    oracles: Sequence[Oracle] = ORACLES,
+    resources: Any = None,
+    chat: int | None = None,
+    load: Callable[[], Flows] | None = None,
+    replays: Iterable[Sequence[Act]] = (),
+) -> Report:
+    """Tests flows without test code.
+
+    Args:
+        flows: The flows; those that they call are explored through them.
+        profile: How long is searched: `dev` some seconds, `ci` up to a minute, `thorough` up to an hour.
+        seed: Repeats the random phase of a report.
+        phases: Which phases: `lint`, `tours`, `random`.
+        properties: What must be so of every conversation; see `fsmkit.testing.temporal`.
+        oracles: What judges each moment.
+        resources: What handlers find in `ctx.resources`.
+        chat: Id of a group in which it happens; by default the private chat with the bot.
+        load: Makes the flows anew for a restart; by default their module is run again.
+        replays: Conversations, lists of acts, that are had before all others.
+
+    Returns:
+        The report; `report.ok` says whether nothing was found.
+
+    Raises:
+        DefinitionError: If the flows do not fit together.
+        ModuleNotFoundError: If Hypothesis is not installed.
+
+    Example:
+        >>> from fsmkit.telegram import command
+        >>> flow = Flow("greet")
+        >>> @flow.defstate(None, on=command("start"))
+        ... def start(event, ctx):
+        ...     ctx.reply(f"Hello, {event.args[0]}.")
+        >>> [finding.message for finding in check(flow).failures]
+        ['IndexError: list index out of range']
+    """
+    given = profile if isinstance(profile, Profile) else PROFILES[profile]
+    wanted = set(phases)
+    report = Report(
+        flows,
+        lint(*flows) if "lint" in wanted else [],
+        Coverage(graph_of(*flows)),
+        random.randrange(2**32) if seed is None else seed,
+        profile if isinstance(profile, str) else "own",
+    )
+    if not wanted & {"tours", "random"} and not replays:
+        return report
+    if load is None:
+        load = reloader(flows)
+    if not remembers(flows):
+        load = None  # a restart then makes no difference, and takes its time
+    work = _Work(report, given, oracles, properties, resources, chat, load)
+    with _quiet(), asyncio.Runner() as runner:
+        for acts in replays:
+            runner.run(work.replay(acts))
+        if "tours" in wanted:
+            work.timed("tours", lambda: runner.run(work.tours()))
+        if "random" in wanted:
+            work.timed("random", lambda: work.random(runner))
+    return report
+
+
+@attrs.define(eq=False)
+class _Work:
+    """The phases of one check."""
+
+    report: Report
+    profile: Profile
+    oracles: Sequence[Oracle]
+    properties: Sequence[Property]
+    resources: Any
+    chat: int | None
+    load: Callable[[], Flows] | None
+
+    def stage(self) -> DirectStage:
+        """A bot, in a store of its own."""
+        flows = self.report.flows if self.load is None else self.load()
+        return DirectStage(flows, load=self.load, resources=self.resources, chat=self.chat)
+
+    def timed(self, phase: Phase, work: Callable[[], int]) -> None:
+        """Carries a phase out, and notes how long it took and how many acts."""
+        begun = time.monotonic()
+        self.report.steps[phase] = work()
+        self.report.seconds[phase] = time.monotonic() - begun
+
+    async def replay(self, acts: Sequence[Act], phase: Phase = "replay") -> None:
+        """Has a conversation, and reports what is wrong with it."""
+        conversation = self.begin(self.stage(), count=True)
+        for act in acts:
+            try:
+                problems = await conversation.do(act)
+            except NotThereError:
+                continue
+            for problem in problems:
+                await self.confirm(problem, conversation.moments, phase)
+
+    async def tours(self) -> int:
+        """The tours; how many acts were tried."""
+        tours = Tours(
+            self.stage(),
+            self.report.coverage,
+            oracles=self.oracles,
+            steps=self.profile.steps,
+            seconds=self.profile.seconds,
+        )
+        await tours.run()
+        for finding in tours.findings:
+            problem = Problem(finding.code, finding.message, finding.where)
+            if finding.code == "stuck":  # shown by many conversations together
+                self.add(problem, finding.moments, "tours", note=finding.note)
+            else:
+                await self.confirm(problem, finding.moments, "tours")
+        if self.load is not None:
+            await self._restarted(tours)
+        return tours.steps
+
+    async def _restarted(self, tours: Tours) -> None:
+        """Restarts the bot before each edge: where something is remembered, it comes to light here."""
+        end = time.monotonic() + self.profile.seconds
+        for moments in tours.shortest.values():
+            if time.monotonic() > end:
+                return
+            acts = [moment.act for moment in moments]
+            if not isinstance(acts[-1], Wait | Deadline):
+                await self.replay([*acts[:-1], Killed(acts[-1], "before")], "tours")
+
+    def random(self, runner: asyncio.Runner) -> int:
+        """The random conversations; how many acts there were."""
+        machine = _machine()
+        stage = self.stage()
+
+        def begin() -> Conversation:
+            if self.load is not None:  # what one conversation leaves in memory is not for the next one
+                stage.renew()
+            return self.begin(stage, count=True)
+
+        known = {(finding.code, finding.where) for finding in self.report.findings}
+        end = time.monotonic() + self.profile.seconds
+        search = machine.Search(stage, runner, begin, known, end)
+        for number in range(ROUNDS):  # once more past what was found: it may hide something else
+            machine.explore(
+                search,
+                seed=self.report.seed + number,
+                examples=self.profile.examples,
+                length=self.profile.length,
+            )
+            new = [(key, error) for key, error in search.found.items() if key not in known]
+            for key, error in new:
+                known.add(key)
+                runner.run(self.confirm(error.problem, error.moments, "random"))
+            if not new or time.monotonic() > end:
+                break
+        broken = {finding.message for finding in self.report.findings}
+        self.report.inconclusive = sorted(
+            name for name in search.inconclusive if f"{name} does not hold" not in broken
+        )
+        return int(search.steps)
+
+    def begin(self, stage: DirectStage, *, count: bool = False) -> Conversation:
+        """Begins a conversation."""
+        coverage = self.report.coverage if count else None
+        return Conversation(stage, coverage=coverage, oracles=self.oracles, properties=self.properties)
+
+    async def confirm(self, problem: Problem, moments: Sequence[Moment], phase: Phase) -> None:
+        """Shortens what was found, in a fresh bot, and reports it."""
+        if any((f.code, f.where) == (problem.code, problem.where) for f in self.report.findings):
+            return
+        shared = None if self.load is not None else self.stage()
+        acts = [moment.act for moment in moments]
+        found = await shortest(lambda: self.begin(shared or self.stage()), acts, problem)
+        if found is not None:
+            self.add(self._judged(found, problem), found, phase)
+            return
+        message = (
+            f"{problem.message}; it did not come again in a fresh bot: something is remembered elsewhere"
+        )
+        self.add(Problem("flaky", message, problem.where), moments, phase)
+
+    def _judged(self, moments: Sequence[Moment], problem: Problem) -> Problem:
+        """The problem in the words of the shortened conversation."""
+        judged = (found for oracle in self.oracles for found in oracle(moments))
+        same = (found for found in judged if (found.code, found.where) == (problem.code, problem.where))
+        return next(same, problem)
+
+    def add(self, problem: Problem, moments: Sequence[Moment], phase: Phase, *, note: bool = False) -> None:
+        """Reports a finding, once."""
+        if any((f.code, f.where) == (problem.code, problem.where) for f in self.report.findings):
+            return
+        flow = _flow_of(moments) or self.report.flows[0].name
+        finding = Finding(problem.code, problem.message, problem.where, flow, phase, note, tuple(moments))
+        self.report.findings.append(finding)
+
+
+def _flow_of(moments: Sequence[Moment]) -> str:
+    for moment in reversed(moments):
+        if moment.taken:
+            return moment.taken[-1].flow
+        if moment.flow:
+            return moment.flow
+    return ""
+
+
+def _machine() -> Any:
+    """The random phase, which needs Hypothesis."""
+    try:
+        from fsmkit.testing import machine
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "hypothesis":
+            raise
+        raise ModuleNotFoundError(
+            "the random phase needs Hypothesis: pip install 'fsmkit[test]'", name="hypothesis"
+        ) from error
+    return machine
+
+
+@contextlib.contextmanager
+def _quiet() -> Generator[None]:
+    """Keeps what the engine logs of failures on order out of the output."""
+    log = logging.getLogger("fsmkit")
+    before = log.disabled
+    log.disabled = True
+    try:
+        yield
+    finally:
+        log.disabled = before

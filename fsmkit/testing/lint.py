@@ -1,0 +1,317 @@
+"""Lint: what the declarations and the graph show without running anything. `fsmkit check` prints it.
+
+Each check is a function of a `Subject` that yields findings; notes are worth a look and fail nothing.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from fsmkit.effects import Button, Reply, rows_of_buttons
+from fsmkit.flow import Flow
+from fsmkit.graph import Graph, graph_of
+from fsmkit.handlers import Handler
+from fsmkit.matching import AllOf, AnyOf, Matcher
+from fsmkit.states import ANY, INHERIT, State, StatesGroup
+from fsmkit.telegram.matchers import Pressed
+from fsmkit.testing.findings import Finding
+from fsmkit.testing.inputs.handlers import Inputs, inputs_of, wants
+
+MAX_TEXT = 4096
+"""UTF-16 units, https://core.telegram.org/bots/api#sendmessage."""
+
+
+class Subject:
+    """Flows that are checked, and what is worked out of them once."""
+
+    def __init__(self, *flows: Flow[Any]) -> None:
+        self.graph: Graph = graph_of(*flows)
+        self.given = flows
+        self._inputs: dict[Handler, Inputs] = {}
+
+    @property
+    def flows(self) -> tuple[Flow[Any], ...]:
+        """The flows, called ones too."""
+        return self.graph.flows
+
+    def inputs(self, handler: Handler) -> Inputs:
+        """The inputs of a handler."""
+        if handler not in self._inputs:
+            self._inputs[handler] = inputs_of(handler)
+        return self._inputs[handler]
+
+    def flow(self, name: str) -> Flow[Any]:
+        """The flow of a name."""
+        return next(flow for flow in self.flows if flow.name == name)
+
+    def asked(self, flow: Flow[Any], state: State) -> list[Handler]:
+        """The handlers of a state, in the order in which they are tried."""
+        exact = [h for h in flow.handlers if any(_is(selector, state) for selector in h.selectors)]
+        group = [h for h in flow.handlers if any(_covers(selector, state) for selector in h.selectors)]
+        wide = [h for h in flow.handlers if ANY in h.selectors]
+        return list(dict.fromkeys([*exact, *group, *wide]))
+
+
+def lint(*flows: Flow[Any]) -> list[Finding]:
+    """What is wrong with flows as they are declared.
+
+    Args:
+        flows: The flows.
+
+    Raises:
+        DefinitionError: If they do not fit together.
+
+    Example:
+        >>> flow = Flow("ask")
+        >>> _ = flow.state("lost")
+        >>> [finding.code for finding in lint(flow) if not finding.note]
+        ['no-entry', 'dead-end']
+    """
+    subject = Subject(*flows)
+    found = [finding for check in CHECKS for finding in check(subject)]
+    return sorted(found, key=lambda finding: finding.note)
+
+
+def _targets(subject: Subject) -> Iterator[Finding]:
+    """Targets that are unknown, unreadable, or not what `to=` says."""
+    for flow in subject.flows:
+        for handler in flow.handlers:
+            for problem in subject.graph.handlers[handler].problems:
+                yield _finding(problem.code, problem.message, problem.place, flow)
+
+
+def _entries(subject: Subject) -> Iterator[Finding]:
+    """Flows into which no event leads, and that nobody calls or goes to."""
+    graph = subject.graph
+    entered = {node[0] for node in graph.reachable}
+    for flow in subject.given:
+        if flow.name not in entered and flow.states and not any(None in h.selectors for h in flow.handlers):
+            message = (
+                f"flow {flow.name!r} is never entered: no handler has the state None, and nobody calls it"
+            )
+            yield _finding("no-entry", message, flow.place, flow)
+
+
+def _unreachable(subject: Subject) -> Iterator[Finding]:
+    """States that no conversation comes to."""
+    entered = {node[0] for node in subject.graph.reachable}
+    for flow in subject.flows:
+        for state in flow.states.values():
+            if flow.name in entered and (flow.name, state.name) not in subject.graph.reachable:
+                message = f"no edge leads to state {state.name!r}"
+                yield _finding("unreachable", message, _place_of(flow, state), flow)
+
+
+def _ways_out(subject: Subject) -> Iterator[Finding]:
+    """States without handlers, that only lead to themselves, or from which no end can be reached."""
+    graph = subject.graph
+    for flow in subject.flows:
+        for state in flow.states.values():
+            node = (flow.name, state.name)
+            edges = [edge for edge in graph.outgoing(node) if edge.kind not in ("pass", "error")]
+            moving = [
+                e for e in edges if e.kind != "stay" and (e.target is None or e.target.state != state.name)
+            ]
+            place = _place_of(flow, state)
+            if not edges:
+                yield _finding("dead-end", f"no handler leads on from state {state.name!r}", place, flow)
+            elif not moving and node not in graph.ending:
+                yield _finding("self-loop", f"state {state.name!r} leads only to itself", place, flow)
+            elif node not in graph.ending:
+                message = f"no way leads from state {state.name!r} to an end of the conversation"
+                yield _finding("no-end", message, place, flow)
+
+
+def _shadowed(subject: Subject) -> Iterator[Finding]:
+    """Handlers all of whose inputs are taken by another one that is tried before, in all of their states."""
+    for flow in subject.flows:
+        for handler in flow.handlers:
+            states = [state for state in flow.states.values() if handler in subject.asked(flow, state)]
+            by = [_taker(subject, handler, subject.asked(flow, state)) for state in states]
+            if by and all(by) and None not in handler.selectors and by[0] is not None:
+                message = (
+                    f"{handler.name} is never called: {by[0].name} ({by[0].place}) takes all that it wants"
+                )
+                yield _finding("shadowed", message, handler.place, flow)
+
+
+def _taker(subject: Subject, handler: Handler, asked: list[Handler]) -> Handler | None:
+    """A handler that is tried before, never passes, and wants all that this one wants."""
+    inputs = subject.inputs(handler)
+    for earlier in asked[: asked.index(handler)]:
+        if earlier.when is not None or subject.graph.handlers[earlier].passes:
+            continue
+        if inputs.accepted and not inputs.presses and all(wants(earlier, act) for act in inputs.accepted):
+            return earlier
+        values = list(_values(handler.matcher))
+        if (
+            values
+            and not inputs.accepted
+            and handler.when is None
+            and all(_takes(earlier, v) for v in values)
+        ):
+            return earlier
+    return None
+
+
+def _prompts(subject: Subject) -> Iterator[Finding]:
+    """Prompts that are longer than a message."""
+    for flow in subject.flows:
+        for state in flow.states.values():
+            for what, said in (("prompt", state.prompt), ("otherwise", state.otherwise)):
+                text = said.text if isinstance(said, Reply) else said
+                if isinstance(text, str) and len(text.encode("utf-16-le")) // 2 > MAX_TEXT:
+                    message = f"the {what} of state {state.name!r} is longer than a message ({MAX_TEXT})"
+                    yield _finding("long-prompt", message, _place_of(flow, state), flow)
+
+
+def _buttons(subject: Subject) -> Iterator[Finding]:
+    """Buttons under prompts that no handler wants, and handlers whose buttons are shown nowhere."""
+    for flow in subject.flows:
+        shown: set[str] = set()
+        for state in flow.states.values():
+            handlers = subject.asked(flow, state)
+            for button in _static_buttons(state):
+                shown.add(button.value)
+                if button.flow is None and not any(_takes(handler, button.value) for handler in handlers):
+                    message = (
+                        f"no handler of state {state.name!r} takes a press of its button {button.text!r}"
+                    )
+                    yield _finding("unheard-button", message, _place_of(flow, state), flow)
+        if not any(_makes_buttons(function) for function in _functions(flow)):
+            for handler in flow.handlers:
+                values = list(_values(handler.matcher))
+                if values and None not in handler.selectors and not any(value in shown for value in values):
+                    message = f"{handler.name} wants the button {values[0]!r}, which is shown nowhere"
+                    yield _finding("unshown-button", message, handler.place, flow)
+
+
+def _examples(subject: Subject) -> Iterator[Finding]:
+    """Handlers for which no input is known, and examples that their own handler does not want."""
+    for flow in subject.flows:
+        for handler in flow.handlers:
+            inputs = subject.inputs(handler)
+            if handler.examples and not inputs.accepted:
+                message = f"none of the examples= of {handler.name} is wanted by it"
+                yield _finding("wrong-example", message, handler.place, flow)
+            elif not inputs.known and not _internal(handler.matcher):
+                message = f"no input is known that {handler.name} wants: give examples=[...]"
+                yield _finding("no-input", message, handler.place, flow, note=True)
+
+
+def _defaults(subject: Subject) -> Iterator[Finding]:
+    """States that say nothing to what they do not understand, and conversations that never time out."""
+    for flow in subject.flows:
+        silent = [state.name for state in flow.states.values() if state.otherwise is None]
+        if silent:
+            names = ", ".join(map(repr, silent[:6])) + (", …" if len(silent) > 6 else "")
+            message = f"says nothing to what it does not understand: give otherwise= to {names}"
+            yield _finding("no-otherwise", message, flow.place, flow, note=True)
+        endless = [
+            s.name for s in flow.states.values() if s.ttl is None or (s.ttl is INHERIT and flow.ttl is None)
+        ]
+        if endless:
+            names = ", ".join(map(repr, endless[:6])) + (", …" if len(endless) > 6 else "")
+            yield _finding("no-ttl", f"never times out in {names}", flow.place, flow, note=True)
+
+
+CHECKS: tuple[Callable[[Subject], Iterator[Finding]], ...] = (
+    _targets,
+    _entries,
+    _unreachable,
+    _ways_out,
+    _shadowed,
+    _prompts,
+    _buttons,
+    _examples,
+    _defaults,
+)
+
+
+# -- what the checks ask ---------------------------------------------------------------------------
+
+
+def _finding(code: str, message: str, where: str | None, flow: Flow[Any], *, note: bool = False) -> Finding:
+    return Finding(code, message, where, flow.name, "lint", note)
+
+
+def _place_of(flow: Flow[Any], state: State) -> str:
+    """The first handler of a state, else where the flow is declared."""
+    for handler in flow.handlers:
+        if any(_is(selector, state) for selector in handler.selectors):
+            return handler.place
+    return flow.place or "?"
+
+
+def _is(selector: Any, state: State) -> bool:
+    return (
+        selector is not ANY and not isinstance(selector, type) and selector is not None and state == selector
+    )
+
+
+def _covers(selector: Any, state: State) -> bool:
+    group = isinstance(selector, type) and issubclass(selector, StatesGroup)
+    return group and any(member == state for member in selector.states())
+
+
+def _values(matcher: Matcher) -> Iterator[str]:
+    """The literal values of buttons that a matcher wants; none if it wants others too."""
+    if isinstance(matcher, Pressed) and matcher.kind == "button":
+        if all(isinstance(value, str) for value in matcher.values):
+            yield from (value for value in matcher.values if isinstance(value, str))
+    elif isinstance(matcher, AnyOf):
+        for part in matcher.matchers:
+            yield from _values(part)
+
+
+def _takes(handler: Handler, value: str) -> bool:
+    """Whether a handler may want a button of some value."""
+    return _may_take(handler.matcher, value)
+
+
+def _may_take(matcher: Matcher, value: str) -> bool:
+    if isinstance(matcher, Pressed):
+        if matcher.kind != "button":
+            return False
+        return not matcher.values or any(
+            value == wanted if isinstance(wanted, str) else bool(wanted.fullmatch(value))
+            for wanted in matcher.values
+        )
+    if isinstance(matcher, AnyOf):
+        return any(_may_take(part, value) for part in matcher.matchers)
+    if isinstance(matcher, AllOf):
+        return all(_may_take(part, value) for part in matcher.matchers)
+    return matcher.kinds is None or "button" in matcher.kinds
+
+
+def _static_buttons(state: State) -> Iterator[Button]:
+    rows = [*rows_of_buttons(state.buttons)]
+    rows += state.prompt.buttons if isinstance(state.prompt, Reply) else ()
+    yield from (button for row in rows for button in row if button.url is None)
+
+
+def _functions(flow: Flow[Any]) -> Iterator[Any]:
+    yield from (handler.function for handler in flow.handlers)
+    yield from (hook.function for hook in [*flow.enter_hooks, *flow.exit_hooks])
+    for state in flow.states.values():
+        yield from (said for said in (state.prompt, state.otherwise) if callable(said))
+
+
+_BUTTONS = re.compile("show|[bB]utton|Reply")
+
+
+def _makes_buttons(function: Any) -> bool:
+    """Whether a function may show buttons that no declaration has."""
+    code = getattr(getattr(function, "__func__", function), "__code__", None)
+    if code is None:
+        return True
+    constants: Iterable[Any] = (
+        name for const in code.co_consts if isinstance(const, tuple) for name in const
+    )
+    return any(_BUTTONS.search(str(name)) for name in (*code.co_names, *constants))
+
+
+def _internal(matcher: Matcher) -> bool:
+    """Whether a matcher wants what only comes of other things: an outcome, a return, a failure."""
+    parts = matcher.matchers if isinstance(matcher, AnyOf | AllOf) else (matcher,)
+    return all(part.kinds is not None and all(kind[:1].isupper() for kind in part.kinds) for part in parts)

@@ -1,0 +1,64 @@
+"""Tests for pytest and unittest runners, made from flows: `class TestSignup(flow_tests(signup))`."""
+
+from typing import Any
+
+from fsmkit.flow import Flow
+from fsmkit.testing.checking import PHASES, Report, check
+from fsmkit.testing.findings import Phase
+
+
+class FlowTests:
+    """One test for each phase; made by `flow_tests`.
+
+    Attributes:
+        flows: The flows.
+        options: Arguments of `check`.
+    """
+
+    flows: tuple[Flow[Any], ...] = ()
+    options: dict[str, Any] = {}  # noqa: RUF012  # set once, by `flow_tests`
+
+    def test_lint(self) -> None:
+        """The declarations are sound."""
+        self._phase("lint")
+
+    def test_tours(self) -> None:
+        """Every edge, and every pair of edges, can be taken."""
+        self._phase("tours")
+
+    def test_random(self) -> None:
+        """Random conversations, faults included, show nothing wrong."""
+        self._phase("random")
+
+    def _phase(self, phase: Phase) -> None:
+        if phase not in self.options.get("phases", PHASES):
+            return
+        options = {name: value for name, value in self.options.items() if name != "phases"}
+        fail_if_wrong(check(*self.flows, phases=[phase], **options))
+
+
+def flow_tests(*flows: Flow[Any], **options: Any) -> type[FlowTests]:
+    """A class of tests for flows, to be subclassed by one whose name begins with `Test`.
+
+    Args:
+        flows: The flows.
+        options: Arguments of `check`: `profile`, `seed`, `properties`, `resources`, …
+
+    Example:
+        >>> from fsmkit.telegram import command
+        >>> flow = Flow("greet")
+        >>> @flow.defstate(None, on=command("start"))
+        ... def start(event, ctx):
+        ...     ctx.reply("Hello.")
+        >>> class TestGreet(flow_tests(flow, profile="ci")):
+        ...     pass
+        >>> TestGreet().test_lint()
+    """
+    return type("FlowTests", (FlowTests,), {"flows": flows, "options": options, "__test__": True})
+
+
+def fail_if_wrong(report: Report) -> None:
+    """Raises AssertionError with the report if something was found."""
+    __tracebackhide__ = True
+    if not report.ok:
+        raise AssertionError(f"{report}\nseed {report.seed} (profile {report.profile})")
