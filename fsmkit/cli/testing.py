@@ -14,7 +14,7 @@ from fsmkit.cli.refusal import Refusal, definition_errors
 from fsmkit.testing.acts import Act
 from fsmkit.testing.checking import Report, check
 from fsmkit.testing.coverage import MEASURES
-from fsmkit.testing.lint import lint
+from fsmkit.testing.linting import lint
 from fsmkit.testing.recorded import NotReadableError, act_from_json
 
 

@@ -15,6 +15,9 @@ from fsmkit.testing.botapi import Json, World
 from fsmkit.testing.botapi.people import People
 from fsmkit.testing.clock import ManualClock
 
+USERNAME = "offline_bot"
+"""The bot's user name, as on an `OfflineTelegram`."""
+
 
 class MadeEvent(TelegramEvent):
     """Something that a person does, made up.
@@ -54,8 +57,11 @@ class MadeEvent(TelegramEvent):
         self._now = now
         self._caption = caption
         self._fields = fields or {}
-        if kind == "text" and text is not None and (name := command_in(text)) is not None:
-            self.kind, self.command = "command", name
+        found = COMMAND.match(text) if kind == "text" and text is not None and text[:1] == "/" else None
+        if found is not None and found[2] is not None and found[2].lower() != USERNAME:
+            self.kind = "other_command"
+        elif found is not None:
+            self.kind, self.command = "command", found[1].lower()
 
     def again(self) -> "MadeEvent":
         """The same event as it was before anybody handled it."""
@@ -121,9 +127,3 @@ class MadeEvent(TelegramEvent):
             if name in made:
                 made[name]["message_id"] = self.message_id
         return made
-
-
-def command_in(text: str) -> str | None:
-    """The command that a text begins with, in lower case, as Telegram's own reading finds it."""
-    found = COMMAND.match(text) if text[:1] == "/" else None
-    return found[1].lower() if found is not None and found[2] is None else None

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from fsmkit.testing.checking import Profile, Report, check
     from fsmkit.testing.clock import ManualClock
     from fsmkit.testing.findings import Finding
-    from fsmkit.testing.lint import lint
+    from fsmkit.testing.linting import lint
     from fsmkit.testing.moments import Moment
     from fsmkit.testing.offline import OfflineTelegram
     from fsmkit.testing.suites import flow_tests
@@ -47,7 +47,7 @@ _HOMES = {
     "check": "checking",
     "eventually": "temporal",
     "flow_tests": "suites",
-    "lint": "lint",
+    "lint": "linting",
     "never": "temporal",
 }
 

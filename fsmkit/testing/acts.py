@@ -130,7 +130,7 @@ class Edit(Act):
 class Outside(Act):
     """An event comes from outside of Telegram, for the person's conversation."""
 
-    event: Any
+    event: Any = attrs.field(hash=False)
 
     def line(self) -> str:
         """The event."""

@@ -20,14 +20,14 @@ from fsmkit.testing.acts import Act, Deadline, Killed, Wait
 from fsmkit.testing.conversation import Conversation
 from fsmkit.testing.coverage import MEASURES, Coverage
 from fsmkit.testing.findings import Finding, Phase, Problem
-from fsmkit.testing.lint import lint
+from fsmkit.testing.linting import lint
 from fsmkit.testing.moments import Moment
 from fsmkit.testing.oracles import ORACLES, Oracle
 from fsmkit.testing.reloading import reloader, remembers
 from fsmkit.testing.shortening import shortest
 from fsmkit.testing.stages.base import NotThereError
 from fsmkit.testing.stages.direct import DirectStage
-from fsmkit.testing.temporal import Property
+from fsmkit.testing.temporal import Property, oracle_of
 from fsmkit.testing.tours import Tours
 
 Flows = tuple[Flow[Any], ...]
@@ -55,7 +55,7 @@ class Profile:
 
 
 PROFILES: dict[str, Profile] = {
-    "dev": Profile(steps=4_000, examples=40, length=25, seconds=10.0),
+    "dev": Profile(steps=4_000, examples=25, length=25, seconds=10.0),
     "ci": Profile(steps=20_000, examples=200, length=40, seconds=25.0),
     "thorough": Profile(steps=400_000, examples=3_000, length=60, seconds=600.0),
 }
@@ -192,7 +192,8 @@ def check(
         load = reloader(flows)
     if not remembers(flows):
         load = None  # a restart then makes no difference, and takes its time
-    work = _Work(report, given, oracles, properties, resources, chat, load)
+    every = [*oracles, *map(oracle_of, properties)]
+    work = _Work(report, given, every, properties, resources, chat, load)
     with _quiet(), asyncio.Runner() as runner:
         for acts in replays:
             runner.run(work.replay(acts))
@@ -279,7 +280,7 @@ class _Work:
 
         known = {(finding.code, finding.where) for finding in self.report.findings}
         end = time.monotonic() + self.profile.seconds
-        search = machine.Search(stage, runner, begin, known, end)
+        search = machine.Search(stage, runner, begin, known, end, self.properties)
         for number in range(ROUNDS):  # once more past what was found: it may hide something else
             machine.explore(
                 search,
@@ -302,7 +303,7 @@ class _Work:
     def begin(self, stage: DirectStage, *, count: bool = False) -> Conversation:
         """Begins a conversation."""
         coverage = self.report.coverage if count else None
-        return Conversation(stage, coverage=coverage, oracles=self.oracles, properties=self.properties)
+        return Conversation(stage, coverage=coverage, oracles=self.oracles)
 
     async def confirm(self, problem: Problem, moments: Sequence[Moment], phase: Phase) -> None:
         """Shortens what was found, in a fresh bot, and reports it."""

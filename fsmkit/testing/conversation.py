@@ -13,7 +13,6 @@ from fsmkit.testing.moments import Moment, signature_of
 from fsmkit.testing.oracles import ORACLES, Oracle, judge
 from fsmkit.testing.stages.base import NotThereError
 from fsmkit.testing.stages.direct import DirectStage
-from fsmkit.testing.temporal import Property
 
 
 class Conversation:
@@ -23,7 +22,6 @@ class Conversation:
         stage: Where it takes place; it is put back to an empty store.
         coverage: Told of every moment, if given.
         oracles: What judges each moment.
-        properties: What must be so of the whole.
 
     Attributes:
         moments: What came of each act.
@@ -36,7 +34,6 @@ class Conversation:
         *,
         coverage: Coverage | None = None,
         oracles: Sequence[Oracle] = ORACLES,
-        properties: Sequence[Property] = (),
     ) -> None:
         stage.reset()
         self.stage = stage
@@ -44,13 +41,7 @@ class Conversation:
         self.problems: list[Problem] = []
         self._coverage = coverage
         self._oracles = oracles
-        self._watchers = [(property_, property_.watcher()) for property_ in properties]
         self._last: Crossing | None = None
-
-    @property
-    def open_properties(self) -> list[Property]:
-        """Properties of which the conversation was too short to tell."""
-        return [property_ for property_, watcher in self._watchers if watcher.verdict == "open"]
 
     async def do(self, act: Act) -> list[Problem]:
         """Carries an act out; what is wrong with it.
@@ -67,10 +58,6 @@ class Conversation:
         found = judge(self.moments, self._oracles)
         if plain is not None and isinstance(act, Killed):
             found += _differences(act, plain, moment)
-        for property_, watcher in self._watchers:
-            before = watcher.verdict
-            if before != "broken" and watcher.see(moment) == "broken":
-                found.append(Problem("property", f"{property_} does not hold", None))
         self.problems += found
         return found
 

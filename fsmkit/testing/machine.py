@@ -25,6 +25,7 @@ from fsmkit.testing.menus import WRONG, Dish, Menus, old_presses, presses, waits
 from fsmkit.testing.moments import Moment
 from fsmkit.testing.stages.base import NotThereError
 from fsmkit.testing.stages.direct import DirectStage
+from fsmkit.testing.temporal import Property, is_open
 
 EMPTY = Row()
 PICK = st.integers(0, 255)
@@ -52,6 +53,7 @@ class Search:
         begin: Begins one.
         known: Problems that were found before, and are not looked for again.
         end: When to give up, on the monotonic clock.
+        properties: What may be inconclusive.
         steps: How many acts were carried out.
         inconclusive: Properties that some conversation was too short for.
     """
@@ -61,6 +63,7 @@ class Search:
     begin: Callable[[], Conversation]
     known: Known
     end: float
+    properties: Sequence[Property] = ()
     menus: Menus = attrs.field(factory=Menus)
     classes: dict[tuple[str, str | None], type[FoundError]] = attrs.field(factory=dict[Any, Any])
     found: dict[tuple[str, str | None], FoundError] = attrs.field(factory=dict[Any, Any])
@@ -169,7 +172,9 @@ class ConversationMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """Notes what the conversation was too short for."""
-        self.search.inconclusive.update(property_.name for property_ in self.talk.open_properties)
+        for property_ in self.search.properties:
+            if is_open(property_, self.talk.moments):
+                self.search.inconclusive.add(property_.name)
 
     def _do(self, act: Act | None) -> None:
         search = self.search
@@ -220,7 +225,7 @@ def explore(search: Search, *, seed: int | None, examples: int, length: int) -> 
         print_blob=False,
         report_multiple_bugs=True,
         verbosity=Verbosity.quiet,
-        # `fsmkit.testing.shortening` leaves whole acts out, which is faster and ends at shorter conversations.
+        # `fsmkit.testing.shortening` leaves whole acts out: it is faster, and ends shorter.
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )

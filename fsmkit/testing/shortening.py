@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import attrs
 
-from fsmkit.testing.acts import Act, Killed, Refused, Say, Swap
+from fsmkit.testing.acts import Act, Content, Killed, Refused, Say, Swap
 from fsmkit.testing.conversation import Conversation
 from fsmkit.testing.findings import Problem
 from fsmkit.testing.moments import Moment
@@ -16,7 +16,8 @@ TRIES = 400
 
 MOST_PAIRS = 16
 """Acts of a conversation that is tried without each two of them."""
-PLAIN = ("a", "1")
+PLAIN = ("Ann", "1")
+"""Texts that are read more easily than others."""
 
 Begin = Callable[[], Conversation]
 
@@ -73,14 +74,17 @@ def _simpler(acts: list[Act]) -> Iterator[list[Act]]:
             yield [*acts[:number], *plainer, *acts[number + 1 :]]
 
 
-def _plainer(act: Act) -> Iterator[list[Act]]:
+def _plainer(act: Act) -> Iterator[Sequence[Act]]:
     """An act without what went wrong with it, a text that is shorter."""
     if isinstance(act, Say):
         command, _, words = act.text.partition(" ")
         if act.text[:1] == "/" and words:
             yield [attrs.evolve(act, text=command)]
         elif act.text[:1] != "/" and act.text not in PLAIN:
-            yield from ([attrs.evolve(act, text=text)] for text in PLAIN)
+            shorter = (act.text[: len(act.text) // 2], act.text[:-1])
+            yield from ([attrs.evolve(act, text=text)] for text in (*PLAIN, *shorter) if text.strip())
+    elif isinstance(act, Content) and act.caption:
+        yield [attrs.evolve(act, caption=None)]
     elif isinstance(act, Killed | Refused):
         yield [act.act]
         yield from ([attrs.evolve(act, act=inner)] for [inner] in _plainer(act.act))

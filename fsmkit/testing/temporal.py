@@ -4,12 +4,13 @@ Each is a declaration; `watcher()` gives what follows one conversation, moment b
 """
 
 import abc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal, TypeAlias
 
 import attrs
 
 from fsmkit.states import State
+from fsmkit.testing.findings import Problem
 from fsmkit.testing.moments import Moment
 
 Verdict: TypeAlias = Literal["held", "broken", "open"]
@@ -111,6 +112,27 @@ class After(Property):
         if self.goal is None or self.within is None:
             raise TypeError("after(a) says nothing by itself: write after(a).until(b, within=3)")
         return _Until(_test(self.first), _test(self.goal), self.within)
+
+
+def oracle_of(property_: Property) -> Callable[[Sequence[Moment]], Iterator[Problem]]:
+    """An oracle that reports the moment at which a property is broken."""
+
+    def broken(moments: Sequence[Moment]) -> Iterator[Problem]:
+        watcher = property_.watcher()
+        verdict: Verdict = "open"
+        for moment in moments[:-1]:
+            verdict = watcher.see(moment)
+        if verdict != "broken" and watcher.see(moments[-1]) == "broken":
+            yield Problem("property", f"{property_} does not hold", None)
+
+    return broken
+
+
+def is_open(property_: Property, moments: Sequence[Moment]) -> bool:
+    """Whether a conversation was too short to tell."""
+    watcher = property_.watcher()
+    verdicts = [watcher.see(moment) for moment in moments]
+    return bool(verdicts) and verdicts[-1] == "open"
 
 
 def always(condition: Condition) -> Always:

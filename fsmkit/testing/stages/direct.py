@@ -15,6 +15,7 @@ from fsmkit.errors import RetryLater
 from fsmkit.flow import Flow
 from fsmkit.handlers import Handler
 from fsmkit.keys import Key, event_id_of
+from fsmkit.outcome import Outcome
 from fsmkit.stores.memory import MemoryStore
 from fsmkit.telegram.buttons import ButtonCodec, Foreign
 from fsmkit.telegram.event import as_press
@@ -263,14 +264,15 @@ class DirectStage(Stage):
                 as_press(event, pressed)
                 keys = [(key, tables) for key, tables in keys if self._serves(key, pressed.flow, event)]
         try:
-            outcome = await self._engine.receive(event, keys, event_id_of(event.id), None)
+            await self._engine.receive(event, keys, event_id_of(event.id), None, self._answer)
         except Exception as error:
             self.errors.append(error)
-            return
-        for effect in outcome.effects:
-            if isinstance(effect, Answer):
-                notice = "alert" if effect.alert else "notice"
-                self.lines.append(f"({notice}) {effect.text}" if effect.text else "(answered silently)")
+
+    async def _answer(self, outcome: Outcome) -> None:
+        """Shows the last answer to a press, which comes before messages are delivered."""
+        for effect in [effect for effect in outcome.effects if isinstance(effect, Answer)][-1:]:
+            notice = "alert" if effect.alert else "notice"
+            self.lines.append(f"({notice}) {effect.text}" if effect.text else "(answered silently)")
 
     def _keys(self, event: MadeEvent) -> list[tuple[Key, Sequence[Any]]]:
         found: dict[Key, list[Any]] = {}
@@ -310,7 +312,7 @@ class DirectStage(Stage):
         elif isinstance(effect, Delete):
             screen = self._screen(int(effect.to.chat))
             gone = [screen.pop(message) for message in effect.messages if message in screen]
-            self.lines.extend(f"(deleted) {bubble.text}" for bubble in gone)
+            self.lines.extend(f"(deleted) {bubble.text if bubble.own else 'your message'}" for bubble in gone)
         return None
 
     def _show(self, number: int, effect: Send | Edit, mark: str) -> None:
@@ -329,7 +331,10 @@ class DirectStage(Stage):
             )
             for row in reply.buttons
         )
-        screen[number] = Bubble(number, media + reply.text, rows)
+        bubble = Bubble(number, media + reply.text, rows)
+        if screen.get(number) == bubble:
+            return  # "message is not modified"
+        screen[number] = bubble
         self.note_buttons(chat, [shown for row in rows for shown in row])
         self.lines.append(mark + media + reply.text)
         self.lines.extend("  " + " ".join(f"[{shown.text}]" for shown in row) for row in rows)

@@ -1,0 +1,129 @@
+"""`fsmkit check` and `fsmkit test`: what they print, and their exit status."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from fsmkit.cli import main
+from fsmkit.cli.refusal import Refusal
+from fsmkit.cli.testing import read_fail_under
+
+SOUND = """
+flow = Flow("sound", ttl=60)
+flow.state("name", prompt="Name?", otherwise="A text, please.")
+@flow.defstate(None, on=command("start"))
+def start(event, ctx):
+    return ("transition", "name")
+@flow.defstate("name")
+def got_name(event, ctx):
+    ctx.reply("Thanks.")
+    return ("end",)
+"""
+RAISING = SOUND.replace('ctx.reply("Thanks.")', "ctx.reply(event.text[5])")
+SILENT = SOUND.replace(', otherwise="A text, please."', "")
+STUCK = SOUND.replace('("end",)', '("transition", "limbo")')
+
+
+@pytest.fixture
+def run(write):
+    """Runs a command on a file of some code; the result."""
+
+    def run(code, *arguments):
+        name = write(code)
+        return CliRunner().invoke(main, [arguments[0], name, *arguments[1:]], catch_exceptions=False)
+
+    return run
+
+
+def test_a_sound_file_has_exit_status_0(run):
+    done = run(SOUND, "check")
+    assert (done.exit_code, done.output) == (0, "sound: no findings, 0 notes\n")
+
+
+def test_findings_are_lines_with_place_code_and_sentence_and_exit_status_1(run):
+    done = run(STUCK, "check")
+    assert done.exit_code == 1
+    assert done.output.startswith("bot.py:")
+    assert 'unknown-state: got_name names "limbo"' in done.output
+    assert done.output.endswith("sound: 2 findings, 0 notes\n")
+
+
+def test_notes_are_no_failures(run):
+    done = run(SILENT, "check")
+    assert done.exit_code == 0
+    assert "note: no-otherwise" in done.output
+
+
+@pytest.mark.parametrize("command", ["check", "test"])
+def test_what_cannot_be_loaded_has_exit_status_2(run, command):
+    done = run("flow = Flow(", command)
+    assert done.exit_code == 2
+    assert "bot.py" in done.output
+
+
+def test_a_file_on_which_nothing_is_found(run):
+    done = run(SOUND, "test", "--seed", "1")
+    assert done.exit_code == 0
+    assert "coverage: 1/1 states, 2/2 edges" in done.output
+    assert "nothing found in" in done.output
+    assert "seed 1" in done.output
+
+
+def test_what_is_found_is_a_chat_and_a_test_with_exit_status_1(run):
+    done = run(RAISING, "test", "--seed", "1")
+    assert done.exit_code == 1
+    assert "raised: IndexError" in done.output
+    assert "> Ann" in done.output
+    assert "chat.say('Ann')" in done.output
+
+
+def test_the_json_has_findings_coverage_and_seed(run, tmp_path):
+    out = tmp_path / "out.json"
+    assert run(RAISING, "test", "--seed", "7", "--json", str(out)).exit_code == 1
+    shown = json.loads(out.read_text())
+    assert (shown["ok"], shown["seed"], shown["flows"]) == (False, 7, ["sound"])
+    [finding] = shown["findings"]
+    assert (finding["code"], finding["where"]) == ("raised", "bot.py:11")
+    assert [step["line"] for step in finding["conversation"]] == ["/start", "Ann"]
+    assert shown["coverage"]["states"] == {"met": 1, "of": 1}
+
+
+def test_the_json_may_go_to_standard_output(run):
+    done = run(SOUND, "test", "--seed", "1", "--json", "-")
+    assert json.loads(done.output)["ok"] is True
+
+
+def test_a_report_is_replayed_without_searching_anew(run, tmp_path):
+    out = tmp_path / "out.json"
+    run(RAISING, "test", "--seed", "7", "--json", str(out))
+    again = run(RAISING, "test", "--replay", str(out))
+    assert (again.exit_code, "raised: IndexError" in again.output) == (1, True)
+    mended = run(SOUND, "test", "--replay", str(out))
+    assert (mended.exit_code, "nothing found in 0 steps" in mended.output) == (0, True)
+
+
+@pytest.mark.parametrize(
+    "content", ["no json", "{}", '{"findings": [{"conversation": [{"act": {"do": "fly"}}]}]}']
+)
+def test_a_replay_of_what_is_no_report_has_exit_status_2(run, tmp_path, content):
+    report = tmp_path / "report.json"
+    report.write_text(content)
+    assert run(SOUND, "test", "--replay", str(report)).exit_code == 2
+    assert run(SOUND, "test", "--replay", str(tmp_path / "none.json")).exit_code == 2
+
+
+def test_too_little_coverage_has_exit_status_1(run):
+    unreached = SOUND + '@flow.defstate("name", on=text("."), when=lambda event: event.text == chr(9731))\n'
+    unreached += 'def snowman(event, ctx):\n    ctx.reply("?")\n'
+    done = run(unreached, "test", "--seed", "1", "--fail-under", "edges=100")
+    assert done.exit_code == 1
+    assert "too little was met: edges: 66.7 %, 100 % are wanted" in done.output
+    assert 'not taken: "name": snowman stay' in done.output
+    assert run(unreached, "test", "--seed", "1", "--fail-under", "edges=60").exit_code == 0
+
+
+@pytest.mark.parametrize("text", ["edges", "edges=x", "egdes=1", "=1"])
+def test_coverage_that_is_wanted_is_read_strictly(text):
+    with pytest.raises(Refusal, match="edges=100,pairs=80"):
+        read_fail_under(text)

@@ -1,0 +1,317 @@
+"""Lint: each finding is made where it is true, and not in the flow beside it that is right."""
+
+import pytest
+
+from fsmkit import ANY, END, Button, Flow, Reply, Returned, StatesGroup, Timeout
+from fsmkit.telegram import button, command, text
+from fsmkit.testing import lint
+
+
+def codes(*flows):
+    """The codes of what is found, notes left out."""
+    return [finding.code for finding in lint(*flows) if not finding.note]
+
+
+def notes(*flows):
+    """The codes of the notes."""
+    return [finding.code for finding in lint(*flows) if finding.note]
+
+
+def asking(**options):
+    """A sound flow: one question."""
+    flow = Flow("asking", ttl=60)
+    flow.state("name", **{"prompt": "Name?", "otherwise": "A text, please.", **options})
+
+    @flow.defstate(None, on=command("start"))
+    def start(event, ctx):
+        return ("transition", "name")
+
+    @flow.defstate("name")
+    def got_name(event, ctx):
+        ctx.reply("Thanks.")
+        return ("end",)
+
+    return flow
+
+
+def test_a_sound_flow_has_no_finding():
+    assert lint(asking()) == []
+
+
+def test_a_flow_that_nothing_enters():
+    flow = Flow("never")
+    flow.state("name")
+
+    @flow.defstate("name")
+    def got_name(event, ctx):
+        return ("end",)
+
+    assert codes(flow) == ["no-entry"]
+
+
+def test_a_flow_that_is_called_needs_no_entry():
+    sub = Flow("sub")
+    sub.state("a")
+
+    @sub.defstate("a")
+    def got_a(event, ctx):
+        return ("end",)
+
+    flow = asking()
+
+    @flow.defstate("name", on=command("sub"))
+    def call_it(event, ctx):
+        return ("call", sub)
+
+    assert codes(flow, sub) == []
+
+
+def test_a_state_that_no_edge_leads_to():
+    flow = asking()
+    flow.state("review")
+
+    @flow.defstate("review")
+    def reviewed(event, ctx):
+        return ("end",)
+
+    [found] = [finding for finding in lint(flow) if not finding.note]
+    assert (found.code, found.message) == ("unreachable", "no edge leads to state 'review'")
+    assert "test_lint.py:" in found.where
+
+
+def test_a_state_without_handlers_is_a_dead_end():
+    flow = asking()
+    flow.state("limbo")
+
+    @flow.defstate("name", on=command("limbo"))
+    def to_limbo(event, ctx):
+        return ("transition", "limbo")
+
+    assert codes(flow) == ["dead-end"]
+
+
+def test_a_state_that_leads_only_to_itself():
+    flow = asking()
+
+    @flow.defstate("name", on=command("loop"))
+    def to_loop(event, ctx):
+        return ("transition", "loop")
+
+    @flow.defstate("loop")
+    def again(event, ctx):
+        return ("transition", "loop")
+
+    assert codes(flow) == ["self-loop"]
+
+
+def test_two_states_that_lead_only_to_each_other():
+    flow = asking()
+
+    @flow.defstate("name", on=command("ping"), to="ping")
+    def to_ping(event, ctx):
+        return ("transition", "ping")
+
+    @flow.defstate("ping")
+    def ping(event, ctx):
+        return ("transition", "pong")
+
+    @flow.defstate("pong")
+    def pong(event, ctx):
+        return ("transition", "ping")
+
+    assert codes(flow) == ["no-end", "no-end"]
+
+    flow = asking()
+
+    @flow.defstate(ANY, on=command("cancel"))
+    def cancel(event, ctx):
+        return ("end",)
+
+    assert codes(flow) == []
+
+
+def test_a_timeout_is_a_way_out_where_it_is_handled():
+    flow = Flow("waiting")
+    flow.state("on", otherwise="Wait.")
+
+    @flow.defstate(None, on=command("start"))
+    def start(event, ctx):
+        return ("transition", "on")
+
+    @flow.defstate("on", on=Timeout)
+    def late(event, ctx):
+        return ("end",)
+
+    assert codes(flow) == []
+
+
+def test_targets_that_cannot_be_read_or_that_there_are_not():
+    flow = asking()
+
+    @flow.defstate("name", on=command("a"))
+    def unread(event, ctx):
+        return ("transition", event.text)
+
+    @flow.defstate("name", on=command("b"))
+    def unknown(event, ctx):
+        return ("transition", "nmae")
+
+    assert sorted(codes(flow)) == ["unknown-state", "unreadable-target"]
+
+
+def test_a_handler_all_of_whose_inputs_another_one_takes():
+    flow = asking()
+
+    @flow.defstate("name", on=text("yes"))
+    def yes(event, ctx):
+        return ("end",)
+
+    [found] = [finding for finding in lint(flow) if not finding.note]
+    assert found.code == "shadowed"
+    assert "got_name" in found.message
+
+
+def test_a_handler_before_it_that_may_pass_or_wants_less_shadows_nothing():
+    flow = Flow("f", ttl=60)
+    flow.state("s", otherwise="?")
+
+    @flow.defstate(None, on=command("start"))
+    def start(event, ctx):
+        return ("transition", "s")
+
+    @flow.defstate("s", on=text("[a-z]+"))
+    def word(event, ctx):
+        return ("pass",)
+
+    @flow.defstate("s", on=text("[0-9]"))
+    def digit(event, ctx):
+        return ("end",)
+
+    @flow.defstate("s", on=text("[a-z]+|[0-9]+"))
+    def wide(event, ctx):
+        return ("end",)
+
+    assert codes(flow) == []
+
+
+def test_a_button_handler_that_another_one_takes_the_presses_of():
+    flow = asking(buttons=["Yes", "No"])
+
+    @flow.defstate("name", on=button())
+    def any_button(event, ctx):
+        return ("end",)
+
+    @flow.defstate("name", on=button("Yes"))
+    def yes(event, ctx):
+        return ("end",)
+
+    assert codes(flow) == ["shadowed"]
+
+
+def test_a_button_that_no_handler_wants():
+    flow = asking(buttons=["Yes", Button("Site", url="https://example.com")])
+    assert codes(flow) == ["unheard-button"]
+
+    @flow.defstate(ANY, on=button("Yes"))
+    def yes(event, ctx):
+        return ("end",)
+
+    assert codes(flow) == []
+
+
+def test_buttons_of_a_reply_are_looked_at_too():
+    assert codes(asking(prompt=Reply("Name?", buttons=["Maybe"]))) == ["unheard-button"]
+
+
+def test_a_handler_whose_button_is_shown_nowhere():
+    flow = asking(buttons=["Yes"])
+
+    @flow.defstate("name", on=button("Yse", "Yes"))
+    def yes(event, ctx):
+        return ("end",)
+
+    assert codes(flow) == []
+
+    @flow.defstate("name", on=button("No"))
+    def no(event, ctx):
+        return ("end",)
+
+    assert codes(flow) == ["unshown-button"]
+
+
+def test_where_code_shows_buttons_it_is_left_to_the_tours():
+    flow = asking()
+
+    @flow.defstate("name", on=command("more"))
+    def more(event, ctx):
+        ctx.reply("?", buttons=["No"])
+
+    @flow.defstate("name", on=button("No"))
+    def no(event, ctx):
+        return ("end",)
+
+    assert codes(flow) == []
+
+
+def test_a_prompt_that_is_longer_than_a_message():
+    assert codes(asking(prompt="x" * 4096)) == []
+    assert codes(asking(prompt="x" * 4097)) == ["long-prompt"]
+    assert codes(asking(prompt="😀" * 2049)) == ["long-prompt"]
+
+
+def test_examples_that_their_handler_does_not_want():
+    flow = asking()
+
+    @flow.defstate("name", on=command("x"), examples=["/y"])
+    def x(event, ctx):
+        return ("end",)
+
+    assert codes(flow) == ["wrong-example"]
+
+
+def test_what_is_only_worth_a_look_is_a_note():
+    flow = asking(otherwise=None, ttl=None)
+
+    @flow.defstate("name", on=text("."), when=lambda event: event.text == chr(9731))
+    def snowman(event, ctx):
+        return ("end",)
+
+    assert codes(flow) == []
+    assert sorted(notes(flow)) == ["no-input", "no-otherwise", "no-ttl"]
+
+
+def test_returns_of_sub_flows_need_no_input():
+    flow = asking()
+
+    @flow.defstate("name", on=Returned)
+    def returned(event, ctx):
+        return ("end",)
+
+    assert lint(flow) == []
+
+
+def test_groups_of_states_are_looked_at_like_single_ones():
+    from fsmkit import State
+
+    class Ask(StatesGroup):
+        a = State(prompt="A?", buttons=["Go"], otherwise="?")
+        b = State(prompt="B?", buttons=["Go"], otherwise="?")
+
+    flow = Flow("grouped", states=Ask, ttl=60)
+
+    @flow.defstate(None, on=command("start"), to=Ask.a)
+    def start(event, ctx):
+        return ("transition", Ask.a)
+
+    @flow.defstate(Ask, on=button("Go"), to=(Ask.b, END))
+    def go(event, ctx):
+        return ("end",) if ctx.state == Ask.b else ("transition", Ask.b)
+
+    assert lint(flow) == []
+
+
+@pytest.mark.parametrize("file", ["signup", "order"])
+def test_the_examples_have_no_finding(file):
+    from fsmkit.cli.loading import load
+
+    assert lint(*load(f"examples/{file}.py").flows) == []

@@ -1,0 +1,73 @@
+"""The pytest plugin, in runs of pytest of its own."""
+
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+import sprouts
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Runs pytest with the plugin and nothing else of this project; its exit status and output."""
+
+    def run(*arguments, **files):
+        for name, code in files.items():
+            (tmp_path / f"{name}.py").write_text(textwrap.dedent(code))
+        path = os.pathsep.join([str(ROOT), str(Path(sprouts.__file__).parent)])
+        env = {**os.environ, "PYTHONPATH": path, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-p",
+            "fsmkit.testing.plugin",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+        ]
+        done = subprocess.run(
+            [*command, *arguments], cwd=tmp_path, env=env, capture_output=True, text=True, check=False
+        )
+        return done.returncode, done.stdout + done.stderr
+
+    return run
+
+
+def test_the_fixture_makes_chats_and_closes_them(run):
+    status, output = run(
+        "-W",
+        "error",
+        test_bot="""
+        import sprouts
+
+        def test_start(fsmkit_chat):
+            chat = fsmkit_chat(sprouts.garden)
+            chat.command("start").expect("Which plant?")
+        """,
+    )
+    assert (status, "1 passed" in output) == (0, True), output
+
+
+def test_flows_are_tested_without_test_code(run):
+    status, output = run("--fsmkit", "sprouts:garden", "--fsmkit-seed", "1")
+    assert status == 1, output
+    assert "raised: ValueError: no such plant" in output
+    assert "> Triffid" in output
+    assert "1 passed" in output  # the lint
+
+
+def test_a_file_that_there_is_not_fails_with_the_reason(run):
+    status, output = run("--fsmkit", "nowhere.py")
+    assert status == 1
+    assert "nowhere.py: no such file" in output
+
+
+def test_without_the_option_nothing_is_added(run):
+    status, output = run(test_none="def test_nothing():\n    pass\n")
+    assert (status, "1 passed" in output) == (0, True), output

@@ -1,0 +1,193 @@
+"""The two stages: whatever is done, the flow stands and says the same on PTB as without it."""
+
+import asyncio
+
+import pytest
+import sprouts
+
+from fsmkit import ANY, Button, Flow, KeyBy, Timeout
+from fsmkit.telegram import button, command, contact, edited, message, photo, raw_button, text
+from fsmkit.telegram.stage import TelegramStage
+from fsmkit.testing import ManualClock
+from fsmkit.testing.acts import (
+    Content,
+    Deadline,
+    Duplicate,
+    Edit,
+    Killed,
+    Outside,
+    Press,
+    PressData,
+    Refused,
+    Restart,
+    Say,
+    Swap,
+    Wait,
+)
+from fsmkit.testing.stages.base import NotThereError
+from fsmkit.testing.stages.direct import START, DirectStage
+
+EXAMPLES = [
+    [Say("/start"), Say("Basil"), Press("No"), Say("Mint"), Press("Yes", stale=True), Press("Yes")],
+    [
+        Say("/start"),
+        Say("Basil"),
+        Duplicate(),
+        Restart(),
+        Duplicate(),
+        Outside(sprouts.Rained(3)),
+        Duplicate(),
+    ],
+    [
+        Say("hello"),
+        Say("/nothing"),
+        Say("/start"),
+        Content("photo"),
+        Say("/start@offline_bot"),
+        Say("/start@other"),
+    ],
+    [Say("/start"), Swap(Say("Basil"), Say("Mint")), Deadline(-1), Say("x"), Deadline(), Press("Yes")],
+    [Say("/start"), Killed(Say("Basil"), "store", 1), Killed(Press("Yes"), "reply", 1), Say("/start")],
+    [Say("/start"), Killed(Say("Basil"), "before"), Killed(Press("Yes"), "store", 2, False), Duplicate()],
+    [Say("/start"), Refused(Say("Basil")), Say("y"), Wait(5)],
+    [Say("/start"), Refused(Say("Basil"), 1, 3.0), Press("Yes"), Edit("Basil 2"), PressData("made up")],
+    [Say("/start", user=2), Say("/start"), Say("Basil", user=2), Say("Mint"), Press("Yes", user=2)],
+]
+
+
+@pytest.fixture(autouse=True)
+def times_as_ptb_will_have_them(monkeypatch):
+    """PTB warns of numbers of seconds otherwise."""
+    monkeypatch.setenv("PTB_TIMEDELTA", "1")
+
+
+def everything(key=KeyBy.USER_IN_CHAT):
+    """A flow with all that the stages have to do differently."""
+    flow = Flow("everything", data=dict, key=key, ttl=60)
+    flow.state("on", prompt="On.", buttons=[["a", "b"], [Button("Long", "l" * 80)]], ephemeral=True)
+    flow.state("view")
+    flow.state("late", prompt="Late.")
+
+    @flow.defstate(None, on=(command("start"), button("Begin")))
+    def start(event, ctx):
+        return ("transition", "on", {"user": event.user.first_name[:4]})
+
+    @flow.defstate(None, on=command("menu"))
+    def menu(event, ctx):
+        from fsmkit import Reply
+
+        ctx.reply(Reply("Menu", buttons=[flow.button("Begin")]))
+
+    @flow.defstate("on", on=button("a", "l" * 80))
+    def pressed(event, ctx):
+        ctx.answer(f"{len(event.value)}")
+        ctx.show("View 1", buttons=["more"])
+        return ("transition", "view", ctx.evolve(value=event.value))
+
+    @flow.defstate("view", on=button("more"))
+    def more(event, ctx):
+        ctx.show("View 2", buttons=["more", "b"])
+        return ("stay", ctx.evolve(n=ctx.data.get("n", 0) + 1))
+
+    @flow.defstate("on", on=Timeout)
+    def late(event, ctx):
+        return ("transition", "late")
+
+    @flow.defstate(ANY, on=(photo(), contact(), edited(), raw_button("raw.*")))
+    def sent(event, ctx):
+        ctx.reply(f"{event.kind} {event.caption} {event.text} {event.value} {event.update.update_id > 0}")
+
+    @flow.defstate(ANY, on=text("[0-9]+"), when=lambda event: len(event.text) < 3)
+    def number(event, ctx):
+        ctx.reply(f"number {ctx.match[0]}", keyboard=["x", "y"])
+
+    @flow.defstate(ANY, on=message() & text("dice"))
+    def dice(event, ctx):
+        ctx.reply("rolled", photo="AgACAgIAAxkBAAI")
+
+    return flow
+
+
+MORE = [
+    [Say("/start"), Press("a"), Press("more"), Press("more"), Press("a", stale=True), Say("12"), Say("123")],
+    [Say("/start"), Press("Long"), Press("more"), Press("b"), Deadline(), Say("1")],
+    [Say("/menu"), Press("Begin"), Press("Begin"), Deadline(), Deadline(), Press("b", stale=True)],
+    [
+        Say("/start"),
+        Content("photo", "Cap"),
+        Content("contact"),
+        Say("z"),
+        Edit("zz"),
+        PressData("raw 1"),
+        Say("dice"),
+    ],
+    [Content("photo"), Say("/start"), Say("12"), Restart(), Press("a"), Killed(Press("more"), "reply", 1)],
+]
+
+
+async def played(stage, acts):
+    """What came of each act, as far as it is the same everywhere."""
+    await stage.open()
+    seen = []
+    for act in acts:
+        try:
+            moment = await stage.do(act)
+        except NotThereError:
+            seen.append("not there")
+            continue
+        shown = [
+            line for line in moment.shown if line != "(answered silently)" and not line.startswith("(photo)")
+        ]
+        shown = [line for line in shown if not line.startswith("[photo")]
+        errors = [type(error) for error in moment.errors]
+        seen.append((moment.state, moment.data, shown, [str(taken) for taken in moment.taken], errors))
+    await stage.close()
+    return seen
+
+
+def on_both(flow, acts, chat=None):
+    """The same conversation on both stages."""
+    direct = asyncio.run(played(DirectStage((flow,), chat=chat), acts))
+    real = asyncio.run(played(TelegramStage((flow,), clock=ManualClock(START), chat=chat), acts))
+    return direct, real
+
+
+@pytest.mark.parametrize("acts", EXAMPLES)
+def test_the_same_happens_on_both_stages(acts):
+    sprouts.KNOWN.clear()
+    direct, real = on_both(sprouts.garden, acts)
+    assert direct == real
+
+
+@pytest.mark.parametrize("acts", MORE)
+def test_contents_views_menus_and_long_values_are_the_same_on_both(acts):
+    direct, real = on_both(everything(), acts)
+    assert direct == real
+
+
+@pytest.mark.parametrize("key", [KeyBy.CHAT, KeyBy.USER_IN_CHAT, KeyBy.GLOBAL_USER])
+def test_in_a_group_the_same_may_press_on_both(key):
+    acts = [Say("/start"), Press("a", user=2), Press("a"), Press("more", user=2), Say("5", user=2)]
+    direct, real = on_both(everything(key), acts, chat=-100)
+    assert direct == real
+
+
+async def test_the_direct_stage_goes_back_to_an_earlier_moment():
+    stage = DirectStage((sprouts.garden,))
+    await stage.do(Say("/start"))
+    saved = stage.save()
+    first = await stage.do(Say("Basil"))
+    await stage.do(Press("Yes"))
+    stage.restore(saved)
+    second = await stage.do(Say("Basil"))
+    assert (first.state, first.data, first.shown) == (second.state, second.data, second.shown)
+
+
+async def test_each_conversation_of_the_direct_stage_is_between_other_people():
+    stage = DirectStage((sprouts.garden,))
+    await stage.do(Say("/start"))
+    before = stage.key(1)
+    stage.reset()
+    assert stage.key(1) != before
+    assert stage.bubbles() == []
+    assert (await stage.row(1)).snapshots == {}
