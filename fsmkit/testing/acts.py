@@ -54,7 +54,7 @@ class Press(Act):
 
     Attributes:
         button: What is written on it.
-        stale: Whether an old one is meant: gone from the screen, or above a newer one.
+        stale: Whether an old one is meant: not under the bot's last message, may it be on the screen or gone.
         nth: Which of those, the newest being 0.
     """
 

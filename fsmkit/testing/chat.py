@@ -120,7 +120,7 @@ class Chat:
 
         Args:
             button: Its text.
-            stale: Presses an old one: gone from the screen, or above a newer one.
+            stale: Presses an old one: not under the bot's last message, may it be on the screen or gone.
             nth: Not the newest of those, but the n-th before it.
         """
         return self.do(acts.Press(button, stale, nth, user=self.user))

@@ -171,7 +171,7 @@ def check(
     Example:
         >>> from fsmkit.telegram import command
         >>> flow = Flow("greet")
-        >>> @flow.defstate(None, on=command("start"))
+        >>> @flow.defstate(None, on=command("start"), to=())
         ... def start(event, ctx):
         ...     ctx.reply(f"Hello, {event.args[0]}.")
         >>> [finding.message for finding in check(flow).failures]

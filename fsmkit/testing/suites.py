@@ -47,7 +47,7 @@ def flow_tests(*flows: Flow[Any], **options: Any) -> type[FlowTests]:
     Example:
         >>> from fsmkit.telegram import command
         >>> flow = Flow("greet")
-        >>> @flow.defstate(None, on=command("start"))
+        >>> @flow.defstate(None, on=command("start"), to=())
         ... def start(event, ctx):
         ...     ctx.reply("Hello.")
         >>> class TestGreet(flow_tests(flow, profile="ci")):

@@ -346,11 +346,9 @@ class Stage(abc.ABC):
         ]
 
     def stale(self, user: int) -> list[Shown]:
-        """Buttons of earlier, newest first: gone from the screen, or above a newer one of the same text."""
-        newest: dict[str, Shown] = {}
-        for shown in self.pressable(user):
-            newest.setdefault(shown.text, shown)
-        fresh = set(newest.values())
+        """Buttons of earlier, newest first: all that were ever shown, but for those of the last message."""
+        own = [bubble for bubble in self.bubbles(user) if bubble.own]
+        fresh = {shown for row in own[-1].buttons for shown in row} if own else set[Shown]()
         seen = self.seen.get(self.where(user), [])
         return [shown for shown in reversed(seen) if shown not in fresh]
 
