@@ -28,6 +28,13 @@ from fsmkit.testing.stages.direct import DirectStage
 from fsmkit.testing.temporal import Property, is_open
 
 EMPTY = Row()
+HEALTH = (
+    HealthCheck.data_too_large,
+    HealthCheck.filter_too_much,
+    HealthCheck.too_slow,
+    HealthCheck.large_base_example,
+)
+"""What Hypothesis would complain of: flows of users are what they are."""
 PICK = st.integers(0, 255)
 """Chooses from a list, by the remainder: what shrinks to 0 chooses the plainest."""
 
@@ -227,7 +234,7 @@ def explore(search: Search, *, seed: int | None, examples: int, length: int) -> 
         verbosity=Verbosity.quiet,
         # `fsmkit.testing.shortening` leaves whole acts out: it is faster, and ends shorter.
         phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
+        suppress_health_check=HEALTH,
     )
     try:
         run_state_machine_as_test(machine, settings=settings)

@@ -52,7 +52,8 @@ def pytest_collection_modifyitems(
     session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
 ) -> None:
     """Adds a test for each phase of each target of `--fsmkit`."""
-    for target in config.getoption("--fsmkit"):
+    targets: Any = config.getoption("--fsmkit")
+    for target in targets:
         collector = FlowFile.from_parent(session, name=str(target), nodeid=str(target))
         items.extend(collector.collect())
 
@@ -85,12 +86,14 @@ class FlowPhase(pytest.Item):
         except Refusal as refusal:
             raise AssertionError(refusal.message) from refusal
         phase: Any = self.name
+        profile: Any = self.config.getoption("--fsmkit-profile")
+        seed: Any = self.config.getoption("--fsmkit-seed")
         fail_if_wrong(
             check(
                 *flows,
                 phases=[phase],
-                profile=self.config.getoption("--fsmkit-profile"),
-                seed=self.config.getoption("--fsmkit-seed"),
+                profile=profile,
+                seed=seed,
                 load=lambda: load(target).flows,
             )
         )

@@ -75,19 +75,8 @@ def _run(module: ModuleType, code: CodeType, flows: Flows) -> Flows:
 
 # -- what a module remembers -----------------------------------------------------------------------
 
-_LASTING: tuple[type, ...] = (
-    str,
-    bytes,
-    int,
-    float,
-    complex,
-    bool,
-    type(None),
-    type,
-    ModuleType,
-    FunctionType,
-)
-_LASTING += (BuiltinFunctionType, State, Flow, enum.Enum, re.Pattern, Key)
+_PLAIN = (str, bytes, int, float, complex, bool, type(None), enum.Enum, re.Pattern, Key)
+_CODE = (type, ModuleType, FunctionType, BuiltinFunctionType, State, Flow)
 
 
 def remembers(flows: Iterable[Flow[Any]]) -> bool:
@@ -157,7 +146,7 @@ def _lasts(value: Any) -> bool:
     """Whether a value cannot change."""
     if isinstance(value, tuple | frozenset):
         return all(_lasts(part) for part in value)
-    if isinstance(value, _LASTING):
+    if isinstance(value, (*_PLAIN, *_CODE)):
         return True
     kind: Any = type(value)
     frozen = attrs.has(kind) and "__setattr__" in vars(kind)
