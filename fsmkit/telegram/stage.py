@@ -6,6 +6,7 @@ What `fsmkit.testing.Chat` and `fsmkit chat` drive. Beside it stands the stage w
 
 import asyncio
 from collections.abc import Callable, Iterable
+from math import inf
 from typing import Any
 
 from telegram.ext import Application
@@ -23,7 +24,7 @@ from fsmkit.testing.clock import ManualClock
 from fsmkit.testing.offline import OfflineTelegram
 from fsmkit.testing.showing import Screen, content_of
 from fsmkit.testing.stages.base import JOB_PATIENCE, Bubble, KilledError, NotThereError, Shown, Stage
-from fsmkit.testing.stages.direct import FragileStore
+from fsmkit.testing.stages.fragile import FragileStore
 from fsmkit.testing.watching import watch
 
 Flows = tuple[Flow[Any], ...]
@@ -98,7 +99,10 @@ class TelegramStage(Stage):
             _put_offline(app, self.offline)
             engine = _engine_of(app)
         if engine is not None:
-            engine.busy = _always  # deadlines fire when the clock is moved, never beside it
+            engine.busy, engine.patience = (
+                _always,
+                inf,
+            )  # deadlines fire when the clock is moved, never beside it
             watch(engine, lambda taken: self.taken.append(taken))
         app.add_error_handler(self._failed)
         return app, engine

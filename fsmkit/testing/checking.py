@@ -32,6 +32,7 @@ from fsmkit.testing.tours import Tours
 
 Flows = tuple[Flow[Any], ...]
 ProfileName: TypeAlias = Literal["dev", "ci", "thorough"]
+GROUP = -100
 ROUNDS = 5
 """Searches of the random phase, as long as each finds something."""
 PHASES: tuple[Phase, ...] = ("lint", "tours", "random")
@@ -157,7 +158,8 @@ def check(
         properties: What must be so of every conversation; see `fsmkit.testing.temporal`.
         oracles: What judges each moment.
         resources: What handlers find in `ctx.resources`.
-        chat: Id of a group in which it happens; by default the private chat with the bot.
+        chat: Id of a group in which it happens; by default a group if several people share a conversation of
+            some flow (`KeyBy.CHAT`), else the private chat with the bot.
         load: Makes the flows anew for a restart; by default their module is run again.
         replays: Conversations, lists of acts, that are had before all others.
 
@@ -192,6 +194,8 @@ def check(
         load = reloader(flows)
     if not remembers(flows):
         load = None  # a restart then makes no difference, and takes its time
+    if chat is None and any(flow.key.by_chat for flow in flows):
+        chat = GROUP
     every = [*oracles, *map(oracle_of, properties)]
     work = _Work(report, given, every, properties, resources, chat, load)
     with _quiet(), asyncio.Runner() as runner:
@@ -331,7 +335,9 @@ class _Work:
         if any((f.code, f.where) == (problem.code, problem.where) for f in self.report.findings):
             return
         flow = _flow_of(moments) or self.report.flows[0].name
-        finding = Finding(problem.code, problem.message, problem.where, flow, phase, note, tuple(moments))
+        finding = Finding(
+            problem.code, problem.message, problem.where, flow, phase, note, tuple(moments), self.chat
+        )
         self.report.findings.append(finding)
 
 

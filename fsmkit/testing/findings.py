@@ -39,6 +39,7 @@ class Finding:
         phase: How it was found.
         note: Whether it is only worth a look; notes do not fail a run.
         moments: The conversation that shows it; empty for what the declaration shows.
+        chat: The group in which it takes place; `None`: the private chat with the bot.
     """
 
     code: str
@@ -48,6 +49,7 @@ class Finding:
     phase: Phase
     note: bool = False
     moments: tuple[Moment, ...] = ()
+    chat: int | None = None
 
     @property
     def acts(self) -> tuple[Act, ...]:
@@ -73,7 +75,8 @@ class Finding:
             subject: What stands in `Chat(...)`; by default the flow's name.
         """
         name = "test_" + "".join(c if c.isalnum() else "_" for c in f"{self.flow}_{self.code}").lower()
-        return pasteable(self.acts, name=name, subject=subject or self.flow)
+        subject = subject or self.flow + ("" if self.chat is None else f", chat={self.chat}")
+        return pasteable(self.acts, name=name, subject=subject)
 
     def to_json(self) -> dict[str, Any]:
         """As `fsmkit test --json` writes it."""
@@ -84,6 +87,7 @@ class Finding:
             "flow": self.flow,
             "phase": self.phase,
             "note": self.note,
+            "chat": self.chat,
             "conversation": [step(moment) for moment in self.moments],
         }
 

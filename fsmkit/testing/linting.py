@@ -7,12 +7,14 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from fsmkit.effects import Button, Reply, rows_of_buttons
+from fsmkit.effects import Reply
 from fsmkit.flow import Flow
 from fsmkit.graph import Graph, graph_of
 from fsmkit.handlers import Handler
+from fsmkit.markup import Button, rows_of_buttons
 from fsmkit.matching import AllOf, AnyOf, Matcher
 from fsmkit.states import ANY, INHERIT, State, StatesGroup
+from fsmkit.telegram.made import MadeEvent
 from fsmkit.telegram.matchers import Pressed
 from fsmkit.testing.findings import Finding
 from fsmkit.testing.inputs.handlers import Inputs, inputs_of, wants
@@ -168,11 +170,11 @@ def _prompts(subject: Subject) -> Iterator[Finding]:
 def _buttons(subject: Subject) -> Iterator[Finding]:
     """Buttons under prompts that no handler wants, and handlers whose buttons are shown nowhere."""
     for flow in subject.flows:
-        shown: set[str] = set()
+        shown: list[Any] = []
         for state in flow.states.values():
             handlers = subject.asked(flow, state)
             for button in _static_buttons(state):
-                shown.add(button.value)
+                shown.append(button.value)
                 if button.flow is None and not any(_takes(handler, button.value) for handler in handlers):
                     message = (
                         f"no handler of state {state.name!r} takes a press of its button {button.text!r}"
@@ -254,40 +256,30 @@ def _covers(selector: Any, state: State) -> bool:
     return group and any(member == state for member in selector.states())
 
 
-def _values(matcher: Matcher) -> Iterator[str]:
+def _values(matcher: Matcher) -> Iterator[Any]:
     """The literal values of buttons that a matcher wants; none if it wants others too."""
     if isinstance(matcher, Pressed) and matcher.kind == "button":
-        if all(isinstance(value, str) for value in matcher.values):
-            yield from (value for value in matcher.values if isinstance(value, str))
+        if not any(isinstance(value, re.Pattern | type) for value in matcher.values):
+            yield from matcher.values
     elif isinstance(matcher, AnyOf):
         for part in matcher.matchers:
             yield from _values(part)
 
 
-def _takes(handler: Handler, value: str) -> bool:
-    """Whether a handler may want a button of some value."""
-    return _may_take(handler.matcher, value)
-
-
-def _may_take(matcher: Matcher, value: str) -> bool:
-    if isinstance(matcher, Pressed):
-        if matcher.kind != "button":
-            return False
-        return not matcher.values or any(
-            value == wanted if isinstance(wanted, str) else bool(wanted.fullmatch(value))
-            for wanted in matcher.values
-        )
-    if isinstance(matcher, AnyOf):
-        return any(_may_take(part, value) for part in matcher.matchers)
-    if isinstance(matcher, AllOf):
-        return all(_may_take(part, value) for part in matcher.matchers)
-    return matcher.kinds is None or "button" in matcher.kinds
+def _takes(handler: Handler, value: Any) -> bool:
+    """Whether a handler may want a button of some value, whatever its `when=` says."""
+    event = MadeEvent("button", 1, 0.0, 1, 1, 1)
+    event.value = value
+    try:
+        return handler.matcher.match(event) is not None
+    except Exception:  # a predicate that cannot bear it
+        return True
 
 
 def _static_buttons(state: State) -> Iterator[Button]:
     rows = [*rows_of_buttons(state.buttons)]
     rows += state.prompt.buttons if isinstance(state.prompt, Reply) else ()
-    yield from (button for row in rows for button in row if button.url is None)
+    yield from (button for row in rows for button in row if button.action is None)
 
 
 def _functions(flow: Flow[Any]) -> Iterator[Any]:

@@ -5,8 +5,9 @@ states want, old buttons, updates that come again or in the wrong order, kills, 
 """
 
 import asyncio
+import itertools
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar
 
 import attrs
@@ -145,6 +146,13 @@ class ConversationMachine(RuleBasedStateMachine):
         """Presses a button of earlier."""
         self._do(_chosen(old_presses(self.search.stage), which))
 
+    @rule(which=PICK, how=PICK)
+    def stranger(self, which: int, how: int) -> None:
+        """In a group somebody else presses, or does what this person was asked for."""
+        if self.search.stage.chat is not None:
+            act = self._some(which, how)
+            self._do(attrs.evolve(act, user=2) if act is not None else None)
+
     # -- what goes wrong ---------------------------------------------------------------------------
 
     @rule()
@@ -197,10 +205,14 @@ class ConversationMachine(RuleBasedStateMachine):
                 raise search.error(problem, self.talk.moments)
 
     def _row(self) -> Any:
-        return self.talk.moments[-1].after if self.talk.moments else EMPTY
+        return next((moment.after for moment in self._mine()), EMPTY)
+
+    def _mine(self) -> Iterator[Moment]:
+        """What the person did that everything is about, the last first."""
+        return (moment for moment in reversed(self.talk.moments) if moment.act.user == 1)
 
     def _dishes(self) -> list[Dish]:
-        seen = "\n".join(self.talk.moments[-1].shown) if self.talk.moments else ""
+        seen = "\n".join(line for moment in itertools.islice(self._mine(), 1) for line in moment.shown)
         return self.search.menus.dishes(self.search.stage.running.flows, self._row(), seen)
 
     def _wanted(self) -> list[Sequence[Act]]:

@@ -11,6 +11,7 @@ from typing import Any
 import attrs
 import msgspec
 
+from fsmkit.deadlines import times_of
 from fsmkit.handlers import Handler
 from fsmkit.model import Row
 from fsmkit.table import Flows, FlowTable
@@ -29,6 +30,8 @@ WRONG: tuple[Act, ...] = (
 )
 """What people do when they were asked for something else."""
 MOST_WORDS = 12
+_KEY = re.compile(r"(?m)(?:^  | )\(([^()\n]+)\)")
+"""A key of a reply keyboard, as it is shown."""
 _WORD = re.compile(r"[\w-]{2,40}")
 
 
@@ -70,7 +73,8 @@ class Menus:
             seen: What was shown last: words to be typed may stand there.
         """
         found: list[Dish] = []
-        hints = [*_words(row), *dict.fromkeys(_WORD.findall(seen))][:MOST_WORDS]
+        typed = [*_KEY.findall(seen), *_words(row), *_WORD.findall(seen)]
+        hints = list(dict.fromkeys(typed))[:MOST_WORDS]
         for table, state, handler in asked(flows, row):
             inputs = self.inputs(handler)
             hinted = [Say(word) for word in hints] if _takes_text(inputs) and not handler.examples else []
@@ -99,8 +103,8 @@ def asked(flows: Flows, row: Row) -> Iterator[tuple[FlowTable, str | None, Handl
 
 def waits(row: Row) -> list[Act]:
     """Letting time pass, where something is due at some time."""
-    deadline = any(snapshot.deadline is not None for snapshot in row.snapshots.values())
-    return [Deadline()] if deadline or row.later else []
+    due = any(times_of(snapshot) for snapshot in row.snapshots.values())
+    return [Deadline()] if due or row.later else []
 
 
 def presses(stage: Stage, user: int = 1) -> list[Press]:

@@ -88,6 +88,20 @@ def remembers(flows: Iterable[Flow[Any]]) -> bool:
     Args:
         flows: The flows, those too that they call.
     """
+    return _remember(_functions(flows))
+
+
+def uses_bot(flows: Iterable[Flow[Any]]) -> bool:
+    """Whether some function of flows names `bot` or `telegram`, as in `ctx.bot`, or may do so unseen."""
+    for function in _functions(flows):
+        code = getattr(getattr(function, "__func__", function), "__code__", None)
+        if code is None or any({"bot", "telegram"} & set(part.co_names) for part in _codes(code)):
+            return True
+    return False
+
+
+def _functions(flows: Iterable[Flow[Any]]) -> list[Any]:
+    """All that a flow may call."""
     functions: list[Any] = []
     for flow in together(flows).values():
         functions += [handler.function for handler in flow.handlers]
@@ -95,7 +109,7 @@ def remembers(flows: Iterable[Flow[Any]]) -> bool:
         functions += [hook.function for hook in [*flow.enter_hooks, *flow.exit_hooks]]
         for state in flow.states.values():
             functions += [part for part in (state.prompt, state.otherwise, state.job) if callable(part)]
-    return _remember(functions)
+    return functions
 
 
 def _remember(functions: list[Any]) -> bool:

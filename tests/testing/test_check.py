@@ -5,9 +5,10 @@ import json
 import attrs
 import pytest
 import sprouts
+from telegram.ext import filters
 from wizards import maze, wizard
 
-from fsmkit import ANY, Flow, Returned, Timeout
+from fsmkit import ANY, Flow, KeyBy, Returned, Timeout
 from fsmkit.model import Row
 from fsmkit.targets import Target
 from fsmkit.telegram import button, command, message, photo, text
@@ -459,3 +460,42 @@ def test_any_message_that_is_asked_for_is_sent():
         return ("end",)
 
     assert tours(flow).failures == []
+
+
+# -- PTB where it is needed, and groups -------------------------------------------------------------
+
+
+def test_filters_of_ptb_and_the_bot_itself_work_without_an_application():
+    flow = started(data=dict)
+
+    @flow.defstate("a", on=filters.Regex("^[0-9]+$") & filters.TEXT)
+    async def number(event, ctx):
+        await ctx.bot.send_message(event.chat_id, f"{event.update.message.text} of {event.user.first_name}")
+        return ("end",)
+
+    report = tours(flow)
+    assert report.failures == []
+    assert report.coverage.numbers()["edges"] == (2, 2)
+
+
+def test_in_a_group_somebody_else_presses():
+    flow = started(data=dict, key=KeyBy.CHAT)
+    flow.state("b", prompt="B?", buttons=["Mine"], otherwise="Press it.")
+
+    @flow.defstate("a")
+    def got_a(event, ctx):
+        return ("transition", "b", {"owner": event.user_id})
+
+    @flow.defstate("b", on=button("Mine"))
+    def mine(event, ctx):
+        assert event.user_id == ctx.data["owner"], "a stranger's press"
+        ctx.reply("Yours.")
+        return ("end",)
+
+    report = check(flow, phases=["random"], seed=SEED, profile=Profile(10, 200, 25, 30.0))
+    [finding] = report.failures
+    assert [act.by() + act.line() for act in finding.acts] in (
+        ["/start", "Ann", "user 2: [Mine]"],
+        ["/start", "user 2: Ann", "[Mine]"],
+    )
+    assert "Chat(f, chat=-100)" in finding.test()

@@ -71,7 +71,7 @@ EVERY_MATCHER = [
 ]
 
 
-@pytest.mark.parametrize("on", EVERY_MATCHER, ids=repr)
+@pytest.mark.parametrize("on", EVERY_MATCHER, ids=range(len(EVERY_MATCHER)))
 def test_what_is_said_to_be_accepted_is_accepted_and_refused_refused(on):
     found = handler(on)
     inputs = inputs_of(found)

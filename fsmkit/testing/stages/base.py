@@ -12,6 +12,7 @@ from typing import Any
 import attrs
 
 from fsmkit.codec import EventCodec, decode_row
+from fsmkit.deadlines import times_of
 from fsmkit.engine import Engine
 from fsmkit.keys import Key
 from fsmkit.matching import classes_in
@@ -252,13 +253,14 @@ class Stage(abc.ABC):
             await self.engine.sweep()
 
     async def next_due(self) -> float | None:
-        """The next time at which a timeout or a letter will be due, `None` if there is none."""
+        """The next time at which a timeout, a reminder or a letter is due, `None` if there is none."""
         if self.engine is None:
             return None
         times: list[float] = []
         async for stored in self.engine.store.scan(bot=self.engine.bot):
-            times += [index.deadline for index in stored.index if index.deadline is not None]
-            times += [mail.due for mail in decode_row(stored.row).later]
+            row = decode_row(stored.row)
+            times += [at for snapshot in row.snapshots.values() for at in times_of(snapshot)]
+            times += [mail.due for mail in row.later]
         return min((at for at in times if at > self.clock.now()), default=None)
 
     async def _until_deadline(self, offset: float) -> None:

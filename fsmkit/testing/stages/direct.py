@@ -1,29 +1,33 @@
 """The stage without PTB: the engine alone, events made directly, messages kept as data.
 
 Some fifty times as fast as the one on PTB, and it can be put back to an earlier moment, which is what the
-search for conversations lives on. What only PTB has (filters, `ctx.bot`) does not work here; see `fitting`.
+search for conversations lives on. `event.update` and `ctx.bot` are made where somebody asks for them.
 """
 
 from collections.abc import Callable, Sequence
+from math import inf
 from typing import Any
 
 import attrs
 
-from fsmkit.effects import Answer, Delete, Edit, Effect, Send
+from fsmkit.effects import Answer, Delete, Effect, Send
 from fsmkit.engine import Engine
 from fsmkit.errors import RetryLater
 from fsmkit.flow import Flow
 from fsmkit.handlers import Handler
 from fsmkit.keys import Key, event_id_of
 from fsmkit.outcome import Outcome
-from fsmkit.stores.memory import MemoryStore
+from fsmkit.telegram.botside import BotSide
 from fsmkit.telegram.buttons import ButtonCodec, Foreign
 from fsmkit.telegram.event import as_press
 from fsmkit.telegram.made import MadeEvent
 from fsmkit.testing import acts
 from fsmkit.testing.acts import Act, Killed
-from fsmkit.testing.clock import ManualClock
+from fsmkit.testing.moments import Moment
+from fsmkit.testing.reloading import uses_bot
 from fsmkit.testing.stages.base import Bubble, KilledError, NotThereError, Shown, Stage, cancel_tasks
+from fsmkit.testing.stages.fragile import FragileStore, RewindableClock
+from fsmkit.testing.stages.screens import Screens
 from fsmkit.testing.watching import watch
 
 BOT = 42
@@ -40,50 +44,15 @@ class RefusedError(Exception):
     """Telegram refuses a message, by order of the test."""
 
 
-class RewindableClock(ManualClock):
-    """A clock that can be put back together with all that stood at that time."""
-
-    def rewind(self, to: float) -> None:
-        """Puts it to a time."""
-        self._now = to
-        self._sleepers.clear()
-
-
-class FragileStore(MemoryStore):
-    """Rows in memory, and an order to be killed before one of the next operations.
-
-    Attributes:
-        killed_before: Which: 1 the next; 0: none.
-    """
-
-    killed_before = 0
-
-    def write(self, key: Key, version: int, change: Any) -> tuple[bytes | None, int]:
-        """As `MemoryStore.write`."""
-        self._operation()
-        return super().write(key, version, change)
-
-    async def strike(self, key: Key, entry: bytes, receipt: bytes | None) -> bytes | None:
-        """As `MemoryStore.strike`."""
-        self._operation()
-        return await super().strike(key, entry, receipt)
-
-    def _operation(self) -> None:
-        if self.killed_before:
-            self.killed_before -= 1
-            if self.killed_before == 0:
-                raise KilledError("before an operation on the store")
-
-
 @attrs.frozen
 class Saved:
     """A moment to go back to."""
 
     rows: Any
     now: float
-    screens: dict[int, dict[int, Bubble]]
+    screens: Screens
     seen: dict[int, list[Shown]]
-    numbers: tuple[int, int]
+    updates: int
     last: Any
     mine: dict[int, int]
 
@@ -110,10 +79,11 @@ class DirectStage(Stage):
         self._load = load
         self._resources = resources
         self.store = FragileStore(self.clock)
-        self._screens: dict[int, dict[int, Bubble]] = {}
-        self._updates, self._messages = 1, 1
+        self._screens = Screens()
+        self._updates = 1
         self._mine: dict[int, int] = {}
         self._base = 0
+        self._bot_side: BotSide | None = None
         self._kill_reply = 0
         self.guards: set[tuple[str, str, bool]] = set()
         """What each `when=` has said: flow, place of the handler, answer."""
@@ -127,12 +97,14 @@ class DirectStage(Stage):
         engine.bot = BOT
         engine.check_invariants = True
         engine.on_error = lambda _key, _event, error: self.errors.append(error)
-        engine.busy = _always  # deadlines fire when the clock is moved, never beside it
+        engine.busy, engine.patience = _always, inf  # deadlines fire when the clock is moved, never beside it
         watch(engine, lambda taken: self.taken.append(taken), self._note_guard)
         self.engine = self._engine = engine
         self._jobs = any(
             state.job for table in engine.flows.tables.values() for state in table.flow.states.values()
         )
+        self._asks_bot = uses_bot(table.flow for table in engine.flows.tables.values())
+        engine.telegram_for = self._context
         self._buttons = ButtonCodec(TOKEN, engine.flows.tables)
         self._rules = [
             (rule, [table for table in engine.flows.entries if table.flow.key is rule])
@@ -177,15 +149,19 @@ class DirectStage(Stage):
     def reset(self) -> None:
         """Begins a conversation between other people, in an empty store."""
         self._base += PEOPLE
-        self.restore(Saved({}, START, {}, {}, (1, 1), None, {}))
+        self.restore(Saved({}, START, Screens(), {}, 1, None, {}))
 
     def save(self) -> Saved:
         """This moment, to go back to."""
-        screens = {chat: dict(screen) for chat, screen in self._screens.items()}
         seen = {chat: list(known) for chat, known in self.seen.items()}
-        numbers = (self._updates, self._messages)
         return Saved(
-            self.store.snapshot(), self.clock.now(), screens, seen, numbers, self._last, dict(self._mine)
+            self.store.snapshot(),
+            self.clock.now(),
+            self._screens.copy(),
+            seen,
+            self._updates,
+            self._last,
+            dict(self._mine),
         )
 
     def restore(self, saved: Saved) -> None:
@@ -195,11 +171,25 @@ class DirectStage(Stage):
         if isinstance(self.clock, RewindableClock):
             self.clock.rewind(saved.now)
         self.store.restore(saved.rows)
-        self._screens = {chat: dict(screen) for chat, screen in saved.screens.items()}
+        self._screens = saved.screens.copy()
         self.seen = {chat: list(known) for chat, known in saved.seen.items()}
-        self._updates, self._messages = saved.numbers
+        self._updates = saved.updates
         self._last = saved.last
         self._mine = dict(saved.mine)
+
+    def _context(self, key: Key) -> Any:
+        """PTB's context, where some handler asks for it."""
+        if self._bot_side is None:
+            return None
+        chat, user = (part if isinstance(part, int) else None for part in (key.chat, key.user))
+        return self._bot_side.context(chat, user)
+
+    async def do(self, act: Act) -> Moment:
+        """Carries an act out; see `Stage.do`."""
+        if self._asks_bot and self._bot_side is None:
+            self._bot_side = BotSide(self.clock, lambda line: self.lines.append(line))
+            await self._bot_side.start()
+        return await super().do(act)
 
     # -- people ------------------------------------------------------------------------------------
 
@@ -211,7 +201,7 @@ class DirectStage(Stage):
         """The event of an act."""
         user, chat = self.who(act.user), self.where(act.user)
         kind, text, caption, fields, value = "text", None, None, None, None
-        message = self._messages
+        message = self._screens.last + 1
         if isinstance(act, acts.Say):
             text = act.text
             if not text.strip():
@@ -220,7 +210,7 @@ class DirectStage(Stage):
             shown = self.find(act.user, act.button, stale=act.stale, nth=act.nth)
             kind, value, message = "raw_button", shown.data, shown.message
         elif isinstance(act, acts.PressData):
-            kind, value, message = "raw_button", act.data, max(self._screen(chat), default=message)
+            kind, value, message = "raw_button", act.data, self._screens.last
         elif isinstance(act, acts.Content):
             kind, caption, fields = act.kind, act.caption, act.fields
         elif isinstance(act, acts.Edit):
@@ -244,9 +234,7 @@ class DirectStage(Stage):
         event.value = value
         self._updates += 1
         if kind not in ("raw_button", "edited"):
-            self._mine[user] = message
-            self._screen(chat)[message] = Bubble(message, text or f"({kind})", own=False)
-            self._messages += 1
+            self._mine[user] = self._screens.write(chat, text or f"({kind})")
         return event
 
     async def give(self, update: Any) -> None:
@@ -264,7 +252,8 @@ class DirectStage(Stage):
                 as_press(event, pressed)
                 keys = [(key, tables) for key, tables in keys if self._serves(key, pressed.flow, event)]
         try:
-            await self._engine.receive(event, keys, event_id_of(event.id), None, self._answer)
+            telegram = self._context(keys[0][0]) if keys else None
+            await self._engine.receive(event, keys, event_id_of(event.id), telegram, self._answer)
         except Exception as error:
             self.errors.append(error)
 
@@ -289,56 +278,34 @@ class DirectStage(Stage):
     async def _rest(self) -> None:
         if self._jobs:
             await super()._rest()
+        if self._bot_side is not None:
+            self._bot_side.show()
 
     # -- screens -----------------------------------------------------------------------------------
 
     def bubbles(self, user: int = 1) -> list[Bubble]:
         """The messages that are visible now, oldest first."""
-        return [bubble for _, bubble in sorted(self._screen(self.where(user)).items())]
-
-    def _screen(self, chat: int) -> dict[int, Bubble]:
-        return self._screens.setdefault(chat, {})
+        return self._screens.of(self.where(user))
 
     def _deliver(self, _key: Key, effect: Effect) -> int | None:
-        if isinstance(effect, Send | Edit):
-            self._mishap()
+        if isinstance(effect, Delete):
+            self.lines += self._screens.delete(effect)
+            return None
+        if isinstance(effect, Answer):
+            return None
+        self._mishap()
+        receipt = None
         if isinstance(effect, Send):
-            number = self._messages
-            self._messages += 1
-            self._show(number, effect, "")
-            return number
-        if isinstance(effect, Edit):
-            self._show(effect.message, effect, "(edited) ")
-        elif isinstance(effect, Delete):
-            screen = self._screen(int(effect.to.chat))
-            gone = [screen.pop(message) for message in effect.messages if message in screen]
-            self.lines.extend(f"(deleted) {bubble.text if bubble.own else 'your message'}" for bubble in gone)
-        return None
-
-    def _show(self, number: int, effect: Send | Edit, mark: str) -> None:
-        chat, reply = int(effect.to.chat), effect.reply
-        screen = self._screen(chat)
-        if reply is None:
-            if number in screen and screen[number].buttons:
-                screen[number] = attrs.evolve(screen[number], buttons=())
-                self.lines.append(f"(buttons taken away) {screen[number].text}")
-            return
-        media = "(photo) " if reply.photo else "(document) " if reply.document else ""
-        rows = tuple(
-            tuple(
-                Shown(number, button.text, None if button.url else self._buttons.encode(button, effect.bound))
-                for button in row
-            )
-            for row in reply.buttons
-        )
-        bubble = Bubble(number, media + reply.text, rows)
-        if screen.get(number) == bubble:
-            return  # "message is not modified"
-        screen[number] = bubble
-        self.note_buttons(chat, [shown for row in rows for shown in row])
-        self.lines.append(mark + media + reply.text)
-        self.lines.extend("  " + " ".join(f"[{shown.text}]" for shown in row) for row in rows)
-        self.lines.extend("  " + " ".join(f"({text})" for text in row) for row in reply.keyboard)
+            receipt, seen = self._screens.send(effect, self._buttons)
+            number = receipt
+        else:
+            seen, number = self._screens.edit(effect, self._buttons), effect.message
+        self.lines += seen
+        chat = int(effect.to.chat)
+        if effect.reply is not None and effect.reply.buttons:
+            shown = self._screens.chats[chat][number]
+            self.note_buttons(chat, [button for row in shown.buttons for button in row])
+        return receipt
 
     # -- mishaps -----------------------------------------------------------------------------------
 
