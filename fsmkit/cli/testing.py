@@ -12,10 +12,11 @@ import click
 from fsmkit.cli.loading import load
 from fsmkit.cli.refusal import Refusal, definition_errors
 from fsmkit.testing.acts import Act
-from fsmkit.testing.checking import Report, check
+from fsmkit.testing.checking import check
 from fsmkit.testing.coverage import MEASURES
 from fsmkit.testing.linting import lint
 from fsmkit.testing.recorded import NotReadableError, act_from_json
+from fsmkit.testing.report import Report
 
 
 def check_file(target: str) -> bool:

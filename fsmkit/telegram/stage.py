@@ -23,8 +23,10 @@ from fsmkit.testing.botapi import Json
 from fsmkit.testing.clock import ManualClock
 from fsmkit.testing.offline import OfflineTelegram
 from fsmkit.testing.showing import Screen, content_of
-from fsmkit.testing.stages.base import JOB_PATIENCE, Bubble, KilledError, NotThereError, Shown, Stage
+from fsmkit.testing.stages.background import JOB_PATIENCE
+from fsmkit.testing.stages.base import Stage
 from fsmkit.testing.stages.fragile import FragileStore
+from fsmkit.testing.stages.sights import Bubble, KilledError, NotThereError, Shown
 from fsmkit.testing.watching import watch
 
 Flows = tuple[Flow[Any], ...]

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fsmkit.testing.chat import Chat
-    from fsmkit.testing.checking import Profile, Report, check
+    from fsmkit.testing.checking import check
     from fsmkit.testing.clock import ManualClock
     from fsmkit.testing.findings import Finding
     from fsmkit.testing.linting import lint
     from fsmkit.testing.moments import Moment
     from fsmkit.testing.offline import OfflineTelegram
+    from fsmkit.testing.report import Profile, Report
     from fsmkit.testing.suites import flow_tests
     from fsmkit.testing.temporal import after, always, eventually, never
 
@@ -40,8 +41,8 @@ _HOMES = {
     "ManualClock": "clock",
     "Moment": "moments",
     "OfflineTelegram": "offline",
-    "Profile": "checking",
-    "Report": "checking",
+    "Profile": "report",
+    "Report": "report",
     "after": "temporal",
     "always": "temporal",
     "check": "checking",

@@ -19,7 +19,8 @@ from fsmkit.testing.clock import ManualClock
 from fsmkit.testing.moments import Moment
 from fsmkit.testing.offline import OfflineTelegram
 from fsmkit.testing.reloading import reloader
-from fsmkit.testing.stages.base import NotThereError, Stage
+from fsmkit.testing.stages.base import Stage
+from fsmkit.testing.stages.sights import NotThereError
 from fsmkit.testing.transcript import transcript
 
 START = 1_800_000_000.0

@@ -18,15 +18,16 @@ from fsmkit.flow import Flow
 from fsmkit.graph import graph_of
 from fsmkit.testing.acts import Act, Deadline, Killed, Wait
 from fsmkit.testing.conversation import Conversation
-from fsmkit.testing.coverage import MEASURES, Coverage
+from fsmkit.testing.coverage import Coverage
 from fsmkit.testing.findings import Finding, Phase, Problem
 from fsmkit.testing.linting import lint
 from fsmkit.testing.moments import Moment
 from fsmkit.testing.oracles import ORACLES, Oracle
 from fsmkit.testing.reloading import reloader, remembers
+from fsmkit.testing.report import PROFILES, Profile, Report
 from fsmkit.testing.shortening import shortest
-from fsmkit.testing.stages.base import NotThereError
 from fsmkit.testing.stages.direct import DirectStage
+from fsmkit.testing.stages.sights import NotThereError
 from fsmkit.testing.temporal import Property, oracle_of
 from fsmkit.testing.tours import Tours
 
@@ -36,104 +37,6 @@ GROUP = -100
 ROUNDS = 5
 """Searches of the random phase, as long as each finds something."""
 PHASES: tuple[Phase, ...] = ("lint", "tours", "random")
-
-
-@attrs.frozen
-class Profile:
-    """How long is searched.
-
-    Attributes:
-        steps: Acts that tours may try.
-        examples: Random conversations.
-        length: Acts in each.
-        seconds: Time for each phase, at most.
-    """
-
-    steps: int
-    examples: int
-    length: int
-    seconds: float
-
-
-PROFILES: dict[str, Profile] = {
-    "dev": Profile(steps=4_000, examples=25, length=25, seconds=10.0),
-    "ci": Profile(steps=20_000, examples=200, length=40, seconds=25.0),
-    "thorough": Profile(steps=400_000, examples=3_000, length=60, seconds=600.0),
-}
-
-
-@attrs.define(eq=False)
-class Report:
-    """What was found out.
-
-    Attributes:
-        flows: The flows.
-        findings: What is wrong, and notes.
-        coverage: What was met by all phases.
-        seed: With it, the random phase does the same again.
-        profile: How long was searched.
-        steps: How many acts were carried out, by phase.
-        seconds: How long each phase took.
-        inconclusive: Properties for which some conversation was too short, and that were not broken.
-    """
-
-    flows: Flows
-    findings: list[Finding]
-    coverage: Coverage
-    seed: int
-    profile: str
-    steps: dict[str, int] = attrs.field(factory=dict[str, int])
-    seconds: dict[str, float] = attrs.field(factory=dict[str, float])
-    inconclusive: list[str] = attrs.field(factory=list[str])
-
-    @property
-    def failures(self) -> list[Finding]:
-        """The findings that are no notes."""
-        return [finding for finding in self.findings if not finding.note]
-
-    @property
-    def ok(self) -> bool:
-        """Whether nothing is wrong."""
-        return not self.failures
-
-    def short_of(self, wanted: dict[str, float]) -> list[str]:
-        """The measures of coverage that are below what is wanted, in words.
-
-        Args:
-            wanted: Percent by measure: `states`, `edges`, `pairs`, `guards`.
-        """
-        unknown = set(wanted) - set(MEASURES)
-        if unknown:
-            raise ValueError(f"no measure {sorted(unknown)[0]!r}; there are {', '.join(MEASURES)}")
-        return [
-            f"{measure}: {self.coverage.percent(measure):.1f} %, {least:g} % are wanted"
-            for measure, least in wanted.items()
-            if self.coverage.percent(measure) < least
-        ]
-
-    def __str__(self) -> str:
-        lines = [str(finding) for finding in self.findings]
-        for finding in self.failures:
-            if finding.moments:
-                lines += ["", "the first of these as a test:", "", finding.test()]
-                break
-        lines += self.coverage.lines() if self.steps else []
-        lines += [f"inconclusive, conversations were too short: {name}" for name in self.inconclusive]
-        return "\n".join(lines)
-
-    def to_json(self) -> dict[str, Any]:
-        """As `fsmkit test --json` writes it; `docs/reference/testing.md` describes it."""
-        return {
-            "flows": [flow.name for flow in self.flows],
-            "ok": self.ok,
-            "profile": self.profile,
-            "seed": self.seed,
-            "findings": [finding.to_json() for finding in self.findings],
-            "coverage": self.coverage.to_json(),
-            "inconclusive": self.inconclusive,
-            "steps": self.steps,
-            "seconds": {phase: round(seconds, 3) for phase, seconds in self.seconds.items()},
-        }
 
 
 def check(

@@ -11,8 +11,8 @@ from fsmkit.testing.coverage import Coverage, Crossing
 from fsmkit.testing.findings import Problem
 from fsmkit.testing.moments import Moment, signature_of
 from fsmkit.testing.oracles import ORACLES, Oracle, judge
-from fsmkit.testing.stages.base import NotThereError
 from fsmkit.testing.stages.direct import DirectStage
+from fsmkit.testing.stages.sights import NotThereError
 
 
 class Conversation:

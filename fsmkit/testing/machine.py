@@ -24,8 +24,8 @@ from fsmkit.testing.findings import Problem
 from fsmkit.testing.inputs.handlers import ANYTHING
 from fsmkit.testing.menus import WRONG, Dish, Menus, old_presses, presses, waits
 from fsmkit.testing.moments import Moment
-from fsmkit.testing.stages.base import NotThereError
 from fsmkit.testing.stages.direct import DirectStage
+from fsmkit.testing.stages.sights import NotThereError
 from fsmkit.testing.temporal import Property, is_open
 
 EMPTY = Row()

@@ -88,19 +88,19 @@ def remembers(flows: Iterable[Flow[Any]]) -> bool:
     Args:
         flows: The flows, those too that they call.
     """
-    return _remember(_functions(flows))
+    return _remember(functions_of(flows))
 
 
 def uses_bot(flows: Iterable[Flow[Any]]) -> bool:
     """Whether some function of flows names `bot` or `telegram`, as in `ctx.bot`, or may do so unseen."""
-    for function in _functions(flows):
+    for function in functions_of(flows):
         code = getattr(getattr(function, "__func__", function), "__code__", None)
         if code is None or any({"bot", "telegram"} & set(part.co_names) for part in _codes(code)):
             return True
     return False
 
 
-def _functions(flows: Iterable[Flow[Any]]) -> list[Any]:
+def functions_of(flows: Iterable[Flow[Any]]) -> list[Any]:
     """All that a flow may call."""
     functions: list[Any] = []
     for flow in together(flows).values():

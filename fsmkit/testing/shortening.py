@@ -9,7 +9,7 @@ from fsmkit.testing.acts import Act, Content, Killed, Refused, Say, Swap
 from fsmkit.testing.conversation import Conversation
 from fsmkit.testing.findings import Problem
 from fsmkit.testing.moments import Moment
-from fsmkit.testing.stages.base import NotThereError
+from fsmkit.testing.stages.sights import NotThereError
 
 TRIES = 400
 """Conversations that may be had to shorten one."""

@@ -3,8 +3,9 @@
 from typing import Any
 
 from fsmkit.flow import Flow
-from fsmkit.testing.checking import PHASES, Report, check
+from fsmkit.testing.checking import PHASES, check
 from fsmkit.testing.findings import Phase
+from fsmkit.testing.report import Report
 
 
 class FlowTests:

@@ -19,8 +19,8 @@ from fsmkit.testing.findings import Finding, Problem
 from fsmkit.testing.menus import WRONG, Dish, Menus, presses, waits
 from fsmkit.testing.moments import Moment, Place, Signature, place_of, running_frame, signature_of
 from fsmkit.testing.oracles import ORACLES, Oracle, judge
-from fsmkit.testing.stages.base import NotThereError
 from fsmkit.testing.stages.direct import DirectStage, Saved
+from fsmkit.testing.stages.sights import NotThereError
 
 FEW = 2
 """Inputs of a handler that are tried where all of its edges are known already."""

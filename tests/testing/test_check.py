@@ -12,9 +12,8 @@ from fsmkit import ANY, Flow, KeyBy, Returned, Timeout
 from fsmkit.model import Row
 from fsmkit.targets import Target
 from fsmkit.telegram import button, command, message, photo, text
-from fsmkit.testing import after, always, check, eventually, flow_tests, never
+from fsmkit.testing import Profile, after, always, check, eventually, flow_tests, never
 from fsmkit.testing.acts import Deadline, Killed, Press, Say
-from fsmkit.testing.checking import Profile
 from fsmkit.testing.moments import Moment
 from fsmkit.testing.oracles import judge
 from fsmkit.testing.watching import Taken

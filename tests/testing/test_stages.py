@@ -24,7 +24,7 @@ from fsmkit.testing.acts import (
     Swap,
     Wait,
 )
-from fsmkit.testing.stages.base import NotThereError
+from fsmkit.testing.stages import NotThereError
 from fsmkit.testing.stages.direct import START, DirectStage
 
 EXAMPLES = [

@@ -9,8 +9,6 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-import attrs
-
 from fsmkit.codec import EventCodec, decode_row
 from fsmkit.deadlines import times_of
 from fsmkit.engine import Engine
@@ -20,61 +18,9 @@ from fsmkit.model import Row
 from fsmkit.testing.acts import Act, Deadline, Duplicate, Killed, Outside, Refused, Restart, Swap, Wait
 from fsmkit.testing.clock import ManualClock
 from fsmkit.testing.moments import Moment
+from fsmkit.testing.stages.background import deliveries_done, jobs_done
+from fsmkit.testing.stages.sights import Bubble, FromOutside, NotThereError, Shown
 from fsmkit.testing.watching import Taken
-
-SWITCHES = 50
-"""Turns that the event loop gives to deliveries that go on."""
-JOB_PATIENCE = 5.0
-"""Seconds of real time for which the job of a state is awaited."""
-
-
-class NotThereError(LookupError):
-    """An act that cannot be done: a button that is not on the screen, a message that is gone."""
-
-
-class KilledError(BaseException):
-    """The process ends here, as far as the bot can tell; no handler of exceptions may see it."""
-
-
-@attrs.frozen
-class Shown:
-    """An inline button that was shown.
-
-    Attributes:
-        message: The message that shows it.
-        text: What is written on it.
-        data: Its callback data; `None` for a link.
-    """
-
-    message: int
-    text: str
-    data: str | None = None
-
-
-@attrs.frozen
-class Bubble:
-    """A message on the screen.
-
-    Attributes:
-        message: Its id.
-        text: What is written, the caption, or the kind of content in brackets.
-        buttons: Rows of inline buttons.
-        own: Whether the bot wrote it.
-    """
-
-    message: int
-    text: str
-    buttons: tuple[tuple[Shown, ...], ...] = ()
-    own: bool = True
-
-
-@attrs.frozen
-class FromOutside:
-    """An event from outside on its way; when it comes again, it has the same id."""
-
-    event: Any
-    user: int
-    id: tuple[str, int]
 
 
 class Stage(abc.ABC):
@@ -191,7 +137,7 @@ class Stage(abc.ABC):
                 self.refuse(0, None)
                 if act.wait is not None:  # what was put off is sent then
                     await self.wait(act.wait)
-                    await self._delivered()
+                    await deliveries_done()
             case _:
                 self._last = self._prepare(act)
                 await self.arrive(self._last)
@@ -227,13 +173,6 @@ class Stage(abc.ABC):
             if other is not kind and (other.__module__, other.__qualname__) == named:
                 return EventCodec([other]).decode(*EventCodec([kind]).encode(event))
         return event
-
-    async def _delivered(self) -> None:
-        """Lets deliveries go on that have waited for the clock."""
-        for _ in range(SWITCHES):
-            if not _tasks("fsmkit outbox "):
-                return
-            await asyncio.sleep(0)
 
     # -- time --------------------------------------------------------------------------------------
 
@@ -271,12 +210,7 @@ class Stage(abc.ABC):
 
     async def _rest(self) -> None:
         """Waits for jobs of states, whose outcome is an event; not for ever."""
-        loop = asyncio.get_running_loop()
-        patience = loop.time() + JOB_PATIENCE
-        while jobs := _tasks("fsmkit job "):
-            if loop.time() > patience:
-                break
-            await asyncio.wait(jobs, timeout=JOB_PATIENCE)
+        await jobs_done()
 
     # -- where things stand ------------------------------------------------------------------------
 
@@ -358,18 +292,6 @@ class Stage(abc.ABC):
         """Remembers buttons that were shown, for old ones stay pressable."""
         known = self.seen.setdefault(chat, [])
         known.extend(shown for shown in buttons if shown.data is not None and shown not in known)
-
-
-def _tasks(name: str) -> list[asyncio.Task[Any]]:
-    return [task for task in asyncio.all_tasks() if task.get_name().startswith(name)]
-
-
-async def cancel_tasks() -> None:
-    """Ends what an engine has under way, as a kill would."""
-    tasks = _tasks("fsmkit ")
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _listed(items: Sequence[Any]) -> str:

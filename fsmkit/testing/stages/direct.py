@@ -25,9 +25,11 @@ from fsmkit.testing import acts
 from fsmkit.testing.acts import Act, Killed
 from fsmkit.testing.moments import Moment
 from fsmkit.testing.reloading import uses_bot
-from fsmkit.testing.stages.base import Bubble, KilledError, NotThereError, Shown, Stage, cancel_tasks
+from fsmkit.testing.stages.background import cancel_tasks
+from fsmkit.testing.stages.base import Stage
 from fsmkit.testing.stages.fragile import FragileStore, RewindableClock
 from fsmkit.testing.stages.screens import Screens
+from fsmkit.testing.stages.sights import Bubble, KilledError, NotThereError, Shown
 from fsmkit.testing.watching import watch
 
 BOT = 42

@@ -5,7 +5,7 @@ from typing import Any
 from fsmkit.keys import Key
 from fsmkit.stores.memory import MemoryStore
 from fsmkit.testing.clock import ManualClock
-from fsmkit.testing.stages.base import KilledError
+from fsmkit.testing.stages.sights import KilledError
 
 
 class RewindableClock(ManualClock):

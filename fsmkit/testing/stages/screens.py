@@ -8,7 +8,7 @@ import attrs
 from fsmkit.effects import MEDIA, Bound, Delete, Edit, Reply, Send
 from fsmkit.markup import Button, Keyboard
 from fsmkit.telegram.buttons import ButtonCodec
-from fsmkit.testing.stages.base import Bubble, Shown
+from fsmkit.testing.stages.sights import Bubble, Shown
 
 
 @attrs.define
