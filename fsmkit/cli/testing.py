@@ -12,7 +12,7 @@ import click
 from fsmkit.cli.loading import load
 from fsmkit.cli.refusal import Refusal, definition_errors
 from fsmkit.testing.acts import Act
-from fsmkit.testing.checking import check
+from fsmkit.testing.checking import PHASES, check
 from fsmkit.testing.coverage import MEASURES
 from fsmkit.testing.linting import lint
 from fsmkit.testing.recorded import NotReadableError, act_from_json
@@ -74,7 +74,7 @@ def test_file(
                 seed=seed,
                 load=lambda: load(target).flows,
                 replays=replays,
-                phases=[] if replay is not None else ["lint", "tours", "random"],
+                phases=[] if replay is not None else PHASES,
             )
         except ModuleNotFoundError as error:
             if error.name != "hypothesis":

@@ -219,6 +219,25 @@ class Swap(Act):
 
 
 @attrs.frozen
+class Together(Act):
+    """Several things are done at once, by different people, and handled at the same time.
+
+    Attributes:
+        acts: What is done.
+        schedule: Which of them goes on at each turn; see `fsmkit.testing.schedules`.
+    """
+
+    acts: tuple[Act, ...] = attrs.field(converter=tuple[Act, ...])
+    schedule: tuple[int, ...] = attrs.field(default=(), converter=tuple[int, ...])
+
+    def line(self) -> str:
+        """All of them, and the schedule."""
+        done = " || ".join(f"user {act.user}: {act.line()}" for act in self.acts)
+        order = f" (schedule {' '.join(map(str, self.schedule))})" if any(self.schedule) else ""
+        return done + order
+
+
+@attrs.frozen
 class Killed(Act):
     """The bot is killed, and started again: while it handles something, or just before.
 

@@ -19,6 +19,7 @@ from fsmkit.testing.clock import ManualClock
 from fsmkit.testing.moments import Moment
 from fsmkit.testing.offline import OfflineTelegram
 from fsmkit.testing.reloading import reloader
+from fsmkit.testing.schedules import new_loop
 from fsmkit.testing.stages.base import Stage
 from fsmkit.testing.stages.sights import NotThereError
 from fsmkit.testing.transcript import transcript
@@ -32,7 +33,7 @@ class _Core:
 
     def __init__(self, make: Callable[[], Stage]) -> None:
         _refuse_running_loop()
-        self.runner = asyncio.Runner()
+        self.runner = asyncio.Runner(loop_factory=new_loop)
         self.moments: list[Moment] = []
         self.stage = make()
         self.runner.run(self.stage.open())

@@ -1,11 +1,13 @@
 """`check`: all that is found out about flows without test code, in one report.
 
-The phases: lint (nothing runs), tours (each edge and each pair of edges), random (faults included). One
-coverage object counts for all of them.
+The phases: lint (nothing runs), tours (each edge and each pair of edges), random (faults included), parallel
+(several people at once). One coverage object counts for all of them.
 """
 
 import asyncio
 import contextlib
+import importlib
+import itertools
 import logging
 import random
 import time
@@ -25,6 +27,7 @@ from fsmkit.testing.moments import Moment
 from fsmkit.testing.oracles import ORACLES, Oracle
 from fsmkit.testing.reloading import reloader, remembers
 from fsmkit.testing.report import PROFILES, Profile, Report
+from fsmkit.testing.schedules import new_loop
 from fsmkit.testing.shortening import shortest
 from fsmkit.testing.stages.direct import DirectStage
 from fsmkit.testing.stages.sights import NotThereError
@@ -36,7 +39,7 @@ ProfileName: TypeAlias = Literal["dev", "ci", "thorough"]
 GROUP = -100
 ROUNDS = 5
 """Searches of the random phase, as long as each finds something."""
-PHASES: tuple[Phase, ...] = ("lint", "tours", "random")
+PHASES: tuple[Phase, ...] = ("lint", "tours", "random", "parallel")
 
 
 def check(
@@ -91,7 +94,7 @@ def check(
         random.randrange(2**32) if seed is None else seed,
         profile if isinstance(profile, str) else "own",
     )
-    if not wanted & {"tours", "random"} and not replays:
+    if not wanted - {"lint"} and not replays:
         return report
     if load is None:
         load = reloader(flows)
@@ -101,13 +104,15 @@ def check(
         chat = GROUP
     every = [*oracles, *map(oracle_of, properties)]
     work = _Work(report, given, every, properties, resources, chat, load)
-    with _quiet(), asyncio.Runner() as runner:
+    with _quiet(), asyncio.Runner(loop_factory=new_loop) as runner:
         for acts in replays:
             runner.run(work.replay(acts))
         if "tours" in wanted:
             work.timed("tours", lambda: runner.run(work.tours()))
         if "random" in wanted:
             work.timed("random", lambda: work.random(runner))
+        if "parallel" in wanted:
+            work.timed("parallel", lambda: work.parallel(runner))
     return report
 
 
@@ -177,7 +182,7 @@ class _Work:
 
     def random(self, runner: asyncio.Runner) -> int:
         """The random conversations; how many acts there were."""
-        machine = _machine()
+        machine = _needs_hypothesis("machine")
         stage = self.stage()
 
         def begin() -> Conversation:
@@ -206,6 +211,33 @@ class _Work:
             name for name in search.inconclusive if f"{name} does not hold" not in broken
         )
         return int(search.steps)
+
+    def parallel(self, runner: asyncio.Runner) -> int:
+        """Several people at once; how often."""
+        shared = None if self.load is not None else (self.stage(), self.stage())
+        turn = itertools.count()
+
+        def begin() -> Conversation:  # two at a time: one is held against the other
+            return self.begin(self.stage() if shared is None else shared[next(turn) % 2])
+
+        races, count = _needs_hypothesis("parallel").search(
+            runner,
+            begin,
+            seed=self.report.seed,
+            examples=self.profile.examples,
+            end=time.monotonic() + self.profile.seconds,
+        )
+        for beginning, act in races:
+            runner.run(self._report_race(begin, [*beginning, act]))
+        return int(count)
+
+    async def _report_race(self, begin: Callable[[], Conversation], acts: Sequence[Act]) -> None:
+        problem = await _needs_hypothesis("parallel").race(begin, acts[:-1], acts[-1])
+        talk = begin()
+        for act in acts:
+            await talk.do(act)
+        if problem is not None:
+            self.add(problem, talk.moments, "parallel")
 
     def begin(self, stage: DirectStage, *, count: bool = False) -> Conversation:
         """Begins a conversation."""
@@ -253,17 +285,16 @@ def _flow_of(moments: Sequence[Moment]) -> str:
     return ""
 
 
-def _machine() -> Any:
-    """The random phase, which needs Hypothesis."""
+def _needs_hypothesis(name: str) -> Any:
+    """The module of a phase that needs Hypothesis."""
     try:
-        from fsmkit.testing import machine
+        return importlib.import_module(f"fsmkit.testing.{name}")
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != "hypothesis":
             raise
         raise ModuleNotFoundError(
-            "the random phase needs Hypothesis: pip install 'fsmkit[test]'", name="hypothesis"
+            f"the {name} phase needs Hypothesis: pip install 'fsmkit[test]'", name="hypothesis"
         ) from error
-    return machine
 
 
 @contextlib.contextmanager

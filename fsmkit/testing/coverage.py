@@ -62,6 +62,8 @@ class Coverage:
         for place in moment.place:
             self.states[place] += 1
         for taken in moment.taken:
+            if taken.state is not None:  # also one that a job has led through meanwhile
+                self.states[(taken.flow, taken.state)] += 1
             if taken.kind in COUNTED:
                 edge = taken.edge
                 self.edges[edge] += 1

@@ -63,7 +63,7 @@ class FlowFile(pytest.Collector):
 
     def collect(self) -> "list[FlowPhase]":
         """A test for each phase."""
-        return [FlowPhase.from_parent(self, name=phase) for phase in ("lint", "tours", "random")]
+        return [FlowPhase.from_parent(self, name=phase) for phase in ("lint", "tours", "random", "parallel")]
 
 
 class FlowPhase(pytest.Item):

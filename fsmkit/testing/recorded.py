@@ -24,6 +24,7 @@ KINDS: dict[str, type[Act]] = {
     "restart": acts.Restart,
     "duplicate": acts.Duplicate,
     "swap": acts.Swap,
+    "together": acts.Together,
     "killed": acts.Killed,
     "refused": acts.Refused,
 }
@@ -50,6 +51,8 @@ def act_to_json(act: Act) -> dict[str, Any]:
             continue
         if isinstance(value, Act):
             value = act_to_json(value)
+        elif field.name == "acts":
+            value = [act_to_json(part) for part in value]
         elif field.name == "event":
             value = _event_to_json(value)
         shown[field.name] = value
@@ -72,6 +75,8 @@ def act_from_json(shown: Any, flows: Iterable[Flow[Any]]) -> Act:
     for name, value in fields.items():
         if isinstance(value, dict) and "do" in value:
             fields[name] = act_from_json(value, flows)
+        elif name == "acts" and isinstance(value, list):
+            fields[name] = tuple(act_from_json(part, flows) for part in value)
         elif name == "event":
             fields[name] = _event_from_json(value, flows)
     try:

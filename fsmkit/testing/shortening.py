@@ -70,11 +70,11 @@ def _simpler(acts: list[Act]) -> Iterator[list[Act]]:
         for one, other in itertools.combinations(range(len(acts)), 2):
             yield [act for number, act in enumerate(acts) if number not in (one, other)]
     for number, act in enumerate(acts):
-        for plainer in _plainer(act):
-            yield [*acts[:number], *plainer, *acts[number + 1 :]]
+        for simple in plainer(act):
+            yield [*acts[:number], *simple, *acts[number + 1 :]]
 
 
-def _plainer(act: Act) -> Iterator[Sequence[Act]]:
+def plainer(act: Act) -> Iterator[Sequence[Act]]:
     """An act without what went wrong with it, a text that is shorter."""
     if isinstance(act, Say):
         command, _, words = act.text.partition(" ")
@@ -87,7 +87,7 @@ def _plainer(act: Act) -> Iterator[Sequence[Act]]:
         yield [attrs.evolve(act, caption=None)]
     elif isinstance(act, Killed | Refused):
         yield [act.act]
-        yield from ([attrs.evolve(act, act=inner)] for [inner] in _plainer(act.act))
+        yield from ([attrs.evolve(act, act=inner)] for [inner] in plainer(act.act))
     elif isinstance(act, Swap):
         yield [act.first]
         yield [act.second]

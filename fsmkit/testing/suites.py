@@ -31,6 +31,10 @@ class FlowTests:
         """Random conversations, faults included, show nothing wrong."""
         self._phase("random")
 
+    def test_parallel(self) -> None:
+        """Several people at once end as in some order."""
+        self._phase("parallel")
+
     def _phase(self, phase: Phase) -> None:
         if phase not in self.options.get("phases", PHASES):
             return

@@ -59,7 +59,7 @@ def test_flows_are_tested_without_test_code(run):
     assert status == 1, output
     assert "raised: ValueError: no such plant" in output
     assert "> Triffid" in output
-    assert "1 passed" in output  # the lint
+    assert "2 failed, 2 passed" in output  # nothing is wrong with the declaration, and nobody meets
 
 
 def test_a_file_that_there_is_not_fails_with_the_reason(run):

@@ -24,6 +24,7 @@ EACH = [
     acts.Swap(acts.Say("a"), acts.Press("b")),
     acts.Killed(acts.Outside(sprouts.Rained(3)), "reply", 2, False),
     acts.Refused(acts.Say("a"), 1, 3.0),
+    acts.Together([acts.Say("a"), acts.Say("b", user=2)], [0, 1]),
 ]
 
 

@@ -15,9 +15,21 @@ from fsmkit.engine import Engine
 from fsmkit.keys import Key
 from fsmkit.matching import classes_in
 from fsmkit.model import Row
-from fsmkit.testing.acts import Act, Deadline, Duplicate, Killed, Outside, Refused, Restart, Swap, Wait
+from fsmkit.testing.acts import (
+    Act,
+    Deadline,
+    Duplicate,
+    Killed,
+    Outside,
+    Refused,
+    Restart,
+    Swap,
+    Together,
+    Wait,
+)
 from fsmkit.testing.clock import ManualClock
 from fsmkit.testing.moments import Moment
+from fsmkit.testing.schedules import ACT, DrawnLoop
 from fsmkit.testing.stages.background import deliveries_done, jobs_done
 from fsmkit.testing.stages.sights import Bubble, FromOutside, NotThereError, Shown
 from fsmkit.testing.watching import Taken
@@ -112,6 +124,13 @@ class Stage(abc.ABC):
             tuple(self.errors),
         )
 
+    async def do_each(self, acts: Sequence[Act]) -> None:
+        """Carries acts out one after the other, without waiting for jobs of states in between."""
+        self.taken, self.errors, self.lines = [], [], []
+        for act in acts:
+            await self._carry_out(act)
+        await self._rest()
+
     async def _carry_out(self, act: Act) -> None:
         match act:
             case Wait():
@@ -129,6 +148,8 @@ class Stage(abc.ABC):
                 await self.arrive(second)
                 await self.arrive(first)
                 self._last = first
+            case Together():
+                await self._together(act)
             case Killed():
                 await self.kill(act)
             case Refused():
@@ -141,6 +162,27 @@ class Stage(abc.ABC):
             case _:
                 self._last = self._prepare(act)
                 await self.arrive(self._last)
+
+    async def _together(self, act: Together) -> None:
+        """Hands several things over at once, in the order of a schedule."""
+        loop = asyncio.get_running_loop()
+        updates = [self._prepare(part) for part in act.acts]
+        self.at_once(True)
+        tasks = [
+            loop.create_task(self.arrive(update), name=f"{ACT}{number}")
+            for number, update in enumerate(updates)
+        ]
+        try:
+            if isinstance(loop, DrawnLoop):
+                loop.follow(act.schedule)
+            await asyncio.gather(*tasks)
+        finally:
+            if isinstance(loop, DrawnLoop):
+                loop.follow(None)
+            self.at_once(False)
+
+    def at_once(self, begun: bool) -> None:  # noqa: B027  # a stage need not care
+        """Told before and after several things are handled at the same time."""
 
     def _prepare(self, act: Act) -> Any:
         """What an act makes: an update, or an event from outside with an id of its own."""

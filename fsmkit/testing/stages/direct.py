@@ -311,6 +311,15 @@ class DirectStage(Stage):
 
     # -- mishaps -----------------------------------------------------------------------------------
 
+    def at_once(self, begun: bool) -> None:
+        """Lets the store's operations take their turns while several things are handled."""
+        self.store.yields = begun
+
+    def beside(self, other: "DirectStage") -> None:
+        """Begins a conversation between the same people as on another stage."""
+        self.reset()
+        self._base = other._base
+
     def refuse(self, nth: int, wait: float | None) -> None:
         """Lets Telegram refuse one of the next messages."""
         self._refuse = (nth, wait)

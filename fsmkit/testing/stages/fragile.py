@@ -1,9 +1,11 @@
 """A store and a clock that can be put back, and a store that kills the bot at an operation."""
 
+import asyncio
 from typing import Any
 
 from fsmkit.keys import Key
-from fsmkit.stores.memory import MemoryStore
+from fsmkit.stores import Change
+from fsmkit.stores.memory import MemoryLease, MemoryStore
 from fsmkit.testing.clock import ManualClock
 from fsmkit.testing.stages.sights import KilledError
 
@@ -17,6 +19,22 @@ class RewindableClock(ManualClock):
         self._sleepers.clear()
 
 
+class _YieldingLease(MemoryLease):
+    """A lease whose operations take their turn in the event loop."""
+
+    __slots__ = ()
+
+    async def __aenter__(self) -> "_YieldingLease":
+        await asyncio.sleep(0)
+        await super().__aenter__()
+        return self
+
+    async def commit(self, change: Change, *, hold: bool = False) -> bytes | None:
+        """As `MemoryLease.commit`."""
+        await asyncio.sleep(0)
+        return await super().commit(change, hold=hold)
+
+
 class FragileStore(MemoryStore):
     """Rows in memory, and an order to be killed before one of the next operations.
 
@@ -25,6 +43,13 @@ class FragileStore(MemoryStore):
     """
 
     killed_before = 0
+    yields = False
+    """Whether each operation lets others go on meanwhile, as one over a network does."""
+
+    def lease(self, key: Key, *, exclusive: bool = True) -> MemoryLease:
+        """As `MemoryStore.lease`."""
+        kind = _YieldingLease if self.yields else MemoryLease
+        return kind(self, key, exclusive)
 
     def write(self, key: Key, version: int, change: Any) -> tuple[bytes | None, int]:
         """As `MemoryStore.write`."""
@@ -34,6 +59,8 @@ class FragileStore(MemoryStore):
     async def strike(self, key: Key, entry: bytes, receipt: bytes | None) -> bytes | None:
         """As `MemoryStore.strike`."""
         self._operation()
+        if self.yields:
+            await asyncio.sleep(0)
         return await super().strike(key, entry, receipt)
 
     def _operation(self) -> None:

@@ -1,0 +1,122 @@
+"""Several people at once: schedules, and what comes of no order of what was done."""
+
+import asyncio
+
+import pytest
+import seats
+import sprouts
+from wizards import wizard
+
+from fsmkit import Done, Flow, KeyBy
+from fsmkit.telegram import command
+from fsmkit.testing import Profile, check
+from fsmkit.testing.acts import Press, Say, Together
+from fsmkit.testing.schedules import ACT, DrawnLoop
+from fsmkit.testing.stages.direct import DirectStage
+
+QUICK = Profile(steps=100, examples=60, length=10, seconds=30.0)
+
+
+def order_of(schedule):
+    """In which order three tasks of two turns each go on."""
+    seen = []
+
+    async def work(name):
+        seen.append(name)
+        await asyncio.sleep(0)
+        seen.append(name.upper())
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        tasks = [loop.create_task(work(name), name=f"{ACT}{name}") for name in "abc"]
+        loop.follow(schedule)
+        await asyncio.gather(*tasks)
+        loop.follow(None)
+
+    with asyncio.Runner(loop_factory=DrawnLoop) as runner:
+        runner.run(main())
+    return "".join(seen)
+
+
+def test_the_empty_schedule_is_the_ordinary_order():
+    assert order_of([]) == order_of([0, 0, 0]) == order_of(None) == "abcABC"
+
+
+def test_a_number_fetches_the_next_one_from_further_back():
+    assert order_of([1]) == "bacBAC"
+    assert order_of([2, 1, 0, 2]) == "cbaACB"
+
+
+def test_tasks_that_are_no_acts_keep_their_places():
+    async def main():
+        seen = []
+        loop = asyncio.get_running_loop()
+        loop.call_soon(seen.append, "x")
+        tasks = [loop.create_task(_note(seen, name), name=f"{ACT}{name}") for name in "ab"]
+        loop.call_soon(seen.append, "y")
+        loop.follow([1])
+        await asyncio.gather(*tasks)
+        return "".join(seen)
+
+    with asyncio.Runner(loop_factory=DrawnLoop) as runner:
+        assert runner.run(main()) == "xbay"
+
+
+async def _note(seen, name):
+    seen.append(name)
+
+
+def test_people_who_do_not_meet_end_as_if_one_after_the_other():
+    stage = DirectStage((sprouts.garden,))
+    with asyncio.Runner(loop_factory=DrawnLoop) as runner:
+        for user in (1, 2):
+            runner.run(stage.do(Say("/start", user=user)))
+            runner.run(stage.do(Say("Basil", user=user)))
+        runner.run(stage.do(Together([Press("Yes"), Press("No", user=2)], [1, 0, 1])))
+        assert runner.run(stage.row(1)).snapshots == {}
+        assert runner.run(stage.row(2)).snapshots["garden"].frames[-1].state == "plant"
+    assert sorted(stage.lines)[-2:] == ["Basil is wet.", "Which plant?"]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_seat_that_is_sold_twice_is_found(seed):
+    report = check(seats.careless, phases=["parallel"], profile=QUICK, seed=seed)
+    [finding] = report.failures
+    assert finding.code == "race"
+    assert [act.line() for act in finding.acts[:-1]] == ["/book", "/book"]
+    assert isinstance(finding.acts[-1], Together)
+    assert [act.line() for act in finding.acts[-1].acts] == ["/yes", "/yes"]
+    assert finding.acts[-1].schedule == ()
+
+
+def test_a_seat_that_is_sold_in_one_go_is_no_finding():
+    assert check(seats.careful, phases=["parallel"], profile=QUICK, seed=1).failures == []
+
+
+def test_a_flow_that_shares_nothing_has_no_race():
+    report = check(wizard(3), phases=["parallel"], profile=QUICK, seed=1)
+    assert report.failures == []
+    assert report.steps["parallel"] > 20
+
+
+def test_a_job_may_be_done_before_or_after_what_somebody_else_does():
+    flow = Flow("working", key=KeyBy.CHAT, ttl=60)
+    flow.state("a", prompt="A?", otherwise="?")
+    flow.state("work", prompt="Working.", job=len, otherwise="Wait.")
+
+    @flow.defstate(None, on=command("start"))
+    def start(event, ctx):
+        return ("transition", "a")
+
+    @flow.defstate("a")
+    def got_a(event, ctx):
+        return ("transition", "work")
+
+    @flow.defstate("work", on=Done)
+    def done(event, ctx):
+        ctx.reply("Done.")
+        return ("end",)
+
+    report = check(flow, phases=["tours", "parallel"], profile=QUICK, seed=1)
+    assert report.failures == []
+    assert report.coverage.numbers()["states"] == (2, 2)
