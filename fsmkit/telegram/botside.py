@@ -6,6 +6,8 @@ What a handler sends so goes to an offline Telegram and is shown; it is not put 
 from collections.abc import Callable
 from typing import Any
 
+from telegram import Bot
+
 from fsmkit.clock import Clock
 from fsmkit.telegram.offline import AnyApplication
 from fsmkit.testing.offline import OfflineTelegram
@@ -25,6 +27,12 @@ class BotSide:
         self._app: AnyApplication = self._offline.builder().build()
         self._screen = Screen(self._offline, 0, out, numbered=False)
         self._known: set[int] = set()
+
+    @property
+    def bot(self) -> Bot:
+        """The bot."""
+        bot: Bot = self._app.bot
+        return bot
 
     async def start(self) -> None:
         """Lets the bot find out who it is."""

@@ -3,20 +3,32 @@
 It is a `TelegramEvent` to every handler and matcher; the `telegram.Update` is built when asked for.
 """
 
+import functools
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
-from telegram import Message, Update, User
+from telegram import Bot, Message, Update, User
+from telegram.ext import ExtBot
 
 from fsmkit.effects import Address
 from fsmkit.telegram.event import COMMAND, CONTENTS, TelegramEvent
 from fsmkit.testing.botapi import Json, World
 from fsmkit.testing.botapi.people import People
 from fsmkit.testing.clock import ManualClock
+from fsmkit.testing.offline import OfflineTelegram
 
 USERNAME = "offline_bot"
 """The bot's user name, as on an `OfflineTelegram`."""
+
+
+@functools.cache
+def silent_bot() -> Bot:
+    """A bot on an offline Telegram of its own: PTB's handlers ask an update's bot for its name."""
+    bot: Bot = ExtBot("42:OFFLINE", request=OfflineTelegram().request())
+    user = User(42, USERNAME, is_bot=True, username=USERNAME)
+    bot._bot_user = user  # pyright: ignore[reportPrivateUsage]  # what `initialize` asks for, which needs an event loop
+    return bot
 
 
 class MadeEvent(TelegramEvent):
@@ -32,6 +44,9 @@ class MadeEvent(TelegramEvent):
         text: Its text.
         caption: The text under a file.
         fields: Fields of what is sent beside text.
+
+    Attributes:
+        bot: The bot that the update's objects belong to; without one they belong to a bot that nobody hears.
     """
 
     def __init__(
@@ -53,6 +68,7 @@ class MadeEvent(TelegramEvent):
         self.user_id = user
         self.message_id = message
         self.address = Address(chat, None, None, user, "en")
+        self.bot: Bot | None = None
         self._number = number
         self._now = now
         self._caption = caption
@@ -72,7 +88,7 @@ class MadeEvent(TelegramEvent):
     @cached_property
     def update(self) -> Update:  # type: ignore[override]
         """The `telegram.Update`, built now."""
-        return Update.de_json(self._json(), None)
+        return Update.de_json(self._json(), self.bot or silent_bot())
 
     @cached_property
     def message(self) -> Message | None:  # type: ignore[override]

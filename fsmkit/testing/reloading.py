@@ -79,6 +79,10 @@ _PLAIN = (str, bytes, int, float, complex, bool, type(None), enum.Enum, re.Patte
 _CODE = (type, ModuleType, FunctionType, BuiltinFunctionType, State, Flow)
 
 
+PTB = frozenset({"bot", "telegram", "update", "message"})
+"""Names of what is PTB's, on `ctx` and on events."""
+
+
 def remembers(flows: Iterable[Flow[Any]]) -> bool:
     """Whether the functions of flows may keep something in memory from one call to the next.
 
@@ -92,10 +96,10 @@ def remembers(flows: Iterable[Flow[Any]]) -> bool:
 
 
 def uses_bot(flows: Iterable[Flow[Any]]) -> bool:
-    """Whether some function of flows names `bot` or `telegram`, as in `ctx.bot`, or may do so unseen."""
+    """Whether some function of flows asks for PTB's objects, as in `ctx.bot`, or may do so unseen."""
     for function in functions_of(flows):
         code = getattr(getattr(function, "__func__", function), "__code__", None)
-        if code is None or any({"bot", "telegram"} & set(part.co_names) for part in _codes(code)):
+        if code is None or any(PTB & set(part.co_names) for part in _codes(code)):
             return True
     return False
 

@@ -3,6 +3,7 @@
 import json
 
 import attrs
+import oldstyle
 import pytest
 import sprouts
 from telegram.ext import filters
@@ -498,3 +499,16 @@ def test_in_a_group_somebody_else_presses():
         ["/start", "user 2: Ann", "[Mine]"],
     )
     assert "Chat(f, chat=-100)" in finding.test()
+
+
+def test_a_conversation_handler_of_ptb_is_tested_once_it_is_moved():
+    report = tours(oldstyle.moved)
+    assert report.coverage.numbers()["edges"] == (5, 5)
+    assert sorted(found(report)) == [
+        ("raised", ["/start", "(edits the last message) Ann"]),
+        ("raised", ["/start", "Ann", "Ann"]),
+    ]
+    assert {finding.message for finding in report.failures} == {
+        "AttributeError: 'NoneType' object has no attribute 'text'",
+        "ValueError: invalid literal for int() with base 10: 'Ann'",
+    }

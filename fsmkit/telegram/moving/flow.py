@@ -1,7 +1,7 @@
 """`from_conversation_handler`: a flow made of a PTB ConversationHandler, to be re-written state by state."""
 
 import math
-from collections.abc import Awaitable, Callable, Hashable, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping
 from typing import Any, TypeVar
 
 from telegram.ext import ConversationHandler
@@ -73,10 +73,17 @@ class MovedFlow(Flow[Any]):
         return super().__getitem__(state)
 
     def defstate(
-        self, *states: Selector, on: Any = None, when: Callable[[Any], Any] | None = None, to: Any = None
+        self,
+        *states: Selector,
+        on: Any = None,
+        when: Callable[[Any], Any] | None = None,
+        to: Any = None,
+        examples: Iterable[Any] = (),
     ) -> Callable[[HandlerF], HandlerF]:
         """Registers a handler as `Flow.defstate` does; it goes before the old ones of the same states."""
-        register: Callable[[HandlerF], HandlerF] = super().defstate(*states, on=on, when=when, to=to)
+        register: Callable[[HandlerF], HandlerF] = super().defstate(
+            *states, on=on, when=when, to=to, examples=examples
+        )
 
         def register_first(function: HandlerF) -> HandlerF:
             register(function)

@@ -146,9 +146,20 @@ def _candidates(matcher: Matcher, texts: list[str], numbers: list[int | float]) 
             yield from (Content(kind, caption) for caption in (None, *texts[:4]) if kind in matcher.kinds)
         yield from (Edit(text) for text in ("Ann", *texts[:4]) if "edited" in matcher.kinds)
     else:  # any text, a predicate, a PTB filter, a matcher of the user's own
+        yield from _of_ptb(matcher)
         yield from map(Say, TEXTS[:2])
         yield from map(Say, _written(texts, numbers))
         yield from ANYTHING
+
+
+def _of_ptb(matcher: Matcher) -> Iterator[Act]:
+    """Commands and callback data that a PTB handler names, for a matcher that asks one."""
+    handler = getattr(matcher, "checker", None) or getattr(matcher, "handler", None)
+    for name in sorted(getattr(handler, "commands", ())):
+        yield from (Say(f"/{name}"), Say(f"/{name} 1"), Say(f"/{name} a b"))
+    pattern = getattr(handler, "pattern", None)
+    if isinstance(pattern, re.Pattern):
+        yield from map(PressData, matching(pattern))
 
 
 def _written(texts: Iterable[str], numbers: Iterable[int | float]) -> Iterator[str]:

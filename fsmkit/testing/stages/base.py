@@ -281,14 +281,28 @@ class Stage(abc.ABC):
         if self.engine is None:
             return []
         first = {table.flow.key: name for name, table in reversed(self.engine.flows.tables.items())}
-        return list(dict.fromkeys(self.key(user, name) for name in reversed(first.values())))
+        named = [name for rule, name in reversed(first.items()) if not rule.by_message]
+        return list(dict.fromkeys(self.key(user, name) for name in named))
+
+    async def _keys_by_message(self, user: int) -> list[Key]:
+        """The keys of conversations that hang on a message of the person's chat."""
+        if self.engine is None or not any(rule.by_message for rule in self.engine.flows.key_rules()):
+            return []
+        rows = self.engine.store.scan(bot=self.engine.bot)
+        return [
+            stored.key
+            async for stored in rows
+            if str(stored.key.thread).startswith("m")
+            and stored.key.chat == self.where(user)
+            and stored.key.user in (self.who(user), self.where(user))
+        ]
 
     async def row(self, user: int) -> Row:
         """All that is stored for a person; several rows (flows of different key rules) laid together."""
         if self.engine is None:
             return Row()
         rows: list[Row] = []
-        for key in self.keys(user):
+        for key in [*self.keys(user), *await self._keys_by_message(user)]:
             blob = await self.engine.store.peek(key)
             if blob is not None:
                 rows.append(decode_row(blob))

@@ -15,7 +15,7 @@ from fsmkit.engine import Engine
 from fsmkit.errors import RetryLater
 from fsmkit.flow import Flow
 from fsmkit.handlers import Handler
-from fsmkit.keys import Key, event_id_of
+from fsmkit.keys import Key, KeyBy, event_id_of
 from fsmkit.outcome import Outcome
 from fsmkit.telegram.botside import BotSide
 from fsmkit.telegram.buttons import ButtonCodec, Foreign
@@ -234,6 +234,7 @@ class DirectStage(Stage):
             fields=fields,
         )
         event.value = value
+        event.bot = self._bot_side.bot if self._bot_side is not None else None
         self._updates += 1
         if kind not in ("raw_button", "edited"):
             self._mine[user] = self._screens.write(chat, text or f"({kind})")
@@ -268,14 +269,17 @@ class DirectStage(Stage):
     def _keys(self, event: MadeEvent) -> list[tuple[Key, Sequence[Any]]]:
         found: dict[Key, list[Any]] = {}
         for rule, tables in self._rules:
-            key = rule.key(chat=event.chat_id, user=event.user_id, bot=BOT)
+            key = self._key(rule, event)
             if key is not None:
                 found.setdefault(key, []).extend(tables)
         return list(found.items())
 
     def _serves(self, key: Key, flow: str, event: MadeEvent) -> bool:
-        rule = self._engine.flows.tables[flow].flow.key
-        return rule.key(chat=event.chat_id, user=event.user_id, bot=BOT) == key
+        return self._key(self._engine.flows.tables[flow].flow.key, event) == key
+
+    def _key(self, rule: KeyBy, event: MadeEvent) -> Key | None:
+        message = event.message_id if event.kind in ("button", "raw_button") else None
+        return rule.key(chat=event.chat_id, user=event.user_id, bot=BOT, message=message)
 
     async def _rest(self) -> None:
         if self._jobs:
