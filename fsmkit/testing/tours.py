@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import attrs
 
-from fsmkit.graph import Node
+from fsmkit.graph import Edge, Node
 from fsmkit.model import Row
 from fsmkit.testing.acts import Act, Deadline
 from fsmkit.testing.coverage import Coverage, Crossing
@@ -241,10 +241,9 @@ class Tours:
         spot = min(traps, key=lambda trap: len(trap.moments))
         frame = running_frame(spot.row)
         state = frame.state if frame is not None else None
+        places = {place for trap in traps for place in trap.place}
         untaken = [
-            edge
-            for edge in self._coverage.missing_edges()
-            if edge.node in {p for t in traps for p in t.place}
+            edge for edge in self._coverage.missing_edges() if edge.node in places and self._may_come(edge)
         ]
         message = f"from {state!r} no input leads to an end of the conversation"
         if untaken:
@@ -253,6 +252,11 @@ class Tours:
         for taken in reversed(spot.moments[-1].taken if spot.moments else ()):
             where = taken.handler.place
         self._report(Problem("stuck", message, where), spot.moments, note=bool(untaken))
+
+    def _may_come(self, edge: Edge) -> bool:
+        """Whether another input could still take an edge: not where all buttons were pressed."""
+        handlers = (h for flow in self._coverage.graph.flows if flow.name == edge.flow for h in flow.handlers)
+        return any(h.place == edge.place and self._menus.inputs(h).accepted for h in handlers)
 
     def _traps(self) -> Iterator[Spot]:
         """Places of which all was tried, and from which neither an end nor an open place is reached."""

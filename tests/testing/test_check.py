@@ -281,6 +281,41 @@ def test_a_place_that_nothing_leads_out_of_is_found_after_a_rare_pair_of_edges()
     assert found(tours(flow)) == [("stuck", ["/start", "quick", "[Wait]"])]
 
 
+def stranding(on):
+    """A timeout leads to a state whose way out needs data that nobody has by then."""
+    flow = started(data=dict)
+    flow.state("late", prompt="Too late.", buttons=["OK"], otherwise="Press OK.", ttl=None)
+
+    @flow.defstate("a")
+    def got_a(event, ctx):
+        ctx.reply("Thanks.")
+        return ("end",)
+
+    @flow.defstate("a", on=Timeout)
+    def late(event, ctx):
+        return ("transition", "late")
+
+    @flow.defstate("late", on=on)
+    def ok(event, ctx):
+        if "name" not in ctx.data:
+            ctx.answer("Who?")
+            ctx.reply("Who?")
+            return ("stay",)
+        return ("end",)
+
+    return flow
+
+
+def test_a_timeout_that_strands_is_found():
+    assert found(tours(stranding(button("OK")))) == [("stuck", ["/start", "(at the next deadline)"])]
+
+
+def test_where_another_input_could_lead_out_it_is_only_a_note():
+    report = tours(stranding(text()))
+    assert report.failures == []
+    assert [finding.code for finding in report.findings] == ["stuck"]
+
+
 def test_a_command_that_ends_everywhere_but_in_one_state_is_found():
     sub = Flow("sub")
     sub.state("s", prompt="S?", otherwise="?")
