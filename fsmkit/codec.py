@@ -5,7 +5,10 @@ the two differ is found in `differences`; how bytes are kept is the stores' busi
 """
 
 import functools
+import re
+import sys
 from collections.abc import Iterable
+from pathlib import PurePath
 from typing import Any, Generic, TypeVar, cast
 
 import msgspec
@@ -17,6 +20,9 @@ from fsmkit.differences import NOTHING, difference
 from fsmkit.errors import DefinitionError, StoreCorrupt, UnstorableData
 from fsmkit.model import NO_DATA, Row
 from fsmkit.sameness import same
+
+FILE_PREFIX = "fsmkit_file_"
+"""Before the names of modules that the command loads from a file; no part of what is stored."""
 
 D = TypeVar("D")
 
@@ -228,9 +234,29 @@ def typed(kind: Any) -> Typed:
     return Typed(kind.__qualname__, kind, None)
 
 
+@functools.lru_cache(maxsize=256)  # asked for each object that is stored
 def class_name(kind: type) -> str:
-    """The name by which objects of a class are stored."""
-    return f"{kind.__module__}.{kind.__qualname__}"
+    """The name by which objects of a class are stored, the same however its file was started."""
+    return f"{_module_name(kind.__module__)}.{kind.__qualname__}"
+
+
+def _module_name(name: str) -> str:
+    """The name by which others would import a module: `bot` for `python bot.py` and `fsmkit run bot.py`."""
+    if name == "__main__":
+        main = sys.modules.get(name)
+        spec, file = getattr(main, "__spec__", None), getattr(main, "__file__", None)
+        return spec.name if spec else name_in_file(file) if file else name
+    return name.removeprefix(FILE_PREFIX)
+
+
+def name_in_file(path: str) -> str:
+    """A file's name as that of a module.
+
+    Example:
+        >>> name_in_file("bots/sign-up.py")
+        'sign_up'
+    """
+    return re.sub(r"[^A-Za-z0-9]", "_", PurePath(path).stem)
 
 
 def by_name(classes: Iterable[type], what: str) -> dict[str, type]:

@@ -19,6 +19,7 @@ import attrs
 
 from fsmkit.cli.blame import as_seen, place_in_user_code
 from fsmkit.cli.refusal import Refusal
+from fsmkit.codec import FILE_PREFIX, name_in_file
 from fsmkit.errors import DefinitionError
 from fsmkit.flow import Flow
 
@@ -93,7 +94,7 @@ def _run_file(path: Path) -> ModuleType:
     path = path.resolve()
     _search_first(path.parent)
     # A name of its own, so that neither `random.py` nor `order.py` takes another module's place.
-    name = f"fsmkit_file_{re.sub(r'[^A-Za-z0-9]', '_', path.stem)}"
+    name = FILE_PREFIX + name_in_file(str(path))
     loader = importlib.machinery.SourceFileLoader(name, str(path))
     spec = importlib.util.spec_from_loader(name, loader)
     if spec is None:

@@ -12,13 +12,10 @@ from typing import TypeVar
 from fsmkit.cli.blame import as_seen
 from fsmkit.cli.refusal import Refusal
 from fsmkit.errors import DefinitionError, StoreError
-from fsmkit.keys import Key
 from fsmkit.stores import Store
-from fsmkit.stores.opening import open_store
+from fsmkit.stores.opening import open_store, probe
 
 T = TypeVar("T")
-
-_PROBE = Key(chat=0, user=0)
 
 
 def open_named(url: str) -> Store:
@@ -28,10 +25,7 @@ def open_named(url: str) -> Store:
         Refusal: If no store has such a URL, or what it needs is not installed.
     """
     with store_errors():
-        try:
-            return open_store(url)
-        except ValueError as error:
-            raise Refusal(f"the store's URL is wrong: {error}") from error
+        return open_store(url)
 
 
 async def tried(store: Store) -> None:
@@ -40,15 +34,8 @@ async def tried(store: Store) -> None:
     Raises:
         Refusal: If not; the store is closed then.
     """
-    try:
-        with store_errors():
-            try:
-                await store.peek(_PROBE)
-            except ValueError as error:  # what the libraries of the stores say to a URL that is none
-                raise Refusal(f"the store's URL is wrong: {error}") from error
-    except Refusal:
-        await store.close()
-        raise
+    with store_errors():
+        await probe(store)
 
 
 def use_store(url: str, work: Callable[[Store], Awaitable[T]]) -> T:

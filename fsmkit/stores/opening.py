@@ -1,10 +1,14 @@
 """A store from a URL, as `fsmkit run --store` and configuration files name it."""
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 
-from fsmkit.errors import DefinitionError
+from fsmkit.errors import DefinitionError, StoreError
+from fsmkit.keys import Key
 from fsmkit.stores import Store
+
+_PROBE = Key(chat=0, user=0)
 
 _KINDS: dict[str, tuple[str, str, str | None]] = {
     "memory": ("fsmkit.stores.memory", "MemoryStore", None),
@@ -19,6 +23,10 @@ _KINDS: dict[str, tuple[str, str, str | None]] = {
 }
 
 
+class StoreUrlError(StoreError):
+    """The URL of a store is none that its library takes; the text says what that had to say."""
+
+
 def open_store(url: str) -> Store:
     """Makes the store that a URL names; nothing is connected to yet.
 
@@ -28,6 +36,7 @@ def open_store(url: str) -> Store:
 
     Raises:
         DefinitionError: If no store has such a URL, or what it needs is not installed.
+        StoreUrlError: If its library does not take the URL.
 
     Example:
         >>> type(open_store("memory:")).__name__
@@ -45,12 +54,33 @@ def open_store(url: str) -> Store:
     make = _class(module, name, extra)
     if scheme.lower() == "memory":
         return make()
-    if scheme.lower() != "sqlite":
-        return make(url)
     path = rest.removeprefix("//")
-    if not path:
+    if scheme.lower() == "sqlite" and not path:
         raise DefinitionError("sqlite: names no file", place=None, remedy="Write sqlite:bot.db")
-    return make(path)
+    with _url_errors():
+        return make(path if scheme.lower() == "sqlite" else url)
+
+
+async def probe(store: Store) -> None:
+    """Finds out whether a store can be used, by the way a bot's first update would; if not, closes it.
+
+    Raises:
+        StoreError: If it cannot be used.
+    """
+    try:
+        with _url_errors():
+            await store.peek(_PROBE)
+    except BaseException:
+        await store.close()
+        raise
+
+
+@contextmanager
+def _url_errors() -> Generator[None]:
+    try:
+        yield
+    except ValueError as error:  # what the libraries of the stores say to a URL that is none
+        raise StoreUrlError(f"the store's URL is wrong: {error}") from error
 
 
 def _class(module: str, name: str, extra: str | None) -> Callable[..., Store]:

@@ -1,4 +1,4 @@
-"""fsmkit on python-telegram-bot: `attach`, the matchers, questions and forms. Only names."""
+"""fsmkit on python-telegram-bot: `attach`, `run`, the matchers, questions and forms. Only names."""
 
 from fsmkit.telegram.attaching import attach
 from fsmkit.telegram.event import TelegramEvent
@@ -45,6 +45,7 @@ from fsmkit.telegram.query_matchers import (
     successful_payment,
     web_app_data,
 )
+from fsmkit.telegram.running import run
 
 __all__ = [
     "FlowHandler",
@@ -82,6 +83,7 @@ __all__ = [
     "raw_button",
     "reaction",
     "refunded_payment",
+    "run",
     "shipping_query",
     "sticker",
     "successful_payment",

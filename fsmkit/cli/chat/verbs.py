@@ -11,7 +11,7 @@ from fsmkit.cli.chat.durations import parse_duration, spell_duration
 from fsmkit.cli.chat.session import USER, Session
 from fsmkit.cli.chat.stored import stored_json
 from fsmkit.cli.refusal import Refusal
-from fsmkit.codec import EventCodec, Unfit
+from fsmkit.codec import EventCodec, Unfit, class_name
 from fsmkit.diagram import mermaid
 from fsmkit.errors import DefinitionError
 from fsmkit.graph import graph_of
@@ -142,7 +142,7 @@ def _made(kind: type, body: str) -> Any:
     """An event, from JSON, by the same rules as one that comes from the store."""
     try:
         raw = msgspec.Raw(msgspec.json.encode(msgspec.json.decode(body.strip() or "{}")))
-        return EventCodec([kind]).decode(f"{kind.__module__}.{kind.__qualname__}", raw)
+        return EventCodec([kind]).decode(class_name(kind), raw)
     except (msgspec.DecodeError, Unfit) as error:
         raise Misused(f"this makes no {kind.__name__}: {error}") from error
 

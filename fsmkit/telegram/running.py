@@ -1,0 +1,141 @@
+"""`run`: flows as a bot of their own, for `python FILE` and for `fsmkit run FILE`.
+
+All that is secret or local comes from the environment. What keeps a bot from running is one sentence; it is
+said before Telegram hears of the bot.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from fsmkit.errors import DefinitionError, FsmkitError, StoreError
+from fsmkit.flow import Flow
+from fsmkit.stores import Store
+from fsmkit.stores.opening import open_store, probe
+from fsmkit.telegram.polling import TokenRefusedError, UnreachedError, poll
+
+_log = logging.getLogger("fsmkit")
+
+TOKEN = "BOT_TOKEN"
+BASE_URL = "BOT_API_BASE_URL"
+BASE_FILE_URL = "BOT_API_BASE_FILE_URL"
+
+CANNOT_RUN = 2
+"""Exit status where a bot cannot be started."""
+
+
+class CannotRunError(FsmkitError):
+    """A bot cannot be started; the text says why, and what to do."""
+
+
+def run(*flows: Flow[Any], store: Store | str | None = None) -> None:
+    """Runs flows as a bot until SIGINT or SIGTERM: the last line of a file that `python FILE` starts.
+
+    `BOT_TOKEN` in the environment has the bot's token; `BOT_API_BASE_URL` and `BOT_API_BASE_FILE_URL` name
+    another Bot API server, as in `http://127.0.0.1:8081/bot` and `http://127.0.0.1:8081/file/bot`. A bot that
+    needs more than flows builds its own `Application` and calls `attach`.
+
+    Args:
+        flows: The flows, in order of arbitration.
+        store: Where conversations are kept: a store or its URL; by default the SQLite file `NAME.db` in the
+            working directory, where `NAME` is that of the file that was started.
+
+    Raises:
+        SystemExit: With status 2 if the bot cannot be started; one line on standard error says why.
+
+    Example:
+        The end of a bot's file::
+
+            if __name__ == "__main__":
+                run(signup)
+    """
+    try:
+        serve(*flows, store=store, default=f"sqlite:{_started(flows)}.db", elsewhere="run(..., store=URL)")
+    except (CannotRunError, DefinitionError, StoreError) as error:
+        sys.stderr.write(f"fsmkit: {' '.join(str(error).split())}\n")
+        raise SystemExit(CANNOT_RUN) from None
+
+
+def serve(
+    *flows: Flow[Any], store: Store | str | None, default: str, elsewhere: str, instead: str = ""
+) -> None:
+    """Runs flows as a bot, with the environment's settings, until SIGINT or SIGTERM.
+
+    Args:
+        flows: The flows, in order of arbitration.
+        store: Where conversations are kept: a store or its URL.
+        default: The URL of the SQLite file where they are kept if that is not said.
+        elsewhere: How it is said.
+        instead: What to do for want of a token, added to that sentence.
+
+    Raises:
+        CannotRunError: If there is no token, or the server does not take it or does not answer.
+        DefinitionError: If the flows do not fit together, or no store has the URL.
+        StoreError: If the store cannot be used.
+    """
+    token = _token(instead)
+    _log_to_stderr()
+    if store is None:
+        store = default
+        _log.info("conversations are kept in %s (%s: elsewhere)", store.removeprefix("sqlite:"), elsewhere)
+    opened = open_store(store) if isinstance(store, str) else store
+    try:
+        with contextlib.suppress(KeyboardInterrupt):
+            asyncio.run(probe(opened))  # before Telegram hears of the bot
+            poll(
+                *flows,
+                token=token,
+                base_url=_setting(BASE_URL),
+                base_file_url=_setting(BASE_FILE_URL),
+                store=opened,
+            )
+    except TokenRefusedError as error:
+        raise CannotRunError(f"{_server()} does not know the token in {TOKEN}. {_remedy()}") from error
+    except UnreachedError as error:
+        raise CannotRunError(f"{_server()} does not answer: {error}") from error
+
+
+def _started(flows: tuple[Flow[Any], ...]) -> str:
+    """The name of the file that Python was started with, that of the package for `python -m package`."""
+    file = getattr(sys.modules["__main__"], "__file__", None)
+    if file is None:  # in a console
+        return flows[0].name if flows else "bot"
+    path = Path(file)
+    return path.parent.name if path.stem == "__main__" else path.stem
+
+
+def _token(instead: str) -> str:
+    token = _setting(TOKEN)
+    if token is None:
+        raise CannotRunError(
+            f"{TOKEN} is not set: get a token from https://t.me/BotFather and put it into the environment"
+            f"{instead}"
+        )
+    return token
+
+
+def _setting(name: str) -> str | None:
+    return os.environ.get(name, "").strip() or None
+
+
+def _server() -> str:
+    url = _setting(BASE_URL)
+    return "Telegram" if url is None else f"the Bot API server at {url} ({BASE_URL})"
+
+
+def _remedy() -> str:
+    if _setting(BASE_URL) is None:
+        return "Copy it again from https://t.me/BotFather"
+    return f"Check both: {BASE_URL} usually ends in /bot, and the token is appended to it"
+
+
+def _log_to_stderr() -> None:
+    """Logs to standard error, unless the file has set up its own."""
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.INFO)
+    httpx = logging.getLogger("httpx")
+    if httpx.level == logging.NOTSET:
+        httpx.setLevel(logging.WARNING)  # its INFO lines have the token in them
