@@ -1,8 +1,8 @@
 """An order: a cart, an address asked for by a flow of its own, and a payment that comes from outside.
 
-    fsmkit chat examples/order.py                    talk to it in the terminal
-    fsmkit graph examples/order.py                   draw it
-    BOT_TOKEN=... fsmkit run examples/order.py       run it on Telegram
+    fsmkit chat examples/order.py                 talk to it in the terminal
+    fsmkit graph examples/order.py                draw it
+    BOT_TOKEN=... python examples/order.py        run it on Telegram
 
 In the terminal, `:event Paid {"amount": 10}` pays and `:wait 20m` lets time pass. In a bot of your own, the
 payment provider's webhook does it: `await engine.send(key, Paid(amount), id=payment_id)`.
@@ -14,7 +14,7 @@ from typing import Literal
 import attrs
 
 from fsmkit import ANY, Back, Button, Context, End, Flow, Reply, Result, Returned, Stay, Timeout, To
-from fsmkit.telegram import TelegramEvent, button, command
+from fsmkit.telegram import TelegramEvent, button, command, run
 
 PRICES = {"Tea": 3, "Cake": 7}
 
@@ -155,3 +155,7 @@ def paid(event: Paid, ctx: Context[Order]) -> Stay | End[Order]:
 def cancel(event: TelegramEvent, ctx: Context[Order]) -> End:
     ctx.reply("Cancelled. /order begins another one.")
     return ("end",)
+
+
+if __name__ == "__main__":
+    run(order)

@@ -1,8 +1,8 @@
 """A sign-up: a name, an age, and a last look before it counts.
 
-fsmkit chat examples/signup.py                   talk to it in the terminal
-fsmkit graph examples/signup.py                  draw it
-BOT_TOKEN=... fsmkit run examples/signup.py      run it on Telegram
+fsmkit chat examples/signup.py                talk to it in the terminal
+fsmkit graph examples/signup.py               draw it
+BOT_TOKEN=... python examples/signup.py       run it on Telegram
 """
 
 from typing import Literal
@@ -10,7 +10,7 @@ from typing import Literal
 import attrs
 
 from fsmkit import ANY, Context, End, Flow, Result, To
-from fsmkit.telegram import TelegramEvent, button, command, text
+from fsmkit.telegram import TelegramEvent, button, command, run, text
 
 
 @attrs.frozen
@@ -76,3 +76,7 @@ def change_name(event: TelegramEvent, ctx: Context[Form]) -> To[Literal["name"]]
 def cancel(event: TelegramEvent, ctx: Context[Form]) -> End:
     ctx.reply("Cancelled. /start begins anew.")
     return ("end",)
+
+
+if __name__ == "__main__":
+    run(signup)
