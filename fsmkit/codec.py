@@ -235,7 +235,7 @@ def typed(kind: Any) -> Typed:
 
 
 @functools.lru_cache(maxsize=256)  # asked for each object that is stored
-def class_name(kind: type) -> str:
+def class_name(kind: Any) -> str:
     """The name by which objects of a class are stored, the same however its file was started."""
     return f"{_module_name(kind.__module__)}.{kind.__qualname__}"
 

@@ -276,16 +276,23 @@ def nestedconversationbot():
         return await go_on(update, context)
 
     to_menu, show = pressed("menu", menu, "menu", *actions), pressed("show", gathered, "data")
-    tell = pressed("self", "Okay, please tell me about yourself.", "self", [("Add info", "info")])
     return [
         handler(
             [CommandHandler("start", start)],
             {
-                "menu": [pressed("member", level, "level", *levels), tell, show]
-                + [pressed("done", "See you around!", END)],
+                "menu": [
+                    pressed("member", level, "level", *levels),
+                    pressed("self", "Okay, please tell me about yourself.", "self", [("Add info", "info")]),
+                    pressed("done", "See you around!", END),
+                    show,
+                ],
                 "self": [CallbackQueryHandler(describe, "^info$")],
-                "level": [pressed("parent", *whom("Father", "Mother"))]
-                + [pressed("child", *whom("Brother", "Sister")), show, to_menu],
+                "level": [
+                    pressed("parent", *whom("Father", "Mother")),
+                    pressed("child", *whom("Brother", "Sister")),
+                    show,
+                    to_menu,
+                ],
                 "whom": [show, to_menu, CallbackQueryHandler(describe)],
                 "data": [to_menu],
                 "feature": [

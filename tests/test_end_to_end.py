@@ -1,79 +1,19 @@
 """`fsmkit run` as a process of its own, against the Bot API behind a loopback port."""
 
 import asyncio
-import os
 import signal
-import sys
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import pytest
-
-from fsmkit.testing import OfflineTelegram
-
-ROOT = Path(__file__).parent.parent
-PATIENCE = 60
-"""Seconds for a whole test; nothing in it waits for a fixed time."""
-PEOPLE = (1, 2, 3, 4, 5)
-
-
-class Bot:
-    """The process, and the Telegram that it talks to."""
-
-    def __init__(self, offline, process):
-        self.offline = offline
-        self.process = process
-
-    async def answered(self, user, text):
-        """Waits until the newest message that a person sees is this one."""
-        await self.until(lambda: self.offline.texts(user)[-1:] == [text])
-
-    async def until(self, condition):
-        """Waits until something is true that the bot's requests make so."""
-        while not condition():
-            assert self.process.returncode is None, "the bot has ended"
-            await asyncio.sleep(0.005)
-
-    async def end(self, number):
-        """Sends a signal; gives the exit status and what was said on standard error."""
-        self.process.send_signal(number)
-        _, said = await self.process.communicate()
-        return self.process.returncode, said.decode()
+from bot_process import PEOPLE, assert_clean, process, telegram
 
 
 @asynccontextmanager
 async def running(*arguments, token="42:OFFLINE", **environment):
-    offline = OfflineTelegram()
-    for user in PEOPLE:
-        offline.add_user(user)
-    async with asyncio.timeout(PATIENCE), offline.serve() as url:
-        settings = {
-            "BOT_TOKEN": token,
-            "BOT_API_BASE_URL": f"{url}/bot",
-            "BOT_API_BASE_FILE_URL": f"{url}/file/bot",
-            # All that Python would otherwise keep to itself about what was left open.
-            "PYTHONWARNINGS": "always",
-        }
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "fsmkit", "run", "--store", "memory:", *arguments),
-            env={**os.environ, **settings, **environment},
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            cwd=ROOT,
-        )
-        try:
-            yield Bot(offline, process)
-        finally:
-            if process.returncode is None:
-                process.kill()
-            await process.communicate()
-
-
-def assert_clean(ending):
-    status, said = ending
-    assert status == 0, said
-    for word in ("Traceback", "was destroyed", "never awaited", "nclosed", "Warning", "ERROR"):
-        assert word not in said, said
+    async with telegram() as (offline, settings):
+        command = ("-m", "fsmkit", "run", "--store", "memory:", *arguments)
+        async with process(offline, *command, token=token, **{**settings, **environment}) as bot:
+            yield bot
 
 
 async def sign_up(bot, user):

@@ -210,7 +210,11 @@ async def test_family_bot_is_told_of_a_family():
     ("name", "acts", "reply"),
     [
         ("conversationbot", ("/start", "Boy?"), "Are you a boy or a girl?"),
-        ("conversationbot", ("/start", "/skip"), "Just this one, please. Send /cancel to stop talking to me."),
+        (
+            "conversationbot",
+            ("/start", "/skip"),
+            "Just this one, please. Send /cancel to stop talking to me.",
+        ),
         ("conversationbot", ("/start", "Boy", "me"), "Please send me a photo of yourself, or send /skip."),
         ("conversationbot2", ("/start", "Height"), "What about?"),
         ("persistentconversationbot", ("/start", "Age", ":photo"), "In words, please."),

@@ -47,6 +47,6 @@ def readme_example(folder: Path) -> Path:
 
 @pytest.mark.parametrize("checker", [mypy_errors, pyright_errors])
 def test_good_handlers_and_the_readme_pass_and_wrong_ones_are_flagged_where_they_are_wrong(checker, tmp_path):
-    examples = sorted((ROOT / "examples").glob("*.py"))
+    examples = sorted((ROOT / "examples").rglob("*.py"))
     found = checker(TYPING / "accepted.py", REFUSED, readme_example(tmp_path), *examples)
     assert found == {(REFUSED.name, line) for line in refused_lines()}

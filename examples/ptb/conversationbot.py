@@ -95,6 +95,7 @@ def got_bio(event: TelegramEvent, ctx: Context[Profile]) -> End[Profile]:
 @conversation.defstate("gender", "bio", on=command("skip"))
 def no_skipping(event: TelegramEvent, ctx: Context[Profile]) -> Stay:
     ctx.reply("Just this one, please. Send /cancel to stop talking to me.")
+    return ("stay",)
 
 
 @conversation.defstate(ANY, on=command("cancel"))

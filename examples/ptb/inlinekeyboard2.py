@@ -3,8 +3,8 @@
     BOT_TOKEN=... python examples/ptb/inlinekeyboard2.py
     fsmkit chat examples/ptb/inlinekeyboard2.py           without a token
 
-Never stuck: a second /start takes the buttons of the first one's message away, and any that are left elsewhere
-say that they are no longer in use.
+Never stuck: a second /start takes the buttons of the first one's message away, and buttons that are left
+elsewhere say that they are no longer in use.
 """
 
 from typing import Literal

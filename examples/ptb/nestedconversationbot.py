@@ -1,4 +1,4 @@
-"""PTB's nestedconversationbot: Family Bot, whose menus are flows that call one another and return what they got.
+"""PTB's nestedconversationbot: Family Bot, whose menus are flows that call one another.
 
     BOT_TOKEN=... python examples/ptb/nestedconversationbot.py
     fsmkit chat examples/ptb/nestedconversationbot.py           without a token

@@ -1,4 +1,4 @@
-"""PTB's persistentconversationbot: Doctor Botter remembers what he was told, after "Done" and after a restart.
+"""PTB's persistentconversationbot: Doctor Botter remembers what he was told, after a restart too.
 
     BOT_TOKEN=... python examples/ptb/persistentconversationbot.py
     fsmkit chat --store sqlite:facts.db examples/ptb/persistentconversationbot.py     without a token
@@ -102,6 +102,7 @@ def told(event: TelegramEvent, ctx: Context[Topic]) -> To[Literal["choice"]]:
 @conversation.defstate(None, ANY, on=command("show_data"))
 def show_data(event: TelegramEvent, ctx: Context[Topic]) -> Stay:
     ctx.reply(f"This is what you already told me: {told_so_far(ctx)}")
+    return ("stay",)
 
 
 if __name__ == "__main__":

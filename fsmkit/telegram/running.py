@@ -14,6 +14,7 @@ from typing import Any
 
 from fsmkit.errors import DefinitionError, FsmkitError, StoreError
 from fsmkit.flow import Flow
+from fsmkit.places import calling_place
 from fsmkit.stores import Store
 from fsmkit.stores.opening import open_store, probe
 from fsmkit.telegram.polling import TokenRefusedError, UnreachedError, poll
@@ -54,6 +55,8 @@ def run(*flows: Flow[Any], store: Store | str | None = None) -> None:
                 run(signup)
     """
     try:
+        if not flows:
+            raise DefinitionError("run() has no flow", place=calling_place(), remedy="Write run(flow)")
         serve(*flows, store=store, default=f"sqlite:{_started(flows)}.db", elsewhere="run(..., store=URL)")
     except (CannotRunError, DefinitionError, StoreError) as error:
         sys.stderr.write(f"fsmkit: {' '.join(str(error).split())}\n")
