@@ -234,12 +234,12 @@ def typed(kind: Any) -> Typed:
     return Typed(kind.__qualname__, kind, None)
 
 
-@functools.lru_cache(maxsize=256)  # asked for each object that is stored
-def class_name(kind: Any) -> str:
+def class_name(kind: type) -> str:
     """The name by which objects of a class are stored, the same however its file was started."""
     return f"{_module_name(kind.__module__)}.{kind.__qualname__}"
 
 
+@functools.lru_cache(maxsize=256)  # asked for each object that is stored
 def _module_name(name: str) -> str:
     """The name by which others would import a module: `bot` for `python bot.py` and `fsmkit run bot.py`."""
     if name == "__main__":
