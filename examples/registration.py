@@ -1,8 +1,8 @@
 """A registration: a form made of a class, with a review in which each answer can be changed.
 
-    fsmkit chat examples/registration.py                    talk to it in the terminal
-    fsmkit graph examples/registration.py                   draw it
-    BOT_TOKEN=... fsmkit run examples/registration.py       run it on Telegram
+    fsmkit chat examples/registration.py                 talk to it in the terminal
+    fsmkit graph examples/registration.py                draw it
+    BOT_TOKEN=... python examples/registration.py        run it on Telegram
 
 The class says what is asked and what counts as an answer; the form adds Back, Skip, Edit, Confirm and Cancel.
 """
@@ -15,7 +15,7 @@ from typing import Any
 import attrs
 
 from fsmkit import ANY, Context, Flow, To
-from fsmkit.telegram import Question, TelegramEvent, command, form
+from fsmkit.telegram import Question, TelegramEvent, command, form, run
 
 
 class Meal(enum.Enum):
@@ -68,3 +68,7 @@ registration.texts(expired="Your registration has expired. /start begins again."
 @registration.defstate(None, ANY, on=command("start"), to=first)
 def start(event: TelegramEvent, ctx: Context[dict[str, Any]]) -> To:
     return ("transition", first, {})
+
+
+if __name__ == "__main__":
+    run(registration)
