@@ -8,7 +8,8 @@ from typing import Any
 from fsmkit.cli.columns import columns
 from fsmkit.cli.importing.taking import Report, take
 from fsmkit.cli.refusal import Refusal
-from fsmkit.cli.running import TOKEN, default_store
+from fsmkit.cli.running import default_store
+from fsmkit.telegram.running import TOKEN
 
 FEW = 10
 """Problems and names that are listed for people; JSON has all."""
