@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fsmkit import Flow
+from fsmkit import Flow, RowTooLarge
 from fsmkit.cli import main
 from fsmkit.graph import graph_of
 from fsmkit.telegram import attach
@@ -274,6 +274,32 @@ async def test_facts_too_long_for_one_message_are_told_in_several():
     assert "".join(texts(said)).count("a" * 4096) == 1
     assert texts(said)[-1].endswith("or change your opinion on something.")
     assert "reply_markup" in said[-1][1]
+
+
+async def test_a_family_whose_names_fill_more_than_one_message_is_shown_all_the_same():
+    acts = ("/start", ":press Add yourself", ":press Add info", ":press Name", "a" * 4096, ":press Done")
+    async with Both("nestedconversationbot") as both:
+        for act in (*acts, ":press Show data"):
+            await both.ours.act(act)
+        assert "a" * 4096 in "".join(both.ours.offline.texts(1))
+        assert both.ours.buttons() == ["Back"]
+        await both.ours.act(":press Back")
+        assert both.ours.buttons() == ["Add family member", "Add yourself", "Show data", "Done"]
+
+
+@pytest.mark.parametrize("name", ["conversationbot2", "persistentconversationbot"])
+async def test_facts_too_many_to_be_kept_are_refused_in_words(name):
+    async with Both(name) as both:
+        await both.ours.act("/start")
+        for number in range(17):
+            for act in ("Something else...", f"fact {number}", "a" * 4000):
+                said = await both.ours.act(act)
+        assert texts(said) == [
+            "Sorry, that is more than I can keep in mind. Is there a shorter way to say it?"
+        ]
+        assert len(texts(await both.ours.act("short"))) > 1
+        assert [type(error) for error in both.ours.errors] == [RowTooLarge]
+        both.ours.errors.clear()
 
 
 # -- as files ----------------------------------------------------------------------------------------

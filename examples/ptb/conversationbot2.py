@@ -61,6 +61,7 @@ conversation.state(
     otherwise="In words, please.",
 )
 conversation.state("fact", prompt=ask_fact, otherwise="In words, please.")
+conversation.texts(crash="Sorry, that is more than I can keep in mind. Is there a shorter way to say it?")
 
 
 @conversation.defstate(None, ANY, on=command("start"))

@@ -151,6 +151,8 @@ family.state(
     otherwise=PRESS,
 )
 family.state("data", prompt=gathered, buttons=["Back"], show=True, otherwise=PRESS)
+for flow in (family, member, person):
+    flow.texts(crash="Sorry, that is more than I can keep in mind. To abort, simply type /stop.")
 
 
 @family.defstate(None, ANY, on=command("start"))
