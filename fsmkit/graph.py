@@ -138,6 +138,10 @@ class Graph:
             return self.initial.get(edge.target.flow)
         return (edge.target.flow, edge.target.state)
 
+    def waiting(self, flow: str) -> frozenset[str]:
+        """Names of the flows that may wait while one runs: their `ANY` handlers are asked too."""
+        return _closure(self._callers[flow], lambda name: self._callers[name])
+
     def _predecessors(self, node: Node) -> set[Node]:
         entering = (edge for edge in self.incoming(node) if edge.kind == "transition")
         return {edge.node for edge in entering if edge.flow == node[0] and edge.source is not None}
@@ -145,7 +149,7 @@ class Graph:
     def _exits(self, node: Node) -> Iterator[Edge]:
         """The edges of a state, and the `ANY` ones of all flows that may wait while it runs."""
         yield from self.outgoing(node)
-        waiting = _closure(self._callers[node[0]], lambda flow: self._callers[flow])
+        waiting = self.waiting(node[0])
         yield from (edge for edge in self.edges if edge.selector is ANY and edge.flow in waiting)
 
     @cached_property

@@ -315,6 +315,12 @@ def test_an_example_can_be_read_as_a_graph_without_a_problem(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_an_example_has_no_finding(name):
+    result = CliRunner().invoke(main, ["check", str(EXAMPLES / f"{name}.py")], catch_exceptions=False)
+    assert (result.exit_code, "no findings" in result.stdout) == (0, True)
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_an_example_can_be_drawn_and_talked_to_in_the_terminal(name):
     file = str(EXAMPLES / f"{name}.py")
     drawn = CliRunner().invoke(main, ["graph", file])

@@ -219,6 +219,29 @@ def test_a_button_that_no_handler_wants():
     assert codes(flow) == []
 
 
+def test_a_button_of_a_called_flow_that_its_caller_takes():
+    called = Flow("called", ttl=60)
+    called.state("pick", prompt="Which?", buttons=["One", "Help"], otherwise="Press, please.")
+
+    @called.defstate("pick", on=button("One"))
+    def one(event, ctx):
+        return ("end",)
+
+    caller = asking(buttons=["Help"])
+
+    @caller.defstate("name", on=command("pick"))
+    def pick(event, ctx):
+        return ("call", called)
+
+    assert codes(caller) == ["unheard-button", "unheard-button"]
+
+    @caller.defstate(ANY, on=button("Help"))
+    def help_(event, ctx):
+        ctx.reply("There is none.")
+
+    assert codes(caller) == []
+
+
 def test_buttons_of_a_reply_are_looked_at_too():
     assert codes(asking(prompt=Reply("Name?", buttons=["Maybe"]))) == ["unheard-button"]
 

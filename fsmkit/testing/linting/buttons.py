@@ -22,8 +22,9 @@ def buttons(subject: Subject) -> Iterator[Finding]:
     """Buttons under prompts that no handler wants, and handlers whose buttons are shown nowhere."""
     for flow in subject.flows:
         shown: list[Any] = []
+        beyond = subject.asked_after(flow)
         for state in flow.states.values():
-            handlers = subject.asked(flow, state)
+            handlers = [*subject.asked(flow, state), *beyond]
             for button in _static_buttons(state):
                 shown.append(button.value)
                 if button.flow is None and not any(takes(handler, button.value) for handler in handlers):

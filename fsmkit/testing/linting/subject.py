@@ -40,6 +40,13 @@ class Subject:
         wide = [h for h in flow.handlers if ANY in h.selectors]
         return list(dict.fromkeys([*exact, *group, *wide]))
 
+    def asked_after(self, flow: Flow[Any]) -> list[Handler]:
+        """The handlers of flows that may wait for this one: what it does not take is offered to them."""
+        waiting = self.graph.waiting(flow.name)
+        return [
+            h for other in self.flows if other.name in waiting for h in other.handlers if ANY in h.selectors
+        ]
+
 
 def finding(code: str, message: str, where: str | None, flow: Flow[Any], *, note: bool = False) -> Finding:
     return Finding(code, message, where, flow.name, "lint", note)
