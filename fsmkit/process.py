@@ -247,13 +247,23 @@ class Processor:
         return _row(await self._store.peek(key)).moved is not None
 
     async def _leased(self, key: Key, arrival: Arrival, claim: Claim) -> Outcome:
-        async with self._store.lease(key, exclusive=self._exclusive) as lease:
+        wanted = _may_begin(self._flows, arrival)
+        outcome = await self._offered(key, arrival, claim, wanted)
+        # An idle row with an album that is complete now: a conversation may begin before this event.
+        return outcome or await self._offered(key, arrival, claim, True) or Outcome("passed")
+
+    async def _offered(self, key: Key, arrival: Arrival, claim: Claim, wanted: bool) -> Outcome | None:
+        """What became of an event; `None`: no turn was taken for it, and one is needed."""
+        async with self._store.lease(key, exclusive=self._exclusive, wanted=wanted) as lease:
             event = arrival.event
             turn = self._turn(key, lease, event, arrival.telegram)
             event_id = arrival.id
             if event_id is not None and f" {event_id} " in turn.row.seen:
                 return Outcome("duplicate")
-            if turn.row.later and (albums := complete(turn.row, event)):
+            albums = complete(turn.row, event) if turn.row.later else ()
+            if lease.idle:
+                return None if albums else Outcome("passed")
+            if albums:
                 await self._albums.handle(claim, lease, turn, albums)
             if is_overdue(turn.row, turn.now):
                 await self._fire_overdue(claim, lease, turn)
@@ -405,6 +415,22 @@ async def _handle(turn: Turn, arrival: Arrival) -> bool:
 def _is_due(turn: Turn) -> bool:
     at = wake_of(turn.row)
     return bool(turn.row.snapshots) and at is not None and at <= turn.now
+
+
+def _may_begin(flows: Flows, arrival: Arrival) -> bool:
+    """Whether somebody may want an event while no conversation runs; no, for most of what is said in a group.
+
+    A press may be one of a conversation that is over, whose text it is answered with.
+    """
+    event = arrival.event
+    if not isinstance(event, ChatEvent) or event.pressed is not None:
+        return True
+    if arrival.handlers:
+        for table in flows.entries if arrival.entries is None else arrival.entries:
+            kinds = table.entry_kinds
+            if kinds is None or event.kind in kinds or (event.group is not None and "album" in kinds):
+                return True
+    return False
 
 
 def _row(blob: bytes | None) -> Row:

@@ -18,6 +18,7 @@ from fsmkit.flow import Flow
 from fsmkit.handlers import Handler, Hook, Selector
 from fsmkit.keys import KeyBy
 from fsmkit.markup import Button, rows_of_buttons
+from fsmkit.matching import AnyOf
 from fsmkit.states import ANY, INHERIT, Prompt, State, StatesGroup
 from fsmkit.times import Times, combined, times_of
 
@@ -83,6 +84,7 @@ class FlowTable:
         flow: The declaration.
         name: Its name.
         by_state: Handlers of each state, and of `None`, in the order in which they are tried.
+        entry_kinds: The kinds of chat events that may enter the flow; `None`: any.
         any: Handlers of `ANY`, which the flow keeps while it waits for a sub-flow.
         rules: By name of the state.
         ephemeral: Whether messages of some state are deleted when it is left.
@@ -103,6 +105,7 @@ class FlowTable:
             name: tuple(dict.fromkeys(_in_order(flow.handlers, state))) for name, state in flow.states.items()
         }
         self.by_state[None] = tuple(h for h in flow.handlers if None in h.selectors)
+        self.entry_kinds = AnyOf(handler.matcher for handler in self.by_state[None]).kinds
         self.any = tuple(h for h in flow.handlers if ANY in h.selectors)
         self.times = _times(flow)
         self.rules = {name: _rules(flow, state, self.times) for name, state in flow.states.items()}

@@ -9,7 +9,7 @@ from chat_events import Word, said
 from fsmkit.errors import LeaseLost
 from fsmkit.flow import Flow
 from fsmkit.keys import Key
-from fsmkit.stores import Change
+from fsmkit.stores import Change, Index
 
 
 class Gate:
@@ -22,6 +22,10 @@ class Gate:
     async def wait(self, name):
         self.arrived.append(name)
         await self.open.wait()
+
+
+IN_A = (Index("f", "a", None),)
+"""What such a row is looked up by."""
 
 
 def counting():
@@ -173,7 +177,7 @@ async def test_a_lost_lease_runs_the_event_once_more_on_the_fresh_row():
     async def write_behind():
         """What another process would do after this one had lost its lease."""
         async with bench.store.lease(KEY, exclusive=False) as lease:
-            await lease.commit(Change(lease.row.replace(b'"n":0', b'"n":7')))
+            await lease.commit(Change(lease.row.replace(b'"n":0', b'"n":7'), index=IN_A))
 
     await bench.say("x")
     assert seen == [0, 7]
@@ -187,7 +191,7 @@ async def test_a_lease_that_is_lost_twice_is_an_error_and_nothing_is_written():
     @flow.defstate("a")
     async def handler(event, ctx):
         async with bench.store.lease(KEY, exclusive=False) as lease:
-            await lease.commit(Change(row))
+            await lease.commit(Change(row, index=IN_A))
         ctx.reply("never")
 
     bench = await in_a(flow)

@@ -71,11 +71,14 @@ class Lease(Protocol):
         key: Whose row.
         row: Its bytes, `None` if there is none.
         receipts: What came of messages sent since the last commit.
+        idle: Whether no turn was taken, for nothing could want it (`lease(key, wanted=False)`): there is
+            nothing to commit and nothing to free.
     """
 
     key: Key
     row: bytes | None
     receipts: Sequence[bytes]
+    idle: bool
 
     async def commit(self, change: Change, *, hold: bool = False) -> bytes | None:
         """Writes the row, if the lease still holds and nobody wrote it since; frees the lease.
@@ -102,12 +105,18 @@ class Store(Protocol):
 
     durable: bool
 
-    def lease(self, key: Key, *, exclusive: bool = True) -> AbstractAsyncContextManager[Lease]:
+    def lease(
+        self, key: Key, *, exclusive: bool = True, wanted: bool = True
+    ) -> AbstractAsyncContextManager[Lease]:
         """A turn with one row: first come, first served; leaving the block frees it.
 
         Args:
             key: Whose row.
             exclusive: `False`: waits for nobody; of two commits the second raises LeaseLost.
+            wanted: `False`: the turn is of use only to a conversation that runs. Where none is stored (the
+                row's `index` is empty, or there is no row) and nobody has or awaits the turn, none is taken:
+                the lease is `idle`, and shows the row. A turn that may just begin a conversation is waited
+                for as ever. Of no effect without `exclusive`.
         """
         ...
 

@@ -5,6 +5,7 @@ and user), flow, state and deadline.
 """
 
 from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
@@ -43,9 +44,9 @@ class Encrypted:
         """How the entries that are being delivered here stand in the store: no two encryptions are equal."""
         self.durable = store.durable
 
-    def lease(self, key: Key, *, exclusive: bool = True) -> "_EncryptedLease":
+    def lease(self, key: Key, *, exclusive: bool = True, wanted: bool = True) -> "_EncryptedLease":
         """A turn with one row, in clear."""
-        return _EncryptedLease(self, self._store, key, exclusive)
+        return _EncryptedLease(self, self._store.lease(key, exclusive=exclusive, wanted=wanted), key)
 
     async def peek(self, key: Key) -> bytes | None:
         """The row as last committed, in clear."""
@@ -118,16 +119,18 @@ class Encrypted:
 class _EncryptedLease:
     """A turn with one row; see `fsmkit.stores.Lease`."""
 
-    def __init__(self, outer: Encrypted, store: Store, key: Key, exclusive: bool) -> None:
+    def __init__(self, outer: Encrypted, within: AbstractAsyncContextManager[Lease], key: Key) -> None:
         self._outer = outer
-        self._within = store.lease(key, exclusive=exclusive)
+        self._within = within
         self._lease: Lease | None = None
         self.key = key
+        self.idle = False
         self.row: bytes | None = None
         self.receipts: Sequence[bytes] = ()
 
     async def __aenter__(self) -> "_EncryptedLease":
         lease = self._lease = await self._within.__aenter__()
+        self.idle = lease.idle
         try:
             self.row = self._outer.open(self.key, lease.row)
             self.receipts = tuple(self._outer.open(self.key, receipt) or b"" for receipt in lease.receipts)

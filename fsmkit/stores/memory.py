@@ -85,26 +85,31 @@ class _Table(TLRUCache[Key, _Record]):
 class MemoryLease:
     """A turn with one row; see `fsmkit.stores.Lease`."""
 
-    __slots__ = ("_exclusive", "_held", "_store", "_version", "key", "receipts", "row")
+    __slots__ = ("_exclusive", "_held", "_store", "_version", "_wanted", "idle", "key", "receipts", "row")
 
-    def __init__(self, store: "MemoryStore", key: Key, exclusive: bool) -> None:
+    def __init__(self, store: "MemoryStore", key: Key, exclusive: bool, wanted: bool) -> None:
         self._store = store
         self._exclusive = exclusive
+        self._wanted = wanted
         self._held = False
         self._version = 0
         self.key = key
+        self.idle = False
         self.row: bytes | None = None
         self.receipts: Sequence[bytes] = ()
 
     async def __aenter__(self) -> "MemoryLease":
         turns = self._store.turns
+        records = self._store.table.records
         if self._exclusive:
             if self.key in turns:
                 await self._wait(turns)
-            else:
+            elif self._wanted or ((found := records.get(self.key)) is not None and found.index):
                 turns[self.key] = None
-        self._held = True
-        record = self._store.table.records.get(self.key)
+            else:
+                self.idle = True
+        self._held = not self.idle
+        record = records.get(self.key)
         if record is not None:
             self.row = record.row
             self._version = record.version
@@ -119,7 +124,7 @@ class MemoryLease:
 
     async def commit(self, change: Change, *, hold: bool = False) -> bytes | None:
         """Writes the row and frees the lease; see `fsmkit.stores.Lease`."""
-        if not self._held:
+        if not self._held or (self._exclusive and self.key in self._store.void):
             raise LeaseLost(f"the lease on {self.key} is over; nothing was written")
         entry, self._version = self._store.write(self.key, self._version, change)
         self.receipts = self.receipts[change.folded :]
@@ -176,15 +181,17 @@ class MemoryStore:
         self.table = _Table(self._now)
         self.turns: dict[Key, deque[asyncio.Future[None]] | None] = {}
         """Who holds and who waits, by key; a key that nobody holds has no entry."""
+        self.void: set[Key] = set()
+        """Keys that were forgotten under the turn that is held."""
 
     def adopt(self, clock: Clock) -> None:
         """Takes an engine's clock, where the store was given none."""
         if self._clock is None:
             self._clock = clock
 
-    def lease(self, key: Key, *, exclusive: bool = True) -> MemoryLease:
+    def lease(self, key: Key, *, exclusive: bool = True, wanted: bool = True) -> MemoryLease:
         """A turn with one row, first come, first served."""
-        return MemoryLease(self, key, exclusive)
+        return MemoryLease(self, key, exclusive, wanted)
 
     async def peek(self, key: Key) -> bytes | None:
         """The row as last committed."""
@@ -246,7 +253,9 @@ class MemoryStore:
 
     async def forget(self, who: Key | int | str, *, bot: int | str | None = None) -> int:
         """Removes all that is stored for a key or a person; a step that runs meanwhile loses its lease."""
-        keys = [who] if isinstance(who, Key) else [k for k in self.table.records if _is_of(k, who, bot)]
+        known = {**self.table.records, **self.turns}
+        keys = [who] if isinstance(who, Key) else [key for key in known if _is_of(key, who, bot)]
+        self.void.update(key for key in keys if key in self.turns)
         return sum(self.table.drop(key) is not None for key in keys)
 
     async def close(self) -> None:
@@ -323,6 +332,7 @@ class MemoryStore:
     def pass_turn(self, key: Key) -> None:
         """Gives the turn to the next in line; with nobody there the key is forgotten."""
         queue = self.turns[key]
+        self.void.discard(key)
         while queue:
             turn = queue.popleft()
             if not turn.done():

@@ -64,9 +64,9 @@ class MongoStore:
         await session.open()
         return session
 
-    def lease(self, key: Key, *, exclusive: bool = True) -> MongoLease:
+    def lease(self, key: Key, *, exclusive: bool = True, wanted: bool = True) -> MongoLease:
         """A turn with one row; first come, first served in this process."""
-        return MongoLease(self, key, exclusive)
+        return MongoLease(self, key, exclusive, wanted)
 
     async def peek(self, key: Key) -> bytes | None:
         """The row as last committed."""
@@ -191,10 +191,11 @@ class MongoStore:
             if bot is not None:
                 wanted["bot"] = _part(bot)
         session = await self.session()
-        found, _ = await session.call(lambda rows: rows.find(wanted, {"version": 1}).to_list())
+        fields = {"row": 1, "outbox": 1, "receipts": 1}
+        found, _ = await session.call(lambda rows: rows.find(wanted, fields).to_list())
         keys = [document["_id"] for document in found]
         await session.call(lambda rows: rows.delete_many({"_id": {"$in": keys}}))
-        return sum(document["version"] != 0 for document in found)
+        return sum(not is_empty(document) for document in found)
 
     async def close(self) -> None:
         """Closes the client of this event loop."""

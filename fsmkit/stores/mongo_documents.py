@@ -39,6 +39,16 @@ def is_empty(document: Document) -> bool:
     return document["row"] is None and not document["outbox"] and not document["receipts"]
 
 
+def is_talking(document: Document | None) -> bool:
+    """Whether a conversation is stored."""
+    return document is not None and document["flows"] != [NO_FLOW]
+
+
+def is_idle(document: Document | None, now: float) -> bool:
+    """Whether no conversation is stored and nobody has a lease."""
+    return document is None or (document["flows"] == [NO_FLOW] and document["until"] <= now)
+
+
 def changed(document: Document, change: Change, number: Int64, now: float, me: int) -> Document:
     """What a commit sets in a document; `claimed` is its number if nobody else delivers the outbox."""
     outbox = [*document["outbox"], *change.outbox]

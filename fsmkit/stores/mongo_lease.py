@@ -18,7 +18,7 @@ from pymongo.errors import DuplicateKeyError
 from fsmkit.errors import LeaseLost, StoreUnavailable
 from fsmkit.keys import Key
 from fsmkit.stores import Change
-from fsmkit.stores.mongo_documents import Document, blank, changed, draw, is_empty
+from fsmkit.stores.mongo_documents import Document, blank, changed, draw, is_empty, is_idle
 from fsmkit.stores.mongo_session import Session
 
 if TYPE_CHECKING:
@@ -41,13 +41,17 @@ class MongoLease:
         "_text",
         "_token",
         "_turn",
+        "_wanted",
+        "idle",
         "key",
         "receipts",
         "row",
     )
 
-    def __init__(self, store: "MongoStore", key: Key, exclusive: bool) -> None:
+    def __init__(self, store: "MongoStore", key: Key, exclusive: bool, wanted: bool) -> None:
         self._store = store
+        self._wanted = wanted
+        self.idle = False
         self._text = str(key)
         self._exclusive = exclusive
         self._token = draw()
@@ -62,7 +66,7 @@ class MongoLease:
     async def __aenter__(self) -> "MongoLease":
         session = await self._store.session()
         self._know(await (self._wait(session) if self._exclusive else self._read(session)))
-        self._session = session
+        self._session = None if self.idle else session
         self.row = self._document["row"]
         self.receipts = tuple(self._document["receipts"])
         return self
@@ -141,6 +145,7 @@ class MongoLease:
             )
         if done is not None:
             self._know(after)
+            session.note(self._text, after)
         return done is not None, again
 
     def _stands(self, session: Session, fresh: Document | None, version: int) -> bool:
@@ -160,17 +165,24 @@ class MongoLease:
 
     # -- the lease ---------------------------------------------------------------------------------
 
-    async def _wait(self, session: Session) -> Document:
+    async def _wait(self, session: Session) -> Document | None:
         turn = session.turns.get(self._text)
         if turn is None:
             turn = session.turns[self._text] = asyncio.Lock()
         await turn.acquire()
         self._turn = turn
         try:
+            if not self._wanted and self._text not in session.talking:
+                found = await self._read(session)
+                if is_idle(found, session.now()):
+                    self.idle = True
+                    self._leave(session)
+                    return found
             document = await self._ask(session)
         except BaseException:
             session.chore(self._free(session))
             raise
+        session.note(self._text, document)
         session.held[self._token] = self._text
         return document
 

@@ -13,12 +13,13 @@ from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
 from bson import DatetimeMS
+from cachetools import LRUCache
 from pymongo import ASCENDING, AsyncMongoClient, IndexModel, WriteConcern
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import ConnectionFailure, DuplicateKeyError, OperationFailure, PyMongoError
 
 from fsmkit.errors import StoreCorrupt, StoreError, StoreUnavailable
-from fsmkit.stores.mongo_documents import Document
+from fsmkit.stores.mongo_documents import Document, is_talking
 
 _log = logging.getLogger("fsmkit")
 
@@ -27,6 +28,8 @@ PAUSES = (0.05, 0.2, 0.5)
 """Seconds between repetitions of a command; pymongo itself looks for a server before it gives up."""
 SELECTION_MS = 2000
 GOODBYE_SECONDS = 2.0
+TALKING = 10_000
+"""Keys of conversations that are remembered; for another one a lease may take a command more."""
 
 INDEXES = [
     IndexModel([("bot", ASCENDING), ("wake", ASCENDING)], name="wake"),
@@ -58,6 +61,8 @@ class Session:
         """Who of this process may ask for a key's lease: one at a time, first come, first served."""
         self.held: dict[int, str] = {}
         """Keys by the tokens of leases."""
+        self.talking: LRUCache[str, None] = LRUCache(TALKING)
+        """Keys that had a conversation when this process last looked, where a lease is asked for at once."""
         self._url = url
         self._database = database
         self._offset = 0.0
@@ -75,6 +80,13 @@ class Session:
     def now(self) -> float:
         """The server's time, in seconds since 1970: leases and claims go by one clock in all processes."""
         return time.monotonic() + self._offset
+
+    def note(self, key: str, document: Document | None) -> None:
+        """Remembers whether a key has a conversation; if that is wrong later, it costs a command, no more."""
+        if is_talking(document):
+            self.talking[key] = None
+        else:
+            self.talking.pop(key, None)
 
     async def call(self, command: Callable[[AsyncCollection[Document]], Awaitable[_T]]) -> tuple[_T, bool]:
         """Runs a command on the collection, again if its connection was lost.

@@ -28,10 +28,23 @@ _CLAIM = timedelta(seconds=CLAIM_SECONDS)
 class PostgresLease:
     """A turn with one row; see `fsmkit.stores.Lease`."""
 
-    __slots__ = ("_leases", "_store", "_text", "_token", "_version", "key", "receipts", "row")
+    __slots__ = (
+        "_leases",
+        "_store",
+        "_text",
+        "_token",
+        "_version",
+        "_wanted",
+        "idle",
+        "key",
+        "receipts",
+        "row",
+    )
 
-    def __init__(self, store: "PostgresStore", key: Key, exclusive: bool) -> None:
+    def __init__(self, store: "PostgresStore", key: Key, exclusive: bool, wanted: bool) -> None:
         self._store = store
+        self._wanted = wanted
+        self.idle = False
         self._text = str(key)
         self._token = draw() if exclusive else None
         self._leases: Leases | None = None
@@ -45,9 +58,9 @@ class PostgresLease:
         if self._token is None:
             loaded = await self._store.load(self._text)
         else:
-            loaded = await leases.acquire(self._text, self._token)
-        self._leases = leases
-        self._version, self.row, self.receipts = loaded
+            loaded = await leases.acquire(self._text, self._token, self._wanted)
+        self._version, self.row, self.receipts, self.idle = loaded
+        self._leases = None if self.idle else leases
         return self
 
     async def __aexit__(
@@ -126,9 +139,9 @@ class PostgresStore:
             raise StoreUnavailable("the store is closed")
         return leases
 
-    def lease(self, key: Key, *, exclusive: bool = True) -> PostgresLease:
+    def lease(self, key: Key, *, exclusive: bool = True, wanted: bool = True) -> PostgresLease:
         """A turn with one row, first come, first served; see `fsmkit.stores.Store`."""
-        return PostgresLease(self, key, exclusive)
+        return PostgresLease(self, key, exclusive, wanted)
 
     async def load(self, key: str) -> Loaded:
         """The row, without a lease."""

@@ -16,7 +16,7 @@ from fsmkit.errors import StoreCorrupt, StoreError, StoreUnavailable
 
 _log = logging.getLogger("fsmkit")
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 PAUSES = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
 """Seconds between repetitions of a statement whose connection was lost; then the server counts as away."""
 STATEMENT_SECONDS = 10.0

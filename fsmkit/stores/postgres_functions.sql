@@ -60,6 +60,25 @@ BEGIN
     SELECT r.commits[1], r.blob, r.receipts INTO version, blob, receipts FROM fsmkit.rows r WHERE r.key = p_key;
 END $$;
 
+-- The same for a turn that is of use only where a conversation is stored: if there is none, and nobody has or
+-- awaits the turn, the row is read and no lease taken. One query sees both as they are at one moment.
+CREATE OR REPLACE FUNCTION fsmkit.approach(
+    p_key text, p_token bigint, p_channel text, p_term interval,
+    OUT wait float8, OUT version bigint, OUT blob bytea, OUT receipts bytea[], OUT idle boolean
+) LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM set_config('synchronous_commit', 'off', true);
+    SELECT r.commits[1], r.blob, r.receipts, coalesce(r.flows = '{}', true) AND NOT EXISTS (
+            SELECT FROM fsmkit.leases l WHERE l.key = p_key AND (l.waiting > 0
+            OR (l.token IS NOT NULL AND l.until >= clock_timestamp())))
+        INTO version, blob, receipts, idle
+        FROM (SELECT) one LEFT JOIN fsmkit.rows r ON r.key = p_key;
+    IF NOT idle THEN
+        SELECT a.wait, a.version, a.blob, a.receipts INTO wait, version, blob, receipts
+            FROM fsmkit.acquire(p_key, p_token, p_channel, p_term) a;
+    END IF;
+END $$;
+
 -- Frees a lease, or gives up a place in line.
 CREATE OR REPLACE FUNCTION fsmkit.release(p_key text, p_token bigint) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
@@ -167,7 +186,10 @@ CREATE OR REPLACE FUNCTION fsmkit.strike(
 BEGIN
     UPDATE fsmkit.rows SET outbox = outbox[2:],
         receipts = CASE WHEN p_receipt IS NULL THEN receipts ELSE array_append(receipts, p_receipt) END,
-        claim = CASE WHEN cardinality(outbox) > 1 THEN clock_timestamp() + p_claim END
+        claim = CASE WHEN cardinality(outbox) > 1 THEN clock_timestamp() + p_claim END,
+        -- Receipts that nobody may ever ask for again are due.
+        wake = CASE WHEN blob IS NULL AND cardinality(outbox) = 1 THEN 0 ELSE wake END,
+        filed = CASE WHEN blob IS NULL AND cardinality(outbox) = 1 THEN 0 ELSE filed END
         WHERE key = p_key AND outbox[1] = p_entry AND claimer = p_claimer RETURNING outbox[1] INTO entry;
     IF FOUND AND entry IS NULL THEN
         DELETE FROM fsmkit.rows WHERE key = p_key AND blob IS NULL AND outbox = '{}' AND receipts = '{}';

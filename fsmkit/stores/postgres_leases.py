@@ -26,11 +26,12 @@ def draw() -> int:
 
 
 class Loaded(NamedTuple):
-    """A row as a lease found it; version 0: there is none."""
+    """A row as a lease found it; version 0: there is none. `idle`: nothing could want the lease."""
 
     version: int
     blob: bytes | None
     receipts: Sequence[bytes]
+    idle: bool = False
 
 
 class Leases:
@@ -55,22 +56,30 @@ class Leases:
         self._asking: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._tidied = time.monotonic()
         self._acquire = f"SELECT * FROM {schema}.acquire($1, $2, $3, $4)"
+        self._approach = f"SELECT * FROM {schema}.approach($1, $2, $3, $4)"
         self._release = f"SELECT {schema}.release($1, $2)"
         self._renew = f"SELECT {schema}.renew($1, $2, $3)"
         self._tidy = f"SELECT {schema}.tidy()"
 
-    async def acquire(self, key: str, token: int) -> Loaded:
-        """Waits for a lease, first come, first served in the order that the server received."""
+    async def acquire(self, key: str, token: int, wanted: bool) -> Loaded:
+        """Waits for a lease, first come, first served in the order that the server received.
+
+        Args:
+            key: Whose.
+            token: A number of its own.
+            wanted: `False`: not if no conversation is stored, and the answer is `idle` then.
+        """
         # Known before it is sent: the grant can overtake the answer.
         self._waiting[token] = self.connections.loop.create_future()
         try:
-            loaded = await self._wait(key, token)
+            loaded = await self._wait(key, token, wanted)
         except BaseException:
             self._waiting.pop(token, None)
             self.release(key, token)
             raise
         del self._waiting[token]
-        self._held[token] = key
+        if not loaded.idle:
+            self._held[token] = key
         return loaded
 
     def committed(self, token: int) -> None:
@@ -82,13 +91,13 @@ class Leases:
         self._held.pop(token, None)
         return self.connections.chore(self.connections.call(self._release, key, token))
 
-    async def _wait(self, key: str, token: int) -> Loaded:
+    async def _wait(self, key: str, token: int, wanted: bool) -> Loaded:
         # One key's questions leave one by one: on their several connections they would overtake each other.
         lock = self._asking.get(key)
         if lock is None:
             lock = self._asking[key] = asyncio.Lock()
         async with lock:
-            answer = await self._ask(key, token)
+            answer = await self._ask(key, token, wanted)
         while not isinstance(answer, Loaded):
             granted = self._waiting[token]
             # Asked again in time to keep the place in line, and when the holder's time is up.
@@ -99,11 +108,12 @@ class Leases:
             answer = told or await self._ask(key, token)
         return answer
 
-    async def _ask(self, key: str, token: int) -> Loaded | float:
+    async def _ask(self, key: str, token: int, wanted: bool = True) -> Loaded | float:
         """The row, or the seconds that the lease of somebody else has left."""
-        rows, _ = await self.connections.call(self._acquire, key, token, self._channel, self.term)
-        wait, version, blob, receipts = rows[0]
-        return Loaded(version or 0, blob, receipts or ()) if wait is None else float(wait)
+        statement = self._acquire if wanted else self._approach
+        rows, _ = await self.connections.call(statement, key, token, self._channel, self.term)
+        wait, version, blob, receipts, *idle = rows[0]
+        return Loaded(version or 0, blob, receipts or (), any(idle)) if wait is None else float(wait)
 
     def _hear(self, payload: str) -> None:
         """A lease was handed over; the row comes with it, unless it is too long."""

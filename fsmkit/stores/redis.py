@@ -82,9 +82,9 @@ class RedisStore:
             await session.open()
         return session
 
-    def lease(self, key: Key, *, exclusive: bool = True) -> RedisLease:
+    def lease(self, key: Key, *, exclusive: bool = True, wanted: bool = True) -> RedisLease:
         """A turn with one row, first come, first served among all processes."""
-        return RedisLease(self, key, exclusive)
+        return RedisLease(self, key, exclusive, wanted)
 
     async def peek(self, key: Key) -> bytes | None:
         """The row as last committed."""
@@ -206,8 +206,10 @@ class _Reader:
 
 
 async def _keys(nodes: Nodes) -> AsyncIterator[Key]:
-    """All keys of which anything is stored."""
+    """All keys of which anything is stored, or whose first step is under way."""
     for shard in range(SHARDS):
+        for text in await nodes.command(shard, "SMEMBERS", "fresh"):
+            yield Key.parse(text.decode())
         after = b"-"
         while after:
             page = await nodes.command(shard, "ZRANGEBYLEX", "keys", after, "+", "LIMIT", 0, PAGE)

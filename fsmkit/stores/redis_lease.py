@@ -29,11 +29,25 @@ class Sessions(Protocol):
 class RedisLease:
     """A turn with one row; see `fsmkit.stores.Lease`."""
 
-    __slots__ = ("_exclusive", "_place", "_session", "_store", "_token", "_version", "key", "receipts", "row")
+    __slots__ = (
+        "_exclusive",
+        "_place",
+        "_session",
+        "_store",
+        "_token",
+        "_version",
+        "_wanted",
+        "idle",
+        "key",
+        "receipts",
+        "row",
+    )
 
-    def __init__(self, store: Sessions, key: Key, exclusive: bool) -> None:
+    def __init__(self, store: Sessions, key: Key, exclusive: bool, wanted: bool) -> None:
         self._store = store
         self._exclusive = exclusive
+        self._wanted = wanted
+        self.idle = False
         self._place = Place.of(key)
         self._session: Session | None = None
         self._token = ""
@@ -45,12 +59,12 @@ class RedisLease:
     async def __aenter__(self) -> "RedisLease":
         session = await self._store.session()
         if self._exclusive:
-            self._token, view = await session.turns.take(self._place)
+            self._token, view = await session.turns.take(self._place, self._wanted)
         else:
             reply = await session.nodes.call(self._place.shard, "load", self._place.text)
             view = View(reply[1], reply[2], tuple(reply[3:]))
-        self._version, self.row, self.receipts = view
-        self._session = session
+        self._version, self.row, self.receipts, self.idle = view
+        self._session = None if self.idle else session
         return self
 
     async def __aexit__(

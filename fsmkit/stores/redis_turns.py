@@ -45,11 +45,13 @@ class View(NamedTuple):
         version: The commit that wrote it; empty if there was none.
         row: Its bytes.
         receipts: What came of messages sent since then.
+        idle: Whether there is no lease, for nothing could want it.
     """
 
     version: bytes
     row: bytes | None
     receipts: tuple[bytes, ...]
+    idle: bool = False
 
 
 @attrs.define(eq=False)
@@ -61,6 +63,7 @@ class _Turn:
         place: Whose turn.
         granted: Comes true when the turn has come.
         ask: When to ask again or to renew, by the loop's time.
+        wanted: Whether it is of use where no conversation is stored.
         ticket: Its place in the queue.
     """
 
@@ -68,6 +71,7 @@ class _Turn:
     place: Place
     granted: "asyncio.Future[View]"
     ask: float
+    wanted: bool
     ticket: bytes = b""
 
 
@@ -95,15 +99,19 @@ class Turns:
         """An id never used twice: 8 characters for the process, 8 that count."""
         return f"{self.process}{next(self._numbers):08x}"
 
-    async def take(self, place: Place) -> tuple[str, View]:
+    async def take(self, place: Place, wanted: bool) -> tuple[str, View]:
         """Waits for the turn; the token of the lease, and the row.
+
+        Args:
+            place: Whose.
+            wanted: `False`: not if no conversation is stored; the token is empty then.
 
         Raises:
             StoreUnavailable: If the server is away.
         """
         loop = asyncio.get_running_loop()
         # The future stands before the server is asked: the wake-up can overtake the answer.
-        turn = _Turn(self.new_id(), place, loop.create_future(), loop.time() + self._third)
+        turn = _Turn(self.new_id(), place, loop.create_future(), loop.time() + self._third, wanted)
         self._waiting[turn.token] = turn
         try:
             view = await self._ask(turn) or await turn.granted
@@ -112,6 +120,8 @@ class Turns:
             self._run(self._let_go(turn))
             raise
         del self._waiting[turn.token]
+        if view.idle:
+            return "", view
         turn.ask = loop.time() + self._third
         self._held[turn.token] = turn
         return turn.token, view
@@ -170,7 +180,7 @@ class Turns:
         elif token.decode() not in self._held:
             # Its waiter has gone meanwhile: the next in line must not wait for the lease to expire.
             place = Place(shard_of(text.decode()), text.decode())
-            self._run(self._let_go(_Turn(token.decode(), place, asyncio.Future(), 0.0)))
+            self._run(self._let_go(_Turn(token.decode(), place, asyncio.Future(), 0.0, True)))
 
     def missed(self) -> None:
         """Wake-ups may have been lost: asks again for all that is waited for."""
@@ -181,9 +191,10 @@ class Turns:
 
     async def _ask(self, turn: _Turn) -> View | None:
         shard, text = turn.place
-        reply = await self._nodes.call(shard, "acquire", text, turn.token, self.lease_ms, turn.ticket)
-        if reply[0] == 1:
-            return View(reply[1], reply[2], tuple(reply[3:]))
+        wanted = "1" if turn.wanted else ""
+        reply = await self._nodes.call(shard, "acquire", text, turn.token, self.lease_ms, turn.ticket, wanted)
+        if reply[0] in (1, 3):
+            return View(reply[1], reply[2], tuple(reply[3:]), reply[0] == 3)
         if reply[0] == 2:
             raise LeaseLost(f"the turn of {text} is over")
         turn.ticket = reply[1]

@@ -23,11 +23,25 @@ from fsmkit.stores.sqlite_writer import Writer
 class SQLiteLease:
     """A turn with one row; see `fsmkit.stores.Lease`."""
 
-    __slots__ = ("_exclusive", "_held", "_seen", "_text", "_turn", "_writer", "key", "receipts", "row")
+    __slots__ = (
+        "_exclusive",
+        "_held",
+        "_seen",
+        "_text",
+        "_turn",
+        "_wanted",
+        "_writer",
+        "idle",
+        "key",
+        "receipts",
+        "row",
+    )
 
-    def __init__(self, writer: Writer, key: Key, exclusive: bool) -> None:
+    def __init__(self, writer: Writer, key: Key, exclusive: bool, wanted: bool) -> None:
         self._writer = writer
         self._exclusive = exclusive
+        self._wanted = wanted
+        self.idle = False
         self._text = str(key)
         self._seen = Found()
         self._turn: Turn | None = None
@@ -38,16 +52,17 @@ class SQLiteLease:
 
     async def __aenter__(self) -> "SQLiteLease":
         if self._exclusive:
-            turn = self._turn = Turn(self._text, asyncio.get_running_loop())
+            turn = self._turn = Turn(self._text, asyncio.get_running_loop(), self._wanted)
             try:
                 self._seen = await self._writer.enter(turn)
             except asyncio.CancelledError:
                 self._writer.leave(turn)
                 raise
+            self.idle = turn.idle
         else:
             text = self._text
             self._seen = await self._writer.ask(READ, lambda at: at.rows.find(text))
-        self._held = True
+        self._held = not self.idle
         self.row = self._seen.row
         self.receipts = self._seen.receipts
         return self
@@ -142,9 +157,9 @@ class SQLiteStore:
         self._writer = Writer(self.path, synchronous, lease_seconds, clock or SystemClock())
         self._end = weakref.finalize(self, self._writer.stop)
 
-    def lease(self, key: Key, *, exclusive: bool = True) -> SQLiteLease:
+    def lease(self, key: Key, *, exclusive: bool = True, wanted: bool = True) -> SQLiteLease:
         """A turn with one row, first come, first served in this process."""
-        return SQLiteLease(self._writer, key, exclusive)
+        return SQLiteLease(self._writer, key, exclusive, wanted)
 
     async def peek(self, key: Key) -> bytes | None:
         """The row as last committed."""

@@ -18,6 +18,8 @@ _TAKE = """INSERT INTO lease (key, owner, ticket, expires) VALUES (?, ?, ?, ?)
     WHERE lease.expires <= ? OR lease.owner = excluded.owner"""
 _RENEW = "UPDATE lease SET expires = ? WHERE key = ? AND owner = ? AND ticket = ? AND expires > ?"
 _FREE = "DELETE FROM lease WHERE key = ? AND owner = ? AND ticket = ?"
+_BUSY = """SELECT EXISTS (SELECT 1 FROM lease WHERE key = :key AND expires > :now)
+    OR EXISTS (SELECT 1 FROM record WHERE key = :key AND conversations > 0)"""
 _FIRST_POLL = 0.002
 _LAST_POLL = 0.05
 """Seconds between two looks at a lease that another process holds: no longer than a person notices."""
@@ -29,13 +31,16 @@ class Turn:
     Args:
         key: Text of the key.
         loop: The event loop that uses the lease.
+        wanted: `False`: it is of use only where a conversation is stored.
     """
 
-    __slots__ = ("held", "key", "loop", "ticket", "waiter")
+    __slots__ = ("held", "idle", "key", "loop", "ticket", "waiter", "wanted")
 
-    def __init__(self, key: str, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, key: str, loop: asyncio.AbstractEventLoop, wanted: bool) -> None:
         self.key = key
         self.loop = loop
+        self.wanted = wanted
+        self.idle = False
         self.waiter: asyncio.Future[Found] = loop.create_future()
         self.ticket = 0
         self.held = False
@@ -78,9 +83,13 @@ class Turns:
 
     def enter(self, db: sqlite3.Connection, turn: Turn, now: float) -> None:
         """Puts a turn in line; it is granted at once if nobody is before it."""
+        line = self._lines.get(turn.key)
+        if line is None and not turn.wanted and _is_idle(db, turn.key, now):
+            turn.idle = True
+            self._granted(turn, Rows(db, self._owner).find(turn.key))
+            return
         self._tickets += 1
         turn.ticket = self._tickets
-        line = self._lines.get(turn.key)
         if line is not None:
             line.append(turn)
             return
@@ -176,3 +185,8 @@ class Turns:
     def _renew(self, db: sqlite3.Connection, turn: Turn, now: float) -> bool:
         given = (now + self._seconds, turn.key, self._owner, turn.ticket, now)
         return db.execute(_RENEW, given).rowcount > 0
+
+
+def _is_idle(db: sqlite3.Connection, key: str, now: float) -> bool:
+    """Whether no conversation is stored and no other process has the turn."""
+    return not db.execute(_BUSY, {"key": key, "now": now}).fetchone()[0]

@@ -12,12 +12,14 @@ import pytest
 pytest.register_assert_rewrite(
     *(
         name
-        for part in ("base", "rows", "lookup", "turns", "outbox", "engine", "steps")
+        for part in ("base", "rows", "lookup", "forget", "turns", "idle", "outbox", "engine", "steps")
         if (name := f"fsmkit.testing.contract_{part}") not in sys.modules
     )
 )
 
 from fsmkit.testing.contract_engine import AccessContract  # noqa: E402
+from fsmkit.testing.contract_forget import ForgetContract  # noqa: E402
+from fsmkit.testing.contract_idle import IdleContract  # noqa: E402
 from fsmkit.testing.contract_lookup import LookupContract  # noqa: E402
 from fsmkit.testing.contract_outbox import OutboxContract  # noqa: E402
 from fsmkit.testing.contract_rows import RowContract  # noqa: E402
@@ -25,7 +27,16 @@ from fsmkit.testing.contract_steps import StepContract  # noqa: E402
 from fsmkit.testing.contract_turns import TurnContract  # noqa: E402
 
 
-class StoreContract(RowContract, LookupContract, TurnContract, OutboxContract, AccessContract, StepContract):
+class StoreContract(
+    RowContract,
+    LookupContract,
+    ForgetContract,
+    TurnContract,
+    IdleContract,
+    OutboxContract,
+    AccessContract,
+    StepContract,
+):
     """What a store has to do. Subclass it in a test module and override the fixture `store`.
 
     Hooks may be overridden too, each where the store can serve it; the tests that need one are skipped

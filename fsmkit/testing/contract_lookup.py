@@ -1,10 +1,7 @@
-"""The contract, looking up: deadlines, inspection, two bots in one store, and forgetting a person."""
+"""The contract, looking up: deadlines, inspection, two bots in one store, the keys of a chat."""
 
-import pytest
-
-from fsmkit.errors import LeaseLost
 from fsmkit.keys import Key
-from fsmkit.stores import Change, Index, Store
+from fsmkit.stores import Index, Store
 from fsmkit.testing.contract_base import KEY, OTHER, START, ContractBase, all_keys, put
 
 FLOWS = ["form"]
@@ -12,7 +9,7 @@ FORM = [("form", "name")]
 
 
 class LookupContract(ContractBase):
-    """`due`, `scan` and `forget`."""
+    """`due`, `scan` and `keys`."""
 
     # -- deadlines ---------------------------------------------------------------------------------
 
@@ -149,49 +146,3 @@ class LookupContract(ContractBase):
         await put(store, KEY, None)
         await store.strike(OTHER, b"one", None)
         assert await store.keys(KEY.chat) == []
-
-    # -- forgetting --------------------------------------------------------------------------------
-
-    async def test_a_key_is_forgotten_with_all_that_stood_there(self, store: Store) -> None:
-        await put(store, KEY, b"row", wake=1.0, index=FORM, outbox=(b"one", b"two"))
-        await store.strike(KEY, b"one", b"receipt")
-        await put(store, OTHER, b"other")
-        assert await store.forget(KEY) == 1
-        assert await store.peek(KEY) is None
-        assert await store.due(1, FLOWS, 1e12, 10) == []
-        assert await all_keys(store) == [OTHER]
-        assert await store.strike(KEY, b"two", None) is None
-        async with store.lease(KEY) as lease:
-            assert (lease.row, list(lease.receipts)) == (None, [])
-            assert await lease.commit(Change(b"new", outbox=(b"three",))) == b"three"
-
-    async def test_a_person_is_forgotten_in_every_chat(self, store: Store) -> None:
-        gone = [Key(-100, 7), Key(7, 7), Key(7, 99), Key(-100, 7, thread=3, business="b", bot=2)]
-        kept = [Key(-100, 8), Key("7", 8), Key(-100, "7"), Key(-7, 8), Key(77, 78), Key(1, 8, 7, bot=7)]
-        for key in [*gone, *kept]:
-            await put(store, key, b"row")
-        assert await store.forget(7) == len(gone)
-        assert set(await all_keys(store)) == set(kept)
-
-    async def test_a_person_is_forgotten_by_one_bot_only_where_asked(self, store: Store) -> None:
-        keys = [Key(7, 7, bot=bot) for bot in (1, "1", 2)]
-        for key in keys:
-            await put(store, key, b"row")
-        assert await store.forget(7, bot=1) == 1
-        assert set(await all_keys(store)) == set(keys[1:])
-
-    async def test_forgetting_a_stranger_removes_nothing(self, store: Store) -> None:
-        await put(store, KEY, b"row")
-        assert await store.forget(12345) == 0
-        assert await store.forget(OTHER) == 0
-        assert await all_keys(store) == [KEY]
-
-    async def test_a_step_that_runs_meanwhile_writes_nothing_back(self, store: Store) -> None:
-        await put(store, KEY, b"row")
-        async with store.lease(KEY) as lease:
-            await store.forget(KEY.user)
-            with pytest.raises(LeaseLost):
-                await lease.commit(Change(b"back again", outbox=(b"entry",)))
-        assert await store.peek(KEY) is None
-        await put(store, KEY, b"a new life")
-        assert await store.peek(KEY) == b"a new life"

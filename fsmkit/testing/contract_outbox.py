@@ -2,7 +2,7 @@
 
 from fsmkit.errors import LeaseLost
 from fsmkit.stores import Change, Lease, Store
-from fsmkit.testing.contract_base import KEY, OTHER, ContractBase, all_keys, patiently, put
+from fsmkit.testing.contract_base import KEY, OTHER, START, ContractBase, all_keys, patiently, put
 
 
 async def deliver_all(store: Store, entry: bytes | None) -> list[bytes]:
@@ -158,6 +158,22 @@ class OutboxContract(ContractBase):
         async with store.lease(KEY) as lease:
             await lease.commit(Change(None, folded=1))
         assert await receipts(store) == []
+
+    async def test_receipts_that_nobody_may_ask_for_again_are_due(self, store: Store) -> None:
+        await put(store, KEY, None, outbox=(b"one", b"two"))
+        assert await store.strike(KEY, b"one", b"receipt") == b"two"
+        assert await store.due(KEY.bot, [], START, 10) == []
+        await store.strike(KEY, b"two", None)
+        assert await store.due(2, [], START, 10) == []
+        assert await store.due(KEY.bot, [], START, 10) == [KEY]
+        async with store.lease(KEY) as lease:
+            await lease.commit(Change(None, folded=len(lease.receipts)))
+        assert await store.due(KEY.bot, [], 1e12, 10) == []
+
+    async def test_receipts_of_a_row_that_stands_are_not_due(self, store: Store) -> None:
+        await put(store, KEY, b"row", outbox=(b"one",))
+        await store.strike(KEY, b"one", b"receipt")
+        assert await store.due(KEY.bot, [], START, 10) == []
 
     # -- claims ------------------------------------------------------------------------------------
 

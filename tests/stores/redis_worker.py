@@ -8,7 +8,7 @@ import asyncio
 import os
 import sys
 
-from stores.redis_counting import counting_flow
+from stores.store_flows import counting_flow
 
 from fsmkit import Engine, Key
 from fsmkit.errors import LeaseLost, StoreUnavailable

@@ -7,9 +7,11 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from chat_events import said
 from pymongo import monitoring
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import AutoReconnect
+from stores.store_flows import asking_flow
 
 from fsmkit.context import Context
 from fsmkit.engine import Engine
@@ -106,6 +108,33 @@ async def test_a_step_takes_two_commands_and_three_with_a_reply(
     COMMANDS.names.clear()
     await asyncio.gather(*(engine.send(key, event) for key in keys for _ in range(5)))
     assert len(COMMANDS.names) == expected * 25, COMMANDS.names
+
+
+async def test_an_event_that_nothing_can_want_is_one_command(store: MongoStore) -> None:
+    engine = Engine(asking_flow(), store=store, deliver=lambda key, effect: 1)
+    await engine.send(KEY, said("/start"))
+    await engine.send(KEY, said("Ann"))
+    COMMANDS.names.clear()
+    assert [(await engine.send(Key(1, user), said("Ann"))).kind for user in range(20)] == ["passed"] * 20
+    assert COMMANDS.names == ["find"] * 20
+    await engine.send(KEY, said("/start"))
+    COMMANDS.names.clear()
+    assert (await engine.send(KEY, said("Ann"))).kind == "handled"
+    assert (await engine.send(KEY, said("Bob"))).kind == "passed"  # the row is there still: it knows ids
+    assert len(COMMANDS.names) == 3
+
+
+async def test_a_process_that_has_not_seen_a_conversation_looks_first(
+    store: MongoStore, mongo_url: str, database: Any
+) -> None:
+    await Engine(asking_flow(), store=store).send(KEY, said("/start"))
+    second = MongoStore(mongo_url, database=database.name)
+    await second.peek(KEY)
+    COMMANDS.names.clear()
+    assert (await Engine(asking_flow(), store=second).send(KEY, said("Ann"))).kind == "handled"
+    assert COMMANDS.names == ["find", "findAndModify", "findAndModify"]
+    assert (await Engine(asking_flow(), store=store).send(KEY, said("Ann"))).kind == "passed"
+    await second.close()
 
 
 async def test_a_slow_step_keeps_its_lease_and_a_paused_one_loses_it(mongo_url: str, database: Any) -> None:

@@ -5,6 +5,8 @@ import time
 from collections.abc import AsyncIterator
 
 import pytest
+from chat_events import said
+from stores.store_flows import asking_flow
 
 from fsmkit.context import Context
 from fsmkit.engine import Engine
@@ -67,25 +69,51 @@ def replying() -> Flow[dict[str, int]]:
     return flow
 
 
-@pytest.mark.parametrize(("event", "expected"), [(1, 2), ("hello", 3)])
-async def test_a_step_takes_two_statements_and_three_with_replies(
-    postgres_server: PostgresServer, event: object, expected: int
-) -> None:
-    schema = f"fsmkit_count_{expected}"
-    # One connection: asyncpg asks each new one for the types of a schema, once.
-    store = PostgresStore(postgres_server.dsn, schema=schema, lease_seconds=300.0, pool_size=1)
-    engine = Engine(replying(), store=store, deliver=lambda key, effect: 1)
-    await engine.send(KEY, event)
+@pytest.fixture
+async def single(postgres_server: PostgresServer) -> AsyncIterator[PostgresStore]:
+    """A store with one connection: asyncpg asks each new one for the types of a schema, once."""
+    store = PostgresStore(postgres_server.dsn, schema="fsmkit_count", lease_seconds=300.0, pool_size=1)
     await run_sql(postgres_server.dsn, "CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
-    await run_sql(postgres_server.dsn, "SELECT pg_stat_statements_reset()")
-    await asyncio.gather(*(engine.send(Key(user % 5, user), event) for user in range(20) for _ in range(5)))
+    yield store
+    await store.close()
+    await run_sql(postgres_server.dsn, "DROP SCHEMA fsmkit_count CASCADE")
+
+
+async def statements(dsn: str) -> int:
+    """How many statements clients have sent since this was asked last, as the server counted."""
     (calls,) = await run_sql(
-        postgres_server.dsn,
+        dsn,
         "SELECT sum(calls) FROM pg_stat_statements WHERE toplevel AND query NOT LIKE '%pg_stat_statements%'",
     )
-    await store.close()
-    await run_sql(postgres_server.dsn, f"DROP SCHEMA {schema} CASCADE")
-    assert calls[0] == expected * 100
+    await run_sql(dsn, "SELECT pg_stat_statements_reset()")
+    return int(calls[0] or 0)
+
+
+@pytest.mark.parametrize(("event", "expected"), [(1, 2), ("hello", 3)])
+async def test_a_step_takes_two_statements_and_three_with_replies(
+    single: PostgresStore, postgres_server: PostgresServer, event: object, expected: int
+) -> None:
+    engine = Engine(replying(), store=single, deliver=lambda key, effect: 1)
+    await engine.send(KEY, event)
+    await statements(postgres_server.dsn)
+    await asyncio.gather(*(engine.send(Key(user % 5, user), event) for user in range(20) for _ in range(5)))
+    assert await statements(postgres_server.dsn) == expected * 100
+
+
+async def test_an_event_that_nothing_can_want_is_one_statement(
+    single: PostgresStore, postgres_server: PostgresServer
+) -> None:
+    engine = Engine(asking_flow(), store=single, deliver=lambda key, effect: 1)
+    await engine.send(KEY, said("/start"))
+    await engine.send(KEY, said("Ann"))
+    await statements(postgres_server.dsn)
+    assert [(await engine.send(Key(1, user), said("Ann"))).kind for user in range(20)] == ["passed"] * 20
+    assert await statements(postgres_server.dsn) == 20
+    await engine.send(KEY, said("/start"))
+    await statements(postgres_server.dsn)
+    assert (await engine.send(KEY, said("Ann"))).kind == "handled"
+    assert (await engine.send(KEY, said("Bob"))).kind == "passed"  # the row is there still: it knows ids
+    assert await statements(postgres_server.dsn) == 3
 
 
 async def test_first_come_first_served_over_two_processes(
@@ -184,6 +212,21 @@ async def test_many_processes_may_open_at_once(postgres_dsn: str, schema: str) -
     await asyncio.gather(*(store.close() for store in stores))
     others = "FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
     await counted(postgres_dsn, f"SELECT count(*) {others} AND query LIKE '%{schema}%'", 0)
+
+
+async def test_a_schema_of_an_earlier_version_is_upgraded_with_its_rows(
+    store: PostgresStore, postgres_dsn: str, schema: str
+) -> None:
+    await add_one(store, KEY)
+    await run_sql(postgres_dsn, f"UPDATE {schema}.schema_version SET version = 1")
+    await run_sql(postgres_dsn, f"DROP FUNCTION {schema}.approach")
+    second = PostgresStore(postgres_dsn, schema=schema)
+    async with second.lease(KEY, wanted=False) as lease:
+        assert (lease.idle, lease.row) == (True, b"1")
+    await second.close()
+    assert [
+        row[0] for row in await run_sql(postgres_dsn, f"SELECT version FROM {schema}.schema_version")
+    ] == [2]
 
 
 async def test_a_newer_schema_is_left_alone(store: PostgresStore, postgres_dsn: str, schema: str) -> None:

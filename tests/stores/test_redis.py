@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 import redis
-from stores.redis_counting import counting_flow
+from chat_events import said
+from stores.store_flows import asking_flow, counting_flow
 
 from fsmkit import Engine, Flow, Timeout
 from fsmkit.keys import Key
@@ -92,6 +93,20 @@ async def test_an_engine_with_replies_needs_three_commands_a_step(store: RedisSt
         assert (await engine.send(KEY, number, id=number)).kind == "handled"
     assert calls(beside) - before == 60
     assert sent == [f"{number}" for number in range(1, 21)]
+
+
+async def test_an_event_that_nothing_can_want_is_one_command(store: RedisStore, beside: Client) -> None:
+    engine = Engine(asking_flow(), store=store, deliver=lambda key, effect: 1)
+    await engine.send(KEY, said("Ann"))
+    before = calls(beside)
+    for user in range(20):
+        assert (await engine.send(Key(1, user), said("Ann"))).kind == "passed"
+    assert calls(beside) - before == 20
+    assert (await engine.send(KEY, said("/start"))).kind == "handled"
+    before = calls(beside)
+    assert (await engine.send(KEY, said("Ann"))).kind == "handled"
+    assert (await engine.send(KEY, said("Bob"))).kind == "passed"  # the row is there still: it knows ids
+    assert calls(beside) - before == 3
 
 
 async def test_all_commands_are_scripts_and_nothing_else_is_sent(store: RedisStore, beside: Client) -> None:

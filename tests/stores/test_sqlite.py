@@ -259,15 +259,6 @@ async def test_a_first_step_that_runs_while_its_person_is_forgotten_writes_nothi
     assert await store.peek(KEY) is None
 
 
-async def test_receipts_of_a_row_that_went_are_tidied_up_by_the_sweeper(store: SQLiteStore) -> None:
-    await put(store, KEY, None, outbox=(b"one",))
-    await store.strike(KEY, b"one", b"receipt")
-    assert await store.due(KEY.bot, [], 0.0, 10) == [KEY]
-    async with store.lease(KEY) as lease:
-        await lease.commit(Change(None, folded=len(lease.receipts)))
-    assert await store.due(KEY.bot, [], 0.0, 10) == []
-
-
 # -- leases of several processes -------------------------------------------------------------------
 
 

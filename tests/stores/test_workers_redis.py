@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from stores.redis_counting import Tally, counting_flow
+from stores.store_flows import Tally, counting_flow
 
 from fsmkit import Engine, Key
 from fsmkit.stores.redis import RedisStore

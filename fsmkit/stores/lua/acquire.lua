@@ -1,5 +1,6 @@
--- ARGV: key, token, lease ms, ticket ('': none yet)
--- -> view, or {0, ticket, ms until the lease is over}, or {2}: this turn is over already
+-- ARGV: key, token, lease ms, ticket ('': none yet), wanted ('': of use only where a conversation is stored)
+-- -> view, or {0, ticket, ms until the lease is over}, or {2}: this turn is over already, or view with a 3 in
+-- front: nothing can want the turn, and none was taken
 -- The token is made by the client, so asking again is harmless: it is what a client does whose answer was
 -- lost, whose wake-up was lost, or who has waited for a while.
 local token, lease_ms, ticket = ARGV[2], tonumber(ARGV[3]), ARGV[4]
@@ -11,7 +12,12 @@ if holder == token then
   return view()
 end
 if not holder and redis.call('EXISTS', QUEUE) == 0 then
-  redis.call('SET', LEASE, token, 'PX', lease_ms)
+  if ARGV[5] == '' and (redis.call('HGET', ROW, 'f') or '[]') == '[]' then
+    local shown = view()
+    shown[1] = 3
+    return shown
+  end
+  grant(token, lease_ms)
   return view()
 end
 local now = micros()

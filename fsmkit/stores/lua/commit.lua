@@ -16,8 +16,7 @@ end
 local mine = token == '' or redis.call('GET', LEASE) == token
 if not mine or (old[1] or '') ~= expected then
   if mine and token ~= '' then
-    redis.call('DEL', LEASE)
-    hand_over(lease_ms)
+    let_go(lease_ms)
   end
   redis.call('SET', done, '0', 'PX', ARGV[14])
   return {0}
@@ -53,8 +52,7 @@ if token ~= '' then
   if hold then
     redis.call('PEXPIRE', LEASE, lease_ms)
   else
-    redis.call('DEL', LEASE)
-    hand_over(lease_ms)
+    let_go(lease_ms)
   end
 end
 return {1, entry, (given or waiting) and id or ''}

@@ -1,6 +1,5 @@
 -- ARGV: key, lease ms -> whether there was anything
 local there = redis.call('HEXISTS', ROW, 'f')
 bury(redis.call('HGET', ROW, 'f'))
-redis.call('DEL', LEASE)
-hand_over(tonumber(ARGV[2]))
+let_go(tonumber(ARGV[2]))
 return there

@@ -11,6 +11,7 @@ local QUEUE = base .. ':queue:' .. key
 local SEEN = base .. ':seen:' .. key
 local OUTBOX = base .. ':outbox:' .. key
 local RECEIPTS = base .. ':receipts:' .. key
+local FRESH = base .. ':fresh'
 local ALL = base .. ':keys'
 local BOT = string.match(key, '[^:]*$')
 local DUE = base .. ':due:' .. BOT
@@ -58,6 +59,12 @@ local function wake_up(token)
   return redis.call('PUBLISH', channel_of(token), table.concat(parts))
 end
 
+-- Gives a free lease. Keys of which nothing is stored are noted meanwhile: `forget` has to find them too.
+local function grant(token, lease_ms)
+  redis.call('SET', LEASE, token, 'PX', lease_ms)
+  if redis.call('EXISTS', ROW) == 0 then redis.call('SADD', FRESH, key) end
+end
+
 -- Gives a free lease to who has waited longest. A waiter that has not been seen for two thirds of the lease
 -- time is passed over: its process is gone or stands still; when it comes back it asks with its old ticket.
 -- `asking` is who called this script: it gets its answer, not a message.
@@ -68,13 +75,20 @@ local function hand_over(lease_ms, asking)
     local last = redis.call('HGET', SEEN, first)
     redis.call('HDEL', SEEN, first)
     if last and now - last < lease_ms * 667 then
-      redis.call('SET', LEASE, first, 'PX', lease_ms)
+      grant(first, lease_ms)
       -- In a cluster the number counts this node's subscribers only and says nothing.
       if first == asking or wake_up(first) > 0 or CLUSTER then return end
       redis.call('DEL', LEASE)
     end
     first = redis.call('ZPOPMIN', QUEUE)[1]
   end
+end
+
+-- Ends the turn that is held; the next in line has it then.
+local function let_go(lease_ms)
+  redis.call('DEL', LEASE)
+  redis.call('SREM', FRESH, key)
+  hand_over(lease_ms)
 end
 
 -- Takes a key out of what `scan` looks through, given its old flows (JSON) and the ones it still has.
@@ -96,6 +110,7 @@ end
 local function bury(flows)
   file(flows, nil)
   redis.call('DEL', ROW, OUTBOX, RECEIPTS)
+  if redis.call('EXISTS', LEASE) == 1 then redis.call('SADD', FRESH, key) end
   redis.call('ZREM', DUE, key)
   redis.call('ZREM', UNSENT, key)
 end

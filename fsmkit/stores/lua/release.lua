@@ -2,8 +2,7 @@
 local done = base .. ':done:' .. ARGV[2]
 if redis.call('EXISTS', done) == 0 then redis.call('SET', done, '0', 'PX', ARGV[4]) end
 if redis.call('GET', LEASE) == ARGV[2] then
-  redis.call('DEL', LEASE)
-  hand_over(tonumber(ARGV[3]))
+  let_go(tonumber(ARGV[3]))
 else
   redis.call('ZREM', QUEUE, ARGV[2])
   redis.call('HDEL', SEEN, ARGV[2])

@@ -1,8 +1,9 @@
-"""A flow that counts: what arrives has to be the next number, else it is noted as out of order."""
+"""Flows of the stores' tests: one counts (what arrives has to be the next number), one asks and is answered."""
 
 from typing import Any
 
 import attrs
+from chat_events import Command, Word
 
 from fsmkit import Flow
 
@@ -14,6 +15,14 @@ class Tally:
     count: int = 0
     last: int = 0
     wrong: int = 0
+
+
+def asking_flow() -> Flow[dict[str, Any]]:
+    """The flow that begins with a command and ends with a text; it replies to nothing."""
+    flow: Flow[dict[str, Any]] = Flow("ask", ttl=60)
+    flow.defstate(None, on=Command("start"))(lambda event, ctx: ("transition", "asked"))
+    flow.defstate("asked", on=Word("Ann"))(lambda event, ctx: ("end",))
+    return flow
 
 
 def counting_flow() -> Flow[Tally]:
