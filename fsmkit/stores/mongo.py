@@ -136,7 +136,8 @@ class MongoStore:
         """Keeps the claim on an outbox."""
         session = await self.session()
         mine = {"_id": str(key), "claimer": self.number, "claim": {"$gt": 0.0}}
-        longer = {"$set": {"claim": session.now() + seconds + CLAIM_SECONDS}}
+        # With a new revision: a step that has read the document must not find the claim over, and take it.
+        longer = {"$set": {"claim": session.now() + seconds + CLAIM_SECONDS, "revision": draw()}}
         await session.call(lambda rows: rows.update_one(mine, longer))
 
     async def due(self, bot: int | str | None, flows: Sequence[str], now: float, limit: int) -> list[Key]:
@@ -195,6 +196,8 @@ class MongoStore:
         found, _ = await session.call(lambda rows: rows.find(wanted, fields).to_list())
         keys = [document["_id"] for document in found]
         await session.call(lambda rows: rows.delete_many({"_id": {"$in": keys}}))
+        for key in keys:
+            session.note(key, None)
         return sum(not is_empty(document) for document in found)
 
     async def close(self) -> None:

@@ -133,8 +133,9 @@ class MongoLease:
             new |= {"until": now + session.lease_seconds} if hold else {"until": 0.0, "token": None}
         after: Document | None = {**document, **new}
         if change.row is None and not new["outbox"] and not (hold and self._exclusive):
-            if self._missing:
-                return True, False  # nothing was there, and nothing is
+            if not self._exclusive and document["version"] == 0:  # a document may be somebody's lease
+                fresh = await self._read(session)
+                return fresh is None or fresh["version"] == 0, False
             after = None
             done, again = await session.call(lambda rows: rows.find_one_and_delete(expected, {"_id": 1}))
         elif self._missing:

@@ -1,12 +1,11 @@
 """Every store does what MemoryStore does, over whatever sequence of leases, commits, losses and restarts.
 
-A store joins with a `Subject` in `SUBJECTS`.
+A store joins with a `Subject` (`stores.subjects`).
 """
 
 import asyncio
-import tempfile
+import os
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Any
 
 import attrs
@@ -20,53 +19,27 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from stores.subjects import SUBJECTS, Subject
 
 from fsmkit.errors import LeaseLost
 from fsmkit.keys import Key
-from fsmkit.stores import CLAIM_SECONDS, Change, Index, Lease, Store
+from fsmkit.stores import Change, Index, Lease, Store
 from fsmkit.stores.memory import MemoryStore
-from fsmkit.stores.sqlite import SQLiteStore
 from fsmkit.testing.clock import ManualClock
 
 KEYS = [Key(1, 7, bot=1), Key(7, 8, bot=1), Key(1, 7, bot=2)]
 FLOWS = ["form"]
 START = 1000.0
+ROUNDS = int(os.environ.get("FSMKIT_TEST_ROUNDS", "1"))
+"""How many times as long the thorough search is."""
+
+pytest_plugins = ["stores.redis_server", "stores.postgres_server", "stores.mongo_server"]
 
 keys = st.sampled_from([KEYS[0], *KEYS])  # one of them more often: things happen where things have happened
 indexes = st.lists(
     st.builds(Index, st.sampled_from(["form", "cart"]), st.sampled_from(["a", "b", None]), st.none()),
     max_size=2,
 ).map(tuple)
-
-
-class Subject:
-    """The store that is compared: opened, opened again, and its time moved on.
-
-    Leases last longer than claims here, so that claims can run out under a lease.
-    """
-
-    def __init__(self) -> None:
-        self.directory = tempfile.TemporaryDirectory()
-        self.wall = ManualClock(START)
-
-    def open(self) -> Store:
-        """The store on this subject's data, as a process that has just started opens it."""
-        return SQLiteStore(Path(self.directory.name) / "bot.db", lease_seconds=1e6, clock=self.wall)
-
-    async def expire_leases(self) -> None:
-        """Lets leases run out, and claims with them."""
-        self.wall.advance(1e6)
-
-    async def expire_claims(self) -> None:
-        """Lets claims run out."""
-        self.wall.advance(CLAIM_SECONDS)
-
-    def end(self) -> None:
-        """Removes the data."""
-        self.directory.cleanup()
-
-
-SUBJECTS: dict[str, Callable[[], Subject]] = {"sqlite": Subject}
 
 
 @attrs.define(eq=False)
@@ -78,8 +51,7 @@ class Pair:
     model: Lease
     subject: Lease
     contexts: tuple[Any, Any]
-    absent: bool
-    held: bool = True
+    held: bool
 
 
 @attrs.frozen
@@ -114,13 +86,15 @@ class SameAsMemory(RuleBasedStateMachine):
         self.model = MemoryStore(self.clock)
         self.subject = self.made.open()
         self.pairs: list[Pair] = []
+        self.claims: set[Key] = set()
+        """Keys whose outbox this process has a claim on, or had the last one."""
         self.entries = 0
 
     def teardown(self) -> None:
         self.leave_all()
         self.run(self.subject.close())
+        self.run(self.made.end())
         self.runner.close()
-        self.made.end()
 
     def run(self, work: Awaitable[Any]) -> Any:
         """Waits for something; it never takes long."""
@@ -139,9 +113,9 @@ class SameAsMemory(RuleBasedStateMachine):
     # -- steps -------------------------------------------------------------------------------------
 
     @precondition(lambda self: len(self.pairs) < 6)
-    @rule(key=keys, exclusive=st.booleans())
-    def lease(self, key: Key, exclusive: bool) -> None:
-        self.begin(key, exclusive)
+    @rule(key=keys, exclusive=st.booleans(), wanted=st.booleans())
+    def lease(self, key: Key, exclusive: bool, wanted: bool) -> None:
+        self.begin(key, exclusive, wanted)
 
     @precondition(lambda self: self.pairs)
     @rule(data=st.data(), wish=wishes, hold=st.booleans())
@@ -151,19 +125,20 @@ class SameAsMemory(RuleBasedStateMachine):
     @rule(key=keys, wish=wishes)
     def step(self, key: Key, wish: Wish) -> None:
         if self.begin(key, exclusive=False):
-            self.commit_one(self.pairs[-1], wish, hold=False)
-            self.leave_one(self.pairs[-1])
+            pair = self.pairs[-1]
+            self.commit_one(pair, wish, hold=False)
+            self.leave_one(pair)
 
-    def begin(self, key: Key, exclusive: bool) -> bool:
+    def begin(self, key: Key, exclusive: bool, wanted: bool = True) -> bool:
         """Takes a lease in both, if it can be had without waiting."""
         if exclusive and any(pair.key == key and pair.exclusive and pair.held for pair in self.pairs):
             return False
-        contexts = tuple(store.lease(key, exclusive=exclusive) for store in (self.model, self.subject))
+        stores = (self.model, self.subject)
+        contexts = tuple(store.lease(key, exclusive=exclusive, wanted=wanted) for store in stores)
         model, subject = (self.run(context.__aenter__()) for context in contexts)
-        assert (subject.key, subject.row) == (key, model.row)
+        assert (subject.key, subject.row, subject.idle) == (key, model.row, model.idle)
         assert list(subject.receipts) == list(model.receipts)
-        absent = key not in self.model.table.records
-        self.pairs.append(Pair(key, exclusive, model, subject, (contexts[0], contexts[1]), absent))
+        self.pairs.append(Pair(key, exclusive, model, subject, (contexts[0], contexts[1]), not model.idle))
         return True
 
     def commit_one(self, pair: Pair, wish: Wish, hold: bool) -> None:
@@ -176,19 +151,26 @@ class SameAsMemory(RuleBasedStateMachine):
         written = self.run(outcome(pair.model.commit(change, hold=hold)))
         assert self.run(outcome(pair.subject.commit(change, hold=hold))) == written
         assert list(pair.subject.receipts) == list(pair.model.receipts)
-        if written != "lost":
-            pair.held = pair.held and hold
-            pair.absent = pair.key not in self.model.table.records
+        if written == "lost":  # what another commit would do is open
+            self.leave_one(pair)
+            return
+        pair.held = pair.held and hold
+        if isinstance(written, bytes):
+            self.claims.add(pair.key)
+        if pair.key not in self.model.table.records:  # whether who saw nothing either has missed this is open
+            for other in [other for other in self.pairs if other is not pair and other.key == pair.key]:
+                self.leave_one(other)
 
     # -- outbox ------------------------------------------------------------------------------------
 
-    @precondition(lambda self: any(record.outbox for record in self.model.table.records.values()))
+    @precondition(lambda self: self.claims)
     @rule(key=keys, receipt=st.sampled_from([None, b"r1", b"r2"]), right=st.sampled_from([True, True, False]))
     def strike(self, key: Key, receipt: bytes | None, right: bool) -> None:
         record = self.model.table.records.get(key)
         last = record is not None and record.row is None and len(record.outbox) == 1
-        # An empty record goes with its last entry: whether a lease on it is lost then is open.
-        if last and any(pair.key == key for pair in self.pairs):
+        # An empty record goes with its last entry: whether a lease on it is lost then is open. So is what
+        # happens to an outbox that somebody strikes who never had a claim on it.
+        if key not in self.claims or (last and any(pair.key == key for pair in self.pairs)):
             return
         entry = record.outbox[0] if right and record is not None and record.outbox else b"entry 0"
         self.both(lambda store: store.strike(key, entry, receipt))
@@ -214,8 +196,6 @@ class SameAsMemory(RuleBasedStateMachine):
         elif what == "time":
             self.clock.advance(5.0)
         elif what == "forget":
-            for pair in [pair for pair in self.pairs if pair.absent]:
-                self.leave_one(pair)  # MemoryStore lets a step without a row go on
             self.both(lambda store: store.forget(who, bot=bot))
         elif what == "restart":
             self.restart()
@@ -230,6 +210,8 @@ class SameAsMemory(RuleBasedStateMachine):
 
     def hold(self, key: Key) -> None:
         """Who delivers has to wait, and keeps the claim, or takes it again."""
+        if key not in self.claims:
+            return
         self.both(lambda store: store.hold(key, 0.0))
         record = self.model.table.records.get(key)
         if record is not None:
@@ -240,6 +222,7 @@ class SameAsMemory(RuleBasedStateMachine):
         self.leave_all()
         self.run(self.subject.close())
         self.subject = self.made.open()
+        self.claims.clear()
         self.run(self.made.expire_claims())
         self.free_outboxes()
 
@@ -257,7 +240,7 @@ class SameAsMemory(RuleBasedStateMachine):
         for bot in (1, 2):
             expected = set(self.run(self.model.due(bot, FLOWS, now, 100)))
             expected |= {key for key in KEYS if key.bot == bot and self.idle(key)}
-            assert set(self.run(self.subject.due(bot, FLOWS, now, 100))) == expected
+            assert set(self.run(self.made.due(self.subject, bot, FLOWS, now))) == expected
 
     def idle(self, key: Key) -> bool:
         """Whether an outbox waits for somebody, which MemoryStore does not count as due."""
@@ -272,6 +255,8 @@ class SameAsMemory(RuleBasedStateMachine):
             record.delivering = False
 
     def leave_one(self, pair: Pair) -> None:
+        if pair not in self.pairs:
+            return
         self.pairs.remove(pair)
         for context in pair.contexts:
             self.run(context.__aexit__(None, None, None))
@@ -300,16 +285,19 @@ async def everything(store: Store) -> list[Any]:
     return [stored async for stored in store.scan()]
 
 
+def play(make: Callable[[], Subject], examples: int, steps: int) -> None:
+    few = settings(stateful_step_count=steps, max_examples=examples)
+    run_state_machine_as_test(lambda: SameAsMemory(make), settings=few)
+
+
 @pytest.mark.parametrize("name", SUBJECTS)
-def test_a_store_does_what_memory_does(name: str) -> None:
-    make = SUBJECTS[name]
-    run_state_machine_as_test(lambda: SameAsMemory(make), settings=settings(stateful_step_count=40))
+def test_a_store_does_what_memory_does(name: str, request: pytest.FixtureRequest) -> None:
+    kind = SUBJECTS[name]
+    play(kind.ready(request), kind.few, 40)
 
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("name", SUBJECTS)
-def test_a_store_does_what_memory_does_for_long(name: str) -> None:
-    make = SUBJECTS[name]
-    run_state_machine_as_test(
-        lambda: SameAsMemory(make), settings=settings(stateful_step_count=80, max_examples=1000)
-    )
+def test_a_store_does_what_memory_does_for_long(name: str, request: pytest.FixtureRequest) -> None:
+    kind = SUBJECTS[name]
+    play(kind.ready(request), kind.many * ROUNDS, 80)
