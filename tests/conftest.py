@@ -5,6 +5,9 @@ Hypothesis has three profiles, chosen by the environment variable `HYPOTHESIS_PR
 - `dev` (the default): few examples, for the minutes between two edits;
 - `ci`: more of them, the same in each run, so that a red build can be repeated;
 - `thorough`: a long search, for the night before a release.
+
+Tests that are marked as thorough (`pytest -m thorough`) have numbers of their own, which are made for the minutes
+of `.ci/run`; `FSMKIT_TEST_ROUNDS` multiplies them (`rounds.py`).
 """
 
 import os

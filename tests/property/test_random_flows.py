@@ -11,6 +11,7 @@ from flow_model import Model
 from hypothesis import Phase, event, find, given, settings
 from hypothesis import strategies as st
 from random_flows import FAILURES, INTERNAL, FlowSpec, HandlerSpec, Op, TimesSpec, build, ops, worlds
+from rounds import ROUNDS
 
 from fsmkit.codec import decode_row, encode_row
 from fsmkit.engine import Engine
@@ -152,7 +153,7 @@ def test_the_engine_stands_where_the_model_says(data: st.DataObject) -> None:
 
 
 @pytest.mark.thorough
-@settings(max_examples=3000)
+@settings(max_examples=500 * ROUNDS)
 @given(st.data())
 def test_the_engine_stands_where_the_model_says_for_long(data: st.DataObject) -> None:
     test_the_engine_stands_where_the_model_says.hypothesis.inner_test(data)

@@ -1,8 +1,9 @@
 """A process that works on a SQLiteStore, to be killed, stopped and started again by tests.
 
-`python sqlite_worker.py load FILE KEYS` steps until it is killed; `count FILE KEYS STEPS` counts and ends;
-`hold FILE` takes a lease, waits for a line and commits. Each says what it has done on its standard output,
-after the store has answered.
+`python sqlite_worker.py nest FILE KEYS` starts a process for each line that it reads, and says its number; the
+process steps until it is killed, then the nest says `dead`. `count FILE KEYS STEPS` counts and ends; `hold FILE`
+takes a lease, waits for a line and commits. Each says what it has done on its standard output, after the store
+has answered.
 """
 
 import asyncio
@@ -14,7 +15,6 @@ from fsmkit.errors import LeaseLost
 from fsmkit.keys import Key
 from fsmkit.stores import Change, Index
 from fsmkit.stores.sqlite import SQLiteStore
-from fsmkit.testing.contract_base import add_one
 
 LEASE_SECONDS = 1.0
 
@@ -61,7 +61,10 @@ async def count(store: SQLiteStore, key: Key, steps: int) -> None:
     for _ in range(steps):
         while True:
             try:
-                await add_one(store, key)
+                async with store.lease(key) as lease:
+                    row = int(lease.row or b"0")
+                    await asyncio.sleep(0)
+                    await lease.commit(Change(b"%d" % (row + 1)))
             except LeaseLost:
                 continue
             break
@@ -81,6 +84,17 @@ async def hold(store: SQLiteStore, key: Key) -> None:
             say("written")
 
 
+def nest(path: str, keys: int) -> None:
+    """Forks processes that step: Python and the library are imported once, and one is born in milliseconds."""
+    for _ in sys.stdin:
+        child = os.fork()
+        if child == 0:
+            asyncio.run(main("load", path, keys, 0))
+        say("born", child)
+        os.waitpid(child, 0)
+        say("dead")  # after all that it had said
+
+
 async def main(what: str, path: str, keys: int, steps: int) -> None:
     """Does what the command line says."""
     store = SQLiteStore(path, lease_seconds=LEASE_SECONDS)
@@ -95,5 +109,8 @@ async def main(what: str, path: str, keys: int, steps: int) -> None:
 
 
 if __name__ == "__main__":
-    more = [int(word) for word in sys.argv[3:]]
-    asyncio.run(main(sys.argv[1], sys.argv[2], *(more + [1, 0][len(more) :])))
+    what, path, keys, steps, *_ = [*sys.argv[1:], *("1", "0")[len(sys.argv) - 3 :]]
+    if what == "nest":
+        nest(path, int(keys))
+    else:
+        asyncio.run(main(what, path, int(keys), int(steps)))

@@ -4,7 +4,6 @@ A store joins with a `Subject` (`stores.subjects`).
 """
 
 import asyncio
-import os
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -19,6 +18,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from rounds import ROUNDS
 from stores.subjects import SUBJECTS, Subject
 
 from fsmkit.errors import LeaseLost
@@ -30,8 +30,6 @@ from fsmkit.testing.clock import ManualClock
 KEYS = [Key(1, 7, bot=1), Key(7, 8, bot=1), Key(1, 7, bot=2)]
 FLOWS = ["form"]
 START = 1000.0
-ROUNDS = int(os.environ.get("FSMKIT_TEST_ROUNDS", "1"))
-"""How many times as long the thorough search is."""
 
 pytest_plugins = ["stores.redis_server", "stores.postgres_server", "stores.mongo_server"]
 
