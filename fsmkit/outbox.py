@@ -17,7 +17,7 @@ from fsmkit.effects import Edit, Effect, Send
 from fsmkit.errors import RetryLater, StoreCorrupt
 from fsmkit.keys import Key
 from fsmkit.model import Mail, Pending, Receipt, Wait
-from fsmkit.stores import Store
+from fsmkit.stores import CLAIM_SECONDS, Store
 
 _log = logging.getLogger("fsmkit")
 
@@ -62,6 +62,52 @@ class Claim:
         return entry
 
 
+class Vigil:
+    """Signs of life for deliveries that take long, so that no other process begins them anew.
+
+    One task looks at all that are under way, three times in `CLAIM_SECONDS`; an ordinary delivery is over
+    before that and costs nothing. In a store that is not durable claims end with the process anyway.
+
+    Args:
+        store: Where the claims are.
+        clock: For waiting.
+    """
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._begun: dict[Key, float] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    def begin(self, key: Key) -> None:
+        """A delivery for a key is under way."""
+        if self._store.durable:
+            self._begun[key] = self._clock.now()
+            if self._task is None or self._task.done():
+                self._task = asyncio.get_running_loop().create_task(self._watch(), name="fsmkit vigil")
+
+    def end(self, key: Key) -> None:
+        """It is over."""
+        self._begun.pop(key, None)
+
+    async def stop(self) -> None:
+        """Ends the task; what is still under way is left to whoever comes."""
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def _watch(self) -> None:
+        while self._begun:
+            await self._clock.sleep(CLAIM_SECONDS / 3)
+            since = self._clock.now() - CLAIM_SECONDS / 3
+            for key in [key for key, begun in self._begun.items() if begun <= since]:
+                try:
+                    await self._store.hold(key, 0.0)
+                except Exception as error:  # the others' deliveries are watched on
+                    _log.warning("the outbox of %s could not be kept: %s", key, error)
+
+
 class Outbox:
     """Delivers what stands in the outboxes of a store.
 
@@ -87,6 +133,7 @@ class Outbox:
         self._refused = refused
         self._clock = clock
         self._draining = False
+        self._vigil = Vigil(store, clock)
         self._waiting: set[asyncio.Task[None]] = set()
         self._behind: dict[Key, asyncio.Event] = {}
         """Former keys whose outboxes others wait for (`Wait`); set when one is empty."""
@@ -98,6 +145,7 @@ class Outbox:
             pending = _decode(entry)
             if self._deliver is None and not isinstance(pending.effect, Mail):
                 return  # not ours: the bot's own engine sends it when the claim of this one has ended
+            self._vigil.begin(key)
             try:
                 receipt = await self._carry_out(key, pending, tell=refusals < MAX_REFUSALS)
             except RetryLater as later:
@@ -107,6 +155,8 @@ class Outbox:
             except asyncio.CancelledError:  # the caller gives up, the messages do not
                 self._later(key, entry, 0)
                 raise
+            finally:
+                self._vigil.end(key)
             refusals = refusals + 1 if receipt is REFUSED else 0
             entry = await self._store.strike(key, entry, receipt or None)
         if self._behind and key in self._behind:
@@ -128,6 +178,7 @@ class Outbox:
             await self._drain(seconds)
         finally:
             self._draining = False
+            await self._vigil.stop()
 
     async def _drain(self, seconds: float) -> None:
         if self._waiting:

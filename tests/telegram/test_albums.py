@@ -331,3 +331,13 @@ async def test_files_and_music_are_albums_too(bench, kind):
     await bench.feed()
     await bench.advance(4)
     assert seen == [(None, kind, kind)]
+
+
+async def test_a_text_right_after_an_album_comes_into_the_conversation_that_the_album_begins(bench):
+    flow, seen = Flow("entry", ttl=60), []
+    flow.defstate(None, on=album())(lambda event, ctx: ("transition", "named"))
+    flow.defstate("named")(lambda event, ctx: seen.append(event.text))
+    await bench.start(flow)
+    send(bench, "g", None, None)
+    await bench.say("Holiday")  # no entry wants a text, but the album is complete with it
+    assert seen == ["Holiday"]

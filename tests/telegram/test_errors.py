@@ -109,10 +109,10 @@ class Away(MemoryStore):
 
     away = False
 
-    def lease(self, key, *, exclusive=True):
+    def lease(self, key, **options):
         if self.away:
             raise StoreUnavailable("nobody answers")
-        return super().lease(key, exclusive=exclusive)
+        return super().lease(key, **options)
 
 
 async def test_a_store_that_is_away_fails_the_update_which_may_come_again(bench):
