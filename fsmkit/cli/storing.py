@@ -13,16 +13,16 @@ from fsmkit.cli.blame import as_seen
 from fsmkit.cli.refusal import Refusal
 from fsmkit.errors import DefinitionError, StoreError
 from fsmkit.stores import Store
-from fsmkit.stores.opening import open_store, probe
+from fsmkit.stores.opening import open_store, opened, probe, unlocked
 
 T = TypeVar("T")
 
 
 def open_named(url: str) -> Store:
-    """The store of a URL; nothing is connected to yet.
+    """The store of a URL, with the keys of the environment; nothing is connected to yet.
 
     Raises:
-        Refusal: If no store has such a URL, or what it needs is not installed.
+        Refusal: If no store has such a URL, what it needs is not installed, or the keys are none.
     """
     with store_errors():
         return open_store(url)
@@ -52,8 +52,10 @@ def use_store(url: str, work: Callable[[Store], Awaitable[T]]) -> T:
 
 
 async def _use(url: str, work: Callable[[Store], Awaitable[T]]) -> T:
-    store = open_named(url)
-    _must_exist(url, store)
+    with store_errors():
+        inner = opened(url)
+        _must_exist(url, inner)
+        store = unlocked(inner)
     await tried(store)
     try:
         with store_errors():

@@ -1,6 +1,12 @@
-"""A store from a URL, as `fsmkit run --store` and configuration files name it."""
+"""A store from a URL, as `fsmkit run --store` and configuration files name it.
+
+Keys of an encrypted one come from the environment, never from the command line, which other users of the
+machine can see.
+"""
 
 import importlib
+import os
+import re
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
@@ -8,7 +14,12 @@ from fsmkit.errors import DefinitionError, StoreError
 from fsmkit.keys import Key
 from fsmkit.stores import Store
 
+KEYS = "FSMKIT_STORE_KEYS"
+"""Fernet keys, separated by spaces or commas: the first encrypts, all decrypt."""
+
 _PROBE = Key(chat=0, user=0)
+_TOKEN = b"gAAAAA"
+"""How Fernet's tokens begin, until the year 2106; rows in clear are JSON arrays."""
 
 _KINDS: dict[str, tuple[str, str, str | None]] = {
     "memory": ("fsmkit.stores.memory", "MemoryStore", None),
@@ -28,20 +39,25 @@ class StoreUrlError(StoreError):
 
 
 def open_store(url: str) -> Store:
-    """Makes the store that a URL names; nothing is connected to yet.
+    """Makes the store that a URL names, with the keys of the environment; nothing is connected to yet.
 
     Args:
         url: `sqlite:bot.db`, `redis://host:6379/0`, `redis+cluster://host:7000`, `postgresql://host/name`,
             `mongodb://host/name` or `memory:`.
 
     Raises:
-        DefinitionError: If no store has such a URL, or what it needs is not installed.
+        DefinitionError: If no store has such a URL, what it needs is not installed, or the keys are none.
         StoreUrlError: If its library does not take the URL.
 
     Example:
         >>> type(open_store("memory:")).__name__
         'MemoryStore'
     """
+    return unlocked(opened(url))
+
+
+def opened(url: str) -> Store:
+    """The same without keys: an encrypted store shows encrypted rows."""
     scheme, colon, rest = url.partition(":")
     kind = _KINDS.get(scheme.lower()) if colon else None
     if kind is None:
@@ -70,9 +86,38 @@ async def probe(store: Store) -> None:
     try:
         with _url_errors():
             await store.peek(_PROBE)
+        await _must_be_clear(store)
     except BaseException:
         await store.close()
         raise
+
+
+def unlocked(store: Store) -> Store:
+    """The store as its keys show it; the store itself where there are none."""
+    keys = re.split(r"[,\s]+", os.environ.get(KEYS, "").strip(", \n"))
+    if keys == [""]:
+        return store
+    try:
+        from fsmkit.stores.encrypted import Encrypted
+    except ModuleNotFoundError as error:
+        raise DefinitionError(
+            f"{KEYS} is set, but cryptography is missing", place=None, remedy="pip install 'fsmkit[crypto]'"
+        ) from error
+    try:
+        return Encrypted(store, keys)
+    except ValueError:  # its text may show a part of the key
+        raise DefinitionError(
+            f"a key in {KEYS} is no Fernet key (32 bytes in base64url)",
+            place=None,
+            remedy="`cryptography.fernet.Fernet.generate_key()` makes one",
+        ) from None
+
+
+async def _must_be_clear(store: Store) -> None:
+    """Refuses an encrypted store without its keys, or with others: by its first row."""
+    first = await anext(aiter(store.scan()), None)
+    if first is not None and first.row.startswith(_TOKEN):
+        raise StoreError(f"the rows of this store are encrypted: put its keys into {KEYS}")
 
 
 @contextmanager
