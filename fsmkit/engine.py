@@ -26,7 +26,7 @@ from fsmkit.matching import classes_in, value_classes_in
 from fsmkit.model import Mail, Row
 from fsmkit.outbox import Deliver, Outbox
 from fsmkit.outcome import Outcome
-from fsmkit.process import Arrival, Processor
+from fsmkit.process import IDLE, Arrival, Processor
 from fsmkit.remote import Remote
 from fsmkit.statejobs import StateJobs
 from fsmkit.states import State
@@ -244,8 +244,11 @@ class Engine:
         for key, _ in keys:
             if event_id is not None and f" {event_id} " in (await self._processor.peek(key)).seen:
                 return Outcome("duplicate")
+        idle: set[Key] = set()
         for otherwise in (False, True):
             for key, entries in keys:
+                if key in idle:
+                    continue
                 arrival = Arrival(
                     event,
                     event_id,
@@ -258,6 +261,8 @@ class Engine:
                 outcome = await self._processor.process(key, arrival)
                 if outcome.kind != "passed":
                     return outcome
+                if outcome is IDLE:  # no conversation runs that could say `otherwise`
+                    idle.add(key)
         return Outcome("passed")
 
     async def sweep(self) -> int:

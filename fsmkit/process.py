@@ -46,6 +46,10 @@ TIMEOUT_DELAY = 5.0
 """Seconds until a timeout handler that raised is called again; three times as long each time."""
 
 
+IDLE = Outcome("passed")
+"""Of an event that nobody can want: no conversation runs, and it may enter none."""
+
+
 class Arrival(Struct, eq=False):
     """An event on its way to one key.
 
@@ -262,7 +266,7 @@ class Processor:
                 return Outcome("duplicate")
             albums = complete(turn.row, event) if turn.row.later else ()
             if lease.idle:
-                return None if albums else Outcome("passed")
+                return None if albums else IDLE
             if albums:
                 await self._albums.handle(claim, lease, turn, albums)
             if is_overdue(turn.row, turn.now):

@@ -179,7 +179,7 @@ async def test_of_several_keys_each_is_asked_for_its_own_flows():
     bench.store.leases.clear()
     assert (await bench.engine.receive(said("all"), keys, "1", None)).kind == "duplicate"
     assert (await bench.engine.receive(Said("x", kind="photo"), keys, "2", None)).kind == "passed"
-    assert [lease.idle for lease in bench.store.leases] == [True, False, True, False]
+    assert [lease.idle for lease in bench.store.leases] == [True, False, False]
 
 
 async def test_without_turns_nothing_is_different():

@@ -1,6 +1,6 @@
-"""A worker process of `test_workers_postgres`: gives its share of events to an engine, and notes them.
+"""A worker process of `test_workers`: gives its share of events to an engine, and notes them.
 
-Run as `python postgres_worker.py DSN SCHEMA NUMBER KEYS EVENTS FILE`. Started again after a kill it goes on
+Run as `python tick_worker.py KIND URL NAME NUMBER KEYS EVENTS FILE`. Started again after a kill it goes on
 with the first event that it had not noted.
 """
 
@@ -16,6 +16,8 @@ import attrs
 
 from fsmkit import Context, Engine, Flow, Key
 from fsmkit.errors import LeaseLost, StoreUnavailable
+from fsmkit.stores import Store
+from fsmkit.stores.mongo import MongoStore
 from fsmkit.stores.postgres import PostgresStore
 
 AT_ONCE = 16
@@ -87,10 +89,17 @@ def noted(notes: Path) -> dict[int, int]:
     return done
 
 
-async def main(dsn: str, schema: str, number: str, keys: str, events: str, notes: str) -> None:
+def shared_store(kind: str, url: str, name: str) -> Store:
+    """The store of all workers: a schema of PostgreSQL, or a database of MongoDB."""
+    if kind == "postgres":
+        return PostgresStore(url, schema=name, lease_seconds=LEASE_SECONDS, pool_size=6)
+    return MongoStore(url, database=name, lease_seconds=LEASE_SECONDS)
+
+
+async def main(kind: str, url: str, name: str, number: str, keys: str, events: str, notes: str) -> None:
     """Works until every event is done."""
     done = noted(Path(notes))
-    store = PostgresStore(dsn, schema=schema, lease_seconds=LEASE_SECONDS, pool_size=6)
+    store = shared_store(kind, url, name)
     worker = Worker(Engine(counting(), store=store), int(number), Path(notes))
     users = [user for user in range(int(keys)) if done.get(user) != int(events)]
     # What was under way comes first, as Telegram does it: a row remembers the last 64 ids only.
