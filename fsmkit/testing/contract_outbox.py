@@ -81,7 +81,6 @@ class OutboxContract(ContractBase):
         assert first == b"one"
 
     async def test_a_row_and_its_outbox_can_be_moved_to_another_key(self, store: Store) -> None:
-        """What a supergroup's new id asks for: both turns, the new one written first, the old one gone."""
         await put(store, KEY, b"row", wake=5.0, outbox=(b"one", b"two"))
         async with store.lease(KEY) as old, store.lease(OTHER) as new:
             entries = tuple(await store.outbox(KEY))

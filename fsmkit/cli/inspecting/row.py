@@ -10,7 +10,7 @@ from fsmkit.cli.refusal import NothingThere
 from fsmkit.codec import decode_row
 from fsmkit.deadlines import timeout_at
 from fsmkit.keys import Key
-from fsmkit.model import Frame, Mail, Row, Snapshot
+from fsmkit.model import Frame, Mail, Snapshot
 from fsmkit.stores import Store
 
 
@@ -29,7 +29,7 @@ async def stored_row(store: Store, key: Key, now: float, remembered: float) -> d
         "key": str(key),
         "conversations": [_conversation(snapshot) for snapshot in row.snapshots.values()],
         "letters": [_letter(mail) for mail in row.later],
-        "waiting": await _waiting(store, key, row),
+        "waiting": len(await store.outbox(key)),
         "views": {
             flow: {"chat": view.chat, "message": view.message}
             for flow, view in row.views.items()
@@ -39,16 +39,6 @@ async def stored_row(store: Store, key: Key, now: float, remembered: float) -> d
         "seen": row.seen.split(),
         "bytes": len(blob),
     }
-
-
-async def _waiting(store: Store, key: Key, row: Row) -> int:
-    """How many effects wait; stores tell it in a scan only, which what the row is found by keeps short."""
-    runs = next((snapshot.frames[-1] for snapshot in row.snapshots.values()), None)
-    flow, state = (runs.flow, runs.state) if runs is not None else (None, None)
-    async for stored in store.scan(bot=key.bot, flow=flow, state=state):
-        if stored.key == key:
-            return stored.outbox
-    return 0
 
 
 def _conversation(snapshot: Snapshot) -> dict[str, Any]:
