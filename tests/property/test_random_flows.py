@@ -153,7 +153,7 @@ def test_the_engine_stands_where_the_model_says(data: st.DataObject) -> None:
 
 
 @pytest.mark.thorough
-@settings(max_examples=500 * ROUNDS)
+@settings(max_examples=1500 * ROUNDS)
 @given(st.data())
 def test_the_engine_stands_where_the_model_says_for_long(data: st.DataObject) -> None:
     test_the_engine_stands_where_the_model_says.hypothesis.inner_test(data)
