@@ -140,10 +140,14 @@ class Processor:
         """An event and one key; once more if the lease was lost (optimistically: if another was faster)."""
         tries = self._tries
         claim = Claim()
+        wanted = _may_begin(self._flows, arrival)
         while True:
             tries -= 1
             try:
-                outcome = await self._leased(key, arrival, claim)
+                outcome = await self._leased(key, arrival, claim, wanted)
+                if outcome is None:
+                    tries, wanted = tries + 1, True
+                    continue
                 if arrival.committed is not None and outcome.kind != "passed":
                     await arrival.committed(outcome)
                 return outcome
@@ -250,14 +254,8 @@ class Processor:
         """Whether the row of a key has a new key."""
         return _row(await self._store.peek(key)).moved is not None
 
-    async def _leased(self, key: Key, arrival: Arrival, claim: Claim) -> Outcome:
-        wanted = _may_begin(self._flows, arrival)
-        outcome = await self._offered(key, arrival, claim, wanted)
-        # An idle row with an album that is complete now: a conversation may begin before this event.
-        return outcome or await self._offered(key, arrival, claim, True) or Outcome("passed")
-
-    async def _offered(self, key: Key, arrival: Arrival, claim: Claim, wanted: bool) -> Outcome | None:
-        """What became of an event; `None`: no turn was taken for it, and one is needed."""
+    async def _leased(self, key: Key, arrival: Arrival, claim: Claim, wanted: bool) -> Outcome | None:
+        """What became of an event; `None`: it took no turn, but needs one: an album goes before it."""
         async with self._store.lease(key, exclusive=self._exclusive, wanted=wanted) as lease:
             event = arrival.event
             turn = self._turn(key, lease, event, arrival.telegram)
