@@ -7,7 +7,7 @@ a blocking one runs as a task of its own. How a single run goes is in `fsmkit.jo
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from datetime import timedelta
 from types import TracebackType
 from typing import Any, Self
@@ -90,6 +90,26 @@ class JobRunner:
         """Adds jobs in their order."""
         return [await self.put(job) for job in jobs]
 
+    def begin(self, job: Job) -> JobRun:
+        """Begins a job now, beside the queue and before the runner has started too.
+
+        Raises:
+            RunnerStopped: If the runner is stopping, or was stopped.
+        """
+        run = self._add(job, "queued")
+        self._spawn(run, self._perform(run))
+        return run
+
+    async def call(self, name: str, function: Callable[..., Any], *args: Any) -> Any:
+        """Calls a blocking function in one of the runner's threads, and returns what it returns.
+
+        Args:
+            name: What it is called in the log.
+            function: The function.
+            args: Its arguments.
+        """
+        return await self._threads.call(name, function, args)
+
     async def run_forever(
         self, job: Job, *, delay: float = FIRST_DELAY, longest: float = LONGEST_DELAY
     ) -> JobRun:
@@ -152,13 +172,13 @@ class JobRunner:
         self._stopping = True
         self._news.set()
         for run in [run for run in self._runs if run.service]:
-            await self._cancel(run)
+            await self.cancel(run)
         if self.running and self._runs:
             await self._idle(self._drain if drain is None else _seconds(drain))
         self._queue.clear()  # first: with the running one cancelled, the next would begin
         for run in list(self._runs):
             _log.warning("job %s is cancelled (%s): the runner stops", run.job.name, run.state)
-            await self._cancel(run)
+            await self.cancel(run)
         main, self._main = self._main, None
         if main is not None and main is not asyncio.current_task():
             main.cancel()
@@ -198,11 +218,12 @@ class JobRunner:
             try:
                 await asyncio.wait({task})  # not `await task`: its being cancelled is not ours
             except asyncio.CancelledError:
-                await self._cancel(run)
+                await self.cancel(run)
                 raise
 
     def _spawn(self, run: JobRun, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = run.task = asyncio.get_running_loop().create_task(work, name=f"fsmkit job {run.job.name}")
+        kind = "service" if run.service else "job"
+        task = run.task = asyncio.get_running_loop().create_task(work, name=f"fsmkit {kind} {run.job.name}")
         # Not a `finally` in the work: a task that is cancelled before its first step never gets there.
         task.add_done_callback(lambda done: self._finish(run) if run.task is done else None)
         return task
@@ -268,7 +289,7 @@ class JobRunner:
 
         await self._first(ended(), *(() if seconds is None else (self._clock.sleep(seconds),)))
 
-    async def _cancel(self, run: JobRun) -> None:
+    async def cancel(self, run: JobRun) -> None:
         """Ends a run; a task that swallows its cancellation is cancelled again, and at last left behind."""
         task = run.task
         if task is None:

@@ -69,6 +69,8 @@ class Threads:
             self._busy.append(name)
             try:
                 return context.run(function, *args)
+            except StopIteration as error:  # no future takes one, and whoever waits would do so for ever
+                raise RuntimeError(f"{name} raised StopIteration") from error
             finally:
                 self._busy.remove(name)
 

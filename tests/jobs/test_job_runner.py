@@ -192,3 +192,31 @@ async def test_after_stop_jobs_are_refused_until_the_runner_is_started_again():
     async with runner:
         await runner.put(Job("again", order.append, 1))
     assert order == [1]
+
+
+async def test_a_job_may_begin_at_once_beside_the_queue_and_before_the_start():
+    order, runner = [], JobRunner()
+    await runner.put(Job("queued", order.append, "queued"))
+    run = runner.begin(Job("now", order.append, "now"))
+    await run.ended.wait()
+    assert order == ["now"]
+    async with runner:
+        pass
+    assert order == ["now", "queued"]
+
+
+async def test_no_job_begins_in_a_runner_that_was_stopped():
+    async with JobRunner() as runner:
+        pass
+    with pytest.raises(RunnerStopped):
+        runner.begin(Job("late", print))
+
+
+async def test_a_function_may_be_called_in_one_of_the_threads():
+    async with JobRunner(threads=1) as runner:
+        name = await runner.call("name", lambda: threading.current_thread().name)
+        with pytest.raises(ZeroDivisionError):
+            await runner.call("wrong", lambda: 1 / 0)
+        with pytest.raises(RuntimeError, match="empty raised StopIteration"):
+            await runner.call("empty", next, iter(()))
+    assert name.startswith("fsmkit job")
