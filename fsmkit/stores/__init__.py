@@ -137,6 +137,15 @@ class Store(Protocol):
         """
         ...
 
+    async def keys_of(self, user: int | str, *, bot: int | str | None = None) -> list[Key]:
+        """Keys of a person in whatever chat for which anything is stored, ordered by their text.
+
+        Args:
+            user: A user's id: keys with that user, and those of that user's private chat.
+            bot: Only this bot's keys.
+        """
+        ...
+
     async def strike(self, key: Key, entry: bytes, receipt: bytes | None) -> bytes | None:
         """Strikes off the first entry of the outbox, once it was delivered, and keeps the claim on the next.
 

@@ -60,6 +60,10 @@ class Encrypted:
         """Keys in a chat for which anything is stored."""
         return await self._store.keys(chat, bot=bot)
 
+    async def keys_of(self, user: int | str, *, bot: int | str | None = None) -> list[Key]:
+        """Keys of a person in whatever chat."""
+        return await self._store.keys_of(user, bot=bot)
+
     async def strike(self, key: Key, entry: bytes, receipt: bytes | None) -> bytes | None:
         """Strikes off the first entry of the outbox; returns the next one in clear."""
         sealed = self._sealed.pop((key, entry), entry)

@@ -208,6 +208,10 @@ class MemoryStore:
         found = [key for key in self.table.records if key.chat == chat and bot in (None, key.bot)]
         return sorted(found, key=str)
 
+    async def keys_of(self, user: int | str, *, bot: int | str | None = None) -> list[Key]:
+        """Keys of a person in whatever chat."""
+        return sorted((key for key in self.table.records if _is_of(key, user, bot)), key=str)
+
     async def strike(self, key: Key, entry: bytes, receipt: bytes | None) -> bytes | None:
         """Strikes off the first entry of the outbox; returns the next one."""
         record = self.table.records.get(key)

@@ -81,10 +81,17 @@ class MongoStore:
 
     async def keys(self, chat: int | str, *, bot: int | str | None = None) -> list[Key]:
         """Keys in a chat for which anything is stored, ordered by their text."""
-        wanted: Document = {"chat": _part(chat), **({} if bot is None else {"bot": _part(bot)})}
+        return await self._keys({"chat": _part(chat)}, bot)
+
+    async def keys_of(self, user: int | str, *, bot: int | str | None = None) -> list[Key]:
+        """Keys of a person in whatever chat, ordered by their text."""
+        return await self._keys({"$or": [{"user": _part(user)}, {"chat": _part(user)}]}, bot)
+
+    async def _keys(self, whose: Document, bot: int | str | None) -> list[Key]:
+        wanted = whose if bot is None else {**whose, "bot": _part(bot)}
         # An outbox has a claim, receipts that nobody has taken in a wake; else it is a lease alone.
         some = [{"row": {"$ne": None}}, {"claim": {"$gte": 0.0}}, {"wake": {"$gte": 0.0}}]
-        stored: Document = {**wanted, "$or": some}
+        stored: Document = {"$and": [wanted, {"$or": some}]}
         session = await self.session()
         found, _ = await session.call(lambda rows: rows.find(stored, {"_id": 1}).sort("_id", 1).to_list())
         return [Key.parse(document["_id"]) for document in found]

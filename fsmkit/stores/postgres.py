@@ -163,6 +163,11 @@ class PostgresStore:
         rows = await self._call("keys", _part(chat), None if bot is None else _part(bot))
         return [Key.parse(row[0]) for row in rows]
 
+    async def keys_of(self, user: int | str, *, bot: int | str | None = None) -> list[Key]:
+        """Keys of a person in whatever chat, ordered by their text."""
+        rows = await self._call("keys_of", _part(user), None if bot is None else _part(bot))
+        return [Key.parse(row[0]) for row in rows]
+
     async def strike(self, key: Key, entry: bytes, receipt: bytes | None) -> bytes | None:
         """Strikes off the first entry of the outbox; returns the next one."""
         rows = await self._call("strike", str(key), entry, receipt, self.number, _CLAIM)
@@ -219,6 +224,8 @@ def _statements(schema: str) -> dict[str, str]:
         "outbox": f"SELECT outbox FROM {schema}.rows WHERE key = $1",
         "keys": f"SELECT key FROM {schema}.rows"
         " WHERE chat = $1 AND ($2::text IS NULL OR bot = $2) ORDER BY key",
+        "keys_of": f"SELECT key FROM {schema}.rows"
+        " WHERE (person = $1 OR chat = $1) AND ($2::text IS NULL OR bot = $2) ORDER BY key",
         "strike": f"SELECT {schema}.strike($1, $2, $3, $4, $5)",
         "hold": f"UPDATE {schema}.rows SET claim = clock_timestamp() + $3"
         " WHERE key = $1 AND claimer = $2 AND claim IS NOT NULL",

@@ -109,6 +109,11 @@ class RedisStore:
         texts = sorted(text.decode() for page in found for text in page)
         return [key for key in map(Key.parse, texts) if bot in (None, key.bot)]
 
+    async def keys_of(self, user: int | str, *, bot: int | str | None = None) -> list[Key]:
+        """Keys of a person in whatever chat, ordered by their text; all keys are walked for it."""
+        nodes = (await self.session()).nodes
+        return sorted([key async for key in _keys(nodes) if _is_of(key, user, bot)], key=str)
+
     async def strike(self, key: Key, entry: bytes, receipt: bytes | None) -> bytes | None:
         """Strikes off the first entry of the outbox; returns the next one."""
         session, (shard, text) = await self.session(), Place.of(key)

@@ -179,6 +179,12 @@ class SQLiteStore:
         found: list[Key] = await self._writer.ask(READ, lambda at: at.rows.keys(where, only))
         return found
 
+    async def keys_of(self, user: int | str, *, bot: int | str | None = None) -> list[Key]:
+        """Keys of a person in whatever chat, ordered by their text."""
+        who, only = _part_text(user), None if bot is None else _bot_text(bot)
+        found: list[Key] = await self._writer.ask(READ, lambda at: at.rows.keys_of(who, only))
+        return found
+
     async def strike(self, key: Key, entry: bytes, receipt: bytes | None) -> bytes | None:
         """Strikes off the first entry of the outbox; returns the next one."""
         text = str(key)

@@ -82,6 +82,12 @@ class Rows:
         query = "SELECT key FROM record WHERE chat = :chat AND (bot = :bot OR :bot IS NULL) ORDER BY key"
         return [Key.parse(key) for (key,) in self._db.execute(query, {"chat": chat, "bot": bot})]
 
+    def keys_of(self, who: str, bot: str | None) -> list[Key]:
+        """The keys of a person."""
+        query = """SELECT key FROM record
+            WHERE (user = :who OR chat = :who) AND (bot = :bot OR :bot IS NULL) ORDER BY key"""
+        return [Key.parse(key) for (key,) in self._db.execute(query, {"who": who, "bot": bot})]
+
     def check(self, key: str, seen: Found) -> tuple[Any, ...] | None:
         """The record as it stands, which nobody may have written since it was seen.
 

@@ -146,3 +146,23 @@ class LookupContract(ContractBase):
         await put(store, KEY, None)
         await store.strike(OTHER, b"one", None)
         assert await store.keys(KEY.chat) == []
+
+    # -- a person ----------------------------------------------------------------------------------
+
+    async def test_the_keys_of_a_person_are_found_in_whatever_chat(self, store: Store) -> None:
+        theirs = [Key(7, 7), Key(-100, 7), Key(-5, 7, thread=3, bot=2), Key(7, 7, business="b"), Key(7, 9)]
+        others = [Key(-100, 8), Key(77, 77), Key(-100, "7"), Key(-7, -7)]
+        for key in [*theirs, *others]:
+            await put(store, key, b"row", index=FORM)
+        assert await store.keys_of(7) == sorted(theirs, key=str)
+        assert await store.keys_of(7, bot=2) == [Key(-5, 7, thread=3, bot=2)]
+        assert await store.keys_of("7") == [Key(-100, "7")]
+        assert await store.keys_of(12345) == []
+
+    async def test_a_key_counts_for_its_person_as_long_as_anything_is_stored(self, store: Store) -> None:
+        async with store.lease(KEY):
+            assert await store.keys_of(KEY.user) == []
+        await put(store, KEY, None, outbox=(b"one",))
+        assert await store.keys_of(KEY.user) == [KEY]
+        await store.strike(KEY, b"one", None)
+        assert await store.keys_of(KEY.user) == []
