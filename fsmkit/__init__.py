@@ -14,6 +14,7 @@ from fsmkit.errors import (
     HandlerRefused,
     InvalidResult,
     InvariantBroken,
+    JobLost,
     LeaseLost,
     LeaseOver,
     NestedSend,
@@ -41,6 +42,7 @@ from fsmkit.states import ANY, END, State, StatesGroup
 
 if TYPE_CHECKING:
     from fsmkit.engine import Engine
+    from fsmkit.jobcontext import JobContext
     from fsmkit.outcome import Outcome
 
 __version__ = "0.1.0"
@@ -65,6 +67,8 @@ __all__ = [
     "HandlerRefused",
     "InvalidResult",
     "InvariantBroken",
+    "JobContext",
+    "JobLost",
     "Key",
     "KeyBy",
     "Keyboard",
@@ -108,7 +112,7 @@ __all__ = [
     "transition",
 ]
 
-_LATER = {"Engine": "fsmkit.engine", "Outcome": "fsmkit.outcome"}
+_LATER = {"Engine": "fsmkit.engine", "JobContext": "fsmkit.jobcontext", "Outcome": "fsmkit.outcome"}
 
 
 def __getattr__(name: str) -> Any:

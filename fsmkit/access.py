@@ -1,6 +1,6 @@
 """Reading and writing one flow's place in a row by hand: what `engine.at`, `ctx.at` and `set_state` do.
 
-Pure, like the interpreter. Written by hand a state is entered without prompt and hooks.
+Pure, like the interpreter. Written by hand a state is entered without prompt and hooks; its job begins.
 """
 
 import copy
@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from fsmkit.context import evolve
 from fsmkit.errors import LeaseOver, NestedSend, UnknownState, UnstorableData
 from fsmkit.model import NO_DATA, Frame, Row
-from fsmkit.moves import Left, Moves
+from fsmkit.moves import Due, Left, Moves
 from fsmkit.states import State
 from fsmkit.table import Flows, FlowTable
 
@@ -24,6 +24,7 @@ class Held(Protocol):
     Attributes:
         row: The row, replaced by each write.
         deletes: Messages to delete, left behind by states that were left.
+        jobs: Jobs of states that were entered.
         now: The time, in seconds since 1970, UTC.
         over: Whether it may no longer be written.
         changed: Whether there is something to commit.
@@ -31,6 +32,7 @@ class Held(Protocol):
 
     row: Row
     deletes: list[Left]
+    jobs: list[Due]
     now: float
     over: bool
     changed: bool
@@ -212,6 +214,7 @@ def _require_initial(table: FlowTable) -> None:
 def _take_over(held: Held, moves: Moves) -> None:
     held.row = moves.result()
     held.deletes += moves.deletes
+    held.jobs += [due for due in moves.due if due.kind == "job"]
     held.changed = True
 
 

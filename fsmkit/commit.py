@@ -10,7 +10,7 @@ from fsmkit.context import Emit
 from fsmkit.deadlines import timeout_at, wake_at
 from fsmkit.effects import Address, Answer, Delete, Effect
 from fsmkit.errors import RowTooLarge
-from fsmkit.events import ChatEvent
+from fsmkit.events import ChatEvent, Done, Failed
 from fsmkit.keys import Key
 from fsmkit.model import Mail, Pending, Row, Snapshot
 from fsmkit.outbox import encode_entry
@@ -45,13 +45,15 @@ def settle(
     Returns:
         The effects for the `Outcome`, and the entries for the outbox.
     """
+    if turn.jobs:
+        turn.begin_jobs(len(turn.jobs), entered=True)
     row = _touched(turn)
     effects: list[Any] = []
     if turn.wishes:
         to = address_of((row, turn.loaded), turn.name, turn.address, turn.key)
         table = turn.flows.tables.get(turn.name)
         shared = table is not None and table.flow.shared
-        pressed = turn.event.message_id if isinstance(turn.event, ChatEvent) and turn.event.pressed else None
+        pressed = _screen_of(turn)
         pack = turn.world.values.pack
         row, effects = effects_of(row, turn.name, turn.wishes, to, pack, shared=shared, pressed=pressed)
     if turn.deletes or turn.tidy:
@@ -73,6 +75,17 @@ def _deletes(turn: Turn, home: Address) -> list[Delete]:
     for left in turn.deletes:
         messages.setdefault(left.address or home, []).extend(left.messages)
     return [Delete(to, tuple(dict.fromkeys(ids))) for to, ids in messages.items()]
+
+
+def _screen_of(turn: Turn) -> int | None:
+    """The message in which the flow's screen is brought up to date, not sent anew: that of the pressed
+    button, or the one in which a job has shown its progress.
+    """
+    event = turn.event
+    if isinstance(event, Done | Failed):
+        view = turn.row.views.get(turn.name)
+        return view.message if view is not None and view.message else None
+    return event.message_id if isinstance(event, ChatEvent) and event.pressed else None
 
 
 def _sort(

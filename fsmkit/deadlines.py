@@ -39,15 +39,21 @@ def timeout_at(snapshot: Snapshot) -> float | None:
 
 
 def times_of(snapshot: Snapshot) -> list[float]:
-    """When timeouts and the reminder of a conversation are due."""
+    """When timeouts and the reminder of a conversation are due, and jobs that wait to be tried again."""
     idle = [at for at in (snapshot.deadline, snapshot.remind) if at is not None]
-    return idle + [limit for frame in snapshot.frames for limit in _limits(frame)]
+    jobs = [frame.job.due for frame in snapshot.frames if frame.job is not None and not frame.job.held]
+    return idle + jobs + [limit for frame in snapshot.frames for limit in _limits(frame)]
 
 
 def wake_at(snapshot: Snapshot) -> float | None:
-    """When something of a conversation is due next: a timeout or a reminder."""
+    """When something of a conversation is due next: a timeout, a reminder or a job."""
     at, remind = timeout_at(snapshot), snapshot.remind
-    return at if remind is None or (at is not None and at < remind) else remind
+    if remind is not None and (at is None or remind < at):
+        at = remind
+    for frame in snapshot.frames:
+        if frame.job is not None and (at is None or frame.job.due < at):
+            at = frame.job.due
+    return at
 
 
 def is_overdue(row: Row, now: float) -> bool:

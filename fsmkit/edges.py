@@ -124,7 +124,7 @@ def together(flows: Iterable[Flow[Any]]) -> dict[str, Flow[Any]]:
         if other is not None:
             raise flow.error(f"two flows have this name (the other: {other.place})", "Rename one")
         found[flow.name] = flow
-        for handler in flow.handlers:
+        for handler in (*flow.handlers, *flow.guards):
             todo += _flows_met(handler, flow, _read(handler)[0])
     return found
 

@@ -16,16 +16,17 @@ from fsmkit.commit import Limits
 from fsmkit.defaults import give_up
 from fsmkit.effects import Answer, Edit, Effect, Send
 from fsmkit.errors import DefinitionError, NestedSend, UnknownState, Unreachable
-from fsmkit.events import DeliveryFailed
+from fsmkit.events import DeliveryFailed, Done, Failed
 from fsmkit.flow import Flow
 from fsmkit.gathering import AlbumOf
 from fsmkit.jobs import Job, JobRunner
 from fsmkit.keys import Key, event_id_of
 from fsmkit.lines import Lines
 from fsmkit.matching import classes_in, value_classes_in
-from fsmkit.model import Mail, Row
+from fsmkit.model import Mail, Receipt, Row
 from fsmkit.outbox import Deliver, Outbox
 from fsmkit.outcome import Outcome
+from fsmkit.people import conversations_of
 from fsmkit.process import IDLE, Arrival, Processor
 from fsmkit.remote import Remote
 from fsmkit.statejobs import StateJobs
@@ -36,6 +37,7 @@ from fsmkit.sweeper import Lookout, Sweeper
 from fsmkit.table import Flows, FlowTable
 from fsmkit.turn import Turn, current_turn
 from fsmkit.values import ValueCodec
+from fsmkit.wishes import follow
 
 if TYPE_CHECKING:
     from fsmkit.sources import Source
@@ -68,7 +70,8 @@ class Engine:
             durable stores, 10 minutes in memory.
         max_row_bytes: Bytes that a key's row may take, the outbox apart.
         sources: Where events come from besides; they run while the engine does.
-        jobs: A runner of the application's own jobs, started and stopped with the engine; sources run in it.
+        jobs: A runner of the application's own jobs, started and stopped with the engine; sources and jobs of
+            states run in it.
 
     Raises:
         DefinitionError: If the flows do not fit together.
@@ -134,7 +137,9 @@ class Engine:
         matchers = [h.matcher for t in self.flows.tables.values() for h in t.flow.handlers]
         self.events = EventCodec(classes_in(matchers))
         self.values = ValueCodec(value_classes_in(matchers))
-        self._outbox = Outbox(self.store, deliver, self._post, self._refused, self.clock)
+        self._outbox = Outbox(
+            self.store, deliver, self._post, self._refused, self._ephemeral_sent, self.clock
+        )
         self._jobs = StateJobs(self)
         exclusive = isolation == "lease"
         # With one key rule the lease is the line. With several, an event's keys are walked one after the
@@ -202,6 +207,46 @@ class Engine:
         )
         return await self._processor.process(key, arrival)
 
+    async def send_to_user(
+        self,
+        user: int | str,
+        event: Any,
+        id: str | int | tuple[str, str | int] | None = None,  # noqa: A002  # the field's word for it
+        flow: "Flow[Any] | str | None" = None,
+        expect: "str | State | None" = None,
+    ) -> dict[Key, Outcome]:
+        """Gives an event to all conversations of a person that run, in whatever chats.
+
+        Args:
+            user: The person's id.
+            event: As for `send`, like what follows.
+            id: What it is recognised by, in each of them.
+            flow: Only this flow gets it.
+            expect: Only in this state of `flow`.
+
+        Returns:
+            What became of it in each; empty if none runs.
+
+        Raises:
+            NestedSend: If a handler awaits it.
+            Exception: What a handler raised, once the others have it too; several as an `ExceptionGroup`.
+        """
+        name = None if flow is None else self.table_of(flow).name
+        told: dict[Key, Outcome] = {}
+        errors: list[Exception] = []
+        for key in await conversations_of(self.store, user, self.bot, name):
+            try:
+                told[key] = await self.send(key, event, id, flow, expect)
+            except NestedSend:
+                raise
+            except Exception as error:
+                errors.append(error)
+        if len(errors) > 1:
+            raise ExceptionGroup(f"{len(errors)} conversations of {user}", errors)
+        if errors:
+            raise errors[0]
+        return told
+
     async def receive(
         self,
         event: Any,
@@ -266,7 +311,8 @@ class Engine:
         return Outcome("passed")
 
     async def sweep(self) -> int:
-        """Fires the timeouts, reminders and letters that are due now; the number of keys looked at.
+        """Fires the timeouts, reminders and letters that are due now, and begins jobs of states that nobody
+        runs; the number of keys looked at.
 
         A timeout handler that raises is called again later; see `on_error`.
         """
@@ -288,7 +334,8 @@ class Engine:
     ) -> None:
         """Puts a flow into a state, with its data kept unless given; no prompt is sent, no hook runs.
 
-        Times begin anew as with a transition; a flow's `max_age` only where it did not run.
+        The state's job begins. Times begin anew as with a transition; a flow's `max_age` only where it did
+        not run.
 
         Raises:
             UnknownState: If the flow has no such state.
@@ -311,21 +358,24 @@ class Engine:
         if not self._sweeper.running:
             self._sweeper.start()
             self.runner.start()
+            self._jobs.open()
             for source in self.sources:
                 await self.runner.run_forever(Job(source.name, source.run, self))
             if self._own_store:
                 _log.info("conversations are kept in memory: they are lost when this process ends")
 
     async def stop(self, drain: float = DRAIN_SECONDS) -> None:
-        """Ends the sources and jobs, the sweeper and deliveries that wait.
+        """Ends the sweeper, the jobs of states, the sources, what else the runner has, and deliveries.
+
+        Jobs of states go on at the next start; the runner's other jobs have its own `drain` time.
 
         Args:
             drain: Seconds that deliveries are waited for.
         """
-        await self.runner.stop()
         await self._sweeper.stop()
         await self._lookout.stop()
         await self._jobs.stop()
+        await self.runner.stop()
         await self._outbox.drain(drain)
 
     async def __aenter__(self) -> "Engine":
@@ -417,10 +467,9 @@ class Engine:
 
         await self._processor.edit(key, close, self.telegram_for(key))
 
-    async def apply(self, key: Key, event: Any, name: str, run: int, entry: int) -> Outcome:
-        """Gives an event to a conversation only if it still stands in the given entry of its state."""
-        arrival = Arrival(event, within=name, expect=(run, entry), telegram=self.telegram_for(key))
-        return await self._processor.process(key, arrival)
+    async def apply(self, key: Key, event: Done | Failed, job: str) -> Outcome:
+        """Gives a job its outcome, if it still stands; else that is a `"duplicate"`."""
+        return await self._processor.process(key, Arrival(event, job=job, telegram=self.telegram_for(key)))
 
     async def report(self, key: Key, event: Any, error: Exception) -> None:
         """Tells `on_error` of an exception that nobody awaits."""
@@ -465,6 +514,15 @@ class Engine:
             await self._processor.process(key, arrival)
         except Exception as failure:
             await self.report(key, event, failure)
+
+    async def _ephemeral_sent(self, key: Key, receipts: Sequence[Receipt]) -> None:
+        """Deletes ephemeral messages whose state was left while they were on their way."""
+        try:
+            row = await self.peek(key)
+            if any(follow(row, sent.flow, sent.run, sent.entry, [sent.message]) is row for sent in receipts):
+                await self._processor.look(key)
+        except Exception as error:  # they go with the next commit
+            _log.info("%s: ephemeral messages are left for later: %r", key, error)
 
     def _check_not_nested(self, what: str, instead: str) -> None:
         turn = current_turn.get()

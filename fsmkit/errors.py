@@ -203,5 +203,9 @@ class Unreachable(FsmkitError):
     """What a `deliver` function raises when nobody is there any more: the conversation ends."""
 
 
+class JobLost(FsmkitError):
+    """Each process that ran the job of a state was killed; it is not begun again, and `Failed` has this."""
+
+
 class RunnerStopped(FsmkitError):
     """A job was put to a runner that stops or was stopped; it will not run."""

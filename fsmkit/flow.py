@@ -12,7 +12,17 @@ from msgspec import UNSET
 
 from fsmkit.effects import Reply, as_screen
 from fsmkit.errors import DefinitionError
-from fsmkit.handlers import Handler, Hook, Selector, check_callable, check_texts, make_handler, make_hook
+from fsmkit.handlers import (
+    Handler,
+    Hook,
+    Selector,
+    check_callable,
+    check_texts,
+    make_guard,
+    make_handler,
+    make_hook,
+)
+from fsmkit.jobrules import job_rule
 from fsmkit.keys import KeyBy
 from fsmkit.markup import MAX_VALUE, Button, rows_of_buttons
 from fsmkit.places import calling_place, place_of
@@ -29,6 +39,7 @@ else:
 
 F = TypeVar("F", bound=Callable[..., Any])
 HandlerF = TypeVar("HandlerF", bound=Callable[[Any, Any], Result | Awaitable[Result]])
+GuardF = TypeVar("GuardF", bound=Callable[[Any], object])
 HookF = TypeVar("HookF", bound=Callable[[Any], object])
 
 Text = str | None | Mapping[str, str]
@@ -114,6 +125,7 @@ class Flow(Generic[D]):
         self.enter_hooks: list[Hook] = []
         self.exit_hooks: list[Hook] = []
         self.invariants: list[Hook] = []
+        self.guards: list[Handler] = []
         self.migrations: dict[int, Callable[[Any, Any], Any]] = {}
         self.messages: dict[str, Text] = dict(DEFAULT_TEXTS)
         self.in_use = False
@@ -205,6 +217,31 @@ class Flow(Generic[D]):
     def on_exit(self, *states: Selector) -> Callable[[HookF], HookF]:
         """Registers a function of `ctx` that runs when one of the states is left (none named: any)."""
         return self._hook(self.exit_hooks, states, "an on_exit hook")
+
+    def guard(self, *states: Selector, to: Any = None) -> Callable[[GuardF], GuardF]:
+        """Registers a function of `ctx` that is asked before one of the states is entered (none named: any).
+
+        `ctx` shows the conversation as it would be. `None` lets it in; `("transition", ...)` leads elsewhere,
+        with the same data unless given; `("stay",)` refuses: the step is taken back, and only what the guard
+        said is said. States that are entered by hand (`set_state`) are not guarded.
+
+        Args:
+            states: Which states.
+            to: The only targets that it may name.
+
+        Raises:
+            DefinitionError: If the flow is in use, or it is no function of `ctx`.
+        """
+        _refuse_bare(states, "a guard", "guard")
+
+        def register(function: GuardF) -> GuardF:
+            guard = make_guard(function, states, to)
+            self._check_open(guard.place)
+            self.guards.append(guard)
+            self._imply(guard.selectors, guard.place)
+            return function
+
+        return register
 
     def invariant(self, function: Callable[..., Any] | None = None, /, *, states: Any = ANY) -> Any:
         """Registers a function of `ctx` that asserts, or returns `False`, when the stored data are wrong.
@@ -301,12 +338,7 @@ class Flow(Generic[D]):
         return DefinitionError(f"flow {self.name!r}: {problem}", place=place or self.place, remedy=remedy)
 
     def _hook(self, hooks: list[Hook], states: tuple[Any, ...], what: str) -> Callable[[HookF], HookF]:
-        if len(states) == 1 and callable(states[0]) and not isinstance(states[0], type):
-            raise DefinitionError(
-                f"{what} is registered without parentheses",
-                place=place_of(states[0]),
-                remedy="Write @flow.on_enter()",
-            )
+        _refuse_bare(states, what, "on_enter")
 
         def register(function: HookF) -> HookF:
             hook = make_hook(function, states, what)
@@ -361,6 +393,7 @@ class Flow(Generic[D]):
 
     def _check_state(self, state: State, place: str | None) -> None:
         times_of(state, f"state {state.name!r}", place)
+        job_rule(state, f"state {state.name!r}", place)
         try:
             rows_of_buttons(state.buttons)
         except TypeError as error:
@@ -418,3 +451,13 @@ def in_language(text: Text, lang: str | None) -> str | None:
         or text.get("en")
         or next(iter(text.values()), None)
     )
+
+
+def _refuse_bare(states: tuple[Any, ...], what: str, name: str) -> None:
+    """Refuses a decorator that is written without its parentheses."""
+    if len(states) == 1 and callable(states[0]) and not isinstance(states[0], type):
+        raise DefinitionError(
+            f"{what} is registered without parentheses",
+            place=place_of(states[0]),
+            remedy=f"Write @flow.{name}()",
+        )

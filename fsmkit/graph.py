@@ -182,12 +182,14 @@ def graph_of(*flows: Flow[Any]) -> Graph:
     """
     known = together(flows)
     handlers = {
-        handler: edges_of(handler, flow, known) for flow in known.values() for handler in flow.handlers
+        handler: edges_of(handler, flow, known)
+        for flow in known.values()
+        for handler in (*flow.handlers, *flow.guards)
     }
     edges = (
         edge
         for flow in known.values()
-        for handler in flow.handlers
+        for handler in (*flow.handlers, *flow.guards)
         for edge in _expanded(handler, flow, handlers[handler])
     )
     return Graph(tuple(known.values()), tuple(edges), handlers)

@@ -23,7 +23,7 @@ class Handler:
     """A function that handles events in some states.
 
     Attributes:
-        function: The user's function of `(event, ctx)`.
+        function: The user's function of `(event, ctx)`; a guard's of `(ctx)`.
         selectors: The states it was registered for.
         matcher: Which events it wants.
         when: A predicate of the event that narrows them.
@@ -33,7 +33,7 @@ class Handler:
         examples: Texts and events that it wants, for generated tests.
     """
 
-    function: Callable[[Any, Any], Any]
+    function: Callable[..., Any]
     selectors: tuple[Selector, ...]
     matcher: Matcher
     when: Callable[[Any], Any] | None
@@ -107,6 +107,35 @@ def make_handler(
         raise DefinitionError(f"examples={examples!r}", place=place, remedy="Write a list: examples=[...]")
     targets = _targets(to, place)
     return Handler(function, selectors, matcher, when, targets, place or "?", on is None, tuple(examples))
+
+
+class Entry(Matcher):
+    """What calls a guard: a state is about to be entered. No event matches it."""
+
+    def match(self, event: Any) -> None:  # noqa: ARG002  # the protocol's
+        """Nothing."""
+        return
+
+    def __repr__(self) -> str:
+        return "guard"
+
+
+def make_guard(function: Any, selectors: tuple[Any, ...], to: Any) -> Handler:
+    """A checked guard: a handler that is asked before a state is entered, a function of `ctx`.
+
+    Raises:
+        DefinitionError: If the function cannot be called with `(ctx)`.
+    """
+    place = place_for(function, calling_place()) if callable(function) else None
+    check_selectors(selectors, place)
+    if None in selectors:
+        raise DefinitionError(
+            "a guard of None: no conversation is never entered", place=place, remedy="Name states"
+        )
+    check_callable(function, 1, place, "a guard is a function of (ctx)")
+    return Handler(
+        function, selectors or (ANY,), Entry(), None, _targets(to, place), place or "?", default=False
+    )
 
 
 def make_hook(function: Any, selectors: tuple[Any, ...], what: str) -> Hook:

@@ -171,6 +171,60 @@ def advance(flows: Flows, row: Row, step: Step, result: Any, now: float, run: in
     return Advance(moves.result(), moves.due, moves.deletes, follow_up, name, moved)
 
 
+def entered(before: Row, moved: Advance) -> tuple[int, Frame] | None:
+    """The frame in a state that a step has entered, and its depth; `None` if it has entered none."""
+    new, old = moved.row.snapshots.get(moved.name), before.snapshots.get(moved.name)
+    if new is None or not new.active or (old and (old.run, old.entries) == (new.run, new.entries)):
+        return None
+    return len(new.frames) - 1, new.frames[-1]
+
+
+def guarded(
+    flows: Flows, before: Row, step: Step, moved: Advance, guard: Handler, result: Any, now: float, run: int
+) -> Advance:
+    """Applies what a guard returned instead of letting a step into the state that it was to enter.
+
+    Args:
+        flows: All flows.
+        before: The row before the step.
+        step: The step.
+        moved: What the step did, of which nothing was carried out yet.
+        guard: The guard.
+        result: What it returned, and not `None`.
+        now: The time, in seconds since 1970, UTC.
+        run: Number for a run, should one begin.
+
+    Raises:
+        InvalidResult: If that is neither a transition nor a stay.
+        UnknownState: If it names a state that nobody declared.
+        UnstorableData: If its data cannot be stored.
+    """
+    depth, frame = entered(before, moved) or (0, None)
+    table = flows.tables[frame.flow] if frame is not None else step.table
+    asked = Step(moved.name, depth, frame, table, guard, None)
+    kind, *rest = check_shape(asked, result)
+    if kind == "stay" and not rest:
+        return advance(flows, before, step, ("stay",), now, run)
+    if kind != "transition" or frame is None:
+        raise _invalid(
+            asked, f"guard {guard.name} returned {result!r}: None, a transition or a bare stay may be"
+        )
+    moves = Moves(flows, moved.row, now, run)
+    other, state = _target(flows, asked, rest[0])
+    if table.declared:
+        _allow(asked, Target("transition", other.name, state))
+    raw = _encode(other, tuple(rest[1:]))
+    name = moved.name
+    if other is table:
+        if raw == NO_DATA:
+            _require_data(asked, table, raw, frame)
+        moves.goto(name, depth, state, raw, history=frame.history)  # it was never in the guarded state
+    else:
+        name = _cross(moves, asked, other, state, raw)
+    due = [each for each in (*moved.due, *moves.due) if each.frame is not frame]
+    return Advance(moves.result(), due, moved.deletes + moves.deletes, moved.follow_up, name, True)
+
+
 def check_shape(step: Step, result: Any) -> tuple[Any, ...]:
     """The result as a tuple; raises InvalidResult if it is none."""
     if result is None:

@@ -12,6 +12,27 @@ NO_DATA = Raw(b"null")
 """The data of a frame that has none (the data class needs arguments and nobody gave any)."""
 
 
+class Work(Struct, frozen=True, array_like=True):
+    """The job of the state in which a frame stands, as long as its outcome has not come.
+
+    Attributes:
+        id: What it is known by in every attempt; empty until the first one begins.
+        attempt: How often it was begun.
+        due: Nobody begins it before this time, in seconds since 1970, UTC: until then it belongs to the
+            process that runs it, or waits to be tried again.
+        failures: How many attempts raised or took too long.
+        held: Whether a process has begun it and not yet said how it went.
+        lost: How many attempts ended without a word: their process was killed.
+    """
+
+    id: str = ""
+    attempt: int = 0
+    due: float = 0.0
+    failures: int = 0
+    held: bool = False
+    lost: int = 0
+
+
 class Frame(Struct, array_like=True):
     """A flow that runs, or waits for the one above it, in one conversation.
 
@@ -27,6 +48,7 @@ class Frame(Struct, array_like=True):
         flow_limit: When the flow's `max_age` is over, in seconds since 1970, UTC.
         state_limit: When the state's `max_age` is over.
         retries: How often an answer was refused in this entry (`ctx.retry`).
+        job: The state's job, as long as its outcome has not come.
     """
 
     flow: str
@@ -40,6 +62,7 @@ class Frame(Struct, array_like=True):
     flow_limit: float | None = None
     state_limit: float | None = None
     retries: int = 0
+    job: Work | None = None
 
 
 class Snapshot(Struct, array_like=True):

@@ -10,7 +10,7 @@ from msgspec import Raw, Struct, structs
 
 from fsmkit.effects import Address
 from fsmkit.handlers import Hook
-from fsmkit.model import NO_DATA, Frame, Row, Snapshot
+from fsmkit.model import NO_DATA, Frame, Row, Snapshot, Work
 from fsmkit.states import Prompt
 from fsmkit.table import Flows, FlowTable
 from fsmkit.times import Times, idle_seconds, remind_seconds
@@ -201,7 +201,8 @@ class Moves:
         entry: int,
         flow_limit: float | None,
     ) -> Frame:
-        max_age = table.rules[state or ""].times.max_age
+        rules = table.rules[state or ""]
+        max_age = rules.times.max_age
         limit = None if max_age is None else self.now + max_age
         return Frame(
             table.name,
@@ -212,6 +213,7 @@ class Moves:
             entry,
             flow_limit=flow_limit,
             state_limit=limit,
+            job=None if rules.job is None else Work(due=self.now),
         )
 
     def _limit(self, times: Times) -> float | None:
@@ -243,9 +245,8 @@ class Moves:
         if rules is not None and not rules.silent:
             self._hooks("enter", rules.enter, table, frame)
             self._prompted(table, frame)
-            job = rules.state.job
-            if job is not None:
-                self.due.append(Due("job", job, table, frame, table.flow.place))
+            if rules.job is not None:
+                self.due.append(Due("job", rules.job.function, table, frame, rules.job.place))
 
     def _prompted(self, table: FlowTable, frame: Frame) -> None:
         rules = table.rules[frame.state or ""]

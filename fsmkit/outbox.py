@@ -7,7 +7,7 @@ says that nothing is left; others only append.
 import asyncio
 import inspect
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 
 import msgspec
@@ -116,6 +116,7 @@ class Outbox:
         deliver: Carries one effect out.
         post: Gives a letter to its conversation.
         refused: Told of an effect that cannot be carried out.
+        ephemeral: Told of ephemeral messages that were sent: their states may have been left meanwhile.
         clock: For waiting.
     """
 
@@ -125,12 +126,14 @@ class Outbox:
         deliver: Deliver | None,
         post: Callable[[Mail], Awaitable[Any]],
         refused: Callable[[Key, Effect, Exception], Awaitable[Any]],
+        ephemeral: Callable[[Key, Sequence[Receipt]], Awaitable[None]],
         clock: Clock,
     ) -> None:
         self._store = store
         self._deliver = deliver
         self._post = post
         self._refused = refused
+        self._ephemeral = ephemeral
         self._clock = clock
         self._draining = False
         self._vigil = Vigil(store, clock)
@@ -141,6 +144,7 @@ class Outbox:
     async def run(self, key: Key, entry: bytes | None) -> None:
         """Delivers until nothing is left; a chat that has to wait goes on in the background."""
         refusals = 0
+        sent: list[Receipt] = []
         while entry is not None:
             pending = _decode(entry)
             if self._deliver is None and not isinstance(pending.effect, Mail):
@@ -159,8 +163,12 @@ class Outbox:
                 self._vigil.end(key)
             refusals = refusals + 1 if receipt is REFUSED else 0
             entry = await self._store.strike(key, entry, receipt or None)
+            if receipt and isinstance(pending.effect, Send) and pending.effect.keep == "ephemeral":
+                sent.append(decode_receipt(receipt))
         if self._behind and key in self._behind:
             self._behind.pop(key).set()
+        if sent:
+            await self._ephemeral(key, sent)
 
     async def say(self, key: Key, effect: Send) -> None:
         """Sends a message at once or not at all, past the queue."""

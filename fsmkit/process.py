@@ -38,6 +38,9 @@ from fsmkit.stores import Change, Lease, Store
 from fsmkit.table import Flows, FlowTable
 from fsmkit.turn import Turn, World, current_turn, sorry_of
 from fsmkit.wishes import fold
+from fsmkit.work import find as find_job
+from fsmkit.work import is_due as jobs_are_due
+from fsmkit.work import over as job_over
 
 _log = logging.getLogger("fsmkit")
 
@@ -58,24 +61,28 @@ class Arrival(Struct, eq=False):
         id: What it is recognised by when it comes again.
         entries: The flows that it may enter; `None`: all that were attached.
         within: Name of the only conversation that gets it.
-        expect: The state in which `only` must stand, or the run and entry of `within`.
+        expect: The state in which `only` must stand.
         telegram: PTB's context for it.
         handlers: Whether handlers are asked.
         otherwise: Whether `otherwise` is said to a message that nobody took.
         committed: Told of the outcome after the commit and before anything is delivered.
         only: Name of the only flow that gets it, in whatever conversation.
+        job: Id of the job whose outcome it is: only the frame in which that stands gets it.
+        depth: That frame.
     """
 
     event: Any
     id: str | None = None
     entries: Sequence[FlowTable] | None = None
     within: str | None = None
-    expect: str | tuple[int, int] | None = None
+    expect: str | None = None
     telegram: Any = None
     handlers: bool = True
     otherwise: bool = True
     committed: Callable[[Outcome], Awaitable[None]] | None = None
     only: str | None = None
+    job: str | None = None
+    depth: int | None = None
 
 
 class Processor:
@@ -193,11 +200,12 @@ class Processor:
             if changed is not None:
                 await changed
             await self._commit(claim, lease, turn)
+            self._jobs.start(key, turn)
         await self._outbox.run(key, claim.take())
         return turn.row
 
     async def look(self, key: Key) -> bool:
-        """Does what is due for a key: timeouts, reminders, letters, forgetting.
+        """Does what is due for a key: timeouts, reminders, letters, jobs, forgetting.
 
         Returns:
             Whether nothing is left due, as are the timeouts of flows that do not run here.
@@ -215,7 +223,9 @@ class Processor:
                 if turn.letters:
                     later = tuple(mail for mail in turn.row.later if mail not in turn.letters)
                     turn.row = structs.replace(turn.row, later=later)
+                turn.begin_jobs(self._jobs.room, self._jobs.mine)
                 await self._commit(claim, lease, turn)
+                self._jobs.start(key, turn)
             return not _is_due(turn)
         except Moved as moved:
             await self.relocation.look(key, moved)
@@ -238,6 +248,8 @@ class Processor:
         now, known = self._clock.now(), self._flows.tables
         letters = any(mail.due <= now for mail in row.later if mail.event != ALBUM)
         if letters or row.moved is not None or self._albums.due(row, now):
+            return True
+        if self._jobs.room and jobs_are_due(row, known, now, self._jobs.mine):
             return True
         return overdue(row, known, now) is not None or reminding(row, known, now) is not None
 
@@ -271,6 +283,8 @@ class Processor:
                 await self._fire_overdue(claim, lease, turn)
             if arrival.expect is not None and not _stands(turn.row, arrival):
                 return Outcome("passed")
+            if arrival.job is not None and not _settle_job(turn, arrival):
+                return Outcome("duplicate")
             part = isinstance(event, ChatEvent) and event.group is not None and arrival.handlers
             if part and await self._albums.take(claim, lease, turn, event_id, arrival.entries):
                 return Outcome("handled", (), self._flows, turn.row, turn.name)
@@ -287,7 +301,7 @@ class Processor:
                 turn.over = True
                 current_turn.reset(token)
             await self._write(claim, lease, change)
-            if turn.jobs:
+            if turn.jobs or key in self._jobs.running:
                 self._jobs.start(key, turn)
             return Outcome("handled" if taken else "passed", effects, self._flows, turn.row, turn.name)
 
@@ -409,7 +423,10 @@ async def _handle(turn: Turn, arrival: Arrival) -> bool:
             within = event.pressed.flow
             if refuse(turn, event.pressed):
                 return True
-        if await turn.offer(event, within=within, only=arrival.only, entries=arrival.entries) is not None:
+        taken = await turn.offer(
+            event, within=within, only=arrival.only, entries=arrival.entries, depth=arrival.depth
+        )
+        if taken is not None:
             return True
     return arrival.otherwise and chat and event.is_new_message and await say_otherwise(turn)
 
@@ -440,10 +457,17 @@ def _row(blob: bytes | None) -> Row:
 
 
 def _stands(row: Row, arrival: Arrival) -> bool:
-    expect = arrival.expect
-    if not isinstance(expect, tuple):
-        frame = frame_of(row, arrival.only or "")
-        return frame is not None and frame.state == expect
-    snapshot = row.snapshots.get(arrival.within or "")
-    run, entry = expect
-    return snapshot is not None and snapshot.run == run and any(f.entry == entry for f in snapshot.frames)
+    frame = frame_of(row, arrival.only or "")
+    return frame is not None and frame.state == arrival.expect
+
+
+def _settle_job(turn: Turn, arrival: Arrival) -> bool:
+    """Strikes off a job whose outcome has come, whoever handles it; `False` if its state was left."""
+    ident = arrival.job or ""
+    place = find_job(turn.row, ident)
+    if place is None:
+        return False
+    arrival.within, arrival.depth = place
+    turn.row = job_over(turn.row, ident)
+    turn.changed = True
+    return True

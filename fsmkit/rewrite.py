@@ -17,7 +17,7 @@ from fsmkit.effects import Delete
 from fsmkit.errors import LeaseLost
 from fsmkit.keys import Key
 from fsmkit.model import Row
-from fsmkit.moves import Left
+from fsmkit.moves import Due, Left
 from fsmkit.outbox import decode_receipt
 from fsmkit.stores import Store
 from fsmkit.table import Flows, FlowTable
@@ -151,6 +151,7 @@ class _Desk:
     now: float
     run: int
     deletes: list[Left] = attrs.field(factory=list[Left])
+    jobs: list[Due] = attrs.field(factory=list[Due])
     over: bool = False
     changed: bool = False
 

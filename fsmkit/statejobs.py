@@ -1,85 +1,87 @@
 """Jobs of states: slow work that runs outside the lease while the conversation stands in a state.
 
-A job belongs to one entry of its state; an outcome that comes after the state was left changes nothing.
+A job stands in the row (`fsmkit.work`) until its outcome is handled, so it is begun again by whoever finds it
+after a crash. Which attempts run in this process is here; how one goes is in `fsmkit.attempt`.
 """
 
 import asyncio
-import inspect
-from collections.abc import Awaitable
-from typing import Any, Protocol
+import contextlib
+from collections.abc import Container
 
-from fsmkit.aborts import aborted_by
-from fsmkit.events import Done, Failed
+from fsmkit.attempt import Attempt, Host
+from fsmkit.errors import RunnerStopped
+from fsmkit.jobs import Job
 from fsmkit.keys import Key
-from fsmkit.moves import Due
 from fsmkit.turn import Turn
+from fsmkit.work import Begun, attempt_stands
 
-
-class Applier(Protocol):
-    """What takes a job's outcome: the engine."""
-
-    async def apply(self, key: Key, event: Any, name: str, run: int, entry: int) -> Any:
-        """Gives an event to one entry of a state."""
-        ...
-
-    def report(self, key: Key, event: Any, error: Exception) -> Awaitable[None]:
-        """Told of what the handler of the outcome raised."""
-        ...
+AT_ONCE = 256
+"""Jobs that one process takes up from the store; what it enters itself it begins in any case."""
 
 
 class StateJobs:
-    """Runs the jobs of states, each as a task of its own; sync functions in a thread."""
+    """Runs the jobs of states in the engine's runner: async functions as tasks, others in its threads."""
 
-    def __init__(self, engine: Applier) -> None:
+    def __init__(self, engine: Host) -> None:
         self._engine = engine
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._open = True
+        self._attempts: dict[str, Attempt] = {}
+        self.running: dict[Key, set[str]] = {}
+        """Ids of the jobs that run here, by key."""
+
+    @property
+    def room(self) -> int:
+        """How many may be taken up from the store."""
+        return max(0, AT_ONCE - len(self._attempts)) if self._open else 0
+
+    @property
+    def mine(self) -> Container[str]:
+        """Ids of the jobs that run here."""
+        return self._attempts
+
+    def open(self) -> None:
+        """Begins jobs from now on, after a `stop` too."""
+        self._open = True
 
     def start(self, key: Key, turn: Turn) -> None:
-        """Starts the jobs of the states that a turn has entered and not left again."""
-        for due in turn.jobs:
-            for name, snapshot in turn.row.snapshots.items():
-                if any(f.entry == due.frame.entry and f.flow == due.table.name for f in snapshot.frames):
-                    work = self._run(key, due, name, snapshot.run)
-                    task = asyncio.get_running_loop().create_task(
-                        work, name=f"fsmkit job {due.frame.state} {key}"
-                    )
-                    self._tasks.add(task)
-                    task.add_done_callback(self._tasks.discard)
+        """Begins the jobs that a turn has committed to, and ends those whose states it has left."""
+        for ident in tuple(self.running.get(key, ())):
+            attempt = self._attempts[ident]
+            if not attempt_stands(turn.row, attempt.begun.work):
+                attempt.leave()
+        begun, turn.begun = turn.begun, []
+        standing = [each for each in begun if attempt_stands(turn.row, each.work)]  # else it was undone
+        for each in standing if self._open else ():
+            with contextlib.suppress(RunnerStopped):  # the next process begins it
+                self._begin(key, each)
 
     async def stop(self) -> None:
-        """Cancels what runs and waits for it."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        """Ends what runs and waits for it; the next process begins it again, with the same id.
 
-    async def _run(self, key: Key, due: Due, name: str, run: int) -> None:
-        event: Done | Failed
+        What runs in a thread cannot be ended. As it has to be waited for anyway, its outcome counts.
+        """
+        self._open = False
+        runner, ends = self._engine.runner, []
+        for attempt in self._attempts.values():
+            attempt.stopped = attempt.context.cancelled = True
+            if attempt.run is not None:
+                ends.append(attempt.run.ended.wait() if attempt.in_thread else runner.cancel(attempt.run))
+        await asyncio.gather(*ends)
+
+    def _begin(self, key: Key, begun: Begun) -> None:
+        attempt = Attempt(self._engine, key, begun)
+        attempt.run = self._engine.runner.begin(
+            Job(f"{attempt.name} {key}", self._go, attempt, blocking=True)
+        )
+        self._attempts[begun.work.id] = attempt
+        self.running.setdefault(key, set()).add(begun.work.id)
+
+    async def _go(self, attempt: Attempt) -> None:
         try:
-            event = Done(await _work(due.function, due.table.codec.decode(due.frame.data)))
-        except Exception as error:
-            event = Failed(error)
-        except BaseException as raised:
-            aborted = aborted_by(raised)
-            if aborted is None:
-                raise
-            event = Failed(aborted)
-        try:
-            outcome = await self._engine.apply(key, event, name, run, due.frame.entry)
-            if isinstance(event, Failed) and outcome.kind == "passed":  # nobody handles it: never silently
-                raise event.error
-        except Exception as error:
-            await self._engine.report(key, event, error)
-
-
-async def _work(function: Any, data: Any) -> Any:
-    if inspect.iscoroutinefunction(function):
-        return await function(data)
-    value = await asyncio.to_thread(_in_thread, function, data)
-    return await value if inspect.isawaitable(value) else value
-
-
-def _in_thread(function: Any, data: Any) -> Any:
-    try:
-        return function(data)
-    except StopIteration as error:  # no future takes one, and the job would never end
-        raise RuntimeError("a job raised StopIteration") from error
+            await attempt.go()
+        finally:
+            ident = attempt.begun.work.id
+            del self._attempts[ident]
+            self.running[attempt.key].discard(ident)
+            if not self.running[attempt.key]:
+                del self.running[attempt.key]

@@ -45,13 +45,15 @@ class StateOptions(TypedDict, total=False):
     buttons: Buttons
     otherwise: Prompt | None
     ttl: Ttl
-    job: Callable[[Any], Any] | None
+    job: Callable[..., Any] | None
     ephemeral: bool
     show: bool
     was: str | Iterable[str]
     max_age: float | timedelta | None
     remind_after: Ttl
     reminder: Prompt | None
+    timeout: float | timedelta | None
+    retries: int
 
 
 class State:
@@ -68,10 +70,13 @@ class State:
         max_age: Time from the entry after which it times out although things happen; `None`: never.
         remind_after: Idle time after which the person is reminded; `None`: never. By default the flow's.
         reminder: What is said then; by default the flow's reminder, else the prompt once more.
-        job: Work to do while the conversation stands here; its outcome comes back as `Done` or `Failed`.
+        job: Slow work to do while the conversation stands here, a function of `data` or of `(data, job)`; its
+            outcome comes back as `Done` or `Failed`.
         ephemeral: Whether the prompt and the user's answers are deleted when the state is left.
         show: Whether the prompt is the conversation's one screen, as by `ctx.show`.
         was: Names that this state had in earlier versions.
+        timeout: Time that one attempt of the job may take: seconds or a `timedelta`; `None`: any.
+        retries: How often a job that raised, or took too long, is tried again.
     """
 
     __slots__ = (
@@ -86,7 +91,9 @@ class State:
         "prompt",
         "remind_after",
         "reminder",
+        "retries",
         "show",
+        "timeout",
         "ttl",
         "was",
     )
@@ -99,13 +106,15 @@ class State:
         buttons: Buttons = (),
         otherwise: Prompt | None = None,
         ttl: Ttl = INHERIT,
-        job: Callable[[Any], Any] | None = None,
+        job: Callable[..., Any] | None = None,
         ephemeral: bool = False,
         show: bool = False,
         was: str | Iterable[str] = (),
         max_age: float | timedelta | None = None,
         remind_after: Ttl = INHERIT,
         reminder: Prompt | None = None,
+        timeout: float | timedelta | None = None,
+        retries: int = 0,
     ) -> None:
         self._attribute = name
         self._group: type[StatesGroup] | None = None
@@ -122,6 +131,8 @@ class State:
         self.max_age = max_age
         self.remind_after: Ttl = remind_after
         self.reminder = reminder
+        self.timeout = timeout
+        self.retries = retries
 
     def __set_name__(self, owner: type, name: str) -> None:
         if self._attribute is None:

@@ -16,6 +16,7 @@ from fsmkit.errors import DefinitionError
 from fsmkit.events import Reminder
 from fsmkit.flow import Flow
 from fsmkit.handlers import Handler, Hook, Selector
+from fsmkit.jobrules import JobRule, job_rule
 from fsmkit.keys import KeyBy
 from fsmkit.markup import Button, rows_of_buttons
 from fsmkit.matching import AnyOf
@@ -60,6 +61,8 @@ class Rules:
         alone: Idle seconds until the timeout and until the reminder where nobody called the flow.
         silent: Whether nothing is called when it is entered.
         invariants: What must hold of the data in it.
+        job: Its job.
+        guards: What is asked before it is entered.
     """
 
     state: State
@@ -70,6 +73,8 @@ class Rules:
     alone: tuple[float | None, float | None]
     silent: bool
     invariants: tuple[Hook, ...]
+    job: JobRule | None
+    guards: tuple[Handler, ...]
 
     @property
     def prompt(self) -> Prompt | None:
@@ -143,7 +148,7 @@ class Flows:
         self.tables: dict[str, FlowTable] = {}
         known = together(attached)
         for flow in known.values():
-            edges = {handler: edges_of(handler, flow, known) for handler in flow.handlers}
+            edges = {handler: edges_of(handler, flow, known) for handler in (*flow.handlers, *flow.guards)}
             self.tables[flow.name] = FlowTable(flow, codec_of(flow), edges)
         self.entries = tuple(self.tables[flow.name] for flow in attached)
         self._by_group = {
@@ -151,6 +156,8 @@ class Flows:
             for table in self.tables.values()
             for state in table.flow.states.values()
         }
+        self.guarded = any(flow.guards for flow in known.values())
+        """Whether some state has a guard."""
         self._check_key_rules()
 
     def key_rules(self) -> tuple[KeyBy, ...]:
@@ -242,6 +249,8 @@ def _rules(flow: Flow[Any], state: State, flows: Times) -> Rules:
         (times.idle_alone, times.remind_alone),
         silent,
         covering(flow.invariants),
+        job_rule(state, whose, flow.place),
+        tuple(_in_order(flow.guards, state)),
     )
 
 

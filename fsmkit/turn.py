@@ -5,7 +5,7 @@ Between two commits nothing here is visible to anyone: an exception leaves the r
 
 import inspect
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from contextvars import ContextVar
 from typing import Any, Protocol
 
@@ -17,7 +17,7 @@ from fsmkit.context import Context, Say, Wish
 from fsmkit.effects import Address, Answer, Bound, Reply, Send, as_reply, as_screen
 from fsmkit.errors import HandlerRefused, InvalidResult, InvariantBroken, OrphanedConversation
 from fsmkit.events import ChatEvent, Crashed, Timeout
-from fsmkit.interpreter import Advance, Step, advance, check_shape, select
+from fsmkit.interpreter import Advance, Step, advance, check_shape, entered, guarded, select
 from fsmkit.keys import Key
 from fsmkit.model import Frame, Mail, Row
 from fsmkit.moves import Due, Left, Moves
@@ -26,10 +26,13 @@ from fsmkit.table import Flows, FlowTable
 from fsmkit.upgrade import Orphan, is_current, lift
 from fsmkit.values import ValueCodec
 from fsmkit.wishes import address_of, follow
+from fsmkit.work import Begun, begin
 
 _log = logging.getLogger("fsmkit")
 
 PASS = ("pass",)
+MAX_REDIRECTS = 5
+"""How often guards may lead on before it is taken for a circle."""
 _SORRY = "fsmkit_sorry"
 
 
@@ -76,12 +79,14 @@ class Turn:
         jobs: Jobs of states that were entered.
         tidy: Effects that came of receipts of earlier messages.
         letters: Events whose time has come.
+        begun: Jobs to begin once this is committed.
         changed: Whether there is something to commit.
         over: Whether it has ended.
     """
 
     __slots__ = (
         "_applied",
+        "begun",
         "changed",
         "deletes",
         "event",
@@ -119,6 +124,7 @@ class Turn:
         self.letters: list[Mail] = []
         self._applied: tuple[Step, Any, Row, _Mark] | None = None
         """The last step, and what there was before it."""
+        self.begun: list[Begun] = []
 
     @property
     def resources(self) -> Any:
@@ -250,6 +256,22 @@ class Turn:
         if said:
             self.wishes.append(Say(Reply(said)))
 
+    def begin_jobs(self, most: int, mine: Container[str] = (), *, entered: bool = False) -> None:
+        """Begins jobs that are due, as soon as this is committed.
+
+        Args:
+            most: How many at most.
+            mine: Those that run in this process already.
+            entered: Only those of states that were entered in this turn.
+        """
+        self.row, begun = begin(
+            self.row, self.flows.tables, self.now, self._job_id, most=most, mine=mine, entered=entered
+        )
+        self.begun += begun
+
+    def _job_id(self) -> str:
+        return f"{self.new_run():08x}{self.new_run():08x}"
+
     def follow_answer(self, name: str, frame: Frame) -> None:
         """In an ephemeral state the person's answers are deleted with the prompt."""
         event, table = self.event, self.flows.tables[frame.flow]
@@ -283,6 +305,8 @@ class Turn:
             if result[0] == "error":
                 raise _refusal(step, result)
         moved = advance(self.flows, self.row, step, result, self.now, self.world.new_run())
+        if self.flows.guarded:
+            moved = await self._past_guards(step, moved, ctx)
         self.row = moved.row
         self.name = moved.name
         self.changed = True
@@ -294,6 +318,37 @@ class Turn:
             await self._return(moved)
         if self.world.check_invariants:
             await self._check_invariants(moved.name)
+        return moved
+
+    async def _past_guards(self, step: Step, moved: Advance, ctx: Context[Any]) -> Advance:
+        """Asks the guards of the state that a step enters, and of those to which they lead.
+
+        Raises:
+            InvalidResult: If they lead from one to the next without an end.
+        """
+        way: list[str] = []
+        while (found := entered(self.row, moved)) is not None:
+            table, frame = self.flows.tables[found[1].flow], found[1]
+            way.append(f"{table.name}/{frame.state}")
+            for guard in table.rules[frame.state or ""].guards:
+                asked = self._context(table, frame, self.event, None)
+                result = await _call(guard.function, asked)
+                if result is None:
+                    ctx.wishes += asked.wishes
+                    continue
+                if len(way) > MAX_REDIRECTS:
+                    raise InvalidResult(
+                        f"guards have led on {MAX_REDIRECTS} times: {' → '.join(way)}",
+                        flow=table.name,
+                        state=frame.state,
+                        place=guard.place,
+                    )
+                run = self.world.new_run()
+                moved = guarded(self.flows, self.row, step, moved, guard, result, self.now, run)
+                ctx.wishes = [*(ctx.wishes if moved.moved else ()), *asked.wishes]
+                break
+            else:
+                break
         return moved
 
     async def _check_invariants(self, name: str) -> None:

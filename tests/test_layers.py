@@ -14,11 +14,11 @@ ROOT = Path(fsmkit.__file__).parent
 
 FLOORS = {
     0: """access annotations boards context deadlines diagram edges effects errors events flow graph handlers
-        interpreter keys markup matching model moves origin places results scope source states survey table targets
-        times upgrade wishes written""",
+        interpreter jobrules keys markup matching model moves origin places results scope source states survey
+        table targets times upgrade wishes work written""",
     1: "clock codec datatypes differences jobs lanes lines sameness serving stores values",
-    2: """aborts albums client commit defaults engine fanout gathering inbox migration outbox outcome process
-        relocation remote rewrite sources statejobs sweeper turn""",
+    2: """aborts albums attempt client commit defaults engine fanout gathering inbox jobcontext migration outbox
+        outcome people process progress relocation remote rewrite sources statejobs sweeper turn""",
     3: "__init__ __main__ cli playground telegram testing",
 }
 """Modules and packages by floor; a new one is put here knowingly."""

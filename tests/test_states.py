@@ -151,6 +151,8 @@ def test_a_state_that_is_inherited_keeps_all_that_it_was_declared_with():
         "max_age": 9,
         "remind_after": 3,
         "reminder": "Still there?",
+        "timeout": 7,
+        "retries": 2,
     }
     assert options.keys() == StateOptions.__annotations__.keys()
 

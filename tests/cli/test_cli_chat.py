@@ -258,3 +258,38 @@ def test_a_message_is_edited(chat, handle):
         "> :edit",
         "? edit it to what? `:edit Ann`",
     ]
+
+
+RETRIED = """
+from fsmkit import Done
+
+async def work(data, job):
+    if job.attempt < 3:
+        raise OSError("away")
+    return job.attempt
+
+flow = Flow("flow")
+flow.state("work", job=work, retries=5)
+flow.defstate(None)(lambda event, ctx: ("transition", "work"))
+
+@flow.defstate("work", on=Done)
+def done(event, ctx):
+    ctx.reply(f"Done in attempt {event.value}.")
+    return ("end",)
+"""
+
+
+def test_a_job_that_failed_is_tried_again_while_time_passes(chat, write):
+    shown = chat(write(RETRIED), "go", ":wait 1s", ":wait 1s", ":wait 4s")
+    assert shown == [
+        "> go",
+        "! the job of flow/work for 1:1:-:-:42 failed, again in 2 s: away",
+        "> :wait 1s",
+        "(1s later)",
+        "> :wait 1s",
+        "(1s later)",
+        "! the job of flow/work for 1:1:-:-:42 failed, again in 4 s: away",
+        "> :wait 4s",
+        "(4s later)",
+        "Done in attempt 3.",
+    ]

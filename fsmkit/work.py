@@ -1,0 +1,157 @@
+"""The jobs of states as they stand in a row: begun, kept, put off, over. Pure.
+
+A frame has its job from the moment it enters the state until the outcome is handled, so whatever becomes of
+the process that runs it, another finds it there. Who begins it says until when it is his, and says so again
+and again; what nobody has said for is begun anew.
+"""
+
+from collections.abc import Callable, Container, Mapping
+
+from msgspec import Struct, structs
+
+from fsmkit.deadlines import with_snapshot
+from fsmkit.jobrules import JobRule
+from fsmkit.model import Frame, Row, Work
+from fsmkit.table import FlowTable
+
+CLAIM_SECONDS = 30.0
+"""How long a job belongs to the process that runs it, from its last sign of life."""
+
+
+class Begun(Struct, frozen=True, eq=False):
+    """An attempt that this process has to make.
+
+    Attributes:
+        name: The conversation.
+        table: The flow.
+        frame: Where it stands, with the job as it was stored.
+        rule: What is declared of it.
+        work: The job as it was stored.
+    """
+
+    name: str
+    table: FlowTable
+    frame: Frame
+    rule: JobRule
+    work: Work
+
+
+Tables = Mapping[str, FlowTable]
+
+
+def is_due(row: Row, tables: Tables, now: float, mine: Container[str]) -> bool:
+    """Whether some job can be begun.
+
+    Args:
+        row: The row.
+        tables: The flows that run here.
+        now: The time, in seconds since 1970, UTC.
+        mine: The jobs that run in this process.
+    """
+    return any(
+        frame.job is not None and frame.job.due <= now and frame.job.id not in mine and frame.flow in tables
+        for snapshot in row.snapshots.values()
+        for frame in snapshot.frames
+    )
+
+
+def begin(
+    row: Row,
+    tables: Tables,
+    now: float,
+    new_id: Callable[[], str],
+    *,
+    most: int,
+    mine: Container[str] = (),
+    entered: bool = False,
+) -> tuple[Row, list[Begun]]:
+    """The row with jobs begun that are due, and those jobs.
+
+    Args:
+        row: The row.
+        tables: The flows that run here.
+        now: The time, in seconds since 1970, UTC.
+        new_id: Makes an id.
+        most: How many to begin at most.
+        mine: The jobs that run in this process; a claim on them that has ended is not the end of them.
+        entered: Only those whose states were just entered.
+    """
+    begun: list[Begun] = []
+    for name, snapshot in row.snapshots.items():
+        for depth, frame in enumerate(snapshot.frames):
+            work, table = frame.job, tables.get(frame.flow)
+            if work is None or table is None or work.due > now or (entered and work.attempt):
+                continue
+            rule = table.rules[frame.state].job if frame.state is not None else None
+            if rule is None:  # declared otherwise since it was stored
+                row = _with_job(row, name, depth, None)
+            elif work.id in mine:
+                row = _with_job(row, name, depth, structs.replace(work, due=now + CLAIM_SECONDS))
+            elif len(begun) < most:
+                work = _begun(work, now, new_id)
+                row = _with_job(row, name, depth, work)
+                begun.append(Begun(name, table, row.snapshots[name].frames[depth], rule, work))
+    return row, begun
+
+
+def find(row: Row, ident: str) -> tuple[str, int] | None:
+    """Conversation and depth of the frame in which a job stands."""
+    for name, snapshot in row.snapshots.items():
+        for depth, frame in enumerate(snapshot.frames):
+            if frame.job is not None and frame.job.id == ident:
+                return name, depth
+    return None
+
+
+def attempt_stands(row: Row, work: Work) -> bool:
+    """Whether a job still waits for the outcome of this very attempt."""
+    place = find(row, work.id)
+    if place is None:
+        return False
+    job = _job(row, *place)
+    return job.held and job.attempt == work.attempt
+
+
+def kept(row: Row, work: Work, until: float) -> Row:
+    """The row in which an attempt that stands is its process's own for longer."""
+    return _changed(row, work, due=until)
+
+
+def put_off(row: Row, work: Work, until: float, *, failed: bool) -> Row:
+    """The row in which an attempt that stands is over, and the next one may begin at a later time."""
+    return _changed(row, work, due=until, held=False, failures=work.failures + failed)
+
+
+def over(row: Row, ident: str) -> Row:
+    """The row without a job, whose outcome has come."""
+    place = find(row, ident)
+    return row if place is None else _with_job(row, *place, None)
+
+
+def _begun(work: Work, now: float, new_id: Callable[[], str]) -> Work:
+    return Work(
+        work.id or new_id(),
+        work.attempt + 1,
+        now + CLAIM_SECONDS,
+        work.failures,
+        held=True,
+        lost=work.lost + work.held,
+    )
+
+
+def _changed(row: Row, work: Work, **changes: object) -> Row:
+    if not attempt_stands(row, work):
+        return row
+    name, depth = find(row, work.id) or ("", 0)
+    return _with_job(row, name, depth, structs.replace(_job(row, name, depth), **changes))
+
+
+def _job(row: Row, name: str, depth: int) -> Work:
+    return row.snapshots[name].frames[depth].job or Work()
+
+
+def _with_job(row: Row, name: str, depth: int, work: Work | None) -> Row:
+    snapshot = row.snapshots[name]
+    frames = list(snapshot.frames)
+    frames[depth] = structs.replace(frames[depth], job=work)
+    return with_snapshot(row, name, structs.replace(snapshot, frames=tuple(frames)))
