@@ -16,6 +16,7 @@ from fsmkit.commit import Limits, change_of
 from fsmkit.errors import DefinitionError, LeaseLost
 from fsmkit.keys import Key, event_id_of
 from fsmkit.model import Mail, Row
+from fsmkit.people import conversations_of
 from fsmkit.stores import Store
 from fsmkit.stores.opening import open_store
 
@@ -71,8 +72,8 @@ class Client:
 
         Args:
             key: Whose conversation; without a bot that of the client is meant.
-            event: An instance of a class that some handler of the bot names in `on=`, imported from the
-                same module.
+            event: An instance of a class that some handler of the bot names in `on=`, or of one with the
+                same name and fields: the bot's own module need not be imported.
             id: What it is recognised by when it is sent again; without one, a program that tries again
                 after an error may send it twice.
             flow: Name of the only flow that gets it.
@@ -97,6 +98,19 @@ class Client:
             except LeaseLost:
                 continue
         return await self._leave(key, mail)
+
+    async def send_to_user(
+        self,
+        user: int | str,
+        event: Any,
+        id: str | int | tuple[str, str | int] | None = None,  # noqa: A002  # the field's word for it
+        *,
+        flow: str | None = None,
+        expect: str | None = None,
+    ) -> dict[Key, Literal["sent", "duplicate"]]:
+        """Leaves an event for all conversations of a person that run; the arguments are those of `send`."""
+        keys = await conversations_of(self.store, user, self._bot, flow)
+        return {key: await self.send(key, event, id, flow=flow, expect=expect) for key in keys}
 
     async def close(self) -> None:
         """Closes the store, if the client has opened it."""

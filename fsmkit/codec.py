@@ -141,14 +141,17 @@ class EventCodec:
             raise UnstorableData(kind.__qualname__, f"{error.problem}. {error.remedy}") from error
 
     def decode(self, name: str, raw: Raw) -> object:
-        """The event that was stored.
+        """The event that was stored, also if its class stands in another module here.
 
         Raises:
             Unfit: The class is not known (any more), or its fields have changed.
         """
         kind = self._classes.get(name)
         if kind is None:
-            raise Unfit(f"no handler of the attached flows takes {name}")
+            found = self._called(name)
+            if len(found) != 1:
+                raise Unfit(f"no handler of the attached flows takes {name}")
+            kind = self._classes[found[0]]
         try:
             event: object = typed(cast(Any, kind)).decode(raw)
         except DefinitionError as error:
@@ -156,14 +159,14 @@ class EventCodec:
         return event
 
     def full_name(self, name: str) -> str:
-        """The registered name of a class: itself, or found by the class's own short name.
+        """The registered name of a class: itself, or found by the class's own name, without its module's.
 
         Raises:
             Unfit: No class is called so, or several are.
         """
         if name in self._classes:
             return name
-        found = [full for full, kind in self._classes.items() if kind.__name__ == name]
+        found = self._called(name)
         if len(found) != 1:
             known = ", ".join(kind.__name__ for kind in self._classes.values())
             raise Unfit(
@@ -173,6 +176,11 @@ class EventCodec:
                 f"{known or 'none: no handler names a class of yours in on='}"
             )
         return found[0]
+
+    def _called(self, name: str) -> list[str]:
+        """The classes whose own name is the last part of a name: another program has it elsewhere."""
+        short = name.rpartition(".")[2]
+        return [full for full, kind in self._classes.items() if kind.__name__ == short]
 
 
 def encode_row(row: Row) -> bytes:

@@ -3,10 +3,11 @@
 import subprocess
 import sys
 
+import attrs
 import pytest
 from sources.shipping import KEY, Shipped, World
 
-from fsmkit import Key
+from fsmkit import Engine, Flow, Key
 from fsmkit.client import Client
 from fsmkit.errors import DefinitionError, RowTooLarge, UnstorableData
 from fsmkit.stores.sqlite import SQLiteStore
@@ -29,6 +30,11 @@ def world(store):
 @pytest.fixture
 def client(store, world):
     return Client(store, bot=42, clock=world.clock)
+
+
+def elsewhere(name):
+    """A class of events as another program declares it."""
+    return attrs.make_class(name, {"number": attrs.field(type=int)}, frozen=True)
 
 
 async def test_an_event_waits_in_the_store_until_the_bot_takes_it(world, client):
@@ -82,6 +88,19 @@ async def test_another_bots_conversations_are_left_alone(world, store):
     assert world.seen == []
 
 
+async def test_a_class_of_the_same_name_and_fields_serves_where_the_bots_own_is_not_at_hand(world, client):
+    await client.send(KEY, elsewhere("Shipped")(7))
+    await world.engine.sweep()
+    assert world.numbers() == [7]
+
+
+async def test_a_class_that_no_handler_has_a_name_for_is_reported(world, client):
+    await client.send(KEY, elsewhere("Lost")(7))
+    await world.engine.sweep()
+    [(key, event, error)] = world.errors
+    assert (key.user, event, "no handler of the attached flows takes" in str(error)) == (KEY.user, None, True)
+
+
 async def test_what_json_does_not_hold_is_refused(client):
     with pytest.raises(UnstorableData):
         await client.send(KEY, object())
@@ -112,3 +131,21 @@ def test_it_needs_neither_telegram_nor_hypothesis():
     code = "import sys, fsmkit.client; print('telegram' in sys.modules, 'hypothesis' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "False"]
+
+
+async def test_an_event_for_a_person_waits_in_each_of_their_conversations(store, client, world):
+    flow = Flow("parcel")
+    flow.state("waiting")
+    told = []
+    flow.defstate(None, on=str)(lambda event, ctx: ("transition", "waiting"))
+    flow.defstate("waiting", on=Shipped)(lambda event, ctx: told.append(ctx.key.chat))
+    engine = Engine(flow, store=store, clock=world.clock)
+    engine.bot = 42
+    for chat in (7, -100):
+        await engine.send(Key(chat, 7), "go")
+    sent = await client.send_to_user(7, Shipped(1), id="evt-1", flow="parcel")
+    assert set(sent.values()) == {"sent"}
+    assert await client.send_to_user(7, Shipped(1), id="evt-1") == dict.fromkeys(sent, "duplicate")
+    assert await client.send_to_user(7, Shipped(1), flow="other") == {}
+    await engine.sweep()
+    assert sorted(told) == [-100, 7]

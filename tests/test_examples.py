@@ -205,6 +205,69 @@ Wine: No
 Thank you, Ann! A ticket is on its way to ann@example.org.
 """
 
+SHOP = """
+> /order
+Your cart is empty.
+  [1] Tea, 3 €  [2] Cake, 7 €
+  [3] Pay
+> 3
+(presses Pay)
+(alert) There is nothing in your cart.
+> 1
+(presses Tea, 3 €)
+(edited) Tea: 3 €
+  [1] Tea, 3 €  [2] Cake, 7 €
+  [3] Pay
+> 2
+(presses Cake, 7 €)
+(edited) Tea, Cake: 10 €
+  [1] Tea, 3 €  [2] Cake, 7 €
+  [3] Pay
+> 3
+(presses Pay)
+10 €, please. Your order is number 1:1:-:-:42.
+> hello?
+I am waiting for your payment. /cancel forgets the order.
+> /status
+Tea, Cake: not paid yet.
+> :event Paid {"amount": 7}
+7 € came in, 10 € are needed.
+> :wait 10m
+(10m later)
+Still there? I keep your order for an hour.
+> :event Paid {"amount": 10}
+Writing your receipt …
+(buttons taken away) Tea, Cake: 10 €
+(edited) Writing your receipt: 50%
+(edited) Your receipt: Tea 3 €, Cake 7 €: 10 €, paid.
+> is it on its way?
+It is not on its way yet. /status tells more.
+> /status
+Tea, Cake: being packed.
+> :event Shipped {"parcel": "RR1"}
+Tea, Cake: on its way to you, parcel RR1.
+> /status
+(no answer)
+"""
+
+SHOP_FORGOTTEN = """
+> /order
+Your cart is empty.
+  [1] Tea, 3 €  [2] Cake, 7 €
+  [3] Pay
+> :event Shipped {"parcel": "RR1"}
+(no handler wants it now)
+> :wait 1h
+(1h later)
+Your order has expired. /order begins another one.
+> /order
+Your cart is empty.
+  [1] Tea, 3 €  [2] Cake, 7 €
+  [3] Pay
+> /cancel
+Cancelled. /order begins another one.
+"""
+
 PAYMENT = """
 > /order
 > 2
@@ -229,6 +292,8 @@ def chat(example, transcript):
         pytest.param("order.py", ORDER, id="order"),
         pytest.param("registration.py", REGISTRATION, id="registration"),
         pytest.param("order.py", ORDER_CHANGED, id="order, cancelled in the sub-flow"),
+        pytest.param("shop.py", SHOP, id="shop"),
+        pytest.param("shop.py", SHOP_FORGOTTEN, id="shop, forgotten"),
     ],
 )
 def test_a_whole_conversation(example, transcript):
@@ -245,7 +310,7 @@ def test_an_order_can_be_changed_before_it_is_paid():
     assert '"state": "cart"' in shown
 
 
-@pytest.mark.parametrize("example", ["signup.py", "order.py", "registration.py"])
+@pytest.mark.parametrize("example", ["signup.py", "order.py", "shop.py", "registration.py"])
 def test_nothing_about_an_example_cannot_be_read(example):
     spec = importlib.util.spec_from_file_location(f"example_{example[:-3]}", EXAMPLES / example)
     module = importlib.util.module_from_spec(spec)
@@ -255,7 +320,7 @@ def test_nothing_about_an_example_cannot_be_read(example):
     assert set(graph.states) <= graph.reachable
 
 
-@pytest.mark.parametrize("example", ["signup.py", "order.py", "registration.py"])
+@pytest.mark.parametrize("example", ["signup.py", "order.py", "shop.py", "registration.py"])
 def test_an_example_can_be_drawn(example):
     result = CliRunner().invoke(main, ["graph", str(EXAMPLES / example)])
     assert (result.exit_code, result.stdout.splitlines()[0]) == (0, "stateDiagram-v2")

@@ -9,11 +9,11 @@ import importlib.machinery
 import importlib.util
 import re
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -22,6 +22,9 @@ from fsmkit.cli.refusal import Refusal
 from fsmkit.codec import FILE_PREFIX, name_in_file
 from fsmkit.errors import DefinitionError
 from fsmkit.flow import Flow
+
+if TYPE_CHECKING:
+    from fsmkit.sources import Source
 
 _MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 
@@ -33,10 +36,33 @@ class Loaded:
     Attributes:
         name: The file or module, as it is shown.
         flows: The flows, in order of definition.
+        module: What else stands in it.
     """
 
     name: str
     flows: tuple[Flow[Any], ...]
+    module: ModuleType
+
+    def sources(self) -> "tuple[Source, ...]":
+        """Where its events come from: what is called `sources`, a list or a function that makes one.
+
+        Such a function is called only here: who merely looks needs none of its servers and secrets.
+
+        Raises:
+            Refusal: If that is something else, or cannot be made.
+        """
+        declared: Any = getattr(self.module, "sources", ())
+        with _clear_errors(self.name):
+            if callable(declared):
+                declared = declared()
+            found = tuple(declared) if isinstance(declared, Iterable) else (declared,)
+        for each in found:
+            if not callable(getattr(each, "run", None)) or not isinstance(getattr(each, "name", None), str):
+                raise Refusal(
+                    f"{self.name}: sources has {each!r}, which is no source: list objects with a name and "
+                    f"`async def run(engine)`, as those of fsmkit.sources, or call it something else"
+                )
+        return found
 
 
 def load(target: str) -> Loaded:
@@ -57,8 +83,8 @@ def load(target: str) -> Loaded:
             f'signup = Flow("signup"), with `from fsmkit import Flow`'
         )
     if wanted is None:
-        return Loaded(name, tuple(dict.fromkeys(found.values())))
-    return Loaded(name, (_pick(name, found, wanted),))
+        return Loaded(name, tuple(dict.fromkeys(found.values())), module)
+    return Loaded(name, (_pick(name, found, wanted),), module)
 
 
 def split_target(target: str) -> tuple[str, str | None]:

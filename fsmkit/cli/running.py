@@ -19,11 +19,18 @@ def run(target: str, url: str | None = None) -> None:
         Refusal: If the flows cannot be loaded, there is no token, Telegram does not take it, or the store
             cannot be used.
     """
-    flows = load(target).flows
-    instead = f", or try `fsmkit chat {target}`, which needs none"
+    loaded = load(target)
+    default, instead = default_store(target), f", or try `fsmkit chat {target}`, which needs none"
     try:
         with store_errors():
-            serve(*flows, store=url, default=default_store(target), elsewhere="--store URL", instead=instead)
+            serve(
+                *loaded.flows,
+                store=url,
+                sources=loaded.sources,
+                default=default,
+                elsewhere="--store URL",
+                instead=instead,
+            )
     except CannotRunError as error:
         raise Refusal(str(error)) from error
 

@@ -139,6 +139,13 @@ class RedisStream:
 
     async def run(self, engine: Engine) -> None:
         """Reads the stream whenever it is this process's turn, until it is cancelled."""
+        try:
+            await self._run(engine)
+        finally:
+            # Only what nobody uses: the rest of the program may be putting events into the stream.
+            await self._client.connection_pool.disconnect(inuse_connections=False)
+
+    async def _run(self, engine: Engine) -> None:
         await self._make_group()
         while True:
             while not await self._client.set(self._lock, self._token, nx=True, px=self._milliseconds):  # noqa: ASYNC110

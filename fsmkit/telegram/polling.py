@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import signal
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from typing import Any
 
 from telegram import Bot, Update
@@ -13,6 +13,7 @@ from telegram.request import HTTPXRequest
 
 from fsmkit.errors import FsmkitError
 from fsmkit.flow import Flow
+from fsmkit.sources import Source
 from fsmkit.stores import Store
 from fsmkit.telegram.attaching import attach
 from fsmkit.telegram.life import AnyApplication
@@ -33,6 +34,7 @@ def poll(
     base_url: str | None = None,
     base_file_url: str | None = None,
     store: Store | None = None,
+    sources: Iterable[Source] = (),
 ) -> None:
     """Runs flows as a bot until SIGINT or SIGTERM, then ends it cleanly.
 
@@ -42,6 +44,7 @@ def poll(
         base_url: Another Bot API server, to which the token is appended, for example `http://host/bot`.
         base_file_url: Where that server has its files, for example `http://host/file/bot`.
         store: Where conversations are kept; by default in memory.
+        sources: Where events come from besides.
 
     Raises:
         DefinitionError: If the flows do not fit together.
@@ -49,7 +52,7 @@ def poll(
         UnreachedError: If the server does not answer.
     """
     app = _application(token, base_url, base_file_url)
-    attach(app, *flows, store=store)
+    attach(app, *flows, store=store, sources=sources)
     if not asyncio.run(_unless_stopped(_ask_for_itself(token, app.bot.base_url.removesuffix(token)))):
         return
     asyncio.set_event_loop(asyncio.new_event_loop())  # PTB asks for one, and closes it

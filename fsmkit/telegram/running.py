@@ -9,12 +9,14 @@ import contextlib
 import logging
 import os
 import sys
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from fsmkit.errors import DefinitionError, FsmkitError, StoreError
 from fsmkit.flow import Flow
 from fsmkit.places import calling_place
+from fsmkit.sources import Source
 from fsmkit.stores import Store
 from fsmkit.stores.opening import open_store, probe
 from fsmkit.telegram.polling import TokenRefusedError, UnreachedError, poll
@@ -33,7 +35,11 @@ class CannotRunError(FsmkitError):
     """A bot cannot be started; the text says why, and what to do."""
 
 
-def run(*flows: Flow[Any], store: Store | str | None = None) -> None:
+def run(
+    *flows: Flow[Any],
+    store: Store | str | None = None,
+    sources: Iterable[Source] | Callable[[], Iterable[Source]] = (),
+) -> None:
     """Runs flows as a bot until SIGINT or SIGTERM: the last line of a file that `python FILE` starts.
 
     `BOT_TOKEN` in the environment has the bot's token; `BOT_API_BASE_URL` and `BOT_API_BASE_FILE_URL` name
@@ -44,6 +50,7 @@ def run(*flows: Flow[Any], store: Store | str | None = None) -> None:
         flows: The flows, in order of arbitration.
         store: Where conversations are kept: a store or its URL; by default the SQLite file `NAME.db` in the
             working directory, where `NAME` is that of the file that was started.
+        sources: Where events come from besides, or a function that makes them.
 
     Raises:
         SystemExit: With status 2 if the bot cannot be started; one line on standard error says why.
@@ -57,20 +64,27 @@ def run(*flows: Flow[Any], store: Store | str | None = None) -> None:
     try:
         if not flows:
             raise DefinitionError("run() has no flow", place=calling_place(), remedy="Write run(flow)")
-        serve(*flows, store=store, default=f"sqlite:{_started(flows)}.db", elsewhere="run(..., store=URL)")
+        default, elsewhere = f"sqlite:{_started(flows)}.db", "run(..., store=URL)"
+        serve(*flows, store=store, sources=sources, default=default, elsewhere=elsewhere)
     except (CannotRunError, DefinitionError, StoreError) as error:
         sys.stderr.write(f"fsmkit: {' '.join(str(error).split())}\n")
         raise SystemExit(CANNOT_RUN) from None
 
 
 def serve(
-    *flows: Flow[Any], store: Store | str | None, default: str, elsewhere: str, instead: str = ""
+    *flows: Flow[Any],
+    store: Store | str | None,
+    sources: Iterable[Source] | Callable[[], Iterable[Source]],
+    default: str,
+    elsewhere: str,
+    instead: str = "",
 ) -> None:
     """Runs flows as a bot, with the environment's settings, until SIGINT or SIGTERM.
 
     Args:
         flows: The flows, in order of arbitration.
         store: Where conversations are kept: a store or its URL.
+        sources: Where events come from besides, or a function that makes them.
         default: The URL of the SQLite file where they are kept if that is not said.
         elsewhere: How it is said.
         instead: What to do for want of a token, added to that sentence.
@@ -81,6 +95,7 @@ def serve(
         StoreError: If the store cannot be used.
     """
     token = _token(instead)
+    made = sources() if callable(sources) else sources
     _log_to_stderr()
     if store is None:
         store = default
@@ -95,6 +110,7 @@ def serve(
                 base_url=_setting(BASE_URL),
                 base_file_url=_setting(BASE_FILE_URL),
                 store=opened,
+                sources=made,
             )
     except TokenRefusedError as error:
         raise CannotRunError(f"{_server()} does not know the token in {TOKEN}. {_remedy()}") from error
