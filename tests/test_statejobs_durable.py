@@ -6,6 +6,7 @@ from bench import KEY, Bench, returns
 from statejobs import Work, beside, kill, settle, working
 
 from fsmkit.codec import decode_row
+from fsmkit.errors import StoreUnavailable
 from fsmkit.flow import Flow
 from fsmkit.keys import Key
 
@@ -81,10 +82,18 @@ async def test_a_job_that_runs_stays_its_processs_own_for_as_long_as_it_runs(ben
 
 
 async def test_a_process_that_slept_goes_on_with_its_own_job(bench, work):
+    edit = bench.engine.edit
+
+    async def away(*_args):
+        raise StoreUnavailable("the sweep is faster than what keeps the job")
+
+    bench.engine.edit = away
     bench.clock.advance(1000)
     await bench.engine.sweep()
     await settle()
+    bench.engine.edit = edit
     assert work.attempts == [1]
+    assert (await bench.row()).snapshots["f"].frames[0].job.due == bench.clock.now() + 30
 
 
 async def test_a_process_that_was_given_up_notices_that_another_has_begun_the_job(bench, other, work):
