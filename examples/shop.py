@@ -7,7 +7,7 @@
 In the terminal, `:event Paid {"amount": 10}` pays, `:event Shipped {"parcel": "RR1"}` ships, and `:wait 10m`
 lets time pass. On Telegram both come from outside, as the function `sources` says:
 
-    BOT_TOKEN=... PAYMENT_SECRET=... fsmkit run examples/shop.py
+    BOT_TOKEN=... PAYMENT_SECRET=... python examples/shop.py
 
 Then the payment provider calls /payments on port 8080 (through a web server that speaks HTTPS), signing with
 PAYMENT_SECRET, and the warehouse writes to the stream `shipments` of the Redis at REDIS_URL. That needs
@@ -26,7 +26,7 @@ import attrs
 
 from fsmkit import ANY, Button, Context, Done, End, Failed, Flow, JobContext, Key, Reply, Result, Stay, To
 from fsmkit.sources import Incoming, Source
-from fsmkit.telegram import TelegramEvent, button, command
+from fsmkit.telegram import TelegramEvent, button, command, run
 
 PRICES = {"Tea": 3, "Cake": 7}
 LINE_SECONDS = float(os.environ.get("LINE_SECONDS", "0.2"))
@@ -212,5 +212,7 @@ if __name__ == "__main__":
     match sys.argv[1:]:
         case ["ship", key, parcel]:
             asyncio.run(ship(key, parcel))
+        case []:
+            run(shop, sources=sources)
         case _:
-            sys.exit("usage: python examples/shop.py ship KEY PARCEL")
+            sys.exit("usage: python examples/shop.py [ship KEY PARCEL]")

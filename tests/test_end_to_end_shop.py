@@ -13,7 +13,8 @@ import httpx
 import pytest
 
 pytest.register_assert_rewrite("stores.redis_server")
-from test_end_to_end import ROOT, assert_clean, running  # noqa: E402
+from bot_process import ROOT, assert_clean  # noqa: E402
+from test_end_to_end import running  # noqa: E402
 
 pytest_plugins = ["stores.redis_server"]
 

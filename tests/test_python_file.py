@@ -9,7 +9,8 @@ from bot_process import ROOT, assert_clean, process, telegram
 from fsmkit.codec import class_name
 from fsmkit.stores.sqlite import SQLiteStore
 
-EXAMPLES = sorted((ROOT / "examples").rglob("*.py"))
+EXAMPLES = sorted(file for file in (ROOT / "examples").rglob("*.py") if file.stem != "shop")
+"""All but the shop, which has servers of its own: tests/test_end_to_end_shop.py."""
 PTB = ROOT / "examples" / "ptb"
 
 BOT = """

@@ -173,7 +173,11 @@ class RedisStore:
     async def forget(self, who: Key | int | str, *, bot: int | str | None = None) -> int:
         """Removes all that is stored for a key or a person; a step that runs meanwhile loses its lease."""
         nodes = (await self.session()).nodes
-        keys = [who] if isinstance(who, Key) else [key async for key in _keys(nodes) if _is_of(key, who, bot)]
+        if isinstance(who, Key):
+            keys = [who]
+        else:  # those too that have only a turn: of a first step, which has stored nothing yet
+            found = (_fresh(nodes), _keys(nodes))
+            keys = list({key for each in found async for key in each if _is_of(key, who, bot)})
         removed = 0
         for shard, text in map(Place.of, keys):
             removed += await nodes.call(shard, "forget", text, self._lease_ms)
@@ -211,16 +215,21 @@ class _Reader:
 
 
 async def _keys(nodes: Nodes) -> AsyncIterator[Key]:
-    """All keys of which anything is stored, or whose first step is under way."""
+    """All keys of which anything is stored."""
     for shard in range(SHARDS):
-        for text in await nodes.command(shard, "SMEMBERS", "fresh"):
-            yield Key.parse(text.decode())
         after = b"-"
         while after:
             page = await nodes.command(shard, "ZRANGEBYLEX", "keys", after, "+", "LIMIT", 0, PAGE)
             for text in page:
                 yield Key.parse(text.decode())
             after = b"(" + page[-1] if len(page) == PAGE else b""
+
+
+async def _fresh(nodes: Nodes) -> AsyncIterator[Key]:
+    """All keys of which nothing is stored yet, but whose first step is under way."""
+    for shard in range(SHARDS):
+        for text in await nodes.command(shard, "SMEMBERS", "fresh"):
+            yield Key.parse(text.decode())
 
 
 def _is_of(key: Key, user: int | str, bot: int | str | None) -> bool:
