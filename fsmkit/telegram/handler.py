@@ -86,7 +86,7 @@ class FlowHandler(BaseHandler[Update, Any, None]):
         self.payments = Payments(engine)
         rules = engine.flows.key_rules()
         self._rules = [(rule, [t for t in engine.flows.entries if t.flow.key is rule]) for rule in rules]
-        self._albums = _want_albums(engine.flows)
+        self._albums = want_albums(engine.flows)
         engine.album_of = self._album
 
     @property
@@ -311,7 +311,7 @@ def _looks_ours(data: str | None) -> bool:
     return data is not None and data.startswith(MARK)
 
 
-def _want_albums(flows: Flows) -> bool:
+def want_albums(flows: Flows) -> bool:
     """Whether some handler asks for albums: only then has anything to be looked for."""
     return any(
         "album" in (handler.matcher.kinds or ())

@@ -4,6 +4,7 @@ It is a `TelegramEvent` to every handler and matcher; the `telegram.Update` is b
 """
 
 import functools
+import json
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
@@ -12,14 +13,21 @@ from telegram import Bot, Message, Update, User
 from telegram.ext import ExtBot
 
 from fsmkit.effects import Address
-from fsmkit.telegram.event import COMMAND, CONTENTS, TelegramEvent
+from fsmkit.telegram.event import COMMAND, CONTENTS, TelegramEvent, album_of, read_update
 from fsmkit.testing.botapi import Json, World
-from fsmkit.testing.botapi.people import People
+from fsmkit.testing.botapi.gestures import Gestures
+from fsmkit.testing.botapi.people import PLAIN, People
 from fsmkit.testing.clock import ManualClock
 from fsmkit.testing.offline import OfflineTelegram
 
 USERNAME = "offline_bot"
 """The bot's user name, as on an `OfflineTelegram`."""
+PAYLOADS = {
+    "web_app_data": "data",
+    "successful_payment": "invoice_payload",
+    "refunded_payment": "invoice_payload",
+}
+"""Kinds of messages that have a value, and the field that it is."""
 
 
 @functools.cache
@@ -73,17 +81,24 @@ class MadeEvent(TelegramEvent):
         self._now = now
         self._caption = caption
         self._fields = fields or {}
+        self._group: str | None = None
+        if kind in PAYLOADS:
+            self.value = {**PLAIN[kind], **self._fields}.get(PAYLOADS[kind])
         found = COMMAND.match(text) if kind == "text" and text is not None and text[:1] == "/" else None
         if found is not None and found[2] is not None and found[2].lower() != USERNAME:
             self.kind = "other_command"
         elif found is not None:
             self.kind, self.command = "command", found[1].lower()
 
-    def again(self) -> "MadeEvent":
-        """The same event as it was before anybody handled it."""
-        other = object.__new__(type(self))
-        other.__dict__.update(self.__dict__)
-        return other
+    def join(self, group: str, *, gathered: bool) -> None:
+        """Makes it a part of an album.
+
+        Args:
+            group: The album's id.
+            gathered: Whether some handler asks for albums.
+        """
+        self._group = group
+        self.group = group if gathered else None
 
     @cached_property
     def update(self) -> Update:  # type: ignore[override]
@@ -126,8 +141,7 @@ class MadeEvent(TelegramEvent):
 
     def _json(self) -> Json:
         """The update as Telegram would send it."""
-        world = World("42:OFFLINE", ManualClock(self._now), {"id": 42, "is_bot": True, "first_name": "bot"})
-        people = People(world)
+        people = People(_world(self._now))
         where: dict[str, Any] = {"user": self.user_id or 0, "chat": self.chat_id}
         made: Json
         if self.kind in ("button", "raw_button"):
@@ -137,9 +151,57 @@ class MadeEvent(TelegramEvent):
             if self.kind == "edited":
                 made = people.edit(made["message"]["message_id"], self.text, **where)
         else:
-            made = people.send(self.kind, caption=self._caption, **where, **dict(self._fields))
+            made = people.send(
+                self.kind, caption=self._caption, group=self._group, **where, **dict(self._fields)
+            )
         made["update_id"] = self._number
         for name in ("message", "edited_message"):
             if name in made:
                 made[name]["message_id"] = self.message_id
         return made
+
+
+def album_from(body: bytes, bot: Bot | None) -> TelegramEvent:
+    """The event of an album, from its stored updates."""
+    updates = (Update.de_json(update, bot or silent_bot()) for update in json.loads(body))
+    return album_of([part for part in (read_update(update, USERNAME) for update in updates) if part])
+
+
+def made_gesture(
+    kind: str,
+    what: str,
+    fields: Mapping[str, Any],
+    number: int,
+    now: float,
+    *,
+    chat: int | None,
+    user: int,
+    message: int,
+    bot: Bot | None = None,
+) -> TelegramEvent:
+    """What a person does that makes no message, made up; PTB's object is there at once.
+
+    Args:
+        kind: The kind of the event; see `Gestures.gesture`.
+        what: What it is about.
+        fields: Fields of Telegram's object.
+        number: The update's id.
+        now: When it is done, in seconds since 1970, UTC.
+        chat: Chat id, `None` for the private chat.
+        user: User id.
+        message: For a reaction the message reacted to.
+        bot: The bot that PTB's objects belong to.
+
+    Raises:
+        LookupError: If there is no such kind.
+    """
+    made = Gestures(_world(now)).gesture(kind, what, user=user, chat=chat, message_id=message, **dict(fields))
+    made["update_id"] = number
+    event = read_update(Update.de_json(made, bot or silent_bot()), USERNAME)
+    if event is None:
+        raise LookupError(f"nobody could have a conversation by {kind!r}")
+    return event
+
+
+def _world(now: float) -> World:
+    return World("42:OFFLINE", ManualClock(now), {"id": 42, "is_bot": True, "first_name": "bot"})

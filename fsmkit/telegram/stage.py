@@ -5,7 +5,7 @@ What `fsmkit.testing.Chat` and `fsmkit chat` drive. Beside it stands the stage w
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from math import inf
 from typing import Any
 
@@ -90,6 +90,7 @@ class TelegramStage(Stage):
         )
         self._mine: dict[int, int] = {}
         self._known: set[int] = set()
+        self._albums = 0
         self.app, self.engine = self._build(self.flows)
 
     def _build(self, flows: Flows) -> tuple[AnyApplication, Engine | None]:
@@ -145,6 +146,13 @@ class TelegramStage(Stage):
         await self.open()
         await self.sweep()
 
+    async def deploy(self, load: Callable[[], Flows]) -> None:
+        """Another application, with another version of the flows, on the same store."""
+        if not isinstance(self._bot, tuple):
+            raise NotThereError("another version can only be deployed where the bot was given as flows")
+        self._load = load
+        await self.restart()
+
     # -- people ------------------------------------------------------------------------------------
 
     def prepare(self, act: Act) -> Json:
@@ -176,7 +184,28 @@ class TelegramStage(Stage):
             if act.user not in self._mine:
                 raise NotThereError("nothing was said yet that could be edited")
             return self.offline.edit(self._mine[act.user], act.text, user=act.user, chat=self.chat)
+        if isinstance(act, acts.Gesture):
+            newest = max((bubble.message for bubble in self.bubbles(act.user) if bubble.own), default=1)
+            return self.offline.gesture(act.kind, act.what, message_id=newest, **person, **dict(act.fields))
         raise NotThereError(f"{act!r} makes no update")
+
+    def prepare_album(self, act: acts.Album) -> Sequence[Json]:
+        """The updates of an album's messages."""
+        self._introduce(act.user)
+        self._albums += 1
+        updates = [
+            self.offline.send(
+                kind,
+                user=act.user,
+                chat=self.chat,
+                caption=act.caption if number == 0 else None,
+                group=str(self._albums),
+            )
+            for number, kind in enumerate(act.kinds)
+        ]
+        self.offline.take_updates()
+        self._mine[act.user] = updates[-1]["message"]["message_id"]
+        return updates
 
     def _introduce(self, user: int) -> None:
         if user not in self._known:

@@ -112,6 +112,65 @@ class Content(Act):
 
 
 @attrs.frozen
+class Album(Act):
+    """Several files are sent at once, as an album.
+
+    Attributes:
+        kinds: The field of each message: `photo`, `video`, ….
+        caption: The text under the first.
+    """
+
+    kinds: tuple[str, ...] = attrs.field(default=("photo", "photo"), converter=tuple[str, ...])
+    caption: str | None = None
+
+    def line(self) -> str:
+        """The kinds in brackets."""
+        return f"(album: {', '.join(self.kinds)})" + (f" {self.caption}" if self.caption else "")
+
+    def code(self) -> str:
+        """`album(...)`."""
+        caption = f", caption={self.caption!r}" if self.caption else ""
+        return f"album({', '.join(map(repr, self.kinds))}{caption})"
+
+
+GESTURES: Mapping[str, str] = {
+    "inline": "types after the bot's name",
+    "chosen_inline_result": "sends the inline result",
+    "poll_answer": "votes for",
+    "message_reaction": "reacts with",
+    "pre_checkout_query": "pays",
+    "shipping_query": "wants shipped",
+    "purchased_paid_media": "buys",
+    "chat_join_request": "asks to join",
+}
+"""What people do that makes no message, by the kind of the event, and what a transcript says of it."""
+
+
+@attrs.frozen
+class Gesture(Act):
+    """Something is done that makes no message: a vote, a reaction, a payment, a request to join, ….
+
+    Attributes:
+        kind: The kind of the event, of `GESTURES`.
+        what: What it is about: what was typed, the payload, the emoji, the number of the poll's option.
+        fields: Fields of Telegram's object, over sensible defaults.
+    """
+
+    kind: str = attrs.field(validator=attrs.validators.in_(GESTURES))
+    what: str = ""
+    fields: Mapping[str, Any] = attrs.field(factory=dict[str, Any], hash=False)
+
+    def line(self) -> str:
+        """What is done, in brackets."""
+        return f"({GESTURES[self.kind]}{f' {shortened(self.what)}' if self.what else ''})"
+
+    def code(self) -> str:
+        """`gesture("message_reaction", ...)`."""
+        given = [repr(self.kind), *([repr(self.what)] if self.what else [])]
+        return f"gesture({', '.join([*given, *(f'{n}={v!r}' for n, v in self.fields.items())])})"
+
+
+@attrs.frozen
 class Edit(Act):
     """The person's last message is edited."""
 
@@ -191,6 +250,27 @@ class Restart(Act):
     def code(self) -> str:
         """`restart()`."""
         return "restart()"
+
+
+@attrs.frozen
+class Deploy(Act):
+    """The bot is stopped, and another version of its flows is started on the same store.
+
+    Attributes:
+        version: Which of the versions that the stage was given, from 0.
+    """
+
+    version: int = 0
+
+    def line(self) -> str:
+        """That it is so."""
+        return (
+            "(the new version is deployed)" if self.version == 0 else f"(version {self.version} is deployed)"
+        )
+
+    def code(self) -> str:
+        """`deploy(...)`, with a name to be filled in."""
+        return "deploy(new_version)"
 
 
 @attrs.frozen

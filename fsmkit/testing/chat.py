@@ -153,6 +153,29 @@ class Chat:
         """Sends a contact."""
         return self.content("contact", first_name=first_name, phone_number=phone_number)
 
+    def album(self, *kinds: str, caption: str | None = None) -> Self:
+        """Sends an album: `album("photo", "video")`, two photos by default."""
+        return self.do(acts.Album(kinds or ("photo", "photo"), caption, user=self.user))
+
+    def gesture(self, kind: str, what: str = "", **fields: Any) -> Self:
+        """Does something that makes no message.
+
+        Args:
+            kind: The kind of the event: `inline`, `chosen_inline_result`, `poll_answer`, `message_reaction`,
+                `pre_checkout_query`, `shipping_query`, `purchased_paid_media`, `chat_join_request`.
+            what: What was typed, the payload, the emoji, the number of the poll's option.
+            fields: Fields of Telegram's object, over sensible defaults.
+        """
+        return self.do(acts.Gesture(kind, what, fields, user=self.user))
+
+    def react(self, emoji: str = "\N{THUMBS UP SIGN}") -> Self:
+        """Reacts to the bot's newest message."""
+        return self.gesture("message_reaction", emoji)
+
+    def pay(self, payload: str, **fields: Any) -> Self:
+        """Pays an invoice; where the bot approves, the message of the payment follows."""
+        return self.gesture("pre_checkout_query", payload, **fields)
+
     def edit(self, text: str) -> Self:
         """Edits the last message."""
         return self.do(acts.Edit(text, user=self.user))
@@ -182,6 +205,17 @@ class Chat:
         """Stops the bot and starts it anew on the same store; flows of a module that can be run again are
         made anew, so that what stood in its globals is gone."""
         return self.do(acts.Restart(user=self.user))
+
+    def deploy(self, *flows: Any) -> Self:
+        """Stops the bot and starts another version of its flows on the same store.
+
+        Args:
+            flows: The flows of that version.
+        """
+        later = flows_in(flows)
+        versions = self._core.stage.versions
+        versions.append(reloader(later) or (lambda: later))
+        return self.do(acts.Deploy(len(versions) - 1, user=self.user))
 
     def duplicate(self) -> Self:
         """Gives the last update once more."""

@@ -17,11 +17,14 @@ KINDS: dict[str, type[Act]] = {
     "press": acts.Press,
     "press-data": acts.PressData,
     "content": acts.Content,
+    "album": acts.Album,
+    "gesture": acts.Gesture,
     "edit": acts.Edit,
     "event": acts.Outside,
     "wait": acts.Wait,
     "deadline": acts.Deadline,
     "restart": acts.Restart,
+    "deploy": acts.Deploy,
     "duplicate": acts.Duplicate,
     "swap": acts.Swap,
     "together": acts.Together,
@@ -81,7 +84,7 @@ def act_from_json(shown: Any, flows: Iterable[Flow[Any]]) -> Act:
             fields[name] = _event_from_json(value, flows)
     try:
         return KINDS[shown["do"]](**fields)
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise NotReadableError(f"{shown!r} is no act: {error}") from error
 
 

@@ -10,6 +10,7 @@ from fsmkit.testing.offline import OfflineTelegram
 MEDIA = ("photo", "document", "video", "animation", "audio", "voice", "video_note", "sticker")
 EDITS = ("editMessageText", "editMessageCaption", "editMessageReplyMarkup")
 DELETES = ("deleteMessage", "deleteMessages")
+VERDICTS = ("answerPreCheckoutQuery", "answerShippingQuery")
 
 
 class Screen:
@@ -77,6 +78,8 @@ class Screen:
             yield from self._deleted(call.params)
         elif call.method == "answerCallbackQuery":
             yield from _answer(call.params)
+        elif call.method in VERDICTS:
+            yield verdict(bool(call.params.get("ok")), call.params.get("error_message") or "")
         elif call.method == "sendChatAction":
             yield f"({call.params['action']}…)"
         elif call.method.startswith(("send", "forward", "copy")):
@@ -105,6 +108,11 @@ class Screen:
         for message in params.get("message_ids") or [params["message_id"]]:
             unknown = "your message" if message >= self._first_id else "a message of an earlier chat"
             yield f"(deleted) {self._texts.get(message, unknown)}"
+
+
+def verdict(approved: bool, why_not: str) -> str:
+    """What a person sees who is about to pay."""
+    return "(approved)" if approved else f"(declined) {why_not}"
 
 
 def content_of(message: Json) -> str:

@@ -15,6 +15,9 @@ EACH = [
     acts.PressData("x"),
     acts.Content("photo", "Me", {"width": 3}),
     acts.Content("location"),
+    acts.Album(("photo", "video"), "Us"),
+    acts.Gesture("poll_answer", "1", {"poll_id": "7"}),
+    acts.Deploy(1),
     acts.Edit("Bob"),
     acts.Outside(sprouts.Rained(3)),
     acts.Wait(2.5),
@@ -39,7 +42,15 @@ def test_every_kind_of_act_is_tried_here():
 
 
 @pytest.mark.parametrize(
-    "shown", [None, {}, {"do": "fly"}, {"do": "say"}, {"do": "event", "event": {"class": "x.Y", "data": {}}}]
+    "shown",
+    [
+        None,
+        {},
+        {"do": "fly"},
+        {"do": "say"},
+        {"do": "gesture", "kind": "wave"},
+        {"do": "event", "event": {"class": "x.Y", "data": {}}},
+    ],
 )
 def test_what_is_no_act_is_refused(shown):
     with pytest.raises(NotReadableError, match="is no"):

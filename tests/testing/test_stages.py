@@ -6,14 +6,37 @@ import pytest
 import sprouts
 
 from fsmkit import ANY, Button, Flow, KeyBy, Timeout
-from fsmkit.telegram import button, command, contact, edited, message, photo, raw_button, text
+from fsmkit.telegram import (
+    album,
+    button,
+    chat_join_request,
+    chat_shared,
+    chosen_inline_result,
+    command,
+    contact,
+    edited,
+    inline,
+    message,
+    photo,
+    poll,
+    poll_answer,
+    pre_checkout_query,
+    raw_button,
+    reaction,
+    successful_payment,
+    text,
+    users_shared,
+    web_app_data,
+)
 from fsmkit.telegram.stage import TelegramStage
 from fsmkit.testing import ManualClock
 from fsmkit.testing.acts import (
+    Album,
     Content,
     Deadline,
     Duplicate,
     Edit,
+    Gesture,
     Killed,
     Outside,
     Press,
@@ -170,6 +193,109 @@ def test_in_a_group_the_same_may_press_on_both(key):
     acts = [Say("/start"), Press("a", user=2), Press("a"), Press("more", user=2), Say("5", user=2)]
     direct, real = on_both(everything(key), acts, chat=-100)
     assert direct == real
+
+
+def asked():
+    """A flow for all that is no plain message."""
+    flow = Flow("asked", data=list, ttl=60)
+    flow.state("on", prompt="On.", otherwise="Again?")
+
+    @flow.defstate(None, on=command("start"))
+    def start(event, ctx):
+        return ("transition", "on", [])
+
+    @flow.defstate("on", on=album())
+    def pictures(event, ctx):
+        ctx.reply(f"{len(event.messages)} pictures, {event.caption}")
+        return ("stay", [*ctx.data, len(event.file_ids)])
+
+    @flow.defstate(
+        "on",
+        on=(web_app_data(), users_shared(), chat_shared(), poll(), contact(), edited(), successful_payment()),
+    )
+    def sent(event, ctx):
+        ctx.reply(f"{event.kind} {event.value}")
+        return ("stay", [*ctx.data, event.kind])
+
+    @flow.defstate("on", on=pre_checkout_query("tea.*"))
+    def question(event, ctx):
+        ctx.approve()
+        return ("stay", [*ctx.data, event.value])
+
+    @flow.defstate("on", on=pre_checkout_query("gold"))
+    def dear(event, ctx):
+        ctx.decline("Sold out")
+
+    @flow.defstate("on", on=pre_checkout_query("lead"))
+    def heavy(event, ctx):
+        raise ValueError("too heavy")
+
+    @flow.defstate("on", on=(reaction("\N{THUMBS UP SIGN}"), poll_answer(), inline(), chosen_inline_result()))
+    def gestured(event, ctx):
+        ctx.reply(f"{event.kind} {event.text} {event.value}")
+        return ("stay", [*ctx.data, event.kind])
+
+    @flow.defstate("on", on=chat_join_request())
+    def joining(event, ctx):
+        ctx.reply(f"Welcome to {event.content.chat.id}")
+        return ("stay", [*ctx.data, event.kind])
+
+    return flow
+
+
+ASKED = [
+    [Say("/start"), Album(), Album(("photo", "video", "photo"), "Cap"), Duplicate(), Say("x")],
+    [
+        Say("/start"),
+        *(Content(kind) for kind in ("web_app_data", "users_shared", "chat_shared", "poll", "contact")),
+    ],
+    [Say("/start"), Content("web_app_data", fields={"data": "42"}), Duplicate(), Say("x"), Edit("y")],
+    [
+        Say("/start"),
+        Gesture("pre_checkout_query", "tea 1"),
+        Gesture("pre_checkout_query", "gold"),
+        Duplicate(),
+    ],
+    [Say("/start"), Gesture("pre_checkout_query", "lead"), Gesture("pre_checkout_query", "salt"), Say("x")],
+    [
+        Say("/start"),
+        Gesture("message_reaction", "\N{THUMBS UP SIGN}"),
+        Gesture("message_reaction", "\N{FIRE}"),
+    ],
+    [Say("/start"), Gesture("poll_answer", "1"), Restart(), Duplicate(), Gesture("chat_join_request")],
+    [
+        Say("/start"),
+        Gesture("inline", "vien"),
+        Gesture("chosen_inline_result", "7"),
+        Killed(Album(), "before"),
+    ],
+    [
+        Gesture("inline"),
+        Gesture("chat_join_request"),
+        Album(),
+        Content("poll"),
+        Say("/start"),
+        Gesture("poll_answer"),
+    ],
+]
+
+
+@pytest.mark.parametrize("acts", ASKED)
+def test_albums_payments_votes_and_reactions_are_the_same_on_both(acts):
+    direct, real = on_both(asked(), acts)
+    assert direct == real
+
+
+def test_each_of_them_comes_to_its_handler():
+    seen = [direct for acts in ASKED for direct in on_both(asked(), acts)[0]]
+    assert {taken.split(">.")[1].partition(":")[0] for moment in seen if moment != "not there" for taken in moment[3]} == {
+        "start", "pictures", "sent", "question", "dear", "heavy", "gestured", "joining",
+    }  # fmt: skip
+
+
+def test_a_payment_that_is_approved_is_paid():
+    direct, _ = on_both(asked(), [Say("/start"), Gesture("pre_checkout_query", "tea 1")])
+    assert direct[1][1:3] == (["tea 1", "successful_payment"], ["(approved)", "successful_payment tea 1"])
 
 
 async def test_the_direct_stage_goes_back_to_an_earlier_moment():

@@ -96,6 +96,55 @@ class Gestures(People):
         }
         return deliver(self._world, "business_connection", about)
 
+    def gesture(
+        self,
+        kind: str,
+        what: str = "",
+        *,
+        user: int = 1,
+        chat: int | None = None,
+        message_id: int = 1,
+        **fields: Any,
+    ) -> Json:
+        """A user does something that makes no message, whatever the bot has shown before.
+
+        Args:
+            kind: The kind of the event: `inline`, `poll_answer`, `message_reaction`, `pre_checkout_query`, ….
+            what: What was typed, the payload, the emoji, the number of the option.
+            user: Who does it.
+            chat: Where.
+            message_id: For a reaction the message reacted to.
+            fields: Fields of Telegram's object.
+
+        Raises:
+            LookupError: If there is no such kind.
+            ValueError: If the option of a poll is no number.
+        """
+        person = user_of(self._world, user)
+        match kind:
+            case "message_reaction":
+                return self.react(message_id, what or "\N{THUMBS UP SIGN}", user=user, chat=chat)
+            case "pre_checkout_query":
+                return self.checkout(what or "payload", user=user, **fields)
+            case "shipping_query":
+                return self.ship(what or "payload", user=user, **fields)
+            case "chat_join_request":
+                return self.ask_to_join(int(fields.get("chat", -100)), user=user)
+            case "poll_answer":
+                vote = {"option_ids": [int(what or 0)], "option_persistent_ids": [what or "0"]}
+                return deliver(self._world, kind, {"poll_id": "1", "user": person, **vote, **fields})
+            case "inline":
+                typed = {**self._asked(user, {}), "query": what, "offset": "", **fields}
+                return deliver(self._world, "inline_query", typed)
+            case "chosen_inline_result":
+                chosen = {"result_id": what or "1", "from": person, "query": "", **fields}
+                return deliver(self._world, kind, chosen)
+            case "purchased_paid_media":
+                bought = {"from": person, "paid_media_payload": what or "payload", **fields}
+                return deliver(self._world, kind, bought)
+            case _:
+                raise LookupError(f"there is no gesture {kind!r}")
+
     def _asked(self, user: int, content: Json) -> Json:
         number = str(5_000_000_000_000 + self._world.number())
         return {"id": number, "from": user_of(self._world, user), **content}

@@ -21,6 +21,37 @@ PLAIN: dict[str, Json] = {
         "title": "Venue",
         "address": "Street 1",
     },
+    "poll": {
+        "id": "1",
+        "question": "Poll?",
+        "options": [
+            {"text": "Yes", "voter_count": 0, "persistent_id": "0"},
+            {"text": "No", "voter_count": 0, "persistent_id": "1"},
+        ],
+        "total_voter_count": 0,
+        "is_closed": False,
+        "is_anonymous": False,
+        "type": "regular",
+        "allows_multiple_answers": False,
+        "allows_revoting": True,
+        "members_only": False,
+    },
+    "web_app_data": {"data": "data", "button_text": "Open"},
+    "users_shared": {"request_id": 1, "users": [{"user_id": 2}]},
+    "chat_shared": {"request_id": 1, "chat_id": -100},
+    "successful_payment": {
+        "currency": "EUR",
+        "total_amount": 100,
+        "invoice_payload": "payload",
+        "telegram_payment_charge_id": "t1",
+        "provider_payment_charge_id": "p1",
+    },
+    "refunded_payment": {
+        "currency": "XTR",
+        "total_amount": 100,
+        "invoice_payload": "payload",
+        "telegram_payment_charge_id": "t1",
+    },
 }
 """What people send that is no file, where nobody says anything else."""
 

@@ -9,9 +9,11 @@ import attrs
 from fsmkit.events import MESSAGE_KINDS, ChatEvent, Internal, Timeout
 from fsmkit.handlers import Handler
 from fsmkit.matching import AllOf, AnyOf, CheckUpdate, Matcher, Not, OfClass, Predicate
-from fsmkit.telegram.made import MadeEvent
+from fsmkit.telegram.event import album_of
+from fsmkit.telegram.made import PAYLOADS, MadeEvent, made_gesture
 from fsmkit.telegram.matchers import Command, OfKind, Pressed, Text
-from fsmkit.testing.acts import Act, Content, Edit, Outside, PressData, Say
+from fsmkit.telegram.query_matchers import Payload, Reaction
+from fsmkit.testing.acts import GESTURES, Act, Album, Content, Edit, Gesture, Outside, PressData, Say
 from fsmkit.testing.inputs.constants import constants_of
 from fsmkit.testing.inputs.objects import instances_of
 from fsmkit.testing.inputs.patterns import matching, near
@@ -39,6 +41,19 @@ ANYTHING: tuple[Act, ...] = (
     PressData("fsmkit"),
 )
 """What people send to any bot at any time."""
+
+
+RARE = (
+    "venue",
+    "video_note",
+    "poll",
+    "web_app_data",
+    "users_shared",
+    "chat_shared",
+    "successful_payment",
+    "refunded_payment",
+)
+"""What is sent only where a bot has asked for it."""
 
 
 @attrs.frozen
@@ -112,6 +127,11 @@ def event_of(act: Act) -> ChatEvent | None:
         return MadeEvent("edited", 1, 0.0, 1, 1, 1, text=act.text)
     if isinstance(act, Content):
         return MadeEvent(act.kind, 1, 0.0, 1, 1, 1, caption=act.caption, fields=act.fields)
+    if isinstance(act, Gesture):
+        return made_gesture(act.kind, act.what, act.fields, 1, 0.0, chat=None, user=1, message=1)
+    if isinstance(act, Album):
+        parts = [MadeEvent(kind, 1, 0.0, 1, 1, number) for number, kind in enumerate(act.kinds, 1)]
+        return album_of(parts)
     if isinstance(act, PressData):
         event = MadeEvent("raw_button", 1, 0.0, 1, 1, 1)
         event.value = act.data
@@ -134,6 +154,11 @@ def _candidates(matcher: Matcher, texts: list[str], numbers: list[int | float]) 
         yield from map(Say, [*matching(matcher.pattern), *_written(texts, numbers)])
     elif isinstance(matcher, Command):
         yield from _commands(matcher, texts, numbers)
+    elif isinstance(matcher, Payload):
+        yield from (_about(matcher.kind, what) for what in matching(matcher.pattern))
+    elif isinstance(matcher, Reaction):
+        wanted = matcher.wanted or ("\N{THUMBS UP SIGN}",)
+        yield from (Gesture("message_reaction", emoji) for emoji in wanted)
     elif isinstance(matcher, Pressed):
         yield from map(PressData, _data(matcher))
     elif isinstance(matcher, OfClass):
@@ -142,14 +167,25 @@ def _candidates(matcher: Matcher, texts: list[str], numbers: list[int | float]) 
         elif issubclass(matcher.wanted, ChatEvent):
             yield from ANYTHING
     elif isinstance(matcher, OfKind) and matcher.kinds is not None and "text" not in matcher.kinds:
-        for kind in CONTENTS:
+        for kind in (*CONTENTS, *RARE):
             yield from (Content(kind, caption) for caption in (None, *texts[:4]) if kind in matcher.kinds)
+        if "album" in matcher.kinds:
+            yield from (Album(), Album(("photo", "video", "photo"), "Ann"))
+        yield from (Gesture(kind) for kind in GESTURES if kind in matcher.kinds)
+        yield from (Gesture("inline", what) for what in texts[:4] if "inline" in matcher.kinds)
         yield from (Edit(text) for text in ("Ann", *texts[:4]) if "edited" in matcher.kinds)
     else:  # any text, a predicate, a PTB filter, a matcher of the user's own
         yield from _of_ptb(matcher)
         yield from map(Say, TEXTS[:2])
         yield from map(Say, _written(texts, numbers))
         yield from ANYTHING
+
+
+def _about(kind: str, what: str) -> Act:
+    """What is done with a payload, or with a text that was typed."""
+    if kind in PAYLOADS:
+        return Content(kind, fields={PAYLOADS[kind]: what})
+    return Gesture(kind, what)
 
 
 def _of_ptb(matcher: Matcher) -> Iterator[Act]:

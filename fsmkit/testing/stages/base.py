@@ -6,18 +6,22 @@ without PTB's objects `fsmkit.testing.stages.direct`.
 
 import abc
 import asyncio
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
 
-from fsmkit.codec import EventCodec, decode_row
+from fsmkit.albums import QUIET
+from fsmkit.codec import EventCodec, class_name, decode_row
 from fsmkit.deadlines import times_of
 from fsmkit.engine import Engine
+from fsmkit.flow import Flow
 from fsmkit.keys import Key
 from fsmkit.matching import classes_in
 from fsmkit.model import Row
 from fsmkit.testing.acts import (
     Act,
+    Album,
     Deadline,
+    Deploy,
     Duplicate,
     Killed,
     Outside,
@@ -33,6 +37,8 @@ from fsmkit.testing.schedules import ACT, DrawnLoop
 from fsmkit.testing.stages.background import deliveries_done, jobs_done
 from fsmkit.testing.stages.sights import Bubble, FromOutside, NotThereError, Shown
 from fsmkit.testing.watching import Taken
+
+Flows: TypeAlias = tuple[Flow[Any], ...]
 
 
 class Stage(abc.ABC):
@@ -59,6 +65,8 @@ class Stage(abc.ABC):
         self.lines: list[str] = []
         self.seen: dict[int, list[Shown]] = {}
         """All buttons that were ever shown, by chat."""
+        self.versions: list[Callable[[], Flows]] = []
+        """What makes the flows of later versions, for `Deploy`."""
         self.outside = 0
         """How many events have come from outside."""
         self._last: Any = None
@@ -78,12 +86,24 @@ class Stage(abc.ABC):
         """Stops the bot and starts it anew on what is stored."""
 
     @abc.abstractmethod
+    async def deploy(self, load: Callable[[], Flows]) -> None:
+        """Stops the bot and starts another version of its flows on what is stored.
+
+        Args:
+            load: Makes the flows; from now on for restarts too.
+        """
+
+    @abc.abstractmethod
     def prepare(self, act: Act) -> Any:
         """The update that an act makes.
 
         Raises:
             NotThereError: If it cannot be done now.
         """
+
+    @abc.abstractmethod
+    def prepare_album(self, act: Album) -> Sequence[Any]:
+        """The updates of the messages of an album."""
 
     @abc.abstractmethod
     async def give(self, update: Any) -> None:
@@ -139,6 +159,15 @@ class Stage(abc.ABC):
                 await self._until_deadline(act.offset)
             case Restart():
                 await self.restart()
+            case Deploy():
+                if not 0 <= act.version < len(self.versions):
+                    raise NotThereError("no such version of the flows was given")
+                await self.deploy(self.versions[act.version])
+            case Album():
+                for part in self.prepare_album(act):
+                    self._last = part
+                    await self.arrive(part)
+                await self.wait(QUIET)
             case Duplicate():
                 if self._last is None:
                     raise NotThereError("no update has come yet, so that none can come again")
@@ -210,11 +239,12 @@ class Stage(abc.ABC):
         if self.engine is None:
             return event
         kind, flows = type(event), self.engine.flows.tables.values()
-        named = (kind.__module__, kind.__qualname__)
-        for other in classes_in(handler.matcher for table in flows for handler in table.flow.handlers):
-            if other is not kind and (other.__module__, other.__qualname__) == named:
-                return EventCodec([other]).decode(*EventCodec([kind]).encode(event))
-        return event
+        classes = classes_in(handler.matcher for table in flows for handler in table.flow.handlers)
+        if kind in classes:
+            return event
+        named = [other for other in classes if other.__qualname__ == kind.__qualname__]
+        named.sort(key=lambda other: other.__module__ != kind.__module__)  # a new version may stand elsewhere
+        return EventCodec([named[0]]).decode(class_name(named[0]), _raw(event)) if named else event
 
     # -- time --------------------------------------------------------------------------------------
 
@@ -353,3 +383,8 @@ class Stage(abc.ABC):
 def _listed(items: Sequence[Any]) -> str:
     texts = dict.fromkeys(f"[{getattr(item, 'text', item)}]" for item in items)
     return " ".join(texts) or "none"
+
+
+def _raw(event: Any) -> Any:
+    """An event as it is stored."""
+    return EventCodec([type(event)]).encode(event)[1]

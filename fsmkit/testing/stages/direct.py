@@ -4,13 +4,16 @@ Some fifty times as fast as the one on PTB, and it can be put back to an earlier
 search for conversations lives on. `event.update` and `ctx.bot` are made where somebody asks for them.
 """
 
-from collections.abc import Callable, Sequence
+import copy
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from math import inf
 from typing import Any
 
 import attrs
 
-from fsmkit.effects import Answer, Delete, Effect, Send
+from fsmkit.context import PAYMENT_KINDS
+from fsmkit.effects import Answer, Delete, Effect, Send, Verdict
 from fsmkit.engine import Engine
 from fsmkit.errors import RetryLater
 from fsmkit.flow import Flow
@@ -19,12 +22,15 @@ from fsmkit.keys import Key, KeyBy, event_id_of
 from fsmkit.outcome import Outcome
 from fsmkit.telegram.botside import BotSide
 from fsmkit.telegram.buttons import ButtonCodec, Foreign
-from fsmkit.telegram.event import as_press
-from fsmkit.telegram.made import MadeEvent
+from fsmkit.telegram.event import TelegramEvent, as_press
+from fsmkit.telegram.handler import want_albums
+from fsmkit.telegram.made import MadeEvent, album_from, made_gesture
+from fsmkit.telegram.payments import Committed
 from fsmkit.testing import acts
 from fsmkit.testing.acts import Act, Killed
 from fsmkit.testing.moments import Moment
 from fsmkit.testing.reloading import uses_bot
+from fsmkit.testing.showing import verdict
 from fsmkit.testing.stages.background import cancel_tasks
 from fsmkit.testing.stages.base import Stage
 from fsmkit.testing.stages.fragile import FragileStore, RewindableClock
@@ -57,6 +63,7 @@ class Saved:
     updates: int
     last: Any
     mine: dict[int, int]
+    version: int | None = None
 
 
 class DirectStage(Stage):
@@ -79,6 +86,9 @@ class DirectStage(Stage):
     ) -> None:
         super().__init__(RewindableClock(START), chat)
         self._load = load
+        self._version: int | None = None
+        """Which of the later versions runs; `None`: the first."""
+        self._first = (flows, load)
         self._resources = resources
         self.store = FragileStore(self.clock)
         self._screens = Screens()
@@ -107,6 +117,8 @@ class DirectStage(Stage):
         )
         self._asks_bot = uses_bot(table.flow for table in engine.flows.tables.values())
         engine.telegram_for = self._context
+        engine.album_of = self._album
+        self._albums = want_albums(engine.flows)
         self._buttons = ButtonCodec(TOKEN, engine.flows.tables)
         self._rules = [
             (rule, [table for table in engine.flows.entries if table.flow.key is rule])
@@ -143,8 +155,26 @@ class DirectStage(Stage):
             self._build(self._load())
         await self._engine.sweep()
 
+    async def deploy(self, load: Callable[[], Flows]) -> None:
+        """A new engine with another version of the flows, on the same store."""
+        await cancel_tasks()
+        self.store.restore(self.store.snapshot())
+        self._switch(self.versions.index(load))
+        await self._engine.sweep()
+
+    def _switch(self, version: int | None) -> None:
+        """Lets a version of the flows run, the first again with `None`."""
+        flows, load = self._first
+        if version is not None:
+            load = self.versions[version]
+            flows = load()
+        self._load, self._version = load, version
+        self._build(flows)
+
     def renew(self) -> None:
         """Makes the flows anew, if that is possible: nothing is remembered from earlier conversations."""
+        if self._version is not None:
+            self._switch(None)
         if self._load is not None:
             self._build(self._load())
 
@@ -164,10 +194,13 @@ class DirectStage(Stage):
             self._updates,
             self._last,
             dict(self._mine),
+            self._version,
         )
 
     def restore(self, saved: Saved) -> None:
         """Goes back to a moment; what stands in the memory of the flows' modules stays as it is."""
+        if saved.version != self._version:
+            self._switch(saved.version)
         self.store.killed_before = self._kill_reply = 0
         self._refuse = (0, None)
         if isinstance(self.clock, RewindableClock):
@@ -220,6 +253,8 @@ class DirectStage(Stage):
             if user not in self._mine:
                 raise NotThereError("nothing was said yet that could be edited")
             message = self._mine[user]
+        elif isinstance(act, acts.Gesture):
+            return self._gesture(act)
         else:
             raise NotThereError(f"{act!r} makes no update")
         event = MadeEvent(
@@ -233,16 +268,45 @@ class DirectStage(Stage):
             caption=caption,
             fields=fields,
         )
-        event.value = value
+        if kind == "raw_button":
+            event.value = value
         event.bot = self._bot_side.bot if self._bot_side is not None else None
         self._updates += 1
         if kind not in ("raw_button", "edited"):
             self._mine[user] = self._screens.write(chat, text or f"({kind})")
         return event
 
+    def _gesture(self, act: acts.Gesture) -> TelegramEvent:
+        self._updates += 1
+        return made_gesture(
+            act.kind,
+            act.what,
+            act.fields,
+            self._updates - 1,
+            self.clock.now(),
+            chat=self.chat,
+            user=self.who(act.user),
+            message=self._screens.last,
+            bot=self._bot_side.bot if self._bot_side is not None else None,
+        )
+
+    def prepare_album(self, act: acts.Album) -> Sequence[MadeEvent]:
+        """The events of an album's messages."""
+        parts: list[MadeEvent] = []
+        for number, kind in enumerate(act.kinds):
+            part = self.prepare(acts.Content(kind, None if number else act.caption, user=act.user))
+            part.join(f"album {parts[0].id[1] if parts else part.id[1]}", gathered=self._albums)
+            parts.append(part)
+        return parts
+
+    def _album(self, key: Key, body: bytes) -> tuple[TelegramEvent, Sequence[Any]]:
+        """An album as an event, as `FlowHandler` makes it."""
+        event = album_from(body, self._bot_side.bot if self._bot_side is not None else None)
+        return event, next((tables for found, tables in self._keys(event) if found == key), ())
+
     async def give(self, update: Any) -> None:
         """Gives an event to the engine, as `FlowHandler` does with an update."""
-        event = update.again()
+        event = copy.copy(update)
         keys = self._keys(event)
         if event.kind == "raw_button":
             try:
@@ -256,7 +320,11 @@ class DirectStage(Stage):
                 keys = [(key, tables) for key, tables in keys if self._serves(key, pressed.flow, event)]
         try:
             telegram = self._context(keys[0][0]) if keys else None
-            await self._engine.receive(event, keys, event_id_of(event.id), telegram, self._answer)
+            receive = partial(self._engine.receive, event, keys, event_id_of(event.id), telegram)
+            if event.kind in PAYMENT_KINDS:
+                await self._payment(event, receive)
+            else:
+                await receive(self._answer)
         except Exception as error:
             self.errors.append(error)
 
@@ -266,7 +334,46 @@ class DirectStage(Stage):
             notice = "alert" if effect.alert else "notice"
             self.lines.append(f"({notice}) {effect.text}" if effect.text else "(answered silently)")
 
-    def _keys(self, event: MadeEvent) -> list[tuple[Key, Sequence[Any]]]:
+    async def _payment(
+        self, event: TelegramEvent, receive: Callable[[Committed], Awaitable[Outcome]]
+    ) -> None:
+        """Answers a query before a payment, as `fsmkit.telegram.payments` does; paid is what was approved."""
+        approved: list[bool] = []
+
+        async def answer(outcome: Outcome) -> None:
+            if outcome.kind == "duplicate":
+                return
+            said = [effect for effect in outcome.effects if isinstance(effect, Verdict)]
+            approved.append(bool(said) and said[-1].approved)
+            table = self._engine.flows.tables.get(outcome.flow or "", self._engine.flows.entries[0])
+            words = (said[-1].text if said else "") or table.flow.text_for("declined", event.address.lang)
+            self.lines.append(verdict(approved[0], words or "-"))
+
+        outcome = Outcome("passed")
+        try:
+            outcome = await receive(answer)
+        finally:
+            if not approved and outcome.kind != "duplicate":
+                await answer(Outcome("passed"))
+        if event.kind == "pre_checkout_query" and approved == [True]:
+            await self.give(self._money(event))
+
+    def _money(self, event: TelegramEvent) -> MadeEvent:
+        """The message of a payment that was approved."""
+        self._updates += 1
+        asked = event.content
+        payment = {
+            "invoice_payload": asked.invoice_payload,
+            "total_amount": asked.total_amount,
+            "currency": asked.currency,
+        }
+        user = event.user_id or 0
+        number = self._screens.write(user, "(successful_payment)")
+        return MadeEvent(
+            "successful_payment", self._updates - 1, self.clock.now(), user, user, number, fields=payment
+        )
+
+    def _keys(self, event: TelegramEvent) -> list[tuple[Key, Sequence[Any]]]:
         found: dict[Key, list[Any]] = {}
         for rule, tables in self._rules:
             key = self._key(rule, event)
@@ -274,10 +381,10 @@ class DirectStage(Stage):
                 found.setdefault(key, []).extend(tables)
         return list(found.items())
 
-    def _serves(self, key: Key, flow: str, event: MadeEvent) -> bool:
+    def _serves(self, key: Key, flow: str, event: TelegramEvent) -> bool:
         return self._key(self._engine.flows.tables[flow].flow.key, event) == key
 
-    def _key(self, rule: KeyBy, event: MadeEvent) -> Key | None:
+    def _key(self, rule: KeyBy, event: TelegramEvent) -> Key | None:
         message = event.message_id if event.kind in ("button", "raw_button") else None
         return rule.key(chat=event.chat_id, user=event.user_id, bot=BOT, message=message)
 
