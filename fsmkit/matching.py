@@ -192,16 +192,16 @@ class Not(Matcher):
 
 def classes_in(matchers: Iterable[Matcher]) -> list[type]:
     """The users' event classes that matchers ask for."""
-    wanted = (matcher.wanted for matcher in _parts(matchers) if isinstance(matcher, OfClass))
+    wanted = (matcher.wanted for matcher in parts_of(matchers) if isinstance(matcher, OfClass))
     return list(dict.fromkeys(kind for kind in wanted if not issubclass(kind, (ChatEvent, Internal))))
 
 
 def value_classes_in(matchers: Iterable[Matcher]) -> list[type]:
     """The classes of button values that matchers name."""
-    return list(dict.fromkeys(kind for matcher in _parts(matchers) for kind in matcher.value_classes))
+    return list(dict.fromkeys(kind for matcher in parts_of(matchers) for kind in matcher.value_classes))
 
 
-def _parts(matchers: Iterable[Matcher]) -> Iterator[Matcher]:
+def parts_of(matchers: Iterable[Matcher]) -> Iterator[Matcher]:
     """Matchers, and those that they are made of."""
     stack = list(matchers)
     while stack:

@@ -18,12 +18,15 @@ import attrs
 
 from fsmkit.flow import Flow
 from fsmkit.graph import graph_of
-from fsmkit.testing.acts import Act, Deadline, Killed, Wait
+from fsmkit.testing.acts import Act, Deadline, Deploy, Killed, Wait
 from fsmkit.testing.conversation import Conversation
 from fsmkit.testing.coverage import Coverage
+from fsmkit.testing.deploys import deploys_keep, version_loader
 from fsmkit.testing.findings import Finding, Phase, Problem
 from fsmkit.testing.linting import lint
-from fsmkit.testing.moments import Moment
+from fsmkit.testing.menus import Menus
+from fsmkit.testing.moments import Moment, signature_of
+from fsmkit.testing.offering import offer
 from fsmkit.testing.oracles import ORACLES, Oracle
 from fsmkit.testing.reloading import reloader, remembers
 from fsmkit.testing.report import PROFILES, Profile, Report
@@ -39,7 +42,7 @@ ProfileName: TypeAlias = Literal["dev", "ci", "thorough"]
 GROUP = -100
 ROUNDS = 5
 """Searches of the random phase, as long as each finds something."""
-PHASES: tuple[Phase, ...] = ("lint", "tours", "random", "parallel")
+PHASES: tuple[Phase, ...] = ("lint", "tours", "random", "parallel", "deploys")
 
 
 def check(
@@ -53,6 +56,7 @@ def check(
     chat: int | None = None,
     load: Callable[[], Flows] | None = None,
     replays: Iterable[Sequence[Act]] = (),
+    deploys: Sequence[Flow[Any] | Flows] = (),
 ) -> Report:
     """Tests flows without test code.
 
@@ -60,7 +64,7 @@ def check(
         flows: The flows; those that they call are explored through them.
         profile: How long is searched: `dev` some seconds, `ci` up to a minute, `thorough` up to an hour.
         seed: Repeats the random phase of a report.
-        phases: Which phases: `lint`, `tours`, `random`.
+        phases: Which phases: `lint`, `tours`, `random`, `parallel`, `deploys`.
         properties: What must be so of every conversation; see `fsmkit.testing.temporal`.
         oracles: What judges each moment.
         resources: What handlers find in `ctx.resources`.
@@ -68,6 +72,8 @@ def check(
             some flow (`KeyBy.CHAT`), else the private chat with the bot.
         load: Makes the flows anew for a restart; by default their module is run again.
         replays: Conversations, lists of acts, that are had before all others.
+        deploys: Later versions, each a flow or several: conversations begin with `flows` and go on with these,
+            which take the place of flows of the same name.
 
     Returns:
         The report; `report.ok` says whether nothing was found.
@@ -102,8 +108,9 @@ def check(
         load = None  # a restart then makes no difference, and takes its time
     if chat is None and any(flow.key.by_chat for flow in flows):
         chat = GROUP
-    every = [*oracles, *map(oracle_of, properties)]
-    work = _Work(report, given, every, properties, resources, chat, load)
+    every = [*oracles, *map(oracle_of, properties), *([deploys_keep] if deploys else [])]
+    versions = [version_loader(flows, later) for later in deploys]
+    work = _Work(report, given, every, properties, resources, chat, load, versions)
     with _quiet(), asyncio.Runner(loop_factory=new_loop) as runner:
         for acts in replays:
             runner.run(work.replay(acts))
@@ -113,6 +120,8 @@ def check(
             work.timed("random", lambda: work.random(runner))
         if "parallel" in wanted:
             work.timed("parallel", lambda: work.parallel(runner))
+        if "deploys" in wanted and deploys:
+            work.timed("deploys", lambda: runner.run(work.deploys()))
     return report
 
 
@@ -127,11 +136,14 @@ class _Work:
     resources: Any
     chat: int | None
     load: Callable[[], Flows] | None
+    versions: Sequence[Callable[[], Flows]]
 
     def stage(self) -> DirectStage:
         """A bot, in a store of its own."""
         flows = self.report.flows if self.load is None else self.load()
-        return DirectStage(flows, load=self.load, resources=self.resources, chat=self.chat)
+        stage = DirectStage(flows, load=self.load, resources=self.resources, chat=self.chat)
+        stage.versions.extend(self.versions)
+        return stage
 
     def timed(self, phase: Phase, work: Callable[[], int]) -> None:
         """Carries a phase out, and notes how long it took and how many acts."""
@@ -150,16 +162,17 @@ class _Work:
             for problem in problems:
                 await self.confirm(problem, conversation.moments, phase)
 
-    async def tours(self) -> int:
-        """The tours; how many acts were tried."""
+    async def toured(self, stage: DirectStage, coverage: Coverage) -> Tours:
+        """Tours that are done."""
         tours = Tours(
-            self.stage(),
-            self.report.coverage,
-            oracles=self.oracles,
-            steps=self.profile.steps,
-            seconds=self.profile.seconds,
+            stage, coverage, oracles=self.oracles, steps=self.profile.steps, seconds=self.profile.seconds
         )
         await tours.run()
+        return tours
+
+    async def tours(self) -> int:
+        """The tours; how many acts were tried."""
+        tours = await self.toured(self.stage(), self.report.coverage)
         for finding in tours.findings:
             problem = Problem(finding.code, finding.message, finding.where)
             if finding.code == "stuck":  # shown by many conversations together
@@ -238,6 +251,30 @@ class _Work:
             await talk.do(act)
         if problem is not None:
             self.add(problem, talk.moments, "parallel")
+
+    async def deploys(self) -> int:
+        """Deploys each later version at each place of the tours, and offers its handlers their inputs there."""
+        stage, menus = self.stage(), Menus()
+        tours = await self.toured(stage, Coverage(graph_of(*self.report.flows)))
+        end = time.monotonic() + self.profile.seconds
+        places = {signature_of(moments[-1].after): moments for moments in tours.shortest.values()}
+        ways = [tuple(moment.act for moment in moments) for moments in places.values() if moments[-1].place]
+        steps = 0
+        for version, acts in itertools.product(range(len(self.versions)), ways):
+            if time.monotonic() > end:
+                break
+            conversation = self.begin(stage)
+            for act in (*acts, Deploy(version)):
+                await conversation.do(act)
+            steps += len(acts) + 1
+            found: list[tuple[Problem, Sequence[Moment]]] = [
+                (problem, conversation.moments) for problem in conversation.problems
+            ]
+            if not found:
+                found += await offer(stage, menus, conversation.moments, self.oracles)
+            for problem, moments in found:
+                await self.confirm(problem, moments, "deploys")
+        return steps
 
     def begin(self, stage: DirectStage, *, count: bool = False) -> Conversation:
         """Begins a conversation."""

@@ -6,7 +6,7 @@ whoever does the same.
 
 from collections.abc import Sequence
 
-from fsmkit.testing.acts import Act, Killed
+from fsmkit.testing.acts import Act, Deploy, Killed
 from fsmkit.testing.coverage import Coverage, Crossing
 from fsmkit.testing.findings import Problem
 from fsmkit.testing.moments import Moment, signature_of
@@ -52,6 +52,8 @@ class Conversation:
         plain = await self._undisturbed(act) if isinstance(act, Killed) else None
         moment = await self.stage.do(act)
         self.moments.append(moment)
+        if isinstance(act, Deploy):
+            self._coverage = None  # it counts what the tested version takes
         if self._coverage is not None:
             self._last = self._coverage.observe(moment, self._last)
             self._coverage.guards |= self.stage.guards

@@ -18,7 +18,7 @@ from hypothesis.errors import Flaky
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
 from fsmkit.model import Row
-from fsmkit.testing.acts import Act, Deadline, Duplicate, Killed, Refused, Swap
+from fsmkit.testing.acts import Act, Deadline, Deploy, Duplicate, Killed, Refused, Swap
 from fsmkit.testing.conversation import Conversation
 from fsmkit.testing.findings import Problem
 from fsmkit.testing.inputs.handlers import ANYTHING
@@ -177,6 +177,12 @@ class ConversationMachine(RuleBasedStateMachine):
         """Two things come in the wrong order."""
         first, second = self._some(which, 0), self._some(other, 0)
         self._do(Swap(first, second) if first is not None and second is not None else None)
+
+    @rule(which=PICK)
+    def deployed(self, which: int) -> None:
+        """Another version is deployed, and the conversation goes on."""
+        versions = range(len(self.search.stage.versions))
+        self._do(_chosen([Deploy(version) for version in versions], which))
 
     @rule(offset=st.sampled_from([0.0, -1.0, 1.0]))
     def wait(self, offset: float) -> None:

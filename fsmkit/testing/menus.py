@@ -12,12 +12,14 @@ import attrs
 import msgspec
 
 from fsmkit.deadlines import times_of
+from fsmkit.errors import StoredByNewerVersion
 from fsmkit.handlers import Handler
 from fsmkit.model import Row
 from fsmkit.table import Flows, FlowTable
 from fsmkit.testing.acts import Act, Content, Deadline, Edit, Press, Say
 from fsmkit.testing.inputs.handlers import Inputs, inputs_of, wants
 from fsmkit.testing.stages.base import Stage
+from fsmkit.upgrade import is_current, lift
 
 WRONG: tuple[Act, ...] = (
     Say("Ann"),
@@ -86,6 +88,7 @@ class Menus:
 def asked(flows: Flows, row: Row) -> Iterator[tuple[FlowTable, str | None, Handler]]:
     """The handlers that are asked about an event, as `fsmkit.interpreter.select` does, whatever they want."""
     running: set[str] = set()
+    row = _as_read(flows, row)
     for snapshot in reversed(row.snapshots.values()):
         top = len(snapshot.frames) - 1
         if snapshot.active:
@@ -99,6 +102,16 @@ def asked(flows: Flows, row: Row) -> Iterator[tuple[FlowTable, str | None, Handl
     for table in flows.entries:
         if table.name not in running:
             yield from ((table, None, handler) for handler in table.by_state[None])
+
+
+def _as_read(flows: Flows, row: Row) -> Row:
+    """A row in the versions that run, as a handler would find it."""
+    if is_current(flows, row):
+        return row
+    try:
+        return lift(flows, row)[0]
+    except StoredByNewerVersion:
+        return row
 
 
 def waits(row: Row) -> list[Act]:

@@ -6,7 +6,18 @@ from telegram.ext import Application, CommandHandler, MessageHandler, filters
 
 from fsmkit import ANY, Flow, Timeout
 from fsmkit.stores.sqlite import SQLiteStore
-from fsmkit.telegram import attach, command, contact, edited, location, photo
+from fsmkit.telegram import (
+    album,
+    attach,
+    command,
+    contact,
+    edited,
+    location,
+    photo,
+    pre_checkout_query,
+    reaction,
+    successful_payment,
+)
 from fsmkit.testing import Chat, ManualClock
 from fsmkit.testing.acts import Killed, Refused, Say, Swap
 
@@ -252,3 +263,35 @@ def test_several_flows_may_be_given():
 async def test_inside_of_an_event_loop_it_says_what_to_write():
     with pytest.raises(RuntimeError, match="as `def`, not as `async def`"):
         Chat(sprouts.garden)
+
+
+def test_albums_reactions_and_payments_come_to_the_bot():
+    flow = asked()
+
+    @flow.defstate("any", on=(album(), reaction(), successful_payment()))
+    def more(event, ctx):
+        ctx.reply(f"{event.kind}: {ctx.match}" if event.kind != "album" else f"{len(event.messages)} files")
+
+    @flow.defstate("any", on=pre_checkout_query())
+    def question(event, ctx):
+        ctx.approve()
+
+    chat = Chat(flow)
+    chat.command("start").album("photo", "video", "photo").expect("3 files")
+    chat.react().expect("message_reaction: \N{THUMBS UP SIGN}")
+    chat.pay("tea").expect("(approved)", "successful_payment: tea")
+
+
+def test_another_version_is_deployed_on_what_is_stored():
+    later = Flow("asked")
+    later.state("anything", prompt="What?", was="any")
+
+    @later.defstate("anything")
+    def said(event, ctx):
+        ctx.reply(f"the new version heard {event.text}")
+
+    chat = Chat(asked())
+    chat.command("start").deploy(later).say("x").expect("the new version heard x")
+    assert chat.state == "anything"
+    with pytest.raises(AssertionError, match="only be deployed where"):
+        Chat(lambda builder: builder.build()).deploy(later)

@@ -11,7 +11,30 @@ from hypothesis import strategies as st
 from telegram.ext import filters
 
 from fsmkit import DefinitionError, Flow, Timeout
-from fsmkit.telegram import button, command, contact, edited, message, photo, raw_button, text
+from fsmkit.telegram import (
+    album,
+    button,
+    chat_join_request,
+    chat_shared,
+    chosen_inline_result,
+    command,
+    contact,
+    edited,
+    inline,
+    message,
+    photo,
+    poll,
+    poll_answer,
+    pre_checkout_query,
+    purchased_paid_media,
+    raw_button,
+    reaction,
+    shipping_query,
+    successful_payment,
+    text,
+    users_shared,
+    web_app_data,
+)
 from fsmkit.testing.acts import Content, Edit, Outside, PressData, Say
 from fsmkit.testing.inputs import inputs_of
 from fsmkit.testing.inputs.constants import constants_of
@@ -66,6 +89,20 @@ EVERY_MATCHER = [
     photo() | text("no photo"),
     message() & ~text("x.*"),
     filters.Regex("^a+$"),
+    album(),
+    web_app_data("order:[0-9]+"),
+    users_shared(),
+    chat_shared(),
+    poll(),
+    successful_payment("tea"),
+    pre_checkout_query("tea:[0-9]"),
+    shipping_query(),
+    purchased_paid_media(),
+    reaction("\N{FIRE}"),
+    poll_answer(),
+    inline("v.+"),
+    chosen_inline_result(),
+    chat_join_request(),
     filters.PHOTO | filters.Document.ALL,
     lambda event: event.text == "sesame",
 ]

@@ -9,6 +9,7 @@ import attrs
 from fsmkit.events import MESSAGE_KINDS, ChatEvent, Internal, Timeout
 from fsmkit.handlers import Handler
 from fsmkit.matching import AllOf, AnyOf, CheckUpdate, Matcher, Not, OfClass, Predicate
+from fsmkit.telegram import matchers
 from fsmkit.telegram.event import album_of
 from fsmkit.telegram.made import PAYLOADS, MadeEvent, made_gesture
 from fsmkit.telegram.matchers import Command, OfKind, Pressed, Text
@@ -150,6 +151,10 @@ def _candidates(matcher: Matcher, texts: list[str], numbers: list[int | float]) 
     if isinstance(matcher, AnyOf | AllOf):
         for part in matcher.matchers:
             yield from _candidates(part, texts, numbers)
+        if matcher.kinds == frozenset({"inline"}):
+            yield from (Gesture("inline", what) for part in _closed_over(matcher) for what in matching(part))
+    elif isinstance(matcher, matchers.Album):
+        yield from (Album(), Album(("photo", "video", "photo"), "Ann"))
     elif isinstance(matcher, Text):
         yield from map(Say, [*matching(matcher.pattern), *_written(texts, numbers)])
     elif isinstance(matcher, Command):
@@ -169,8 +174,6 @@ def _candidates(matcher: Matcher, texts: list[str], numbers: list[int | float]) 
     elif isinstance(matcher, OfKind) and matcher.kinds is not None and "text" not in matcher.kinds:
         for kind in (*CONTENTS, *RARE):
             yield from (Content(kind, caption) for caption in (None, *texts[:4]) if kind in matcher.kinds)
-        if "album" in matcher.kinds:
-            yield from (Album(), Album(("photo", "video", "photo"), "Ann"))
         yield from (Gesture(kind) for kind in GESTURES if kind in matcher.kinds)
         yield from (Gesture("inline", what) for what in texts[:4] if "inline" in matcher.kinds)
         yield from (Edit(text) for text in ("Ann", *texts[:4]) if "edited" in matcher.kinds)
@@ -179,6 +182,14 @@ def _candidates(matcher: Matcher, texts: list[str], numbers: list[int | float]) 
         yield from map(Say, TEXTS[:2])
         yield from map(Say, _written(texts, numbers))
         yield from ANYTHING
+
+
+def _closed_over(matcher: Matcher) -> Iterator[re.Pattern[str]]:
+    """The patterns that the predicates of a matcher look at, as that of `inline(pattern)` does."""
+    for function in _predicates(matcher):
+        for cell in getattr(function, "__closure__", None) or ():
+            if isinstance(cell.cell_contents, re.Pattern):
+                yield cell.cell_contents
 
 
 def _about(kind: str, what: str) -> Act:

@@ -13,12 +13,13 @@ from typing import Any
 import attrs
 
 from fsmkit.context import PAYMENT_KINDS
-from fsmkit.effects import Answer, Delete, Effect, Send, Verdict
+from fsmkit.effects import Address, Answer, Bound, Delete, Effect, Reply, Send, Verdict
 from fsmkit.engine import Engine
 from fsmkit.errors import RetryLater
 from fsmkit.flow import Flow
 from fsmkit.handlers import Handler
 from fsmkit.keys import Key, KeyBy, event_id_of
+from fsmkit.markup import Button
 from fsmkit.outcome import Outcome
 from fsmkit.telegram.botside import BotSide
 from fsmkit.telegram.buttons import ButtonCodec, Foreign
@@ -46,6 +47,8 @@ PEOPLE = 1000
 """How many ids lie between the people of one conversation and those of the next."""
 
 Flows = tuple[Flow[Any], ...]
+PARTS = ("engine", "_engine", "_load", "_jobs", "_asks_bot", "_buttons", "_rules", "_albums")
+"""What differs from version to version of the flows."""
 
 
 class RefusedError(Exception):
@@ -88,7 +91,7 @@ class DirectStage(Stage):
         self._load = load
         self._version: int | None = None
         """Which of the later versions runs; `None`: the first."""
-        self._first = (flows, load)
+        self._parked: dict[int | None, dict[str, Any]] = {}
         self._resources = resources
         self.store = FragileStore(self.clock)
         self._screens = Screens()
@@ -163,18 +166,20 @@ class DirectStage(Stage):
         await self._engine.sweep()
 
     def _switch(self, version: int | None) -> None:
-        """Lets a version of the flows run, the first again with `None`."""
-        flows, load = self._first
-        if version is not None:
-            load = self.versions[version]
-            flows = load()
-        self._load, self._version = load, version
-        self._build(flows)
+        """Lets a version of the flows run, the first again with `None`; each is built once."""
+        self._parked[self._version] = {name: getattr(self, name) for name in PARTS}
+        self._version = version
+        if version in self._parked:
+            vars(self).update(self._parked[version])
+        elif version is not None:
+            self._load = self.versions[version]
+            self._build(self._load())
 
     def renew(self) -> None:
         """Makes the flows anew, if that is possible: nothing is remembered from earlier conversations."""
         if self._version is not None:
             self._switch(None)
+        self._parked.clear()
         if self._load is not None:
             self._build(self._load())
 
@@ -182,6 +187,26 @@ class DirectStage(Stage):
         """Begins a conversation between other people, in an empty store."""
         self._base += PEOPLE
         self.restore(Saved({}, START, Screens(), {}, 1, None, {}))
+
+    def take_place(self, user: int, chat: int | None, now: float) -> None:
+        """Begins with a certain person, as user 1, at a certain time, in an empty store.
+
+        Args:
+            user: The person's id.
+            chat: The group; `None`: the private chat.
+            now: The time, in seconds since 1970, UTC.
+        """
+        self.restore(Saved({}, now, Screens(), {}, 1, None, {}, self._version))
+        self._base, self.chat = user - 1, chat
+
+    def show_buttons(self, bound: Bound, buttons: Sequence[Button]) -> None:
+        """Puts a message with buttons on the screen, as the bot would have sent it earlier."""
+        effect = Send(
+            Reply("(earlier)", buttons=[[button] for button in buttons]), Address(self.where(1)), bound
+        )
+        number, _ = self._screens.send(effect, self._buttons)
+        rows = self._screens.chats[self.where(1)][number].buttons
+        self.note_buttons(self.where(1), [shown for row in rows for shown in row])
 
     def save(self) -> Saved:
         """This moment, to go back to."""

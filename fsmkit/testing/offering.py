@@ -1,0 +1,81 @@
+"""Offering: every handler that is asked where a person stands gets its inputs, one after the other.
+
+Used where conversations come from elsewhere: a live store, or an older version of the flows. Each input is
+tried on what is stored as it was, and taken back.
+"""
+
+from collections.abc import Sequence
+
+from fsmkit.effects import Bound
+from fsmkit.markup import Button
+from fsmkit.matching import Matcher, parts_of
+from fsmkit.model import Row
+from fsmkit.telegram.matchers import Pressed
+from fsmkit.testing.findings import Problem
+from fsmkit.testing.inputs.patterns import matching
+from fsmkit.testing.menus import Menus, asked, presses, waits
+from fsmkit.testing.moments import Moment
+from fsmkit.testing.oracles import Oracle, judge
+from fsmkit.testing.stages.direct import DirectStage
+from fsmkit.testing.stages.sights import NotThereError
+from fsmkit.table import Flows
+
+MOST = 3
+"""Inputs of one handler that are tried."""
+
+Offered = list[tuple[Problem, tuple[Moment, ...]]]
+
+
+async def offer(
+    stage: DirectStage, menus: Menus, moments: Sequence[Moment], oracles: Sequence[Oracle]
+) -> Offered:
+    """Tries what the handlers want that are asked now; what is wrong, with the conversation that shows it.
+
+    Args:
+        stage: Where the person stands; it is put back.
+        menus: What the declarations give.
+        moments: The way here.
+        oracles: What judges each moment.
+    """
+    row = await stage.row(1)
+    saved = stage.save()
+    acts = [act for dish in menus.dishes(stage.running.flows, row, "") for act in dish.acts[:MOST]]
+    found: Offered = []
+    for act in dict.fromkeys([*acts, *presses(stage), *waits(row)]):
+        stage.restore(saved)
+        try:
+            moment = await stage.do(act)
+        except NotThereError:
+            continue
+        way = (*moments, moment)
+        found += [(problem, way) for problem in judge(way, oracles)]
+    stage.restore(saved)
+    return found
+
+
+def buttons_for(flows: Flows, row: Row) -> list[tuple[Bound, list[Button]]]:
+    """The buttons that must be on the screen of a person whose row is all that is known: one for each value
+    that a handler wants where the person stands."""
+    found: list[tuple[Bound, list[Button]]] = []
+    for name, snapshot in row.snapshots.items():
+        frame = snapshot.frames[-1]
+        if not snapshot.active:
+            continue
+        bound = Bound(name, snapshot.run, frame.entry, values=frame.values)
+        handlers = (handler for _, _, handler in asked(flows, row))
+        values = [value for handler in handlers for value in _values(handler.matcher)]
+        found.append((bound, [Button(value) for value in dict.fromkeys(values)]))
+    return found
+
+
+def _values(matcher: Matcher) -> list[str]:
+    """Texts that a matcher of presses wants; other values come with the screen only."""
+    texts: list[str] = []
+    for part in parts_of([matcher]):
+        if isinstance(part, Pressed) and part.kind == "button":
+            for value in part.values:
+                if isinstance(value, str):
+                    texts.append(value)
+                elif hasattr(value, "fullmatch"):
+                    texts += matching(value)[:MOST]
+    return texts
