@@ -82,7 +82,7 @@ async def examine(store: Store, flows: Flows, bot: int | str | None = None) -> R
         try:
             row = decode_row(stored.row)
         except StoreCorrupt as error:
-            report.add(stored.key, _unreadable(stored, error))
+            report.add(stored.key, unreadable(stored, error))
             continue
         found = survey(flows, row)
         report.add(stored.key, found)
@@ -105,6 +105,7 @@ async def carry_out(store: Store, flows: Flows, keys: Iterable[Key], now: float)
     return written
 
 
-def _unreadable(stored: StoredRow, error: StoreCorrupt) -> Iterator[Finding]:
+def unreadable(stored: StoredRow, error: StoreCorrupt) -> Iterator[Finding]:
+    """What is found in a row whose bytes are none: each conversation that it is looked up by."""
     for index in stored.index:
         yield Finding(index.flow, index.state, "unreadable", str(error))

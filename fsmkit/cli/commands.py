@@ -99,6 +99,17 @@ def check(ctx: click.Context, target: str) -> None:
 @click.option("--json", "out", metavar="OUT", help="Writes the report as JSON; -: to standard output.")
 @click.option("--fail-under", metavar="edges=100,pairs=80", help="Percent of coverage that is wanted.")
 @click.option("--replay", metavar="JSON", help="Has only the conversations of an earlier report again.")
+@click.option(
+    "--deploy",
+    "deploys",
+    multiple=True,
+    metavar="FILE",
+    help="A later version, with which conversations go on.  May be given several times.",
+)
+@click.option(
+    "--store", metavar="URL", help="Tries the flows on what a live store has, in memory; it is only read."
+)
+@BOT
 @click.pass_context
 def test(
     ctx: click.Context,
@@ -108,15 +119,22 @@ def test(
     out: str | None,
     fail_under: str | None,
     replay: str | None,
+    deploys: tuple[str, ...],
+    store: str | None,
+    bot: int | str | None,
 ) -> None:
     """Test a bot's flows without test code: thousands of conversations, made from the declarations.
 
     The exit status is 1 if something was found, or coverage is too low.
     """
-    from fsmkit.cli.testing import read_fail_under, test_file
+    from fsmkit.cli.testing import read_fail_under, test_file, test_store
 
+    if store is not None:
+        ctx.exit(0 if test_store(target, store, bot=bot, profile=profile, out=out) else 1)
     wanted = read_fail_under(fail_under) if fail_under else {}
-    done = test_file(target, profile=profile, seed=seed, out=out, fail_under=wanted, replay=replay)
+    done = test_file(
+        target, profile=profile, seed=seed, out=out, fail_under=wanted, replay=replay, deploys=deploys
+    )
     ctx.exit(0 if done else 1)
 
 

@@ -4,19 +4,25 @@ The exit status: 0 nothing was found, 1 something was, 2 it could not run.
 """
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import click
 
 from fsmkit.cli.loading import load
 from fsmkit.cli.refusal import Refusal, definition_errors
+from fsmkit.cli.storing import use_store
+from fsmkit.flow import Flow
 from fsmkit.testing.acts import Act
 from fsmkit.testing.checking import PHASES, check
 from fsmkit.testing.coverage import MEASURES
 from fsmkit.testing.linting import lint
+from fsmkit.testing.livestore import check_store
 from fsmkit.testing.recorded import NotReadableError, act_from_json
-from fsmkit.testing.report import Report
+from fsmkit.testing.report import PROFILES, Report
+
+Flows: TypeAlias = tuple[Flow[Any], ...]
 
 
 def check_file(target: str) -> bool:
@@ -47,6 +53,7 @@ def test_file(
     out: str | None,
     fail_under: dict[str, float],
     replay: str | None,
+    deploys: Sequence[str] = (),
 ) -> bool:
     """Tests a file's flows, and prints the report; whether nothing is wrong.
 
@@ -56,24 +63,28 @@ def test_file(
         seed: Repeats the random phase.
         out: Where the report is written as JSON; `-`: to standard output, instead of the text.
         fail_under: Percent of coverage that is wanted, by measure.
+        deploys: `FILE[:FLOW]` of later versions, with which conversations go on.
         replay: A JSON report whose conversations are had again, instead of all else.
 
     Raises:
         Refusal: If it cannot run.
     """
     loaded = load(target)
-    replays = [] if replay is None else _conversations(replay, loaded.flows)
+    first, later = versions_in(loaded.flows)
+    later += [load(name).flows for name in deploys]
+    replays = [] if replay is None else _conversations(replay, first)
     if out != "-":
         names = ", ".join(flow.name for flow in loaded.flows)
         click.echo(f"testing {names} (profile {profile})")
     with definition_errors():
         try:
             report = check(
-                *loaded.flows,
+                *first,
                 profile=profile,
                 seed=seed,
-                load=lambda: load(target).flows,
+                load=lambda: versions_in(load(target).flows)[0],
                 replays=replays,
+                deploys=later,
                 phases=[] if replay is not None else PHASES,
             )
         except ModuleNotFoundError as error:
@@ -82,12 +93,53 @@ def test_file(
             raise Refusal(str(error)) from error
     short = report.short_of(fail_under)
     if out == "-":
-        click.echo(json.dumps(report.to_json(), indent=2, ensure_ascii=False))
+        click.echo(_as_text(report.to_json()))
     else:
         _print(report, short)
         if out is not None:
-            _write(out, report)
+            _write(out, report.to_json())
     return report.ok and not short
+
+
+def test_store(target: str, url: str, *, bot: int | str | None, profile: str, out: str | None) -> bool:
+    """Holds a file's flows against what a live store has, and prints what would break; whether nothing would.
+
+    Args:
+        target: `FILE[:FLOW]`.
+        url: The store; it is only read.
+        bot: Only this bot's rows.
+        profile: How long handlers are tried.
+        out: Where the report is written as JSON; `-`: to standard output, instead of the text.
+
+    Raises:
+        Refusal: If it cannot run.
+    """
+    flows = load(target).flows
+    with definition_errors():
+        report = use_store(
+            url, lambda store: check_store(store, *flows, bot=bot, seconds=PROFILES[profile].seconds)
+        )
+    if out == "-":
+        click.echo(_as_text(report.to_json()))
+    else:
+        click.echo("\n".join(report.lines()))
+        if out is not None:
+            _write(out, report.to_json())
+    return report.ok
+
+
+def versions_in(flows: Flows) -> tuple[Flows, list[Flows]]:
+    """The flows of a file that has several versions of some: the oldest of each, and those that follow."""
+    versions: dict[str, list[Flow[Any]]] = {}
+    for flow in flows:
+        versions.setdefault(flow.name, []).append(flow)
+    for same in versions.values():
+        if len({flow.version for flow in same}) != len(same):
+            return flows, []  # two flows of one name; whoever puts them together says so
+        same.sort(key=lambda flow: flow.version)
+    count = max(map(len, versions.values()), default=0)
+    later = [tuple(same[at] for same in versions.values() if at < len(same)) for at in range(1, count)]
+    return tuple(same[0] for same in versions.values()), later
 
 
 def read_fail_under(text: str) -> dict[str, float]:
@@ -124,11 +176,13 @@ def _print(report: Report, short: list[str]) -> None:
     click.echo(f"{wrong or 'nothing'} found in {steps} steps, {seconds:.1f} s ({how})")
 
 
-def _write(out: str, report: Report) -> None:
+def _as_text(shown: Any) -> str:
+    return json.dumps(shown, indent=2, ensure_ascii=False)
+
+
+def _write(out: str, shown: Any) -> None:
     try:
-        Path(out).write_text(
-            json.dumps(report.to_json(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
-        )
+        Path(out).write_text(_as_text(shown) + "\n", encoding="utf-8")
     except OSError as error:
         raise Refusal(f"{out}: {error.strerror or error}") from error
 

@@ -5,13 +5,11 @@ The phases: lint (nothing runs), tours (each edge and each pair of edges), rando
 """
 
 import asyncio
-import contextlib
 import importlib
 import itertools
-import logging
 import random
 import time
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal, TypeAlias
 
 import attrs
@@ -28,6 +26,7 @@ from fsmkit.testing.menus import Menus
 from fsmkit.testing.moments import Moment, signature_of
 from fsmkit.testing.offering import offer
 from fsmkit.testing.oracles import ORACLES, Oracle
+from fsmkit.testing.quiet import quiet
 from fsmkit.testing.reloading import reloader, remembers
 from fsmkit.testing.report import PROFILES, Profile, Report
 from fsmkit.testing.schedules import new_loop
@@ -72,8 +71,8 @@ def check(
             some flow (`KeyBy.CHAT`), else the private chat with the bot.
         load: Makes the flows anew for a restart; by default their module is run again.
         replays: Conversations, lists of acts, that are had before all others.
-        deploys: Later versions, each a flow or several: conversations begin with `flows` and go on with these,
-            which take the place of flows of the same name.
+        deploys: Later versions, each a flow or several: conversations begin with `flows` and go on with
+            these, which take the place of flows of the same name.
 
     Returns:
         The report; `report.ok` says whether nothing was found.
@@ -111,7 +110,7 @@ def check(
     every = [*oracles, *map(oracle_of, properties), *([deploys_keep] if deploys else [])]
     versions = [version_loader(flows, later) for later in deploys]
     work = _Work(report, given, every, properties, resources, chat, load, versions)
-    with _quiet(), asyncio.Runner(loop_factory=new_loop) as runner:
+    with quiet(), asyncio.Runner(loop_factory=new_loop) as runner:
         for acts in replays:
             runner.run(work.replay(acts))
         if "tours" in wanted:
@@ -253,7 +252,7 @@ class _Work:
             self.add(problem, talk.moments, "parallel")
 
     async def deploys(self) -> int:
-        """Deploys each later version at each place of the tours, and offers its handlers their inputs there."""
+        """Deploys each later version at each place of the tours, and offers its handlers inputs there."""
         stage, menus = self.stage(), Menus()
         tours = await self.toured(stage, Coverage(graph_of(*self.report.flows)))
         end = time.monotonic() + self.profile.seconds
@@ -332,15 +331,3 @@ def _needs_hypothesis(name: str) -> Any:
         raise ModuleNotFoundError(
             f"the {name} phase needs Hypothesis: pip install 'fsmkit[test]'", name="hypothesis"
         ) from error
-
-
-@contextlib.contextmanager
-def _quiet() -> Generator[None]:
-    """Keeps what the engine logs of failures on order out of the output."""
-    log = logging.getLogger("fsmkit")
-    before = log.disabled
-    log.disabled = True
-    try:
-        yield
-    finally:
-        log.disabled = before

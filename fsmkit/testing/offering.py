@@ -10,15 +10,15 @@ from fsmkit.effects import Bound
 from fsmkit.markup import Button
 from fsmkit.matching import Matcher, parts_of
 from fsmkit.model import Row
+from fsmkit.table import Flows
 from fsmkit.telegram.matchers import Pressed
 from fsmkit.testing.findings import Problem
 from fsmkit.testing.inputs.patterns import matching
 from fsmkit.testing.menus import Menus, asked, presses, waits
-from fsmkit.testing.moments import Moment
+from fsmkit.testing.moments import Moment, place_of
 from fsmkit.testing.oracles import Oracle, judge
 from fsmkit.testing.stages.direct import DirectStage
 from fsmkit.testing.stages.sights import NotThereError
-from fsmkit.table import Flows
 
 MOST = 3
 """Inputs of one handler that are tried."""
@@ -39,7 +39,11 @@ async def offer(
     """
     row = await stage.row(1)
     saved = stage.save()
-    acts = [act for dish in menus.dishes(stage.running.flows, row, "") for act in dish.acts[:MOST]]
+    runs = bool(place_of(row))  # else what begins a conversation may find a draft
+    dishes = [
+        dish for dish in menus.dishes(stage.running.flows, row, "") if not runs or dish.state is not None
+    ]
+    acts = [act for dish in dishes for act in dish.acts[:MOST]]
     found: Offered = []
     for act in dict.fromkeys([*acts, *presses(stage), *waits(row)]):
         stage.restore(saved)
