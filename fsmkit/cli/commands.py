@@ -100,6 +100,9 @@ def check(ctx: click.Context, target: str) -> None:
 @click.option("--fail-under", metavar="edges=100,pairs=80", help="Percent of coverage that is wanted.")
 @click.option("--replay", metavar="JSON", help="Has only the conversations of an earlier report again.")
 @click.option(
+    "--recorded", metavar="FILE", help="Has only the conversations again that a running bot has recorded."
+)
+@click.option(
     "--deploy",
     "deploys",
     multiple=True,
@@ -119,6 +122,7 @@ def test(
     out: str | None,
     fail_under: str | None,
     replay: str | None,
+    recorded: str | None,
     deploys: tuple[str, ...],
     store: str | None,
     bot: int | str | None,
@@ -127,8 +131,10 @@ def test(
 
     The exit status is 1 if something was found, or coverage is too low.
     """
-    from fsmkit.cli.testing import read_fail_under, test_file, test_store
+    from fsmkit.cli.testing import read_fail_under, test_file, test_recorded, test_store
 
+    if recorded is not None:
+        ctx.exit(0 if test_recorded(target, recorded, out=out) else 1)
     if store is not None:
         ctx.exit(0 if test_store(target, store, bot=bot, profile=profile, out=out) else 1)
     wanted = read_fail_under(fail_under) if fail_under else {}

@@ -3,6 +3,7 @@
 The exit status: 0 nothing was found, 1 something was, 2 it could not run.
 """
 
+import asyncio
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,8 +20,11 @@ from fsmkit.testing.checking import PHASES, check
 from fsmkit.testing.coverage import MEASURES
 from fsmkit.testing.linting import lint
 from fsmkit.testing.livestore import check_store
+from fsmkit.testing.quiet import quiet
 from fsmkit.testing.recorded import NotReadableError, act_from_json
+from fsmkit.testing.recordings import Line, Rehearsal, read_recording, rehearse
 from fsmkit.testing.report import PROFILES, Report
+from fsmkit.testing.stages.direct import DirectStage
 
 Flows: TypeAlias = tuple[Flow[Any], ...]
 
@@ -53,7 +57,7 @@ def test_file(
     out: str | None,
     fail_under: dict[str, float],
     replay: str | None,
-    deploys: Sequence[str] = (),
+    deploys: Sequence[str],
 ) -> bool:
     """Tests a file's flows, and prints the report; whether nothing is wrong.
 
@@ -126,6 +130,54 @@ def test_store(target: str, url: str, *, bot: int | str | None, profile: str, ou
         if out is not None:
             _write(out, report.to_json())
     return report.ok
+
+
+def test_recorded(target: str, recording: str, *, out: str | None) -> bool:
+    """Has recorded conversations with a file's flows, and prints what goes another way; whether nothing does.
+
+    Args:
+        target: `FILE[:FLOW]`.
+        recording: The file that `fsmkit.testing.recorder.record` has written.
+        out: Where the findings are written as JSON; `-`: to standard output, instead of the text.
+
+    Raises:
+        Refusal: If it cannot run.
+    """
+    flows = load(target).flows
+    try:
+        talks = read_recording(recording, flows)
+    except OSError as error:
+        raise Refusal(f"{recording}: {error.strerror or error}") from error
+    except (NotReadableError, UnicodeDecodeError) as error:
+        raise Refusal(f"{recording}: {error}") from error
+    with definition_errors(), quiet():
+        done = asyncio.run(_rehearsed(flows, talks))
+    findings = done.told()
+    ok = all(finding.note for finding in findings)
+    shown = {
+        "ok": ok,
+        "people": done.people,
+        "events": done.steps,
+        "left out": done.left,
+        "findings": [finding.to_json() for finding in findings],
+    }
+    if out == "-":
+        click.echo(_as_text(shown))
+        return ok
+    for finding in findings:
+        click.echo(str(finding))
+    wrong = sum(not finding.note for finding in findings)
+    notes = f", {len(findings) - wrong} to look at" if len(findings) > wrong else ""
+    click.echo(f"{done.steps} recorded events of {done.people} people: {wrong or 'nothing'} found{notes}")
+    if done.left:
+        click.echo(f"{done.left} events were left out: what went before is not known, or went another way")
+    if out is not None:
+        _write(out, shown)
+    return ok
+
+
+async def _rehearsed(flows: Flows, talks: list[list[Line]]) -> Rehearsal:
+    return await rehearse(DirectStage(flows), talks)
 
 
 def versions_in(flows: Flows) -> tuple[Flows, list[Flows]]:

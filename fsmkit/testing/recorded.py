@@ -6,7 +6,7 @@ from typing import Any
 import attrs
 import msgspec
 
-from fsmkit.codec import EventCodec
+from fsmkit.codec import EventCodec, class_name
 from fsmkit.flow import Flow
 from fsmkit.matching import classes_in
 from fsmkit.testing import acts
@@ -94,8 +94,12 @@ def _event_to_json(event: Any) -> dict[str, Any]:
 
 
 def _event_from_json(shown: Any, flows: Iterable[Flow[Any]]) -> Any:
-    codec = EventCodec(classes_in(handler.matcher for flow in flows for handler in flow.handlers))
+    classes = classes_in(handler.matcher for flow in flows for handler in flow.handlers)
     try:
-        return codec.decode(shown["class"], msgspec.Raw(msgspec.json.encode(shown["data"])))
+        name = str(shown["class"])
+        if name not in map(class_name, classes):  # another version may stand in a module of another name
+            short = name.rpartition(".")[2]
+            name = next((class_name(kind) for kind in classes if kind.__name__ == short), name)
+        return EventCodec(classes).decode(name, msgspec.Raw(msgspec.json.encode(shown["data"])))
     except (KeyError, TypeError, ValueError) as error:
         raise NotReadableError(f"{shown!r} is no event of these flows: {error}") from error

@@ -12,6 +12,7 @@ import attrs
 
 from fsmkit.engine import Engine
 from fsmkit.handlers import Handler
+from fsmkit.keys import Key
 from fsmkit.table import FlowTable
 from fsmkit.targets import Target
 
@@ -28,6 +29,7 @@ class Taken:
         kind: What it returned: `transition`, `stay`, `back`, `call`, `end`, `pass`, `error`, or `raised`.
         target: Where that leads, for a transition, a call and an end.
         declared: Whether its flow's graph has this edge.
+        key: Whose conversation it was.
     """
 
     flow: str
@@ -37,6 +39,7 @@ class Taken:
     kind: str
     target: Target | None = None
     declared: bool = True
+    key: Key | None = None
 
     @property
     def edge(self) -> tuple[str, str | None, str, str, str]:
@@ -84,11 +87,11 @@ def _watched(engine: Engine, table: FlowTable, handler: Handler, note: Note) -> 
         kind, target = _read(engine, table, result)
         edges = table_edges
         declared = target is None or not edges.complete or target in edges.targets
-        note(Taken(table.name, ctx.state, handler, event, kind, target, declared))
+        note(Taken(table.name, ctx.state, handler, event, kind, target, declared, ctx.key))
         return result
 
     def raised(event: Any, ctx: Any) -> None:
-        note(Taken(table.name, ctx.state, handler, event, "raised"))
+        note(Taken(table.name, ctx.state, handler, event, "raised", key=ctx.key))
 
     async def later(event: Any, ctx: Any, result: Any) -> Any:
         try:

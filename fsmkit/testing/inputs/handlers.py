@@ -8,7 +8,7 @@ import attrs
 
 from fsmkit.events import MESSAGE_KINDS, ChatEvent, Internal, Timeout
 from fsmkit.handlers import Handler
-from fsmkit.matching import AllOf, AnyOf, CheckUpdate, Matcher, Not, OfClass, Predicate
+from fsmkit.matching import AllOf, AnyOf, CheckUpdate, Matcher, Not, OfClass, Predicate, parts_of
 from fsmkit.telegram import matchers
 from fsmkit.telegram.event import album_of
 from fsmkit.telegram.made import PAYLOADS, MadeEvent, made_gesture
@@ -55,6 +55,10 @@ RARE = (
     "refunded_payment",
 )
 """What is sent only where a bot has asked for it."""
+
+
+LITERAL = re.compile(r"[\w\s|()?:-]+")
+"""Patterns that are a choice of words."""
 
 
 @attrs.frozen
@@ -138,6 +142,21 @@ def event_of(act: Act) -> ChatEvent | None:
         event.value = act.data
         return event
     return None
+
+
+def own_words(handler: Handler) -> list[str]:
+    """Texts that a handler's own code or matcher names: words of the bot's, not of who says them."""
+    texts, _ = constants_of(handler.function, handler.when, *_predicates(handler.matcher))
+    for part in parts_of([handler.matcher]):
+        if isinstance(part, Pressed):
+            texts += [value for value in part.values if isinstance(value, str)]
+        elif isinstance(part, Command):
+            texts += [f"/{name}" for name in part.names]
+        elif isinstance(part, Reaction):
+            texts += part.wanted
+        elif isinstance(part, Text) and LITERAL.fullmatch(part.pattern.pattern):
+            texts += matching(part.pattern)
+    return [*texts, *(example for example in handler.examples if isinstance(example, str))]
 
 
 def _as_act(example: Any) -> Act:

@@ -208,6 +208,14 @@ class DirectStage(Stage):
         rows = self._screens.chats[self.where(1)][number].buttons
         self.note_buttons(self.where(1), [shown for row in rows for shown in row])
 
+    def value_of(self, shown: Shown) -> str | None:
+        """The value of one of fsmkit's buttons that are on the screen, as far as it stands in it."""
+        try:
+            pressed = self._buttons.decode(shown.data, self.who(1))
+        except Foreign:
+            return None
+        return pressed.value if pressed is not None else shown.data
+
     def save(self) -> Saved:
         """This moment, to go back to."""
         seen = {chat: list(known) for chat, known in self.seen.items()}
