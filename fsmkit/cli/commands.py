@@ -27,14 +27,19 @@ def main() -> None:
 @click.option(
     "--store", default="memory:", show_default=True, metavar="URL", help="Where conversations are kept."
 )
-def chat(target: str, lang: str, store: str) -> None:
+@click.option(
+    "--replay",
+    metavar="JSON[:N]",
+    help="Has the first, or N-th, conversation of a report of `fsmkit test --json`, and goes on from there.",
+)
+def chat(target: str, lang: str, store: str, replay: str | None) -> None:
     """Talk to a bot in the terminal, without a token.
 
     Reads standard input, so a script of lines can be piped in. :help lists what else can be typed.
     """
     from fsmkit.cli.chat.talk import talk
 
-    talk(target, lang=lang, url=store)
+    talk(target, lang=lang, url=store, replay=replay)
 
 
 @main.command()

@@ -13,15 +13,15 @@ import click
 
 from fsmkit.cli.loading import load
 from fsmkit.cli.refusal import Refusal, definition_errors
+from fsmkit.cli.replaying import stored_conversations
 from fsmkit.cli.storing import use_store
 from fsmkit.flow import Flow
-from fsmkit.testing.acts import Act
 from fsmkit.testing.checking import PHASES, check
 from fsmkit.testing.coverage import MEASURES
 from fsmkit.testing.linting import lint
 from fsmkit.testing.livestore import check_store
 from fsmkit.testing.quiet import quiet
-from fsmkit.testing.recorded import NotReadableError, act_from_json
+from fsmkit.testing.recorded import NotReadableError
 from fsmkit.testing.recordings import Line, Rehearsal, read_recording, rehearse
 from fsmkit.testing.report import PROFILES, Report
 from fsmkit.testing.stages.direct import DirectStage
@@ -76,7 +76,7 @@ def test_file(
     loaded = load(target)
     first, later = versions_in(loaded.flows)
     later += [load(name).flows for name in deploys]
-    replays = [] if replay is None else _conversations(replay, first)
+    replays = [] if replay is None else [each.acts for each in stored_conversations(replay, first)]
     if out != "-":
         names = ", ".join(flow.name for flow in loaded.flows)
         click.echo(f"testing {names} (profile {profile})")
@@ -237,25 +237,3 @@ def _write(out: str, shown: Any) -> None:
         Path(out).write_text(_as_text(shown) + "\n", encoding="utf-8")
     except OSError as error:
         raise Refusal(f"{out}: {error.strerror or error}") from error
-
-
-def _conversations(path: str, flows: Any) -> list[list[Act]]:
-    """The conversations of a report.
-
-    Raises:
-        Refusal: If the file is no report.
-    """
-    try:
-        report = json.loads(Path(path).read_text(encoding="utf-8"))
-        steps = [finding["conversation"] for finding in report["findings"]]
-        return [
-            [act_from_json(step["act"], flows) for step in conversation]
-            for conversation in steps
-            if conversation
-        ]
-    except OSError as error:
-        raise Refusal(f"{path}: {error.strerror or error}") from error
-    except NotReadableError as error:
-        raise Refusal(f"{path}: {error}") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise Refusal(f"{path} is no report of `fsmkit test --json`") from error

@@ -16,7 +16,7 @@ from fsmkit.effects import Address
 from fsmkit.telegram.event import COMMAND, CONTENTS, TelegramEvent, album_of, read_update
 from fsmkit.testing.botapi import Json, World
 from fsmkit.testing.botapi.gestures import Gestures
-from fsmkit.testing.botapi.people import PLAIN, People
+from fsmkit.testing.botapi.people import PLAIN, POLL, People
 from fsmkit.testing.clock import ManualClock
 from fsmkit.testing.offline import OfflineTelegram
 
@@ -80,7 +80,7 @@ class MadeEvent(TelegramEvent):
         self._number = number
         self._now = now
         self._caption = caption
-        self._fields = fields or {}
+        self._fields = fields or (POLL if kind == "poll" else {})
         self._group: str | None = None
         if kind in PAYLOADS:
             self.value = {**PLAIN[kind], **self._fields}.get(PAYLOADS[kind])

@@ -20,6 +20,7 @@ from fsmkit.telegram.offline import AnyApplication, AnyBuilder, OfflineRequest, 
 from fsmkit.testing import acts
 from fsmkit.testing.acts import Act, Killed
 from fsmkit.testing.botapi import Json
+from fsmkit.testing.botapi.people import POLL
 from fsmkit.testing.clock import ManualClock
 from fsmkit.testing.offline import OfflineTelegram
 from fsmkit.testing.showing import Screen, content_of
@@ -179,7 +180,8 @@ class TelegramStage(Stage):
         if isinstance(act, acts.PressData):
             return self.offline.press_data(act.data, **person)
         if isinstance(act, acts.Content):
-            return self.offline.send(act.kind, caption=act.caption, **person, **dict(act.fields))
+            fields = act.fields or (POLL if act.kind == "poll" else {})
+            return self.offline.send(act.kind, caption=act.caption, **person, **dict(fields))
         if isinstance(act, acts.Edit):
             if act.user not in self._mine:
                 raise NotThereError("nothing was said yet that could be edited")
@@ -206,6 +208,10 @@ class TelegramStage(Stage):
         self.offline.take_updates()
         self._mine[act.user] = updates[-1]["message"]["message_id"]
         return updates
+
+    def last_said(self, user: int) -> int | None:
+        """The id of a person's last message."""
+        return self._mine.get(user)
 
     def _introduce(self, user: int) -> None:
         if user not in self._known:

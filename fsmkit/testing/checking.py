@@ -16,7 +16,7 @@ import attrs
 
 from fsmkit.flow import Flow
 from fsmkit.graph import graph_of
-from fsmkit.testing.acts import Act, Deadline, Deploy, Killed, Wait
+from fsmkit.testing.acts import Act, Deadline, Deploy, Killed, Together, Wait
 from fsmkit.testing.conversation import Conversation
 from fsmkit.testing.coverage import Coverage
 from fsmkit.testing.deploys import deploys_keep, version_loader
@@ -152,6 +152,9 @@ class _Work:
 
     async def replay(self, acts: Sequence[Act], phase: Phase = "replay") -> None:
         """Has a conversation, and reports what is wrong with it."""
+        if acts and isinstance(acts[-1], Together):
+            await self._report_race(lambda: self.begin(self.stage()), acts)
+            return
         conversation = self.begin(self.stage(), count=True)
         for act in acts:
             try:
@@ -246,7 +249,7 @@ class _Work:
     async def _report_race(self, begin: Callable[[], Conversation], acts: Sequence[Act]) -> None:
         problem = await _needs_hypothesis("parallel").race(begin, acts[:-1], acts[-1])
         talk = begin()
-        for act in acts:
+        for act in acts if problem is not None else ():
             await talk.do(act)
         if problem is not None:
             self.add(problem, talk.moments, "parallel")

@@ -3,10 +3,11 @@
 from typing import Any, Literal, TypeAlias
 
 import attrs
+import msgspec
 
 from fsmkit.testing.acts import Act
 from fsmkit.testing.moments import Moment
-from fsmkit.testing.transcript import pasteable, transcript
+from fsmkit.testing.transcript import pasteable, stored, transcript
 
 Phase: TypeAlias = Literal["lint", "tours", "random", "parallel", "deploys", "replay", "recorded", "store"]
 """How it was found."""
@@ -66,7 +67,13 @@ class Finding:
         if not self.moments:
             return self.line
         shown = "\n".join(f"  {line}" for line in transcript(self.moments).splitlines())
-        return f"{self.line}\n{shown}"
+        return "\n".join([self.line, shown, *(f"  stored: {row}" for row in self.stored)])
+
+    @property
+    def stored(self) -> list[str]:
+        """What is stored at the end of the conversation, a line of JSON for each flow that runs or waits."""
+        rows = stored(self.moments[-1].after) if self.moments else []
+        return [msgspec.json.encode(row).decode() for row in rows]
 
     def test(self, subject: str | None = None) -> str:
         """A test that does the same by hand, to be pasted.
@@ -89,6 +96,7 @@ class Finding:
             "note": self.note,
             "chat": self.chat,
             "conversation": [step(moment) for moment in self.moments],
+            "stored": stored(self.moments[-1].after) if self.moments else [],
         }
 
 

@@ -178,12 +178,6 @@ class ConversationMachine(RuleBasedStateMachine):
         first, second = self._some(which, 0), self._some(other, 0)
         self._do(Swap(first, second) if first is not None and second is not None else None)
 
-    @rule(which=PICK)
-    def deployed(self, which: int) -> None:
-        """Another version is deployed, and the conversation goes on."""
-        versions = range(len(self.search.stage.versions))
-        self._do(_chosen([Deploy(version) for version in versions], which))
-
     @rule(offset=st.sampled_from([0.0, -1.0, 1.0]))
     def wait(self, offset: float) -> None:
         """Time passes until a deadline, or nearly."""
@@ -230,6 +224,15 @@ class ConversationMachine(RuleBasedStateMachine):
         return _chosen_from(self._wanted(), which, how)
 
 
+class DeployingMachine(ConversationMachine):
+    """Conversations in which a later version may be deployed."""
+
+    @rule(which=PICK)
+    def deployed(self, which: int) -> None:
+        """Another version is deployed, and the conversation goes on."""
+        self._do(_chosen([Deploy(version) for version in range(len(self.search.stage.versions))], which))
+
+
 def explore(search: Search, *, seed: int | None, examples: int, length: int) -> None:
     """Has conversations until the examples or the time is over; what is found stands in `search.found`.
 
@@ -239,7 +242,8 @@ def explore(search: Search, *, seed: int | None, examples: int, length: int) -> 
         examples: How many conversations.
         length: How many acts each may have.
     """
-    machine = type("Conversations", (ConversationMachine,), {"search": search})
+    base = DeployingMachine if search.stage.versions else ConversationMachine
+    machine = type("Conversations", (base,), {"search": search})
     if seed is not None:
         hypothesis.seed(seed)(machine)
     settings = hypothesis.settings(

@@ -3,7 +3,9 @@
 It is loaded in each run of pytest where fsmkit is installed, so nothing else is imported until it is needed.
 """
 
-from collections.abc import Callable, Iterator
+import hashlib
+import sys
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -47,6 +49,40 @@ def fsmkit_chat() -> "Iterator[Callable[..., Chat]]":
         chat.close()
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Gives a test of flows the conversations that failed last time, and keeps those that fail now.
+
+    They stand in pytest's own cache, beside those that `--last-failed` knows.
+    """
+    tested, cache = _tested(item), getattr(item.config, "cache", None)
+    if tested is None or cache is None:
+        return (yield)
+    place = f"fsmkit/failures/{hashlib.sha256(item.nodeid.encode()).hexdigest()[:16]}"
+    tested.stored = cache.get(place, [])
+    try:
+        result = yield
+    except AssertionError as error:
+        report = getattr(error, "report", None)
+        if report is not None:
+            from fsmkit.testing.suites import failures_of
+
+            cache.set(place, failures_of(report))
+        raise
+    if tested.stored:
+        cache.set(place, [])
+    return result
+
+
+def _tested(item: pytest.Item) -> Any:
+    """The test of flows that an item is; `None` for any other."""
+    suites = sys.modules.get("fsmkit.testing.suites")  # where it is not loaded, there is no such test
+    instance = getattr(item, "instance", None)
+    if suites is not None and isinstance(instance, suites.FlowTests):
+        return instance
+    return item if isinstance(item, FlowPhase) else None
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(
     session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
@@ -67,7 +103,13 @@ class FlowFile(pytest.Collector):
 
 
 class FlowPhase(pytest.Item):
-    """One phase."""
+    """One phase.
+
+    Attributes:
+        stored: Conversations that failed in the last run, as JSON.
+    """
+
+    stored: Sequence[Any] = ()
 
     def runtest(self) -> None:
         """Carries it out.
@@ -78,7 +120,7 @@ class FlowPhase(pytest.Item):
         from fsmkit.cli.loading import load
         from fsmkit.cli.refusal import Refusal
         from fsmkit.testing.checking import check
-        from fsmkit.testing.suites import fail_if_wrong
+        from fsmkit.testing.suites import fail_if_wrong, readable
 
         target = self.parent.name if self.parent is not None else ""
         try:
@@ -95,6 +137,7 @@ class FlowPhase(pytest.Item):
                 profile=profile,
                 seed=seed,
                 load=lambda: load(target).flows,
+                replays=readable(self.stored, flows),
             )
         )
 

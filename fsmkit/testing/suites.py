@@ -1,11 +1,27 @@
 """Tests for pytest and unittest runners, made from flows: `class TestSignup(flow_tests(signup))`."""
 
+import contextlib
+from collections.abc import Sequence
 from typing import Any
 
 from fsmkit.flow import Flow
+from fsmkit.testing.acts import Act
 from fsmkit.testing.checking import PHASES, check
 from fsmkit.testing.findings import Phase
+from fsmkit.testing.recorded import NotReadableError, act_from_json, act_to_json
 from fsmkit.testing.report import Report
+
+
+class FlowsWrongError(AssertionError):
+    """Something is wrong with flows.
+
+    Attributes:
+        report: What.
+    """
+
+    def __init__(self, report: Report) -> None:
+        self.report = report
+        super().__init__(f"{report}\nseed {report.seed} (profile {report.profile})")
 
 
 class FlowTests:
@@ -14,8 +30,10 @@ class FlowTests:
     Attributes:
         flows: The flows.
         options: Arguments of `check`.
+        stored: Conversations that failed in the last run, as JSON; the plugin for pytest keeps them.
     """
 
+    stored: Sequence[Any] = ()
     flows: tuple[Flow[Any], ...] = ()
     options: dict[str, Any] = {}  # noqa: RUF012  # set once, by `flow_tests`
 
@@ -39,6 +57,7 @@ class FlowTests:
         if phase not in self.options.get("phases", PHASES):
             return
         options = {name: value for name, value in self.options.items() if name != "phases"}
+        options["replays"] = [*options.get("replays", ()), *readable(self.stored, self.flows)]
         fail_if_wrong(check(*self.flows, phases=[phase], **options))
 
 
@@ -63,7 +82,21 @@ def flow_tests(*flows: Flow[Any], **options: Any) -> type[FlowTests]:
 
 
 def fail_if_wrong(report: Report) -> None:
-    """Raises AssertionError with the report if something was found."""
+    """Raises FlowsWrongError with the report if something was found."""
     __tracebackhide__ = True
     if not report.ok:
-        raise AssertionError(f"{report}\nseed {report.seed} (profile {report.profile})")
+        raise FlowsWrongError(report)
+
+
+def failures_of(report: Report) -> list[list[dict[str, Any]]]:
+    """The conversations of a report that show failures, as JSON."""
+    return [[act_to_json(act) for act in finding.acts] for finding in report.failures if finding.acts]
+
+
+def readable(stored: Sequence[Any], flows: Sequence[Flow[Any]]) -> list[list[Act]]:
+    """Conversations of an earlier run, without those whose events the flows do not know any more."""
+    found: list[list[Act]] = []
+    for acts in stored:
+        with contextlib.suppress(NotReadableError):
+            found.append([act_from_json(act, flows) for act in acts])
+    return found

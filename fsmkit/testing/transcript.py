@@ -1,8 +1,12 @@
 """Transcripts: a conversation as text, with state, data and edge beside each line; and as a test."""
 
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
+
+from fsmkit.model import Row
 from fsmkit.testing.acts import Act, shortened
 from fsmkit.testing.moments import Moment
 
@@ -22,6 +26,21 @@ def transcript(moments: Iterable[Moment]) -> str:
         lines += [(f"    {line}",) for text in moment.shown for line in text.splitlines()]
         lines += [(f"    ! {described(error)}",) for error in moment.errors]
     return "\n".join(_aligned(lines))
+
+
+def stored(row: Row) -> list[dict[str, Any]]:
+    """What is stored for a person, as JSON: each conversation and draft, the one entered last first."""
+    return [
+        {
+            "flow": frame.flow,
+            "state": frame.state,
+            "data": msgspec.json.decode(frame.data),
+            **({"history": list(frame.history)} if frame.history else {}),
+            **({"deadline": _time(snapshot.deadline)} if snapshot.deadline is not None else {}),
+        }
+        for snapshot in reversed(row.snapshots.values())
+        for frame in reversed(snapshot.frames)
+    ]
 
 
 def pasteable(acts: Sequence[Act], *, name: str, subject: str, ends: str = "") -> str:
@@ -49,6 +68,10 @@ def described(error: BaseException) -> str:
     said = f"{type(error).__name__}: {error}".removesuffix(": ")
     place = place_in_user_code(error)
     return " ".join((f"{place}: {said}" if place else said).split())
+
+
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def _beside(moment: Moment) -> tuple[str, str, str]:

@@ -6,8 +6,11 @@ import pytest
 from click.testing import CliRunner
 
 from fsmkit.cli import main
+from fsmkit.cli.loading import load
 from fsmkit.cli.refusal import Refusal
 from fsmkit.cli.testing import read_fail_under
+from fsmkit.testing import Chat
+from fsmkit.testing.recorder import record
 
 SOUND = """
 flow = Flow("sound", ttl=60)
@@ -127,3 +130,60 @@ def test_too_little_coverage_has_exit_status_1(run):
 def test_coverage_that_is_wanted_is_read_strictly(text):
     with pytest.raises(Refusal, match="edges=100,pairs=80"):
         read_fail_under(text)
+
+
+def test_the_stored_row_stands_below_the_last_line(run, tmp_path):
+    out = tmp_path / "out.json"
+    done = run(RAISING, "test", "--seed", "1", "--json", str(out))
+    row = '{"flow":"sound","state":"name","data":{},"deadline":"2027-01-15 08:01:00 UTC"}'
+    assert f"      ! bot.py:11: IndexError: string index out of range\n  stored: {row}\n" in done.output
+    assert json.loads(out.read_text())["findings"][0]["stored"] == [json.loads(row)]
+
+
+def test_a_recording_is_had_again_with_the_file(run, tmp_path, write):
+    recording = tmp_path / "talks.jsonl"
+    with Chat(*load(write(SOUND)).flows) as chat:
+        record(chat.stage.engine, recording)
+        chat.command("start").say("Ann")
+    same = run(SOUND, "test", "--recorded", str(recording))
+    assert (same.exit_code, same.output) == (0, "2 recorded events of 1 people: nothing found\n")
+    other = run(RAISING.replace("[5]", "[50000]"), "test", "--recorded", str(recording), "--json", "-")
+    shown = json.loads(other.output)
+    assert (other.exit_code, shown["ok"], shown["people"], shown["left out"]) == (1, False, 1, 0)
+    assert [finding["code"] for finding in shown["findings"]] == ["raised"]
+    told = run(RAISING.replace("[5]", "[50000]"), "test", "--recorded", str(recording))
+    assert (
+        "bot.py:11: raised: IndexError: string index out of range, where got_name in state 'name' did end"
+        in (told.output)
+    )
+
+
+def test_what_is_no_recording_has_exit_status_2(run, tmp_path):
+    recording = tmp_path / "talks.jsonl"
+    recording.write_text("{}")
+    assert run(SOUND, "test", "--recorded", str(recording)).exit_code == 2
+    assert run(SOUND, "test", "--recorded", str(tmp_path / "none.jsonl")).exit_code == 2
+
+
+def test_a_failure_is_played_in_the_terminal_and_goes_on_from_there(run, tmp_path, chat):
+    out = tmp_path / "out.json"
+    run(RAISING, "test", "--seed", "1", "--json", str(out))
+    lines = chat("bot.py", "Ann-Sophie", options=("--replay", str(out)))
+    assert lines[:5] == [
+        "(raised: IndexError: string index out of range)",
+        "> /start",
+        "Name?",
+        "> Ann",
+        "! bot.py:11: IndexError: string index out of range",
+    ]
+    assert lines[-2:] == ["> Ann-Sophie", "o"]
+
+
+def test_a_replay_in_the_terminal_names_what_there_is(run, tmp_path, refusal):
+    out = tmp_path / "out.json"
+    run(SOUND, "test", "--seed", "1", "--json", str(out))
+    assert refusal("chat", "bot.py", "--replay", f"{out}").endswith("has no conversation: nothing was found")
+    run(RAISING, "test", "--seed", "1", "--json", str(out))
+    assert refusal("chat", "bot.py", "--replay", f"{out}:2").endswith(
+        "the conversations 1 to 1, and none of number 2"
+    )

@@ -1,5 +1,6 @@
 """The pytest plugin, in runs of pytest of its own."""
 
+import json
 import os
 import subprocess
 import sys
@@ -16,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 def run(tmp_path):
     """Runs pytest with the plugin and nothing else of this project; its exit status and output."""
 
-    def run(*arguments, **files):
+    def run(*arguments, cache=False, **files):
         for name, code in files.items():
             (tmp_path / f"{name}.py").write_text(textwrap.dedent(code))
         path = os.pathsep.join([str(ROOT), str(Path(sprouts.__file__).parent)])
@@ -28,8 +29,7 @@ def run(tmp_path):
             "-p",
             "fsmkit.testing.plugin",
             "-q",
-            "-p",
-            "no:cacheprovider",
+            *([] if cache else ["-p", "no:cacheprovider"]),
         ]
         done = subprocess.run(
             [*command, *arguments], cwd=tmp_path, env=env, capture_output=True, text=True, check=False
@@ -71,3 +71,47 @@ def test_a_file_that_there_is_not_fails_with_the_reason(run):
 def test_without_the_option_nothing_is_added(run):
     status, output = run(test_none="def test_nothing():\n    pass\n")
     assert (status, "1 passed" in output) == (0, True), output
+
+
+SEARCHES = """
+import os
+import sprouts
+from fsmkit.testing import Profile, flow_tests
+
+few = Profile(steps=0, examples=1, length=1, seconds=20.0)
+
+class TestGarden(flow_tests(sprouts.garden, profile=few if {few} else "dev", phases=["tours"])):
+    pass
+"""
+
+
+def test_what_failed_is_tried_first_next_time(run):
+    assert run(cache=True, test_garden=SEARCHES.format(few=False))[0] == 1
+    status, output = run(cache=True, test_garden=SEARCHES.format(few=True))
+    assert status == 1
+    assert "raised: ValueError: no such plant" in output
+    assert run(test_garden=SEARCHES.format(few=True))[0] == 0  # it was not found anew
+
+
+BOT = """
+from fsmkit import Flow
+from fsmkit.telegram import command
+
+flow = Flow("f", ttl=60)
+
+@flow.defstate(None, on=command("start"))
+def start(event, ctx):
+    ctx.reply("{text}"[0])
+"""
+
+
+def test_what_no_longer_fails_is_forgotten(run, tmp_path):
+    def kept():
+        return [file.read_text() for file in (tmp_path / ".pytest_cache/v/fsmkit/failures").iterdir()]
+
+    assert run("--fsmkit", "bot.py", cache=True, bot=BOT.format(text=""))[0] == 1
+    assert {text for text in kept() if text != "[]"} == {
+        json.dumps([[{"do": "say", "text": "/start"}]], indent=2)
+    }
+    assert run("--fsmkit", "bot.py", cache=True, bot=BOT.format(text="Hello"))[0] == 0
+    assert {json.dumps(json.loads(text)) for text in kept()} == {"[]"}

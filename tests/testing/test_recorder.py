@@ -203,7 +203,9 @@ def test_what_had_begun_before_the_recording_is_left_out(tmp_path):
     chat.command("start")
     later = Chat(shop(), store=chat.stage.store)
     record(later.stage.engine, path)
-    later.say("has the number of an update that came before").say("Ann Lee").command("cancel").command("start")
+    later.say("has the number of an update that came before").say("Ann Lee").command("cancel").command(
+        "start"
+    )
     assert again(path, shop()) == ([], 1, 2)
 
 

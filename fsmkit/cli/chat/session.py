@@ -16,7 +16,9 @@ from fsmkit.keys import Key
 from fsmkit.stores import Store
 from fsmkit.telegram.stage import TelegramStage
 from fsmkit.testing import ManualClock
+from fsmkit.testing.acts import Act
 from fsmkit.testing.showing import Screen
+from fsmkit.testing.stages.sights import NotThereError
 
 USER = 1
 LOOK_EVERY = 0.1
@@ -136,11 +138,18 @@ class Session:
             await asyncio.wait({task}, timeout=LOOK_EVERY)
             self.screen.show()
         error = task.exception()
-        if error is not None:
+        if isinstance(error, NotThereError):
+            self.out(f"? {error}")
+        elif error is not None:
             self._complain(error)
         await self._rest()
         if silence and self._lines == before:
             self.out(silence)
+
+    async def act(self, act: Act) -> None:
+        """Carries out an act of a test, and shows what comes of it."""
+        await self.watch(self.stage.do(act), silence="(no answer)")
+        self.last_said = self.stage.last_said(USER) or self.last_said
 
     async def wait(self, seconds: float) -> None:
         """Moves the clock, stopping at each deadline on the way, so that all fire at their time."""

@@ -18,38 +18,63 @@ from fsmkit.cli.chat.mishaps import Warnings
 from fsmkit.cli.chat.session import Session
 from fsmkit.cli.chat.verbs import Misused, carry_out, press, say
 from fsmkit.cli.loading import load
-from fsmkit.cli.refusal import definition_errors
+from fsmkit.cli.refusal import Refusal, definition_errors
+from fsmkit.cli.replaying import Stored, chosen, split_number, stored_conversations
 from fsmkit.cli.storing import open_named
 
 PROMPT = "> "
 LEAVING = frozenset({":quit", ":exit", ":q"})
 
 
-def talk(target: str, *, lang: str, url: str) -> None:
+def talk(target: str, *, lang: str, url: str, replay: str | None = None) -> None:
     """Talks until `:quit` or the end of the input.
 
     Args:
         target: `FILE[:FLOW]`.
         lang: The person's language code.
         url: Where conversations are kept.
+        replay: `JSON[:N]`: a report of `fsmkit test`, whose N-th conversation is had first.
 
     Raises:
-        Refusal: If the flows cannot be loaded or do not fit together, or the store cannot be used.
+        Refusal: If the flows cannot be loaded or do not fit together, or the store cannot be used,
+            or the report cannot be read.
     """
     for stream in (sys.stdin, sys.stdout):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a stray byte must not end the chat
     with definition_errors():
         session = Session(lambda: load(target).flows, open_named(url), lang=lang, show=click.echo)
+    had = _had(replay, session) if replay is not None else None
     names = ", ".join(flow.name for flow in session.flows)
     hint = f"Talking to {names}. Type text or /commands, 1 or :1 for button [1]; :help lists more."
     with _warnings_shown(session), asyncio.Runner() as runner, contextlib.suppress(KeyboardInterrupt):
         runner.run(session.begin(hint))
         try:
+            if had is not None:
+                runner.run(_have(session, had))
             for line in _lines():
                 runner.run(_carry_out(session, line))
         finally:
             runner.run(session.end())
+
+
+def _had(replay: str, session: Session) -> Stored:
+    """The conversation that is to be had again."""
+    path, number = split_number(replay)
+    had = chosen(stored_conversations(path, session.flows), path, number)
+    if had.chat is not None:
+        raise Refusal(
+            f"{replay} takes place in a group, and this is a private chat: `fsmkit test --replay` can"
+        )
+    return had
+
+
+async def _have(session: Session, had: Stored) -> None:
+    """Has a conversation, as if it was typed."""
+    session.out(f"({had.about})")
+    for act in had.acts:
+        session.out(f"{PROMPT}{act.by()}{act.line()}")
+        await session.act(act)
 
 
 def _lines() -> Iterator[str]:

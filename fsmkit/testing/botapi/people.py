@@ -21,21 +21,6 @@ PLAIN: dict[str, Json] = {
         "title": "Venue",
         "address": "Street 1",
     },
-    "poll": {
-        "id": "1",
-        "question": "Poll?",
-        "options": [
-            {"text": "Yes", "voter_count": 0, "persistent_id": "0"},
-            {"text": "No", "voter_count": 0, "persistent_id": "1"},
-        ],
-        "total_voter_count": 0,
-        "is_closed": False,
-        "is_anonymous": False,
-        "type": "regular",
-        "allows_multiple_answers": False,
-        "allows_revoting": True,
-        "members_only": False,
-    },
     "web_app_data": {"data": "data", "button_text": "Open"},
     "users_shared": {"request_id": 1, "users": [{"user_id": 2}]},
     "chat_shared": {"request_id": 1, "chat_id": -100},
@@ -54,6 +39,23 @@ PLAIN: dict[str, Json] = {
     },
 }
 """What people send that is no file, where nobody says anything else."""
+
+POLL: Json = {
+    "id": "1",
+    "question": "Poll?",
+    "options": [
+        {"text": "Yes", "voter_count": 0, "persistent_id": "0"},
+        {"text": "No", "voter_count": 0, "persistent_id": "1"},
+    ],
+    "total_voter_count": 0,
+    "is_closed": False,
+    "is_anonymous": False,
+    "type": "regular",
+    "allows_multiple_answers": False,
+    "allows_revoting": True,
+    "members_only": False,
+}
+"""A poll that somebody sends, where a test does not care which."""
 
 
 class People:
