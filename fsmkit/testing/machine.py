@@ -243,7 +243,7 @@ def explore(search: Search, *, seed: int | None, examples: int, length: int) -> 
         length: How many acts each may have.
     """
     base = DeployingMachine if search.stage.versions else ConversationMachine
-    machine = type("Conversations", (base,), {"search": search})
+    machine: Any = type("Conversations", (base,), {"search": search})
     if seed is not None:
         hypothesis.seed(seed)(machine)
     settings = hypothesis.settings(
