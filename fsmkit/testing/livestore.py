@@ -51,13 +51,13 @@ class Broken:
         problem: What is wrong.
         flow: The flow that runs there.
         state: Its stored state, `None` for a draft.
-        line: The input that shows it; empty where it shows without one.
+        line: The first input that shows it; empty where it shows without one.
     """
 
     problem: Problem
     flow: str
     state: str | None
-    line: str = ""
+    line: str = attrs.field(default="", eq=False)
 
 
 @attrs.define

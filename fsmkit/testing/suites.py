@@ -61,6 +61,14 @@ class FlowTests:
         fail_if_wrong(check(*self.flows, phases=[phase], **options))
 
 
+class DeployTests(FlowTests):
+    """As `FlowTests`, where later versions are given."""
+
+    def test_deploys(self) -> None:
+        """Conversations that the flows began go on with each later version."""
+        self._phase("deploys")
+
+
 def flow_tests(*flows: Flow[Any], **options: Any) -> type[FlowTests]:
     """A class of tests for flows, to be subclassed by one whose name begins with `Test`.
 
@@ -78,7 +86,8 @@ def flow_tests(*flows: Flow[Any], **options: Any) -> type[FlowTests]:
         ...     pass
         >>> TestGreet().test_lint()
     """
-    return type("FlowTests", (FlowTests,), {"flows": flows, "options": options, "__test__": True})
+    base = DeployTests if options.get("deploys") else FlowTests
+    return type("FlowTests", (base,), {"flows": flows, "options": options, "__test__": True})
 
 
 def fail_if_wrong(report: Report) -> None:

@@ -90,6 +90,15 @@ def test_a_handler_that_cannot_bear_what_is_stored_is_told_and_what_is_stored_is
     assert stored() == before
 
 
+def test_what_several_inputs_show_is_told_once(live, fsmkit):
+    done = fsmkit(
+        "test", live(OLD.replace("ctx.evolve(age=event.text)", "ctx.data['email']")), "--store", STORE
+    )
+    assert [line.split(" (")[0] for line in done.stdout.splitlines() if "KeyError" in line] == [
+        "bot.py:19: raised: KeyError: 'email' on 'Ann'"
+    ]
+
+
 def test_only_one_bots_rows_are_looked_at(live, fsmkit):
     done = fsmkit("test", live(RENAMED), "--store", STORE, "--bot", "43")
     assert (done.exit_code, done.stdout.splitlines()[0]) == (0, "0 conversations in 0 rows: none")

@@ -5,7 +5,7 @@ import pytest
 
 from fsmkit import Flow
 from fsmkit.telegram import button, command, text
-from fsmkit.testing import Profile, check
+from fsmkit.testing import Profile, check, flow_tests
 
 QUICK = Profile(steps=2000, examples=30, length=15, seconds=20.0)
 
@@ -163,3 +163,11 @@ def test_coverage_counts_what_the_tested_version_takes(phase):
     assert {name: total for name, (_, total) in report.coverage.numbers().items()} == {
         name: total for name, (_, total) in of.items()
     }
+
+
+def test_a_class_of_tests_has_one_for_deploys_where_later_versions_are_given():
+    broken = flow_tests(old(), deploys=[new()], profile=QUICK, seed=1)
+    with pytest.raises(AssertionError, match="orphaned"):
+        broken().test_deploys()
+    flow_tests(old(), deploys=[new(was="age")], profile=QUICK, seed=1)().test_deploys()
+    assert not hasattr(flow_tests(old()), "test_deploys")

@@ -29,7 +29,7 @@ from fsmkit.telegram import (
     web_app_data,
 )
 from fsmkit.telegram.stage import TelegramStage
-from fsmkit.testing import ManualClock
+from fsmkit.testing import ManualClock, check
 from fsmkit.testing.acts import (
     Album,
     Content,
@@ -291,6 +291,14 @@ def test_each_of_them_comes_to_its_handler():
     assert {taken.split(">.")[1].partition(":")[0] for moment in seen if moment != "not there" for taken in moment[3]} == {
         "start", "pictures", "sent", "question", "dear", "heavy", "gestured", "joining",
     }  # fmt: skip
+
+
+def test_the_tours_take_their_edges():
+    report = check(asked(), phases=["tours"], seed=1)
+    assert report.coverage.missing_edges() == []
+    assert [(finding.code, [act.line() for act in finding.acts]) for finding in report.failures] == [
+        ("raised", ["/start", "(pays lead)"])
+    ]
 
 
 def test_a_payment_that_is_approved_is_paid():
