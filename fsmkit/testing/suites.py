@@ -86,8 +86,10 @@ def flow_tests(*flows: Flow[Any], **options: Any) -> type[FlowTests]:
         ...     pass
         >>> TestGreet().test_lint()
     """
-    base = DeployTests if options.get("deploys") else FlowTests
-    return type("FlowTests", (base,), {"flows": flows, "options": options, "__test__": True})
+    attributes: dict[str, Any] = {"flows": flows, "options": options, "__test__": True}
+    if options.get("deploys"):
+        return type("FlowTests", (DeployTests,), attributes)
+    return type("FlowTests", (FlowTests,), attributes)
 
 
 def fail_if_wrong(report: Report) -> None:
