@@ -99,6 +99,9 @@ def check(ctx: click.Context, target: str) -> None:
 @click.option("--json", "out", metavar="OUT", help="Writes the report as JSON; -: to standard output.")
 @click.option("--fail-under", metavar="edges=100,pairs=80", help="Percent of coverage that is wanted.")
 @click.option("--replay", metavar="JSON", help="Has only the conversations of an earlier report again.")
+@click.option(
+    "--mutate", is_flag=True, help="Breaks the flows on purpose, too, and says what nothing notices."
+)
 @click.pass_context
 def test(
     ctx: click.Context,
@@ -108,15 +111,18 @@ def test(
     out: str | None,
     fail_under: str | None,
     replay: str | None,
+    mutate: bool,
 ) -> None:
     """Test a bot's flows without test code: thousands of conversations, made from the declarations.
 
-    The exit status is 1 if something was found, or coverage is too low.
+    The exit status is 1 if something was found, or less was covered or noticed than is wanted.
     """
     from fsmkit.cli.testing import read_fail_under, test_file
 
     wanted = read_fail_under(fail_under) if fail_under else {}
-    done = test_file(target, profile=profile, seed=seed, out=out, fail_under=wanted, replay=replay)
+    done = test_file(
+        target, profile=profile, seed=seed, out=out, fail_under=wanted, replay=replay, mutate=mutate
+    )
     ctx.exit(0 if done else 1)
 
 

@@ -13,10 +13,10 @@ from fsmkit.cli.loading import load
 from fsmkit.cli.refusal import Refusal, definition_errors
 from fsmkit.testing.acts import Act
 from fsmkit.testing.checking import PHASES, check
-from fsmkit.testing.coverage import MEASURES
+from fsmkit.testing.findings import Phase
 from fsmkit.testing.linting import lint
 from fsmkit.testing.recorded import NotReadableError, act_from_json
-from fsmkit.testing.report import Report
+from fsmkit.testing.report import WANTED, Report
 
 
 def check_file(target: str) -> bool:
@@ -47,6 +47,7 @@ def test_file(
     out: str | None,
     fail_under: dict[str, float],
     replay: str | None,
+    mutate: bool,
 ) -> bool:
     """Tests a file's flows, and prints the report; whether nothing is wrong.
 
@@ -57,10 +58,16 @@ def test_file(
         out: Where the report is written as JSON; `-`: to standard output, instead of the text.
         fail_under: Percent of coverage that is wanted, by measure.
         replay: A JSON report whose conversations are had again, instead of all else.
+        mutate: Whether the flows are broken on purpose, too, to see what notices it.
 
     Raises:
         Refusal: If it cannot run.
     """
+    if "mutants" in fail_under and not mutate:
+        raise Refusal("--fail-under mutants=... needs --mutate")
+    phases: list[Phase] = [] if replay is not None else [*PHASES]
+    if mutate and phases:
+        phases.append("mutants")
     loaded = load(target)
     replays = [] if replay is None else _conversations(replay, loaded.flows)
     if out != "-":
@@ -74,7 +81,7 @@ def test_file(
                 seed=seed,
                 load=lambda: load(target).flows,
                 replays=replays,
-                phases=[] if replay is not None else PHASES,
+                phases=phases,
             )
         except ModuleNotFoundError as error:
             if error.name != "hypothesis":
@@ -107,9 +114,9 @@ def read_fail_under(text: str) -> dict[str, float]:
             wanted[name.strip()] = float(number)
         except ValueError:
             equals = ""
-        if not equals or name.strip() not in MEASURES:
+        if not equals or name.strip() not in WANTED:
             raise Refusal(
-                f"--fail-under {text!r}: write it like edges=100,pairs=80; it knows {', '.join(MEASURES)}"
+                f"--fail-under {text!r}: write it like edges=100,pairs=80; it knows {', '.join(WANTED)}"
             )
     return wanted
 

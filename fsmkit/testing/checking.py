@@ -16,6 +16,7 @@ from typing import Any, Literal, TypeAlias
 
 import attrs
 
+from fsmkit.engine import Engine
 from fsmkit.flow import Flow
 from fsmkit.graph import graph_of
 from fsmkit.testing.acts import Act, Deadline, Killed, Wait
@@ -24,6 +25,7 @@ from fsmkit.testing.coverage import Coverage
 from fsmkit.testing.findings import Finding, Phase, Problem
 from fsmkit.testing.linting import lint
 from fsmkit.testing.moments import Moment
+from fsmkit.testing.mutation.hunting import Hunt
 from fsmkit.testing.oracles import ORACLES, Oracle
 from fsmkit.testing.reloading import reloader, remembers
 from fsmkit.testing.report import PROFILES, Profile, Report
@@ -40,6 +42,7 @@ GROUP = -100
 ROUNDS = 5
 """Searches of the random phase, as long as each finds something."""
 PHASES: tuple[Phase, ...] = ("lint", "tours", "random", "parallel")
+"""What is done unless something else is asked for; not `mutants`, which finds nothing in the flow itself."""
 
 
 def check(
@@ -60,7 +63,7 @@ def check(
         flows: The flows; those that they call are explored through them.
         profile: How long is searched: `dev` some seconds, `ci` up to a minute, `thorough` up to an hour.
         seed: Repeats the random phase of a report.
-        phases: Which phases: `lint`, `tours`, `random`.
+        phases: Which phases: `lint`, `tours`, `random`, `parallel`; and `mutants`, only where it is named.
         properties: What must be so of every conversation; see `fsmkit.testing.temporal`.
         oracles: What judges each moment.
         resources: What handlers find in `ctx.resources`.
@@ -113,6 +116,8 @@ def check(
             work.timed("random", lambda: work.random(runner))
         if "parallel" in wanted:
             work.timed("parallel", lambda: work.parallel(runner))
+        if "mutants" in wanted:
+            work.timed("mutants", lambda: work.mutants(runner))
     return report
 
 
@@ -128,10 +133,10 @@ class _Work:
     chat: int | None
     load: Callable[[], Flows] | None
 
-    def stage(self) -> DirectStage:
-        """A bot, in a store of its own."""
+    def stage(self, change: Callable[[Engine], None] | None = None) -> DirectStage:
+        """A bot, in a store of its own; altered where something is to be changed."""
         flows = self.report.flows if self.load is None else self.load()
-        return DirectStage(flows, load=self.load, resources=self.resources, chat=self.chat)
+        return DirectStage(flows, load=self.load, resources=self.resources, chat=self.chat, change=change)
 
     def timed(self, phase: Phase, work: Callable[[], int]) -> None:
         """Carries a phase out, and notes how long it took and how many acts."""
@@ -230,6 +235,21 @@ class _Work:
         for beginning, act in races:
             runner.run(self._report_race(begin, [*beginning, act]))
         return int(count)
+
+    def mutants(self, runner: asyncio.Runner) -> int:
+        """The mutants; how many acts it took to notice them."""
+        hunt = Hunt(
+            self.stage,
+            self.report.coverage.graph,
+            runner,
+            self.oracles,
+            self.profile,
+            self.report.seed,
+            known={(finding.code, finding.where) for finding in self.report.findings},
+            random=_needs_hypothesis("machine"),
+        )
+        self.report.mutants = hunt.run()
+        return hunt.steps
 
     async def _report_race(self, begin: Callable[[], Conversation], acts: Sequence[Act]) -> None:
         problem = await _needs_hypothesis("parallel").race(begin, acts[:-1], acts[-1])

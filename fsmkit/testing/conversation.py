@@ -13,15 +13,17 @@ from fsmkit.testing.moments import Moment, signature_of
 from fsmkit.testing.oracles import ORACLES, Oracle, judge
 from fsmkit.testing.stages.direct import DirectStage
 from fsmkit.testing.stages.sights import NotThereError
+from fsmkit.testing.tours import Spot
 
 
 class Conversation:
     """A conversation on a stage, from its beginning.
 
     Args:
-        stage: Where it takes place; it is put back to an empty store.
+        stage: Where it takes place; it is put back to an empty store, or to `since`.
         coverage: Told of every moment, if given.
         oracles: What judges each moment.
+        since: A moment at which it goes on; the beginning by default.
 
     Attributes:
         moments: What came of each act.
@@ -34,14 +36,18 @@ class Conversation:
         *,
         coverage: Coverage | None = None,
         oracles: Sequence[Oracle] = ORACLES,
+        since: Spot | None = None,
     ) -> None:
-        stage.reset()
+        if since is None:
+            stage.reset()
+        else:
+            stage.restore(since.saved)
         self.stage = stage
-        self.moments: list[Moment] = []
+        self.moments: list[Moment] = [] if since is None else list(since.moments)
         self.problems: list[Problem] = []
         self._coverage = coverage
         self._oracles = oracles
-        self._last: Crossing | None = None
+        self._last: Crossing | None = None if since is None else since.last
 
     async def do(self, act: Act) -> list[Problem]:
         """Carries an act out; what is wrong with it.

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, TypeAlias
 
 from fsmkit.graph import Edge, Graph, Node
+from fsmkit.testing.acts import Act
 from fsmkit.testing.moments import Moment
 
 Crossing: TypeAlias = tuple[str, str | None, str, str, str]
@@ -157,8 +158,12 @@ def crossing(edge: Edge) -> Crossing:
 
 
 def kind_of(moment: Moment) -> str:
+    """The kind of input that a moment's act is."""
+    return kind_of_act(moment.act)
+
+
+def kind_of_act(act: Act) -> str:
     """The kind of input that an act is."""
-    act = moment.act
     name = type(act).__name__.lower()
     if name == "say":
         return "command" if getattr(act, "text", "")[:1] == "/" else "text"

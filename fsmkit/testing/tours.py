@@ -7,7 +7,7 @@ nearest to the missing edges first.
 
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 import attrs
 
@@ -61,6 +61,8 @@ class Tours:
         oracles: What judges them.
         steps: How many acts may be tried at all.
         seconds: How long it may take.
+        told: Told of each act that was tried, and from where.
+        ignored: Problems, by code and place, that are not looked for; the search ends at the first other one.
 
     Attributes:
         findings: What was wrong, each by the shortest conversation that shows it.
@@ -75,6 +77,8 @@ class Tours:
         oracles: Sequence[Oracle] = ORACLES,
         steps: int = 20_000,
         seconds: float = 30.0,
+        told: Callable[[Spot, Act], None] | None = None,
+        ignored: Collection[tuple[str, str | None]] | None = None,
     ) -> None:
         self._stage = stage
         self._coverage = coverage
@@ -89,6 +93,9 @@ class Tours:
         self._queue: deque[Spot] = deque()
         self._rest: list[Spot] = []
         self._by_handler = _by_handler(coverage)
+        self._told = told
+        self._ignored = ignored or ()
+        self._first = ignored is not None
         self._found: dict[tuple[str, str | None], Finding] = {}
         self.steps = 0
         self.shortest: dict[Crossing, tuple[Moment, ...]] = {}
@@ -103,17 +110,36 @@ class Tours:
         """Visits each place, then searches for what is missing, then looks for places without a way out."""
         self._stage.reset()
         await self._add(self._stage.save(), (), Row(), None)
+        await self._visit()
+        await self._search()
+        await self._stuck()
+
+    async def follow(self, passages: Iterable[tuple[Spot, Act]]) -> None:
+        """As `run`, from moments on that are known: does something there, and goes on from what comes of it.
+
+        Args:
+            passages: The moments, of a stage with people of the same ids, and what is done there.
+        """
+        for spot, act in passages:
+            await self._try(spot, act)
+        await self._visit()
+        await self._stuck()
+
+    async def _visit(self) -> None:
+        """Visits each place once for each edge that leads there."""
         while self._queue and not self._spent():
             spot = self._queue.popleft()
             if self._expanded[(spot.place, spot.last)]:
                 self._rest.append(spot)
             else:
                 await self._expand(spot)
-        await self._search()
-        await self._stuck()
 
     def _spent(self) -> bool:
-        return self.steps >= self._budget or time.monotonic() > self._end
+        over = self.steps >= self._budget or time.monotonic() > self._end
+        return over or self._done()
+
+    def _done(self) -> bool:
+        return self._first and bool(self._found)
 
     # -- one place ---------------------------------------------------------------------------------
 
@@ -143,12 +169,16 @@ class Tours:
         )
 
     async def _try(self, spot: Spot, act: Act) -> None:
+        if self._done():
+            return
         self.steps += 1
         self._stage.restore(spot.saved)
         try:
             moment = await self._stage.do(act)
         except NotThereError:
             return
+        if self._told is not None:
+            self._told(spot, act)
         moments = (*spot.moments, moment)
         last = self._coverage.observe(moment, spot.last)
         if last is not None and last != spot.last:
@@ -157,7 +187,7 @@ class Tours:
             self._report(problem, moments)
         self._coverage.guards |= self._stage.guards
         child = await self._add(None, moments, moment.after, last)
-        if not isinstance(act, Deadline):
+        if not isinstance(act, Deadline) and spot.signature in self._children:
             self._children[spot.signature].add(child)
 
     async def _add(
@@ -172,6 +202,8 @@ class Tours:
         return signature
 
     def _report(self, problem: Problem, moments: tuple[Moment, ...], *, note: bool = False) -> None:
+        if (problem.code, problem.where) in self._ignored:
+            return
         moment = moments[-1]
         flow = moment.flow or (moment.came_from[-1][0] if moment.came_from else "")
         flow = flow or (moment.taken[-1].flow if moment.taken else "")

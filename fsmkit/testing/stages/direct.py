@@ -67,6 +67,7 @@ class DirectStage(Stage):
         load: Makes them anew for a restart; without it a restart keeps the flows' own modules.
         resources: What handlers find in `ctx.resources`.
         chat: Where people talk to the bot; `None`: each in the private chat with it.
+        change: Alters each engine before an event comes, for what looks at flows that are altered.
     """
 
     def __init__(
@@ -76,8 +77,10 @@ class DirectStage(Stage):
         load: Callable[[], Flows] | None = None,
         resources: Any = None,
         chat: int | None = None,
+        change: Callable[[Engine], None] | None = None,
     ) -> None:
         super().__init__(RewindableClock(START), chat)
+        self._change = change
         self._load = load
         self._resources = resources
         self.store = FragileStore(self.clock)
@@ -100,6 +103,8 @@ class DirectStage(Stage):
         engine.check_invariants = True
         engine.on_error = lambda _key, _event, error: self.errors.append(error)
         engine.busy, engine.patience = _always, inf  # deadlines fire when the clock is moved, never beside it
+        if self._change is not None:
+            self._change(engine)
         watch(engine, lambda taken: self.taken.append(taken), self._note_guard)
         self.engine = self._engine = engine
         self._jobs = any(
