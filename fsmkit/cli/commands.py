@@ -97,6 +97,8 @@ def check(ctx: click.Context, target: str) -> None:
 )
 @click.option("--seed", type=int, metavar="N", help="Repeats the random phase of an earlier run.")
 @click.option("--json", "out", metavar="OUT", help="Writes the report as JSON; -: to standard output.")
+@click.option("--junit", metavar="OUT", help="Writes the report as JUnit XML.")
+@click.option("--graph", metavar="OUT", help="Draws what was met: *.md, *.mmd (Mermaid), *.dot (Graphviz).")
 @click.option("--fail-under", metavar="edges=100,pairs=80", help="Percent of coverage that is wanted.")
 @click.option("--replay", metavar="JSON", help="Has only the conversations of an earlier report again.")
 @click.option(
@@ -109,6 +111,8 @@ def test(
     profile: str,
     seed: int | None,
     out: str | None,
+    junit: str | None,
+    graph: str | None,
     fail_under: str | None,
     replay: str | None,
     mutate: bool,
@@ -117,11 +121,13 @@ def test(
 
     The exit status is 1 if something was found, or less was covered or noticed than is wanted.
     """
+    from fsmkit.cli.reporting import Outputs
     from fsmkit.cli.testing import read_fail_under, test_file
 
+    outputs = Outputs(out, junit, graph)
     wanted = read_fail_under(fail_under) if fail_under else {}
     done = test_file(
-        target, profile=profile, seed=seed, out=out, fail_under=wanted, replay=replay, mutate=mutate
+        target, profile=profile, seed=seed, outputs=outputs, fail_under=wanted, replay=replay, mutate=mutate
     )
     ctx.exit(0 if done else 1)
 

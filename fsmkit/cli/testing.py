@@ -11,6 +11,7 @@ import click
 
 from fsmkit.cli.loading import load
 from fsmkit.cli.refusal import Refusal, definition_errors
+from fsmkit.cli.reporting import Outputs, as_json
 from fsmkit.testing.acts import Act
 from fsmkit.testing.checking import PHASES, check
 from fsmkit.testing.findings import Phase
@@ -44,7 +45,7 @@ def test_file(
     *,
     profile: Any,
     seed: int | None,
-    out: str | None,
+    outputs: Outputs,
     fail_under: dict[str, float],
     replay: str | None,
     mutate: bool,
@@ -55,7 +56,7 @@ def test_file(
         target: `FILE[:FLOW]`.
         profile: How long is searched.
         seed: Repeats the random phase.
-        out: Where the report is written as JSON; `-`: to standard output, instead of the text.
+        outputs: The files to be written; JSON on standard output takes the place of the text.
         fail_under: Percent of coverage that is wanted, by measure.
         replay: A JSON report whose conversations are had again, instead of all else.
         mutate: Whether the flows are broken on purpose, too, to see what notices it.
@@ -65,12 +66,13 @@ def test_file(
     """
     if "mutants" in fail_under and not mutate:
         raise Refusal("--fail-under mutants=... needs --mutate")
+    outputs.check()
     phases: list[Phase] = [] if replay is not None else [*PHASES]
     if mutate and phases:
         phases.append("mutants")
     loaded = load(target)
     replays = [] if replay is None else _conversations(replay, loaded.flows)
-    if out != "-":
+    if outputs.json != "-":
         names = ", ".join(flow.name for flow in loaded.flows)
         click.echo(f"testing {names} (profile {profile})")
     with definition_errors():
@@ -88,12 +90,11 @@ def test_file(
                 raise
             raise Refusal(str(error)) from error
     short = report.short_of(fail_under)
-    if out == "-":
-        click.echo(json.dumps(report.to_json(), indent=2, ensure_ascii=False))
+    if outputs.json == "-":
+        click.echo(as_json(report))
     else:
         _print(report, short)
-        if out is not None:
-            _write(out, report)
+    outputs.write(report, short)
     return report.ok and not short
 
 
@@ -129,15 +130,6 @@ def _print(report: Report, short: list[str]) -> None:
     steps, seconds = sum(report.steps.values()), sum(report.seconds.values())
     how = f"profile {report.profile}, seed {report.seed}"
     click.echo(f"{wrong or 'nothing'} found in {steps} steps, {seconds:.1f} s ({how})")
-
-
-def _write(out: str, report: Report) -> None:
-    try:
-        Path(out).write_text(
-            json.dumps(report.to_json(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
-        )
-    except OSError as error:
-        raise Refusal(f"{out}: {error.strerror or error}") from error
 
 
 def _conversations(path: str, flows: Any) -> list[list[Act]]:

@@ -26,6 +26,7 @@ from fsmkit.testing.findings import Finding, Phase, Problem
 from fsmkit.testing.linting import lint
 from fsmkit.testing.moments import Moment
 from fsmkit.testing.mutation.hunting import Hunt
+from fsmkit.testing.nearest import nearest
 from fsmkit.testing.oracles import ORACLES, Oracle
 from fsmkit.testing.reloading import reloader, remembers
 from fsmkit.testing.report import PROFILES, Profile, Report
@@ -157,8 +158,9 @@ class _Work:
 
     async def tours(self) -> int:
         """The tours; how many acts were tried."""
+        stage = self.stage()
         tours = Tours(
-            self.stage(),
+            stage,
             self.report.coverage,
             oracles=self.oracles,
             steps=self.profile.steps,
@@ -171,6 +173,7 @@ class _Work:
                 self.add(problem, finding.moments, "tours", note=finding.note)
             else:
                 await self.confirm(problem, finding.moments, "tours")
+        self.report.reasons = await nearest(tours, stage, self.report.coverage.missing_edges())
         if self.load is not None:
             await self._restarted(tours)
         return tours.steps

@@ -5,9 +5,12 @@ from typing import Any
 import attrs
 
 from fsmkit.flow import Flow
+from fsmkit.graph import Edge
 from fsmkit.testing.coverage import MEASURES, Coverage
 from fsmkit.testing.findings import Finding
 from fsmkit.testing.mutation.score import Score
+from fsmkit.testing.nearest import Nearest
+from fsmkit.testing.telling import coverage_json, lines_of
 
 Flows = tuple[Flow[Any], ...]
 WANTED = (*MEASURES, "mutants")
@@ -51,6 +54,7 @@ class Report:
         steps: How many acts were carried out, by phase.
         seconds: How long each phase took.
         inconclusive: Properties for which some conversation was too short, and that were not broken.
+        reasons: Why edges were not taken in the tours.
         mutants: What came of the mutants; `None` where that was not asked.
     """
 
@@ -62,6 +66,7 @@ class Report:
     steps: dict[str, int] = attrs.field(factory=dict[str, int])
     seconds: dict[str, float] = attrs.field(factory=dict[str, float])
     inconclusive: list[str] = attrs.field(factory=list[str])
+    reasons: dict[Edge, Nearest] = attrs.field(factory=dict[Edge, Nearest])
     mutants: Score | None = None
 
     @property
@@ -106,7 +111,7 @@ class Report:
             if finding.moments:
                 lines += ["", "the first of these as a test:", "", finding.test()]
                 break
-        lines += self.coverage.lines() if self.steps else []
+        lines += lines_of(self.coverage, self.reasons) if self.steps else []
         lines += self.mutants.lines() if self.mutants is not None else []
         lines += [f"inconclusive, conversations were too short: {name}" for name in self.inconclusive]
         return "\n".join(lines)
@@ -119,7 +124,7 @@ class Report:
             "profile": self.profile,
             "seed": self.seed,
             "findings": [finding.to_json() for finding in self.findings],
-            "coverage": self.coverage.to_json(),
+            "coverage": coverage_json(self.coverage, self.reasons),
             "inconclusive": self.inconclusive,
             "mutants": self.mutants.to_json() if self.mutants is not None else None,
             "steps": self.steps,

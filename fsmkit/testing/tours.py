@@ -65,6 +65,7 @@ class Tours:
         ignored: Problems, by code and place, that are not looked for; the search ends at the first other one.
 
     Attributes:
+        coverage: What was met.
         findings: What was wrong, each by the shortest conversation that shows it.
         steps: How many acts were tried.
     """
@@ -81,7 +82,7 @@ class Tours:
         ignored: Collection[tuple[str, str | None]] | None = None,
     ) -> None:
         self._stage = stage
-        self._coverage = coverage
+        self.coverage = coverage
         self._oracles = oracles
         self._budget = steps
         self._end = time.monotonic() + seconds
@@ -163,9 +164,9 @@ class Tours:
     def _wanted(self, dish: Dish, last: Crossing | None) -> bool:
         """Whether some edge of a handler was not taken yet, or not after this one."""
         edges = self._by_handler.get((dish.flow, dish.state, dish.handler.place), ())
-        missing = any(edge not in self._coverage.edges for edge in edges)
+        missing = any(edge not in self.coverage.edges for edge in edges)
         return missing or (
-            last is not None and any((last, edge) not in self._coverage.pairs for edge in edges)
+            last is not None and any((last, edge) not in self.coverage.pairs for edge in edges)
         )
 
     async def _try(self, spot: Spot, act: Act) -> None:
@@ -180,12 +181,12 @@ class Tours:
         if self._told is not None:
             self._told(spot, act)
         moments = (*spot.moments, moment)
-        last = self._coverage.observe(moment, spot.last)
+        last = self.coverage.observe(moment, spot.last)
         if last is not None and last != spot.last:
             self.shortest.setdefault(last, moments)
         for problem in judge(moments, self._oracles):
             self._report(problem, moments)
-        self._coverage.guards |= self._stage.guards
+        self.coverage.guards |= self._stage.guards
         child = await self._add(None, moments, moment.after, last)
         if not isinstance(act, Deadline) and spot.signature in self._children:
             self._children[spot.signature].add(child)
@@ -221,7 +222,7 @@ class Tours:
             missing = self._missing_nodes()
             if not missing:
                 return
-            distances = self._distances(missing)
+            distances = self.coverage.graph.distances_to(missing)
             self._rest.sort(key=lambda spot: _distance(spot, distances))
             nearest = _distance(self._rest[0], distances)
             if nearest == FAR:
@@ -240,26 +241,22 @@ class Tours:
     def _missing_nodes(self) -> set[Node]:
         return {
             edge.node
-            for edge in self._coverage.missing_edges()
+            for edge in self.coverage.missing_edges()
             if edge.source is not None  # a beginning has been tried with all inputs there are
         }
 
-    def _distances(self, goals: Iterable[Node]) -> dict[Node, int]:
-        """How many edges lie between each state and the nearest of some."""
-        graph = self._coverage.graph
-        before: dict[Node, set[Node]] = {}
-        for node in graph.states:
-            for after in graph.successors(node):
-                before.setdefault(after, set()).add(node)
-        found = dict.fromkeys(goals, 0)
-        todo = deque(found)
-        while todo:
-            node = todo.popleft()
-            for earlier in before.get(node, ()):
-                if earlier not in found:
-                    found[earlier] = found[node] + 1
-                    todo.append(earlier)
-        return found
+    def nearest(self, node: Node) -> Spot:
+        """The place that came nearest to a state, by the shortest way; the beginning for no conversation."""
+        if node[1] is None:
+            return min(
+                (spot for spot in self._known.values() if not spot.place), key=lambda spot: len(spot.moments)
+            )
+        distances = self.coverage.graph.distances_to([node])
+
+        def far(spot: Spot) -> tuple[int, int]:
+            return min((distances.get(at, FAR) for at in spot.place), default=FAR), len(spot.moments)
+
+        return min(self._known.values(), key=far)
 
     # -- no way out --------------------------------------------------------------------------------
 
@@ -275,19 +272,19 @@ class Tours:
         state = frame.state if frame is not None else None
         places = {place for trap in traps for place in trap.place}
         untaken = [
-            edge for edge in self._coverage.missing_edges() if edge.node in places and self._may_come(edge)
+            edge for edge in self.coverage.missing_edges() if edge.node in places and self._may_come(edge)
         ]
         message = f"from {state!r} no input leads to an end of the conversation"
         if untaken:
             message += f" ({len(untaken)} edges from there were not taken: give examples= for their inputs)"
-        where = self._coverage.graph.flows[0].place
+        where = self.coverage.graph.flows[0].place
         for taken in reversed(spot.moments[-1].taken if spot.moments else ()):
             where = taken.handler.place
         self._report(Problem("stuck", message, where), spot.moments, note=bool(untaken))
 
     def _may_come(self, edge: Edge) -> bool:
         """Whether another input could still take an edge: not where all buttons were pressed."""
-        handlers = (h for flow in self._coverage.graph.flows if flow.name == edge.flow for h in flow.handlers)
+        handlers = (h for flow in self.coverage.graph.flows if flow.name == edge.flow for h in flow.handlers)
         return any(h.place == edge.place and self._menus.inputs(h).accepted for h in handlers)
 
     def _traps(self) -> Iterator[Spot]:

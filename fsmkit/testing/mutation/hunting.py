@@ -7,7 +7,7 @@ conversations from there, faults included. What shows without the mutant, too, d
 import asyncio
 import itertools
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from random import Random
 from typing import Any
 
@@ -26,6 +26,7 @@ from fsmkit.testing.mutation.mutants import Mutant, Site, mutants_at
 from fsmkit.testing.mutation.score import Hunted, Score
 from fsmkit.testing.mutation.survey import Passage, Survey, sites_of
 from fsmkit.testing.oracles import Oracle
+from fsmkit.testing.reach import Asked, never_called
 from fsmkit.testing.report import Profile
 from fsmkit.testing.shortening import again
 from fsmkit.testing.stages.direct import DirectStage
@@ -73,8 +74,10 @@ class Hunt:
     random: Any
     steps: int = 0
     _flows: Flows = attrs.field(init=False)
+    _never: Mapping[Asked, str] = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
+        self._never = never_called(self.graph)
         self._flows = Engine(*self.graph.flows).flows  # unaltered, and watched by nobody
 
     def run(self) -> Score:
@@ -93,7 +96,7 @@ class Hunt:
         stage = self.stage(survey.watch)
         tours = Tours(
             stage,
-            Coverage(self.graph),
+            Coverage(self.graph, self._never),
             oracles=self.oracles,
             steps=self.profile.steps,
             seconds=self.profile.seconds,
@@ -149,7 +152,7 @@ class Hunt:
     ) -> tuple[Problem, tuple[Act, ...]] | None:
         """Something that is wrong, and how one comes there."""
         end = time.monotonic() + SECONDS
-        coverage = Coverage(graph)
+        coverage = Coverage(graph, self._never)
         tours = Tours(
             stage, coverage, oracles=self.oracles, steps=STEPS, seconds=SECONDS, ignored=frozenset(ignored)
         )

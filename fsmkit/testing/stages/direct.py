@@ -23,6 +23,7 @@ from fsmkit.telegram.event import as_press
 from fsmkit.telegram.made import MadeEvent
 from fsmkit.testing import acts
 from fsmkit.testing.acts import Act, Killed
+from fsmkit.testing.coverage import Guard
 from fsmkit.testing.moments import Moment
 from fsmkit.testing.reloading import uses_bot
 from fsmkit.testing.stages.background import cancel_tasks
@@ -90,8 +91,8 @@ class DirectStage(Stage):
         self._base = 0
         self._bot_side: BotSide | None = None
         self._kill_reply = 0
-        self.guards: set[tuple[str, str, bool]] = set()
-        """What each `when=` has said: flow, place of the handler, answer."""
+        self.guards: set[Guard] = set()
+        """What each `when=` has said."""
         self._refuse: tuple[int, float | None] = (0, None)
         self._build(flows)
 
@@ -119,7 +120,7 @@ class DirectStage(Stage):
         ]
 
     def _note_guard(self, flow: str, handler: Handler, answer: bool) -> None:
-        self.guards.add((flow, handler.place, answer))
+        self.guards.add((flow, handler.place, "when", answer))
 
     @property
     def running(self) -> Engine:
