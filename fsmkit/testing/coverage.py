@@ -19,7 +19,7 @@ Crossing: TypeAlias = tuple[str, str | None, str, str, str]
 """An edge: flow, state, place of the handler, kind of the result, target."""
 Pair: TypeAlias = tuple[Crossing, Crossing]
 Guard: TypeAlias = tuple[str, str, str, bool]
-"""What a handler's `when=` has said, or whether it went on instead of passing: flow, place, `when` or `pass`, answer."""
+"""What a handler's `when=` has said, or whether it has passed: flow, place, `when` or `pass`, answer."""
 Input: TypeAlias = tuple[str, str, str]
 """A kind of input that a handler has taken: flow, place, kind."""
 
