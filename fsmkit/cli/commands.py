@@ -102,6 +102,13 @@ def check(ctx: click.Context, target: str) -> None:
 @click.option("--fail-under", metavar="edges=100,pairs=80", help="Percent of coverage that is wanted.")
 @click.option("--replay", metavar="JSON", help="Has only the conversations of an earlier report again.")
 @click.option(
+    "--also-in",
+    "stores",
+    multiple=True,
+    metavar="URL",
+    help="Has the conversation to each edge once more in this store; sqlite: is a temporary file.",
+)
+@click.option(
     "--mutate", is_flag=True, help="Breaks the flows on purpose, too, and says what nothing notices."
 )
 @click.pass_context
@@ -115,6 +122,7 @@ def test(
     graph: str | None,
     fail_under: str | None,
     replay: str | None,
+    stores: tuple[str, ...],
     mutate: bool,
 ) -> None:
     """Test a bot's flows without test code: thousands of conversations, made from the declarations.
@@ -127,7 +135,14 @@ def test(
     outputs = Outputs(out, junit, graph)
     wanted = read_fail_under(fail_under) if fail_under else {}
     done = test_file(
-        target, profile=profile, seed=seed, outputs=outputs, fail_under=wanted, replay=replay, mutate=mutate
+        target,
+        profile=profile,
+        seed=seed,
+        outputs=outputs,
+        fail_under=wanted,
+        replay=replay,
+        mutate=mutate,
+        stores=stores,
     )
     ctx.exit(0 if done else 1)
 

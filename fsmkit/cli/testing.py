@@ -12,6 +12,7 @@ import click
 from fsmkit.cli.loading import load
 from fsmkit.cli.refusal import Refusal, definition_errors
 from fsmkit.cli.reporting import Outputs, as_json
+from fsmkit.errors import StoreError
 from fsmkit.testing.acts import Act
 from fsmkit.testing.checking import PHASES, check
 from fsmkit.testing.findings import Phase
@@ -49,6 +50,7 @@ def test_file(
     fail_under: dict[str, float],
     replay: str | None,
     mutate: bool,
+    stores: tuple[str, ...],
 ) -> bool:
     """Tests a file's flows, and prints the report; whether nothing is wrong.
 
@@ -60,6 +62,8 @@ def test_file(
         fail_under: Percent of coverage that is wanted, by measure.
         replay: A JSON report whose conversations are had again, instead of all else.
         mutate: Whether the flows are broken on purpose, too, to see what notices it.
+
+        stores: URLs of stores in which conversations are had once more.
 
     Raises:
         Refusal: If it cannot run.
@@ -84,7 +88,10 @@ def test_file(
                 load=lambda: load(target).flows,
                 replays=replays,
                 phases=phases,
+                stores=stores,
             )
+        except StoreError as error:
+            raise Refusal(str(error)) from error
         except ModuleNotFoundError as error:
             if error.name != "hypothesis":
                 raise

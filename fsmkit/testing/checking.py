@@ -19,6 +19,7 @@ import attrs
 from fsmkit.engine import Engine
 from fsmkit.flow import Flow
 from fsmkit.graph import graph_of
+from fsmkit.stores import Store
 from fsmkit.testing.acts import Act, Deadline, Killed, Wait
 from fsmkit.testing.conversation import Conversation
 from fsmkit.testing.coverage import Coverage
@@ -28,6 +29,7 @@ from fsmkit.testing.moments import Moment
 from fsmkit.testing.mutation.hunting import Hunt
 from fsmkit.testing.nearest import nearest
 from fsmkit.testing.oracles import ORACLES, Oracle
+from fsmkit.testing.parity import differences, opened
 from fsmkit.testing.reloading import reloader, remembers
 from fsmkit.testing.report import PROFILES, Profile, Report
 from fsmkit.testing.schedules import new_loop
@@ -57,6 +59,7 @@ def check(
     chat: int | None = None,
     load: Callable[[], Flows] | None = None,
     replays: Iterable[Sequence[Act]] = (),
+    stores: Iterable[str] = (),
 ) -> Report:
     """Tests flows without test code.
 
@@ -72,12 +75,16 @@ def check(
             some flow (`KeyBy.CHAT`), else the private chat with the bot.
         load: Makes the flows anew for a restart; by default their module is run again.
         replays: Conversations, lists of acts, that are had before all others.
+        stores: URLs of stores in which the conversation to each edge is had once more, and must come out the
+            same; `sqlite:` without a file is a temporary one. What is written (by a bot with the id 42) is
+            removed again.
 
     Returns:
         The report; `report.ok` says whether nothing was found.
 
     Raises:
-        DefinitionError: If the flows do not fit together.
+        DefinitionError: If the flows do not fit together, or a store's URL is none.
+        StoreError: If a store cannot be used.
         ModuleNotFoundError: If Hypothesis is not installed.
 
     Example:
@@ -98,7 +105,8 @@ def check(
         random.randrange(2**32) if seed is None else seed,
         profile if isinstance(profile, str) else "own",
     )
-    if not wanted - {"lint"} and not replays:
+    stores = tuple(stores)
+    if not wanted - {"lint"} and not replays and not stores:
         return report
     if load is None:
         load = reloader(flows)
@@ -119,6 +127,9 @@ def check(
             work.timed("parallel", lambda: work.parallel(runner))
         if "mutants" in wanted:
             work.timed("mutants", lambda: work.mutants(runner))
+    if stores:
+        with _quiet():
+            work.timed("stores", lambda: asyncio.run(work.stores(stores)))
     return report
 
 
@@ -134,10 +145,14 @@ class _Work:
     chat: int | None
     load: Callable[[], Flows] | None
 
-    def stage(self, change: Callable[[Engine], None] | None = None) -> DirectStage:
-        """A bot, in a store of its own; altered where something is to be changed."""
+    def stage(
+        self, change: Callable[[Engine], None] | None = None, store: Store | None = None
+    ) -> DirectStage:
+        """A bot, by default in a store of its own; altered where something is to be changed."""
         flows = self.report.flows if self.load is None else self.load()
-        return DirectStage(flows, load=self.load, resources=self.resources, chat=self.chat, change=change)
+        return DirectStage(
+            flows, load=self.load, resources=self.resources, chat=self.chat, store=store, change=change
+        )
 
     def timed(self, phase: Phase, work: Callable[[], int]) -> None:
         """Carries a phase out, and notes how long it took and how many acts."""
@@ -253,6 +268,24 @@ class _Work:
         )
         self.report.mutants = hunt.run()
         return hunt.steps
+
+    async def stores(self, urls: Iterable[str]) -> int:
+        """The conversation to each edge in each store; how many acts were tried to find them."""
+        tours = Tours(
+            self.stage(),
+            Coverage(self.report.coverage.graph),
+            oracles=(),
+            steps=self.profile.steps,
+            seconds=self.profile.seconds,
+        )
+        await tours.run()
+        ways = [[moment.act for moment in moments] for moments in tours.shortest.values()]
+        for url in urls:
+            async with opened(url) as store:
+                name = type(store).__name__
+                async for problem, moments in differences(ways, self.stage(), self.stage(store=store), name):
+                    self.add(problem, moments, "stores")
+        return tours.steps
 
     async def _report_race(self, begin: Callable[[], Conversation], acts: Sequence[Act]) -> None:
         problem = await _needs_hypothesis("parallel").race(begin, acts[:-1], acts[-1])

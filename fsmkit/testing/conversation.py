@@ -6,7 +6,7 @@ whoever does the same.
 
 from collections.abc import Sequence
 
-from fsmkit.testing.acts import Act, Killed
+from fsmkit.testing.acts import Act, Killed, Refused
 from fsmkit.testing.coverage import Coverage, Crossing
 from fsmkit.testing.findings import Problem
 from fsmkit.testing.moments import Moment, signature_of
@@ -55,7 +55,7 @@ class Conversation:
         Raises:
             NotThereError: If it cannot be done now; nothing was done.
         """
-        plain = await self._undisturbed(act) if isinstance(act, Killed) else None
+        plain = await self._undisturbed(act) if isinstance(act, Killed | Refused) else None
         moment = await self.stage.do(act)
         self.moments.append(moment)
         if self._coverage is not None:
@@ -64,11 +64,14 @@ class Conversation:
         found = judge(self.moments, self._oracles)
         if plain is not None and isinstance(act, Killed):
             found += _differences(act, plain, moment)
+        elif plain is not None:
+            place = plain.taken[-1].handler.place if plain.taken else None
+            found += _out_of_order(act, plain, moment, place)
         self.problems += found
         return found
 
-    async def _undisturbed(self, act: Killed) -> Moment | None:
-        """What would have come of it without the kill; `None` if that is not the same each time."""
+    async def _undisturbed(self, act: Killed | Refused) -> Moment | None:
+        """What would have come of it without the mishap; `None` if that is not the same each time."""
         saved, guards = self.stage.save(), set(self.stage.guards)
         try:
             first = await self.stage.do(act.act)
@@ -98,7 +101,17 @@ def _differences(act: Killed, plain: Moment, moment: Moment) -> list[Problem]:
     missing = [line for line in plain.shown if line not in moment.shown]
     if missing:
         return [Problem("restart", f"{act.line()!r} shows no {missing[0]!r}, as it would without it", place)]
-    return []
+    return _out_of_order(act, plain, moment, place)
+
+
+def _out_of_order(act: Act, plain: Moment, moment: Moment, place: str | None) -> list[Problem]:
+    """What is said in another order than it would be undisturbed; what is said once more says nothing."""
+    wanted = list(dict.fromkeys(plain.shown))
+    shown = [line for line in dict.fromkeys(moment.shown) if line in wanted]
+    if shown == [line for line in wanted if line in shown]:
+        return []
+    message = f"{act.line()!r} shows {shown!r}, in another order than without it: {wanted!r}"
+    return [Problem("order", message, place)]
 
 
 def _same(one: Moment, other: Moment) -> bool:

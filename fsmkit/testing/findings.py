@@ -8,7 +8,7 @@ from fsmkit.testing.acts import Act
 from fsmkit.testing.moments import Moment
 from fsmkit.testing.transcript import pasteable, transcript
 
-Phase: TypeAlias = Literal["lint", "tours", "random", "parallel", "mutants", "replay"]
+Phase: TypeAlias = Literal["lint", "tours", "random", "parallel", "stores", "mutants", "replay"]
 """How it was found."""
 
 

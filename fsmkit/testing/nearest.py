@@ -21,6 +21,9 @@ from fsmkit.testing.tours import Spot, Tours
 MOST = 40
 """Edges that are explained; more of them have the same few reasons."""
 
+FEW = 3
+"""Things that a handler did which are named each."""
+
 
 @attrs.frozen
 class Nearest:
@@ -64,7 +67,9 @@ async def _hindrance(tours: Tours, stage: DirectStage, menus: Menus, edge: Edge,
     """What stands in the way in the very state that the edge leaves."""
     did = tours.coverage.did(edge)
     if did:
-        return f"{edge.handler} ran there and did {' or '.join(did)}"
+        more = f" or {len(did) - FEW} other things" if len(did) > FEW + 1 else ""
+        shown = did[:FEW] if more else did
+        return f"{edge.handler} ran there and did {' or '.join(shown)}{more}"
     handlers = _handlers(stage, edge)
     tried, takers = await _tried(stage, menus, handlers, spot)
     if takers:

@@ -17,6 +17,7 @@ from fsmkit.flow import Flow
 from fsmkit.handlers import Handler
 from fsmkit.keys import Key, KeyBy, event_id_of
 from fsmkit.outcome import Outcome
+from fsmkit.stores import Store
 from fsmkit.telegram.botside import BotSide
 from fsmkit.telegram.buttons import ButtonCodec, Foreign
 from fsmkit.telegram.event import as_press
@@ -68,6 +69,7 @@ class DirectStage(Stage):
         load: Makes them anew for a restart; without it a restart keeps the flows' own modules.
         resources: What handlers find in `ctx.resources`.
         chat: Where people talk to the bot; `None`: each in the private chat with it.
+        store: Where rows are kept; by default in memory, where they can be put back to an earlier moment.
         change: Alters each engine before an event comes, for what looks at flows that are altered.
     """
 
@@ -78,6 +80,7 @@ class DirectStage(Stage):
         load: Callable[[], Flows] | None = None,
         resources: Any = None,
         chat: int | None = None,
+        store: Store | None = None,
         change: Callable[[Engine], None] | None = None,
     ) -> None:
         super().__init__(RewindableClock(START), chat)
@@ -85,6 +88,7 @@ class DirectStage(Stage):
         self._load = load
         self._resources = resources
         self.store = FragileStore(self.clock)
+        self._kept: Store = self.store if store is None else store
         self._screens = Screens()
         self._updates = 1
         self._mine: dict[int, int] = {}
@@ -98,7 +102,7 @@ class DirectStage(Stage):
 
     def _build(self, flows: Flows) -> None:
         engine = Engine(
-            *flows, store=self.store, clock=self.clock, deliver=self._deliver, resources=self._resources
+            *flows, store=self._kept, clock=self.clock, deliver=self._deliver, resources=self._resources
         )
         engine.bot = BOT
         engine.check_invariants = True
