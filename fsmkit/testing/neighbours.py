@@ -21,17 +21,20 @@ GIVEN = Say | Press | PressData | Content | Edit | Outside
 def keeps_to_itself(moments: Sequence[Moment]) -> Iterator[Problem]:
     """A step of one flow leaves alone what other flows of the same key have stored."""
     moment = moments[-1]
-    if len(moment.before.snapshots) + len(moment.after.snapshots) < 2:
+    if len(moment.before.snapshots.keys() | moment.after.snapshots.keys()) < 2:
         return  # there is no neighbour, which is so most of the time
     if not isinstance(moment.act, GIVEN) or moment.flows is None or moment.errors:
         return
     tables = moment.flows.tables
     ran = [taken for taken in moment.taken if taken.kind not in ("pass", "raised", "error")]
     own = {taken.flow for taken in ran} | {taken.target.flow for taken in ran if taken.target is not None}
-    if any(name in tables and (tables[name].flow.exclusive or reaches_over(tables[name])) for name in own):
-        return
-    for name, before, after in _changed(moment.before, moment.after):
-        if not own & (_flows_of(name, before) | _flows_of(name, after)):
+    foreign = [
+        (name, before, after)
+        for name, before, after in _changed(moment.before, moment.after)
+        if not own & (_flows_of(name, before) | _flows_of(name, after))
+    ]
+    for name, before, after in foreign:
+        if not any(_means_it(tables[flow]) for flow in own if flow in tables):
             who = ran[-1].handler.name if ran else "what nobody took"
             place = ran[-1].handler.place if ran else tables[name].flow.place if name in tables else None
             yield Problem(
@@ -41,8 +44,10 @@ def keeps_to_itself(moments: Sequence[Moment]) -> Iterator[Problem]:
             )
 
 
-def reaches_over(table: FlowTable) -> bool:
-    """Whether some function of a flow names `at`, or may do so unseen."""
+def _means_it(table: FlowTable) -> bool:
+    """Whether a flow ends others, or some function of it names `at`, or may do so unseen."""
+    if table.flow.exclusive:
+        return True
     for function in functions_of([table.flow]):
         code = getattr(getattr(function, "__func__", function), "__code__", None)
         if code is None or any("at" in part.co_names for part in _codes(code)):

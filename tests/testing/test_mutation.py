@@ -7,7 +7,7 @@ from fsmkit import ANY, Flow, Returned, Timeout
 from fsmkit.telegram import button, command, text
 from fsmkit.testing import Profile, check, never
 
-QUICK = Profile(steps=1500, examples=20, length=15, seconds=20.0)
+QUICK = Profile(steps=1500, examples=20, length=15, seconds=60.0)
 
 
 @attrs.frozen

@@ -41,6 +41,8 @@ LENGTH = 15
 """Acts of each."""
 SECONDS = 3.0
 """Time for one mutant, at most."""
+PATIENCE = 6
+"""For all mutants there is so many times as long as for another phase: they were asked for."""
 MISTAKEN = 3
 """Problems that show without the mutant, too, after which it is given up."""
 
@@ -83,7 +85,7 @@ class Hunt:
     def run(self) -> Score:
         """Hunts all mutants, in an order that the seed draws, as far as the time goes."""
         plain = self.runner.run(self._survey())
-        end = time.monotonic() + self.profile.seconds
+        end = time.monotonic() + PATIENCE * self.profile.seconds
         mutants = list(self._mutants(plain))
         fates: dict[Mutant, Hunted] = {}
         for mutant in Random(self.seed).sample(mutants, len(mutants)):
