@@ -68,6 +68,8 @@ def test_file(
     Raises:
         Refusal: If it cannot run.
     """
+    if mutate and replay is not None:
+        raise Refusal("--replay has only the conversations of a report again: leave --mutate out")
     if "mutants" in fail_under and not mutate:
         raise Refusal("--fail-under mutants=... needs --mutate")
     outputs.check()

@@ -146,6 +146,11 @@ def test_a_score_cannot_be_wanted_without_mutants(run):
     assert (done.exit_code, "needs --mutate" in done.output) == (2, True)
 
 
+def test_a_replay_makes_no_mutants(run):
+    done = run(SOUND, "test", "--replay", "report.json", "--mutate")
+    assert (done.exit_code, "leave --mutate out" in done.output) == (2, True)
+
+
 def test_without_mutate_there_are_no_mutants(run):
     done = run(SOUND, "test", "--seed", "1", "--json", "-")
     assert json.loads(done.output)["mutants"] is None
