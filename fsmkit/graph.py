@@ -4,6 +4,7 @@ One reading for diagrams, checks, tests and the playground. What a single handle
 `fsmkit.edges`' matter; whether the graph is a good one is a check's.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any, Literal, TypeAlias, TypeVar, cast
@@ -121,6 +122,21 @@ class Graph:
             for goal in self.successors(node).union(filter(None, map(self._goal, self._exits(node)))):
                 before.setdefault(goal, []).append(node)
         return _closure(over, lambda node: before.get(node, ()))
+
+    def distances_to(self, goals: Iterable[Node]) -> dict[Node, int]:
+        """How many edges lie between each state and the nearest of some; what leads to none is left out."""
+        before: dict[Node, set[Node]] = {}
+        for node in self.states:
+            for goal in self.successors(node):
+                before.setdefault(goal, set()).add(node)
+        found = dict.fromkeys(goals, 0)
+        todo = deque(found)
+        while todo:
+            node = todo.popleft()
+            for earlier in before.get(node, set()) - found.keys():
+                found[earlier] = found[node] + 1
+                todo.append(earlier)
+        return found
 
     # -- helpers -----------------------------------------------------------------------------------
 

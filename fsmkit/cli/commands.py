@@ -102,6 +102,8 @@ def check(ctx: click.Context, target: str) -> None:
 )
 @click.option("--seed", type=int, metavar="N", help="Repeats the random phase of an earlier run.")
 @click.option("--json", "out", metavar="OUT", help="Writes the report as JSON; -: to standard output.")
+@click.option("--junit", metavar="OUT", help="Writes the report as JUnit XML.")
+@click.option("--graph", metavar="OUT", help="Draws what was met: *.md, *.mmd (Mermaid), *.dot (Graphviz).")
 @click.option("--fail-under", metavar="edges=100,pairs=80", help="Percent of coverage that is wanted.")
 @click.option("--replay", metavar="JSON", help="Has only the conversations of an earlier report again.")
 @click.option(
@@ -118,6 +120,16 @@ def check(ctx: click.Context, target: str) -> None:
     "--store", metavar="URL", help="Tries the flows on what a live store has, in memory; it is only read."
 )
 @BOT
+@click.option(
+    "--also-in",
+    "stores",
+    multiple=True,
+    metavar="URL",
+    help="Has the conversation to each edge once more in this store; sqlite: is a temporary file.",
+)
+@click.option(
+    "--mutate", is_flag=True, help="Breaks the flows on purpose, too, and says what nothing notices."
+)
 @click.pass_context
 def test(
     ctx: click.Context,
@@ -125,26 +137,40 @@ def test(
     profile: str,
     seed: int | None,
     out: str | None,
+    junit: str | None,
+    graph: str | None,
     fail_under: str | None,
     replay: str | None,
     recorded: str | None,
     deploys: tuple[str, ...],
     store: str | None,
     bot: int | str | None,
+    stores: tuple[str, ...],
+    mutate: bool,
 ) -> None:
     """Test a bot's flows without test code: thousands of conversations, made from the declarations.
 
-    The exit status is 1 if something was found, or coverage is too low.
+    The exit status is 1 if something was found, or less was covered or noticed than is wanted.
     """
+    from fsmkit.cli.reporting import Outputs
     from fsmkit.cli.testing import read_fail_under, test_file, test_recorded, test_store
 
     if recorded is not None:
         ctx.exit(0 if test_recorded(target, recorded, out=out) else 1)
     if store is not None:
         ctx.exit(0 if test_store(target, store, bot=bot, profile=profile, out=out) else 1)
+    outputs = Outputs(out, junit, graph)
     wanted = read_fail_under(fail_under) if fail_under else {}
     done = test_file(
-        target, profile=profile, seed=seed, out=out, fail_under=wanted, replay=replay, deploys=deploys
+        target,
+        profile=profile,
+        seed=seed,
+        outputs=outputs,
+        fail_under=wanted,
+        replay=replay,
+        deploys=deploys,
+        mutate=mutate,
+        stores=stores,
     )
     ctx.exit(0 if done else 1)
 

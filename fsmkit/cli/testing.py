@@ -4,9 +4,7 @@ The exit status: 0 nothing was found, 1 something was, 2 it could not run.
 """
 
 import asyncio
-import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import click
@@ -14,16 +12,18 @@ import click
 from fsmkit.cli.loading import load
 from fsmkit.cli.refusal import Refusal, definition_errors
 from fsmkit.cli.replaying import stored_conversations
+from fsmkit.cli.reporting import Outputs, as_json, write
 from fsmkit.cli.storing import use_store
+from fsmkit.errors import StoreError
 from fsmkit.flow import Flow
 from fsmkit.testing.checking import PHASES, check
-from fsmkit.testing.coverage import MEASURES
+from fsmkit.testing.findings import Phase
 from fsmkit.testing.linting import lint
 from fsmkit.testing.livestore import check_store
 from fsmkit.testing.quiet import quiet
 from fsmkit.testing.recorded import NotReadableError
 from fsmkit.testing.recordings import Line, Rehearsal, read_recording, rehearse
-from fsmkit.testing.report import PROFILES, Report
+from fsmkit.testing.report import PROFILES, WANTED, Report
 from fsmkit.testing.stages.direct import DirectStage
 
 Flows: TypeAlias = tuple[Flow[Any], ...]
@@ -54,10 +54,12 @@ def test_file(
     *,
     profile: Any,
     seed: int | None,
-    out: str | None,
+    outputs: Outputs,
     fail_under: dict[str, float],
     replay: str | None,
     deploys: Sequence[str],
+    mutate: bool,
+    stores: tuple[str, ...],
 ) -> bool:
     """Tests a file's flows, and prints the report; whether nothing is wrong.
 
@@ -65,19 +67,29 @@ def test_file(
         target: `FILE[:FLOW]`.
         profile: How long is searched.
         seed: Repeats the random phase.
-        out: Where the report is written as JSON; `-`: to standard output, instead of the text.
+        outputs: The files to be written; JSON on standard output takes the place of the text.
         fail_under: Percent of coverage that is wanted, by measure.
         deploys: `FILE[:FLOW]` of later versions, with which conversations go on.
         replay: A JSON report whose conversations are had again, instead of all else.
+        mutate: Whether the flows are broken on purpose, too, to see what notices it.
+        stores: URLs of stores in which conversations are had once more.
 
     Raises:
         Refusal: If it cannot run.
     """
+    if mutate and replay is not None:
+        raise Refusal("--replay has only the conversations of a report again: leave --mutate out")
+    if "mutants" in fail_under and not mutate:
+        raise Refusal("--fail-under mutants=... needs --mutate")
+    outputs.check()
+    phases: list[Phase] = [] if replay is not None else [*PHASES]
+    if mutate and phases:
+        phases.append("mutants")
     loaded = load(target)
     first, later = versions_in(loaded.flows)
     later += [load(name).flows for name in deploys]
     replays = [] if replay is None else [each.acts for each in stored_conversations(replay, first)]
-    if out != "-":
+    if outputs.json != "-":
         names = ", ".join(flow.name for flow in loaded.flows)
         click.echo(f"testing {names} (profile {profile})")
     with definition_errors():
@@ -88,20 +100,22 @@ def test_file(
                 seed=seed,
                 load=lambda: versions_in(load(target).flows)[0],
                 replays=replays,
+                phases=phases,
                 deploys=later,
-                phases=[] if replay is not None else PHASES,
+                stores=stores,
             )
+        except StoreError as error:
+            raise Refusal(str(error)) from error
         except ModuleNotFoundError as error:
             if error.name != "hypothesis":
                 raise
             raise Refusal(str(error)) from error
     short = report.short_of(fail_under)
-    if out == "-":
-        click.echo(_as_text(report.to_json()))
+    if outputs.json == "-":
+        click.echo(as_json(report.to_json()))
     else:
         _print(report, short)
-        if out is not None:
-            _write(out, report.to_json())
+    outputs.write(report, short)
     return report.ok and not short
 
 
@@ -124,11 +138,11 @@ def test_store(target: str, url: str, *, bot: int | str | None, profile: str, ou
             url, lambda store: check_store(store, *flows, bot=bot, seconds=PROFILES[profile].seconds)
         )
     if out == "-":
-        click.echo(_as_text(report.to_json()))
+        click.echo(as_json(report.to_json()))
     else:
         click.echo("\n".join(report.lines()))
         if out is not None:
-            _write(out, report.to_json())
+            write(out, as_json(report.to_json()) + "\n")
     return report.ok
 
 
@@ -162,7 +176,7 @@ def test_recorded(target: str, recording: str, *, out: str | None) -> bool:
         "findings": [finding.to_json() for finding in findings],
     }
     if out == "-":
-        click.echo(_as_text(shown))
+        click.echo(as_json(shown))
         return ok
     for finding in findings:
         click.echo(str(finding))
@@ -172,7 +186,7 @@ def test_recorded(target: str, recording: str, *, out: str | None) -> bool:
     if done.left:
         click.echo(f"{done.left} events were left out: what went before is not known, or went another way")
     if out is not None:
-        _write(out, shown)
+        write(out, as_json(shown) + "\n")
     return ok
 
 
@@ -211,9 +225,9 @@ def read_fail_under(text: str) -> dict[str, float]:
             wanted[name.strip()] = float(number)
         except ValueError:
             equals = ""
-        if not equals or name.strip() not in MEASURES:
+        if not equals or name.strip() not in WANTED:
             raise Refusal(
-                f"--fail-under {text!r}: write it like edges=100,pairs=80; it knows {', '.join(MEASURES)}"
+                f"--fail-under {text!r}: write it like edges=100,pairs=80; it knows {', '.join(WANTED)}"
             )
     return wanted
 
@@ -226,14 +240,3 @@ def _print(report: Report, short: list[str]) -> None:
     steps, seconds = sum(report.steps.values()), sum(report.seconds.values())
     how = f"profile {report.profile}, seed {report.seed}"
     click.echo(f"{wrong or 'nothing'} found in {steps} steps, {seconds:.1f} s ({how})")
-
-
-def _as_text(shown: Any) -> str:
-    return json.dumps(shown, indent=2, ensure_ascii=False)
-
-
-def _write(out: str, shown: Any) -> None:
-    try:
-        Path(out).write_text(_as_text(shown) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise Refusal(f"{out}: {error.strerror or error}") from error

@@ -14,8 +14,10 @@ from typing import Any, Literal, TypeAlias
 
 import attrs
 
+from fsmkit.engine import Engine
 from fsmkit.flow import Flow
 from fsmkit.graph import graph_of
+from fsmkit.stores import Store
 from fsmkit.testing.acts import Act, Deadline, Deploy, Killed, Together, Wait
 from fsmkit.testing.conversation import Conversation
 from fsmkit.testing.coverage import Coverage
@@ -24,8 +26,11 @@ from fsmkit.testing.findings import Finding, Phase, Problem
 from fsmkit.testing.linting import lint
 from fsmkit.testing.menus import Menus
 from fsmkit.testing.moments import Moment, signature_of
+from fsmkit.testing.mutation.hunting import Hunt
+from fsmkit.testing.nearest import nearest
 from fsmkit.testing.offering import offer
 from fsmkit.testing.oracles import ORACLES, Oracle
+from fsmkit.testing.parity import differences, opened
 from fsmkit.testing.quiet import quiet
 from fsmkit.testing.reloading import reloader, remembers
 from fsmkit.testing.report import PROFILES, Profile, Report
@@ -42,6 +47,7 @@ GROUP = -100
 ROUNDS = 5
 """Searches of the random phase, as long as each finds something."""
 PHASES: tuple[Phase, ...] = ("lint", "tours", "random", "parallel", "deploys")
+"""What is done unless something else is asked for; not `mutants`, which finds nothing in the flow itself."""
 
 
 def check(
@@ -56,6 +62,7 @@ def check(
     load: Callable[[], Flows] | None = None,
     replays: Iterable[Sequence[Act]] = (),
     deploys: Sequence[Flow[Any] | Flows] = (),
+    stores: Iterable[str] = (),
 ) -> Report:
     """Tests flows without test code.
 
@@ -63,7 +70,8 @@ def check(
         flows: The flows; those that they call are explored through them.
         profile: How long is searched: `dev` some seconds, `ci` up to a minute, `thorough` up to an hour.
         seed: Repeats the random phase of a report.
-        phases: Which phases: `lint`, `tours`, `random`, `parallel`, `deploys`.
+        phases: Which phases: `lint`, `tours`, `random`, `parallel`, `deploys`; and `mutants`, only where
+            named.
         properties: What must be so of every conversation; see `fsmkit.testing.temporal`.
         oracles: What judges each moment.
         resources: What handlers find in `ctx.resources`.
@@ -73,12 +81,16 @@ def check(
         replays: Conversations, lists of acts, that are had before all others.
         deploys: Later versions, each a flow or several: conversations begin with `flows` and go on with
             these, which take the place of flows of the same name.
+        stores: URLs of stores in which the conversation to each edge is had once more, and must come out the
+            same; `sqlite:` without a file is a temporary one. What is written (by a bot with the id 42) is
+            removed again.
 
     Returns:
         The report; `report.ok` says whether nothing was found.
 
     Raises:
-        DefinitionError: If the flows do not fit together.
+        DefinitionError: If the flows do not fit together, or a store's URL is none.
+        StoreError: If a store cannot be used.
         ModuleNotFoundError: If Hypothesis is not installed.
 
     Example:
@@ -99,7 +111,8 @@ def check(
         random.randrange(2**32) if seed is None else seed,
         profile if isinstance(profile, str) else "own",
     )
-    if not wanted - {"lint"} and not replays:
+    stores = tuple(stores)
+    if not wanted - {"lint"} and not replays and not stores:
         return report
     if load is None:
         load = reloader(flows)
@@ -121,6 +134,11 @@ def check(
             work.timed("parallel", lambda: work.parallel(runner))
         if "deploys" in wanted and deploys:
             work.timed("deploys", lambda: runner.run(work.deploys()))
+        if "mutants" in wanted:
+            work.timed("mutants", lambda: work.mutants(runner))
+    if stores:
+        with quiet():
+            work.timed("stores", lambda: asyncio.run(work.stores(stores)))
     return report
 
 
@@ -137,10 +155,14 @@ class _Work:
     load: Callable[[], Flows] | None
     versions: Sequence[Callable[[], Flows]]
 
-    def stage(self) -> DirectStage:
-        """A bot, in a store of its own."""
+    def stage(
+        self, change: Callable[[Engine], None] | None = None, store: Store | None = None
+    ) -> DirectStage:
+        """A bot, by default in a store of its own; altered where something is to be changed."""
         flows = self.report.flows if self.load is None else self.load()
-        stage = DirectStage(flows, load=self.load, resources=self.resources, chat=self.chat)
+        stage = DirectStage(
+            flows, load=self.load, resources=self.resources, chat=self.chat, store=store, change=change
+        )
         stage.versions.extend(self.versions)
         return stage
 
@@ -174,13 +196,15 @@ class _Work:
 
     async def tours(self) -> int:
         """The tours; how many acts were tried."""
-        tours = await self.toured(self.stage(), self.report.coverage)
+        stage = self.stage()
+        tours = await self.toured(stage, self.report.coverage)
         for finding in tours.findings:
             problem = Problem(finding.code, finding.message, finding.where)
             if finding.code == "stuck":  # shown by many conversations together
                 self.add(problem, finding.moments, "tours", note=finding.note)
             else:
                 await self.confirm(problem, finding.moments, "tours")
+        self.report.reasons = await nearest(tours, stage, self.report.coverage.missing_edges())
         if self.load is not None:
             await self._restarted(tours)
         return tours.steps
@@ -245,6 +269,39 @@ class _Work:
         for beginning, act in races:
             runner.run(self._report_race(begin, [*beginning, act]))
         return int(count)
+
+    def mutants(self, runner: asyncio.Runner) -> int:
+        """The mutants; how many acts it took to notice them."""
+        hunt = Hunt(
+            self.stage,
+            self.report.coverage.graph,
+            runner,
+            self.oracles,
+            self.profile,
+            self.report.seed,
+            known={(finding.code, finding.where) for finding in self.report.findings},
+            random=_needs_hypothesis("machine"),
+        )
+        self.report.mutants = hunt.run()
+        return hunt.steps
+
+    async def stores(self, urls: Iterable[str]) -> int:
+        """The conversation to each edge in each store; how many acts were tried to find them."""
+        tours = Tours(
+            self.stage(),
+            Coverage(self.report.coverage.graph),
+            oracles=(),
+            steps=self.profile.steps,
+            seconds=self.profile.seconds,
+        )
+        await tours.run()
+        ways = [[moment.act for moment in moments] for moments in tours.shortest.values()]
+        for url in urls:
+            async with opened(url) as store:
+                name = type(store).__name__
+                async for problem, moments in differences(ways, self.stage(), self.stage(store=store), name):
+                    self.add(problem, moments, "stores")
+        return tours.steps
 
     async def _report_race(self, begin: Callable[[], Conversation], acts: Sequence[Act]) -> None:
         problem = await _needs_hypothesis("parallel").race(begin, acts[:-1], acts[-1])

@@ -6,22 +6,24 @@ whoever does the same.
 
 from collections.abc import Sequence
 
-from fsmkit.testing.acts import Act, Deploy, Killed
+from fsmkit.testing.acts import Act, Deploy, Killed, Refused
 from fsmkit.testing.coverage import Coverage, Crossing
 from fsmkit.testing.findings import Problem
 from fsmkit.testing.moments import Moment, signature_of
 from fsmkit.testing.oracles import ORACLES, Oracle, judge
 from fsmkit.testing.stages.direct import DirectStage
 from fsmkit.testing.stages.sights import NotThereError
+from fsmkit.testing.tours import Spot
 
 
 class Conversation:
     """A conversation on a stage, from its beginning.
 
     Args:
-        stage: Where it takes place; it is put back to an empty store.
+        stage: Where it takes place; it is put back to an empty store, or to `since`.
         coverage: Told of every moment, if given.
         oracles: What judges each moment.
+        since: A moment at which it goes on; the beginning by default.
 
     Attributes:
         moments: What came of each act.
@@ -34,14 +36,18 @@ class Conversation:
         *,
         coverage: Coverage | None = None,
         oracles: Sequence[Oracle] = ORACLES,
+        since: Spot | None = None,
     ) -> None:
-        stage.reset()
+        if since is None:
+            stage.reset()
+        else:
+            stage.restore(since.saved)
         self.stage = stage
-        self.moments: list[Moment] = []
+        self.moments: list[Moment] = [] if since is None else list(since.moments)
         self.problems: list[Problem] = []
         self._coverage = coverage
         self._oracles = oracles
-        self._last: Crossing | None = None
+        self._last: Crossing | None = None if since is None else since.last
 
     async def do(self, act: Act) -> list[Problem]:
         """Carries an act out; what is wrong with it.
@@ -49,7 +55,7 @@ class Conversation:
         Raises:
             NotThereError: If it cannot be done now; nothing was done.
         """
-        plain = await self._undisturbed(act) if isinstance(act, Killed) else None
+        plain = await self._undisturbed(act) if isinstance(act, Killed | Refused) else None
         moment = await self.stage.do(act)
         self.moments.append(moment)
         if isinstance(act, Deploy):
@@ -60,11 +66,14 @@ class Conversation:
         found = judge(self.moments, self._oracles)
         if plain is not None and isinstance(act, Killed):
             found += _differences(act, plain, moment)
+        elif plain is not None:
+            place = plain.taken[-1].handler.place if plain.taken else None
+            found += _out_of_order(act, plain, moment, place)
         self.problems += found
         return found
 
-    async def _undisturbed(self, act: Killed) -> Moment | None:
-        """What would have come of it without the kill; `None` if that is not the same each time."""
+    async def _undisturbed(self, act: Killed | Refused) -> Moment | None:
+        """What would have come of it without the mishap; `None` if that is not the same each time."""
         saved, guards = self.stage.save(), set(self.stage.guards)
         try:
             first = await self.stage.do(act.act)
@@ -94,7 +103,17 @@ def _differences(act: Killed, plain: Moment, moment: Moment) -> list[Problem]:
     missing = [line for line in plain.shown if line not in moment.shown]
     if missing:
         return [Problem("restart", f"{act.line()!r} shows no {missing[0]!r}, as it would without it", place)]
-    return []
+    return _out_of_order(act, plain, moment, place)
+
+
+def _out_of_order(act: Act, plain: Moment, moment: Moment, place: str | None) -> list[Problem]:
+    """What is said in another order than it would be undisturbed; what is said once more says nothing."""
+    wanted = list(dict.fromkeys(plain.shown))
+    shown = [line for line in dict.fromkeys(moment.shown) if line in wanted]
+    if shown == [line for line in wanted if line in shown]:
+        return []
+    message = f"{act.line()!r} shows {shown!r}, in another order than without it: {wanted!r}"
+    return [Problem("order", message, place)]
 
 
 def _same(one: Moment, other: Moment) -> bool:

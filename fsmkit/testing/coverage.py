@@ -1,22 +1,31 @@
 """Coverage of flows: which states, edges, pairs of edges, guards and kinds of input were met by some phase.
 
 One object for all phases; what there is to cover comes from the graph that also draws and checks the flow.
+How it is told is `fsmkit.testing.telling`'s matter.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from typing import Any, TypeAlias
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
+from typing import TypeAlias
 
 from fsmkit.graph import Edge, Graph, Node
+from fsmkit.testing.acts import Act, Killed, Refused
 from fsmkit.testing.moments import Moment
+from fsmkit.testing.reach import Asked, impossible, never_called
+from fsmkit.testing.watching import Taken
 
 Crossing: TypeAlias = tuple[str, str | None, str, str, str]
 """An edge: flow, state, place of the handler, kind of the result, target."""
 Pair: TypeAlias = tuple[Crossing, Crossing]
+Guard: TypeAlias = tuple[str, str, str, bool]
+"""What a handler's `when=` has said, or whether it has passed: flow, place, `when` or `pass`, answer."""
+Input: TypeAlias = tuple[str, str, str]
+"""A kind of input that a handler has taken: flow, place, kind."""
 
 COUNTED = frozenset({"transition", "call", "end", "stay", "back"})
 """Kinds of edges that a conversation follows; a pass and an error go nowhere."""
-MEASURES = ("states", "edges", "pairs", "guards")
+MEASURES = ("states", "edges", "pairs", "guards", "inputs")
 
 
 class Coverage:
@@ -24,6 +33,7 @@ class Coverage:
 
     Args:
         graph: The graph of the flows.
+        never: Handlers that are never called in a state, with the reason; by default worked out.
 
     Attributes:
         edges: How often each edge was taken.
@@ -31,22 +41,29 @@ class Coverage:
         states: How often each state was entered.
         kinds: How often each kind of input was given.
         guards: What each handler that may pass, or has a `when=`, has said.
+        inputs: Which kinds of input each handler has taken.
+        passed: Which handlers have passed, by flow, state and place.
     """
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, never: Mapping[Asked, str] | None = None) -> None:
         self.graph = graph
         self.edges: Counter[Crossing] = Counter()
         self.pairs: Counter[Pair] = Counter()
         self.states: Counter[Node] = Counter()
         self.kinds: Counter[str] = Counter()
-        self.guards: set[tuple[str, str, bool]] = set()
+        self.guards: set[Guard] = set()
+        self.inputs: set[Input] = set()
+        self.passed: set[Asked] = set()
         self.declared: dict[Crossing, Edge] = {
             crossing(edge): edge for edge in graph.edges if edge.kind in COUNTED
         }
         self.feasible_states = frozenset(graph.reachable)
-        self._outgoing: dict[Node, list[Crossing]] = {}
-        for key, edge in self.declared.items():
-            self._outgoing.setdefault(edge.node, []).append(key)
+        self._never = never
+
+    @cached_property
+    def never(self) -> Mapping[Asked, str]:
+        """Handlers that are never called in a state, with the reason."""
+        return never_called(self.graph) if self._never is None else self._never
 
     def observe(self, moment: Moment, previous: Crossing | None) -> Crossing | None:
         """Counts a moment.
@@ -58,7 +75,7 @@ class Coverage:
         Returns:
             The edge taken last now.
         """
-        self.kinds[kind_of(moment)] += 1
+        self.kinds[kind_of_act(moment.act)] += 1
         for place in moment.place:
             self.states[place] += 1
         for taken in moment.taken:
@@ -70,74 +87,120 @@ class Coverage:
                 if previous is not None:
                     self.pairs[(previous, edge)] += 1
                 previous = edge
-                self.guards.add((taken.flow, taken.handler.place, True))
+                self.guards.add((taken.flow, taken.handler.place, "pass", False))
+                self._took(moment.act, taken)
             elif taken.kind == "pass":
-                self.guards.add((taken.flow, taken.handler.place, False))
+                self.guards.add((taken.flow, taken.handler.place, "pass", True))
+                self.passed.add((taken.flow, taken.state, taken.handler.place))
         return previous
 
-    # -- what there is, and what is left -----------------------------------------------------------
+    def _took(self, act: Act, taken: Taken) -> None:
+        kind = kind_of_input(act)
+        if kind is not None:
+            self.inputs.add((taken.flow, taken.handler.place, kind))
 
-    @property
-    def expected_pairs(self) -> Iterator[Pair]:
-        """Pairs of edges of which the second can begin where the first leads."""
-        for first, edge in self.declared.items():
-            for node in self._goals(edge):
-                yield from ((first, second) for second in self._outgoing.get(node, ()))
+    # -- what there is -----------------------------------------------------------------------------
 
-    @property
-    def expected_guards(self) -> Iterator[tuple[str, str, bool]]:
-        """Both answers of each handler that may pass or has a `when=`."""
-        for flow in self.graph.flows:
-            for handler in flow.handlers:
-                if handler.when is not None or self.graph.handlers[handler].passes:
-                    yield (flow.name, handler.place, True)
-                    yield (flow.name, handler.place, False)
+    @cached_property
+    def _impossible(self) -> Mapping[Crossing, str]:
+        found = {key: impossible(self.graph, self.never, edge) for key, edge in self.declared.items()}
+        return {key: why for key, why in found.items() if why is not None}
 
-    def missing_edges(self) -> list[Edge]:
-        """The edges that were never taken, and could be as far as the graph tells."""
+    def impossible_edges(self) -> dict[Edge, str]:
+        """The edges that no input can take, each with the reason."""
+        return {
+            self.declared[key]: why for key, why in self._impossible.items() if key not in self.edges
+        }  # one that was taken shows that the reason is none
+
+    def expected_edges(self, flow: str | None = None) -> list[Crossing]:
+        """The edges that can be taken as far as is known; those of one flow, if it is named."""
         return [
-            edge for key, edge in self.declared.items() if key not in self.edges and self._reachable(edge)
+            key
+            for key in self.declared
+            if (key in self.edges or key not in self._impossible) and flow in (None, key[0])
         ]
 
-    def impossible_edges(self) -> list[Edge]:
-        """The edges of states that no conversation comes to."""
-        return [edge for edge in self.declared.values() if not self._reachable(edge)]
+    def expected_pairs(self, flow: str | None = None) -> Iterator[Pair]:
+        """Pairs of edges of which the second can begin where the first certainly leads."""
+        outgoing: dict[Node, list[Crossing]] = {}
+        for key in self.expected_edges():
+            outgoing.setdefault(self.declared[key].node, []).append(key)
+        for first in self.expected_edges(flow):
+            for node in self._goals(self.declared[first]):
+                yield from ((first, second) for second in outgoing.get(node, ()))
 
-    def numbers(self) -> dict[str, tuple[int, int]]:
-        """For each measure how much was met, of how much."""
-        edges = [key for key, edge in self.declared.items() if self._reachable(edge)]
-        pairs, guards = set(self.expected_pairs), set(self.expected_guards)
+    def expected_guards(self, flow: str | None = None) -> Iterator[Guard]:
+        """Both answers of each `when=`, and of each handler that may pass."""
+        dead = self._dead()
+        for named in self.graph.flows:
+            for handler in named.handlers if flow in (None, named.name) else ():
+                if (named.name, handler.place) in dead:
+                    continue
+                if handler.when is not None:
+                    yield from ((named.name, handler.place, "when", answer) for answer in (True, False))
+                if self.graph.handlers[handler].passes:
+                    yield from ((named.name, handler.place, "pass", answer) for answer in (True, False))
+
+    @cached_property
+    def _wanted(self) -> tuple[Input, ...]:
+        from fsmkit.testing.inputs.handlers import inputs_of
+
+        wanted: dict[Input, None] = {}
+        for flow in self.graph.flows:
+            for handler in flow.handlers:
+                inputs = inputs_of(handler)
+                kinds = {kind_of_input(act) for act in inputs.accepted}
+                kinds |= {"button"} if inputs.presses else set()
+                kinds |= {"deadline"} if inputs.waits else set()
+                wanted |= {(flow.name, handler.place, kind): None for kind in sorted(filter(None, kinds))}
+        return tuple(wanted)
+
+    def expected_inputs(self, flow: str | None = None) -> list[Input]:
+        """Each kind of input that each handler wants."""
+        dead = self._dead()
+        return [want for want in self._wanted if flow in (None, want[0]) and want[:2] not in dead]
+
+    def _dead(self) -> set[tuple[str, str]]:
+        """Handlers, by flow and place, of which no edge can be taken."""
+        alive = {(key[0], key[2]) for key in self.expected_edges()}
+        return {(key[0], key[2]) for key in self.declared} - alive
+
+    # -- what is left ------------------------------------------------------------------------------
+
+    def missing_edges(self) -> list[Edge]:
+        """The edges that were never taken, and could be as far as is known."""
+        return [
+            edge
+            for key, edge in self.declared.items()
+            if key not in self.edges and key not in self._impossible
+        ]
+
+    def did(self, edge: Edge) -> list[str]:
+        """What the handler of an edge did instead, in the state that the edge leaves."""
+        asked = (edge.flow, edge.source, edge.place)
+        did = [
+            f"{kind} -> {target}" if target else kind for *at, kind, target in self.edges if (*at,) == asked
+        ]
+        return [*dict.fromkeys(did), *(["pass"] if asked in self.passed else [])]
+
+    def numbers(self, flow: str | None = None) -> dict[str, tuple[int, int]]:
+        """For each measure how much was met, of how much; of one flow, if it is named."""
+        states = {node for node in self.feasible_states if flow in (None, node[0])}
+        edges = self.expected_edges(flow)
+        pairs, guards = set(self.expected_pairs(flow)), set(self.expected_guards(flow))
+        inputs = set(self.expected_inputs(flow))
         return {
-            "states": (len(self.feasible_states & self.states.keys()), len(self.feasible_states)),
+            "states": (len(states & self.states.keys()), len(states)),
             "edges": (sum(key in self.edges for key in edges), len(edges)),
             "pairs": (len(pairs & self.pairs.keys()), len(pairs)),
             "guards": (len(guards & self.guards), len(guards)),
+            "inputs": (len(inputs & self.inputs), len(inputs)),
         }
 
     def percent(self, measure: str) -> float:
         """How much of a measure was met, 100 where there is nothing to meet."""
         met, of = self.numbers()[measure]
         return 100.0 if not of else 100.0 * met / of
-
-    def lines(self) -> list[str]:
-        """The coverage for a terminal."""
-        shown = [f"{met}/{of} {name}" for name, (met, of) in self.numbers().items() if of]
-        lines = ["coverage: " + ", ".join(shown)]
-        lines += [f"  not taken: {told(edge)}" for edge in self.missing_edges()]
-        lines += [f"  cannot be taken: {told(edge)}" for edge in self.impossible_edges()]
-        return lines
-
-    def to_json(self) -> dict[str, Any]:
-        """As `fsmkit test --json` writes it."""
-        return {
-            **{name: {"met": met, "of": of} for name, (met, of) in self.numbers().items()},
-            "inputs": dict(sorted(self.kinds.items())),
-            "not taken": [edge_json(edge) for edge in self.missing_edges()],
-            "cannot be taken": [edge_json(edge) for edge in self.impossible_edges()],
-        }
-
-    def _reachable(self, edge: Edge) -> bool:
-        return edge.source is None or edge.node in self.feasible_states
 
     def _goals(self, edge: Edge) -> Iterable[Node]:
         """Where an edge leads for certain; after `back`, an end and a return it depends on the way here."""
@@ -156,9 +219,8 @@ def crossing(edge: Edge) -> Crossing:
     return (edge.flow, edge.source, edge.place, edge.kind, str(edge.target or ""))
 
 
-def kind_of(moment: Moment) -> str:
+def kind_of_act(act: Act) -> str:
     """The kind of input that an act is."""
-    act = moment.act
     name = type(act).__name__.lower()
     if name == "say":
         return "command" if getattr(act, "text", "")[:1] == "/" else "text"
@@ -167,21 +229,11 @@ def kind_of(moment: Moment) -> str:
     return getattr(act, "kind", name) if name == "content" else {"outside": "event"}.get(name, name)
 
 
-def told(edge: Edge) -> str:
-    """An edge in a line."""
-    from fsmkit.testing.findings import seen_from_here
-
-    goal = f" -> {edge.target}" if edge.target is not None else ""
-    return f'"{edge.source or "(none)"}": {edge.handler} {edge.kind}{goal} ({seen_from_here(edge.place)})'
-
-
-def edge_json(edge: Edge) -> dict[str, Any]:
-    """An edge as JSON."""
-    return {
-        "flow": edge.flow,
-        "state": edge.source,
-        "handler": edge.handler,
-        "where": edge.place,
-        "kind": edge.kind,
-        "target": str(edge.target) if edge.target is not None else None,
-    }
+def kind_of_input(act: Act) -> str | None:
+    """The kind of input that a handler has taken with an act, `None` where that is not one of its own."""
+    if isinstance(act, Killed | Refused):
+        return kind_of_input(act.act)
+    kind = kind_of_act(act)
+    if kind in ("duplicate", "swap", "together", "restart"):
+        return None
+    return {"old button": "button", "pressdata": "button", "wait": "deadline"}.get(kind, kind)

@@ -9,7 +9,9 @@ from fsmkit.testing.acts import Act
 from fsmkit.testing.moments import Moment
 from fsmkit.testing.transcript import pasteable, stored, transcript
 
-Phase: TypeAlias = Literal["lint", "tours", "random", "parallel", "deploys", "replay", "recorded", "store"]
+Phase: TypeAlias = Literal[
+    "lint", "tours", "random", "parallel", "deploys", "stores", "mutants", "replay", "recorded", "store"
+]
 """How it was found."""
 
 

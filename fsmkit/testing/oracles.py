@@ -14,6 +14,7 @@ from fsmkit.testing.acts import Content, Duplicate, Press, Say
 from fsmkit.testing.findings import Problem
 from fsmkit.testing.inputs.handlers import wants
 from fsmkit.testing.moments import Moment
+from fsmkit.testing.neighbours import keeps_to_itself
 
 Oracle: TypeAlias = Callable[[Sequence[Moment]], Iterator[Problem]]
 
@@ -91,6 +92,7 @@ ORACLES: tuple[Oracle, ...] = (
     answered,
     duplicates_change_nothing,
     exits_work,
+    keeps_to_itself,
 )
 
 

@@ -5,10 +5,16 @@ from typing import Any
 import attrs
 
 from fsmkit.flow import Flow
+from fsmkit.graph import Edge
 from fsmkit.testing.coverage import MEASURES, Coverage
 from fsmkit.testing.findings import Finding
+from fsmkit.testing.mutation.score import Score
+from fsmkit.testing.nearest import Nearest
+from fsmkit.testing.telling import coverage_json, lines_of
 
 Flows = tuple[Flow[Any], ...]
+WANTED = (*MEASURES, "mutants")
+"""All that may stand in `--fail-under`."""
 
 
 @attrs.frozen
@@ -48,6 +54,8 @@ class Report:
         steps: How many acts were carried out, by phase.
         seconds: How long each phase took.
         inconclusive: Properties for which some conversation was too short, and that were not broken.
+        reasons: Why edges were not taken in the tours.
+        mutants: What came of the mutants; `None` where that was not asked.
     """
 
     flows: Flows
@@ -58,6 +66,8 @@ class Report:
     steps: dict[str, int] = attrs.field(factory=dict[str, int])
     seconds: dict[str, float] = attrs.field(factory=dict[str, float])
     inconclusive: list[str] = attrs.field(factory=list[str])
+    reasons: dict[Edge, Nearest] = attrs.field(factory=dict[Edge, Nearest])
+    mutants: Score | None = None
 
     @property
     def failures(self) -> list[Finding]:
@@ -73,16 +83,27 @@ class Report:
         """The measures of coverage that are below what is wanted, in words.
 
         Args:
-            wanted: Percent by measure: `states`, `edges`, `pairs`, `guards`.
+            wanted: Percent by measure: `states`, `edges`, `pairs`, `guards`, `inputs`, `mutants`.
         """
-        unknown = set(wanted) - set(MEASURES)
-        if unknown:
-            raise ValueError(f"no measure {sorted(unknown)[0]!r}; there are {', '.join(MEASURES)}")
         return [
-            f"{measure}: {self.coverage.percent(measure):.1f} %, {least:g} % are wanted"
+            f"{measure}: {self.percent(measure):.1f} %, {least:g} % are wanted"
             for measure, least in wanted.items()
-            if self.coverage.percent(measure) < least
+            if self.percent(measure) < least
         ]
+
+    def percent(self, measure: str) -> float:
+        """How much of a measure was met, in percent.
+
+        Raises:
+            ValueError: If there is no such measure, or the mutants were not asked for.
+        """
+        if measure not in WANTED:
+            raise ValueError(f"no measure {measure!r}; there are {', '.join(WANTED)}")
+        if measure != "mutants":
+            return self.coverage.percent(measure)
+        if self.mutants is None:
+            raise ValueError('no mutants were made: name the phase, check(..., phases=[..., "mutants"])')
+        return self.mutants.percent
 
     def __str__(self) -> str:
         lines = [str(finding) for finding in self.findings]
@@ -90,7 +111,8 @@ class Report:
             if finding.moments:
                 lines += ["", "the first of these as a test:", "", finding.test()]
                 break
-        lines += self.coverage.lines() if self.steps else []
+        lines += lines_of(self.coverage, self.reasons) if self.steps else []
+        lines += self.mutants.lines() if self.mutants is not None else []
         lines += [f"inconclusive, conversations were too short: {name}" for name in self.inconclusive]
         return "\n".join(lines)
 
@@ -102,8 +124,9 @@ class Report:
             "profile": self.profile,
             "seed": self.seed,
             "findings": [finding.to_json() for finding in self.findings],
-            "coverage": self.coverage.to_json(),
+            "coverage": coverage_json(self.coverage, self.reasons),
             "inconclusive": self.inconclusive,
+            "mutants": self.mutants.to_json() if self.mutants is not None else None,
             "steps": self.steps,
             "seconds": {phase: round(seconds, 3) for phase, seconds in self.seconds.items()},
         }

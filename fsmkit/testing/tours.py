@@ -7,7 +7,7 @@ nearest to the missing edges first.
 
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 import attrs
 
@@ -61,8 +61,11 @@ class Tours:
         oracles: What judges them.
         steps: How many acts may be tried at all.
         seconds: How long it may take.
+        told: Told of each act that was tried, and from where.
+        ignored: Problems, by code and place, that are not looked for; the search ends at the first other one.
 
     Attributes:
+        coverage: What was met.
         findings: What was wrong, each by the shortest conversation that shows it.
         steps: How many acts were tried.
     """
@@ -75,9 +78,11 @@ class Tours:
         oracles: Sequence[Oracle] = ORACLES,
         steps: int = 20_000,
         seconds: float = 30.0,
+        told: Callable[[Spot, Act], None] | None = None,
+        ignored: Collection[tuple[str, str | None]] | None = None,
     ) -> None:
         self._stage = stage
-        self._coverage = coverage
+        self.coverage = coverage
         self._oracles = oracles
         self._budget = steps
         self._end = time.monotonic() + seconds
@@ -89,6 +94,9 @@ class Tours:
         self._queue: deque[Spot] = deque()
         self._rest: list[Spot] = []
         self._by_handler = _by_handler(coverage)
+        self._told = told
+        self._ignored = ignored or ()
+        self._first = ignored is not None
         self._found: dict[tuple[str, str | None], Finding] = {}
         self.steps = 0
         self.shortest: dict[Crossing, tuple[Moment, ...]] = {}
@@ -103,17 +111,36 @@ class Tours:
         """Visits each place, then searches for what is missing, then looks for places without a way out."""
         self._stage.reset()
         await self._add(self._stage.save(), (), Row(), None)
+        await self._visit()
+        await self._search()
+        await self._stuck()
+
+    async def follow(self, passages: Iterable[tuple[Spot, Act]]) -> None:
+        """As `run`, from moments on that are known: does something there, and goes on from what comes of it.
+
+        Args:
+            passages: The moments, of a stage with people of the same ids, and what is done there.
+        """
+        for spot, act in passages:
+            await self._try(spot, act)
+        await self._visit()
+        await self._stuck()
+
+    async def _visit(self) -> None:
+        """Visits each place once for each edge that leads there."""
         while self._queue and not self._spent():
             spot = self._queue.popleft()
             if self._expanded[(spot.place, spot.last)]:
                 self._rest.append(spot)
             else:
                 await self._expand(spot)
-        await self._search()
-        await self._stuck()
 
     def _spent(self) -> bool:
-        return self.steps >= self._budget or time.monotonic() > self._end
+        over = self.steps >= self._budget or time.monotonic() > self._end
+        return over or self._done()
+
+    def _done(self) -> bool:
+        return self._first and bool(self._found)
 
     # -- one place ---------------------------------------------------------------------------------
 
@@ -137,27 +164,31 @@ class Tours:
     def _wanted(self, dish: Dish, last: Crossing | None) -> bool:
         """Whether some edge of a handler was not taken yet, or not after this one."""
         edges = self._by_handler.get((dish.flow, dish.state, dish.handler.place), ())
-        missing = any(edge not in self._coverage.edges for edge in edges)
+        missing = any(edge not in self.coverage.edges for edge in edges)
         return missing or (
-            last is not None and any((last, edge) not in self._coverage.pairs for edge in edges)
+            last is not None and any((last, edge) not in self.coverage.pairs for edge in edges)
         )
 
     async def _try(self, spot: Spot, act: Act) -> None:
+        if self._done():
+            return
         self.steps += 1
         self._stage.restore(spot.saved)
         try:
             moment = await self._stage.do(act)
         except NotThereError:
             return
+        if self._told is not None:
+            self._told(spot, act)
         moments = (*spot.moments, moment)
-        last = self._coverage.observe(moment, spot.last)
+        last = self.coverage.observe(moment, spot.last)
         if last is not None and last != spot.last:
             self.shortest.setdefault(last, moments)
         for problem in judge(moments, self._oracles):
             self._report(problem, moments)
-        self._coverage.guards |= self._stage.guards
+        self.coverage.guards |= self._stage.guards
         child = await self._add(None, moments, moment.after, last)
-        if not isinstance(act, Deadline):
+        if not isinstance(act, Deadline) and spot.signature in self._children:
             self._children[spot.signature].add(child)
 
     async def _add(
@@ -172,6 +203,8 @@ class Tours:
         return signature
 
     def _report(self, problem: Problem, moments: tuple[Moment, ...], *, note: bool = False) -> None:
+        if (problem.code, problem.where) in self._ignored:
+            return
         moment = moments[-1]
         flow = moment.flow or (moment.came_from[-1][0] if moment.came_from else "")
         flow = flow or (moment.taken[-1].flow if moment.taken else "")
@@ -189,7 +222,7 @@ class Tours:
             missing = self._missing_nodes()
             if not missing:
                 return
-            distances = self._distances(missing)
+            distances = self.coverage.graph.distances_to(missing)
             self._rest.sort(key=lambda spot: _distance(spot, distances))
             nearest = _distance(self._rest[0], distances)
             if nearest == FAR:
@@ -208,26 +241,22 @@ class Tours:
     def _missing_nodes(self) -> set[Node]:
         return {
             edge.node
-            for edge in self._coverage.missing_edges()
+            for edge in self.coverage.missing_edges()
             if edge.source is not None  # a beginning has been tried with all inputs there are
         }
 
-    def _distances(self, goals: Iterable[Node]) -> dict[Node, int]:
-        """How many edges lie between each state and the nearest of some."""
-        graph = self._coverage.graph
-        before: dict[Node, set[Node]] = {}
-        for node in graph.states:
-            for after in graph.successors(node):
-                before.setdefault(after, set()).add(node)
-        found = dict.fromkeys(goals, 0)
-        todo = deque(found)
-        while todo:
-            node = todo.popleft()
-            for earlier in before.get(node, ()):
-                if earlier not in found:
-                    found[earlier] = found[node] + 1
-                    todo.append(earlier)
-        return found
+    def nearest(self, node: Node) -> Spot:
+        """The place that came nearest to a state, by the shortest way; the beginning for no conversation."""
+        if node[1] is None:
+            return min(
+                (spot for spot in self._known.values() if not spot.place), key=lambda spot: len(spot.moments)
+            )
+        distances = self.coverage.graph.distances_to([node])
+
+        def far(spot: Spot) -> tuple[int, int]:
+            return min((distances.get(at, FAR) for at in spot.place), default=FAR), len(spot.moments)
+
+        return min(self._known.values(), key=far)
 
     # -- no way out --------------------------------------------------------------------------------
 
@@ -243,19 +272,19 @@ class Tours:
         state = frame.state if frame is not None else None
         places = {place for trap in traps for place in trap.place}
         untaken = [
-            edge for edge in self._coverage.missing_edges() if edge.node in places and self._may_come(edge)
+            edge for edge in self.coverage.missing_edges() if edge.node in places and self._may_come(edge)
         ]
         message = f"from {state!r} no input leads to an end of the conversation"
         if untaken:
             message += f" ({len(untaken)} edges from there were not taken: give examples= for their inputs)"
-        where = self._coverage.graph.flows[0].place
+        where = self.coverage.graph.flows[0].place
         for taken in reversed(spot.moments[-1].taken if spot.moments else ()):
             where = taken.handler.place
         self._report(Problem("stuck", message, where), spot.moments, note=bool(untaken))
 
     def _may_come(self, edge: Edge) -> bool:
         """Whether another input could still take an edge: not where all buttons were pressed."""
-        handlers = (h for flow in self._coverage.graph.flows if flow.name == edge.flow for h in flow.handlers)
+        handlers = (h for flow in self.coverage.graph.flows if flow.name == edge.flow for h in flow.handlers)
         return any(h.place == edge.place and self._menus.inputs(h).accepted for h in handlers)
 
     def _traps(self) -> Iterator[Spot]:

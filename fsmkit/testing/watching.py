@@ -5,7 +5,7 @@ the user's own. Flows, and engines that run beside, stay as they are.
 """
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import attrs
@@ -72,19 +72,25 @@ def _watch(engine: Engine, table: FlowTable, note: Note, note_guard: NoteGuard |
         handler: _guarded(table, handler, _watched(engine, table, handler, note), note_guard)
         for handler in table.edges
     }
+    exchange(table, changed)
+
+
+def exchange(table: FlowTable, changed: Mapping[Handler, Handler]) -> None:
+    """Puts other handlers into a table in the place of some; the flow itself stays as it is."""
     table.by_state = {
-        state: tuple(changed[handler] for handler in handlers) for state, handlers in table.by_state.items()
+        state: tuple(changed.get(handler, handler) for handler in handlers)
+        for state, handlers in table.by_state.items()
     }
-    table.any = tuple(changed[handler] for handler in table.any)
-    table.edges = {changed[handler]: edges for handler, edges in table.edges.items()}
-    table.declared = {changed[handler]: edges for handler, edges in table.declared.items()}
+    table.any = tuple(changed.get(handler, handler) for handler in table.any)
+    table.edges = {changed.get(handler, handler): edges for handler, edges in table.edges.items()}
+    table.declared = {changed.get(handler, handler): edges for handler, edges in table.declared.items()}
 
 
 def _watched(engine: Engine, table: FlowTable, handler: Handler, note: Note) -> Handler:
     function = handler.function
 
     def seen(event: Any, ctx: Any, result: Any) -> Any:
-        kind, target = _read(engine, table, result)
+        kind, target = read_result(engine, table, result)
         edges = table_edges
         declared = target is None or not edges.complete or target in edges.targets
         note(Taken(table.name, ctx.state, handler, event, kind, target, declared, ctx.key))
@@ -125,10 +131,11 @@ def _guarded(table: FlowTable, handler: Handler, watched: Handler, note: NoteGua
         note(table.name, handler, bool(answer))
         return answer
 
+    asked.__wrapped__ = when  # type: ignore[attr-defined]  # its constants are tried as inputs
     return attrs.evolve(watched, when=asked)
 
 
-def _read(engine: Engine, table: FlowTable, result: Any) -> tuple[str, Target | None]:
+def read_result(engine: Engine, table: FlowTable, result: Any) -> tuple[str, Target | None]:
     """Kind and target of a result, as far as it is one."""
     if result is None:
         return "stay", None

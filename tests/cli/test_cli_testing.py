@@ -187,3 +187,30 @@ def test_a_replay_in_the_terminal_names_what_there_is(run, tmp_path, refusal):
     assert refusal("chat", "bot.py", "--replay", f"{out}:2").endswith(
         "the conversations 1 to 1, and none of number 2"
     )
+
+
+def test_mutants_that_nothing_notices_are_said_and_may_be_too_many(run, tmp_path):
+    out = tmp_path / "out.json"
+    done = run(SOUND, "test", "--seed", "1", "--mutate", "--json", str(out))
+    assert done.exit_code == 0
+    assert "mutants: 4 of 5 noticed (80.0 %)" in done.output
+    assert "  unnoticed: bot.py:9: state 'name' has no otherwise= (after /start, (photo))" in done.output
+    assert json.loads(out.read_text())["mutants"]["percent"] == 80.0
+    wanted = run(SOUND, "test", "--seed", "1", "--mutate", "--fail-under", "mutants=90")
+    assert wanted.exit_code == 1
+    assert "too little was met: mutants: 80.0 %, 90 % are wanted" in wanted.output
+
+
+def test_a_score_cannot_be_wanted_without_mutants(run):
+    done = run(SOUND, "test", "--fail-under", "mutants=90")
+    assert (done.exit_code, "needs --mutate" in done.output) == (2, True)
+
+
+def test_a_replay_makes_no_mutants(run):
+    done = run(SOUND, "test", "--replay", "report.json", "--mutate")
+    assert (done.exit_code, "leave --mutate out" in done.output) == (2, True)
+
+
+def test_without_mutate_there_are_no_mutants(run):
+    done = run(SOUND, "test", "--seed", "1", "--json", "-")
+    assert json.loads(done.output)["mutants"] is None

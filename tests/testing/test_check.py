@@ -55,6 +55,7 @@ def test_a_wizard_of_twelve_steps_is_toured_completely():
         "edges": (37, 37),
         "pairs": (36, 36),
         "guards": (0, 0),
+        "inputs": (5, 5),
     }
     assert report.failures == []
 

@@ -15,7 +15,7 @@ def shadowed(subject: Subject) -> Iterator[Finding]:
     for flow in subject.flows:
         for handler in flow.handlers:
             states = [state for state in flow.states.values() if handler in subject.asked(flow, state)]
-            by = [_taker(subject, handler, subject.asked(flow, state)) for state in states]
+            by = [taker(subject, handler, subject.asked(flow, state)) for state in states]
             if by and all(by) and None not in handler.selectors and by[0] is not None:
                 message = (
                     f"{handler.name} is never called: {by[0].name} ({by[0].place}) takes all that it wants"
@@ -23,7 +23,7 @@ def shadowed(subject: Subject) -> Iterator[Finding]:
                 yield finding("shadowed", message, handler.place, flow)
 
 
-def _taker(subject: Subject, handler: Handler, asked: list[Handler]) -> Handler | None:
+def taker(subject: Subject, handler: Handler, asked: list[Handler]) -> Handler | None:
     """A handler that is tried before, never passes, and wants all that this one wants."""
     inputs = subject.inputs(handler)
     for earlier in asked[: asked.index(handler)]:

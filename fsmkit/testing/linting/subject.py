@@ -11,10 +11,15 @@ from fsmkit.testing.inputs.handlers import Inputs, inputs_of
 
 
 class Subject:
-    """Flows that are checked, and what is worked out of them once."""
+    """Flows that are checked, and what is worked out of them once.
 
-    def __init__(self, *flows: Flow[Any]) -> None:
-        self.graph: Graph = graph_of(*flows)
+    Args:
+        flows: The flows.
+        graph: Their graph, where it is another than they declare.
+    """
+
+    def __init__(self, *flows: Flow[Any], graph: Graph | None = None) -> None:
+        self.graph: Graph = graph or graph_of(*flows)
         self.given = flows
         self._inputs: dict[Handler, Inputs] = {}
 

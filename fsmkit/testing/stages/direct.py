@@ -21,6 +21,7 @@ from fsmkit.handlers import Handler
 from fsmkit.keys import Key, KeyBy, event_id_of
 from fsmkit.markup import Button
 from fsmkit.outcome import Outcome
+from fsmkit.stores import Store
 from fsmkit.telegram.botside import BotSide
 from fsmkit.telegram.buttons import ButtonCodec, Foreign
 from fsmkit.telegram.event import TelegramEvent, as_press
@@ -29,6 +30,7 @@ from fsmkit.telegram.made import MadeEvent, album_from, made_gesture
 from fsmkit.telegram.payments import Committed
 from fsmkit.testing import acts
 from fsmkit.testing.acts import Act, Killed
+from fsmkit.testing.coverage import Guard
 from fsmkit.testing.moments import Moment
 from fsmkit.testing.reloading import uses_bot
 from fsmkit.testing.showing import verdict
@@ -77,6 +79,8 @@ class DirectStage(Stage):
         load: Makes them anew for a restart; without it a restart keeps the flows' own modules.
         resources: What handlers find in `ctx.resources`.
         chat: Where people talk to the bot; `None`: each in the private chat with it.
+        store: Where rows are kept; by default in memory, where they can be put back to an earlier moment.
+        change: Alters each engine before an event comes, for what looks at flows that are altered.
     """
 
     def __init__(
@@ -86,33 +90,39 @@ class DirectStage(Stage):
         load: Callable[[], Flows] | None = None,
         resources: Any = None,
         chat: int | None = None,
+        store: Store | None = None,
+        change: Callable[[Engine], None] | None = None,
     ) -> None:
         super().__init__(RewindableClock(START), chat)
+        self._change = change
         self._load = load
         self._version: int | None = None
         """Which of the later versions runs; `None`: the first."""
         self._parked: dict[int | None, dict[str, Any]] = {}
         self._resources = resources
         self.store = FragileStore(self.clock)
+        self._kept: Store = self.store if store is None else store
         self._screens = Screens()
         self._updates = 1
         self._mine: dict[int, int] = {}
         self._base = 0
         self._bot_side: BotSide | None = None
         self._kill_reply = 0
-        self.guards: set[tuple[str, str, bool]] = set()
-        """What each `when=` has said: flow, place of the handler, answer."""
+        self.guards: set[Guard] = set()
+        """What each `when=` has said."""
         self._refuse: tuple[int, float | None] = (0, None)
         self._build(flows)
 
     def _build(self, flows: Flows) -> None:
         engine = Engine(
-            *flows, store=self.store, clock=self.clock, deliver=self._deliver, resources=self._resources
+            *flows, store=self._kept, clock=self.clock, deliver=self._deliver, resources=self._resources
         )
         engine.bot = BOT
         engine.check_invariants = True
         engine.on_error = lambda _key, _event, error: self.errors.append(error)
         engine.busy, engine.patience = _always, inf  # deadlines fire when the clock is moved, never beside it
+        if self._change is not None:
+            self._change(engine)
         watch(engine, lambda taken: self.taken.append(taken), self._note_guard)
         self.engine = self._engine = engine
         self._jobs = any(
@@ -129,7 +139,7 @@ class DirectStage(Stage):
         ]
 
     def _note_guard(self, flow: str, handler: Handler, answer: bool) -> None:
-        self.guards.add((flow, handler.place, answer))
+        self.guards.add((flow, handler.place, "when", answer))
 
     @property
     def running(self) -> Engine:

@@ -1,0 +1,366 @@
+"""Coverage: what there is to meet, what was met, and why the rest was not."""
+
+import json
+import re
+from xml.etree import ElementTree
+
+import pytest
+from click.testing import CliRunner
+
+from fsmkit import ANY, Flow
+from fsmkit.cli import main
+from fsmkit.cli.reporting import diagram
+from fsmkit.diagram import dot, mermaid
+from fsmkit.telegram import button, command, photo, text
+from fsmkit.testing import Profile, check
+from fsmkit.testing.junit import junit
+
+QUICK = Profile(steps=1500, examples=10, length=10, seconds=20.0)
+
+
+def started():
+    """A flow that `/start` begins in state `a`."""
+    flow = Flow("f", ttl=60, data=dict)
+    flow.state("a", prompt="A?", buttons=["One"], otherwise="?")
+
+    @flow.defstate(None, on=command("start"), to="a")
+    def start(event, ctx):
+        return ("transition", "a", {})
+
+    @flow.defstate("a", on=button("One"))
+    def one(event, ctx):
+        ctx.reply("One.")
+        return ("end",)
+
+    return flow
+
+
+def toured(*flows):
+    """The report of the tours, and why edges were not taken: by handler, the way and the reason."""
+    report = check(*flows, phases=["tours"], profile=QUICK, seed=1)
+    reasons = {
+        plain(edge.handler): ([act.line() for act in near.acts], plain(near.why))
+        for edge, near in report.reasons.items()
+    }
+    return report, reasons
+
+
+def why_not(*flows):
+    """Why edges cannot be taken, by handler."""
+    report, _ = toured(*flows)
+    impossible = report.coverage.impossible_edges()
+    return {plain(edge.handler): plain(why) for edge, why in impossible.items()}
+
+
+def plain(text):
+    """A text with names of functions as they stand in the code."""
+    return re.sub(r"[\w.]+<locals>\.", "", text)
+
+
+# -- not taken -------------------------------------------------------------------------------------
+
+
+def test_a_guard_for_which_no_input_is_known_asks_for_examples():
+    flow = started()
+
+    @flow.defstate("a", on=text("[a-z]"), when=lambda event: hash(event.text) == 1)
+    def secret(event, ctx):
+        return ("end",)
+
+    why = "no input is known that its when= accepts: give examples=[...]"
+    assert toured(flow)[1] == {"secret": (["/start"], why)}
+
+
+def test_a_handler_that_ran_and_did_something_else_says_what():
+    flow = started()
+
+    @flow.defstate("a")
+    def often(event, ctx):
+        if sum(map(ord, event.text)) == 777_777:
+            return ("back",)
+        if event.text == "x":
+            return ("pass",)
+        ctx.reply("Thanks.")
+        return ("end",)
+
+    assert toured(flow)[1] == {"often": (["/start"], "often ran there and did end -> the end or pass")}
+
+
+def test_inputs_that_another_handler_takes_are_told():
+    flow = started()
+
+    @flow.defstate("a", on=text("[0-9]"))
+    def first(event, ctx):
+        if event.text == "\N{SNOWMAN}":
+            return ("pass",)
+        ctx.reply("First.")
+        return ("end",)
+
+    @flow.defstate("a", on=text("[0-5]"))
+    def second(event, ctx):
+        ctx.reply("Second.")
+        return ("end",)
+
+    way, why = toured(flow)[1]["second"]
+    assert way == ["/start"]
+    assert re.fullmatch("of [0-9]+ inputs that it may want first took all", why)
+
+
+def test_a_button_that_was_not_on_the_screen_is_told():
+    flow = started()
+
+    @flow.on_enter("a")
+    def maybe(ctx):
+        if ctx.data:
+            ctx.reply("?", buttons=["Two"])
+
+    @flow.defstate("a", on=button("Two"))
+    def two(event, ctx):
+        ctx.reply("Two.")
+        return ("end",)
+
+    assert toured(flow)[1] == {"two": (["/start"], "no button that it wants was on the screen")}
+
+
+def test_a_state_that_no_conversation_came_to_has_the_nearest_place():
+    flow = started()
+    flow.state("b", prompt="B?", otherwise="?")
+
+    @flow.defstate("a", on=text("[a-z]"), when=lambda event: hash(event.text) == 1, to="b")
+    def secret(event, ctx):
+        return ("transition", "b")
+
+    @flow.defstate("b")
+    def done(event, ctx):
+        ctx.reply("Done.")
+        return ("end",)
+
+    _, reasons = toured(flow)
+    assert reasons["done"] == (["/start"], "no conversation came to 'b', only to 'a'")
+
+
+# -- cannot be taken -------------------------------------------------------------------------------
+
+
+def test_edges_that_no_input_can_take_are_told_apart_and_do_not_count():
+    flow = started()
+    flow.state("lost", prompt="Lost.", otherwise="?")
+
+    @flow.defstate("lost")
+    def found_it(event, ctx):
+        return ("end",)
+
+    @flow.defstate("a")
+    def rest(event, ctx):
+        ctx.reply("Thanks.")
+        return ("end",)
+
+    @flow.defstate("a", on=text("[0-9]"))
+    def shadowed(event, ctx):
+        return ("end",)
+
+    @flow.defstate("a", on=button("Nowhere"))
+    def unshown(event, ctx):
+        return ("end",)
+
+    report, reasons = toured(flow)
+    assert reasons == {}
+    assert why_not(flow) == {
+        "found_it": "no edge leads to state 'lost'",
+        "shadowed": "rest, which is tried before, takes all that shadowed wants",
+        "unshown": "unshown wants the button 'Nowhere', which is shown nowhere",
+    }
+    assert report.coverage.numbers()["edges"] == (3, 3)
+    assert report.coverage.numbers()["inputs"] == (3, 3)
+
+
+# -- guards and inputs -----------------------------------------------------------------------------
+
+
+def test_a_guard_and_a_pass_of_one_handler_are_counted_apart():
+    flow = started()
+
+    @flow.defstate("a", on=text("[0-9]"), when=lambda event: event.text != "7")
+    def digit(event, ctx):
+        if sum(map(ord, event.text)) == 777_777:
+            return ("pass",)
+        ctx.reply("Digit.")
+        return ("end",)
+
+    report, _ = toured(flow)
+    assert report.coverage.numbers()["guards"] == (3, 4)
+    assert next(line for line in str(report).splitlines() if "guard:" in line).endswith("it never passed")
+
+
+def test_each_kind_of_input_that_a_handler_wants_is_counted():
+    flow = started()
+
+    @flow.defstate("a", on=text() | photo())
+    def either(event, ctx):
+        ctx.reply("Either.")
+        return ("end",)
+
+    @flow.defstate(ANY, on=command("cancel"))
+    def cancel(event, ctx):
+        ctx.reply("Bye.")
+        return ("end",)
+
+    report, _ = toured(flow)
+    assert report.coverage.numbers()["inputs"] == (5, 5)
+    kinds = sorted(kind for _, _, kind in report.coverage.inputs)
+    assert kinds == ["button", "command", "command", "photo", "text"]
+
+
+def test_several_flows_are_counted_one_by_one():
+    report = check(started(), other(), phases=["tours"], profile=QUICK, seed=1)
+    shown = [line.split() for line in str(report).splitlines()]
+    assert ["flow", "states", "edges", "pairs", "guards", "inputs"] in shown
+    assert ["f", "1/1", "2/2", "1/1", "-", "2/2"] in shown
+    assert ["g", "1/1", "2/2", "1/1", "-", "2/2"] in shown
+    assert report.to_json()["coverage"]["flows"]["g"]["edges"] == {"met": 2, "of": 2}
+
+
+def other():
+    """A second flow."""
+    flow = Flow("g", ttl=60)
+    flow.state("s", prompt="S?", otherwise="?")
+
+    @flow.defstate(None, on=command("other"), to="s")
+    def start(event, ctx):
+        return ("transition", "s")
+
+    @flow.defstate("s")
+    def done(event, ctx):
+        ctx.reply("Done.")
+        return ("end",)
+
+    return flow
+
+
+# -- as files --------------------------------------------------------------------------------------
+
+
+def gappy():
+    """A flow with an edge that is taken, one that is not, one that cannot be, and a finding."""
+    flow = started()
+    flow.state("b", prompt="B?", otherwise="?")
+
+    @flow.defstate("a", on=text("[a-z]"), when=lambda event: hash(event.text) == 1, to="b")
+    def secret(event, ctx):
+        return ("transition", "b")
+
+    @flow.defstate("b")
+    def done(event, ctx):
+        ctx.reply("Done.")
+        return ("end",)
+
+    @flow.defstate("a", on=command("bad"))
+    def bad(event, ctx):
+        raise RuntimeError("no \x00 way")
+
+    return flow
+
+
+def test_junit_has_a_case_for_each_edge_and_each_finding():
+    report = check(gappy(), phases=["lint", "tours"], profile=QUICK, seed=1)
+    suite = ElementTree.fromstring(junit(report, ["edges: 66.7 %, 100 % are wanted"]))
+    cases = list(suite.iter("testcase"))
+    assert suite.get("tests") == str(len(cases))
+    failures = [case.get("classname") for case in cases if case.find("failure") is not None]
+    assert failures == ["f.findings", "fsmkit.wanted"]
+    assert suite.get("failures") == "2"
+    edges = [case for case in cases if case.get("classname") == "f.edges"]
+    assert len(edges) == 4
+    skipped = [case.find("skipped").get("message") for case in edges if case.find("skipped") is not None]
+    assert len(skipped) == 2
+    assert all(message.startswith("not taken: nearest: /start; ") for message in skipped)
+    text_of_failure = next(suite.iter("failure")).text
+    assert "RuntimeError: no \N{REPLACEMENT CHARACTER} way" in text_of_failure
+
+
+def test_junit_has_a_case_for_each_mutant():
+    report = check(started(), phases=["mutants"], profile=QUICK, seed=1)
+    suite = ElementTree.fromstring(junit(report))
+    cases = [case for case in suite.iter("testcase") if case.get("classname") == "f.mutants"]
+    assert len(cases) == len(report.mutants.hunted)
+    unnoticed = [case for case in cases if case.find("skipped") is not None]
+    assert len(unnoticed) == len(report.mutants.of("unnoticed"))
+
+
+def test_the_diagram_shows_what_was_met():
+    coverage = check(gappy(), phases=["tours"], profile=QUICK, seed=1).coverage
+    drawn = diagram(coverage, ".mmd")
+    assert 'state "a" as s1_1_a' in drawn
+    assert 'state "✗ b" as s1_2_b' in drawn
+    assert "class s1_1_a met" in drawn
+    assert "class s1_2_b unmet" in drawn
+    assert "[*] --> s1_1_a : /start" in drawn
+    assert "s1_2_b --> [*] : ✗ text" in drawn
+    assert diagram(coverage, ".md") == f"```mermaid\n{drawn}```\n"
+    assert 's1_1_a -> s1_2_b [label="text' in diagram(coverage, ".dot")
+    assert 's1_2_b [label="b", color="#c62828", fontcolor="#c62828"];' in diagram(coverage, ".gv")
+
+
+def test_an_arrow_of_several_edges_may_be_met_in_part():
+    flow = started()
+    flow.state("b", prompt="B?", otherwise="?")
+
+    @flow.defstate("a", on=text("[a-z]"), when=lambda event: hash(event.text) == 1, to="b")
+    def secret(event, ctx):
+        return ("transition", "b")
+
+    @flow.defstate(ANY, on=command("cancel"))
+    def cancel(event, ctx):
+        ctx.reply("Bye.")
+        return ("end",)
+
+    coverage = check(flow, phases=["tours"], profile=QUICK, seed=1).coverage
+    assert "--> [*] : (✗) /cancel" in diagram(coverage, ".mmd")
+    assert '[label="/cancel", color="#ef6c00"' in diagram(coverage, ".dot")
+
+
+def test_a_diagram_without_coverage_has_no_colours():
+    graph = check(gappy(), phases=["lint"]).coverage.graph
+    assert "class" not in mermaid(graph)
+    assert "✗" not in mermaid(graph)
+    assert "color" not in dot(graph)
+
+
+FILE = """
+from fsmkit import Flow
+from fsmkit.telegram import command
+flow = Flow("sound", ttl=60)
+flow.state("name", prompt="Name?", otherwise="A text, please.")
+@flow.defstate(None, on=command("start"))
+def start(event, ctx):
+    return ("transition", "name")
+@flow.defstate("name")
+def got_name(event, ctx):
+    ctx.reply("Thanks.")
+    return ("end",)
+"""
+
+
+@pytest.fixture
+def file(tmp_path):
+    """A file with a flow."""
+    path = tmp_path / "bot.py"
+    path.write_text(FILE)
+    return path
+
+
+def test_the_command_writes_junit_json_and_the_diagram(file, tmp_path):
+    names = [tmp_path / name for name in ("out.xml", "out.json", "out.md")]
+    options = zip(("--junit", "--json", "--graph"), map(str, names), strict=True)
+    run = CliRunner().invoke(main, ["test", str(file), "--seed", "1", *(part for o in options for part in o)])
+    assert run.exit_code == 0
+    assert ElementTree.parse(names[0]).getroot().get("failures") == "0"
+    assert json.loads(names[1].read_text())["coverage"]["inputs"] == {"met": 2, "of": 2}
+    assert names[2].read_text().startswith("```mermaid\nstateDiagram-v2\n")
+
+
+def test_a_diagram_of_another_kind_is_refused_before_anything_runs(file):
+    done = CliRunner().invoke(main, ["test", str(file), "--graph", "out.svg"])
+    assert done.exit_code == 2
+    assert "--graph out.svg: name it *.md, *.mmd, *.dot, *.gv" in done.output
+    assert "testing" not in done.output
