@@ -49,6 +49,7 @@ def test_file(
     outputs: Outputs,
     fail_under: dict[str, float],
     replay: str | None,
+    resources: str | None,
     mutate: bool,
     stores: tuple[str, ...],
 ) -> bool:
@@ -61,8 +62,8 @@ def test_file(
         outputs: The files to be written; JSON on standard output takes the place of the text.
         fail_under: Percent of coverage that is wanted, by measure.
         replay: A JSON report whose conversations are had again, instead of all else.
+        resources: Name of the class or function of the file that makes `ctx.resources`.
         mutate: Whether the flows are broken on purpose, too, to see what notices it.
-
         stores: URLs of stores in which conversations are had once more.
 
     Raises:
@@ -89,6 +90,7 @@ def test_file(
                 seed=seed,
                 load=lambda: load(target).flows,
                 replays=replays,
+                resources=None if resources is None else loaded.maker(resources),
                 phases=phases,
                 stores=stores,
             )

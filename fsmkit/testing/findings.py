@@ -6,7 +6,7 @@ import attrs
 
 from fsmkit.testing.acts import Act
 from fsmkit.testing.moments import Moment
-from fsmkit.testing.transcript import pasteable, transcript
+from fsmkit.testing.transcript import judged, pasteable, transcript
 
 Phase: TypeAlias = Literal["lint", "tours", "random", "parallel", "stores", "mutants", "replay"]
 """How it was found."""
@@ -76,6 +76,8 @@ class Finding:
         """
         name = "test_" + "".join(c if c.isalnum() else "_" for c in f"{self.flow}_{self.code}").lower()
         subject = subject or self.flow + ("" if self.chat is None else f", chat={self.chat}")
+        if self.code == "race":  # only all orders together show what is wrong
+            return judged(self.acts, name=name, subject=subject)
         return pasteable(self.acts, name=name, subject=subject)
 
     def to_json(self) -> dict[str, Any]:
