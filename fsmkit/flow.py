@@ -127,6 +127,7 @@ class Flow(Generic[D]):
         self.invariants: list[Hook] = []
         self.guards: list[Handler] = []
         self.migrations: dict[int, Callable[[Any, Any], Any]] = {}
+        self.migration_examples: dict[int, tuple[tuple[str, Any], ...]] = {}
         self.messages: dict[str, Text] = dict(DEFAULT_TEXTS)
         self.in_use = False
         self._implied: set[str] = set()
@@ -254,12 +255,13 @@ class Flow(Generic[D]):
         register: Callable[..., Any] = self._hook(self.invariants, tuple(selectors), "an invariant")
         return register if function is None else register(function)
 
-    def migrate(self, version: int) -> Callable[[F], F]:
+    def migrate(self, version: int, *, examples: Iterable[tuple[str, Any]] = ()) -> Callable[[F], F]:
         """Registers the function of `(state, data)` that lifts what `version` stored to the next one.
 
         Args:
             version: The version that it reads; it returns `(state, data)` for `version + 1`. The data are
                 a dict (what JSON holds), not yet the data class.
+            examples: What that version has stored, `(state, data)` each, for the generated tests.
         """
         place = calling_place()
         self._check_open(place)
@@ -274,9 +276,18 @@ class Flow(Generic[D]):
                 f"two functions migrate version {version}", place=place, remedy="Remove one"
             )
 
+        found = tuple(examples)
+        if not all(isinstance(one, tuple) and len(one) == 2 and isinstance(one[0], str) for one in found):
+            raise DefinitionError(
+                f"examples={examples!r}",
+                place=place,
+                remedy='Write (state, data) for each: examples=[("age", {"name": "Ann"})]',
+            )
+
         def register(function: F) -> F:
             check_callable(function, 2, place, "a migration is a function of (state, data)")
             self.migrations[version] = function
+            self.migration_examples[version] = found
             return function
 
         return register

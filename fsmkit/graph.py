@@ -99,19 +99,22 @@ class Graph:
 
     def successors(self, node: Node) -> frozenset[Node]:
         """The states entered next: by a transition, by a call, by going back."""
-        found = {goal for edge in self.outgoing(node) if (goal := self._goal(edge))}
+        found = self._onward(node)
         if any(edge.kind == "back" for edge in self.outgoing(node)):
             found |= self._predecessors(node)
         return frozenset(found)
+
+    def _onward(self, node: Node) -> set[Node]:
+        return {goal for edge in self.outgoing(node) if (goal := self._goal(edge))}
 
     @cached_property
     def reachable(self) -> frozenset[Node]:
         """The states that a conversation can come to, from the entries on.
 
         What follows a call needs no edge of its own: the caller waits in a state that was reached, and its
-        handler for `Returned` is one of that state's.
+        handler for `Returned` is one of that state's. Going back leads only to where one has been before.
         """
-        return _closure(self.entries, self.successors)
+        return _closure(self.entries, self._onward)
 
     @cached_property
     def ending(self) -> frozenset[Node]:

@@ -105,6 +105,7 @@ def check(ctx: click.Context, target: str) -> None:
 @click.option("--junit", metavar="OUT", help="Writes the report as JUnit XML.")
 @click.option("--graph", metavar="OUT", help="Draws what was met: *.md, *.mmd (Mermaid), *.dot (Graphviz).")
 @click.option("--fail-under", metavar="edges=100,pairs=80", help="Percent of coverage that is wanted.")
+@click.option("--resources", metavar="NAME", help="A class or function of FILE that makes ctx.resources.")
 @click.option("--replay", metavar="JSON", help="Has only the conversations of an earlier report again.")
 @click.option(
     "--recorded", metavar="FILE", help="Has only the conversations again that a running bot has recorded."
@@ -140,6 +141,7 @@ def test(
     junit: str | None,
     graph: str | None,
     fail_under: str | None,
+    resources: str | None,
     replay: str | None,
     recorded: str | None,
     deploys: tuple[str, ...],
@@ -169,6 +171,7 @@ def test(
         fail_under=wanted,
         replay=replay,
         deploys=deploys,
+        resources=resources,
         mutate=mutate,
         stores=stores,
     )

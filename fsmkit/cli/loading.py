@@ -12,7 +12,7 @@ import sys
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -42,6 +42,17 @@ class Loaded:
     name: str
     flows: tuple[Flow[Any], ...]
     module: ModuleType
+
+    def maker(self, name: str) -> Any:
+        """A class or function at the top level, to be called without arguments.
+
+        Raises:
+            Refusal: If there is none of that name.
+        """
+        found = getattr(self.module, name, None)
+        if not isinstance(found, type | FunctionType):
+            raise Refusal(f"{self.name} has no class or function {name!r} at its top level")
+        return found
 
     def sources(self) -> "tuple[Source, ...]":
         """Where its events come from: what is called `sources`, a list or a function that makes one.

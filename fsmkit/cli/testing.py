@@ -58,6 +58,7 @@ def test_file(
     fail_under: dict[str, float],
     replay: str | None,
     deploys: Sequence[str],
+    resources: str | None,
     mutate: bool,
     stores: tuple[str, ...],
 ) -> bool:
@@ -71,6 +72,7 @@ def test_file(
         fail_under: Percent of coverage that is wanted, by measure.
         deploys: `FILE[:FLOW]` of later versions, with which conversations go on.
         replay: A JSON report whose conversations are had again, instead of all else.
+        resources: Name of the class or function of the file that makes `ctx.resources`.
         mutate: Whether the flows are broken on purpose, too, to see what notices it.
         stores: URLs of stores in which conversations are had once more.
 
@@ -100,6 +102,7 @@ def test_file(
                 seed=seed,
                 load=lambda: versions_in(load(target).flows)[0],
                 replays=replays,
+                resources=None if resources is None else loaded.maker(resources),
                 phases=phases,
                 deploys=later,
                 stores=stores,

@@ -11,7 +11,7 @@ from telegram import Bot
 from fsmkit.clock import Clock
 from fsmkit.telegram.offline import AnyApplication
 from fsmkit.testing.offline import OfflineTelegram
-from fsmkit.testing.showing import Screen
+from fsmkit.testing.showing import Screen, content_of
 
 
 class BotSide:
@@ -47,6 +47,12 @@ class BotSide:
             self._known.add(chat)
             self._offline.add_chat(chat)
         return self._app.context_types.context(application=self._app, chat_id=chat, user_id=user)
+
+    def texts(self, chat: int) -> list[str]:
+        """The bot's messages in a chat as they stand now, oldest first."""
+        if chat not in self._known:
+            return []
+        return [content_of(message) for message in self._offline.messages(chat)]
 
     def show(self) -> None:
         """Shows what was sent since the last call."""

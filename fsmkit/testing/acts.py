@@ -274,6 +274,27 @@ class Deploy(Act):
 
 
 @attrs.frozen
+class Stored(Act):
+    """What an older version of a flow has stored for the person, found by the one that runs now.
+
+    Attributes:
+        flow: Name of the flow.
+        version: The version that stored it.
+        state: The state in which the conversation stands.
+        data: Its data, as JSON holds them.
+    """
+
+    flow: str
+    version: int
+    state: str
+    data: Any = attrs.field(hash=False)
+
+    def line(self) -> str:
+        """What was stored."""
+        return f"(version {self.version} has stored {self.state!r} with {self.data!r})"
+
+
+@attrs.frozen
 class Duplicate(Act):
     """The last update comes once more."""
 
@@ -300,15 +321,23 @@ class Swap(Act):
 
 @attrs.frozen
 class Together(Act):
-    """Several things are done at once, by different people, and handled at the same time.
+    """Several things are done at once, and handled at the same time; one person's in their order.
 
     Attributes:
         acts: What is done.
-        schedule: Which of them goes on at each turn; see `fsmkit.testing.schedules`.
+        schedule: Who goes on where several can: 0 who has waited longest, 1 the next, …; 0 after its end.
     """
 
     acts: tuple[Act, ...] = attrs.field(converter=tuple[Act, ...])
     schedule: tuple[int, ...] = attrs.field(default=(), converter=tuple[int, ...])
+
+    @property
+    def lanes(self) -> tuple[tuple[Act, ...], ...]:
+        """What each person does, one thing after the other."""
+        lanes: dict[int, list[Act]] = {}
+        for act in self.acts:
+            lanes.setdefault(act.user, []).append(act)
+        return tuple(tuple(lane) for lane in lanes.values())
 
     def line(self) -> str:
         """All of them, and the schedule."""

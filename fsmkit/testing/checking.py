@@ -1,7 +1,7 @@
 """`check`: all that is found out about flows without test code, in one report.
 
 The phases: lint (nothing runs), tours (each edge and each pair of edges), random (faults included), parallel
-(several people at once). One coverage object counts for all of them.
+(several people at once). One coverage object counts for all but the last.
 """
 
 import asyncio
@@ -18,9 +18,9 @@ from fsmkit.engine import Engine
 from fsmkit.flow import Flow
 from fsmkit.graph import graph_of
 from fsmkit.stores import Store
-from fsmkit.testing.acts import Act, Deadline, Deploy, Killed, Together, Wait
+from fsmkit.testing.acts import Act, Deadline, Deploy, Killed, Wait
 from fsmkit.testing.conversation import Conversation
-from fsmkit.testing.coverage import Coverage
+from fsmkit.testing.coverage import Coverage, Crossing
 from fsmkit.testing.deploys import deploys_keep, version_loader
 from fsmkit.testing.findings import Finding, Phase, Problem
 from fsmkit.testing.linting import lint
@@ -32,9 +32,9 @@ from fsmkit.testing.offering import offer
 from fsmkit.testing.oracles import ORACLES, Oracle
 from fsmkit.testing.parity import differences, opened
 from fsmkit.testing.quiet import quiet
-from fsmkit.testing.reloading import reloader, remembers
+from fsmkit.testing.reloading import reloader, remembers, waiting
 from fsmkit.testing.report import PROFILES, Profile, Report
-from fsmkit.testing.schedules import new_loop
+from fsmkit.testing.schedules import DrawnLoop
 from fsmkit.testing.shortening import shortest
 from fsmkit.testing.stages.direct import DirectStage
 from fsmkit.testing.stages.sights import NotThereError
@@ -48,6 +48,9 @@ ROUNDS = 5
 """Searches of the random phase, as long as each finds something."""
 PHASES: tuple[Phase, ...] = ("lint", "tours", "random", "parallel", "deploys")
 """What is done unless something else is asked for; not `mutants`, which finds nothing in the flow itself."""
+FEWER = 5
+WAYS = 1_000
+"""Acts that are tried to find ways to start from, where there were no tours."""
 
 
 def check(
@@ -74,7 +77,8 @@ def check(
             named.
         properties: What must be so of every conversation; see `fsmkit.testing.temporal`.
         oracles: What judges each moment.
-        resources: What handlers find in `ctx.resources`.
+        resources: What handlers find in `ctx.resources`; a class or a function makes them anew for each
+            conversation.
         chat: Id of a group in which it happens; by default a group if several people share a conversation of
             some flow (`KeyBy.CHAT`), else the private chat with the bot.
         load: Makes the flows anew for a restart; by default their module is run again.
@@ -123,7 +127,7 @@ def check(
     every = [*oracles, *map(oracle_of, properties), *([deploys_keep] if deploys else [])]
     versions = [version_loader(flows, later) for later in deploys]
     work = _Work(report, given, every, properties, resources, chat, load, versions)
-    with quiet(), asyncio.Runner(loop_factory=new_loop) as runner:
+    with quiet(), asyncio.Runner(loop_factory=DrawnLoop) as runner:
         for acts in replays:
             runner.run(work.replay(acts))
         if "tours" in wanted:
@@ -154,6 +158,7 @@ class _Work:
     chat: int | None
     load: Callable[[], Flows] | None
     versions: Sequence[Callable[[], Flows]]
+    ways: dict[Crossing, tuple[Act, ...]] = attrs.field(factory=dict[Crossing, tuple[Act, ...]])
 
     def stage(
         self, change: Callable[[Engine], None] | None = None, store: Store | None = None
@@ -174,9 +179,6 @@ class _Work:
 
     async def replay(self, acts: Sequence[Act], phase: Phase = "replay") -> None:
         """Has a conversation, and reports what is wrong with it."""
-        if acts and isinstance(acts[-1], Together):
-            await self._report_race(lambda: self.begin(self.stage()), acts)
-            return
         conversation = self.begin(self.stage(), count=True)
         for act in acts:
             try:
@@ -198,6 +200,7 @@ class _Work:
         """The tours; how many acts were tried."""
         stage = self.stage()
         tours = await self.toured(stage, self.report.coverage)
+        self.ways = tours.ways
         for finding in tours.findings:
             problem = Problem(finding.code, finding.message, finding.where)
             if finding.code == "stuck":  # shown by many conversations together
@@ -206,18 +209,20 @@ class _Work:
                 await self.confirm(problem, finding.moments, "tours")
         self.report.reasons = await nearest(tours, stage, self.report.coverage.missing_edges())
         if self.load is not None:
-            await self._restarted(tours)
+            await self._again(tours, lambda act: Killed(act, "before"))
+        if self.stage().has_own_resources:
+            await self._again(tours, lambda act: Killed(act, "store"))
         return tours.steps
 
-    async def _restarted(self, tours: Tours) -> None:
-        """Restarts the bot before each edge: where something is remembered, it comes to light here."""
+    async def _again(self, tours: Tours, killed: Callable[[Act], Killed]) -> None:
+        """Kills the bot at each edge: what is remembered, or done twice, comes to light here."""
         end = time.monotonic() + self.profile.seconds
         for moments in tours.shortest.values():
             if time.monotonic() > end:
                 return
             acts = [moment.act for moment in moments]
             if not isinstance(acts[-1], Wait | Deadline):
-                await self.replay([*acts[:-1], Killed(acts[-1], "before")], "tours")
+                await self.replay([*acts[:-1], killed(acts[-1])], "tours")
 
     def random(self, runner: asyncio.Runner) -> int:
         """The random conversations; how many acts there were."""
@@ -252,23 +257,29 @@ class _Work:
         return int(search.steps)
 
     def parallel(self, runner: asyncio.Runner) -> int:
-        """Several people at once; how often."""
-        shared = None if self.load is not None else (self.stage(), self.stage())
-        turn = itertools.count()
+        """Several people at once; how many acts there were."""
+        overlaps = _needs_hypothesis("parallel.search")
+        stage = self.stage()
 
-        def begin() -> Conversation:  # two at a time: one is held against the other
-            return self.begin(self.stage() if shared is None else shared[next(turn) % 2])
+        def begin() -> Conversation:
+            stage.renew()
+            return self.begin(stage)
 
-        races, count = _needs_hypothesis("parallel").search(
-            runner,
-            begin,
-            seed=self.report.seed,
-            examples=self.profile.examples,
-            end=time.monotonic() + self.profile.seconds,
-        )
-        for beginning, act in races:
-            runner.run(self._report_race(begin, [*beginning, act]))
-        return int(count)
+        if not self.ways:
+            tours = Tours(self.stage(), Coverage(graph_of(*self.report.flows)), oracles=(), steps=WAYS)
+            runner.run(tours.run())
+            self.ways = tours.ways
+        known = {(finding.code, finding.where) for finding in self.report.findings}
+        end = time.monotonic() + self.profile.seconds
+        search = overlaps.Overlaps(stage, begin, runner.run, list(self.ways.values()), known, end)
+        places = waiting(self.report.flows)
+        overlaps.sweep(search, [way for (*_, place, _, _), way in self.ways.items() if place in places])
+        # Where no function waits, only fsmkit itself can mix anything up: a few are enough.
+        examples = self.profile.overlaps // (1 if places else FEWER)
+        overlaps.explore(search, seed=self.report.seed, examples=examples)
+        for error in search.found.values():
+            runner.run(self.confirm(error.problem, error.moments, "parallel"))
+        return int(search.steps)
 
     def mutants(self, runner: asyncio.Runner) -> int:
         """The mutants; how many acts it took to notice them."""
@@ -302,14 +313,6 @@ class _Work:
                 async for problem, moments in differences(ways, self.stage(), self.stage(store=store), name):
                     self.add(problem, moments, "stores")
         return tours.steps
-
-    async def _report_race(self, begin: Callable[[], Conversation], acts: Sequence[Act]) -> None:
-        problem = await _needs_hypothesis("parallel").race(begin, acts[:-1], acts[-1])
-        talk = begin()
-        for act in acts if problem is not None else ():
-            await talk.do(act)
-        if problem is not None:
-            self.add(problem, talk.moments, "parallel")
 
     async def deploys(self) -> int:
         """Deploys each later version at each place of the tours, and offers its handlers inputs there."""
@@ -348,18 +351,14 @@ class _Work:
         acts = [moment.act for moment in moments]
         found = await shortest(lambda: self.begin(shared or self.stage()), acts, problem)
         if found is not None:
-            self.add(self._judged(found, problem), found, phase)
+            self.add(found[1], found[0], phase)
             return
+        if problem.code == "race":
+            return  # other orders have been tried over and again already: it was chance
         message = (
             f"{problem.message}; it did not come again in a fresh bot: something is remembered elsewhere"
         )
         self.add(Problem("flaky", message, problem.where), moments, phase)
-
-    def _judged(self, moments: Sequence[Moment], problem: Problem) -> Problem:
-        """The problem in the words of the shortened conversation."""
-        judged = (found for oracle in self.oracles for found in oracle(moments))
-        same = (found for found in judged if (found.code, found.where) == (problem.code, problem.where))
-        return next(same, problem)
 
     def add(self, problem: Problem, moments: Sequence[Moment], phase: Phase, *, note: bool = False) -> None:
         """Reports a finding, once."""
@@ -388,6 +387,7 @@ def _needs_hypothesis(name: str) -> Any:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != "hypothesis":
             raise
+        phase = name.partition(".")[0]
         raise ModuleNotFoundError(
-            f"the {name} phase needs Hypothesis: pip install 'fsmkit[test]'", name="hypothesis"
+            f"the {phase} phase needs Hypothesis: pip install 'fsmkit[test]'", name="hypothesis"
         ) from error

@@ -4,14 +4,16 @@ Shared by the random phase, by what shortens a failure, and by replays, so that 
 whoever does the same.
 """
 
+import inspect
 from collections.abc import Sequence
 
-from fsmkit.testing.acts import Act, Deploy, Killed, Refused
+from fsmkit.testing.acts import Act, Deploy, Killed, Refused, Together
 from fsmkit.testing.coverage import Coverage, Crossing
 from fsmkit.testing.findings import Problem
 from fsmkit.testing.moments import Moment, signature_of
 from fsmkit.testing.oracles import ORACLES, Oracle, judge
-from fsmkit.testing.stages.direct import DirectStage
+from fsmkit.testing.parallel.worlds import Past, Worlds
+from fsmkit.testing.stages.direct import DirectStage, Saved
 from fsmkit.testing.stages.sights import NotThereError
 from fsmkit.testing.tours import Spot
 
@@ -48,6 +50,8 @@ class Conversation:
         self._coverage = coverage
         self._oracles = oracles
         self._last: Crossing | None = None if since is None else since.last
+        self._worlds: Worlds | None = None
+        self._at_once: Moment | None = None
 
     async def do(self, act: Act) -> list[Problem]:
         """Carries an act out; what is wrong with it.
@@ -56,8 +60,10 @@ class Conversation:
             NotThereError: If it cannot be done now; nothing was done.
         """
         plain = await self._undisturbed(act) if isinstance(act, Killed | Refused) else None
+        start = self.stage.save() if isinstance(act, Together) and self.stage.stands_in_store else None
         moment = await self.stage.do(act)
         self.moments.append(moment)
+        mixed_up = await self._mixed_up(moment, start)
         if isinstance(act, Deploy):
             self._coverage = None  # it counts what the tested version takes
         if self._coverage is not None:
@@ -69,8 +75,24 @@ class Conversation:
         elif plain is not None:
             place = plain.taken[-1].handler.place if plain.taken else None
             found += _out_of_order(act, plain, moment, place)
+        found += mixed_up
         self.problems += found
         return found
+
+    async def _mixed_up(self, moment: Moment, start: Saved | None) -> list[Problem]:
+        """What several people did at once has to end as in some order one after the other, and go on so."""
+        if isinstance(moment.act, Together):
+            before = tuple(earlier.act for earlier in self.moments[:-1])
+            self._worlds, self._at_once = Worlds(self.stage, Past(before, moment.act), start), moment
+            fits = await self._worlds.begin()
+        elif self._worlds is not None:
+            fits = await self._worlds.go_on(moment.act)
+        else:
+            return []
+        worlds = self._worlds
+        if not fits or not worlds.predictable:
+            self._worlds = None
+        return [] if fits else [Problem("race", worlds.told(), _place_of_waiting(self._at_once))]
 
     async def _undisturbed(self, act: Killed | Refused) -> Moment | None:
         """What would have come of it without the mishap; `None` if that is not the same each time."""
@@ -85,6 +107,13 @@ class Conversation:
             self.stage.restore(saved)
             self.stage.guards = guards
         return first if _same(first, second) and first.shown == second.shown and not first.errors else None
+
+
+def _place_of_waiting(moment: Moment | None) -> str | None:
+    """Where a handler stands that others can come between, or the first that ran."""
+    taken = moment.taken if moment is not None else ()
+    waiting = [each for each in taken if inspect.iscoroutinefunction(each.handler.function)]
+    return next((each.handler.place for each in (*waiting, *taken)), None)
 
 
 def _differences(act: Killed, plain: Moment, moment: Moment) -> list[Problem]:

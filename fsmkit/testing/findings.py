@@ -7,7 +7,7 @@ import msgspec
 
 from fsmkit.testing.acts import Act
 from fsmkit.testing.moments import Moment
-from fsmkit.testing.transcript import pasteable, stored, transcript
+from fsmkit.testing.transcript import judged, pasteable, stored, transcript
 
 Phase: TypeAlias = Literal[
     "lint", "tours", "random", "parallel", "deploys", "stores", "mutants", "replay", "recorded", "store"
@@ -85,6 +85,8 @@ class Finding:
         """
         name = "test_" + "".join(c if c.isalnum() else "_" for c in f"{self.flow}_{self.code}").lower()
         subject = subject or self.flow + ("" if self.chat is None else f", chat={self.chat}")
+        if self.code == "race":  # only all orders together show what is wrong
+            return judged(self.acts, name=name, subject=subject)
         return pasteable(self.acts, name=name, subject=subject)
 
     def to_json(self) -> dict[str, Any]:

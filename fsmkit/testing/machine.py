@@ -22,7 +22,7 @@ from fsmkit.testing.acts import Act, Deadline, Deploy, Duplicate, Killed, Refuse
 from fsmkit.testing.conversation import Conversation
 from fsmkit.testing.findings import Problem
 from fsmkit.testing.inputs.handlers import ANYTHING
-from fsmkit.testing.menus import WRONG, Dish, Menus, old_presses, presses, waits
+from fsmkit.testing.menus import WRONG, Dish, Menus, old_presses, presses, stored, waits
 from fsmkit.testing.moments import Moment
 from fsmkit.testing.stages.direct import DirectStage
 from fsmkit.testing.stages.sights import NotThereError
@@ -218,7 +218,8 @@ class ConversationMachine(RuleBasedStateMachine):
     def _wanted(self) -> list[Sequence[Act]]:
         wanted: list[Sequence[Act]] = [dish.acts for dish in self._dishes() if dish.acts]
         shown = presses(self.search.stage)
-        return [*([shown] if shown else []), *wanted]
+        older = [] if self.talk.moments else stored(self.search.stage.running.flows)
+        return [*([shown] if shown else []), *wanted, *([older] if older else [])]
 
     def _some(self, which: int, how: int) -> Act | None:
         return _chosen_from(self._wanted(), which, how)

@@ -16,7 +16,7 @@ from fsmkit.errors import StoredByNewerVersion
 from fsmkit.handlers import Handler
 from fsmkit.model import Row
 from fsmkit.table import Flows, FlowTable
-from fsmkit.testing.acts import Act, Content, Deadline, Edit, Press, Say
+from fsmkit.testing.acts import Act, Content, Deadline, Edit, Press, Say, Stored
 from fsmkit.testing.inputs.handlers import Inputs, inputs_of, wants
 from fsmkit.testing.stages.base import Stage
 from fsmkit.upgrade import is_current, lift
@@ -118,6 +118,16 @@ def waits(row: Row) -> list[Act]:
     """Letting time pass, where something is due at some time."""
     due = any(times_of(snapshot) for snapshot in row.snapshots.values())
     return [Deadline()] if due or row.later else []
+
+
+def stored(flows: Flows) -> list[Act]:
+    """What older versions of the flows may have stored, as their migrations say."""
+    return [
+        Stored(name, version, state, data)
+        for name, table in flows.tables.items()
+        for version, examples in table.flow.migration_examples.items()
+        for state, data in examples
+    ]
 
 
 def presses(stage: Stage, user: int = 1) -> list[Press]:

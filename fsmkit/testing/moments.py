@@ -1,7 +1,7 @@
 """Moments: what came of an act. What oracles, properties, coverage and transcripts look at."""
 
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
 
@@ -9,6 +9,9 @@ from fsmkit.model import Frame, Row
 from fsmkit.table import Flows
 from fsmkit.testing.acts import Act
 from fsmkit.testing.watching import Taken
+
+if TYPE_CHECKING:
+    from fsmkit.testing.parallel.overlap import Overlap
 
 Place: TypeAlias = tuple[str, str | None]
 """Names of a flow and of the state in which it runs, or waits for what it called."""
@@ -29,6 +32,7 @@ class Moment:
         shown: What the person saw, line by line.
         taken: The handlers that ran, in order, with what they returned.
         errors: The exceptions that nobody handled.
+        overlap: What happened in which order, where several people did something at once.
     """
 
     act: Act
@@ -38,6 +42,7 @@ class Moment:
     shown: tuple[str, ...]
     taken: tuple[Taken, ...]
     errors: tuple[BaseException, ...]
+    overlap: "Overlap | None" = None
 
     @cached_property
     def came_from(self) -> tuple[Place, ...]:

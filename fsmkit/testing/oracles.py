@@ -5,15 +5,16 @@ conversations show together (no way out) is in `fsmkit.testing.tours`.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
-from fsmkit.errors import InvariantBroken, StepError, UnstorableData
+from fsmkit.errors import InvariantBroken, OrphanedConversation, StepError, UnstorableData
 from fsmkit.handlers import Handler
+from fsmkit.places import place_of
 from fsmkit.table import FlowTable
-from fsmkit.testing.acts import Content, Duplicate, Press, Say
+from fsmkit.testing.acts import Content, Duplicate, Press, Say, Stored
 from fsmkit.testing.findings import Problem
 from fsmkit.testing.inputs.handlers import wants
-from fsmkit.testing.moments import Moment
+from fsmkit.testing.moments import Moment, running_frame
 from fsmkit.testing.neighbours import keeps_to_itself
 
 Oracle: TypeAlias = Callable[[Sequence[Moment]], Iterator[Problem]]
@@ -24,6 +25,8 @@ def no_exception(moments: Sequence[Moment]) -> Iterator[Problem]:
     from fsmkit.cli.blame import place_in_user_code
 
     for error in moments[-1].errors:
+        if isinstance(error, OrphanedConversation):
+            continue  # see `migrates`
         place = place_in_user_code(error) or (error.place if isinstance(error, StepError) else None)
         said = f"{type(error).__name__}: {error}".removesuffix(": ")
         if isinstance(error, InvariantBroken):
@@ -69,6 +72,26 @@ def duplicates_change_nothing(moments: Sequence[Moment]) -> Iterator[Problem]:
         yield Problem("duplicate", f"{first.act.line()!r} came again and was handled again", place)
 
 
+def migrates(moments: Sequence[Moment]) -> Iterator[Problem]:
+    """What an older version has stored fits this one, and a field that both have keeps its value."""
+    moment = moments[-1]
+    if not isinstance(moment.act, Stored) or moment.flows is None:
+        return
+    act, table = moment.act, moment.flows.tables[moment.act.flow]
+    place = place_of(table.flow.migrations[act.version])
+    for error in moment.errors:
+        yield Problem("migration", str(error), place)
+    frame = running_frame(moment.after)
+    if frame is None or not isinstance(act.data, dict):
+        return
+    new, fresh = table.codec.plain(frame.data), table.codec.plain(table.codec.encode(table.codec.initial()))
+    for name, old in act.data.items():
+        kept, default = _field(new, name), _field(fresh, name)
+        if old and kept != old and kept == default and hasattr(moment.data, name):
+            message = f"migrate({act.version}) loses {name!r}: {old!r} is {kept!r} now, as at a beginning"
+            yield Problem("migration", message, place)
+
+
 def exits_work(moments: Sequence[Moment]) -> Iterator[Problem]:
     """A command that ends a flow from every state does so, in sub-flows too."""
     moment = moments[-1]
@@ -91,6 +114,7 @@ ORACLES: tuple[Oracle, ...] = (
     declared_edges,
     answered,
     duplicates_change_nothing,
+    migrates,
     exits_work,
     keeps_to_itself,
 )
@@ -99,6 +123,10 @@ ORACLES: tuple[Oracle, ...] = (
 def judge(moments: Sequence[Moment], oracles: Sequence[Oracle] = ORACLES) -> list[Problem]:
     """What is wrong with the last moment of a conversation."""
     return [problem for oracle in oracles for problem in oracle(moments)]
+
+
+def _field(plain: Any, name: str) -> Any:
+    return plain.get(name) if isinstance(plain, dict) else None
 
 
 def _last_place(moment: Moment) -> str | None:

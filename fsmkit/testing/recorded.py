@@ -25,6 +25,7 @@ KINDS: dict[str, type[Act]] = {
     "deadline": acts.Deadline,
     "restart": acts.Restart,
     "deploy": acts.Deploy,
+    "stored": acts.Stored,
     "duplicate": acts.Duplicate,
     "swap": acts.Swap,
     "together": acts.Together,
@@ -76,7 +77,7 @@ def act_from_json(shown: Any, flows: Iterable[Flow[Any]]) -> Act:
         raise NotReadableError(f"{shown!r} is no act: its field `do` is one of {', '.join(KINDS)}")
     fields: dict[str, Any] = {name: value for name, value in shown.items() if name != "do"}
     for name, value in fields.items():
-        if isinstance(value, dict) and "do" in value:
+        if isinstance(value, dict) and "do" in value and name != "data":
             fields[name] = act_from_json(value, flows)
         elif name == "acts" and isinstance(value, list):
             fields[name] = tuple(act_from_json(part, flows) for part in value)

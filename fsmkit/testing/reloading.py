@@ -6,6 +6,7 @@ What stood in the module's globals is then gone, as it would be in another proce
 import contextlib
 import dis
 import enum
+import inspect
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -18,6 +19,7 @@ import attrs
 from fsmkit.edges import together
 from fsmkit.flow import Flow
 from fsmkit.keys import Key
+from fsmkit.places import place_of
 from fsmkit.states import State
 
 Flows = tuple[Flow[Any], ...]
@@ -102,6 +104,11 @@ def uses_bot(flows: Iterable[Flow[Any]]) -> bool:
         if code is None or any(PTB & set(part.co_names) for part in _codes(code)):
             return True
     return False
+
+
+def waiting(flows: Iterable[Flow[Any]]) -> set[str]:
+    """The places of the async functions of flows: only while these run can anything else happen."""
+    return {place_of(function) for function in functions_of(flows) if inspect.iscoroutinefunction(function)}
 
 
 def functions_of(flows: Iterable[Flow[Any]]) -> list[Any]:

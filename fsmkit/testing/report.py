@@ -26,18 +26,20 @@ class Profile:
         examples: Random conversations.
         length: Acts in each.
         seconds: Time for each phase, at most.
+        overlaps: Conversations in which several people do something at once.
     """
 
     steps: int
     examples: int
     length: int
     seconds: float
+    overlaps: int = 50
 
 
 PROFILES: dict[str, Profile] = {
-    "dev": Profile(steps=4_000, examples=25, length=25, seconds=10.0),
-    "ci": Profile(steps=20_000, examples=200, length=40, seconds=25.0),
-    "thorough": Profile(steps=400_000, examples=3_000, length=60, seconds=600.0),
+    "dev": Profile(steps=4_000, examples=25, length=25, seconds=10.0, overlaps=20),
+    "ci": Profile(steps=20_000, examples=200, length=40, seconds=25.0, overlaps=100),
+    "thorough": Profile(steps=400_000, examples=3_000, length=60, seconds=600.0, overlaps=2_000),
 }
 
 

@@ -1,49 +1,155 @@
-"""An event loop whose order is drawn: which of the acts that are under way goes on next.
+"""An event loop in which it can be drawn who goes on next, and in which nobody waits for the clock.
 
-A schedule is a list of small numbers. At each turn of the loop the acts that could go on stand in the order
-in which they became ready; a number says how far back the next one is fetched from. So `0`, and the end of
-the list, mean the ordinary order, and the simplest schedule is the empty one.
+Callbacks run in their order, as asyncio promises; among tasks that can go on, a schedule chooses. Timers fire
+when nothing else is left to do, however far away they are.
 """
 
 import asyncio
+import concurrent.futures
+import contextlib
+import selectors
 from collections import deque
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Generator, Iterable
+from typing import Any, SupportsIndex
 
 ACT = "fsmkit act "
-"""What the names of the tasks begin with whose order is drawn."""
+"""What the names of the tasks of acts begin with."""
+PATIENCE = 5.0
+"""Seconds for which the loop stands still for work in a thread."""
+
+
+class Schedule:
+    """Who goes on where several tasks can: 0 the one that has waited longest, 1 the next, ….
+
+    Args:
+        choices: One for each point at which there is a choice; after the last of them it is always 0.
+
+    Attributes:
+        made: The choices that there were, without the zeros at the end.
+    """
+
+    def __init__(self, choices: tuple[int, ...] = ()) -> None:
+        self._choices = choices
+        self._made: list[int] = []
+
+    def choose(self, among: int) -> int:
+        """The next choice, less than `among`."""
+        number = len(self._made)
+        chosen = self._choices[number] % among if number < len(self._choices) else 0
+        self._made.append(chosen)
+        return chosen
+
+    @property
+    def made(self) -> tuple[int, ...]:
+        """The choices that there were, without the zeros at the end."""
+        last = max((number for number, choice in enumerate(self._made, 1) if choice), default=0)
+        return tuple(self._made[:last])
+
+
+class _Ready(deque[asyncio.Handle]):
+    """The loop's ready queue."""
+
+    schedule: Schedule | None = None
+
+    def popleft(self) -> asyncio.Handle:
+        """The handle that runs next."""
+        if self.schedule is None or len(self) < 2 or not _is_task(self[0]):
+            return super().popleft()
+        tasks: list[SupportsIndex] = [number for number, handle in enumerate(self) if _is_task(handle)]
+        chosen = tasks[self.schedule.choose(len(tasks))] if len(tasks) > 1 else 0
+        handle = self[chosen]
+        del self[chosen]
+        return handle
+
+
+class _Selector(selectors.DefaultSelector):
+    """Waits for sockets, but for timers only where something else may come before them."""
+
+    def __init__(self, skip: Callable[[float], bool]) -> None:
+        super().__init__()
+        self._skip = skip
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        """What is ready; with nothing but the loop's own pipe open, time is skipped."""
+        if timeout is not None and timeout > 0 and len(self.get_map() or ()) <= 1 and self._skip(timeout):
+            timeout = 0
+        return super().select(timeout)
 
 
 class DrawnLoop(asyncio.SelectorEventLoop):
-    """An event loop that follows a schedule while there is one."""
+    """The event loop of generated conversations.
 
-    _schedule: Iterator[int] | None = None
+    Args:
+        hasty: Whether time is skipped from the beginning, not only while a schedule is followed.
 
-    def follow(self, schedule: Iterable[int] | None) -> None:
+    Attributes:
+        begun: How many tasks have been created.
+    """
+
+    def __init__(self, *, hasty: bool = True) -> None:
+        self.begun = 0
+        self._skipped = 0.0
+        self._hasty = hasty
+        self._threads: concurrent.futures.ThreadPoolExecutor | None = None
+        super().__init__(_Selector(self._skip))
+        # asyncio has no public way to order them; since 3.4 the loop takes the next one by `popleft`.
+        self._ready = _Ready()
+
+    def create_task(self, coro: Any, **options: Any) -> asyncio.Task[Any]:
+        """Counts tasks."""
+        self.begun += 1
+        return super().create_task(coro, **options)
+
+    def time(self) -> float:
+        """Seconds; those that were skipped have passed."""
+        return super().time() + self._skipped
+
+    def follow(self, choices: Iterable[int] | None) -> None:
         """Follows a schedule from now on; `None`: the ordinary order."""
-        self._schedule = None if schedule is None else iter(schedule)
+        self._ready.schedule = None if choices is None else Schedule(tuple(choices))
 
-    def _run_once(self) -> None:
-        if self._schedule is not None:
-            self._reorder(self._schedule)
-        super()._run_once()  # type: ignore[misc]
+    @contextlib.contextmanager
+    def drawn(self, choices: tuple[int, ...]) -> Generator[Schedule]:
+        """Follows a schedule meanwhile."""
+        hasty, self._hasty = self._hasty, True
+        schedule = Schedule(choices)
+        self._ready.schedule = schedule
+        try:
+            yield schedule
+        finally:
+            self.follow(None)
+            self._hasty = hasty
 
-    def _reorder(self, schedule: Iterator[int]) -> None:
-        """Lays the handles of acts anew; all others keep their places."""
-        ready: deque[Any] = vars(self)["_ready"]  # asyncio has no public way to its queue
-        places = [number for number, handle in enumerate(ready) if _is_act(handle)]
-        if len(places) < 2:
-            return
-        waiting = [ready[place] for place in places]
-        for place in places:
-            ready[place] = waiting.pop(next(schedule, 0) % len(waiting))
+    def run_in_executor(  # type: ignore[override]  # typeshed's variadic types cannot be repeated here
+        self, executor: Any, func: Callable[..., Any], *args: Any
+    ) -> Any:
+        """Stands still until a thread has done its work, so that it is done at the same point each time."""
+        if not self._hasty:
+            return super().run_in_executor(executor, func, *args)
+        if self._threads is None:
+            self._threads = concurrent.futures.ThreadPoolExecutor(thread_name_prefix="fsmkit test")
+        work = (executor or self._threads).submit(func, *args)
+        concurrent.futures.wait([work], timeout=PATIENCE)
+        return asyncio.wrap_future(work, loop=self)
+
+    def close(self) -> None:
+        """Closes the loop."""
+        if self._threads is not None:
+            self._threads.shutdown(wait=False)
+        super().close()
+
+    def _skip(self, seconds: float) -> bool:
+        if self._hasty:
+            self._skipped += seconds
+        return self._hasty
 
 
 def new_loop() -> asyncio.AbstractEventLoop:
-    """A loop for `asyncio.Runner(loop_factory=...)`."""
-    return DrawnLoop()
+    """A loop for `asyncio.Runner(loop_factory=...)` that keeps to the clock until a schedule is followed."""
+    return DrawnLoop(hasty=False)
 
 
-def _is_act(handle: Any) -> bool:
-    task = getattr(getattr(handle, "_callback", None), "__self__", None)
-    return isinstance(task, asyncio.Task) and task.get_name().startswith(ACT)
+def _is_task(handle: asyncio.Handle) -> bool:
+    # asyncio's own `_format_handle` finds the task of a handle in the same way.
+    callback: Any = getattr(handle, "_callback", None)
+    return isinstance(getattr(callback, "__self__", None), asyncio.Task)

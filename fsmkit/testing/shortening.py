@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import attrs
 
-from fsmkit.testing.acts import Act, Content, Killed, Refused, Say, Swap
+from fsmkit.testing.acts import Act, Content, Killed, Refused, Say, Swap, Together
 from fsmkit.testing.conversation import Conversation
 from fsmkit.testing.findings import Problem
 from fsmkit.testing.moments import Moment
@@ -19,10 +19,16 @@ MOST_PAIRS = 16
 PLAIN = ("Ann", "1")
 """Texts that are read more easily than others."""
 
+SIMPLE = ((), (1,), (0, 1), (1, 1), (0, 0, 1))
+"""Schedules that are tried before others are made simpler step by step."""
+
 Begin = Callable[[], Conversation]
 
+Shown = tuple[tuple[Moment, ...], Problem]
+"""A conversation, and the problem in its words."""
 
-async def shortest(begin: Begin, acts: Sequence[Act], problem: Problem) -> tuple[Moment, ...] | None:
+
+async def shortest(begin: Begin, acts: Sequence[Act], problem: Problem) -> Shown | None:
     """The shortest conversation found that shows a problem; `None` if it does not come again at all.
 
     Args:
@@ -33,7 +39,7 @@ async def shortest(begin: Begin, acts: Sequence[Act], problem: Problem) -> tuple
     best = await again(begin, acts, problem)
     tries = TRIES
     while best is not None:
-        for candidate in _simpler([moment.act for moment in best]):
+        for candidate in _simpler([moment.act for moment in best[0]]):
             tries -= 1
             if tries < 0:
                 return best
@@ -46,7 +52,7 @@ async def shortest(begin: Begin, acts: Sequence[Act], problem: Problem) -> tuple
     return best
 
 
-async def again(begin: Begin, acts: Sequence[Act], problem: Problem) -> tuple[Moment, ...] | None:
+async def again(begin: Begin, acts: Sequence[Act], problem: Problem) -> Shown | None:
     """A conversation up to where a problem shows, `None` if it does not; what cannot be done is left out."""
     conversation = begin()
     for act in acts:
@@ -54,8 +60,9 @@ async def again(begin: Begin, acts: Sequence[Act], problem: Problem) -> tuple[Mo
             problems = await conversation.do(act)
         except NotThereError:
             continue
-        if any((found.code, found.where) == (problem.code, problem.where) for found in problems):
-            return tuple(conversation.moments)
+        for found in problems:
+            if (found.code, found.where) == (problem.code, problem.where):
+                return tuple(conversation.moments), found
     return None
 
 
@@ -88,6 +95,26 @@ def plainer(act: Act) -> Iterator[Sequence[Act]]:
     elif isinstance(act, Killed | Refused):
         yield [act.act]
         yield from ([attrs.evolve(act, act=inner)] for [inner] in plainer(act.act))
+    elif isinstance(act, Together):
+        yield from _less_at_once(act)
     elif isinstance(act, Swap):
         yield [act.first]
         yield [act.second]
+
+
+def _less_at_once(act: Together) -> Iterator[Sequence[Act]]:
+    """Fewer acts, a schedule that is nearer to first come, first served, plainer acts."""
+    for number in range(len(act.acts)):
+        rest = act.acts[:number] + act.acts[number + 1 :]
+        # With one act less the choices have other numbers: some simple ones are tried, too.
+        schedules = dict.fromkeys((*SIMPLE, act.schedule)) if rest else ()
+        yield from ([attrs.evolve(act, acts=rest, schedule=schedule)] for schedule in schedules)
+    for schedule in SIMPLE:
+        if (len(schedule), sum(schedule)) < (len(act.schedule), sum(act.schedule)):
+            yield [attrs.evolve(act, schedule=schedule)]
+    for number, choice in enumerate(act.schedule):
+        for less in range(choice):
+            yield [attrs.evolve(act, schedule=(*act.schedule[:number], less, *act.schedule[number + 1 :]))]
+    for number, each in enumerate(act.acts):
+        for [plain] in plainer(each):
+            yield [attrs.evolve(act, acts=(*act.acts[:number], plain, *act.acts[number + 1 :]))]

@@ -12,16 +12,21 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 import attrs
 
 from fsmkit.graph import Edge, Node
+from fsmkit.handlers import Handler
 from fsmkit.model import Row
-from fsmkit.testing.acts import Act, Deadline
+from fsmkit.testing.acts import Act, Deadline, Say
 from fsmkit.testing.coverage import Coverage, Crossing
 from fsmkit.testing.findings import Finding, Problem
-from fsmkit.testing.menus import WRONG, Dish, Menus, presses, waits
+from fsmkit.testing.inputs.looking import looks_at_input
+from fsmkit.testing.menus import WRONG, Dish, Menus, presses, stored, waits
 from fsmkit.testing.moments import Moment, Place, Signature, place_of, running_frame, signature_of
 from fsmkit.testing.oracles import ORACLES, Oracle, judge
+from fsmkit.testing.shapes import Shape, shape_of
 from fsmkit.testing.stages.direct import DirectStage, Saved
 from fsmkit.testing.stages.sights import NotThereError
 
+DEEPER = 2
+"""The part of all acts that may be spent where no edge is missing any more, as a divisor."""
 FEW = 2
 """Inputs of a handler that are tried where all of its edges are known already."""
 
@@ -90,6 +95,8 @@ class Tours:
         self._known: dict[Signature, Spot] = {}
         self._children: dict[Signature, set[Signature]] = {}
         self._ways: set[tuple[Signature, Crossing | None]] = set()
+        self._shapes: set[Shape] = set()
+        self._ran: set[tuple[str, str | None, str]] = set()
         self._expanded: Counter[object] = Counter()
         self._queue: deque[Spot] = deque()
         self._rest: list[Spot] = []
@@ -107,12 +114,19 @@ class Tours:
         """What was wrong."""
         return list(self._found.values())
 
+    @property
+    def ways(self) -> dict[Crossing, tuple[Act, ...]]:
+        """The acts of those conversations, but for edges that are taken when time has passed."""
+        ways = {edge: tuple(moment.act for moment in moments) for edge, moments in self.shortest.items()}
+        return {e: way for e, way in ways.items() if not any(isinstance(act, Deadline) for act in way)}
+
     async def run(self) -> None:
         """Visits each place, then searches for what is missing, then looks for places without a way out."""
         self._stage.reset()
         await self._add(self._stage.save(), (), Row(), None)
         await self._visit()
         await self._search()
+        await self._deepen()
         await self._stuck()
 
     async def follow(self, passages: Iterable[tuple[Spot, Act]]) -> None:
@@ -146,6 +160,7 @@ class Tours:
 
     async def _expand(self, spot: Spot, *, all_inputs: bool = False) -> None:
         """Tries everything on the menu of a place."""
+        self._shapes.add(shape_of(spot.row, spot.moments))
         new = not self._expanded[spot.place]
         self._expanded[spot.place] += 1
         self._expanded[(spot.place, spot.last)] += 1
@@ -158,7 +173,8 @@ class Tours:
                     break
                 await self._try(spot, act)
         self._stage.restore(spot.saved)
-        for act in [*presses(self._stage), *waits(spot.row), *(WRONG if new else ())]:
+        older = () if spot.moments else stored(flows)
+        for act in [*presses(self._stage), *waits(spot.row), *older, *(WRONG if new else ())]:
             await self._try(spot, act)
 
     def _wanted(self, dish: Dish, last: Crossing | None) -> bool:
@@ -184,6 +200,7 @@ class Tours:
         last = self.coverage.observe(moment, spot.last)
         if last is not None and last != spot.last:
             self.shortest.setdefault(last, moments)
+        self._ran.update((taken.flow, taken.state, taken.handler.place) for taken in moment.taken)
         for problem in judge(moments, self._oracles):
             self._report(problem, moments)
         self.coverage.guards |= self._stage.guards
@@ -258,6 +275,21 @@ class Tours:
 
         return min(self._known.values(), key=far)
 
+    async def _deepen(self) -> None:
+        """Goes on where the data have another shape: what depends on them need not show in a missing edge."""
+        end = min(self._budget, self.steps + self._budget // DEEPER)
+        while self._rest and self.steps < end and not self._spent():
+            again, self._rest = self._rest, []
+            for spot in again:
+                shape = shape_of(spot.row, spot.moments)
+                if shape in self._shapes:
+                    continue
+                if self.steps >= end or self._spent():
+                    return
+                await self._expand(spot)
+                self._rest.extend(self._queue)
+                self._queue.clear()
+
     # -- no way out --------------------------------------------------------------------------------
 
     async def _stuck(self) -> None:
@@ -283,9 +315,19 @@ class Tours:
         self._report(Problem("stuck", message, where), spot.moments, note=bool(untaken))
 
     def _may_come(self, edge: Edge) -> bool:
-        """Whether another input could still take an edge: not where all buttons were pressed."""
+        """Whether another input could still take an edge.
+
+        Not where all buttons were pressed, nor where a handler that takes no free text has run and does not
+        look at what it is given.
+        """
+        ran = (edge.flow, edge.source, edge.place) in self._ran
         handlers = (h for flow in self.coverage.graph.flows if flow.name == edge.flow for h in flow.handlers)
-        return any(h.place == edge.place and self._menus.inputs(h).accepted for h in handlers)
+        return any(h.place == edge.place and self._has_other_inputs(h, ran) for h in handlers)
+
+    def _has_other_inputs(self, handler: Handler, ran: bool) -> bool:
+        accepted = self._menus.inputs(handler).accepted
+        free = any(isinstance(act, Say) and act.text[:1] != "/" for act in accepted)
+        return bool(accepted) and (free or not ran or looks_at_input(handler))
 
     def _traps(self) -> Iterator[Spot]:
         """Places of which all was tried, and from which neither an end nor an open place is reached."""

@@ -61,6 +61,19 @@ def pasteable(acts: Sequence[Act], *, name: str, subject: str, ends: str = "") -
     return "\n".join(lines)
 
 
+def judged(acts: Sequence[Act], *, name: str, subject: str) -> str:
+    """A test that has the conversation again, and judges it as `check` does.
+
+    Args:
+        acts: The acts.
+        name: Name of the test function.
+        subject: What stands in `check(...)`; the resources that they had belong there, too.
+    """
+    lines = [f"def {name}():", "    conversation = [", *(f"        {act!r}," for act in acts), "    ]"]
+    lines.append(f"    report = check({subject}, phases=[], replays=[conversation])")
+    return "\n".join([*lines, "    assert report.ok, report"])
+
+
 def described(error: BaseException) -> str:
     """An exception in one line, with the place in the user's own code where it came from."""
     from fsmkit.cli.blame import place_in_user_code

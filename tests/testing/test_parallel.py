@@ -1,6 +1,8 @@
 """Several people at once: schedules, and what comes of no order of what was done."""
 
 import asyncio
+import itertools
+import time
 
 import pytest
 import seats
@@ -120,3 +122,105 @@ def test_a_job_may_be_done_before_or_after_what_somebody_else_does():
     report = check(flow, phases=["tours", "parallel"], profile=QUICK, seed=1)
     assert report.failures == []
     assert report.coverage.numbers()["states"] == (2, 2)
+
+
+class Till:
+    """Money that all chats share."""
+
+    def __init__(self):
+        self.coins = 0
+
+
+def paying(name, *, careless):
+    """Each payment adds a coin, and says nothing of the sum; `/sum` does."""
+    flow = Flow(name, ttl=60)
+    flow.state("a", prompt="A?", otherwise="?")
+
+    @flow.defstate(None, on=command("pay"))
+    async def pay(event, ctx):
+        coins = ctx.resources.coins
+        await asyncio.sleep(60)
+        ctx.resources.coins = (coins if careless else ctx.resources.coins) + 1
+        ctx.reply("Paid.")
+
+    @flow.defstate(None, on=command("sum"))
+    def total(event, ctx):
+        ctx.reply(f"{ctx.resources.coins} coins.")
+
+    return flow
+
+
+def test_what_was_lost_at_once_is_found_when_it_shows_later():
+    options = {"phases": ["parallel"], "profile": QUICK, "seed": 1, "resources": Till}
+    [finding] = check(paying("careless_till", careless=True), **options).failures
+    assert finding.code == "race"
+    together, last = finding.acts
+    assert [act.line() for act in together.acts] == ["/pay", "/pay"]
+    assert last.line() == "/sum"
+    assert "'2 coins.' is not shown" in finding.message
+    assert check(paying("careful_till", careless=False), **options).failures == []
+
+
+def test_a_bot_that_does_not_do_the_same_twice_is_not_judged():
+    flow = Flow("dice", ttl=60)
+    flow.state("a", prompt="A?", otherwise="?")
+    rolled = itertools.count()
+
+    @flow.defstate(None, on=command("roll"))
+    async def roll(event, ctx):
+        await asyncio.sleep(0)
+        ctx.reply(f"{next(rolled)}")
+
+    assert check(flow, phases=["parallel"], profile=QUICK, seed=1).failures == []
+
+
+def news(name, *, at_once):
+    """Two messages, sent past the engine."""
+    flow = Flow(name, ttl=60)
+    flow.state("a", prompt="A?", otherwise="?")
+
+    @flow.defstate(None, on=command("news"))
+    async def tell_news(event, ctx):
+        async def tell(text):
+            await asyncio.sleep(0.5)
+            await ctx.bot.send_message(event.chat_id, text)
+
+        if at_once:
+            await asyncio.gather(tell("First."), tell("Second."))
+        else:
+            await tell("First.")
+            await tell("Second.")
+
+    return flow
+
+
+def test_messages_of_one_handler_that_come_in_another_order_are_found():
+    [finding] = check(news("hasty", at_once=True), phases=["parallel"], profile=QUICK, seed=1).failures
+    assert [act.line() for act in finding.acts] == ["user 1: /news (schedule 1)"]
+
+
+def test_messages_of_one_handler_one_after_the_other_are_no_finding():
+    assert check(news("calm", at_once=False), phases=["parallel"], profile=QUICK, seed=1).failures == []
+
+
+def test_an_overlap_is_drawn_and_pasted_as_a_test_that_judges():
+    [finding] = check(seats.careless, phases=["parallel"], profile=QUICK, seed=1).failures
+    assert "      > /yes       |\n" in str(finding)
+    assert "                   | > /yes\n" in str(finding)
+    assert "assert report.ok, report" in finding.test()
+    [again] = check(seats.careless, phases=[], replays=[finding.acts]).failures
+    assert again.code == "race"
+
+
+def test_time_is_skipped_and_threads_are_waited_for():
+    async def main():
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        await asyncio.sleep(3600)
+        assert loop.time() - begun >= 3600
+        return await asyncio.to_thread(str.upper, "done")
+
+    real = time.monotonic()
+    with asyncio.Runner(loop_factory=DrawnLoop) as runner:
+        assert runner.run(main()) == "DONE"
+    assert time.monotonic() - real < 60

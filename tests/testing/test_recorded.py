@@ -23,6 +23,7 @@ EACH = [
     acts.Wait(2.5),
     acts.Deadline(-1.0),
     acts.Restart(),
+    acts.Stored("garden", 1, "plant", {"do": "say"}),
     acts.Duplicate(),
     acts.Swap(acts.Say("a"), acts.Press("b")),
     acts.Killed(acts.Outside(sprouts.Rained(3)), "reply", 2, False),

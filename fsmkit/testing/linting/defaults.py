@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from fsmkit.effects import Reply
+from fsmkit.places import place_of as place_of_function
 from fsmkit.states import INHERIT
 from fsmkit.testing.findings import Finding
 from fsmkit.testing.linting.subject import Subject, finding, place_of
@@ -23,13 +24,18 @@ def prompts(subject: Subject) -> Iterator[Finding]:
 
 
 def defaults(subject: Subject) -> Iterator[Finding]:
-    """States that say nothing to what they do not understand, and conversations that never time out."""
+    """States that say nothing to what they do not understand, never time out, or are lifted untried."""
     for flow in subject.flows:
         silent = [state.name for state in flow.states.values() if state.otherwise is None]
         if silent:
             names = ", ".join(map(repr, silent[:6])) + (", …" if len(silent) > 6 else "")
             message = f"says nothing to what it does not understand: give otherwise= to {names}"
             yield finding("no-otherwise", message, flow.place, flow, note=True)
+        untested = [v for v in flow.migrations if not flow.migration_examples[v]]
+        if untested:
+            message = f"migrate({untested[0]}) is not tried by the tests: give examples= of what was stored"
+            place = place_of_function(flow.migrations[untested[0]])
+            yield finding("untried-migration", message, place, flow, note=True)
         endless = [
             s.name for s in flow.states.values() if s.ttl is None or (s.ttl is INHERIT and flow.ttl is None)
         ]

@@ -9,10 +9,14 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
+import attrs
+
 from fsmkit.albums import QUIET
 from fsmkit.codec import EventCodec, class_name, decode_row
 from fsmkit.deadlines import times_of
+from fsmkit.effects import Address
 from fsmkit.engine import Engine
+from fsmkit.errors import OrphanedConversation
 from fsmkit.flow import Flow
 from fsmkit.keys import Key
 from fsmkit.matching import classes_in
@@ -27,14 +31,16 @@ from fsmkit.testing.acts import (
     Outside,
     Refused,
     Restart,
+    Stored,
     Swap,
     Together,
     Wait,
 )
 from fsmkit.testing.clock import ManualClock
 from fsmkit.testing.moments import Moment
-from fsmkit.testing.schedules import ACT, DrawnLoop
+from fsmkit.testing.parallel.overlap import Overlap, together
 from fsmkit.testing.stages.background import deliveries_done, jobs_done
+from fsmkit.testing.stages.older import store_as_before
 from fsmkit.testing.stages.sights import Bubble, FromOutside, NotThereError, Shown
 from fsmkit.testing.watching import Taken
 
@@ -53,6 +59,7 @@ class Stage(abc.ABC):
         taken: Handlers that ran since the last act.
         errors: Exceptions since the last act.
         lines: What a person saw since the last act.
+        overlap: In which order, if several people did something at once.
     """
 
     engine: Engine | None = None
@@ -63,6 +70,7 @@ class Stage(abc.ABC):
         self.taken: list[Taken] = []
         self.errors: list[BaseException] = []
         self.lines: list[str] = []
+        self.overlap: Overlap | None = None
         self.seen: dict[int, list[Shown]] = {}
         """All buttons that were ever shown, by chat."""
         self.versions: list[Callable[[], Flows]] = []
@@ -130,26 +138,25 @@ class Stage(abc.ABC):
             NotThereError: If it cannot be done now; nothing was done.
         """
         before = await self.row(act.user)
-        self.taken, self.errors, self.lines = [], [], []
+        self._forget_last()
         await self._carry_out(act)
         await self._rest()
         after = await self.row(act.user)
+        if isinstance(act, Together) and self.overlap is not None:
+            act = attrs.evolve(act, schedule=self.overlap.schedule)
         return Moment(
             act,
             before,
             after,
             self.engine.flows if self.engine is not None else None,
-            tuple(self.lines),
+            tuple(self.lines if self.overlap is None else self.overlap.drawn()),
             tuple(self.taken),
             tuple(self.errors),
+            self.overlap,
         )
 
-    async def do_each(self, acts: Sequence[Act]) -> None:
-        """Carries acts out one after the other, without waiting for jobs of states in between."""
-        self.taken, self.errors, self.lines = [], [], []
-        for act in acts:
-            await self._carry_out(act)
-        await self._rest()
+    def _forget_last(self) -> None:
+        self.taken, self.errors, self.lines, self.overlap = [], [], [], None
 
     async def _carry_out(self, act: Act) -> None:
         match act:
@@ -168,6 +175,8 @@ class Stage(abc.ABC):
                     self._last = part
                     await self.arrive(part)
                 await self.wait(QUIET)
+            case Stored():
+                await self._store(act)
             case Duplicate():
                 if self._last is None:
                     raise NotThereError("no update has come yet, so that none can come again")
@@ -192,26 +201,28 @@ class Stage(abc.ABC):
                 self._last = self._prepare(act)
                 await self.arrive(self._last)
 
-    async def _together(self, act: Together) -> None:
-        """Hands several things over at once, in the order of a schedule."""
-        loop = asyncio.get_running_loop()
-        updates = [self._prepare(part) for part in act.acts]
-        self.at_once(True)
-        tasks = [
-            loop.create_task(self.arrive(update), name=f"{ACT}{number}")
-            for number, update in enumerate(updates)
-        ]
+    async def _store(self, act: Stored) -> None:
+        if self.engine is None or (await self.row(act.user)).snapshots:
+            raise NotThereError("only what nobody has written to since can an older version have stored")
+        address = Address(self.where(act.user), None, None, self.who(act.user), "en")
         try:
-            if isinstance(loop, DrawnLoop):
-                loop.follow(act.schedule)
-            await asyncio.gather(*tasks)
+            await store_as_before(self.engine, self.key(act.user, act.flow), act, address)
+        except OrphanedConversation as error:
+            self.errors.append(error)
+
+    async def _together(self, act: Together) -> None:
+        self.at_once(True)
+        try:
+            await together(act, self._prepare, self.arrive, self._begin_overlap)
         finally:
-            if isinstance(loop, DrawnLoop):
-                loop.follow(None)
             self.at_once(False)
 
     def at_once(self, begun: bool) -> None:  # noqa: B027  # a stage need not care
         """Told before and after several things are handled at the same time."""
+
+    def _begin_overlap(self, overlap: Overlap, lines: list[str]) -> None:
+        """Has what people see added to another list."""
+        self.overlap, self.lines = overlap, lines
 
     def _prepare(self, act: Act) -> Any:
         """What an act makes: an update, or an event from outside with an id of its own."""

@@ -4,10 +4,12 @@ Some fifty times as fast as the one on PTB, and it can be put back to an earlier
 search for conversations lives on. `event.update` and `ctx.bot` are made where somebody asks for them.
 """
 
+import asyncio
 import copy
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from math import inf
+from types import FunctionType
 from typing import Any
 
 import attrs
@@ -29,9 +31,10 @@ from fsmkit.telegram.handler import want_albums
 from fsmkit.telegram.made import MadeEvent, album_from, made_gesture
 from fsmkit.telegram.payments import Committed
 from fsmkit.testing import acts
-from fsmkit.testing.acts import Act, Killed
+from fsmkit.testing.acts import Act, Killed, Together
 from fsmkit.testing.coverage import Guard
 from fsmkit.testing.moments import Moment
+from fsmkit.testing.parallel.overlap import in_order
 from fsmkit.testing.reloading import uses_bot
 from fsmkit.testing.showing import verdict
 from fsmkit.testing.stages.background import cancel_tasks
@@ -68,6 +71,7 @@ class Saved:
     updates: int
     last: Any
     mine: dict[int, int]
+    resources: Any
     version: int | None = None
 
 
@@ -77,7 +81,8 @@ class DirectStage(Stage):
     Args:
         flows: The flows.
         load: Makes them anew for a restart; without it a restart keeps the flows' own modules.
-        resources: What handlers find in `ctx.resources`.
+        resources: What handlers find in `ctx.resources`; a class or function makes them anew for each
+            conversation. They outlive restarts.
         chat: Where people talk to the bot; `None`: each in the private chat with it.
         store: Where rows are kept; by default in memory, where they can be put back to an earlier moment.
         change: Alters each engine before an event comes, for what looks at flows that are altered.
@@ -95,11 +100,14 @@ class DirectStage(Stage):
     ) -> None:
         super().__init__(RewindableClock(START), chat)
         self._change = change
+        self._flows = flows
         self._load = load
         self._version: int | None = None
         """Which of the later versions runs; `None`: the first."""
         self._parked: dict[int | None, dict[str, Any]] = {}
-        self._resources = resources
+        self._given_resources = resources
+        self.has_own_resources = isinstance(resources, type | FunctionType)
+        self._resources = self._made()
         self.store = FragileStore(self.clock)
         self._kept: Store = self.store if store is None else store
         self._screens = Screens()
@@ -153,6 +161,11 @@ class DirectStage(Stage):
 
     # -- its life ----------------------------------------------------------------------------------
 
+    @property
+    def stands_in_store(self) -> bool:
+        """Whether all that may matter later is put back by `restore`."""
+        return self._load is None and self._given_resources is None and not self._asks_bot
+
     async def open(self) -> None:
         """Nothing: there is no connection, and no sweeper is needed."""
 
@@ -196,7 +209,23 @@ class DirectStage(Stage):
     def reset(self) -> None:
         """Begins a conversation between other people, in an empty store."""
         self._base += PEOPLE
-        self.restore(Saved({}, START, Screens(), {}, 1, None, {}))
+        self._begin()
+
+    def _begin(self) -> None:
+        self.restore(Saved({}, START, Screens(), {}, 1, None, {}, self._made()))
+
+    def twin(self) -> "DirectStage":
+        """Another bot of the same kind, at the beginning of a conversation between the same people."""
+        other = DirectStage(
+            self._flows if self._load is None else self._load(),
+            load=self._load,
+            resources=self._given_resources,
+            chat=self.chat,
+            change=self._change,
+        )
+        other._base = self._base
+        other._begin()
+        return other
 
     def take_place(self, user: int, chat: int | None, now: float) -> None:
         """Begins with a certain person, as user 1, at a certain time, in an empty store.
@@ -206,7 +235,7 @@ class DirectStage(Stage):
             chat: The group; `None`: the private chat.
             now: The time, in seconds since 1970, UTC.
         """
-        self.restore(Saved({}, now, Screens(), {}, 1, None, {}, self._version))
+        self.restore(Saved({}, now, Screens(), {}, 1, None, {}, self._made(), self._version))
         self._base, self.chat = user - 1, chat
 
     def show_buttons(self, bound: Bound, buttons: Sequence[Button]) -> None:
@@ -237,7 +266,30 @@ class DirectStage(Stage):
             self._updates,
             self._last,
             dict(self._mine),
+            self._copied(self._resources),
             self._version,
+        )
+
+    def _made(self) -> Any:
+        """Resources of a conversation."""
+        return self._given_resources() if self.has_own_resources else self._given_resources
+
+    def _copied(self, resources: Any) -> Any:
+        """Resources as they stand, if they are the conversation's own and can be copied."""
+        if not self.has_own_resources:
+            return resources
+        try:
+            return copy.deepcopy(resources)
+        except TypeError:  # a lock that somebody has waited for, a connection
+            return resources
+
+    def resources_as_value(self) -> Any:
+        """A copy of the resources, if they are the conversation's own and can be compared; else `None`."""
+        kind: Any = type(self._resources)
+        return (
+            self._copied(self._resources)
+            if self.has_own_resources and kind.__eq__ is not object.__eq__
+            else None
         )
 
     def restore(self, saved: Saved) -> None:
@@ -254,6 +306,7 @@ class DirectStage(Stage):
         self._updates = saved.updates
         self._last = saved.last
         self._mine = dict(saved.mine)
+        self._engine.resources = self._resources = self._copied(saved.resources)
 
     def _context(self, key: Key) -> Any:
         """PTB's context, where some handler asks for it."""
@@ -264,10 +317,25 @@ class DirectStage(Stage):
 
     async def do(self, act: Act) -> Moment:
         """Carries an act out; see `Stage.do`."""
+        await self._have_bot_side()
+        return await super().do(act)
+
+    async def _have_bot_side(self) -> None:
+        """Makes PTB's objects before they are asked for."""
         if self._asks_bot and self._bot_side is None:
             self._bot_side = BotSide(self.clock, lambda line: self.lines.append(line))
             await self._bot_side.start()
-        return await super().do(act)
+
+    async def do_in_order(self, act: Together, order: Sequence[int], rests: Sequence[bool]) -> None:
+        """Carries out what happens at once one after the other; see `fsmkit.testing.parallel`."""
+        await self._have_bot_side()
+        self.taken, self.errors = [], []
+        await in_order(act, order, rests, self._prepare, self.arrive, self._begin_overlap)
+        await self._rest()
+
+    def said(self, user: int) -> list[str]:
+        """The messages that the bot has sent to a person past the engine, by `ctx.bot`."""
+        return [] if self._bot_side is None else self._bot_side.texts(self.where(user))
 
     # -- people ------------------------------------------------------------------------------------
 
@@ -443,7 +511,15 @@ class DirectStage(Stage):
         """The messages that are visible now, oldest first."""
         return self._screens.of(self.where(user))
 
-    def _deliver(self, _key: Key, effect: Effect) -> int | None:
+    def _deliver(self, _key: Key, effect: Effect) -> Any:
+        return self._later(effect) if self.store.yields else self._carried_out(effect)
+
+    async def _later(self, effect: Effect) -> int | None:
+        """Delivers as a bot does that waits for Telegram meanwhile."""
+        await asyncio.sleep(0)
+        return self._carried_out(effect)
+
+    def _carried_out(self, effect: Effect) -> int | None:
         if isinstance(effect, Delete):
             self.lines += self._screens.delete(effect)
             return None

@@ -1,0 +1,202 @@
+"""The search of the parallel phase: Hypothesis draws who does what at once, and under which schedule.
+
+Each conversation has a common beginning, then an overlap, then some acts in which it comes to light what was
+mixed up.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import attrs
+import hypothesis
+from hypothesis import Phase, Verbosity, given
+from hypothesis import strategies as st
+
+from fsmkit.testing.acts import Act, Together
+from fsmkit.testing.conversation import Conversation
+from fsmkit.testing.findings import Problem
+from fsmkit.testing.machine import HEALTH, PICK, FoundError, Known
+from fsmkit.testing.menus import Menus, presses
+from fsmkit.testing.moments import Moment
+from fsmkit.testing.stages.direct import DirectStage
+from fsmkit.testing.stages.sights import NotThereError
+
+SWEPT: tuple[tuple[int, ...], ...] = ((), (1,), (0, 1, 1))
+"""Schedules under which each edge is tried against itself."""
+ON = 3.0
+"""Seconds for which is searched on when something was found."""
+
+Way = tuple[Act, ...]
+
+
+@attrs.frozen
+class Part:
+    """What one person does, as numbers that choose from what there is.
+
+    Attributes:
+        way: How the person begins.
+        wanted: Whether it is in the overlap that the person goes on where the way leads.
+        act: What is done instead.
+        second: What is done after it, in the overlap too; `None`: nothing.
+    """
+
+    way: int
+    wanted: bool
+    act: int
+    second: int | None
+
+
+@attrs.frozen
+class Plan:
+    """A conversation of several people, drawn before it begins.
+
+    Attributes:
+        people: What each of them does.
+        schedule: The schedule of the overlap.
+        after: Who does what after it.
+    """
+
+    people: list[Part]
+    schedule: tuple[int, ...]
+    after: list[tuple[int, int]]
+
+
+PARTS = st.builds(Part, PICK, st.booleans(), PICK, st.one_of(st.none(), st.none(), st.none(), PICK))
+PLANS = st.builds(
+    Plan,
+    st.lists(PARTS, min_size=2, max_size=3),
+    st.lists(st.integers(0, 2), max_size=24).map(tuple),
+    st.lists(st.tuples(PICK, PICK), max_size=2),
+)
+
+
+@attrs.define(eq=False)
+class Overlaps:
+    """What the conversations of one search share.
+
+    Attributes:
+        stage: Where they take place.
+        begin: Begins one.
+        run: Carries a coroutine out.
+        ways: Conversations of one person to start from, each to another edge.
+        known: Problems that are not looked for again.
+        end: When to give up, on the monotonic clock.
+        found: What is wrong.
+        steps: How many acts were carried out.
+    """
+
+    stage: DirectStage
+    begin: Callable[[], Conversation]
+    run: Callable[[Any], Any]
+    ways: Sequence[Way]
+    known: Known
+    end: float
+    menus: Menus = attrs.field(factory=Menus)
+    found: dict[tuple[str, str | None], FoundError] = attrs.field(factory=dict[Any, Any])
+    steps: int = 0
+
+    @property
+    def over(self) -> bool:
+        """Whether the time is over."""
+        return time.monotonic() > self.end
+
+    def conversation(self, acts: Sequence[Act]) -> Conversation:
+        """Has a conversation, leaving out what cannot be done."""
+        talk = self.begin()
+        for act in acts:
+            self.do(talk, act)
+        return talk
+
+    def do(self, talk: Conversation, act: Act | None) -> bool:
+        """Carries an act out, if there is one and it can be done; whether it was."""
+        if act is None or self.over:
+            return False
+        self.steps += len(act.acts) if isinstance(act, Together) else 1
+        try:
+            problems = self.run(talk.do(act))
+        except NotThereError:
+            return False
+        for problem in problems:
+            self._note(problem, talk.moments)
+        return True
+
+    def _note(self, problem: Problem, moments: Sequence[Moment]) -> None:
+        key = (problem.code, problem.where)
+        if key in self.known:
+            return
+        known = self.found.get(key)
+        if known is None:
+            self.end = min(self.end, time.monotonic() + ON)
+        if known is None or len(moments) < len(known.moments):
+            self.found[key] = FoundError(problem, moments)
+
+    def choices(self, talk: Conversation, user: int) -> list[Act]:
+        """What a person can do now."""
+        mine = next((moment for moment in reversed(talk.moments) if moment.act.user == user), None)
+        row = self.run(self.stage.row(user))
+        seen = "\n".join(mine.shown) if mine is not None else ""
+        dishes = self.menus.dishes(self.stage.running.flows, row, seen)
+        acts: list[Act] = [*presses(self.stage, user)]
+        acts += [attrs.evolve(act, user=user) for dish in dishes for act in dish.acts[:3]]
+        return acts
+
+
+def sweep(search: Overlaps, ways: Sequence[Way]) -> None:
+    """Lets one person, and two at once, take the last edge of each way, under a few schedules."""
+    for way in ways:
+        for schedule in SWEPT:
+            if search.over:
+                return
+            if schedule:
+                search.conversation([*way[:-1], Together(way[-1:], schedule)])
+            beginning = [*way[:-1], *(attrs.evolve(act, user=2) for act in way[:-1])]
+            acts = (way[-1], attrs.evolve(way[-1], user=2))
+            search.conversation([*beginning, Together(acts, schedule)])
+
+
+def explore(search: Overlaps, *, seed: int, examples: int) -> None:
+    """Has conversations until the examples or the time is over; what is found stands in `search.found`.
+
+    Args:
+        search: What they share.
+        seed: Makes a run repeatable.
+        examples: How many conversations.
+    """
+
+    @hypothesis.seed(seed)
+    @hypothesis.settings(
+        max_examples=examples,
+        deadline=None,
+        database=None,
+        print_blob=False,
+        verbosity=Verbosity.quiet,
+        phases=[Phase.generate],  # what is found is shortened by `fsmkit.testing.shortening`
+        suppress_health_check=HEALTH,
+    )
+    @given(plan=PLANS)
+    def overlap(plan: Plan) -> None:
+        _carry_out(search, plan)
+
+    overlap()
+
+
+def _carry_out(search: Overlaps, plan: Plan) -> None:
+    talk, together = search.begin(), list[Act]()
+    for user, part in enumerate(plan.people, 1):
+        way = search.ways[part.way % len(search.ways)] if search.ways else ()
+        for act in way[:-1]:
+            search.do(talk, attrs.evolve(act, user=user))
+        choices = search.choices(talk, user)
+        wanted = attrs.evolve(way[-1], user=user) if way and part.wanted else _chosen(choices, part.act)
+        twice = part.second is not None and len(together) < user  # one person is enough: orders are many
+        second = _chosen(choices, part.second or 0) if twice else None
+        together += [act for act in (wanted, second) if act is not None]
+    if together and search.do(talk, Together(together, plan.schedule)):
+        for user, which in plan.after:
+            user = user % len(plan.people) + 1
+            search.do(talk, _chosen(search.choices(talk, user), which))
+
+
+def _chosen(acts: Sequence[Act], which: int) -> Act | None:
+    return acts[which % len(acts)] if acts else None

@@ -1,0 +1,39 @@
+"""How surely, how fast and how briefly planted bugs are found: `python tests/benchmarks/planted.py [SEEDS]`."""
+
+import statistics
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from property.planted_bugs import BUGS, TWINS, Run, run
+
+
+def main(seeds: int) -> None:
+    """Prints a table of the bugs, then one of the twins."""
+    print(f"{'bug':20} found  median s   max s  length  shortest")
+    for path in BUGS:
+        runs = [run(path, seed) for seed in range(1, seeds + 1)]
+        found = [each for each in runs if each.bug is not None]
+        lengths = sorted({each.length for each in found}) or ["-"]
+        spread = "-".join(map(str, dict.fromkeys((lengths[0], lengths[-1]))))
+        print(
+            f"{path.stem:20} {len(found):2}/{seeds:<2} {_times(runs)}  {spread:>6}  {runs[0].shortest:8}",
+            flush=True,
+        )
+    print(f"\n{'twin':20} findings  median s   max s")
+    for path in TWINS:
+        runs = [run(path, seed) for seed in range(1, seeds + 1)]
+        findings = [finding.line for each in runs for finding in each.report.failures]
+        print(f"{path.stem:20} {len(findings):8} {_times(runs)}", flush=True)
+        for line in findings:
+            print(f"    {line}")
+
+
+def _times(runs: Sequence[Run]) -> str:
+    seconds = [each.seconds for each in runs]
+    return f"{statistics.median(seconds):9.1f} {max(seconds):7.1f}"
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 10)

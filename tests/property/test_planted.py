@@ -1,0 +1,62 @@
+"""Twelve planted bugs are found without test code, by short conversations; nothing is said of their twins.
+
+By default a short search with one seed; `pytest -m thorough` takes `ci`, and FSMKIT_PLANTED_SEEDS=10 more seeds.
+`tests/benchmarks/planted.py` prints figures.
+"""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from property.planted_bugs import BUGS, TWINS, WITHIN, run
+
+from fsmkit.testing import Profile
+
+SEEDS = range(1, 1 + int(os.environ.get("FSMKIT_PLANTED_SEEDS", "1")))
+QUICK = Profile(steps=4_000, examples=10, length=15, seconds=20.0, overlaps=10)
+IDS = [path.stem for path in BUGS]
+
+
+@pytest.mark.parametrize("path", BUGS, ids=IDS)
+def test_a_planted_bug_is_found_in_seconds(path):
+    found = run(path, seed=1, profile=QUICK)
+    assert found.bug is not None, f"{found.report}\nseed 1"
+    assert found.length <= found.shortest + 1, str(found.bug)
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("path", BUGS, ids=IDS)
+def test_a_planted_bug_is_found_by_a_short_conversation(path, seed):
+    found = run(path, seed)
+    assert found.bug is not None, f"{found.report}\nseed {seed}"
+    assert found.length <= found.shortest + 1, str(found.bug)
+    assert found.seconds < WITHIN
+
+
+@pytest.mark.parametrize("path", TWINS, ids=IDS)
+def test_nothing_is_said_of_a_correct_twin_in_seconds(path):
+    report = run(path, seed=1, profile=QUICK).report
+    assert report.failures == [], f"{report}\nseed 1"
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("path", TWINS, ids=IDS)
+def test_nothing_is_said_of_a_correct_twin(path, seed):
+    report = run(path, seed).report
+    assert report.failures == [], f"{report}\nseed {seed}"
+
+
+def test_there_are_twelve_bugs_and_a_twin_for_each():
+    assert len(BUGS) == 12
+    assert [path.name for path in TWINS] == [path.name for path in BUGS]
+
+
+def test_a_bug_is_found_on_the_command_line():
+    path = next(path for path in BUGS if path.stem == "lost_update")
+    command = [sys.executable, "-m", "fsmkit", "test", str(path), "--resources", "Seats", "--seed", "1"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "race: at once user 1: [Saturday] || user 2: [Saturday]" in done.stdout
