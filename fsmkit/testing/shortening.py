@@ -104,6 +104,9 @@ def plainer(act: Act) -> Iterator[Sequence[Act]]:
 
 def _less_at_once(act: Together) -> Iterator[Sequence[Act]]:
     """Fewer acts, a schedule that is nearer to first come, first served, plainer acts."""
+    if len(act.acts) == 1:  # nothing is at once with it
+        yield [attrs.evolve(act.acts[0], user=1)]
+        yield act.acts
     for number in range(len(act.acts)):
         rest = act.acts[:number] + act.acts[number + 1 :]
         # With one act less the choices have other numbers: some simple ones are tried, too.
