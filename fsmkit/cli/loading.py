@@ -27,6 +27,18 @@ if TYPE_CHECKING:
     from fsmkit.sources import Source
 
 _MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
+_EXTRAS = {
+    "asyncpg": "postgres",
+    "cronsim": "schedule",
+    "cryptography": "crypto",
+    "hypothesis": "test",
+    "pymongo": "mongo",
+    "pytest": "test",
+    "redis": "redis",
+    "starlette": "webhook",
+    "uvicorn": "webhook",
+}
+"""By top-level module, the extra of fsmkit that brings it."""
 
 
 @attrs.frozen
@@ -187,6 +199,9 @@ def _import_remedy(error: ImportError) -> str:
     if "relative import" in str(error):
         return "Name the file as a module of its package, package.module"
     if isinstance(error, ModuleNotFoundError):
+        extra = _EXTRAS.get((error.name or "").partition(".")[0])
+        if extra is not None:
+            return f"pip install 'fsmkit[{extra}]'"
         return f"Install it into this environment, or put it beside the file ({sys.executable})"
     return "Correct the import"
 

@@ -389,5 +389,6 @@ def _needs_hypothesis(name: str) -> Any:
         if (error.name or "").partition(".")[0] != "hypothesis":
             raise
         raise ModuleNotFoundError(
-            f"the {name} phase needs Hypothesis: pip install 'fsmkit[test]'", name="hypothesis"
+            "generated conversations need Hypothesis, which is not installed. pip install 'fsmkit[test]'",
+            name="hypothesis",
         ) from error

@@ -104,11 +104,16 @@ def test_a_bare_number_is_a_text_below_a_message_without_buttons(chat, write):
     assert chat(write(MENU), "/start", "x", "1", ":1")[5:] == [
         "Text x.",
         "> 1",
+        "(says 1; `:1` presses the button above)",
         "Text 1.",
         "> :1",
         "(presses Tea)",
         "Button Tea.",
     ]
+
+
+def test_a_bare_number_is_said_without_a_word_once_a_button_was_pressed(chat, write):
+    assert chat(write(MENU), "/start", "1", "2")[-2:] == ["> 2", "Text 2."]
 
 
 def test_say_says_it_literally(chat, write):

@@ -16,7 +16,7 @@ import click
 from fsmkit.cli.chat.lines import read
 from fsmkit.cli.chat.mishaps import Warnings
 from fsmkit.cli.chat.session import Session
-from fsmkit.cli.chat.verbs import Misused, carry_out, press, say
+from fsmkit.cli.chat.verbs import Misused, carry_out, may_be_a_press, press, say
 from fsmkit.cli.loading import load
 from fsmkit.cli.refusal import Refusal, definition_errors
 from fsmkit.cli.replaying import Stored, chosen, split_number, stored_conversations
@@ -109,6 +109,8 @@ async def _carry_out(session: Session, typed: str) -> None:
     line = read(typed, len(session.screen.buttons(latest)) if latest is not None else 0)
     try:
         if line.kind == "say":
+            if may_be_a_press(session, line.text):
+                session.out(f"(says {line.text}; `:{line.text}` presses the button above)")
             await say(session, line.text)
         elif line.kind == "press":
             await press(session, line.text)
