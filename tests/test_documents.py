@@ -17,6 +17,7 @@ from fsmkit.cli import main
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+README = (ROOT / "README.md").read_text()
 LINKED = [*PAGES, ROOT / "CHANGELOG.md"]
 SKIPPED = ("fsmkit.__main__",)
 MODULES = sorted(
@@ -83,6 +84,14 @@ def test_the_tutorial_says_what_the_commands_say(tmp_path, monkeypatch):
         assert block in said
         told += 1
     assert told == 2
+
+
+def test_the_mistake_of_the_readme_is_found_as_it_says(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    right = (ROOT / "examples" / "signup.py").read_text()
+    Path("mistake.py").write_text(re.sub(r'"age", on=text\(r".*"\)', r'"age", on=text(r"\\w{1,3}")', right))
+    [told] = re.findall(r"^```text\n(mistake.*?)^coverage", README, flags=re.DOTALL | re.MULTILINE)
+    assert told in CliRunner().invoke(main, ["test", "mistake.py"]).stdout
 
 
 def _docstrings():

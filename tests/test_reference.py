@@ -13,7 +13,14 @@ ROOT = Path(__file__).parent.parent
 REFERENCE = ROOT / "docs" / "reference" / "api.md"
 FAMILIES = ("fsmkit.stores", "fsmkit.sources", "fsmkit.testing", "fsmkit.telegram")
 """These have a section each, whatever module their names are in."""
-WHOLE = ("fsmkit", "fsmkit.telegram", "fsmkit.telegram.widgets", "fsmkit.testing", "fsmkit.jobs", "fsmkit.sources")
+WHOLE = (
+    "fsmkit",
+    "fsmkit.telegram",
+    "fsmkit.telegram.widgets",
+    "fsmkit.testing",
+    "fsmkit.jobs",
+    "fsmkit.sources",
+)
 PUBLIC = [
     *((module, name) for module in WHOLE for name in importlib.import_module(module).__all__),
     ("fsmkit.client", "Client"),
@@ -30,7 +37,6 @@ PUBLIC = [
     ("fsmkit.testing.contract", "StoreContract"),
 ]
 """Module and name of what users import."""
-
 
 
 def sections():
