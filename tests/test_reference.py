@@ -39,6 +39,17 @@ PUBLIC = [
 """Module and name of what users import."""
 
 
+IMPORT = re.compile(r"^ *from (fsmkit[\w.]*) import (\([^)]*\)|.*)", re.MULTILINE)
+USED = {
+    (module, name)
+    for pattern in ("README.md", "docs/**/*.md", "examples/**/*.py")
+    for page in sorted(ROOT.glob(pattern))
+    for module, names in IMPORT.findall(page.read_text())
+    for name in re.findall(r"\w+", names.partition("#")[0])
+}
+"""What the docs and the examples import."""
+
+
 def sections():
     """The page by heading, and the names in the first column of its tables."""
     found = {}
@@ -49,11 +60,28 @@ def sections():
     return found
 
 
-@pytest.mark.parametrize(("module", "name"), PUBLIC, ids=".".join)
-def test_a_public_name_is_in_the_section_of_its_module(module, name):
+@pytest.mark.parametrize("path", sorted(".".join(pair) for pair in {*PUBLIC, *USED}))
+def test_a_public_name_is_in_the_section_of_its_module(path):
+    module, _, name = path.rpartition(".")
     assert hasattr(importlib.import_module(module), name)
     family = next((family for family in FAMILIES if module.startswith(family)), module)
     assert name in sections()[family]
+
+
+@pytest.mark.parametrize("module", [title for title in sections() if title.startswith("fsmkit")])
+def test_every_name_in_a_section_is_in_its_module(module):
+    section = REFERENCE.read_text().partition(f"## `{module}`")[2].partition("\n##")[0]
+    names = [
+        n
+        for row in re.findall(r"^\| (.*?) \|", section, re.MULTILINE)
+        for n in re.findall(r"`([\w.]+)`", row)
+    ]
+    assert names != []
+    assert [name for name in names if not is_there(*f"{module}.{name}".rsplit(".", 1))] == []
+
+
+def is_there(module, name):
+    return hasattr(importlib.import_module(module), name)
 
 
 @pytest.mark.parametrize(
