@@ -465,7 +465,7 @@ def _refuse_bare(states: tuple[Any, ...], what: str, name: str) -> None:
         )
 
 
-def _check_options(options: Iterable[str], place: str) -> None:
+def _check_options(options: Iterable[str], place: str | None) -> None:
     """Refuses a misspelt option of `flow.state`, which would be a TypeError of a class nobody has called."""
     known = list(StateOptions.__annotations__)
     for option in options:

@@ -27,18 +27,6 @@ if TYPE_CHECKING:
     from fsmkit.sources import Source
 
 _MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
-_EXTRAS = {
-    "asyncpg": "postgres",
-    "cronsim": "schedule",
-    "cryptography": "crypto",
-    "hypothesis": "test",
-    "pymongo": "mongo",
-    "pytest": "test",
-    "redis": "redis",
-    "starlette": "webhook",
-    "uvicorn": "webhook",
-}
-"""By top-level module, the extra of fsmkit that brings it."""
 
 
 @attrs.frozen
@@ -174,7 +162,8 @@ def _clear_errors(name: str) -> Generator[None]:
     except SyntaxError as error:
         raise Refusal(_syntax(name, error)) from error
     except ImportError as error:
-        raise Refusal(f"{place_in_user_code(error) or name}: {error}. {_import_remedy(error)}") from error
+        said = str(error) if "pip install" in str(error) else f"{error}. {_import_remedy(error)}"
+        raise Refusal(f"{place_in_user_code(error) or name}: {said}") from error
     except SystemExit as error:
         raise Refusal(
             f"{place_in_user_code(error) or name}: the program ends here, before fsmkit can use its flows. "
@@ -199,9 +188,6 @@ def _import_remedy(error: ImportError) -> str:
     if "relative import" in str(error):
         return "Name the file as a module of its package, package.module"
     if isinstance(error, ModuleNotFoundError):
-        extra = _EXTRAS.get((error.name or "").partition(".")[0])
-        if extra is not None:
-            return f"pip install 'fsmkit[{extra}]'"
         return f"Install it into this environment, or put it beside the file ({sys.executable})"
     return "Correct the import"
 

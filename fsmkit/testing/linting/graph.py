@@ -22,13 +22,14 @@ def entries(subject: Subject) -> Iterator[Finding]:
         begins = [handler for handler in flow.handlers if None in handler.selectors]
         if flow.name in entered or not flow.states or not _all_read(subject, begins):
             continue
+        place = begins[0].place if begins else flow.place
         if begins:
             names = ", ".join(handler.name for handler in begins)
-            problem, place = f'{names} for the state None returns no ("transition", state)', begins[0].place
+            problem = f'{names} for the state None returns no ("transition", state)'
         elif any(edge.target and edge.target.flow == flow.name != edge.flow for edge in subject.graph.edges):
-            problem, place = "no conversation comes to what leads to it", flow.place
+            problem = "no conversation comes to what leads to it"
         else:
-            problem, place = "no handler has the state None, and nobody calls it", flow.place
+            problem = "no handler has the state None, and nobody calls it"
         yield finding("no-entry", f"flow {flow.name!r} is never entered: {problem}", place, flow)
 
 
