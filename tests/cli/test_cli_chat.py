@@ -63,6 +63,11 @@ def test_a_chat_can_be_left(chat, write, word):
     assert chat(write(ECHO), word, "hello") == [f"> {word}"]
 
 
+def test_it_says_which_commands_begin(fsmkit, write):
+    first = fsmkit("chat", write(MENU), typed="").stdout.splitlines()[0]
+    assert first.startswith("Talking to menu; begin with /start. Type text or /commands")
+
+
 def test_bytes_that_are_no_text_do_not_end_it(write, tmp_path):
     done = subprocess.run(
         [sys.executable, "-X", "utf8", "-m", "fsmkit", "chat", write(ECHO)],
