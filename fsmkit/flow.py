@@ -4,6 +4,7 @@ What is declared is checked as far as one declaration can be; what needs the who
 checked when the flows are put together (`fsmkit.table`).
 """
 
+import difflib
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, Unpack, cast
@@ -154,6 +155,7 @@ class Flow(Generic[D]):
             raise DefinitionError(
                 f"state {name!r} of flow {self.name!r} is declared twice", place=place, remedy="Remove one"
             )
+        _check_options(options, place)
         state = State(name, **options)
         state.flow = self.name
         self._check_state(state, place)
@@ -472,3 +474,13 @@ def _refuse_bare(states: tuple[Any, ...], what: str, name: str) -> None:
             place=place_of(states[0]),
             remedy=f"Write @flow.{name}()",
         )
+
+
+def _check_options(options: Iterable[str], place: str | None) -> None:
+    """Refuses a misspelt option of `flow.state`, which would be a TypeError of a class nobody has called."""
+    known = list(StateOptions.__annotations__)
+    for option in options:
+        if option not in known:
+            near = difflib.get_close_matches(option, known, n=1)
+            remedy = f"Did you mean {near[0]}=?" if near else f"It takes {', '.join(known)}"
+            raise DefinitionError(f"a state has no option {option}=", place=place, remedy=remedy)

@@ -5,6 +5,7 @@ ids and time are arguments. `advance` checks legality first and builds the new r
 result leaves nothing to roll back.
 """
 
+import difflib
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -236,6 +237,8 @@ def check_shape(step: Step, result: Any) -> tuple[Any, ...]:
         count = str(least) if least == most else f"{least} to {most}"
         raise _invalid(step, f"{result!r} is no result: {result[0]!r} takes {count} elements")
     hint = 'Return a tuple such as ("transition", "age", data), ("stay",), ("end",), or None'
+    if type(result) is tuple and result and (near := difflib.get_close_matches(str(result[0]), LENGTHS, n=1)):
+        hint = f"Did you mean {near[0]!r}?"
     raise _invalid(step, f"{step.handler.name} returned {result!r}, which is no result. {hint}")
 
 
@@ -313,7 +316,9 @@ def _back(moves: Moves, step: Step, *rest: Any) -> None:
 def _call(moves: Moves, step: Step, flow: Any, *data: Any) -> None:
     table = moves.flows.find(flow) if isinstance(flow, str | Flow) else None
     if table is None:
-        raise _unknown(step, f"the called flow {flow!r} is not attached. Name it in attach(...) or in to=")
+        near = isinstance(flow, str) and difflib.get_close_matches(flow, list(moves.flows.tables), n=1)
+        remedy = f"Did you mean {near[0]!r}?" if near else "Name it in attach(...) or in to="
+        raise _unknown(step, f"the called flow {flow!r} is not attached. {remedy}")
     if table.initial is None:
         raise _invalid(step, f"flow {table.name!r} has no state to begin in")
     _allow(step, Target("call", table.name, None))

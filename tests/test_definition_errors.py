@@ -7,6 +7,7 @@ from chat_events import Press, Word
 from samples import refused
 
 from fsmkit.engine import Engine
+from fsmkit.errors import DefinitionError
 from fsmkit.events import Timeout
 from fsmkit.flow import Flow
 from fsmkit.states import ANY, State, StatesGroup
@@ -85,6 +86,17 @@ class TestState:
             flow.state("age")
 
         assert refused(declare) == "state 'age' of flow 'signup' is declared twice"
+
+    def test_a_misspelt_option_comes_with_the_one_that_was_probably_meant(self):
+        with pytest.raises(DefinitionError) as caught:
+            Flow("signup").state("age", otherwize="Digits, please.")
+        assert caught.value.problem == "a state has no option otherwize="
+        assert caught.value.remedy == "Did you mean otherwise=?"
+        assert "test_definition_errors.py:" in str(caught.value)
+
+    def test_an_option_like_no_other_comes_with_all_there_are(self):
+        with pytest.raises(DefinitionError, match="It takes prompt, buttons, otherwise"):
+            Flow("signup").state("age", xyz=1)
 
     @pytest.mark.parametrize("ttl", [0, -5, "1h"])
     def test_its_time_to_live_is_positive(self, ttl):

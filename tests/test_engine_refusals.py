@@ -104,6 +104,19 @@ async def test_a_wrong_result_is_named_with_its_handler():
     assert "refused.<locals>.handler returned 'age', which is no result" in str(error)
 
 
+@pytest.mark.parametrize(
+    ("result", "error", "said"),
+    [
+        (("transiton", "b"), InvalidResult, "Did you mean 'transition'?"),
+        (("call", "ff"), UnknownState, "the called flow 'ff' is not attached. Did you mean 'f'?"),
+        (("call", "xyz"), UnknownState, "Name it in attach(...) or in to="),
+    ],
+    ids=repr,
+)
+async def test_what_was_probably_meant_is_said(result, error, said):
+    assert said in str(await refused(result, error))
+
+
 async def test_an_unknown_state_comes_with_the_name_that_was_probably_meant():
     assert "flow 'f' has no state 'bb'. Did you mean 'b'?" in str(
         await refused(("transition", "bb"), UnknownState)

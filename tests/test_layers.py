@@ -13,7 +13,7 @@ import fsmkit.errors
 ROOT = Path(fsmkit.__file__).parent
 
 FLOORS = {
-    0: """access annotations boards context deadlines diagram edges effects errors events flow graph handlers
+    0: """access annotations boards context deadlines diagram edges effects errors events extras flow graph handlers
         interpreter jobrules keys markup matching model moves origin places results scope source states survey
         table targets times upgrade wishes work written""",
     1: "clock codec datatypes differences jobs lanes lines sameness serving stores values",

@@ -42,7 +42,7 @@ def chat(target: str, lang: str, store: str, replay: str | None) -> None:
     talk(target, lang=lang, url=store, replay=replay)
 
 
-@main.command()
+@main.command(short_help="Run a bot on Telegram.")
 @FLOW_FILE
 @click.option(
     "--store",
@@ -61,7 +61,7 @@ def run(target: str, store: str | None) -> None:
     run_bot(target, store)
 
 
-@main.command()
+@main.command(short_help="Draw a bot's flows, for Mermaid or Graphviz.")
 @FLOW_FILE
 @click.option(
     "--format",
@@ -78,7 +78,7 @@ def graph(target: str, form: str) -> None:
     click.echo(draw(target, form), nl=False)
 
 
-@main.command()
+@main.command(short_help="Say what is wrong with a bot's flows.")
 @FLOW_FILE
 @click.pass_context
 def check(ctx: click.Context, target: str) -> None:
@@ -91,7 +91,7 @@ def check(ctx: click.Context, target: str) -> None:
     ctx.exit(0 if check_file(target) else 1)
 
 
-@main.command()
+@main.command(short_help="Test a bot's flows, without test code.")
 @FLOW_FILE
 @click.option(
     "--profile",
@@ -181,7 +181,7 @@ def test(
 main.add_command(inspect_store)
 
 
-@main.command()
+@main.command(short_help="Lift what is stored to the flows of today.")
 @click.argument("store", metavar="STORE")
 @FLOW_FILE
 @click.option("--dry-run", is_flag=True, help="Report only; write nothing.")
@@ -207,7 +207,7 @@ def migrate(
     ctx.exit(0 if done.clean else 1)
 
 
-@main.command("import-persistence")
+@main.command("import-persistence", short_help="Take over what PicklePersistence has kept.")
 @click.argument("file", metavar="PERSISTENCE")
 @FLOW_FILE
 @click.option("--store", metavar="URL", help="Where conversations go.  [default: that of `fsmkit run`]")

@@ -173,7 +173,8 @@ def _clear_errors(name: str) -> Generator[None]:
     except SyntaxError as error:
         raise Refusal(_syntax(name, error)) from error
     except ImportError as error:
-        raise Refusal(f"{place_in_user_code(error) or name}: {error}. {_import_remedy(error)}") from error
+        said = str(error) if "pip install" in str(error) else f"{error}. {_import_remedy(error)}"
+        raise Refusal(f"{place_in_user_code(error) or name}: {said}") from error
     except SystemExit as error:
         raise Refusal(
             f"{place_in_user_code(error) or name}: the program ends here, before fsmkit can use its flows. "

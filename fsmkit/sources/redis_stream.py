@@ -12,18 +12,21 @@ from functools import partial
 from typing import Any, Self, TypeAlias
 
 import attrs
-import redis.asyncio
 from msgspec import Raw
-from redis.asyncio.retry import Retry
-from redis.backoff import ExponentialBackoff
-from redis.exceptions import RedisError, ResponseError
 
 from fsmkit.codec import EventCodec
 from fsmkit.engine import Engine
 from fsmkit.errors import LeaseLost, StoredByNewerVersion, StoreUnavailable
+from fsmkit.extras import extra
 from fsmkit.keys import Key
 from fsmkit.lanes import Lanes, ended
 from fsmkit.sources.source import Incoming, feed
+
+with extra("redis"):
+    import redis.asyncio
+    from redis.asyncio.retry import Retry
+    from redis.backoff import ExponentialBackoff
+    from redis.exceptions import RedisError, ResponseError
 
 _log = logging.getLogger("fsmkit.sources")
 

@@ -10,11 +10,13 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from cronsim import CronSim, CronSimError
-
 from fsmkit.engine import Engine
+from fsmkit.extras import extra
 from fsmkit.fanout import RATE, fan_out
 from fsmkit.keys import Key
+
+with extra("schedule"):
+    from cronsim import CronSim, CronSimError
 
 _log = logging.getLogger("fsmkit.sources")
 

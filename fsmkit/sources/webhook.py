@@ -10,16 +10,19 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
-
 from fsmkit.engine import Engine
 from fsmkit.errors import LeaseLost, StoredByNewerVersion, StoreUnavailable
-from fsmkit.serving import serving
+from fsmkit.extras import extra
 from fsmkit.sources.source import Incoming, feed
+
+with extra("webhook"):
+    from starlette.applications import Starlette
+    from starlette.exceptions import HTTPException
+    from starlette.requests import Request
+    from starlette.responses import PlainTextResponse, Response
+    from starlette.routing import Route
+
+    from fsmkit.serving import serving
 
 _log = logging.getLogger("fsmkit.sources")
 

@@ -8,12 +8,15 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from msgspec import structs
 
 from fsmkit.errors import StoreCorrupt
+from fsmkit.extras import extra
 from fsmkit.keys import Key
 from fsmkit.stores import Change, Lease, Store, StoredRow
+
+with extra("crypto"):
+    from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 
 class Encrypted:

@@ -9,11 +9,14 @@ from collections.abc import AsyncIterator, Sequence
 from functools import partial
 
 from fsmkit.errors import StoreUnavailable
+from fsmkit.extras import extra
 from fsmkit.keys import Key
 from fsmkit.stores import CLAIM_SECONDS, Index, StoredRow
-from fsmkit.stores.mongo_documents import NO_FLOW, Document, draw, is_empty
-from fsmkit.stores.mongo_lease import MongoLease
-from fsmkit.stores.mongo_session import Session
+
+with extra("mongo"):
+    from fsmkit.stores.mongo_documents import NO_FLOW, Document, draw, is_empty
+    from fsmkit.stores.mongo_lease import MongoLease
+    from fsmkit.stores.mongo_session import Session
 
 PAGE = 500
 """Rows that `scan` reads at a time."""

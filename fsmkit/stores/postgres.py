@@ -13,9 +13,12 @@ from types import TracebackType
 from typing import Any
 
 from fsmkit.errors import LeaseLost, StoreUnavailable
+from fsmkit.extras import extra
 from fsmkit.keys import Key
 from fsmkit.stores import CLAIM_SECONDS, Change, Index, StoredRow
-from fsmkit.stores.postgres_leases import Leases, Loaded, draw
+
+with extra("postgres"):
+    from fsmkit.stores.postgres_leases import Leases, Loaded, draw
 
 PAGE = 500
 """Rows that `scan` reads at a time."""

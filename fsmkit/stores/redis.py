@@ -15,13 +15,16 @@ from typing import Any
 import msgspec
 
 from fsmkit.errors import StoreUnavailable
+from fsmkit.extras import extra
 from fsmkit.keys import Key
 from fsmkit.stores import CLAIM_SECONDS, Index, StoredRow
-from fsmkit.stores.redis_lease import RedisLease
-from fsmkit.stores.redis_nodes import SHARDS, Nodes
-from fsmkit.stores.redis_session import Session
-from fsmkit.stores.redis_settings import Settings
-from fsmkit.stores.redis_turns import Place
+
+with extra("redis"):
+    from fsmkit.stores.redis_lease import RedisLease
+    from fsmkit.stores.redis_nodes import SHARDS, Nodes
+    from fsmkit.stores.redis_session import Session
+    from fsmkit.stores.redis_settings import Settings
+    from fsmkit.stores.redis_turns import Place
 
 PAGE = 200
 """Keys that `scan` and `forget` read at once."""

@@ -387,7 +387,7 @@ def _needs_hypothesis(name: str) -> Any:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != "hypothesis":
             raise
-        phase = name.partition(".")[0]
         raise ModuleNotFoundError(
-            f"the {phase} phase needs Hypothesis: pip install 'fsmkit[test]'", name="hypothesis"
+            "generated conversations need Hypothesis, which is not installed. pip install 'fsmkit[test]'",
+            name="hypothesis",
         ) from error

@@ -96,8 +96,15 @@ def place_of(row: Row) -> tuple[Place, ...]:
 
 
 def signature_of(row: Row) -> Signature:
-    """What tells two moments apart: where the flows stand, and their data; not which run it is, nor when."""
+    """What tells two moments apart: where the flows stand, their data, and what may still come by itself.
+
+    Not which run it is, nor when. That a reminder has come makes a difference: only then comes the timeout.
+    """
     return tuple(
-        (name, *((frame.flow, frame.state, bytes(frame.data), frame.history) for frame in snapshot.frames))
+        (
+            name,
+            snapshot.remind is None,
+            *((frame.flow, frame.state, bytes(frame.data), frame.history) for frame in snapshot.frames),
+        )
         for name, snapshot in row.snapshots.items()
     )

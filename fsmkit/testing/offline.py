@@ -9,6 +9,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any
 
 from fsmkit.clock import Clock, SystemClock
+from fsmkit.extras import extra
 from fsmkit.testing.botapi import BotApi, Call, Gestures, Json, World
 from fsmkit.testing.botapi import chats as _chats
 from fsmkit.testing.botapi import membership as _membership
@@ -96,7 +97,8 @@ class OfflineTelegram(Gestures):
         Returns:
             A context that gives the address: `base_url(f"{url}/bot")`, `base_file_url(f"{url}/file/bot")`.
         """
-        from fsmkit.testing.botapi.server import serve
+        with extra("test"):
+            from fsmkit.testing.botapi.server import serve
 
         return serve(self._api, port)
 

@@ -63,6 +63,11 @@ def test_a_chat_can_be_left(chat, write, word):
     assert chat(write(ECHO), word, "hello") == [f"> {word}"]
 
 
+def test_it_says_which_commands_begin(fsmkit, write):
+    first = fsmkit("chat", write(MENU), typed="").stdout.splitlines()[0]
+    assert first.startswith("Talking to menu; begin with /start. Type text or /commands")
+
+
 def test_bytes_that_are_no_text_do_not_end_it(write, tmp_path):
     done = subprocess.run(
         [sys.executable, "-X", "utf8", "-m", "fsmkit", "chat", write(ECHO)],
@@ -104,11 +109,16 @@ def test_a_bare_number_is_a_text_below_a_message_without_buttons(chat, write):
     assert chat(write(MENU), "/start", "x", "1", ":1")[5:] == [
         "Text x.",
         "> 1",
+        "(says 1; `:1` presses the button above)",
         "Text 1.",
         "> :1",
         "(presses Tea)",
         "Button Tea.",
     ]
+
+
+def test_a_bare_number_is_said_without_a_word_once_a_button_was_pressed(chat, write):
+    assert chat(write(MENU), "/start", "1", "2")[-2:] == ["> 2", "Text 2."]
 
 
 def test_say_says_it_literally(chat, write):

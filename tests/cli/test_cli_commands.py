@@ -146,3 +146,9 @@ def test_a_terminal_prompts_echoes_nothing_and_can_be_left(write, last):
         # Python sees a signal that comes just before `input` waits only when a key is pressed.
         terminal.type("\n")
     assert terminal.ends() == 0
+
+
+def test_each_command_is_told_in_a_whole_sentence(fsmkit):
+    listed = fsmkit("--help").stdout.partition("Commands:")[2]
+    assert [line for line in listed.splitlines() if line and not line.endswith(".")] == []
+    assert "..." not in listed

@@ -156,6 +156,14 @@ def test_an_import_that_fails(refusal, write):
     assert said.startswith("bot.py:3: cannot import name 'nope' from 'fsmkit'")
 
 
+def test_what_is_in_an_extra_is_named_with_it(refusal, write, monkeypatch):
+    monkeypatch.setitem(sys.modules, "starlette.applications", None)
+    monkeypatch.delitem(sys.modules, "fsmkit.sources.webhook", raising=False)
+    said = refusal("run", write("from fsmkit.sources.webhook import Webhook"))
+    assert said.startswith("bot.py:3: ")
+    assert said.endswith("pip install 'fsmkit[webhook]'")
+
+
 def test_a_module_whose_own_import_fails(refusal, write):
     write("import does_not_exist", "package/bot.py")
     assert refusal("chat", "package.bot").startswith("package/bot.py:3: No module named 'does_not_exist'")

@@ -164,6 +164,23 @@ def test_timeouts_are_waited_for():
 # -- oracles ---------------------------------------------------------------------------------------
 
 
+def test_a_timeout_that_comes_after_a_reminder_is_toured():
+    flow = Flow("slow", ttl=600, remind_after=60, reminder="Still there?")
+    flow.state("on", prompt="Go on!", otherwise="Go on!")
+
+    @flow.defstate(None, on=command("start"))
+    def start(event, ctx):
+        return ("transition", "on")
+
+    @flow.defstate("on", on=Timeout)
+    def too_late(event, ctx):
+        ctx.reply("Too late.")
+        return ("end",)
+
+    report = tours(flow)
+    assert report.coverage.missing_edges() == []
+
+
 def test_what_is_taken_and_answered_by_nothing_is_found():
     flow = started()
     flow.state("mute")

@@ -49,6 +49,41 @@ def test_a_flow_that_nothing_enters():
     assert codes(flow) == ["no-entry"]
 
 
+def test_a_flow_whose_first_handler_forgets_to_return():
+    flow = Flow("never")
+    flow.state("name")
+
+    @flow.defstate(None, on=command("start"))
+    def start(event, ctx):
+        ctx.reply("Your name?")
+
+    @flow.defstate("name")
+    def got_name(event, ctx):
+        return ("end",)
+
+    [found] = [finding for finding in lint(flow) if finding.code == "no-entry"]
+    assert found.message.endswith('start for the state None returns no ("transition", state)')
+    assert found.where.endswith(f"test_lint.py:{start.__code__.co_firstlineno}")
+
+
+def test_a_flow_that_only_a_flow_without_entry_calls():
+    sub = Flow("sub")
+    sub.state("a")
+
+    @sub.defstate("a")
+    def got_a(event, ctx):
+        return ("end",)
+
+    flow = Flow("never")
+    flow.state("name")
+
+    @flow.defstate("name")
+    def got_name(event, ctx):
+        return ("call", sub)
+
+    assert "no conversation comes to what leads to it" in lint(flow, sub)[1].message
+
+
 def test_a_flow_that_is_called_needs_no_entry():
     sub = Flow("sub")
     sub.state("a")

@@ -44,6 +44,7 @@ class Session:
         offline: The Telegram of bot and person.
         screen: What the person sees.
         last_said: Id of the person's last message.
+        last_pressed: Id of the message whose button was pressed last.
 
     Raises:
         Refusal: If the flows cannot be loaded.
@@ -66,6 +67,7 @@ class Session:
         self.offline.add_user(USER, first_name="You", language_code=lang)
         self.screen = Screen(self.offline, USER, self.out, first_id=first_id)
         self.last_said: int | None = None
+        self.last_pressed: int | None = None
 
     @property
     def flows(self) -> Flows:

@@ -15,12 +15,14 @@ import click
 
 from fsmkit.cli.chat.lines import read
 from fsmkit.cli.chat.mishaps import Warnings
-from fsmkit.cli.chat.session import Session
-from fsmkit.cli.chat.verbs import Misused, carry_out, press, say
+from fsmkit.cli.chat.session import Flows, Session
+from fsmkit.cli.chat.verbs import Misused, carry_out, may_be_a_press, press, say
 from fsmkit.cli.loading import load
 from fsmkit.cli.refusal import Refusal, definition_errors
 from fsmkit.cli.replaying import Stored, chosen, split_number, stored_conversations
 from fsmkit.cli.storing import open_named
+from fsmkit.testing.acts import Say
+from fsmkit.testing.inputs.handlers import inputs_of
 
 PROMPT = "> "
 LEAVING = frozenset({":quit", ":exit", ":q"})
@@ -46,7 +48,9 @@ def talk(target: str, *, lang: str, url: str, replay: str | None = None) -> None
         session = Session(lambda: load(target).flows, open_named(url), lang=lang, show=click.echo)
     had = _had(replay, session) if replay is not None else None
     names = ", ".join(flow.name for flow in session.flows)
-    hint = f"Talking to {names}. Type text or /commands, 1 or :1 for button [1]; :help lists more."
+    commands = ", ".join(_entries(session.flows))
+    begin = f"; begin with {commands}" if commands else ""
+    hint = f"Talking to {names}{begin}. Type text or /commands, 1 or :1 for button [1]; :help lists more."
     with _warnings_shown(session), asyncio.Runner() as runner, contextlib.suppress(KeyboardInterrupt):
         runner.run(session.begin(hint))
         try:
@@ -75,6 +79,14 @@ async def _have(session: Session, had: Stored) -> None:
     for act in had.acts:
         session.out(f"{PROMPT}{act.by()}{act.line()}")
         await session.act(act)
+
+
+def _entries(flows: Flows) -> list[str]:
+    """The commands that begin a conversation, one for each handler that takes some."""
+    entries = [handler for flow in flows for handler in flow.handlers if None in handler.selectors]
+    taken = [[act.text for act in inputs_of(entry).accepted if isinstance(act, Say)] for entry in entries]
+    commands = [next((text for text in texts if text.startswith("/")), "") for texts in taken]
+    return list(dict.fromkeys(filter(None, commands)))
 
 
 def _lines() -> Iterator[str]:
@@ -109,6 +121,8 @@ async def _carry_out(session: Session, typed: str) -> None:
     line = read(typed, len(session.screen.buttons(latest)) if latest is not None else 0)
     try:
         if line.kind == "say":
+            if may_be_a_press(session, line.text):
+                session.out(f"(says {line.text}; `:{line.text}` presses the button above)")
             await say(session, line.text)
         elif line.kind == "press":
             await press(session, line.text)

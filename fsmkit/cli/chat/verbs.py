@@ -70,8 +70,17 @@ async def press(session: Session, wanted: str) -> None:
     if "callback_data" not in found:
         raise Misused(f"the button {found['text']!r} does something in Telegram's own app")
     session.out(f"(presses {found['text']})")
+    session.last_pressed = message
     session.offline.press_data(found["callback_data"], user=USER, message_id=message)
     await session.handle()
+
+
+def may_be_a_press(session: Session, said: str) -> bool:
+    """Whether it is the number of a button above the latest message, none of whose row was pressed yet."""
+    message = session.screen.latest_with_buttons()
+    if message is None or message == session.last_pressed or not (said.isascii() and said.isdigit()):
+        return False
+    return _button(session.screen.buttons(message), said) is not None
 
 
 async def say(session: Session, text: str) -> None:

@@ -93,7 +93,12 @@ REMEMBERED = click.option(
 )
 
 
-@click.group("inspect", cls=StoreFirst, subcommand_metavar="[COMMAND] [ARGS]...")
+@click.group(
+    "inspect",
+    cls=StoreFirst,
+    subcommand_metavar="[COMMAND] [ARGS]...",
+    short_help="Look at a store's conversations, and repair them.",
+)
 @click.argument("store", metavar="STORE")
 @click.pass_context
 def inspect_store(ctx: click.Context, store: str) -> None:

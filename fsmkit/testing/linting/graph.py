@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from fsmkit.handlers import Handler
 from fsmkit.testing.findings import Finding
 from fsmkit.testing.linting.subject import Subject, finding, place_of
 
@@ -15,15 +16,26 @@ def targets(subject: Subject) -> Iterator[Finding]:
 
 
 def entries(subject: Subject) -> Iterator[Finding]:
-    """Flows into which no event leads, and that nobody calls or goes to."""
-    graph = subject.graph
-    entered = {node[0] for node in graph.reachable}
+    """Flows that no conversation comes to: nobody begins them, calls them or goes to them."""
+    entered = {node[0] for node in subject.graph.reachable}
     for flow in subject.given:
-        if flow.name not in entered and flow.states and not any(None in h.selectors for h in flow.handlers):
-            message = (
-                f"flow {flow.name!r} is never entered: no handler has the state None, and nobody calls it"
-            )
-            yield finding("no-entry", message, flow.place, flow)
+        begins = [handler for handler in flow.handlers if None in handler.selectors]
+        if flow.name in entered or not flow.states or not _all_read(subject, begins):
+            continue
+        place = begins[0].place if begins else flow.place
+        if begins:
+            names = ", ".join(handler.name for handler in begins)
+            problem = f'{names} for the state None returns no ("transition", state)'
+        elif any(edge.target and edge.target.flow == flow.name != edge.flow for edge in subject.graph.edges):
+            problem = "no conversation comes to what leads to it"
+        else:
+            problem = "no handler has the state None, and nobody calls it"
+        yield finding("no-entry", f"flow {flow.name!r} is never entered: {problem}", place, flow)
+
+
+def _all_read(subject: Subject, handlers: list[Handler]) -> bool:
+    """Whether it is known where they lead; what could not be read is a finding of its own."""
+    return all(subject.graph.handlers[handler].complete for handler in handlers)
 
 
 def unreachable(subject: Subject) -> Iterator[Finding]:
