@@ -66,7 +66,7 @@ async def fan_out(
     try:
         for key in keys:
             await engine.clock.sleep(due - engine.clock.now())
-            await lanes.put(key, partial(tell, key))
+            await lanes.put(key.with_bot(engine.bot), partial(tell, key))
             due = max(due, engine.clock.now() - 1.0) + 1.0 / rate
         await lanes.join()
     finally:

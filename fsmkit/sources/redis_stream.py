@@ -23,7 +23,7 @@ from fsmkit.engine import Engine
 from fsmkit.errors import LeaseLost, StoredByNewerVersion, StoreUnavailable
 from fsmkit.keys import Key
 from fsmkit.lanes import Lanes, ended
-from fsmkit.sources.source import Incoming, feed
+from fsmkit.sources.source import Incoming, feed, lane_of
 
 _log = logging.getLogger("fsmkit.sources")
 
@@ -217,7 +217,7 @@ class RedisStream:
         except Exception as error:  # whatever a user's parse raises at what it was not made for
             await self._bury(entry, error)
             return
-        await lanes.put(incoming.key, partial(self._try, engine, entry, incoming))
+        await lanes.put(lane_of(engine, incoming), partial(self._try, engine, entry, incoming))
 
     async def _try(self, engine: Engine, entry: _Entry, incoming: Incoming) -> None:
         tries, delay = 0, self._retry
