@@ -205,6 +205,24 @@ async def test_the_bot_of_an_older_version_leaves_the_letter_to_a_newer_one(stor
     assert (seen_by_old, seen_by_new) == ([], [1, 2])
 
 
+async def test_a_letter_is_not_held_up_by_what_the_bot_had_to_leave_to_others(store):
+    clock, seen, other = ManualClock(1_000.0), [], Flow("other", ttl=10)
+    other.state("on")
+    other.defstate(None, on=str)(lambda event, ctx: ("transition", "on"))
+    elsewhere = Engine(other, store=store, clock=clock)
+    elsewhere.bot = 42
+    await elsewhere.send(KEY, "go")
+    world = World(store=store, clock=clock)
+    world.engine.bot = 42
+    await world.engine.send(KEY, Shipped(0))
+    clock.advance(11)
+    await world.engine.sweep()
+    await Client(store, bot=42, clock=clock).send(KEY, Shipped(1))
+    await world.engine.sweep()
+    assert world.numbers() == [0, 1]
+    assert await elsewhere.get_state(other, KEY) == ("on", {})
+
+
 def test_the_memory_of_ones_own_process_is_refused():
     with pytest.raises(DefinitionError, match="where no bot looks"):
         Client("memory:", bot=42)
