@@ -155,7 +155,7 @@ async def test_a_program_without_the_stores_keys_writes_nothing_that_the_bot_can
     else:
         monkeypatch.setenv("FSMKIT_STORE_KEYS", other)
     async with Client(url, bot=42) as client:
-        with pytest.raises(StoreError, match="FSMKIT_STORE_KEYS|another key"):
+        with pytest.raises(StoreError, match=r"FSMKIT_STORE_KEYS|another key"):
             await client.send(Key(2, 2), Shipped(2))
     await world.engine.send(Key(2, 2), Shipped(3))
     assert world.numbers(2) == [3]
@@ -206,7 +206,7 @@ async def test_the_bot_of_an_older_version_leaves_the_letter_to_a_newer_one(stor
 
 
 async def test_a_letter_is_not_held_up_by_what_the_bot_had_to_leave_to_others(store):
-    clock, seen, other = ManualClock(1_000.0), [], Flow("other", ttl=10)
+    clock, other = ManualClock(1_000.0), Flow("other", ttl=10)
     other.state("on")
     other.defstate(None, on=str)(lambda event, ctx: ("transition", "on"))
     elsewhere = Engine(other, store=store, clock=clock)

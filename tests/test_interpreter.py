@@ -201,7 +201,10 @@ def test_what_is_looked_at_in_a_debugger_says_what_it_is():
     step = Step("f", 0, row.snapshots["f"].frames[0], known.tables["f"], flow.handlers[0], None)
     assert repr(step) == "<Step f[0] 'on' handle>"
     assert repr(known.tables["f"]) == "<FlowTable of <Flow 'f': 1 states, 1 handlers>>"
-    assert repr(Outcome("handled", (), known, row, "f")) == "<Outcome handled: flow 'f' in state 'on', 0 effects>"
+    assert (
+        repr(Outcome("handled", (), known, row, "f"))
+        == "<Outcome handled: flow 'f' in state 'on', 0 effects>"
+    )
 
 
 def test_no_event_calls_a_guard():

@@ -279,7 +279,9 @@ class JobRunner:
                 if isinstance(gate, Job):
                     for other in [other for other in self._runs if other.job is gate and other is not run]:
                         if run.job.ordered and other in self._queue:
-                            raise ValueError(f"it is ordered, and comes after {gate.name}, which stands behind it")
+                            raise ValueError(
+                                f"it is ordered, and comes after {gate.name}, which stands behind it"
+                            )
                         await other.ended.wait()
                 else:
                     await passed(gate)

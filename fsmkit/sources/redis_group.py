@@ -1,7 +1,7 @@
 """What a reader takes from a stream of Redis, as long as the right to read is its own.
 
-Each command asks for the right in the same moment. A process that was paused finds out only later that another
-reads now, and must not take what is new while the other still works on what is older.
+Each command asks for the right in the same moment. A process that was paused finds out only later that
+another reads now, and must not take what is new while the other still works on what is older.
 """
 
 from collections.abc import AsyncIterator, Mapping
@@ -19,10 +19,7 @@ GIVE_UP = "return redis.call('get', KEYS[1]) == ARGV[1] and redis.call('del', KE
 # KEYS: the reader's key, the stream. ARGV: token, group, how many, and for CLAIM where to begin.
 # Both return a place and entries, or nothing where the right is another's.
 _HELD = "if redis.call('get', KEYS[1]) ~= ARGV[1] then return false end "
-_CLAIM = (
-    _HELD
-    + "return redis.call('xautoclaim', KEYS[2], ARGV[2], ARGV[2], 0, ARGV[4], 'COUNT', ARGV[3])"
-)
+_CLAIM = _HELD + "return redis.call('xautoclaim', KEYS[2], ARGV[2], ARGV[2], 0, ARGV[4], 'COUNT', ARGV[3])"
 _READ = (
     _HELD
     + """local found = redis.call(

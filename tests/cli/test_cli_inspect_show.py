@@ -215,6 +215,6 @@ def test_where_a_row_has_gone_is_shown(write, seed, lines):
     seed(write(SHOP), move)
     shown = json.loads("\n".join(lines("inspect", STORE, "show", str(BEN))))
     assert (shown["conversations"], shown["moved"]) == ([], {"to": "-1000:2:-:-:42", "arrived": True})
-    assert [one["state"] for one in json.loads("\n".join(lines("inspect", STORE, "--json")))["conversations"]] == [
-        "menu"
-    ]
+    assert [
+        one["state"] for one in json.loads("\n".join(lines("inspect", STORE, "--json")))["conversations"]
+    ] == ["menu"]

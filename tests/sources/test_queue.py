@@ -36,11 +36,10 @@ async def test_a_key_with_its_bot_and_one_without_are_one_conversation_and_one_l
 async def test_nobody_waits_for_events_that_were_under_way_when_the_engine_stopped():
     queue = QueueSource("q")
     world = World(sources=[queue])
-    async with world.engine.store.lease(KEY):
-        async with world.engine:
-            for number in (1, 2):
-                await queue.put(KEY, Shipped(number))
-            await settle()
+    async with world.engine.store.lease(KEY), world.engine:
+        for number in (1, 2):
+            await queue.put(KEY, Shipped(number))
+        await settle()
     async with world.engine:
         await queue.put(KEY, Shipped(3))
         await asyncio.wait_for(queue.join(), 5)

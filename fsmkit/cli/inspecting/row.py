@@ -69,7 +69,9 @@ def _frame(frame: Frame) -> dict[str, Any]:
 
 
 def _job(work: Work | None) -> dict[str, Any] | None:
-    return work and {
+    if work is None:
+        return None
+    return {
         "id": work.id or None,
         "attempt": work.attempt,
         "running": work.held,
@@ -92,4 +94,4 @@ def _letter(mail: Mail) -> dict[str, Any]:
 
 
 def _moved(move: Move | None) -> dict[str, Any] | None:
-    return move and {"to": move.key, "arrived": move.arrived}
+    return None if move is None else {"to": move.key, "arrived": move.arrived}
