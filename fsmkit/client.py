@@ -18,7 +18,7 @@ from fsmkit.keys import Key, event_id_of
 from fsmkit.model import Mail, Row
 from fsmkit.people import conversations_of
 from fsmkit.stores import Store
-from fsmkit.stores.opening import open_store
+from fsmkit.stores.opening import check_keys, open_store
 
 TRIES = 3
 """How often a letter is put if the lease is lost."""
@@ -31,7 +31,7 @@ class Client:
     order with the person's messages, once for each id.
 
     Args:
-        store: The bot's store, or its URL.
+        store: The bot's store, or its URL; the keys of an encrypted one come from `FSMKIT_STORE_KEYS`.
         bot: The bot's id: the number before the colon of its token.
         clock: Where the time comes from.
 
@@ -58,6 +58,7 @@ class Client:
             )
         self._bot = bot
         self._clock = clock or SystemClock()
+        self._checked = False
 
     async def send(
         self,
@@ -85,12 +86,16 @@ class Client:
         Raises:
             UnstorableData: If JSON does not hold the event.
             RowTooLarge: If too many events wait for this conversation.
+            StoreError: If the store is encrypted, and its keys are not at hand.
             StoreUnavailable: If the store does not answer; whether the event was stored is not known, so
                 send it again with the same id.
         """
         name, body = EventCodec([type(event)]).encode(event)
         ident = event_id_of(secrets.token_hex(8) if id is None else id)
         key = key.with_bot(self._bot)
+        if not self._checked:
+            await check_keys(self.store)
+            self._checked = True
         mail = Mail(str(key), name, body, ident, known=ident, flow=flow, expect=expect)
         for _ in range(TRIES - 1):
             try:

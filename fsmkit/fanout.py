@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 from fsmkit.engine import Engine
+from fsmkit.errors import StoreUnavailable
 from fsmkit.keys import Key
 from fsmkit.lanes import Lanes
 
@@ -13,6 +14,8 @@ RATE = 25.0
 """Conversations a second; Telegram sends about 30 messages a second for a bot
 (https://core.telegram.org/bots/faq#broadcasting-to-users)."""
 AT_ONCE = 16
+RETRY_SECONDS = 5.0
+"""Between two questions whether a store that was away is there again."""
 
 
 async def fan_out(
@@ -30,7 +33,8 @@ async def fan_out(
         engine: The engine.
         keys: Whose conversations.
         event: The event, the same for all.
-        id: What it is recognised by; given again after an interruption, nobody gets it twice.
+        id: What it is recognised by; given again after an interruption, nobody gets it twice. With an id, a
+            store that is away is waited for.
         flow: Only this flow gets it.
         rate: Conversations a second, at most.
 
@@ -54,19 +58,24 @@ async def fan_out(
     told: Counter[str] = Counter()
 
     async def tell(key: Key) -> None:
-        try:
-            outcome = await engine.send(key, event, id=id, flow=flow)
-        except Exception as error:
-            told["failed"] += 1
-            await engine.report(key, event, error)
-        else:
-            told[outcome.kind] += 1
+        while True:
+            try:
+                outcome = await engine.send(key, event, id=id, flow=flow)
+            except Exception as error:
+                if isinstance(error, StoreUnavailable) and id is not None:
+                    await engine.clock.sleep(RETRY_SECONDS)
+                    continue
+                told["failed"] += 1
+                await engine.report(key, event, error)
+            else:
+                told[outcome.kind] += 1
+            return
 
     lanes, due = Lanes(AT_ONCE), engine.clock.now()
     try:
         for key in keys:
             await engine.clock.sleep(due - engine.clock.now())
-            await lanes.put(key, partial(tell, key))
+            await lanes.put(key.with_bot(engine.bot), partial(tell, key))
             due = max(due, engine.clock.now() - 1.0) + 1.0 / rate
         await lanes.join()
     finally:

@@ -40,6 +40,6 @@ def _short(path: str) -> str:
     """The path as seen from the working directory where it lies below it."""
     try:
         relative = os.path.relpath(path)
-    except ValueError:  # another drive on Windows
+    except ValueError:  # pragma: no cover  # another drive on Windows
         return path
     return path if relative.startswith("..") else relative

@@ -128,3 +128,10 @@ def test_an_annotation_with_an_unknown_state_is_a_finding() -> None:
         return ctx.anything()
 
     assert codes(edges(handler)) == ["unknown-state"]
+
+
+def test_an_alias_with_data_says_what_one_without_says() -> None:
+    def handler(event, ctx) -> Stay[dict[str, Any]]: ...
+
+    found = edges(handler)
+    assert (found.targets, found.stays) == (frozenset(), True)

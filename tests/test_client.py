@@ -5,12 +5,15 @@ import sys
 
 import attrs
 import pytest
+from cryptography.fernet import Fernet
 from sources.shipping import KEY, Shipped, World
 
-from fsmkit import Engine, Flow, Key
+from fsmkit import ANY, Engine, Flow, Key
 from fsmkit.client import Client
-from fsmkit.errors import DefinitionError, RowTooLarge, UnstorableData
+from fsmkit.errors import DefinitionError, LeaseLost, RowTooLarge, StoreError, UnstorableData
+from fsmkit.stores.opening import open_store
 from fsmkit.stores.sqlite import SQLiteStore
+from fsmkit.testing import ManualClock
 
 
 @pytest.fixture
@@ -120,6 +123,104 @@ async def test_a_store_may_be_named_by_its_url(tmp_path, world):
         await client.send(Key(9, 9), Shipped(1))
     await world.engine.sweep()
     assert world.numbers(9) == [1]
+
+
+@pytest.fixture
+def encrypted(tmp_path, monkeypatch):
+    """The URL of an encrypted store, and a bot that has its key in the environment."""
+    monkeypatch.setenv("FSMKIT_STORE_KEYS", Fernet.generate_key().decode())
+    url = f"sqlite:{tmp_path / 'encrypted.db'}"
+    world = World(store=open_store(url))
+    world.engine.bot = 42
+    return url, world
+
+
+async def test_a_program_with_the_stores_keys_writes_into_it_encrypted(encrypted):
+    url, world = encrypted
+    async with Client(url, bot=42, clock=world.clock) as client:
+        await client.send(KEY, Shipped(1))
+    await world.engine.sweep()
+    assert world.numbers() == [1]
+    await world.engine.store.close()
+
+
+@pytest.mark.parametrize("other", [None, Fernet.generate_key().decode()], ids=["no keys", "other keys"])
+async def test_a_program_without_the_stores_keys_writes_nothing_that_the_bot_cannot_read(
+    encrypted, monkeypatch, other
+):
+    url, world = encrypted
+    await world.engine.send(KEY, Shipped(1))
+    if other is None:
+        monkeypatch.delenv("FSMKIT_STORE_KEYS")
+    else:
+        monkeypatch.setenv("FSMKIT_STORE_KEYS", other)
+    async with Client(url, bot=42) as client:
+        with pytest.raises(StoreError, match=r"FSMKIT_STORE_KEYS|another key"):
+            await client.send(Key(2, 2), Shipped(2))
+    await world.engine.send(Key(2, 2), Shipped(3))
+    assert world.numbers(2) == [3]
+    await world.engine.store.close()
+
+
+async def test_a_letter_is_put_again_if_its_turn_is_lost(world, client, monkeypatch):
+    leave, lost = Client._leave, [LeaseLost("lost"), LeaseLost("lost")]
+
+    async def losing(self, key, mail):
+        if lost:
+            raise lost.pop()
+        return await leave(self, key, mail)
+
+    monkeypatch.setattr(Client, "_leave", losing)
+    assert await client.send(KEY, Shipped(1)) == "sent"
+    await world.engine.sweep()
+    assert world.numbers() == [1]
+
+
+async def test_the_bot_of_an_older_version_leaves_the_letter_to_a_newer_one(store):
+    def bot(version):
+        seen, flow = [], Flow("shipping", version=version)
+
+        @flow.defstate(None, ANY, on=Shipped)
+        def shipped(event, ctx):
+            seen.append(event.number)
+            return ("transition", "shipped")
+
+        flow.state("shipped")
+        if version == 2:
+
+            @flow.migrate(1)
+            def lifted(state, data):
+                return state, data
+
+        engine = Engine(flow, store=store, clock=ManualClock(1_000.0))
+        engine.bot, engine.on_error = 42, lambda key, event, error: None
+        return engine, seen
+
+    (old, seen_by_old), (new, seen_by_new) = bot(1), bot(2)
+    await new.send(KEY, Shipped(1))
+    await Client(store, bot=42, clock=new.clock).send(KEY, Shipped(2), id="evt")
+    await old.sweep()
+    await new.sweep()
+    await new.sweep()
+    assert (seen_by_old, seen_by_new) == ([], [1, 2])
+
+
+async def test_a_letter_is_not_held_up_by_what_the_bot_had_to_leave_to_others(store):
+    clock, other = ManualClock(1_000.0), Flow("other", ttl=10)
+    other.state("on")
+    other.defstate(None, on=str)(lambda event, ctx: ("transition", "on"))
+    elsewhere = Engine(other, store=store, clock=clock)
+    elsewhere.bot = 42
+    await elsewhere.send(KEY, "go")
+    world = World(store=store, clock=clock)
+    world.engine.bot = 42
+    await world.engine.send(KEY, Shipped(0))
+    clock.advance(11)
+    await world.engine.sweep()
+    await Client(store, bot=42, clock=clock).send(KEY, Shipped(1))
+    await world.engine.sweep()
+    assert world.numbers() == [0, 1]
+    assert await elsewhere.get_state(other, KEY) == ("on", {})
 
 
 def test_the_memory_of_ones_own_process_is_refused():

@@ -145,6 +145,14 @@ class TestState:
             refused(declare) == "flow 'signup': state 'age' has was='name', which is still a name of a state"
         )
 
+    def test_old_names_are_texts(self):
+        def declare():
+            flow = Flow("signup")
+            flow.state("age", was=[5])
+            Engine(flow)
+
+        assert refused(declare) == "flow 'signup': state 'age' has was=5"
+
     def test_two_states_cannot_have_one_old_name(self):
         def declare():
             flow = Flow("signup")

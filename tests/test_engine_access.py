@@ -251,3 +251,14 @@ async def test_a_key_without_a_bot_means_the_attached_one():
     full = Key(10, 7, bot=1)
     assert (await bench.engine.get_state("f", full))[0] == await bench.engine.at("f", KEY).get_state() == "a"
     assert await bench.engine.get_state("f", OTHER) == (None, None)
+
+
+async def test_a_called_flow_that_is_removed_leaves_no_caller_that_stands_nowhere():
+    flow, called = Flow("f"), Flow("called")
+    flow.state("on")
+    called.state("asks")
+    returns(flow, None)(("call", called))
+    bench = Bench(flow)
+    await bench.say("go")
+    await bench.engine.at(called, KEY).clear()
+    assert (await bench.row()).snapshots == {}

@@ -7,7 +7,7 @@ from chat_events import Word
 from fsmkit import ANY, Returned
 from fsmkit.diagram import mermaid
 from fsmkit.errors import DefinitionError, InvalidResult, UnknownState
-from fsmkit.events import Crashed
+from fsmkit.events import Crashed, Timeout
 from fsmkit.flow import Flow
 from fsmkit.graph import graph_of
 
@@ -200,6 +200,48 @@ async def test_guards_that_lead_on_in_a_circle_change_nothing_and_are_named():
     with pytest.raises(InvalidResult, match="led on 5 times: f/a → f/b → f/a → f/b → f/a → f/b"):
         await bench.say("go")
     assert await bench.stored() is None
+
+
+@pytest.mark.parametrize("guards", [5, 6])
+async def test_five_guards_may_lead_on_one_after_the_other_and_no_more(guards):
+    flow = Flow("f")
+    returns(flow, None)(("transition", "s0"))
+    for number in range(guards + 1):
+        flow.state(f"s{number}", prompt=f"s{number}")
+        if number < guards:
+            flow.guard(f"s{number}", to=f"s{number + 1}")(
+                lambda ctx, number=number: ("transition", f"s{number + 1}")
+            )
+    bench = Bench(flow)
+    if guards == 5:
+        await bench.say("go")
+        assert ((await where(bench, "f"))[0], bench.texts) == ("s5", ["s5"])
+    else:
+        with pytest.raises(InvalidResult, match="led on 5 times"):
+            await bench.say("go")
+        assert await bench.stored() is None
+
+
+@pytest.mark.parametrize("way", ["returned", "crashed", "timeout"])
+async def test_whatever_step_enters_a_state_its_guard_is_asked(way):
+    flow, other, gate = Flow("f", ttl=60), Flow("other"), Gate(("transition", "login"))
+    for state in ("cart", "pay", "login"):
+        flow.state(state)
+    other.state("in")
+    flow.guard("pay", to="login")(gate)
+    returns(flow, None)(("transition", "cart"))
+    returns(flow, "cart", on=Word("call"))(("call", other))
+    returns(other, "in")(("end",))
+    flow.defstate("cart", on=Word("crash"))(lambda event, ctx: 1 / 0)
+    for event in (Returned, Crashed, Timeout):
+        returns(flow, "cart", on=event)(("transition", "pay"))
+    bench = Bench(flow)
+    for word in ("start", *{"returned": ["call", "end"], "crashed": ["crash"], "timeout": []}[way]):
+        await bench.say(word)
+    if way == "timeout":
+        bench.clock.advance(61)
+        await bench.engine.sweep()
+    assert ((await where(bench, "f"))[0], len(gate.asked)) == ("login", 1)
 
 
 async def test_several_guards_are_asked_in_order_until_one_objects():

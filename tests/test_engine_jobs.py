@@ -7,8 +7,10 @@ import pytest
 from bench import KEY, Bench, returns
 from chat_events import Word
 
+from fsmkit.engine import Engine
 from fsmkit.events import Done, Failed, Timeout
 from fsmkit.flow import Flow
+from fsmkit.jobs import Job, JobRunner
 
 
 class Work:
@@ -195,3 +197,37 @@ async def test_stopping_the_engine_ends_its_jobs():
         await settle(bench)
     assert [task.get_name() for task in asyncio.all_tasks() if task is not asyncio.current_task()] == []
     assert (await bench.engine.get_state("f", KEY))[0] == "work"
+
+
+async def test_an_async_on_error_is_told_of_what_a_job_of_the_application_raised():
+    told = []
+
+    async def on_error(key, job, error):
+        told.append((key, job.name, type(error)))
+
+    engine = Engine(Flow("f"))
+    engine.on_error = on_error
+    async with engine:
+        await engine.runner.put(Job("bad", lambda: 1 / 0))
+    assert told == [(None, "bad", ZeroDivisionError)]
+
+
+async def test_a_runner_that_has_somebody_to_tell_keeps_them():
+    told = []
+    runner = JobRunner(on_error=lambda job, error: told.append(job.name))
+    engine = Engine(Flow("f"), jobs=runner)
+    engine.on_error = lambda key, event, error: told.append("engine")
+    async with engine:
+        await runner.put(Job("bad", lambda: 1 / 0))
+    assert told == ["bad"]
+
+
+async def test_without_anybody_to_tell_it_is_in_the_log_once(caplog):
+    engine = Engine(Flow("f"))
+    async with engine:
+        await engine.runner.put(Job("bad", lambda: 1 / 0))
+    await engine.report(KEY, "event", ValueError("no"))
+    assert [record.getMessage().partition(" after")[0] for record in caplog.records] == [
+        "job bad failed",
+        f"{KEY}: handling 'event' failed",
+    ]

@@ -164,3 +164,15 @@ async def test_a_row_that_cannot_be_read_is_not_touched():
     with pytest.raises(StoreCorrupt):
         await bench.say("x")
     assert await bench.stored() == b"no row"
+
+
+async def test_data_that_a_migration_made_and_that_do_not_fit_are_no_conversation(caplog):
+    first = await stored_by(simple("a"), data={"n": 1}, say=None)
+    flow = simple("a", version=2, data=New)
+    flow.migrate(1)(lambda state, data: (state, {"first": 5}))
+    flow.texts(lost="We lost track.")
+    bench = later(first, flow)
+    with caplog.at_level(logging.WARNING, "fsmkit"):
+        await bench.say("x")
+    assert bench.texts == ["We lost track."]
+    assert await bench.engine.get_state(flow, KEY) == (None, None)

@@ -102,3 +102,16 @@ async def test_a_handler_may_not_await_it(bench):
     await nested.say("go", PRIVATE)
     with pytest.raises(NestedSend):
         await nested.say("close", Key(1, 1))
+
+
+async def test_a_conversation_that_ends_while_it_is_looked_for_is_none(bench, monkeypatch):
+    store, keys_of = bench.store, bench.store.keys_of
+
+    async def then_gone(user, *, bot=None):
+        found = await keys_of(user, bot=bot)
+        await store.forget(GROUP)
+        return found
+
+    monkeypatch.setattr(store, "keys_of", then_gone)
+    outcomes = await bench.engine.send_to_user(7, Closed())
+    assert set(outcomes) == {PRIVATE, TOPIC}

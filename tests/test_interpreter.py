@@ -3,11 +3,14 @@
 import pytest
 from bench import KEY, Bench, returns
 from chat_events import Word, said
+from msgspec import Raw
 
 from fsmkit.codec import DataCodec, encode_row
 from fsmkit.flow import Flow
-from fsmkit.interpreter import advance, select
-from fsmkit.model import Row
+from fsmkit.handlers import Entry
+from fsmkit.interpreter import Step, advance, select
+from fsmkit.model import Frame, Row, Snapshot
+from fsmkit.outcome import Outcome
 from fsmkit.states import ANY, State, StatesGroup
 from fsmkit.table import Flows
 
@@ -186,3 +189,23 @@ async def test_advance_takes_time_and_run_from_its_arguments():
     (step,) = select(flows, Row(), said("x"))
     snapshot = advance(flows, Row(), step, ("transition", "a"), 2000.0, 77).row.snapshots["f"]
     assert (snapshot.deadline, snapshot.run, snapshot.entries) == (2060.0, 77, 1)
+
+
+def test_what_is_looked_at_in_a_debugger_says_what_it_is():
+    flow = Flow("f")
+    flow.state("on")
+
+    named(flow, "on")("handle")
+    known = put(flow)
+    row = Row({"f": Snapshot((Frame("f", 1, "on", Raw(b"{}")),))})
+    step = Step("f", 0, row.snapshots["f"].frames[0], known.tables["f"], flow.handlers[0], None)
+    assert repr(step) == "<Step f[0] 'on' handle>"
+    assert repr(known.tables["f"]) == "<FlowTable of <Flow 'f': 1 states, 1 handlers>>"
+    assert (
+        repr(Outcome("handled", (), known, row, "f"))
+        == "<Outcome handled: flow 'f' in state 'on', 0 effects>"
+    )
+
+
+def test_no_event_calls_a_guard():
+    assert Entry().match("any") is None

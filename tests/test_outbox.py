@@ -6,6 +6,7 @@ from bench import KEY, OTHER, Bench, returns
 from chat_events import said
 from samples import Post, in_talking, settle, talking, waiting
 
+from fsmkit.errors import RetryLater
 from fsmkit.flow import Flow
 
 
@@ -98,3 +99,29 @@ async def test_a_slow_chat_holds_up_its_messages_only_never_its_state():
     gate.set()
     await slow
     assert len(waiting(bench)) == 0
+
+
+async def test_an_outbox_that_the_store_gives_up_on_is_told_of_and_goes_on_with_the_next_commit(
+    monkeypatch, caplog
+):
+    waits = [True]
+
+    async def deliver(key, effect):
+        if waits:
+            waits.pop()
+            raise RetryLater(10)
+
+    async def away(*_args):
+        raise OSError("the store is away")
+
+    flow = Flow("f")
+    flow.state("on", prompt="Hello.")
+    returns(flow, None)(("transition", "on"))
+    bench = Bench(flow, deliver=deliver)
+    await bench.say("go")
+    monkeypatch.setattr(bench.store, "strike", away)
+    await settle()
+    bench.clock.advance(10)
+    await settle()
+    assert f"the outbox of {KEY} stopped; it goes on with the next commit or restart" in caplog.text
+    await bench.engine.stop()

@@ -6,8 +6,8 @@ from msgspec import Raw, structs
 from fsmkit import Flow, Key, LeaseLost
 from fsmkit.codec import decode_row, encode_row
 from fsmkit.migration import carry_out, ready
-from fsmkit.model import Frame, Row, Snapshot
-from fsmkit.rewrite import Rewritten, rewrite
+from fsmkit.model import Frame, Move, Row, Snapshot
+from fsmkit.rewrite import Rewritten, dropped, rewrite
 from fsmkit.stores import Change
 from fsmkit.stores.memory import MemoryStore
 
@@ -56,3 +56,14 @@ async def test_a_row_that_a_newer_version_wrote_meanwhile_is_not_lifted():
         await lease.commit(Change(encode_row(newer)))
     assert await carry_out(store, flows, [KEY], 0.0) == 0
     assert decode_row(await store.peek(KEY)) == newer
+
+
+@pytest.mark.parametrize("arrived", [False, True], ids=["on its way", "gone"])
+async def test_a_row_that_has_another_key_is_left_alone(arrived):
+    frame = Frame("form", 1, "age", Raw(b"{}"))
+    row = Row({"form": Snapshot((frame,))}, moved=Move("-9:1:-:-:-", "move:1", arrived))
+    store = MemoryStore()
+    async with store.lease(KEY) as lease:
+        await lease.commit(Change(encode_row(row)))
+    assert not await rewrite(store, KEY, 0.0, dropped(None))
+    assert decode_row(await store.peek(KEY)) == row

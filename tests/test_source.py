@@ -481,3 +481,23 @@ def test_what_was_read_counts_beside_what_was_not() -> None:
 
     assert edges(handler).targets == {AGE}
     assert not edges(handler).complete
+
+
+def test_a_name_that_is_given_within_the_result_is_read() -> None:
+    def handler(event, ctx):
+        return ("transition", (there := "age"), there)
+
+    assert edges(handler).targets == {AGE}
+
+
+def test_a_break_of_an_inner_loop_is_not_one_of_the_outer() -> None:
+    def handler(event, ctx):
+        while True:
+            for word in event:
+                if word:
+                    break
+            if event:
+                return ("end",)
+
+    found = edges(handler)
+    assert (found.targets, ways(found)) == ({THE_END}, set())

@@ -11,7 +11,9 @@ import pytest
 from fsmkit.edges import Edges, Target, edges_of
 from fsmkit.flow import Flow
 from fsmkit.results import transition
+from fsmkit.scope import UNKNOWN
 from fsmkit.states import ANY, END, State, StatesGroup
+from fsmkit.written import _module
 
 
 class Signup(StatesGroup):
@@ -313,3 +315,9 @@ def test_a_changed_file_is_unread_rather_than_misread(tmp_path: Any) -> None:
     assert codes(edges(names["handler"])) == ["unreadable-source"]
     file.write_text("def (\n")
     assert codes(edges(names["handler"])) == ["unreadable-source"]
+
+
+def test_what_stands_beside_a_package_that_is_none_is_unknown() -> None:
+    names: dict[str, Any] = {"__package__": ""}
+    exec("def handler(event, ctx): ...", names)
+    assert _module(".beside", names["handler"]) is UNKNOWN

@@ -28,7 +28,7 @@ class Job:
             coroutine serves for one.
         after: What has to come first: an `asyncio.Event`, an awaitable, a function whose result is
             awaited, another `Job` (its end, however it ends; one that is not in the runner is no
-            hindrance), or several of them.
+            hindrance), or several of them. A coroutine serves for one run.
         ordered: Whether the jobs behind it wait for its gate too; by default they overtake it.
 
     Raises:
@@ -89,6 +89,8 @@ async def passed(gate: Gate) -> None:
 
 async def _found(lazy: Any) -> Any:
     value = lazy() if callable(lazy) else lazy
+    if asyncio.isfuture(value):
+        return await asyncio.shield(value)  # others may wait for it, too: it does not end with this run
     return await value if inspect.isawaitable(value) else value
 
 

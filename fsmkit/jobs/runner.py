@@ -209,17 +209,27 @@ class JobRunner:
 
     async def _take(self, run: JobRun) -> None:
         job = run.job
-        if job.after and not run.opened and not job.ordered:
-            self._spawn(run, self._step_aside(run))
-        elif job.blocking:
+        if job.after and not run.opened:
+            if not job.ordered:
+                self._spawn(run, self._step_aside(run))
+                return
+            await self._through(run, self._open(run))
+        if run not in self._runs:  # cancelled in the queue, or its gate has failed
+            return
+        if job.blocking:
             self._spawn(run, self._perform(run))
         else:
-            task = self._spawn(run, self._perform(run))
-            try:
-                await asyncio.wait({task})  # not `await task`: its being cancelled is not ours
-            except asyncio.CancelledError:
-                await self.cancel(run)
-                raise
+            await self._through(run, self._perform(run))
+
+    async def _through(self, run: JobRun, work: Coroutine[Any, Any, None]) -> None:
+        """Holds the queue up until a part of a run is over."""
+        task = self._spawn(run, work)
+        try:
+            await asyncio.wait({task})  # not `await task`: its being cancelled is not ours
+            await asyncio.sleep(0)  # the task's callback, which ends the run, goes first
+        except asyncio.CancelledError:
+            await self.cancel(run)
+            raise
 
     def _spawn(self, run: JobRun, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         kind = "service" if run.service else "job"
@@ -230,10 +240,15 @@ class JobRunner:
 
     async def _step_aside(self, run: JobRun) -> None:
         """Waits for the gate and comes back to the queue, while the others go on."""
+        await self._open(run)
+        if run.opened:
+            self._enqueue(run)
+
+    async def _open(self, run: JobRun) -> None:
+        """Waits for the gate; if it opens, the run goes on without this task."""
         if await self._gate(run):
             run.opened, run.task = True, None
             self._set(run, "queued")
-            self._enqueue(run)
 
     async def _perform(self, run: JobRun) -> None:
         if run.opened or await self._gate(run):
@@ -263,6 +278,10 @@ class JobRunner:
             for gate in run.job.after:
                 if isinstance(gate, Job):
                     for other in [other for other in self._runs if other.job is gate and other is not run]:
+                        if run.job.ordered and other in self._queue:
+                            raise ValueError(
+                                f"it is ordered, and comes after {gate.name}, which stands behind it"
+                            )
                         await other.ended.wait()
                 else:
                     await passed(gate)

@@ -117,11 +117,20 @@ class Calls:
         begun = self._clock.now()
         try:
             await work
+        except asyncio.CancelledError as error:
+            if (task := asyncio.current_task()) is not None and task.cancelling():
+                raise
+            # What it waited for was cancelled, and not the job.
+            await self._failed(job, begun, error)
         except (Exception, SystemExit) as error:  # the bot lives on, whatever one job wants
-            _log.error("job %s failed after %.3f s", job.name, self._clock.now() - begun, exc_info=error)
-            await self._report(job, error)
-            return False
-        return True
+            await self._failed(job, begun, error)
+        else:
+            return True
+        return False
+
+    async def _failed(self, job: Job, begun: float, error: BaseException) -> None:
+        _log.error("job %s failed after %.3f s", job.name, self._clock.now() - begun, exc_info=error)
+        await self._report(job, error)
 
     async def _work(self, job: Job) -> None:
         args = await job.arguments()

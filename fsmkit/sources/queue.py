@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from fsmkit.keys import Key
 from fsmkit.lanes import Lanes
-from fsmkit.sources.source import Incoming, feed
+from fsmkit.sources.source import Incoming, feed, lane_of
 
 if TYPE_CHECKING:
     from fsmkit.engine import Engine
@@ -18,11 +18,13 @@ AT_ONCE = 64
 class QueueSource:
     """Events from elsewhere in this process; what is in it when the process ends is lost.
 
-    What a handler raises is told to the engine's `on_error`, and the event is dropped.
+    When the engine stops, what it has already taken from the queue and not handled is lost as well. What a
+    handler raises is told to the engine's `on_error`, and the event is dropped.
 
     Args:
         name: Its name.
-        maxsize: How many events may wait; beyond it `put` waits. 0: any number.
+        maxsize: How many events may wait, beside the 64 that are under way; beyond it `put` waits. 0: any
+            number.
 
     Example:
         >>> from fsmkit.sources import QueueSource
@@ -32,6 +34,7 @@ class QueueSource:
     def __init__(self, name: str = "queue", *, maxsize: int = 0) -> None:
         self.name = name
         self._queue: asyncio.Queue[Incoming] = asyncio.Queue(maxsize)
+        self._taken = 0
 
     async def put(
         self,
@@ -55,9 +58,12 @@ class QueueSource:
         try:
             while True:
                 incoming = await self._queue.get()
-                await lanes.put(incoming.key, partial(self._feed, engine, incoming))
+                self._taken += 1
+                await lanes.put(lane_of(engine, incoming), partial(self._feed, engine, incoming))
         finally:
             await lanes.cancel()
+            for _ in range(self._taken):  # dropped: nobody is to wait for them
+                self._done()
 
     async def _feed(self, engine: "Engine", incoming: Incoming) -> None:
         try:
@@ -65,4 +71,8 @@ class QueueSource:
         except Exception as error:
             await engine.report(incoming.key, incoming.event, error)
         finally:
-            self._queue.task_done()
+            self._done()
+
+    def _done(self) -> None:
+        self._taken -= 1
+        self._queue.task_done()

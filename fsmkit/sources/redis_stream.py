@@ -7,11 +7,10 @@ two processes, which then overtake each other. The others stand by and take over
 import asyncio
 import logging
 import secrets
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Self, TypeAlias
 
-import attrs
 from msgspec import Raw
 
 from fsmkit.codec import EventCodec
@@ -20,7 +19,8 @@ from fsmkit.errors import LeaseLost, StoredByNewerVersion, StoreUnavailable
 from fsmkit.extras import extra
 from fsmkit.keys import Key
 from fsmkit.lanes import Lanes, ended
-from fsmkit.sources.source import Incoming, feed
+from fsmkit.sources.redis_group import AT_ONCE, GIVE_UP, RENEW, Entry, Fields, Group
+from fsmkit.sources.source import Incoming, feed, lane_of
 
 with extra("redis"):
     import redis.asyncio
@@ -30,8 +30,6 @@ with extra("redis"):
 
 _log = logging.getLogger("fsmkit.sources")
 
-AT_ONCE = 64
-"""Entries under way."""
 READER_SECONDS = 15.0
 """How long the right to read holds unless it is renewed: so long others stand by after a reader's death."""
 MAX_TRIES = 5
@@ -39,21 +37,8 @@ RETRY_SECONDS = 2.0
 LONGEST_RETRY = 60.0
 CONNECTION_TRIES = 5
 
-Fields: TypeAlias = Mapping[str, str]
 Parse: TypeAlias = Callable[[Fields, EventCodec], Incoming]
 """Makes an event of an entry's fields. What it raises makes a dead letter of the entry."""
-
-# Held by one process, renewed and given up only by it. KEYS: the reader's key. ARGV: token, milliseconds.
-RENEW = "return redis.call('get', KEYS[1]) == ARGV[1] and redis.call('pexpire', KEYS[1], ARGV[2]) or 0"
-GIVE_UP = "return redis.call('get', KEYS[1]) == ARGV[1] and redis.call('del', KEYS[1]) or 0"
-
-
-@attrs.frozen
-class _Entry:
-    """An entry of the stream."""
-
-    ident: str
-    fields: Fields
 
 
 class RedisStream:
@@ -98,7 +83,8 @@ class RedisStream:
         self._tries = tries
         self._retry = retry
         self._seconds = reader_seconds
-        self._lock = f"{stream}:{group}:reader"
+        slot = stream if "{" in stream else f"{{{stream}}}"  # beside the stream, on a cluster
+        self._lock = f"{slot}:{group}:reader"
         self._token = secrets.token_hex(8)
         # A pooled connection that the server has closed meanwhile is noticed by the next command only.
         patience = Retry(ExponentialBackoff(cap=1.0, base=0.05), CONNECTION_TRIES)
@@ -186,33 +172,13 @@ class RedisStream:
     async def _read(self, engine: Engine) -> None:
         lanes = Lanes(AT_ONCE)
         try:
-            async for entry in self._entries():
+            group = Group(self._client, self._stream, self._group, self._lock, self._token)
+            async for entry in group.entries(block=round(self._seconds * 100)):
                 await self._take(engine, lanes, entry)
         finally:
             await lanes.cancel()
 
-    async def _entries(self) -> AsyncIterator[_Entry]:
-        """What an earlier reader left unacknowledged, the oldest first; then what is new."""
-        start = "0-0"
-        while True:
-            start, claimed, *_ = await self._client.xautoclaim(
-                self._stream, self._group, self._group, min_idle_time=0, start_id=start, count=AT_ONCE
-            )
-            for ident, fields in claimed:
-                if fields is not None:  # trimmed meanwhile
-                    yield _Entry(ident, fields)
-            if start == "0-0":
-                break
-        block = round(self._seconds * 100)
-        while True:
-            found = await self._client.xreadgroup(
-                self._group, self._group, {self._stream: ">"}, count=AT_ONCE, block=block
-            )
-            for _, entries in found or ():
-                for ident, fields in entries:
-                    yield _Entry(ident, fields)
-
-    async def _take(self, engine: Engine, lanes: Lanes, entry: _Entry) -> None:
+    async def _take(self, engine: Engine, lanes: Lanes, entry: Entry) -> None:
         try:
             incoming = self._parse(entry.fields, engine.events)
             if not isinstance(incoming, Incoming):  # pyright: ignore[reportUnnecessaryIsInstance]
@@ -220,9 +186,9 @@ class RedisStream:
         except Exception as error:  # whatever a user's parse raises at what it was not made for
             await self._bury(entry, error)
             return
-        await lanes.put(incoming.key, partial(self._try, engine, entry, incoming))
+        await lanes.put(lane_of(engine, incoming), partial(self._try, engine, entry, incoming))
 
-    async def _try(self, engine: Engine, entry: _Entry, incoming: Incoming) -> None:
+    async def _try(self, engine: Engine, entry: Entry, incoming: Incoming) -> None:
         tries, delay = 0, self._retry
         while True:
             try:
@@ -244,7 +210,7 @@ class RedisStream:
             await engine.clock.sleep(delay)
             delay = min(2 * delay, LONGEST_RETRY)
 
-    async def _bury(self, entry: _Entry, error: Exception) -> None:
+    async def _bury(self, entry: Entry, error: Exception) -> None:
         _log.error("%s: %s goes to %s: %r", self.name, entry.ident, self.dead, error)
         reason = f"{type(error).__name__}: {error}"
         letter = {**entry.fields, "dead_id": entry.ident, "dead_group": self._group, "dead_reason": reason}

@@ -73,18 +73,27 @@ class Schedule:
         self._flow = flow
         self._catch_up = catch_up.total_seconds() if isinstance(catch_up, timedelta) else catch_up
         self._rate = rate
+        self._begun: float | None = None
+        """The tick that is being told; `None` once all have been."""
 
     def after(self, time: float) -> float:
         """The next tick after a time, both in seconds since 1970, UTC."""
         return next(CronSim(self._cron, datetime.fromtimestamp(time, self._zone))).timestamp()
 
     async def run(self, engine: Engine) -> None:
-        """Gives the event to the conversations at each tick, until it is cancelled."""
+        """Gives the event to the conversations at each tick, until it is cancelled.
+
+        A tick that fails as a whole is told when the source is started again, unless the next one has come.
+        """
         clock = engine.clock
         tick = self.after(clock.now() - self._catch_up)
+        if self._begun is not None and self.after(self._begun) > clock.now():
+            tick = self._begun  # it was broken off, or its keys could not be found
         while True:
             await clock.sleep(max(0.0, tick - clock.now()))
+            self._begun = tick
             await self._tick(engine, tick)
+            self._begun = None
             tick = self.after(tick)
 
     async def _tick(self, engine: Engine, tick: float) -> None:

@@ -73,3 +73,8 @@ async def feed(
         flow=incoming.flow,
         expect=incoming.expect,
     )
+
+
+def lane_of(engine: "Engine", incoming: Incoming) -> Key:
+    """What an event is in line for: its key as the engine sees it, whether or not it names the bot."""
+    return incoming.key.with_bot(engine.bot)

@@ -18,7 +18,7 @@ from fsmkit.sources.source import Incoming, feed
 with extra("webhook"):
     from starlette.applications import Starlette
     from starlette.exceptions import HTTPException
-    from starlette.requests import Request
+    from starlette.requests import ClientDisconnect, Request
     from starlette.responses import PlainTextResponse, Response
     from starlette.routing import Route
 
@@ -28,6 +28,8 @@ _log = logging.getLogger("fsmkit.sources")
 
 MAX_BODY = 1 << 20
 """Bytes of a request; payment providers send a few thousand."""
+BODY_SECONDS = 10.0
+"""How long a request's body may take; providers send it at once."""
 RETRY_SECONDS = 10
 
 Headers: TypeAlias = Mapping[str, str]
@@ -52,6 +54,7 @@ class Webhook:
         host: The address to listen on; `"0.0.0.0"` for all of this machine.
         port: The port; 0 for any free one, which the log names.
         max_body: Bytes that a request may have.
+        body_seconds: Seconds that its body may take to arrive.
 
     Example:
         >>> import json
@@ -74,6 +77,7 @@ class Webhook:
         host: str = "127.0.0.1",
         port: int = 8080,
         max_body: int = MAX_BODY,
+        body_seconds: float = BODY_SECONDS,
     ) -> None:
         if not path.startswith("/"):
             raise ValueError(f"Webhook({path!r}): a path begins with a slash")
@@ -85,6 +89,8 @@ class Webhook:
         self._verify = verify
         self._host = host
         self._max_body = max_body
+        self._body_seconds = body_seconds
+        self._arriving: set[asyncio.Timeout] = set()
 
     def route(self, engine: Engine) -> Route:
         """A route for a Starlette or FastAPI application of your own."""
@@ -95,15 +101,18 @@ class Webhook:
         return Route(self.path, endpoint, methods=["POST"])
 
     async def run(self, engine: Engine) -> None:
-        """Serves the path on a port of its own until it is cancelled; a request under way is answered."""
+        """Serves the path on a port of its own until it is cancelled; a request that is there is answered."""
         async with serving(Starlette(routes=[self.route(engine)]), self._host, self.port) as (_, self.port):
             _log.info("%s listens on %s:%d", self.name, self._host, self.port)
-            await asyncio.Event().wait()
+            try:
+                await asyncio.Event().wait()
+            finally:  # a client that takes its time does not hold up the end
+                for limit in self._arriving:
+                    limit.reschedule(0.0)
 
     async def _answer(self, engine: Engine, request: Request) -> Response:
         body = await self._body(request)
-        if not await _said(self._verify(body, request.headers)):
-            _log.warning("%s: a request with a wrong signature was refused", self.name)
+        if not await self._is_authentic(body, request.headers):
             return PlainTextResponse("the signature is wrong", 401)
         try:
             events = _several(await _said(self._parse(body, request.headers)))
@@ -130,13 +139,32 @@ class Webhook:
             _log.info("%s: nobody wanted %r for %s", self.name, incoming.event, incoming.key)
         return None
 
+    async def _is_authentic(self, body: bytes, headers: Headers) -> bool:
+        try:
+            authentic = await _said(self._verify(body, headers))
+        except Exception as error:  # a missing header, for example, in a function of the user's own
+            _log.warning("%s: a signature could not be checked: %r", self.name, error)
+            return False
+        if not authentic:
+            _log.warning("%s: a request with a wrong signature was refused", self.name)
+        return bool(authentic)
+
     async def _body(self, request: Request) -> bytes:
-        """The body, read no further than allowed, whatever its header says of its length."""
-        body = bytearray()
-        async for part in request.stream():
-            body += part
-            if len(body) > self._max_body:
-                raise HTTPException(413, f"more than {self._max_body} bytes")
+        """The body, read no further and no longer than allowed, whatever its header says of its length."""
+        body, limit = bytearray(), asyncio.timeout(self._body_seconds)
+        try:
+            async with limit:
+                self._arriving.add(limit)
+                async for part in request.stream():
+                    body += part
+                    if len(body) > self._max_body:
+                        raise HTTPException(413, f"more than {self._max_body} bytes")
+        except TimeoutError:
+            raise HTTPException(408, "the request did not arrive in time") from None
+        except ClientDisconnect:
+            raise HTTPException(400, "the request is not whole") from None
+        finally:
+            self._arriving.discard(limit)
         return bytes(body)
 
 

@@ -77,7 +77,7 @@ class MongoLease:
         session, self._session = self._session, None
         if session is None or not self._exclusive or session.loop.is_closed():
             return
-        freed = session.chore(self._free(session))
+        freed = session.chores.begin(self._free(session))
         if not isinstance(error, asyncio.CancelledError):
             await asyncio.shield(freed)
 
@@ -181,7 +181,7 @@ class MongoLease:
                     return found
             document = await self._ask(session)
         except BaseException:
-            session.chore(self._free(session))
+            session.chores.begin(self._free(session))
             raise
         session.note(self._text, document)
         session.held[self._token] = self._text

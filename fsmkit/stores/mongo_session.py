@@ -8,8 +8,8 @@ import contextlib
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 from weakref import WeakValueDictionary
 
 from bson import DatetimeMS
@@ -19,6 +19,7 @@ from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import ConnectionFailure, DuplicateKeyError, OperationFailure, PyMongoError
 
 from fsmkit.errors import StoreCorrupt, StoreError, StoreUnavailable
+from fsmkit.stores.chores import Chores
 from fsmkit.stores.mongo_documents import Document, is_talking
 
 _log = logging.getLogger("fsmkit")
@@ -69,7 +70,7 @@ class Session:
         self._opening = asyncio.Lock()
         self._client: AsyncMongoClient[Document] | None = None
         self._rows: AsyncCollection[Document] | None = None
-        self._chores: set[asyncio.Task[None]] = set()
+        self.chores = Chores(self.loop, "mongo")
         self._life: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
@@ -119,13 +120,6 @@ class Session:
             await asyncio.sleep((pause or 0.0) * random.uniform(0.5, 1.5))
         raise StoreUnavailable("the store is closed")
 
-    def chore(self, work: Coroutine[Any, Any, object]) -> "asyncio.Task[None]":
-        """Does something in the background that may fail: what it would have freed ends by itself."""
-        task = self.loop.create_task(_quietly(work), name="fsmkit mongo chore")
-        self._chores.add(task)
-        task.add_done_callback(self._chores.discard)
-        return task
-
     async def close(self) -> None:
         """Finishes what was begun, then closes the client."""
         life, self._life = self._life, None
@@ -163,8 +157,7 @@ class Session:
                     _log.warning("leases in MongoDB could not be renewed: %r", error)
         finally:
             await asyncio.sleep(0)  # others that are cancelled now leave their leases first
-            if self._chores:
-                await asyncio.wait(self._chores, timeout=GOODBYE_SECONDS)
+            await self.chores.finish(GOODBYE_SECONDS)
             self.over = True
             with contextlib.suppress(PyMongoError, TimeoutError):
                 await asyncio.wait_for(client.close(), GOODBYE_SECONDS)
@@ -203,10 +196,3 @@ async def _prepare(client: "AsyncMongoClient[Document]", database: str) -> Async
 
 async def _nothing(_rows: object) -> None:
     """A command that asks for nothing, but to be connected."""
-
-
-async def _quietly(work: Coroutine[Any, Any, object]) -> None:
-    try:
-        await work
-    except StoreError as error:
-        _log.debug("left undone: %r", error)

@@ -86,10 +86,23 @@ async def probe(store: Store) -> None:
     try:
         with _url_errors():
             await store.peek(_PROBE)
-        await _must_be_clear(store)
+        await check_keys(store)
     except BaseException:
         await store.close()
         raise
+
+
+async def check_keys(store: Store) -> None:
+    """Refuses an encrypted store without its keys, or with others: by its first row.
+
+    What is written without them is lost to the bot, and the conversation with it.
+
+    Raises:
+        StoreError: If its keys are missing, or are others.
+    """
+    first = await anext(aiter(store.scan()), None)
+    if first is not None and first.row.startswith(_TOKEN):
+        raise StoreError(f"the rows of this store are encrypted: put its keys into {KEYS}")
 
 
 def unlocked(store: Store) -> Store:
@@ -111,13 +124,6 @@ def unlocked(store: Store) -> Store:
             place=None,
             remedy="`cryptography.fernet.Fernet.generate_key()` makes one",
         ) from None
-
-
-async def _must_be_clear(store: Store) -> None:
-    """Refuses an encrypted store without its keys, or with others: by its first row."""
-    first = await anext(aiter(store.scan()), None)
-    if first is not None and first.row.startswith(_TOKEN):
-        raise StoreError(f"the rows of this store are encrypted: put its keys into {KEYS}")
 
 
 @contextmanager

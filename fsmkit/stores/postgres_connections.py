@@ -13,6 +13,7 @@ from typing import Any
 import asyncpg
 
 from fsmkit.errors import StoreCorrupt, StoreError, StoreUnavailable
+from fsmkit.stores.chores import Chores
 
 _log = logging.getLogger("fsmkit")
 
@@ -81,7 +82,7 @@ class Connections:
         self._every = every
         self._pool: asyncpg.Pool | None = None
         self._opening = asyncio.Lock()
-        self._chores: set[asyncio.Task[None]] = set()
+        self.chores = Chores(self.loop, "postgres")
         self._life: asyncio.Task[None] | None = None
 
     async def call(self, statement: str, *args: object) -> tuple[list[asyncpg.Record], bool]:
@@ -110,13 +111,6 @@ class Connections:
                 raise StoreError(f"PostgreSQL refuses a statement: {error!r}") from error
             await asyncio.sleep(pause or 0)
         raise StoreUnavailable("the store is closed")
-
-    def chore(self, work: Coroutine[Any, Any, object]) -> "asyncio.Task[None]":
-        """Does something in the background that may fail: what it would have freed ends by itself."""
-        task = self.loop.create_task(_quietly(work), name="fsmkit postgres chore")
-        self._chores.add(task)
-        task.add_done_callback(self._chores.discard)
-        return task
 
     async def close(self) -> None:
         """Finishes what was begun, then closes all connections."""
@@ -153,8 +147,7 @@ class Connections:
             await self._listen()
         finally:
             await asyncio.sleep(0)  # others that are cancelled now leave their leases first
-            if self._chores:
-                await asyncio.wait(self._chores, timeout=GOODBYE_SECONDS)
+            await self.chores.finish(GOODBYE_SECONDS)
             self.over = True
             try:
                 await asyncio.wait_for(pool.close(), GOODBYE_SECONDS)
@@ -200,13 +193,6 @@ class Connections:
 def _end(ended: "asyncio.Future[None]", _connection: object) -> None:
     if not ended.done():
         ended.set_result(None)
-
-
-async def _quietly(work: Coroutine[Any, Any, object]) -> None:
-    try:
-        await work
-    except StoreError as error:
-        _log.debug("left undone: %r", error)
 
 
 async def _prepare(connection: Any, schema: str) -> None:

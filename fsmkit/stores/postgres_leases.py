@@ -89,7 +89,7 @@ class Leases:
     def release(self, key: str, token: int) -> "asyncio.Task[None]":
         """Frees a lease or leaves the line, in the background."""
         self._held.pop(token, None)
-        return self.connections.chore(self.connections.call(self._release, key, token))
+        return self.connections.chores.begin(self.connections.call(self._release, key, token))
 
     async def _wait(self, key: str, token: int, wanted: bool) -> Loaded:
         # One key's questions leave one by one: on their several connections they would overtake each other.
@@ -135,10 +135,10 @@ class Leases:
         """Renews what is held, in the background; whether anybody waits to hear of a lease."""
         if self._held:
             args = (list(self._held.values()), list(self._held), self.term)
-            self.connections.chore(self.connections.call(self._renew, *args))
+            self.connections.chores.begin(self.connections.call(self._renew, *args))
         if time.monotonic() - self._tidied > TIDY_SECONDS:
             self._tidied = time.monotonic()
-            self.connections.chore(self.connections.call(self._tidy))
+            self.connections.chores.begin(self.connections.call(self._tidy))
         return bool(self._waiting)
 
 

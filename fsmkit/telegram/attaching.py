@@ -15,10 +15,10 @@ from fsmkit.places import calling_place
 from fsmkit.stores import Store
 from fsmkit.telegram.buttons import ButtonCodec
 from fsmkit.telegram.delivery import Delivery
-from fsmkit.telegram.handler import FlowHandler, UnclaimedPresses
+from fsmkit.telegram.handler import FlowHandler
 from fsmkit.telegram.life import AnyApplication, Life, group_taken
-from fsmkit.telegram.payments import UnclaimedPayments
 from fsmkit.telegram.processor import KeyedProcessor
+from fsmkit.telegram.unclaimed import UnclaimedPayments, UnclaimedPresses
 
 
 def attach(
@@ -80,7 +80,7 @@ def attach(
     app.add_handler(handler, group)
     if answer_unclaimed:
         app.add_handler(UnclaimedPresses(app, delivery, buttons, engine.flows), sys.maxsize)
-        app.add_handler(UnclaimedPayments(app, handler, handler.payments), sys.maxsize)
+        app.add_handler(UnclaimedPayments(app, handler.payments), sys.maxsize)
     return engine
 
 

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from telegram import CallbackQuery, Update
-from telegram.ext import Application, ApplicationHandlerStop, BaseHandler, CallbackContext, TypeHandler
+from telegram.ext import Application, ApplicationHandlerStop, BaseHandler, CallbackContext
 
 from fsmkit.context import PAYMENT_KINDS
 from fsmkit.effects import Answer
@@ -21,7 +21,7 @@ from fsmkit.keys import Key, KeyBy, event_id_of
 from fsmkit.outcome import Outcome
 from fsmkit.table import Flows, FlowTable
 from fsmkit.telegram.answering import Noted
-from fsmkit.telegram.buttons import MARK, ButtonCodec, Foreign
+from fsmkit.telegram.buttons import ButtonCodec, Foreign
 from fsmkit.telegram.delivery import Delivery
 from fsmkit.telegram.event import TelegramEvent, album_of, as_press, read_update
 from fsmkit.telegram.life import Life
@@ -75,7 +75,7 @@ class FlowHandler(BaseHandler[Update, Any, None]):
     def __init__(
         self, engine: Engine, delivery: Delivery, buttons: ButtonCodec, life: Life, group: int
     ) -> None:
-        super().__init__(_unused, block=True)  # explicit: `Defaults(block=False)` must not reach it
+        super().__init__(unused, block=True)  # explicit: `Defaults(block=False)` must not reach it
         self._engine = engine
         self._delivery = delivery
         self._buttons = buttons
@@ -242,75 +242,6 @@ class FlowHandler(BaseHandler[Update, Any, None]):
         await self._delivery.answer(query_id)
 
 
-class UnclaimedPresses(BaseHandler[Update, Any, None]):
-    """Answers presses that no handler of the bot wants, so that no button spins for ever.
-
-    What looks like one of fsmkit's buttons and is none (forged, or of a flow that is not attached any more)
-    is answered as a stale one.
-
-    Args:
-        application: Whose handlers are asked.
-        delivery: Answers presses.
-        buttons: Knows which flow a button claims to belong to.
-        flows: All flows, for what a press is told.
-    """
-
-    __slots__ = ("_application", "_buttons", "_delivery", "_flows")
-
-    def __init__(
-        self,
-        application: Application[Any, Any, Any, Any, Any, Any],
-        delivery: Delivery,
-        buttons: ButtonCodec,
-        flows: Flows,
-    ) -> None:
-        super().__init__(_unused, block=True)
-        self._application = application
-        self._delivery = delivery
-        self._buttons = buttons
-        self._flows = flows
-
-    def check_update(self, update: object) -> bool:
-        """Whether it is a press that nobody else wants."""
-        if not isinstance(update, Update) or update.callback_query is None:
-            return False
-        others: tuple[type, ...] = (FlowHandler, UnclaimedPresses)
-        if _looks_ours(update.callback_query.data):
-            others = (*others, TypeHandler)  # one that logs all updates answers none of our buttons
-        for handlers in self._application.handlers.values():
-            for handler in handlers:
-                if not isinstance(handler, others):
-                    found = handler.check_update(update)
-                    if found is not None and found is not False:
-                        return False
-        return True
-
-    async def handle_update(
-        self, update: Update, application: Any, check_result: object, context: Any
-    ) -> None:
-        """Answers the press."""
-        query = update.callback_query
-        if query is not None:
-            await self._delivery.answer(query.id, self._text(query))
-
-    def _text(self, query: CallbackQuery) -> str:
-        """Nothing for a press that is not ours, or is ours and was passed by its flow."""
-        try:
-            if (
-                not _looks_ours(query.data)
-                or self._buttons.decode(query.data, query.from_user.id) is not None
-            ):
-                return ""
-        except Foreign:  # under an inline message
-            return ""
-        table = self._flows.tables.get(self._buttons.claimed(query.data) or "") or self._flows.entries[0]
-        return table.flow.text_for("stale", query.from_user.language_code) or ""
-
-
-def _looks_ours(data: str | None) -> bool:
-    return data is not None and data.startswith(MARK)
-
-
 def want_albums(flows: Flows) -> bool:
     """Whether some handler asks for albums: only then has anything to be looked for."""
     return any(
@@ -320,5 +251,5 @@ def want_albums(flows: Flows) -> bool:
     )
 
 
-async def _unused(_update: Update, _context: Any) -> None:
+async def unused(_update: Update, _context: Any) -> None:
     """PTB wants a callback; `handle_update` is overridden instead."""

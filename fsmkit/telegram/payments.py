@@ -10,15 +10,14 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 
-from telegram import LabeledPrice, ShippingOption, Update
+from telegram import LabeledPrice, ShippingOption
 from telegram.error import TelegramError
-from telegram.ext import Application, BaseHandler, TypeHandler
 
 from fsmkit.effects import Verdict
 from fsmkit.engine import Engine
 from fsmkit.outcome import Outcome
 from fsmkit.telegram.answering import Noted
-from fsmkit.telegram.event import TelegramEvent, read_update
+from fsmkit.telegram.event import TelegramEvent
 
 _log = logging.getLogger("fsmkit")
 
@@ -104,54 +103,6 @@ class Payments:
     def _words(self, event: TelegramEvent, flow: str | None) -> str:
         table = self._engine.flows.tables.get(flow or "", self._engine.flows.entries[0])
         return table.flow.text_for("declined", event.address.lang) or "-"  # Telegram wants a reason
-
-
-class UnclaimedPayments(BaseHandler[Update, Any, None]):
-    """Declines payments that no handler of the bot wants, so that nobody waits for ever.
-
-    Args:
-        application: Whose handlers are asked.
-        flows: The flows' handler, which has let the query pass.
-        payments: Declines it.
-    """
-
-    __slots__ = ("_application", "_flows", "_payments")
-
-    def __init__(
-        self,
-        application: Application[Any, Any, Any, Any, Any, Any],
-        flows: BaseHandler[Update, Any, None],
-        payments: Payments,
-    ) -> None:
-        super().__init__(_unused, block=True)
-        self._application = application
-        self._flows = flows
-        self._payments = payments
-
-    def check_update(self, update: object) -> bool:
-        """Whether it is a question before a payment that nobody else wants; who logs all updates does not."""
-        if not isinstance(update, Update) or not (update.pre_checkout_query or update.shipping_query):
-            return False
-        for handlers in self._application.handlers.values():
-            for handler in handlers:
-                if handler is self._flows or isinstance(handler, UnclaimedPayments | TypeHandler):
-                    continue
-                found = handler.check_update(update)
-                if found is not None and found is not False:
-                    return False
-        return True
-
-    async def handle_update(
-        self, update: Update, application: Any, check_result: object, context: Any
-    ) -> None:
-        """Declines the payment."""
-        event = read_update(update, None)
-        if event is not None:
-            await self._payments.decline(event)
-
-
-async def _unused(_update: Update, _context: Any) -> None:
-    """PTB wants a callback; `handle_update` is overridden instead."""
 
 
 def _option(option: Any) -> ShippingOption:

@@ -2,9 +2,12 @@
 
 import json
 
+import attrs
 import pytest
 from chat_events import said
 from shop import ANN, BEN, DAN, SHOP, STORE, corrupt
+
+from fsmkit.client import Client
 
 
 def test_a_row_is_shown_as_json(shop, lines):
@@ -21,6 +24,7 @@ def test_a_row_is_shown_as_json(shop, lines):
                 "history": [],
                 "flow_limit": None,
                 "state_limit": None,
+                "job": None,
                 "draft": False,
                 "deadline": "2027-01-15T10:00:00Z",
                 "idle_deadline": "2027-01-15T10:00:00Z",
@@ -35,11 +39,13 @@ def test_a_row_is_shown_as_json(shop, lines):
                         "history": [],
                         "flow_limit": None,
                         "state_limit": None,
+                        "job": None,
                     }
                 ],
             }
         ],
         "letters": [],
+        "moved": None,
         "waiting": 0,
         "views": {},
         "last_event": "2027-01-15T08:00:00Z",
@@ -135,3 +141,80 @@ def test_the_times_of_a_conversation_are_shown(write, seed, lines):
     ]
     [listed] = json.loads("\n".join(lines("inspect", STORE, "--json")))["conversations"]
     assert (listed["deadline"], listed["reminder"]) == ("2027-01-15T08:30:00Z", "2027-01-15T08:10:00Z")
+
+
+CHARGING = """
+import attrs
+
+@attrs.frozen
+class Paid:
+    number: int
+
+shop = Flow("shop")
+
+async def charge(data):
+    ...
+
+shop.state("charging", job=charge)
+
+@shop.defstate(None)
+def enter(event, ctx):
+    return ("transition", "charging")
+
+@shop.defstate(ANY, on=Paid)
+def paid(event, ctx):
+    return ("stay",)
+"""
+
+
+def test_the_job_of_a_state_is_shown(write, seed, lines):
+    async def speak(engine):
+        await engine.send(ANN, said("a"))
+        await engine.stop(drain=0)
+
+    seed(write(CHARGING), speak)
+    [shown] = json.loads("\n".join(lines("inspect", STORE, "show", str(ANN))))["conversations"]
+    assert shown["job"].pop("id")
+    assert shown["job"] == {
+        "attempt": 1,
+        "running": False,
+        "due": "2027-01-15T08:00:00Z",
+        "failures": 0,
+        "killed": 0,
+    }
+
+
+def test_a_letter_from_another_program_is_shown_with_its_id_and_for_whom_it_is(write, seed, lines):
+    @attrs.frozen
+    class Paid:
+        number: int
+
+    async def speak(engine):
+        client = Client(engine.store, bot=42, clock=engine.clock)
+        await client.send(ANN, Paid(7), id="evt", flow="shop", expect="charging")
+
+    seed(write(CHARGING), speak)
+    [letter] = json.loads("\n".join(lines("inspect", STORE, "show", str(ANN))))["letters"]
+    assert letter.pop("event").endswith("Paid")
+    assert letter == {
+        "to": str(ANN),
+        "data": {"number": 7},
+        "due": None,
+        "id": ":~evt",
+        "flow": "shop",
+        "expect": "charging",
+    }
+
+
+def test_where_a_row_has_gone_is_shown(write, seed, lines):
+    async def move(engine):
+        engine.bot = 42
+        await engine.send(BEN, said("b"))
+        await engine.relocate(-100, -1000)
+
+    seed(write(SHOP), move)
+    shown = json.loads("\n".join(lines("inspect", STORE, "show", str(BEN))))
+    assert (shown["conversations"], shown["moved"]) == ([], {"to": "-1000:2:-:-:42", "arrived": True})
+    assert [
+        one["state"] for one in json.loads("\n".join(lines("inspect", STORE, "--json")))["conversations"]
+    ] == ["menu"]

@@ -56,9 +56,25 @@ async def test_a_job_that_cancels_itself_ends_alone():
     async def cancelled():
         raise asyncio.CancelledError
 
-    async with JobRunner() as runner:
+    failed = []
+    async with JobRunner(on_error=lambda job, error: failed.append(job.name)) as runner:
         await runner.put_all([Job("bad", cancelled), Job("good", done.append, 1)])
-    assert done == [1]
+    assert (done, failed) == ([1], ["bad"])
+
+
+async def test_a_service_that_is_cancelled_from_within_is_started_again():
+    clock, starts = ManualClock(), []
+
+    async def serve():
+        starts.append(clock.now())
+        raise asyncio.CancelledError
+
+    async with JobRunner(clock=clock) as runner:
+        await runner.run_forever(Job("service", serve))
+        await settle()
+        clock.advance(1)
+        await settle()
+        assert len(starts) == 2
 
 
 async def test_cancelling_run_cancels_the_job_that_runs_and_goes_on_outward():

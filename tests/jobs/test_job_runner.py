@@ -139,6 +139,55 @@ async def test_an_ordered_job_holds_up_those_behind_it_until_its_gate_opens():
     assert order == ["gated", "next"]
 
 
+async def test_an_ordered_job_that_runs_beside_the_queue_holds_it_up_until_its_gate_opens_only():
+    gate, end, order = asyncio.Event(), asyncio.Event(), []
+
+    async def slow():
+        order.append("slow")
+        await end.wait()
+
+    async with JobRunner() as runner:
+        await runner.put(Job("slow", slow, after=gate, ordered=True, blocking=True))
+        await runner.put(Job("next", order.append, "next"))
+        await settle()
+        assert [(run.job.name, run.state) for run in runner.jobs] == [("slow", "gated"), ("next", "queued")]
+        gate.set()
+        await settle()
+        assert order == ["slow", "next"]
+        end.set()
+
+
+async def test_a_job_that_is_ordered_cannot_come_after_one_behind_it():
+    failed, order = [], []
+    behind = Job("behind", order.append, "behind")
+    async with JobRunner(on_error=lambda job, error: failed.append(str(error))) as runner:
+        await runner.put(Job("before", order.append, "before", after=behind, ordered=True))
+        await runner.put(behind)
+    assert (order, failed) == (["behind"], ["it is ordered, and comes after behind, which stands behind it"])
+
+
+async def test_a_job_that_is_cancelled_leaves_the_gate_to_the_others():
+    gate, order = asyncio.get_running_loop().create_future(), []
+    async with JobRunner() as runner:
+        first = await runner.put(Job("first", order.append, "first", after=gate))
+        await runner.put(Job("second", order.append, "second", after=gate))
+        await settle()
+        await runner.cancel(first)
+        gate.set_result(None)
+    assert order == ["second"]
+
+
+async def test_a_job_that_is_cancelled_in_the_queue_never_runs():
+    end, order = asyncio.Event(), []
+    async with JobRunner() as runner:
+        await runner.put(Job("first", end.wait))
+        queued = await runner.put(Job("queued", order.append, "queued"))
+        await settle()
+        await runner.cancel(queued)
+        end.set()
+    assert order == []
+
+
 async def test_a_job_may_come_after_other_jobs_however_they_end():
     order = []
     first, bad = Job("first", order.append, "first", blocking=True), Job("bad", lambda: 1 / 0)
@@ -155,7 +204,15 @@ async def test_a_job_that_is_not_in_the_runner_is_no_hindrance():
     assert order == [1]
 
 
-@pytest.mark.parametrize("gate", [lambda: 1 / 0, lambda: False], ids=["raises", "returns False"])
+def cancelled():
+    future = asyncio.get_running_loop().create_future()
+    future.cancel()
+    return future
+
+
+@pytest.mark.parametrize(
+    "gate", [lambda: 1 / 0, lambda: False, cancelled], ids=["raises", "returns False", "is cancelled"]
+)
 async def test_a_gate_that_does_not_open_fails_its_job_alone(gate):
     failed, order = [], []
     async with JobRunner(on_error=lambda job, error: failed.append(type(error))) as runner:

@@ -22,6 +22,30 @@ async def test_events_come_to_their_conversations_in_order():
     assert world.numbers(1) == world.numbers(2) == list(range(10))
 
 
+async def test_a_key_with_its_bot_and_one_without_are_one_conversation_and_one_line():
+    queue = QueueSource("q")
+    world = World(sources=[queue])
+    world.engine.bot = 42
+    async with world.engine:
+        for number in range(10):
+            await queue.put(KEY.with_bot(42) if number % 2 else KEY, Shipped(number))
+        await queue.join()
+    assert world.numbers() == list(range(10))
+
+
+async def test_nobody_waits_for_events_that_were_under_way_when_the_engine_stopped():
+    queue = QueueSource("q")
+    world = World(sources=[queue])
+    async with world.engine.store.lease(KEY), world.engine:
+        for number in (1, 2):
+            await queue.put(KEY, Shipped(number))
+        await settle()
+    async with world.engine:
+        await queue.put(KEY, Shipped(3))
+        await asyncio.wait_for(queue.join(), 5)
+    assert world.numbers() == [3]
+
+
 async def test_an_id_makes_the_second_one_a_duplicate():
     queue = QueueSource()
     world = World(sources=[queue])

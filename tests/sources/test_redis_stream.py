@@ -12,6 +12,7 @@ from sources.shipping import KEY, Refusing, Shipped, World  # noqa: E402
 from fsmkit import Key  # noqa: E402
 from fsmkit.errors import StoreUnavailable, UnstorableData  # noqa: E402
 from fsmkit.sources import Incoming  # noqa: E402
+from fsmkit.sources.redis_group import Group  # noqa: E402
 from fsmkit.sources.redis_stream import RedisStream  # noqa: E402
 
 pytest_plugins = ["stores.redis_server"]
@@ -181,6 +182,32 @@ async def test_a_reader_that_has_lost_its_right_stops_reading(stream, beside, ca
         assert world.seen == []
         beside.delete(stream._lock)
         await until(lambda: world.numbers() == [1])
+
+
+async def test_a_reader_that_has_not_noticed_yet_that_it_lost_its_right_takes_nothing_new(
+    redis_url, prefix, beside, caplog
+):
+    async with RedisStream(redis_url, f"{{{prefix}:}}s", "bot", reader_seconds=60) as stream:
+        world = World(sources=[stream])
+        async with world.engine:
+            await stream.send(KEY, Shipped(1))
+            await until(lambda: world.numbers() == [1])
+            beside.set(stream._lock, "another", px=60_000)
+            await stream.send(KEY, Shipped(2))
+            await until(lambda: "another process reads now" in caplog.text)
+            assert world.numbers() == [1]
+            assert pending(beside, stream) == 0
+
+
+async def test_a_reader_that_lost_its_right_before_it_began_claims_nothing(stream, beside):
+    beside.xgroup_create(stream._stream, "bot", id="0", mkstream=True)
+    await stream.send(KEY, Shipped(1))
+    beside.xreadgroup("bot", "earlier", {stream._stream: ">"})
+    beside.set(stream._lock, "another", px=60_000)
+    group = Group(stream._client, stream._stream, "bot", stream._lock, "mine")
+    assert [entry async for entry in group.entries(block=10)] == []
+    claimed = beside.xpending_range(stream._stream, "bot", "-", "+", 9)
+    assert [each["consumer"] for each in claimed] == [b"earlier"]
 
 
 async def test_after_a_restart_of_the_server_it_goes_on(own_server):

@@ -9,6 +9,7 @@ from jobs.waiting import settle
 from sources.shipping import KEY, Shipped, World
 
 from fsmkit import Key
+from fsmkit.errors import StoreUnavailable
 from fsmkit.fanout import fan_out
 from fsmkit.sources.schedule import Schedule
 from fsmkit.testing import ManualClock
@@ -130,6 +131,100 @@ async def test_one_conversation_that_fails_keeps_no_other_from_being_told():
     telling = fan_out(world.engine, [KEY, Key(2, 2)], Shipped(1))
     assert await told(world, telling) == {"failed": 1, "handled": 1}
     assert len(world.errors) == 1
+
+
+class Away:
+    """A store that is away until it is told otherwise."""
+
+    def __init__(self, monkeypatch, store):
+        self.away, self.asked, lease = True, 0, store.lease
+
+        def asked(key, **options):
+            self.asked += 1
+            if self.away:
+                raise StoreUnavailable("away")
+            return lease(key, **options)
+
+        monkeypatch.setattr(store, "lease", asked)
+
+
+async def test_with_an_id_a_store_that_is_away_is_waited_for(monkeypatch):
+    world = World()
+    store = Away(monkeypatch, world.engine.store)
+    telling = asyncio.create_task(fan_out(world.engine, [KEY], Shipped(1), id="news"))
+    await settle()
+    assert (store.asked, telling.done()) == (1, False)
+    store.away = False
+    world.clock.advance(5)
+    assert await telling == {"handled": 1}
+    assert world.errors == []
+
+
+async def test_without_an_id_what_was_stored_is_not_known_and_it_has_failed(monkeypatch):
+    world = World()
+    Away(monkeypatch, world.engine.store)
+    assert await fan_out(world.engine, [KEY], Shipped(1)) == {"failed": 1}
+    assert [type(error) for _, _, error in world.errors] == [StoreUnavailable]
+
+
+async def test_what_was_interrupted_is_begun_anew_and_nobody_is_told_twice():
+    world = World()
+    keys = [Key(number, number) for number in range(10)]
+    telling = asyncio.create_task(fan_out(world.engine, keys, Shipped(1), id="news", rate=1))
+    for _ in range(4):
+        await settle()
+        world.clock.advance(1)
+    await settle()
+    told = len(world.seen)
+    assert 0 < told < 10
+    telling.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await telling
+    again = asyncio.create_task(fan_out(world.engine, keys, Shipped(1), id="news", rate=1))
+    for _ in range(10):
+        await settle()
+        world.clock.advance(1)
+    assert await again == {"duplicate": told, "handled": 10 - told}
+    assert sorted(world.seen) == [(number, 1) for number in range(10)]
+
+
+async def test_a_tick_whose_keys_could_not_be_found_is_told_when_the_source_is_started_again():
+    found = []
+
+    def keys(engine):
+        found.append(engine.clock.now())
+        if len(found) == 1:
+            raise StoreUnavailable("away")
+        return [KEY]
+
+    clock = ManualClock(at(2026, 11, 20, 8))
+    world = World(sources=[Schedule("0 9 * * *", Shipped(1), to=keys, tz="Europe/Vienna")], clock=clock)
+    async with world.engine:
+        await settle()
+        clock.advance(3600)
+        await settle()
+        assert (len(found), world.seen) == (1, [])
+        clock.advance(1)
+        await settle()
+    assert (len(found), world.seen) == (2, [(1, 1)])
+
+
+async def test_a_tick_that_a_restart_broke_off_is_made_up_for_and_nobody_hears_it_twice():
+    keys = [Key(number, number) for number in range(6)]
+    make = lambda: Schedule("0 9 * * *", Shipped(1), to=keys, catch_up=600, rate=1)  # noqa: E731
+    clock = ManualClock(datetime(2026, 11, 20, 8, 59, tzinfo=ZoneInfo("UTC")).timestamp())
+    first = World(sources=[make()], clock=clock)
+    async with first.engine:
+        await settle()
+        clock.advance(62)
+        await settle()
+    assert 0 < len(first.seen) < 6
+    second = World(sources=[make()], clock=clock, store=first.engine.store)
+    async with second.engine:
+        for _ in range(8):
+            await settle()
+            clock.advance(1)
+    assert sorted(first.seen + second.seen) == [(number, 1) for number in range(6)]
 
 
 async def test_a_rate_of_nothing_is_refused():

@@ -143,6 +143,66 @@ async def test_a_request_under_way_is_answered_before_the_port_closes(hooked):
     await stopping
 
 
+UNFINISHED = b"POST /paid HTTP/1.1\r\nHost: bot\r\nContent-Length: 500\r\n\r\n{"
+
+
+async def connected(hook, sent):
+    reader, writer = await asyncio.open_connection("127.0.0.1", hook.port)
+    writer.write(sent)
+    await writer.drain()
+    return reader, writer
+
+
+async def test_a_client_that_takes_its_time_does_not_hold_up_the_end():
+    hook = Webhook("/paid", parse=parse, verify=hmac_signature(SECRET), port=0, body_seconds=600)
+    world = World(sources=[hook])
+    async with asyncio.timeout(20):
+        async with world.engine:
+            await until(lambda: hook.port)
+            reader, writer = await connected(hook, UNFINISHED)
+            await until(lambda: hook._arriving)
+        assert (await reader.readline()).startswith(b"HTTP/1.1 408")
+        writer.close()
+
+
+async def test_a_body_that_does_not_arrive_in_time_is_waited_for_no_longer(caplog):
+    hook = Webhook("/paid", parse=parse, verify=hmac_signature(SECRET), port=0, body_seconds=0.01)
+    world = World(sources=[hook])
+    async with world.engine:
+        await until(lambda: hook.port)
+        reader, writer = await connected(hook, UNFINISHED)
+        assert (await reader.readline()).startswith(b"HTTP/1.1 408")
+        writer.close()
+    assert world.seen == []
+
+
+async def test_a_client_that_goes_away_leaves_no_error(hooked, caplog):
+    _, writer = await connected(hooked.hook, UNFINISHED)
+    await until(lambda: hooked.hook._arriving)
+    writer.close()
+    await until(lambda: not hooked.hook._arriving)
+    await settle()
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+    assert (await hooked.post({"key": str(KEY), "number": 1})).status_code == 200
+
+
+async def test_a_signature_that_cannot_be_checked_is_wrong(caplog):
+    hook = Webhook("/paid", parse=parse, verify=lambda body, headers: headers["missing"] == "x", port=0)
+    world = World(sources=[hook])
+    async with world.engine, httpx.AsyncClient() as client:
+        await until(lambda: hook.port)
+        answer = await Hooked(world, hook, client).post({"key": str(KEY), "number": 1})
+    assert (answer.status_code, world.seen) == (401, [])
+    assert "a signature could not be checked: KeyError('missing')" in caplog.text
+
+
+async def test_the_same_event_many_times_at_once_counts_once(hooked):
+    told = {"key": str(KEY), "number": 1, "id": "evt"}
+    answers = await asyncio.gather(*[hooked.post(told) for _ in range(20)])
+    assert {answer.status_code for answer in answers} == {200}
+    assert hooked.world.numbers() == [1]
+
+
 def test_a_path_begins_with_a_slash():
     with pytest.raises(ValueError, match="a path begins with a slash"):
         Webhook("paid", parse=parse, verify=lambda body, headers: True)

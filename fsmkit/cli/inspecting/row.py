@@ -10,7 +10,7 @@ from fsmkit.cli.refusal import NothingThere
 from fsmkit.codec import decode_row
 from fsmkit.deadlines import timeout_at
 from fsmkit.keys import Key
-from fsmkit.model import Frame, Mail, Snapshot
+from fsmkit.model import Frame, Mail, Move, Snapshot, Work
 from fsmkit.stores import Store
 
 
@@ -29,6 +29,7 @@ async def stored_row(store: Store, key: Key, now: float, remembered: float) -> d
         "key": str(key),
         "conversations": [_conversation(snapshot) for snapshot in row.snapshots.values()],
         "letters": [_letter(mail) for mail in row.later],
+        "moved": _moved(row.moved),
         "waiting": len(await store.outbox(key)),
         "views": {
             flow: {"chat": view.chat, "message": view.message}
@@ -63,6 +64,20 @@ def _frame(frame: Frame) -> dict[str, Any]:
         "history": frame.history,
         "flow_limit": iso(frame.flow_limit),
         "state_limit": iso(frame.state_limit),
+        "job": _job(frame.job),
+    }
+
+
+def _job(work: Work | None) -> dict[str, Any] | None:
+    if work is None:
+        return None
+    return {
+        "id": work.id or None,
+        "attempt": work.attempt,
+        "running": work.held,
+        "due": iso(work.due or None),
+        "failures": work.failures,
+        "killed": work.lost,
     }
 
 
@@ -71,5 +86,12 @@ def _letter(mail: Mail) -> dict[str, Any]:
         "to": mail.key,
         "event": mail.event,
         "data": msgspec.json.decode(mail.body),
-        "due": iso(mail.due),
+        "due": iso(mail.due or None),
+        "id": mail.known or mail.id,
+        "flow": mail.flow,
+        "expect": mail.expect,
     }
+
+
+def _moved(move: Move | None) -> dict[str, Any] | None:
+    return None if move is None else {"to": move.key, "arrived": move.arrived}
