@@ -15,10 +15,10 @@ from fsmkit.places import calling_place
 from fsmkit.stores import Store
 from fsmkit.telegram.buttons import ButtonCodec
 from fsmkit.telegram.delivery import Delivery
-from fsmkit.telegram.handler import FlowHandler, UnclaimedPresses
+from fsmkit.telegram.handler import FlowHandler
 from fsmkit.telegram.life import AnyApplication, Life, group_taken
-from fsmkit.telegram.payments import UnclaimedPayments
 from fsmkit.telegram.processor import KeyedProcessor
+from fsmkit.telegram.unclaimed import UnclaimedPayments, UnclaimedPresses
 
 
 def attach(
@@ -73,14 +73,14 @@ def attach(
     engine.on_error = on_error
     life = Life(app, engine)
     engine.busy = lambda: life.busy
-    if isinstance(app.update_processor, KeyedProcessor):
-        app.update_processor.serve(engine.flows.key_rules(), life, engine.clock)
-        engine.awaited = app.update_processor.awaited
     handler = FlowHandler(engine, delivery, buttons, life, group)
+    if isinstance(app.update_processor, KeyedProcessor):
+        app.update_processor.serve(engine.flows.key_rules(), life, handler, engine.clock)
+        engine.awaited = app.update_processor.awaited
     app.add_handler(handler, group)
     if answer_unclaimed:
         app.add_handler(UnclaimedPresses(app, delivery, buttons, engine.flows), sys.maxsize)
-        app.add_handler(UnclaimedPayments(app, handler, handler.payments), sys.maxsize)
+        app.add_handler(UnclaimedPayments(app, handler.payments), sys.maxsize)
     return engine
 
 

@@ -4,21 +4,20 @@ A query is answered once: by what the handler said, right after the commit, else
 said nothing, raised, was too slow, or nobody wanted it. Nothing of this is stored.
 """
 
-import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, TypeAlias
 
-from telegram import LabeledPrice, ShippingOption, Update
+from telegram import LabeledPrice, ShippingOption
 from telegram.error import TelegramError
-from telegram.ext import Application, BaseHandler, TypeHandler
 
 from fsmkit.effects import Verdict
 from fsmkit.engine import Engine
 from fsmkit.outcome import Outcome
-from fsmkit.telegram.answering import Noted
-from fsmkit.telegram.event import TelegramEvent, read_update
+from fsmkit.telegram.answering import InTime
+from fsmkit.telegram.event import TelegramEvent
 
 _log = logging.getLogger("fsmkit")
 
@@ -41,49 +40,47 @@ class Payments:
         self._engine = engine
         self._answered: deque[str] = deque(maxlen=MAX_ANSWERED)
 
+    def watch(self, event: TelegramEvent) -> InTime:
+        """Sees to it that a query is declined before Telegram gives up, whatever happens until then."""
+        return InTime(event.query, self._engine.clock, ANSWER_WITHIN, partial(self._decline_late, event))
+
     async def handle(
-        self, event: TelegramEvent, receive: Callable[[Committed], Awaitable[Outcome]]
+        self, event: TelegramEvent, watched: InTime, receive: Callable[[Committed], Awaitable[Outcome]]
     ) -> Outcome:
-        """Has a query handled, and answers it in time unless nobody of the flows wants it.
+        """Has a query handled, and answers it unless nobody of the flows wants it.
 
         Args:
             event: The query.
+            watched: What declines it in time.
             receive: Hands it to the engine, which tells of the outcome after the commit.
         """
-        begun, noted = asyncio.Event(), Noted(event.query)
-        late = asyncio.get_running_loop().create_task(self._decline_late(event, begun, noted))
 
         async def committed(outcome: Outcome) -> None:
             verdicts = [effect for effect in outcome.effects if isinstance(effect, Verdict)]
-            if verdicts or not noted.answered:
+            if verdicts or not watched.answered:
                 await self._answer(event, verdicts[-1] if verdicts else Verdict(), outcome.flow)
 
+        if watched.late:  # declined while it waited for its turn: no handler should count on it any more
+            await watched.end()
+            return Outcome("handled")
         try:
             outcome = await receive(committed)
             if outcome.kind == "duplicate":
                 await self._answer(event, Verdict(), None)
             return outcome
         except Exception:
-            if not noted.answered:
+            if not watched.answered:
                 await self._answer(event, Verdict(), None)
             raise
         finally:
-            noted.end()
-            if begun.is_set():
-                await late  # an answer on its way is not broken off
-            else:
-                late.cancel()
+            await watched.end()
 
     async def decline(self, event: TelegramEvent) -> None:
         """Declines a query that nobody wants."""
         await self._answer(event, Verdict(), None)
 
-    async def _decline_late(self, event: TelegramEvent, begun: asyncio.Event, noted: Noted) -> None:
-        await self._engine.clock.sleep(ANSWER_WITHIN)
-        if noted.answered:
-            return
-        begun.set()
-        _log.warning("%r was declined: its handler took more than %d seconds", event, ANSWER_WITHIN)
+    async def _decline_late(self, event: TelegramEvent) -> None:
+        _log.warning("%r was declined: its turn or its handler took over %d seconds", event, ANSWER_WITHIN)
         await self._answer(event, Verdict(), None)
 
     async def _answer(self, event: TelegramEvent, verdict: Verdict, flow: str | None) -> None:
@@ -104,54 +101,6 @@ class Payments:
     def _words(self, event: TelegramEvent, flow: str | None) -> str:
         table = self._engine.flows.tables.get(flow or "", self._engine.flows.entries[0])
         return table.flow.text_for("declined", event.address.lang) or "-"  # Telegram wants a reason
-
-
-class UnclaimedPayments(BaseHandler[Update, Any, None]):
-    """Declines payments that no handler of the bot wants, so that nobody waits for ever.
-
-    Args:
-        application: Whose handlers are asked.
-        flows: The flows' handler, which has let the query pass.
-        payments: Declines it.
-    """
-
-    __slots__ = ("_application", "_flows", "_payments")
-
-    def __init__(
-        self,
-        application: Application[Any, Any, Any, Any, Any, Any],
-        flows: BaseHandler[Update, Any, None],
-        payments: Payments,
-    ) -> None:
-        super().__init__(_unused, block=True)
-        self._application = application
-        self._flows = flows
-        self._payments = payments
-
-    def check_update(self, update: object) -> bool:
-        """Whether it is a question before a payment that nobody else wants; who logs all updates does not."""
-        if not isinstance(update, Update) or not (update.pre_checkout_query or update.shipping_query):
-            return False
-        for handlers in self._application.handlers.values():
-            for handler in handlers:
-                if handler is self._flows or isinstance(handler, UnclaimedPayments | TypeHandler):
-                    continue
-                found = handler.check_update(update)
-                if found is not None and found is not False:
-                    return False
-        return True
-
-    async def handle_update(
-        self, update: Update, application: Any, check_result: object, context: Any
-    ) -> None:
-        """Declines the payment."""
-        event = read_update(update, None)
-        if event is not None:
-            await self._payments.decline(event)
-
-
-async def _unused(_update: Update, _context: Any) -> None:
-    """PTB wants a callback; `handle_update` is overridden instead."""
 
 
 def _option(option: Any) -> ShippingOption:
