@@ -6,13 +6,13 @@ import attrs
 from msgspec import structs
 
 from fsmkit.codec import EventCodec, encode_row
-from fsmkit.context import Emit
+from fsmkit.context import Emit, Say
 from fsmkit.deadlines import timeout_at, wake_at
 from fsmkit.effects import Address, Answer, Delete, Effect
 from fsmkit.errors import RowTooLarge
 from fsmkit.events import ChatEvent, Done, Failed
 from fsmkit.keys import Key
-from fsmkit.model import Mail, Pending, Row, Snapshot
+from fsmkit.model import Mail, Pending, Row, Snapshot, View
 from fsmkit.outbox import encode_entry
 from fsmkit.stores import Change, Index
 from fsmkit.turn import Turn
@@ -54,6 +54,9 @@ def settle(
         table = turn.flows.tables.get(turn.name)
         shared = table is not None and table.flow.shared
         pressed = _screen_of(turn)
+        if table is not None and table.flow.key.by_message and turn.key.message is not None:
+            pressed = turn.key.message
+            row = _at_home(row, turn, pressed)
         pack = turn.world.values.pack
         row, effects = effects_of(row, turn.name, turn.wishes, to, pack, shared=shared, pressed=pressed)
     if turn.deletes or turn.tidy:
@@ -86,6 +89,16 @@ def _screen_of(turn: Turn) -> int | None:
         view = turn.row.views.get(turn.name)
         return view.message if view is not None and view.message else None
     return event.message_id if isinstance(event, ChatEvent) and event.pressed else None
+
+
+def _at_home(row: Row, turn: Turn, home: int) -> Row:
+    """The row with the one message whose conversation it is as its screen; buttons of another one would be
+    another conversation's.
+    """
+    shows = any(isinstance(wish, Say) and wish.show for wish in turn.wishes)
+    if turn.name in row.views or not shows:
+        return row
+    return structs.replace(row, views={**row.views, turn.name: View(turn.key.chat, home)})
 
 
 def _sort(
