@@ -172,7 +172,8 @@ class Processor:
             finally:
                 if claim.entry is not None:  # also when the handler raised, after a timeout had fired
                     await self._outbox.run(key, claim.take())
-                await self._say_all_sorry(key, claim)
+                if claim.raised:
+                    await self._say_all_sorry(key, claim)
 
     async def _say_all_sorry(self, key: Key, claim: Claim) -> None:
         """Says the `crash` text for what was handled beside the event, and raised."""
