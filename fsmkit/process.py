@@ -69,6 +69,7 @@ class Arrival(Struct, eq=False):
         only: Name of the only flow that gets it, in whatever conversation.
         job: Id of the job whose outcome it is: only the frame in which that stands gets it.
         depth: That frame.
+        void: Whether it is of no use any more; asked when its turn has come.
     """
 
     event: Any
@@ -83,6 +84,7 @@ class Arrival(Struct, eq=False):
     only: str | None = None
     job: str | None = None
     depth: int | None = None
+    void: Callable[[], bool] | None = None
 
 
 class Processor:
@@ -275,6 +277,8 @@ class Processor:
             event_id = arrival.id
             if event_id is not None and f" {event_id} " in turn.row.seen:
                 return Outcome("duplicate")
+            if arrival.void is not None and arrival.void():
+                return Outcome("handled")
             albums = complete(turn.row, event) if turn.row.later else ()
             if lease.idle:
                 return None if albums else IDLE

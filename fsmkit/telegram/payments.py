@@ -45,14 +45,18 @@ class Payments:
         return InTime(event.query, self._engine.clock, ANSWER_WITHIN, partial(self._decline_late, event))
 
     async def handle(
-        self, event: TelegramEvent, watched: InTime, receive: Callable[[Committed], Awaitable[Outcome]]
+        self,
+        event: TelegramEvent,
+        watched: InTime,
+        receive: Callable[[Committed, Callable[[], bool]], Awaitable[Outcome]],
     ) -> Outcome:
         """Has a query handled, and answers it unless nobody of the flows wants it.
 
         Args:
             event: The query.
             watched: What declines it in time.
-            receive: Hands it to the engine, which tells of the outcome after the commit.
+            receive: Hands it to the engine, which tells of the outcome after the commit, and asks whether it
+                is of no use any more: if it was declined while it waited, no handler should count on it.
         """
 
         async def committed(outcome: Outcome) -> None:
@@ -60,11 +64,8 @@ class Payments:
             if verdicts or not watched.answered:
                 await self._answer(event, verdicts[-1] if verdicts else Verdict(), outcome.flow)
 
-        if watched.late:  # declined while it waited for its turn: no handler should count on it any more
-            await watched.end()
-            return Outcome("handled")
         try:
-            outcome = await receive(committed)
+            outcome = await receive(committed, lambda: watched.late)
             if outcome.kind == "duplicate":
                 await self._answer(event, Verdict(), None)
             return outcome
