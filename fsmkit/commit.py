@@ -6,13 +6,13 @@ import attrs
 from msgspec import structs
 
 from fsmkit.codec import EventCodec, encode_row
-from fsmkit.context import Emit
+from fsmkit.context import Emit, Say
 from fsmkit.deadlines import timeout_at, wake_at
 from fsmkit.effects import Address, Answer, Delete, Effect
 from fsmkit.errors import RowTooLarge
 from fsmkit.events import ChatEvent, Done, Failed
 from fsmkit.keys import Key
-from fsmkit.model import Mail, Pending, Row, Snapshot
+from fsmkit.model import Mail, Pending, Row, Snapshot, View
 from fsmkit.outbox import encode_entry
 from fsmkit.stores import Change, Index
 from fsmkit.turn import Turn
@@ -47,23 +47,28 @@ def settle(
     """
     if turn.jobs:
         turn.begin_jobs(len(turn.jobs), entered=True)
-    row = _touched(turn)
+    row = turn.row
+    snapshot = row.snapshots.get(turn.name)
+    if snapshot is not None:
+        row = _touched(turn, row, snapshot)
     effects: list[Any] = []
     if turn.wishes:
         to = address_of((row, turn.loaded), turn.name, turn.address, turn.key)
         table = turn.flows.tables.get(turn.name)
         shared = table is not None and table.flow.shared
         pressed = _screen_of(turn)
+        if table is not None and table.flow.key.by_message and turn.key.message is not None:
+            pressed = turn.key.message
+            row = _at_home(row, turn, pressed)
         pack = turn.world.values.pack
         row, effects = effects_of(row, turn.name, turn.wishes, to, pack, shared=shared, pressed=pressed)
     if turn.deletes or turn.tidy:
         home = address_of((row, turn.loaded), turn.name, turn.address, turn.key)
         effects = [*turn.tidy, *_deletes(turn, home), *effects]
-    seen, keep = row.seen, row.keep
     if event_id is not None:
-        seen = _remember(seen, event_id)
         keep = turn.now + limits.dedupe_for
-    turn.row = Row(row.snapshots, seen, keep, row.serial, row.views, row.later)
+        row = Row(row.snapshots, _remember(row.seen, event_id), keep, row.serial, row.views, row.later)
+    turn.row = row
     if not effects and not turn.letters:
         return effects, []
     return _sort(turn, effects, limits, events)
@@ -86,6 +91,16 @@ def _screen_of(turn: Turn) -> int | None:
         view = turn.row.views.get(turn.name)
         return view.message if view is not None and view.message else None
     return event.message_id if isinstance(event, ChatEvent) and event.pressed else None
+
+
+def _at_home(row: Row, turn: Turn, home: int) -> Row:
+    """The row with the one message whose conversation it is as its screen; buttons of another one would be
+    another conversation's.
+    """
+    shows = any(isinstance(wish, Say) and wish.show for wish in turn.wishes)
+    if turn.name in row.views or not shows:
+        return row
+    return structs.replace(row, views={**row.views, turn.name: View(turn.key.chat, home)})
 
 
 def _sort(
@@ -134,22 +149,22 @@ def change_of(
     blob = encode_row(row)
     if len(blob) > limits.max_row_bytes:
         raise RowTooLarge(str(key), len(blob), limits.max_row_bytes)
-    index = tuple([_index(snapshot) for snapshot in row.snapshots.values()])
-    return row, Change(blob, wake_of(row), index, outbox, folded)
+    return row, Change(blob, wake_of(row), _index_of(row), outbox, folded)
 
 
-def _index(snapshot: Snapshot) -> Index:
-    frame = snapshot.frames[-1]
-    return Index(frame.flow, frame.state, timeout_at(snapshot))
+def _index_of(row: Row) -> tuple[Index, ...]:
+    """What a store looks the row up by."""
+    found = []
+    for snapshot in row.snapshots.values():
+        frame = snapshot.frames[-1]
+        found.append(Index(frame.flow, frame.state, timeout_at(snapshot)))
+    return tuple(found)
 
 
-def _touched(turn: Turn) -> Row:
+def _touched(turn: Turn, row: Row, snapshot: Snapshot) -> Row:
     """The row with the address of this event in the conversation that took it, and its retries over."""
-    row = turn.row
-    snapshot = row.snapshots.get(turn.name)
-    if snapshot is None:
-        return row
-    address = turn.address or snapshot.address
+    event = turn.event
+    address = event.address if isinstance(event, ChatEvent) else snapshot.address
     if address == snapshot.address and not snapshot.tries:
         return row
     touched = structs.replace(snapshot, address=address, tries=0)

@@ -254,6 +254,7 @@ class Engine:
         event_id: str | None,
         telegram: Any,
         committed: Callable[[Outcome], Awaitable[None]] | None = None,
+        void: Callable[[], bool] | None = None,
     ) -> Outcome:
         """Takes an event from a face, with the keys that it has by the flows' key rules.
 
@@ -266,11 +267,12 @@ class Engine:
             event_id: What it is recognised by.
             telegram: PTB's context.
             committed: Told of the outcome after the commit and before anything is delivered.
+            void: Asked when its turn has come whether it is of no use any more: no handler sees it then.
         """
         if self._lines is None:
-            return await self._walk(event, keys, event_id, telegram, committed)
+            return await self._walk(event, keys, event_id, telegram, committed, void)
         async with self._lines.place([key for key, _ in keys]):
-            return await self._walk(event, keys, event_id, telegram, committed)
+            return await self._walk(event, keys, event_id, telegram, committed, void)
 
     async def _walk(
         self,
@@ -279,12 +281,13 @@ class Engine:
         event_id: str | None,
         telegram: Any,
         committed: Callable[[Outcome], Awaitable[None]] | None,
+        void: Callable[[], bool] | None,
     ) -> Outcome:
         """Asks one key after the other."""
         if len(keys) == 1:
             key, entries = keys[0]
             return await self._processor.process(
-                key, Arrival(event, event_id, entries, telegram=telegram, committed=committed)
+                key, Arrival(event, event_id, entries, telegram=telegram, committed=committed, void=void)
             )
         for key, _ in keys:
             if event_id is not None and f" {event_id} " in (await self._processor.peek(key)).seen:
@@ -302,6 +305,7 @@ class Engine:
                     handlers=not otherwise,
                     otherwise=otherwise,
                     committed=committed,
+                    void=void,
                 )
                 outcome = await self._processor.process(key, arrival)
                 if outcome.kind != "passed":

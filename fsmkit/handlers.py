@@ -48,15 +48,26 @@ class Handler:
         return getattr(self.function, "__qualname__", repr(self.function))
 
     def wants(self, event: Any) -> Any:
-        """What was matched, or `None`."""
+        """What was matched, or `None`; `Raised` if the question itself went wrong: a step's error then."""
         try:
             found = self.matcher.match(event)
             if found is None or self.when is None or self.when(event):
                 return found
         except Exception as error:
             add_note(error, f"fsmkit: asking whether {self.name} ({self.place}) wants the event")
-            raise
+            return Raised(error)
         return None
+
+
+@attrs.frozen(eq=False)
+class Raised:
+    """Stands for a match where a matcher or a predicate has raised.
+
+    Attributes:
+        error: What it raised.
+    """
+
+    error: Exception
 
 
 @attrs.frozen(eq=False)

@@ -59,6 +59,13 @@ class Key(_Parts):
                 raise TypeError(f"a key is made of ints and strings, got {part!r} in {tuple(self)!r}")
         return self
 
+    @property
+    def message(self) -> int | None:
+        """By `KeyBy.MESSAGE` and `USER_IN_MESSAGE`: the message that it belongs to, if that has a number."""
+        thread = self.thread
+        number = thread[1:] if isinstance(thread, str) and thread[:1] == "m" else ""
+        return int(number) if number.isdecimal() else None
+
     def __str__(self) -> str:
         """The canonical text: the five parts joined by colons; no two keys share it."""
         return ":".join(map(_part_text, self))

@@ -114,12 +114,14 @@ class View(Struct, array_like=True):
         message: Its message id; `0` if there is none.
         file: The file that it carries, as `kind:source`; empty for a text.
         board: The reply keyboard.
+        bare: Whether the screen is known to have no buttons, so that none have to be taken away.
     """
 
     chat: int | str
     message: int
     file: str = ""
     board: Board | None = None
+    bare: bool = False
 
 
 class Move(Struct, array_like=True):
@@ -194,6 +196,7 @@ class Receipt(Struct, array_like=True):
         chat: The chat it went to.
         message: Its message id.
         file: The file that it carries, as `View` has it.
+        bare: Whether it has no buttons.
     """
 
     keep: str
@@ -203,6 +206,7 @@ class Receipt(Struct, array_like=True):
     chat: int | str
     message: int
     file: str = ""
+    bare: bool = False
 
 
 class Wait(Struct, frozen=True, tag="wait"):

@@ -273,5 +273,7 @@ def _receipt(effect: Effect, message: Any) -> bytes | None:
     keep = effect.keep if isinstance(effect, Send) else "moved"  # an edit that had to be sent anew
     if not keep:
         return None
-    bound, file = effect.bound, effect.reply.file if effect.reply is not None else ""
-    return _encoder.encode(Receipt(keep, bound.flow, bound.run, bound.entry, effect.to.chat, message, file))
+    bound, reply = effect.bound, effect.reply
+    file, bare = ("", True) if reply is None else (reply.file, not reply.buttons)
+    chat = effect.to.chat
+    return _encoder.encode(Receipt(keep, bound.flow, bound.run, bound.entry, chat, message, file, bare))

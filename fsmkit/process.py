@@ -69,6 +69,7 @@ class Arrival(Struct, eq=False):
         only: Name of the only flow that gets it, in whatever conversation.
         job: Id of the job whose outcome it is: only the frame in which that stands gets it.
         depth: That frame.
+        void: Whether it is of no use any more; asked when its turn has come.
     """
 
     event: Any
@@ -83,6 +84,7 @@ class Arrival(Struct, eq=False):
     only: str | None = None
     job: str | None = None
     depth: int | None = None
+    void: Callable[[], bool] | None = None
 
 
 class Processor:
@@ -172,7 +174,8 @@ class Processor:
             finally:
                 if claim.entry is not None:  # also when the handler raised, after a timeout had fired
                     await self._outbox.run(key, claim.take())
-                await self._say_all_sorry(key, claim)
+                if claim.raised:
+                    await self._say_all_sorry(key, claim)
 
     async def _say_all_sorry(self, key: Key, claim: Claim) -> None:
         """Says the `crash` text for what was handled beside the event, and raised."""
@@ -274,6 +277,8 @@ class Processor:
             event_id = arrival.id
             if event_id is not None and f" {event_id} " in turn.row.seen:
                 return Outcome("duplicate")
+            if arrival.void is not None and arrival.void():
+                return Outcome("handled")
             albums = complete(turn.row, event) if turn.row.later else ()
             if lease.idle:
                 return None if albums else IDLE

@@ -236,6 +236,12 @@ def _rules(flow: Flow[Any], state: State, flows: Times) -> Rules:
         return tuple(hook for hook in hooks if any(_covers(selector, state) for selector in hook.selectors))
 
     whose = f"state {state.name!r} of flow {flow.name!r}"
+    if flow.key.by_message and state.buttons and not state.show:
+        raise flow.error(
+            f"the buttons of state {state.name!r} would stand under a new message, and with {flow.key} each "
+            f"message has conversations of its own: a press of them would never come to this one",
+            "Add show=True: the message that the conversation belongs to is edited",
+        )
     own = times_of(state, whose, flow.place)
     times = combined(own, flows, state.prompt, _handles_reminders(flow), whose, flow.place)
     enter = covering(flow.enter_hooks)

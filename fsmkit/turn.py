@@ -17,6 +17,7 @@ from fsmkit.context import Context, Say, Wish
 from fsmkit.effects import Address, Answer, Bound, Reply, Send, as_reply, as_screen
 from fsmkit.errors import HandlerRefused, InvalidResult, InvariantBroken, OrphanedConversation
 from fsmkit.events import ChatEvent, Crashed, Timeout
+from fsmkit.handlers import Raised
 from fsmkit.interpreter import Advance, Step, advance, check_shape, entered, guarded, select
 from fsmkit.keys import Key
 from fsmkit.model import Frame, Mail, Row
@@ -287,6 +288,8 @@ class Turn:
     async def _try(self, step: Step, event: Any) -> Advance | None:
         """Calls a handler and applies its result; `None` if it passed."""
         table, frame = step.table, step.frame
+        if type(step.match) is Raised:
+            raise step.match.error
         if table.ephemeral and frame is not None:
             self.follow_answer(step.name, frame)
         ctx = self._context(table, frame, event, step.match)

@@ -56,7 +56,7 @@ def effects_of(
         to: Where effects go.
         pack: Makes text of buttons' values.
         shared: Whether anybody in the chat may press the buttons.
-        pressed: Id of the message whose button was pressed.
+        pressed: Id of the message whose button was pressed, in which the screen is brought up to date.
 
     Raises:
         UnstorableData: If the value of a button cannot be stored.
@@ -99,9 +99,10 @@ def fold(row: Row, receipts: Iterable[Receipt]) -> tuple[Row, list[Effect | Emit
         to = Address(receipt.chat)
         if receipt.keep in ("view", "moved"):
             old = row.views.get(receipt.flow) or View(receipt.chat, 0)
-            if receipt.keep == "view" and 0 < old.message < receipt.message and old.chat == receipt.chat:
+            replaced = 0 < old.message < receipt.message and old.chat == receipt.chat and not old.bare
+            if receipt.keep == "view" and replaced:
                 effects.append(Edit(to, old.message, Bound(receipt.flow, receipt.run, receipt.entry)))
-            view = View(receipt.chat, receipt.message, receipt.file, old.board)
+            view = View(receipt.chat, receipt.message, receipt.file, old.board, receipt.bare)
             row = structs.replace(row, views={**row.views, receipt.flow: view})
         else:
             followed = follow(row, receipt.flow, receipt.run, receipt.entry, [receipt.message])
@@ -200,11 +201,13 @@ def _say(
     if view is None or not view.message:
         return row, [Send(reply, to, bound, "view")]
     if view.message == pressed and view.chat == to.chat:
-        if view.file != reply.file:
-            row = structs.replace(row, views={**row.views, name: structs.replace(view, file=reply.file)})
+        shown = structs.replace(view, file=reply.file, bare=not reply.buttons)
+        if shown != view:
+            row = structs.replace(row, views={**row.views, name: shown})
         return row, [Edit(to, view.message, bound, reply, view.file)]
     row = structs.replace(row, views={**row.views, name: View(view.chat, 0, "", view.board)})
-    return row, [Send(reply, to, bound, "view"), Edit(Address(view.chat), view.message, bound)]
+    taken = [] if view.bare else [Edit(Address(view.chat), view.message, bound)]
+    return row, [Send(reply, to, bound, "view"), *taken]
 
 
 def _with_frame(row: Row, name: str, snapshot: Snapshot, depth: int, frame: Frame) -> Row:

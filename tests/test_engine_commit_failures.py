@@ -313,7 +313,8 @@ async def test_a_predicate_that_raises_is_named():
     bench = await in_a(flow)
     with pytest.raises(AttributeError) as caught:
         await bench.engine.send(KEY, "text")
-    [note] = caught.value.__notes__
+    note, where = caught.value.__notes__
+    assert where.startswith("fsmkit: flow 'f', state 'a', key ")
     assert note.startswith("fsmkit: asking whether ")
     assert "test_engine_commit_failures.py:" in note
 

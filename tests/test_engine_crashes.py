@@ -213,3 +213,48 @@ async def test_after_an_error_the_event_goes_to_nobody_else():
     bench = await in_a(flow)
     await bench.say("fail")
     assert (await bench.engine.get_state(flow, KEY))[0] == "a"
+
+
+@pytest.mark.parametrize("state", [None, "a"])
+async def test_a_predicate_that_raises_is_its_handlers_error_and_the_crashed_handlers_are_asked(state):
+    flow = Flow("f", ttl=600)
+    flow.state("a")
+    flow.defstate(state, on=str, when=lambda event: 1 / 0)(lambda event, ctx: None)
+
+    @flow.defstate(state, on=Crashed)
+    def crashed(event, ctx):
+        ctx.reply(f"{type(event.error).__name__} of {event.event}")
+        return ("transition", "a")
+
+    bench = Bench(flow)
+    if state is not None:
+        await bench.engine.set_state(flow, KEY, state)
+    outcome = await bench.engine.send(KEY, "text")
+    assert (outcome.kind, [effect.text for effect in outcome.effects]) == (
+        "handled",
+        ["ZeroDivisionError of text"],
+    )
+    assert await bench.engine.get_state(flow, KEY) == ("a", {})
+
+
+async def test_a_predicate_that_raises_is_reached_only_if_the_handlers_before_it_pass():
+    flow = Flow("f", ttl=600)
+    flow.defstate("a", on=str)(lambda event, ctx: ("end",))
+    flow.defstate("a", on=str, when=lambda event: 1 / 0)(lambda event, ctx: None)
+    bench = await in_a(flow)
+    assert (await bench.engine.send(KEY, "text")).kind == "handled"
+
+
+async def test_the_predicate_of_a_crashed_handler_that_raises_ends_nothing_but_the_rescue():
+    flow = Flow("f", ttl=600)
+
+    @flow.defstate("a", on=str)
+    def fail(event, ctx):
+        raise KeyError(event)
+
+    flow.defstate("a", on=Crashed, when=lambda event: 1 / 0)(lambda event, ctx: ("end",))
+    bench = await in_a(flow)
+    with pytest.raises(ZeroDivisionError) as caught:
+        await bench.engine.send(KEY, "text")
+    assert isinstance(caught.value.__context__, KeyError)
+    assert await bench.engine.get_state(flow, KEY) == ("a", {"n": 1})

@@ -198,7 +198,9 @@ async def test_it_is_deleted_too_where_the_next_commit_is_that_of_a_timeout():
 async def test_a_view_that_was_sent_too_late_loses_its_buttons_when_a_newer_one_is_there():
     flow = Flow("f", ttl=None)
     flow.defstate("a", on=Word("show"))(lambda event, ctx: ctx.show("View", buttons=["x"]))
-    flow.defstate("a", on=Word("twice"))(lambda event, ctx: ctx.show("One") or ctx.show("Two"))
+    flow.defstate("a", on=Word("twice"))(
+        lambda event, ctx: ctx.show("One", buttons=["x"]) or ctx.show("Two", buttons=["x"])
+    )
     bench = Bench(flow)
     await bench.engine.set_state(flow, KEY, "a")
     await bench.say("twice")

@@ -315,8 +315,10 @@ class MemoryStore:
         record.row = change.row
         record.index = change.index
         record.wake = inf if change.wake is None else change.wake
-        del record.receipts[: change.folded]
-        record.outbox.extend(change.outbox)
+        if change.folded:
+            del record.receipts[: change.folded]
+        if change.outbox:
+            record.outbox.extend(change.outbox)
         if change.row is None and not record.outbox:
             table.drop(key)
             return None, 0

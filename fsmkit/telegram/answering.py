@@ -1,12 +1,77 @@
-"""Whether a handler has answered a press or a payment by itself, so that it is not answered once more."""
+"""What Telegram asks with a press or a payment is answered in time, and not once more where a handler has
+answered it through PTB's own objects.
+"""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from telegram import CallbackQuery, PreCheckoutQuery, ShippingQuery
 
+from fsmkit.clock import Clock
+
 ANSWERS = frozenset({"answer_callback_query", "answer_pre_checkout_query", "answer_shipping_query"})
 """Methods of the bot that answer what Telegram asks."""
+
+
+class InTime:
+    """Answers a query by itself when nobody has for some time; the time runs from here.
+
+    Args:
+        query: The query.
+        clock: Where the time comes from.
+        seconds: For how long others may answer.
+        answer: Answers then.
+
+    Attributes:
+        late: Whether it was answered by itself, or is being.
+    """
+
+    __slots__ = ("_answer", "_clock", "_noted", "_seconds", "_task", "late")
+
+    def __init__(
+        self,
+        query: CallbackQuery | PreCheckoutQuery | ShippingQuery,
+        clock: Clock,
+        seconds: float,
+        answer: Callable[[], Awaitable[None]],
+    ) -> None:
+        self.late = False
+        self._clock = clock
+        self._seconds = seconds
+        self._answer = answer
+        self._noted = Noted(query)
+        self._task = asyncio.get_running_loop().create_task(self._wait(), name=f"fsmkit answer {query.id}")
+
+    @property
+    def answered(self) -> bool:
+        """Whether a handler has answered it through PTB's object."""
+        return self._noted.answered
+
+    async def stop(self) -> None:
+        """Leaves the answer to others; one that is on its way is waited for, not broken off."""
+        if self.late:
+            await asyncio.wait({self._task})
+        else:
+            self._task.cancel()
+
+    async def answer(self) -> None:
+        """Answers at once, unless somebody has."""
+        if not self.late and not self.answered:
+            self.late = True
+            self._task.cancel()
+            await self._answer()
+
+    async def end(self) -> None:
+        """Stops, and notes no more what handlers answer."""
+        self._noted.end()
+        await self.stop()
+
+    async def _wait(self) -> None:
+        await self._clock.sleep(self._seconds)
+        if not self.answered:
+            self.late = True
+            await self._answer()
 
 
 class Noted:

@@ -73,10 +73,10 @@ def attach(
     engine.on_error = on_error
     life = Life(app, engine)
     engine.busy = lambda: life.busy
-    if isinstance(app.update_processor, KeyedProcessor):
-        app.update_processor.serve(engine.flows.key_rules(), life, engine.clock)
-        engine.awaited = app.update_processor.awaited
     handler = FlowHandler(engine, delivery, buttons, life, group)
+    if isinstance(app.update_processor, KeyedProcessor):
+        app.update_processor.serve(engine.flows.key_rules(), life, handler, engine.clock)
+        engine.awaited = app.update_processor.awaited
     app.add_handler(handler, group)
     if answer_unclaimed:
         app.add_handler(UnclaimedPresses(app, delivery, buttons, engine.flows), sys.maxsize)

@@ -142,12 +142,17 @@ class ButtonCodec:
         return None if raw is None else self._flows.get(_HEADER.unpack(raw[: _HEADER.size])[2])
 
 
+def looks_ours(data: str | None) -> bool:
+    """Whether callback data claim to be of one of fsmkit's own buttons."""
+    return data is not None and data.startswith(MARK)
+
+
 _equal = hmac.compare_digest
 
 
 def _parts(data: str | None) -> tuple[bytes | None, str]:
     """Header with tag, and value; nothing for what was not made by us, nor looks like it."""
-    if data is None or not data.startswith(MARK) or len(data) < 25:
+    if data is None or not looks_ours(data) or len(data) < 25:
         return None, ""
     try:
         raw = base64.b64decode(data[1:25], altchars=b"-_", validate=True)

@@ -4,7 +4,6 @@ What PTB is told afterwards is the contract: an event that a flow consumed, or o
 goes to no other handler of the bot; any other goes on.
 """
 
-import asyncio
 import json
 from collections.abc import Sequence
 from functools import partial
@@ -20,8 +19,8 @@ from fsmkit.events import MESSAGE_KINDS
 from fsmkit.keys import Key, KeyBy, event_id_of
 from fsmkit.outcome import Outcome
 from fsmkit.table import Flows, FlowTable
-from fsmkit.telegram.answering import Noted
-from fsmkit.telegram.buttons import ButtonCodec, Foreign
+from fsmkit.telegram.answering import InTime
+from fsmkit.telegram.buttons import ButtonCodec, Foreign, looks_ours
 from fsmkit.telegram.delivery import Delivery
 from fsmkit.telegram.event import TelegramEvent, album_of, as_press, read_update
 from fsmkit.telegram.life import Life
@@ -33,6 +32,9 @@ ANSWER_AFTER = 2.0
 
 GONE = ("kicked", "left")
 """What the bot is in a chat where it cannot write any more: blocked by the person, or removed."""
+
+QUERY_KINDS: frozenset[str | None] = frozenset({"raw_button", *PAYMENT_KINDS})
+"""What Telegram waits for an answer to, beside fsmkit's own buttons, and the flows may have to give."""
 
 Keys = Sequence[tuple[Key, Sequence[FlowTable]]]
 
@@ -69,6 +71,8 @@ class FlowHandler(BaseHandler[Update, Any, None]):
         "_life",
         "_relocating",
         "_rules",
+        "_wanted_queries",
+        "_watched",
         "payments",
     )
 
@@ -86,7 +90,10 @@ class FlowHandler(BaseHandler[Update, Any, None]):
         self.payments = Payments(engine)
         rules = engine.flows.key_rules()
         self._rules = [(rule, [t for t in engine.flows.entries if t.flow.key is rule]) for rule in rules]
+        kinds = _wanted(engine.flows)
         self._albums = want_albums(engine.flows)
+        self._wanted_queries = QUERY_KINDS if None in kinds else QUERY_KINDS & kinds
+        self._watched: dict[str, InTime] = {}
         engine.album_of = self._album
 
     @property
@@ -146,8 +153,10 @@ class FlowHandler(BaseHandler[Update, Any, None]):
             if update.callback_query is not None:
                 outcome = await self._press(check_result, update.callback_query, context)
             elif event.kind in PAYMENT_KINDS:
+                watched = self._watched.pop(event.query.id, None)
                 outcome = await self.payments.handle(
                     event,
+                    watched or self.payments.watch(event),
                     partial(self._engine.receive, event, check_result.keys, event_id_of(event.id), context),
                 )
             else:
@@ -207,16 +216,11 @@ class FlowHandler(BaseHandler[Update, Any, None]):
             text = self._engine.flows.tables[checked.foreign].flow.text_for("not_yours", event.address.lang)
             await self._delivery.answer(query_id, text or "")
             return Outcome("handled")
-        begun = asyncio.Event()
-        noted = Noted(query)
-        late = asyncio.get_running_loop().create_task(self._answer_late(query_id, begun, noted))
+        watched = self._watched.pop(query_id, None) or self._watch_press(query)
 
         async def answer(outcome: Outcome | None) -> None:
-            if begun.is_set():
-                await late
-                return
-            late.cancel()
-            if noted.answered:
+            await watched.stop()
+            if watched.late or watched.answered:
                 return
             said = [effect for effect in outcome.effects if isinstance(effect, Answer)] if outcome else []
             last = said[-1] if said else Answer()
@@ -228,27 +232,53 @@ class FlowHandler(BaseHandler[Update, Any, None]):
             await answer(None)
             raise
         finally:
-            noted.end()
-            if begun.is_set():
-                await late  # not cancelled half-way: it is noted as answered
-            else:
-                late.cancel()
+            await watched.end()
 
-    async def _answer_late(self, query_id: str, begun: asyncio.Event, noted: Noted) -> None:
-        await self._engine.clock.sleep(ANSWER_AFTER)
-        if noted.answered:
+    # -- answers that are due before an update's turn has come ---------------------------------------
+
+    def watch(self, update: Update) -> None:
+        """Has a press or a payment answered in time, although its turn has not come yet."""
+        query = update.callback_query
+        if query is not None:
+            ours = looks_ours(query.data) or "raw_button" in self._wanted_queries
+            if ours and query.id not in self._watched:
+                self._watched[query.id] = self._watch_press(query)
             return
-        begun.set()
-        await self._delivery.answer(query_id)
+        event = read_update(update, None)
+        if event is not None and event.kind in self._wanted_queries and event.query.id not in self._watched:
+            self._watched[event.query.id] = self.payments.watch(event)
+
+    async def refuse(self, update: Update) -> None:
+        """Answers at once what will have no turn."""
+        watched = self._watched.get(_query_id(update))
+        if watched is not None:
+            await watched.answer()
+
+    async def unwatch(self, update: Update) -> None:
+        """Leaves the answer to others: the update's turn is over, whether it came to the flows or not."""
+        watched = self._watched.pop(_query_id(update), None)
+        if watched is not None:
+            await watched.end()
+
+    def _watch_press(self, query: CallbackQuery) -> InTime:
+        return InTime(query, self._engine.clock, ANSWER_AFTER, partial(self._delivery.answer, query.id))
+
+
+def _query_id(update: Update) -> str:
+    query = update.callback_query or update.pre_checkout_query or update.shipping_query
+    return query.id if query is not None else ""
 
 
 def want_albums(flows: Flows) -> bool:
     """Whether some handler asks for albums: only then has anything to be looked for."""
-    return any(
-        "album" in (handler.matcher.kinds or ())
-        for table in flows.tables.values()
-        for handler in table.flow.handlers
-    )
+    return "album" in _wanted(flows)
+
+
+def _wanted(flows: Flows) -> frozenset[str | None]:
+    """The kinds of events that handlers name, with `None` if one may want any: a filter, a predicate."""
+    handlers = [handler for table in flows.tables.values() for handler in table.flow.handlers]
+    named = (handler.matcher.kinds for handler in handlers)
+    return frozenset(kind for kinds in named for kind in ((None,) if kinds is None else kinds))
 
 
 async def unused(_update: Update, _context: Any) -> None:

@@ -4,10 +4,10 @@ A query is answered once: by what the handler said, right after the commit, else
 said nothing, raised, was too slow, or nobody wanted it. Nothing of this is stored.
 """
 
-import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, TypeAlias
 
 from telegram import LabeledPrice, ShippingOption
@@ -16,7 +16,7 @@ from telegram.error import TelegramError
 from fsmkit.effects import Verdict
 from fsmkit.engine import Engine
 from fsmkit.outcome import Outcome
-from fsmkit.telegram.answering import Noted
+from fsmkit.telegram.answering import InTime
 from fsmkit.telegram.event import TelegramEvent
 
 _log = logging.getLogger("fsmkit")
@@ -40,49 +40,48 @@ class Payments:
         self._engine = engine
         self._answered: deque[str] = deque(maxlen=MAX_ANSWERED)
 
+    def watch(self, event: TelegramEvent) -> InTime:
+        """Sees to it that a query is declined before Telegram gives up, whatever happens until then."""
+        return InTime(event.query, self._engine.clock, ANSWER_WITHIN, partial(self._decline_late, event))
+
     async def handle(
-        self, event: TelegramEvent, receive: Callable[[Committed], Awaitable[Outcome]]
+        self,
+        event: TelegramEvent,
+        watched: InTime,
+        receive: Callable[[Committed, Callable[[], bool]], Awaitable[Outcome]],
     ) -> Outcome:
-        """Has a query handled, and answers it in time unless nobody of the flows wants it.
+        """Has a query handled, and answers it unless nobody of the flows wants it.
 
         Args:
             event: The query.
-            receive: Hands it to the engine, which tells of the outcome after the commit.
+            watched: What declines it in time.
+            receive: Hands it to the engine, which tells of the outcome after the commit, and asks whether it
+                is of no use any more: if it was declined while it waited, no handler should count on it.
         """
-        begun, noted = asyncio.Event(), Noted(event.query)
-        late = asyncio.get_running_loop().create_task(self._decline_late(event, begun, noted))
 
         async def committed(outcome: Outcome) -> None:
             verdicts = [effect for effect in outcome.effects if isinstance(effect, Verdict)]
-            if verdicts or not noted.answered:
+            if verdicts or not watched.answered:
                 await self._answer(event, verdicts[-1] if verdicts else Verdict(), outcome.flow)
 
         try:
-            outcome = await receive(committed)
+            outcome = await receive(committed, lambda: watched.late)
             if outcome.kind == "duplicate":
                 await self._answer(event, Verdict(), None)
             return outcome
         except Exception:
-            if not noted.answered:
+            if not watched.answered:
                 await self._answer(event, Verdict(), None)
             raise
         finally:
-            noted.end()
-            if begun.is_set():
-                await late  # an answer on its way is not broken off
-            else:
-                late.cancel()
+            await watched.end()
 
     async def decline(self, event: TelegramEvent) -> None:
         """Declines a query that nobody wants."""
         await self._answer(event, Verdict(), None)
 
-    async def _decline_late(self, event: TelegramEvent, begun: asyncio.Event, noted: Noted) -> None:
-        await self._engine.clock.sleep(ANSWER_WITHIN)
-        if noted.answered:
-            return
-        begun.set()
-        _log.warning("%r was declined: its handler took more than %d seconds", event, ANSWER_WITHIN)
+    async def _decline_late(self, event: TelegramEvent) -> None:
+        _log.warning("%r was declined: its turn or its handler took over %d seconds", event, ANSWER_WITHIN)
         await self._answer(event, Verdict(), None)
 
     async def _answer(self, event: TelegramEvent, verdict: Verdict, flow: str | None) -> None:

@@ -35,12 +35,29 @@ class Served(Protocol):
         ...
 
 
+class Watch(Protocol):
+    """Answers presses and payments in time whose turn does not come."""
+
+    def watch(self, update: Update) -> None:
+        """The update begins to wait."""
+        ...
+
+    async def refuse(self, update: Update) -> None:
+        """It will have no turn."""
+        ...
+
+    async def unwatch(self, update: Update) -> None:
+        """It is over."""
+        ...
+
+
 class KeyedProcessor(BaseUpdateProcessor):
     """Processes the updates of a chat in order and those of other chats meanwhile.
 
     An update stands in the line of its chat (where it has none, of its person), and with a flow by
     `KeyBy.GLOBAL_USER` in the line of its person too. It takes one of the slots when it is in front, so that
-    a chat has one slot at most, however much it sends. The engines of `attach` start and stop with it.
+    a chat has one slot at most, however much it sends. A press or a payment that waits is answered in time
+    all the same. The engines of `attach` start and stop with it.
 
     Args:
         max_concurrent: Slots: how many updates are processed at the same time.
@@ -86,17 +103,20 @@ class KeyedProcessor(BaseUpdateProcessor):
         self._refusals: Counter[Hashable] = Counter()
         self._rules: set[KeyBy] = set()
         self._served: list[Served] = []
+        self._watches: list[Watch] = []
 
-    def serve(self, rules: Iterable[KeyBy], served: Served, clock: Clock) -> None:
+    def serve(self, rules: Iterable[KeyBy], served: Served, watch: Watch, clock: Clock) -> None:
         """Makes an engine's conversations known; called by `attach`.
 
         Args:
             rules: The key rules of its flows.
             served: What starts and stops with the application.
+            watch: What answers while updates wait.
             clock: Its clock.
         """
         self._rules.update(rules)
         self._served.append(served)
+        self._watches.append(watch)
         self.queue.adopt(clock)
 
     async def initialize(self) -> None:
@@ -117,15 +137,23 @@ class KeyedProcessor(BaseUpdateProcessor):
         names = self.queue.taken(update)
         if names is None:
             names = self._lines_of(update)
+        asks = update if isinstance(update, Update) and _asks(update) else None
+        watches = [(watch, asks) for watch in self._watches] if asks is not None else []
         try:
+            for watch, query in watches:
+                watch.watch(query)
             if any(self._lines.length(name) > self._max_waiting for name in names):
                 self._refuse(update, names)
+                for watch, query in watches:
+                    await watch.refuse(query)
                 return
             async with self._lines.place(names, _person(update)), self._slots:
                 await coroutine
         except LineClosed:
             return
         finally:
+            for watch, query in watches:
+                await watch.unwatch(query)
             self.queue.finished(names)
             if self._refusals:
                 self._sum_up(names)
@@ -171,6 +199,11 @@ class KeyedProcessor(BaseUpdateProcessor):
         for name in names:
             if name in self._refusals and not self._lines.length(name):
                 _log.warning("%d updates of %s were refused", self._refusals.pop(name), _shown([name]))
+
+
+def _asks(update: Update) -> bool:
+    """Whether Telegram waits for an answer: to a press, or to a question before a payment."""
+    return bool(update.callback_query or update.pre_checkout_query or update.shipping_query)
 
 
 def _person(update: object) -> int | None:

@@ -9,7 +9,7 @@ from telegram import CallbackQuery, Update
 from telegram.ext import Application, BaseHandler, TypeHandler
 
 from fsmkit.table import Flows
-from fsmkit.telegram.buttons import MARK, ButtonCodec, Foreign
+from fsmkit.telegram.buttons import ButtonCodec, Foreign, looks_ours
 from fsmkit.telegram.delivery import Delivery
 from fsmkit.telegram.event import read_update
 from fsmkit.telegram.handler import FlowHandler, unused
@@ -51,7 +51,7 @@ class UnclaimedPresses(BaseHandler[Update, Any, None]):
         if not isinstance(update, Update) or update.callback_query is None:
             return False
         # A `TypeHandler` that logs all updates answers none of our buttons.
-        but = (TypeHandler,) if _looks_ours(update.callback_query.data) else ()
+        but = (TypeHandler,) if looks_ours(update.callback_query.data) else ()
         return not _wanted(self._application, update, but)
 
     async def handle_update(
@@ -65,10 +65,7 @@ class UnclaimedPresses(BaseHandler[Update, Any, None]):
     def _text(self, query: CallbackQuery) -> str:
         """Nothing for a press that is not ours, or is ours and was passed by its flow."""
         try:
-            if (
-                not _looks_ours(query.data)
-                or self._buttons.decode(query.data, query.from_user.id) is not None
-            ):
+            if not looks_ours(query.data) or self._buttons.decode(query.data, query.from_user.id) is not None:
                 return ""
         except Foreign:  # under an inline message
             return ""
@@ -119,7 +116,3 @@ def _wanted(application: AnyApplication, update: Update, but: tuple[type, ...]) 
         for handler in handlers
         if not isinstance(handler, others)
     )
-
-
-def _looks_ours(data: str | None) -> bool:
-    return data is not None and data.startswith(MARK)

@@ -155,6 +155,34 @@ async def test_a_slow_handler_is_overtaken_by_a_no_before_telegram_gives_up(benc
     assert verdicts(bench) == [(False, SORRY)]
 
 
+async def test_a_payment_that_was_declined_while_its_conversation_was_busy_is_shown_to_no_handler(bench):
+    go, asked = asyncio.Event(), []
+
+    async def check(event, ctx):
+        asked.append(event.value)
+        ctx.approve()
+
+    flow = shop(check)
+
+    @flow.defstate("paying")
+    async def busy(event, ctx):
+        await go.wait()
+
+    await bench.start(flow)
+    await bench.say("/buy")
+    given = [bench.offline.say("hello"), bench.offline.checkout("tea")]
+    bench.offline.take_updates()
+    tasks = []
+    for update in given:
+        made = bench.app.process_update(Update.de_json(update, bench.app.bot))
+        tasks.append(asyncio.create_task(made))
+        await settle()
+    await bench.advance(8)
+    go.set()
+    await asyncio.gather(*tasks)
+    assert (asked, verdicts(bench)) == ([], [(False, SORRY)])
+
+
 async def test_what_no_flow_wants_goes_on_to_the_bots_other_handlers(bench):
     async def mine(update, context):
         await update.pre_checkout_query.answer(ok=True)

@@ -458,3 +458,55 @@ async def test_a_message_sent_after_its_state_had_been_left_is_tidied_up_at_once
     assert visible(bench) == ["/start", "Thank you."]
     await bench.say("track")
     assert visible(bench) == ["/start", "Thank you.", "track", "passing"]
+
+
+def plain(*, buttons=()):
+    """A flow whose screens are sent anew whenever the person writes; the first one has buttons or none."""
+    flow = Flow("plain", ttl=600)
+    flow.state("one", prompt="one", buttons=list(buttons), show=True)
+    flow.state("two", prompt="two", show=True)
+
+    @flow.defstate(None, on=command("start"))
+    def start(event, ctx):
+        return ("transition", "one")
+
+    @flow.defstate("one")
+    def on(event, ctx):
+        return ("transition", "two")
+
+    @flow.defstate("one", on=button())
+    def pressed(event, ctx):
+        return ("transition", "two")
+
+    @flow.defstate("two")
+    def back(event, ctx):
+        return ("transition", "one")
+
+    return flow
+
+
+async def test_no_buttons_are_taken_from_a_screen_that_has_none(bench):
+    await bench.start(plain())
+    for said in ("/start", "hello", "hello"):
+        await bench.say(said)
+    assert bench.calls() == ["sendMessage"] * 3
+
+
+async def test_no_buttons_are_taken_from_a_screen_that_has_lost_them_by_an_edit(bench):
+    await bench.start(plain(buttons=["Next"]))
+    await bench.say("/start")
+    await bench.press("Next")
+    await bench.say("hello")
+    assert bench.calls() == ["sendMessage", "answerCallbackQuery", "editMessageText", "sendMessage"]
+
+
+async def test_of_screens_in_turn_those_that_have_buttons_lose_them(bench):
+    await bench.start(plain(buttons=["Next"]))
+    for said in ("/start", "hello", "hello", "hello"):
+        await bench.say(said)
+    assert bench.calls() == [
+        "sendMessage",  # one, with a button
+        *("sendMessage", "editMessageReplyMarkup"),  # two, without
+        "sendMessage",  # one
+        *("sendMessage", "editMessageReplyMarkup"),
+    ]

@@ -116,12 +116,11 @@ def inputs_of(handler: Handler) -> Inputs:
 
 
 def wants(handler: Handler, act: Act) -> bool:
-    """Whether a handler wants the event that an act makes; one that its predicate cannot bear it does not."""
+    """Whether a handler wants the event that an act makes; or its predicate cannot bear it: the conversation
+    that gives it will tell.
+    """
     event = act.event if isinstance(act, Outside) else event_of(act)
-    try:
-        return event is not None and handler.wants(event) is not None
-    except Exception:  # a predicate that cannot bear it: the conversation that gives it will tell
-        return True
+    return event is not None and handler.wants(event) is not None
 
 
 def event_of(act: Act) -> ChatEvent | None:
