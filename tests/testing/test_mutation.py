@@ -61,7 +61,7 @@ def mutants(*flows, profile=QUICK, **options):
 def test_what_cannot_be_overlooked_is_noticed_and_the_rest_is_said():
     found = mutants(signup())
     assert found == {
-        "start stays where it is instead of going to 'name'": "unanswered",
+        "start stays where it is instead of going to 'name'": "no-entry",
         "start goes to 'sure' instead of 'name'": "unnoticed",
         "state 'name' has no prompt": "unanswered",
         "state 'name' has no otherwise=": "unnoticed",
