@@ -102,8 +102,8 @@ class ConversationMachine(RuleBasedStateMachine):
 
     @rule(which=PICK, how=PICK)
     def answer(self, which: int, how: int) -> None:
-        """Does what some handler wants."""
-        self._do(_chosen_from(self._wanted(), which, how))
+        """Does what some handler wants, or goes on from what an older version has stored."""
+        self._do(_chosen_from([*self._wanted(), *self._begun_before()], which, how))
 
     @rule(which=PICK, how=PICK)
     def answer_again(self, which: int, how: int) -> None:
@@ -218,8 +218,12 @@ class ConversationMachine(RuleBasedStateMachine):
     def _wanted(self) -> list[Sequence[Act]]:
         wanted: list[Sequence[Act]] = [dish.acts for dish in self._dishes() if dish.acts]
         shown = presses(self.search.stage)
+        return [*([shown] if shown else []), *wanted]
+
+    def _begun_before(self) -> list[Sequence[Act]]:
+        """What older versions have stored, at a beginning; no update, so that nothing can go wrong with it."""
         older = [] if self.talk.moments else stored(self.search.stage.running.flows)
-        return [*([shown] if shown else []), *wanted, *([older] if older else [])]
+        return [older] if older else []
 
     def _some(self, which: int, how: int) -> Act | None:
         return _chosen_from(self._wanted(), which, how)

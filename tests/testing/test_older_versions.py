@@ -98,3 +98,11 @@ def test_examples_are_pairs():
 
 def test_it_is_written_down_and_read_back():
     assert act_from_json(act_to_json(OLD), ()) == OLD
+
+
+def test_nothing_goes_wrong_with_what_was_stored_before_the_bot_began():
+    flow = upgraded(lambda state, data: (state, data), ("phone", {"name": "Ann", "phone": "1"}))
+    many = Profile(steps=500, examples=1_000, length=2, seconds=60.0)
+    report = check(flow, phases=["random"], profile=many, seed=1)
+    assert report.failures == [], report
+    assert report.coverage.kinds["stored"] > 0
