@@ -221,7 +221,7 @@ class ConversationMachine(RuleBasedStateMachine):
         return [*([shown] if shown else []), *wanted]
 
     def _begun_before(self) -> list[Sequence[Act]]:
-        """What older versions have stored, at a beginning; no update, so that nothing can go wrong with it."""
+        """What older versions have stored, at a beginning; no update, so nothing can go wrong with it."""
         older = [] if self.talk.moments else stored(self.search.stage.running.flows)
         return [older] if older else []
 
