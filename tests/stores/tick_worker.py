@@ -24,6 +24,9 @@ AT_ONCE = 16
 """Keys that one worker is busy with."""
 BURST = 2
 """Events of one key that are given at once: they have to be taken in their order."""
+ROUND = 5
+"""Events of a key before the next one has its turn. A row remembers 64 ids: while a worker starts again, the
+others must not get further than that with a key whose last event it has not noted."""
 LEASE_SECONDS = 2.0
 
 
@@ -102,11 +105,14 @@ async def main(kind: str, url: str, name: str, number: str, keys: str, events: s
     store = shared_store(kind, url, name)
     worker = Worker(Engine(counting(), store=store), int(number), Path(notes))
     users = [user for user in range(int(keys)) if done.get(user) != int(events)]
-    # What was under way comes first, as Telegram does it: a row remembers the last 64 ids only.
-    users.sort(key=lambda user: (user not in done, random.random()))
-    await asyncio.gather(
-        *(worker.work_off(user, range(done.get(user, 0) + 1, int(events) + 1)) for user in users)
-    )
+    random.shuffle(users)
+    for end in range(ROUND, int(events) + ROUND, ROUND):
+        last = min(end, int(events))
+        # What was under way comes first, as Telegram does it.
+        shares = [(user, range(done.get(user, 0) + 1, last + 1)) for user in users]
+        shares.sort(key=lambda share: (done.get(share[0], 0) % ROUND == 0, share[0] not in done))
+        await asyncio.gather(*(worker.work_off(user, numbers) for user, numbers in shares if numbers))
+        done.update({user: max(done.get(user, 0), last) for user in users})
     await store.close()
 
 
