@@ -5,8 +5,6 @@ Only names; what comes from Telegram is in `fsmkit.telegram`, what helps with te
 
 from typing import TYPE_CHECKING, Any
 
-from fsmkit.context import Context
-from fsmkit.effects import Reply
 from fsmkit.errors import (
     DefinitionError,
     FsmkitError,
@@ -18,6 +16,7 @@ from fsmkit.errors import (
     LeaseLost,
     LeaseOver,
     NestedSend,
+    Origin,
     OrphanedConversation,
     RetryLater,
     RowTooLarge,
@@ -31,19 +30,33 @@ from fsmkit.errors import (
     UnknownState,
     Unreachable,
     UnstorableData,
+    origin_of,
 )
-from fsmkit.events import Crashed, DeliveryFailed, Done, Event, Failed, Reminder, Returned, Timeout
-from fsmkit.flow import Flow
+from fsmkit.flow.context import Context
+from fsmkit.flow.events import Crashed, DeliveryFailed, Done, Event, Failed, Reminder, Returned, Timeout
+from fsmkit.flow.flow import Flow
+from fsmkit.flow.messages import Button, Keyboard, KeyboardButton, Reply
+from fsmkit.flow.results import (
+    Back,
+    End,
+    Pass,
+    Result,
+    Stay,
+    To,
+    back,
+    call,
+    end,
+    error,
+    pass_,
+    stay,
+    transition,
+)
+from fsmkit.flow.states import ANY, END, State, StatesGroup
 from fsmkit.keys import Key, KeyBy
-from fsmkit.markup import Button, Keyboard, KeyboardButton
-from fsmkit.origin import Origin, origin_of
-from fsmkit.results import Back, End, Pass, Result, Stay, To, back, call, end, error, pass_, stay, transition
-from fsmkit.states import ANY, END, State, StatesGroup
 
 if TYPE_CHECKING:
-    from fsmkit.engine import Engine
-    from fsmkit.jobcontext import JobContext
-    from fsmkit.outcome import Outcome
+    from fsmkit.engine import Client, Engine, JobContext, Outcome, fan_out
+    from fsmkit.graph import graph_of
 
 __version__ = "0.1.0"
 
@@ -52,6 +65,7 @@ __all__ = [
     "END",
     "Back",
     "Button",
+    "Client",
     "Context",
     "Crashed",
     "DefinitionError",
@@ -106,13 +120,22 @@ __all__ = [
     "call",
     "end",
     "error",
+    "fan_out",
+    "graph_of",
     "origin_of",
     "pass_",
     "stay",
     "transition",
 ]
 
-_LATER = {"Engine": "fsmkit.engine", "JobContext": "fsmkit.jobcontext", "Outcome": "fsmkit.outcome"}
+_LATER = {
+    "Client": "fsmkit.engine",
+    "Engine": "fsmkit.engine",
+    "JobContext": "fsmkit.engine",
+    "Outcome": "fsmkit.engine",
+    "fan_out": "fsmkit.engine",
+    "graph_of": "fsmkit.graph",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -1,6 +1,6 @@
 """`python -m fsmkit`: the same as the `fsmkit` command."""
 
-from fsmkit.cli import main
+from fsmkit.cli.commands import main
 
 if __name__ == "__main__":
     main()

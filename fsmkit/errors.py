@@ -3,6 +3,18 @@
 The text says what happened, where (`file:line` of the user's own code where there is one) and what to do.
 """
 
+import asyncio
+import contextlib
+import signal
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Any
+
+import attrs
+
+from fsmkit.keys import Key
+
 
 class FsmkitError(Exception):
     """The base of all errors raised by fsmkit."""
@@ -209,3 +221,128 @@ class JobLost(FsmkitError):
 
 class RunnerStopped(FsmkitError):
     """A job was put to a runner that stops or was stopped; it will not run."""
+
+
+_NAME = "fsmkit_origin"
+
+
+@attrs.frozen
+class Origin:
+    """Where an exception came from.
+
+    Attributes:
+        key: Whose conversation.
+        event: The event that was handled.
+        flow: Name of the flow whose handler raised; `None` if none did (the store was away, for example).
+        state: The state in which the step began, `None` also where no conversation was running.
+        handler: Name of the handler.
+        place: `file:line` of the handler.
+    """
+
+    key: Key
+    event: Any
+    flow: str | None = None
+    state: str | None = None
+    handler: str | None = None
+    place: str | None = None
+
+
+def origin_of(error: BaseException | None) -> Origin | None:
+    """Where an exception came from; `None` if it is not one that came out of a conversation.
+
+    Args:
+        error: What an error handler was given (`context.error`), or what `engine.send` raised.
+
+    Example:
+        >>> origin_of(ValueError("of nobody's conversation")) is None
+        True
+    """
+    return getattr(error, _NAME, None)
+
+
+def mark(error: BaseException, origin: Origin) -> None:
+    """Keeps the origin on an exception, unless it has one for the same event already.
+
+    One that was raised before, for another event, is told apart: a bot may raise the same object again.
+    """
+    known = origin_of(error)
+    if known is None or known.event is not origin.event:
+        leave_with(error, _NAME, origin)
+
+
+def leave_with(error: BaseException, name: str, value: object) -> None:
+    """Sets an attribute of an exception, also of a frozen one (whose own `__setattr__` would raise)."""
+    with contextlib.suppress(Exception):
+        object.__setattr__(error, name, value)
+
+
+def take_from(error: BaseException, name: str) -> Any:
+    """What `leave_with` has left, once."""
+    return getattr(error, "__dict__", {}).pop(name, None)
+
+
+def add_note(error: BaseException, note: str) -> None:
+    """Adds a note once; an exception that takes none keeps what is the matter with it."""
+    with contextlib.suppress(Exception):
+        if note not in getattr(error, "__notes__", ()):
+            error.add_note(note)
+
+
+def aborted_by(raised: BaseException) -> HandlerAborted | None:
+    """The error to go on with instead of what was raised.
+
+    Returns:
+        `None` if it is meant for those around: a task that is cancelled, a coroutine that is closed, Ctrl-C,
+        or what some framework has for its own ends.
+    """
+    if isinstance(raised, KeyboardInterrupt):
+        meant = _may_be_pressed()
+    elif isinstance(raised, asyncio.CancelledError | GeneratorExit | BaseExceptionGroup):
+        meant = _ends_from_outside()
+    else:
+        meant = not isinstance(raised, SystemExit)
+    if meant:
+        return None
+    error = HandlerAborted(type(raised).__name__)
+    error.__cause__ = raised
+    return error
+
+
+def _ends_from_outside() -> bool:
+    """Whether somebody cancels the task that runs; a coroutine that is closed runs in no task."""
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:  # no loop either
+        return True
+    return task is None or task.cancelling() > 0
+
+
+def _may_be_pressed() -> bool:
+    """Whether Ctrl-C raises KeyboardInterrupt here: not where asyncio or PTB handle the signal themselves."""
+    on_main = threading.current_thread() is threading.main_thread()
+    return on_main and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@contextmanager
+def extra(name: str) -> Generator[None]:
+    """Stands around the imports of what an extra brings.
+
+    Args:
+        name: The extra.
+
+    Raises:
+        ModuleNotFoundError: If it is not installed, with the command that installs it.
+
+    Example:
+        >>> with extra("redis"):
+        ...     import no_such_module
+        Traceback (most recent call last):
+        ...
+        ModuleNotFoundError: No module named 'no_such_module'. pip install 'fsmkit[redis]'
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f"{error.msg}. pip install 'fsmkit[{name}]'", name=error.name, path=error.path
+        ) from error

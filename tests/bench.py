@@ -5,15 +5,11 @@ from typing import Any
 
 from chat_events import said
 
-from fsmkit.codec import decode_row
-from fsmkit.effects import Delete, Edit, Effect, Send
-from fsmkit.engine import Engine
-from fsmkit.flow import Flow
-from fsmkit.keys import Key
-from fsmkit.model import Row
-from fsmkit.outcome import Outcome
+from fsmkit import Engine, Flow, Key, Outcome
+from fsmkit.interpreter.codec import decode_row
+from fsmkit.interpreter.row import Delete, Edit, Effect, Row, Send
 from fsmkit.stores.memory import MemoryStore
-from fsmkit.testing.clock import ManualClock
+from fsmkit.testing import ManualClock
 
 KEY = Key(chat=10, user=7)
 OTHER = Key(chat=10, user=8)

@@ -6,7 +6,7 @@ import sys
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from fsmkit.testing import OfflineTelegram
+from fsmkit.botapi import OfflineTelegram
 
 ROOT = Path(__file__).parent.parent
 PATIENCE = 60

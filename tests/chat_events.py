@@ -4,9 +4,9 @@ from typing import Any
 
 import attrs
 
-from fsmkit.effects import Address
-from fsmkit.events import ChatEvent, Pressed
-from fsmkit.matching import Matcher
+from fsmkit.flow.events import ChatEvent, Pressed
+from fsmkit.flow.matchers import Matcher
+from fsmkit.flow.messages import Address
 
 HERE = Address(10, user=7)
 

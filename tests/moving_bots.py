@@ -11,9 +11,10 @@ import attrs
 from moving_scripts import END, GROUP, Boom, act, both_messages, build
 from telegram.ext import ApplicationHandlerStop, MessageHandler, filters
 
-from fsmkit.errors import UnknownState
+from fsmkit import UnknownState
+from fsmkit.botapi import OfflineTelegram
 from fsmkit.telegram import attach, from_conversation_handler
-from fsmkit.testing import ManualClock, OfflineTelegram
+from fsmkit.testing import ManualClock
 
 START = 1_000_000.0
 

@@ -7,9 +7,8 @@ import attrs
 from chat_events import Said
 from hypothesis import strategies as st
 
-from fsmkit.events import Crashed, Reminder, Returned, Timeout
-from fsmkit.flow import Flow
-from fsmkit.states import ANY, END, INHERIT
+from fsmkit import ANY, END, Crashed, Flow, Reminder, Returned, Timeout
+from fsmkit.flow.states import INHERIT
 
 WORDS = ("a", "b", "c")
 INTERNAL = {"timeout": Timeout, "reminder": Reminder, "returned": Returned, "crashed": Crashed}

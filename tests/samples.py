@@ -9,10 +9,7 @@ import pytest
 from bench import KEY, Bench, returns
 from chat_events import Word
 
-from fsmkit.errors import DefinitionError
-from fsmkit.events import DeliveryFailed, Returned, Timeout
-from fsmkit.flow import Flow
-from fsmkit.states import ANY
+from fsmkit import ANY, DefinitionError, DeliveryFailed, Flow, Returned, Timeout
 
 
 async def settle():

@@ -4,7 +4,7 @@ import asyncio
 
 from chat_events import said
 
-from fsmkit.keys import Key
+from fsmkit import Key
 from fsmkit.stores import Change, Index
 from fsmkit.stores.sqlite import SQLiteStore
 

@@ -5,9 +5,7 @@ import asyncio
 from bench import Bench, returns
 from chat_events import Word
 
-from fsmkit.errors import StoreUnavailable
-from fsmkit.events import Done, Failed
-from fsmkit.flow import Flow
+from fsmkit import Done, Failed, Flow, StoreUnavailable
 
 
 class Work:

@@ -8,10 +8,7 @@ import pytest
 from bench import KEY, Bench
 from chat_events import Word
 
-from fsmkit.errors import HandlerAborted
-from fsmkit.events import Crashed, Failed, Timeout
-from fsmkit.flow import Flow
-from fsmkit.states import ANY
+from fsmkit import ANY, Crashed, Failed, Flow, HandlerAborted, Timeout
 
 FAIL = Word("fail")
 

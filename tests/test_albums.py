@@ -6,12 +6,9 @@ import attrs
 from bench import KEY, Bench, returns
 from chat_events import Said, Word
 
-from fsmkit.albums import MAX_BYTES, QUIET, albums_of
-from fsmkit.errors import RowTooLarge
-from fsmkit.flow import Flow
-from fsmkit.matching import Matcher
-from fsmkit.results import Result
-from fsmkit.states import ANY
+from fsmkit import ANY, Flow, Result, RowTooLarge
+from fsmkit.engine.due import MAX_BYTES, QUIET, albums_of
+from fsmkit.flow.matchers import Matcher
 
 
 @attrs.define

@@ -5,10 +5,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
-from fsmkit.edges import Edges, Target, edges_of
-from fsmkit.flow import Flow
-from fsmkit.results import End, Result, Stay, To
-from fsmkit.states import ANY
+from fsmkit import ANY, End, Flow, Result, Stay, To
+from fsmkit.graph.edges import Edges, Target, edges_of
 
 if TYPE_CHECKING:
     from nowhere import Form  # type: ignore[import-not-found]

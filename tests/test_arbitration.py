@@ -4,10 +4,8 @@ import pytest
 from bench import KEY, Bench, returns
 from chat_events import Command, Word, said
 
-from fsmkit.effects import Address
-from fsmkit.flow import Flow
-from fsmkit.keys import Key, KeyBy
-from fsmkit.states import ANY
+from fsmkit import ANY, Flow, Key, KeyBy
+from fsmkit.flow.messages import Address
 
 CHAT = Key(10, 10)
 

@@ -8,10 +8,19 @@ import pytest
 from cryptography.fernet import Fernet
 from sources.shipping import KEY, Shipped, World
 
-from fsmkit import ANY, Engine, Flow, Key
-from fsmkit.client import Client
-from fsmkit.errors import DefinitionError, LeaseLost, RowTooLarge, StoreError, UnstorableData
-from fsmkit.stores.opening import open_store
+from fsmkit import (
+    ANY,
+    Client,
+    DefinitionError,
+    Engine,
+    Flow,
+    Key,
+    LeaseLost,
+    RowTooLarge,
+    StoreError,
+    UnstorableData,
+)
+from fsmkit.stores import open_store
 from fsmkit.stores.sqlite import SQLiteStore
 from fsmkit.testing import ManualClock
 
@@ -229,7 +238,7 @@ def test_the_memory_of_ones_own_process_is_refused():
 
 
 def test_it_needs_neither_telegram_nor_hypothesis():
-    code = "import sys, fsmkit.client; print('telegram' in sys.modules, 'hypothesis' in sys.modules)"
+    code = "import sys, fsmkit.engine.client; print('telegram' in sys.modules, 'hypothesis' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "False"]
 

@@ -17,10 +17,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Raw
 
-from fsmkit.codec import DataCodec, EventCodec, Unfit, decode_row, encode_row
-from fsmkit.errors import DefinitionError, StoreCorrupt, UnstorableData
-from fsmkit.model import Frame, Row, Snapshot
-from fsmkit.sameness import same
+from fsmkit import DefinitionError, StoreCorrupt, UnstorableData
+from fsmkit.interpreter.codec import DataCodec, EventCodec, Unfit, decode_row, encode_row
+from fsmkit.interpreter.roundtrip import same
+from fsmkit.interpreter.row import Frame, Row, Snapshot
 
 
 class Color(enum.Enum):

@@ -8,10 +8,10 @@ import pytest
 from bench import KEY, START, Bench
 from chat_events import Said, Word, said
 
-from fsmkit.context import evolve
-from fsmkit.effects import Address, Button, Reply, Send
-from fsmkit.flow import Flow
-from fsmkit.keys import Key
+from fsmkit import Button, Flow, Key, Reply
+from fsmkit.flow.context import evolve
+from fsmkit.flow.messages import Address
+from fsmkit.interpreter.row import Send
 
 
 @attrs.frozen

@@ -6,11 +6,7 @@ import pytest
 from chat_events import Press, Word
 from samples import refused
 
-from fsmkit.engine import Engine
-from fsmkit.errors import DefinitionError
-from fsmkit.events import Timeout
-from fsmkit.flow import Flow
-from fsmkit.states import ANY, State, StatesGroup
+from fsmkit import ANY, DefinitionError, Engine, Flow, State, StatesGroup, Timeout
 
 
 class Signup(StatesGroup):

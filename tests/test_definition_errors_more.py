@@ -6,11 +6,7 @@ import inspect
 import pytest
 from samples import refused
 
-from fsmkit.engine import Engine
-from fsmkit.errors import DefinitionError
-from fsmkit.flow import Flow
-from fsmkit.keys import KeyBy
-from fsmkit.states import State, StatesGroup
+from fsmkit import DefinitionError, Engine, Flow, KeyBy, State, StatesGroup
 
 
 class Signup(StatesGroup):

@@ -7,11 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fsmkit.diagram import dot, label, mermaid
-from fsmkit.flow import Flow
+from fsmkit import ANY, END, Flow, State, StatesGroup
+from fsmkit.flow.matchers import Matcher
 from fsmkit.graph import graph_of
-from fsmkit.matching import Matcher
-from fsmkit.states import ANY, END, State, StatesGroup
+from fsmkit.graph.diagram import dot, label, mermaid
 
 
 class Says(Matcher):

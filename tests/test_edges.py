@@ -5,12 +5,9 @@ from typing import Any, Literal
 
 import pytest
 
-from fsmkit.edges import Edges, Target, edges_of, together
-from fsmkit.errors import DefinitionError
-from fsmkit.flow import Flow
-from fsmkit.places import place_of
-from fsmkit.results import End, To, call
-from fsmkit.states import ANY, END, State, StatesGroup
+from fsmkit import ANY, END, DefinitionError, End, Flow, State, StatesGroup, To, call
+from fsmkit.flow.locations import place_of
+from fsmkit.graph.edges import Edges, Target, edges_of, together
 
 
 class Signup(StatesGroup):

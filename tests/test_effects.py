@@ -4,21 +4,10 @@ import attrs
 import msgspec
 import pytest
 
-from fsmkit.effects import (
-    MEDIA,
-    Address,
-    Bound,
-    Button,
-    Edit,
-    Reply,
-    ReplyOptions,
-    ScreenOptions,
-    Send,
-    as_reply,
-)
-from fsmkit.markup import Keyboard, KeyboardButton
-from fsmkit.model import Pending, Receipt, View
-from fsmkit.outbox import encode_entry
+from fsmkit import Button, Keyboard, KeyboardButton, Reply
+from fsmkit.flow.messages import MEDIA, Address, ReplyOptions, ScreenOptions, as_reply
+from fsmkit.interpreter.codec import encode_entry
+from fsmkit.interpreter.row import Bound, Edit, Pending, Receipt, Send, View
 
 
 def test_a_button_has_its_text_as_value():

@@ -6,9 +6,9 @@ from contextlib import asynccontextmanager
 from telegram.ext import Application, MessageHandler, filters
 
 from fsmkit import ANY, Flow, KeyBy
+from fsmkit.botapi import OfflineTelegram
 from fsmkit.stores.sqlite import SQLiteStore
 from fsmkit.telegram import KeyedProcessor, attach, button, command
-from fsmkit.testing import OfflineTelegram
 
 GROUP, FORUM = -1001, -1002
 ANN, BEN = 1, 2

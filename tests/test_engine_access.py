@@ -4,10 +4,7 @@ import pytest
 from bench import KEY, OTHER, Bench, returns
 from chat_events import Command, Word, said
 
-from fsmkit.errors import UnknownState, UnstorableData
-from fsmkit.flow import Flow
-from fsmkit.keys import Key
-from fsmkit.states import ANY, State
+from fsmkit import ANY, Flow, Key, State, UnknownState, UnstorableData
 
 
 def simple(name="f", *, data=dict, **options):

@@ -7,9 +7,7 @@ from bench import KEY, START, Bench, returns
 from chat_events import Command, Word
 from samples import settle
 
-from fsmkit.events import Timeout
-from fsmkit.flow import Flow
-from fsmkit.states import ANY
+from fsmkit import ANY, Flow, Timeout
 
 
 def aging(*, on_timeout=None, flow=None, state=None):

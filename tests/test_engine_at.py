@@ -5,8 +5,7 @@ import pytest
 from bench import KEY, Bench
 from chat_events import Word
 
-from fsmkit.errors import UnstorableData
-from fsmkit.flow import Flow
+from fsmkit import Flow, UnstorableData
 
 
 @attrs.frozen

@@ -7,9 +7,7 @@ from bench import KEY, Bench, returns
 from chat_events import Word
 from samples import Street, in_cart, shop
 
-from fsmkit.errors import InvalidResult
-from fsmkit.events import Returned
-from fsmkit.flow import Flow
+from fsmkit import Flow, InvalidResult, Returned
 
 
 async def test_a_call_enters_the_first_state_of_the_sub_flow_with_its_own_data():

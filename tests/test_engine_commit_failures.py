@@ -5,13 +5,22 @@ import pytest
 from bench import KEY, Bench, returns
 from chat_events import Word
 
-from fsmkit.errors import HandlerRefused, InvariantBroken, RowTooLarge, StoreUnavailable, UnstorableData
-from fsmkit.events import Crashed, Returned, Timeout
-from fsmkit.flow import Flow
-from fsmkit.origin import Origin, origin_of
-from fsmkit.states import ANY
+from fsmkit import (
+    ANY,
+    Crashed,
+    Flow,
+    HandlerRefused,
+    InvariantBroken,
+    Origin,
+    Returned,
+    RowTooLarge,
+    StoreUnavailable,
+    Timeout,
+    UnstorableData,
+    origin_of,
+)
 from fsmkit.stores.memory import MemoryLease, MemoryStore
-from fsmkit.testing.clock import ManualClock
+from fsmkit.testing import ManualClock
 
 LARGE = "x" * 2000
 

@@ -6,10 +6,7 @@ import pytest
 from bench import KEY, Bench, returns
 from chat_events import Word, said
 
-from fsmkit.errors import HandlerRefused, InvalidResult
-from fsmkit.events import Crashed
-from fsmkit.flow import Flow
-from fsmkit.states import ANY
+from fsmkit import ANY, Crashed, Flow, HandlerRefused, InvalidResult
 
 
 def failing(*, how=None, on_crash=None):

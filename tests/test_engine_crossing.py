@@ -5,8 +5,7 @@ import pytest
 from bench import KEY, Bench, returns
 from chat_events import HERE, Command, Word, said
 
-from fsmkit.errors import InvalidResult
-from fsmkit.flow import Flow
+from fsmkit import Flow, InvalidResult
 
 
 @attrs.frozen

@@ -5,8 +5,7 @@ import pytest
 from bench import KEY, OTHER, Bench, returns
 from samples import later, simple, stored_by
 
-from fsmkit.errors import StoredByNewerVersion
-from fsmkit.flow import Flow
+from fsmkit import Flow, StoredByNewerVersion
 
 
 @attrs.frozen

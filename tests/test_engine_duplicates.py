@@ -6,9 +6,8 @@ import pytest
 from bench import KEY, OTHER, Bench, returns
 from chat_events import Word, said
 
-from fsmkit.engine import event_id_of
-from fsmkit.flow import Flow
-from fsmkit.keys import KeyBy
+from fsmkit import Flow, KeyBy
+from fsmkit.keys import event_id_of
 from fsmkit.stores.memory import MemoryStore
 
 

@@ -4,12 +4,9 @@ import pytest
 from bench import KEY, Bench, returns
 from chat_events import Word
 
-from fsmkit import ANY, Returned
-from fsmkit.diagram import mermaid
-from fsmkit.errors import DefinitionError, InvalidResult, UnknownState
-from fsmkit.events import Crashed, Timeout
-from fsmkit.flow import Flow
+from fsmkit import ANY, Crashed, DefinitionError, Flow, InvalidResult, Returned, Timeout, UnknownState
 from fsmkit.graph import graph_of
+from fsmkit.graph.diagram import mermaid
 
 
 class Gate:

@@ -4,10 +4,8 @@ import pytest
 from bench import KEY, START, Bench, returns
 from chat_events import Command, Word
 
-from fsmkit.effects import Address
-from fsmkit.events import Returned, Timeout
-from fsmkit.flow import Flow
-from fsmkit.states import ANY
+from fsmkit import ANY, Flow, Returned, Timeout
+from fsmkit.flow.messages import Address
 
 
 def watched(ran, name, *states, **options):

@@ -5,11 +5,9 @@ from bench import KEY, returns
 from chat_events import Command, Press, Word, press
 from samples import entering, in_entering
 
-from fsmkit.effects import Delete, Edit, Send
-from fsmkit.errors import InvalidResult
-from fsmkit.events import Pressed
-from fsmkit.flow import Flow
-from fsmkit.states import ANY
+from fsmkit import ANY, Flow, InvalidResult
+from fsmkit.flow.events import Pressed
+from fsmkit.interpreter.row import Delete, Edit, Send
 
 # -- hooks -----------------------------------------------------------------------------------------
 

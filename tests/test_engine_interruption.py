@@ -4,10 +4,7 @@ import pytest
 from bench import KEY, Bench, returns
 from chat_events import Command, Word, said
 
-from fsmkit.events import Returned
-from fsmkit.flow import Flow
-from fsmkit.keys import Key, KeyBy
-from fsmkit.states import ANY
+from fsmkit import ANY, Flow, Key, KeyBy, Returned
 
 CHAT = Key(10, 10)
 

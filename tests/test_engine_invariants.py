@@ -4,8 +4,7 @@ import pytest
 from bench import KEY, Bench
 from samples import simple
 
-from fsmkit.errors import InvariantBroken
-from fsmkit.flow import Flow
+from fsmkit import Flow, InvariantBroken
 
 
 def counted(invariant, **options):

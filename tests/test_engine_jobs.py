@@ -7,9 +7,7 @@ import pytest
 from bench import KEY, Bench, returns
 from chat_events import Word
 
-from fsmkit.engine import Engine
-from fsmkit.events import Done, Failed, Timeout
-from fsmkit.flow import Flow
+from fsmkit import Done, Engine, Failed, Flow, Timeout
 from fsmkit.jobs import Job, JobRunner
 
 

@@ -6,9 +6,7 @@ import pytest
 from bench import KEY, OTHER, Bench, returns
 from chat_events import Word, said
 
-from fsmkit.errors import LeaseLost
-from fsmkit.flow import Flow
-from fsmkit.keys import Key
+from fsmkit import Flow, Key, LeaseLost
 from fsmkit.stores import Change, Index
 
 

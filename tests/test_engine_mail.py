@@ -7,9 +7,7 @@ import pytest
 from bench import KEY, OTHER, Bench, returns
 from chat_events import Said, Word
 
-from fsmkit.errors import UnstorableData
-from fsmkit.events import Event, Timeout
-from fsmkit.flow import Flow
+from fsmkit import Event, Flow, Timeout, UnstorableData
 
 
 @attrs.frozen

@@ -5,8 +5,7 @@ from bench import KEY, Bench, returns
 from chat_events import Said, Word, press, said
 from samples import entering, in_entering
 
-from fsmkit.effects import Button, Reply
-from fsmkit.flow import Flow
+from fsmkit import Button, Flow, Reply
 
 # -- prompts ---------------------------------------------------------------------------------------
 

@@ -6,9 +6,7 @@ import pytest
 from bench import KEY, OTHER, Bench, returns
 from chat_events import Word, said
 
-from fsmkit.errors import LeaseOver, NestedSend, UnknownState, UnstorableData
-from fsmkit.flow import Flow
-from fsmkit.states import ANY
+from fsmkit import ANY, Flow, LeaseOver, NestedSend, UnknownState, UnstorableData
 
 
 def acting(act):

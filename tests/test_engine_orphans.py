@@ -8,9 +8,8 @@ from bench import KEY, OTHER, Bench, returns
 from chat_events import HERE, Word, said
 from samples import later, simple, stored_by
 
-from fsmkit.effects import Address
-from fsmkit.errors import OrphanedConversation, StoreCorrupt
-from fsmkit.states import ANY
+from fsmkit import ANY, OrphanedConversation, StoreCorrupt
+from fsmkit.flow.messages import Address
 from fsmkit.stores import Change
 
 # -- conversations that no longer fit --------------------------------------------------------------

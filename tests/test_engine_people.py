@@ -4,9 +4,7 @@ import pytest
 from bench import Bench, returns
 from chat_events import Word
 
-from fsmkit import ANY, Key, KeyBy
-from fsmkit.errors import NestedSend
-from fsmkit.flow import Flow
+from fsmkit import ANY, Flow, Key, KeyBy, NestedSend
 
 PRIVATE, GROUP, TOPIC = Key(7, 7), Key(-100, 7), Key(-100, 7, thread=3)
 

@@ -4,10 +4,10 @@ import pytest
 from bench import KEY, Bench, returns
 from chat_events import Press, Word, press
 
-from fsmkit.effects import Address, Answer, Button, Delete, Edit, Send
-from fsmkit.events import Pressed
-from fsmkit.flow import Flow
-from fsmkit.keys import KeyBy
+from fsmkit import Button, Flow, KeyBy
+from fsmkit.flow.events import Pressed
+from fsmkit.flow.messages import Address, Answer
+from fsmkit.interpreter.row import Delete, Edit, Send
 
 LONG = "x" * 60
 

@@ -7,11 +7,19 @@ import pytest
 from bench import KEY, Bench, returns
 from chat_events import Word
 
-from fsmkit.errors import InvalidResult, RowTooLarge, UnknownState, UnstorableData
-from fsmkit.flow import Flow
-from fsmkit.keys import KeyBy
-from fsmkit.results import End, Stay, To
-from fsmkit.states import END, State
+from fsmkit import (
+    END,
+    End,
+    Flow,
+    InvalidResult,
+    KeyBy,
+    RowTooLarge,
+    State,
+    Stay,
+    To,
+    UnknownState,
+    UnstorableData,
+)
 
 
 @attrs.frozen

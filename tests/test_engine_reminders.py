@@ -6,10 +6,9 @@ from bench import KEY, START, Bench, returns
 from chat_events import Word
 from samples import settle
 
-from fsmkit.effects import Address, Reply
-from fsmkit.events import Crashed, Reminder, Timeout
-from fsmkit.flow import Flow
-from fsmkit.states import ANY, INHERIT
+from fsmkit import ANY, Crashed, Flow, Reminder, Reply, Timeout
+from fsmkit.flow.messages import Address
+from fsmkit.flow.states import INHERIT
 
 
 def reminding(*, on_reminder=None, state=None, **options):
@@ -248,7 +247,7 @@ async def test_it_comes_without_input_and_after_a_restart():
 
 
 async def test_it_is_not_sent_twice_where_its_delivery_fails_once():
-    from fsmkit.errors import RetryLater
+    from fsmkit import RetryLater
 
     tried = []
 

@@ -4,10 +4,7 @@ import pytest
 from bench import KEY, Bench, returns
 from chat_events import Word, said
 
-from fsmkit.events import Returned
-from fsmkit.flow import Flow
-from fsmkit.results import back, end, stay, transition
-from fsmkit.states import State, StatesGroup
+from fsmkit import Flow, Returned, State, StatesGroup, back, end, stay, transition
 
 
 def bench_with(result, *, state="a", data=None, history=(), **options):

@@ -5,11 +5,8 @@ import asyncio
 from bench import KEY, OTHER, START, Bench
 from samples import in_timed, later, settle, timed
 
-from fsmkit.errors import StoreUnavailable
-from fsmkit.events import Timeout
-from fsmkit.flow import Flow
-from fsmkit.keys import Key
-from fsmkit.sweeper import AT_ONCE, LEFT_ALONE
+from fsmkit import Flow, Key, StoreUnavailable, Timeout
+from fsmkit.engine.sweeper import AT_ONCE, LEFT_ALONE
 
 
 async def ticking(bench, seconds):
@@ -199,7 +196,7 @@ async def test_a_row_that_cannot_be_read_is_reported_now_and_then_and_not_each_s
     await newer.engine.set_state("f", KEY, "a")
     row = await newer.row()
     row.snapshots["f"].frames[0].version = 7
-    from fsmkit.codec import encode_row
+    from fsmkit.interpreter.codec import encode_row
     from fsmkit.stores import Change, Index
 
     async with newer.store.lease(KEY) as lease:

@@ -7,11 +7,8 @@ from bench import KEY, OTHER, START, Bench, returns
 from chat_events import Word
 from samples import deadline, in_timed, timed
 
-from fsmkit.effects import Address
-from fsmkit.events import Timeout
-from fsmkit.flow import Flow
-from fsmkit.keys import Key
-from fsmkit.states import ANY
+from fsmkit import ANY, Flow, Key, Timeout
+from fsmkit.flow.messages import Address
 
 # -- when ------------------------------------------------------------------------------------------
 

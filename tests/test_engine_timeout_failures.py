@@ -4,7 +4,7 @@ import pytest
 from bench import KEY, OTHER, START, returns
 from samples import deadline, in_timed, timed
 
-from fsmkit.events import Crashed, Timeout
+from fsmkit import Crashed, Timeout
 
 
 def raising(event, ctx):

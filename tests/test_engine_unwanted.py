@@ -6,11 +6,9 @@ import pytest
 from bench import KEY, OTHER, Bench, returns
 from chat_events import Command, Press, Said, Word, press, said
 
-from fsmkit.effects import Answer
-from fsmkit.events import ChatEvent, Pressed
-from fsmkit.flow import Flow
-from fsmkit.keys import KeyBy
-from fsmkit.states import ANY
+from fsmkit import ANY, Flow, KeyBy
+from fsmkit.flow.events import ChatEvent, Pressed
+from fsmkit.flow.messages import Answer
 from fsmkit.stores.memory import MemoryStore
 
 

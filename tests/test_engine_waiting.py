@@ -5,9 +5,7 @@ from bench import KEY, START, Bench, returns
 from chat_events import Command
 from samples import in_cart, shop
 
-from fsmkit.events import Returned
-from fsmkit.flow import Flow
-from fsmkit.states import ANY
+from fsmkit import ANY, Flow, Returned
 
 # -- handlers of those that wait -------------------------------------------------------------------
 

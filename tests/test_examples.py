@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from fsmkit.cli import main
+from fsmkit.cli.commands import main
 from fsmkit.graph import graph_of
 
 EXAMPLES = Path(__file__).parent.parent / "examples"

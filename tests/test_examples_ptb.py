@@ -14,10 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fsmkit import Flow, RowTooLarge
-from fsmkit.cli import main
+from fsmkit.botapi import OfflineTelegram
+from fsmkit.cli.commands import main
 from fsmkit.graph import graph_of
 from fsmkit.telegram import attach
-from fsmkit.testing import ManualClock, OfflineTelegram
+from fsmkit.testing import ManualClock
 
 EXAMPLES = Path(__file__).parent.parent / "examples" / "ptb"
 NAMES = sorted(path.stem for path in EXAMPLES.glob("*.py"))

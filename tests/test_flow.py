@@ -4,13 +4,10 @@ from datetime import timedelta
 
 import pytest
 
-from fsmkit.effects import Button
-from fsmkit.errors import DefinitionError
-from fsmkit.flow import Flow
-from fsmkit.handlers import NEW_TEXT
-from fsmkit.keys import KeyBy
-from fsmkit.matching import AnyOf
-from fsmkit.states import ANY, INHERIT, State, StatesGroup
+from fsmkit import ANY, Button, DefinitionError, Flow, KeyBy, State, StatesGroup
+from fsmkit.flow.handlers import NEW_TEXT
+from fsmkit.flow.matchers import AnyOf
+from fsmkit.flow.states import INHERIT
 
 
 class Signup(StatesGroup):

@@ -4,13 +4,10 @@ from typing import Any, Literal
 
 import pytest
 
-from fsmkit.errors import DefinitionError
-from fsmkit.events import Returned
-from fsmkit.flow import Flow
-from fsmkit.graph import Edge, graph_of
-from fsmkit.results import To
-from fsmkit.states import ANY, END, State, StatesGroup
-from fsmkit.targets import Target
+from fsmkit import ANY, END, DefinitionError, Flow, Returned, State, StatesGroup, To
+from fsmkit.graph import graph_of
+from fsmkit.graph.edges import Target
+from fsmkit.graph.graph import Edge
 
 
 class Signup(StatesGroup):

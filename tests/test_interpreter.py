@@ -5,14 +5,13 @@ from bench import KEY, Bench, returns
 from chat_events import Word, said
 from msgspec import Raw
 
-from fsmkit.codec import DataCodec, encode_row
-from fsmkit.flow import Flow
-from fsmkit.handlers import Entry
-from fsmkit.interpreter import Step, advance, select
-from fsmkit.model import Frame, Row, Snapshot
-from fsmkit.outcome import Outcome
-from fsmkit.states import ANY, State, StatesGroup
-from fsmkit.table import Flows
+from fsmkit import ANY, Flow, Outcome, State, StatesGroup
+from fsmkit.flow.handlers import Entry
+from fsmkit.interpreter.codec import DataCodec, encode_row
+from fsmkit.interpreter.compiled import Flows
+from fsmkit.interpreter.row import Frame, Row, Snapshot
+from fsmkit.interpreter.selection import Step, select
+from fsmkit.interpreter.transitions import advance
 
 
 class Signup(StatesGroup):

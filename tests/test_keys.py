@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fsmkit.keys import Key, KeyBy
+from fsmkit import Key, KeyBy
 
 PLACE = {"chat": -100, "user": 7, "thread": 3, "business": "b", "bot": 9}
 

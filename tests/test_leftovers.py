@@ -6,12 +6,10 @@ import pytest
 from bench import KEY, Bench, returns
 from chat_events import Word, said
 
-from fsmkit.effects import Delete, Edit, Send
-from fsmkit.engine import Engine
-from fsmkit.errors import RetryLater
-from fsmkit.flow import Flow
+from fsmkit import Engine, Flow, RetryLater
+from fsmkit.interpreter.row import Delete, Edit, Send
 from fsmkit.stores.sqlite import SQLiteStore
-from fsmkit.testing.clock import ManualClock
+from fsmkit.testing import ManualClock
 
 
 def secretive():

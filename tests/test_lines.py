@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from fsmkit.lines import LineClosed, Lines
+from fsmkit.engine.fifo import LineClosed, Lines
 
 
 async def settle():

@@ -2,9 +2,8 @@
 
 import pytest
 
-from fsmkit import Keyboard, KeyboardButton
-from fsmkit.effects import Reply
-from fsmkit.markup import ACTIONS, REQUESTS, Button
+from fsmkit import Button, Keyboard, KeyboardButton, Reply
+from fsmkit.flow.messages import ACTIONS, REQUESTS
 
 ONE_ACTION = {"pay": True, "callback_game": True}
 

@@ -6,9 +6,10 @@ import attrs
 import pytest
 from chat_events import Command, Press, Said, Word, press, said
 
-from fsmkit.events import ChatEvent, Crashed, Event, Timeout
-from fsmkit.handlers import NEW_TEXT
-from fsmkit.matching import (
+from fsmkit import Crashed, Event, Timeout
+from fsmkit.flow.events import ChatEvent
+from fsmkit.flow.handlers import NEW_TEXT
+from fsmkit.flow.matchers import (
     AllOf,
     AnyOf,
     CheckUpdate,

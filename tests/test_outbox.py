@@ -6,8 +6,7 @@ from bench import KEY, OTHER, Bench, returns
 from chat_events import said
 from samples import Post, in_talking, settle, talking, waiting
 
-from fsmkit.errors import RetryLater
-from fsmkit.flow import Flow
+from fsmkit import Flow, RetryLater
 
 
 async def test_effects_are_carried_out_in_the_order_in_which_they_were_asked_for():

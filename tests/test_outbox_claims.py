@@ -7,12 +7,11 @@ from bench import KEY, OTHER, Bench
 from chat_events import said
 from samples import settle, talking
 
-from fsmkit.engine import Engine
-from fsmkit.errors import StoreUnavailable
+from fsmkit import Engine, StoreUnavailable
 from fsmkit.stores import CLAIM_SECONDS
 from fsmkit.stores.memory import MemoryStore
 from fsmkit.stores.sqlite import SQLiteStore
-from fsmkit.testing.clock import ManualClock
+from fsmkit.testing import ManualClock
 
 
 class Held(MemoryStore):

@@ -7,16 +7,13 @@ import pytest
 from bench import KEY, Bench
 from samples import Post, in_talking, settle, talking, waiting
 
-from fsmkit.effects import Address, Bound, Button, Reply, Send
-from fsmkit.engine import Engine
-from fsmkit.errors import RetryLater, Unreachable, UnstorableData
-from fsmkit.events import DeliveryFailed
-from fsmkit.flow import Flow
-from fsmkit.model import Pending
-from fsmkit.outbox import encode_entry
+from fsmkit import Button, DeliveryFailed, Engine, Flow, Reply, RetryLater, Unreachable, UnstorableData
+from fsmkit.flow.messages import Address
+from fsmkit.interpreter.codec import encode_entry
+from fsmkit.interpreter.row import Bound, Pending, Send
 from fsmkit.stores import Change
 from fsmkit.stores.memory import MemoryStore
-from fsmkit.testing.clock import ManualClock
+from fsmkit.testing import ManualClock
 
 
 async def test_what_must_wait_is_tried_again_in_its_order():

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from bot_process import ROOT, assert_clean, process, telegram
 
-from fsmkit.codec import class_name
+from fsmkit.interpreter.codec import class_name
 from fsmkit.stores.sqlite import SQLiteStore
 
 EXAMPLES = sorted(file for file in (ROOT / "examples").rglob("*.py") if file.stem != "shop")
@@ -121,7 +121,7 @@ async def test_a_file_without_flows_says_what_is_missing(tmp_path):
 
 NAMES = """
 import sys
-from fsmkit.codec import class_name
+from fsmkit.interpreter.codec import class_name
 
 class Paid:
     pass

@@ -23,7 +23,6 @@ WHOLE = (
 )
 PUBLIC = [
     *((module, name) for module in WHOLE for name in importlib.import_module(module).__all__),
-    ("fsmkit.client", "Client"),
     ("fsmkit.sources.webhook", "Webhook"),
     ("fsmkit.sources.redis_stream", "RedisStream"),
     ("fsmkit.sources.schedule", "Schedule"),
@@ -33,8 +32,7 @@ PUBLIC = [
     ("fsmkit.stores.postgres", "PostgresStore"),
     ("fsmkit.stores.mongo", "MongoStore"),
     ("fsmkit.stores.encrypted", "Encrypted"),
-    ("fsmkit.stores.opening", "open_store"),
-    ("fsmkit.testing.contract", "StoreContract"),
+    ("fsmkit.stores", "open_store"),
 ]
 """Module and name of what users import."""
 

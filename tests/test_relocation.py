@@ -4,11 +4,9 @@ import asyncio
 
 import pytest
 
-from fsmkit import Engine, Flow, Key
-from fsmkit.client import Client
-from fsmkit.errors import LeaseLost, NestedSend, StoreUnavailable, Unreachable
-from fsmkit.model import Row
-from fsmkit.relocation import FORWARD_FOR, joined, moved_key
+from fsmkit import Client, Engine, Flow, Key, LeaseLost, NestedSend, StoreUnavailable, Unreachable
+from fsmkit.engine.chat_migration import FORWARD_FOR, joined, moved_key
+from fsmkit.interpreter.row import Row
 from fsmkit.stores import Change
 from fsmkit.stores.memory import MemoryStore
 from fsmkit.stores.sqlite import SQLiteStore

@@ -5,22 +5,8 @@ from typing import Any, Literal, get_args
 
 import pytest
 
-from fsmkit.flow import Flow
-from fsmkit.results import (
-    LENGTHS,
-    End,
-    Result,
-    Stay,
-    To,
-    back,
-    call,
-    end,
-    error,
-    pass_,
-    stay,
-    transition,
-)
-from fsmkit.states import State
+from fsmkit import End, Flow, Result, State, Stay, To, back, call, end, error, pass_, stay, transition
+from fsmkit.flow.results import LENGTHS
 
 address = Flow("address")
 

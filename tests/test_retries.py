@@ -5,9 +5,8 @@ from bench import KEY, Bench, returns
 from chat_events import Word
 from samples import later
 
-from fsmkit.codec import decode_row, encode_row
-from fsmkit.flow import Flow
-from fsmkit.results import Result
+from fsmkit import Flow, Result
+from fsmkit.interpreter.codec import decode_row, encode_row
 
 
 def picky(version=1):

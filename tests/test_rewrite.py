@@ -4,10 +4,9 @@ import pytest
 from msgspec import Raw, structs
 
 from fsmkit import Flow, Key, LeaseLost
-from fsmkit.codec import decode_row, encode_row
-from fsmkit.migration import carry_out, ready
-from fsmkit.model import Frame, Move, Row, Snapshot
-from fsmkit.rewrite import Rewritten, dropped, rewrite
+from fsmkit.engine.maintenance import Rewritten, carry_out, dropped, ready, rewrite
+from fsmkit.interpreter.codec import decode_row, encode_row
+from fsmkit.interpreter.row import Frame, Move, Row, Snapshot
 from fsmkit.stores import Change
 from fsmkit.stores.memory import MemoryStore
 

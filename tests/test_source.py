@@ -6,12 +6,10 @@ from typing import Any, assert_never, cast
 
 import pytest
 
-import fsmkit.results as res
-from fsmkit.edges import Edges, Target, edges_of
-from fsmkit.flow import Flow
-from fsmkit.results import Result, call, end, error, pass_, stay, transition
-from fsmkit.results import transition as go
-from fsmkit.states import ANY
+import fsmkit.flow.results as res
+from fsmkit import ANY, Flow, Result, call, end, error, pass_, stay, transition
+from fsmkit import transition as go
+from fsmkit.graph.edges import Edges, Target, edges_of
 
 
 class Steps(enum.StrEnum):

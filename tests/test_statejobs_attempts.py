@@ -8,11 +8,17 @@ from bench import KEY, Bench, returns
 from chat_events import Word
 from statejobs import Work, settle, working
 
-from fsmkit import Returned
-from fsmkit.errors import DefinitionError, HandlerAborted, StoreUnavailable
-from fsmkit.events import Done, Failed
-from fsmkit.flow import Flow
-from fsmkit.states import State, StatesGroup
+from fsmkit import (
+    DefinitionError,
+    Done,
+    Failed,
+    Flow,
+    HandlerAborted,
+    Returned,
+    State,
+    StatesGroup,
+    StoreUnavailable,
+)
 
 
 @pytest.fixture
@@ -507,7 +513,7 @@ async def test_a_built_in_function_without_a_signature_takes_the_data():
 
 
 def test_a_time_that_is_inherited_is_no_time_of_a_job():
-    from fsmkit.states import INHERIT
+    from fsmkit.flow.states import INHERIT
 
     with pytest.raises(DefinitionError, match="timeout=INHERIT"):
         Flow("f").state("work", job=lambda data: None, timeout=INHERIT)

@@ -5,10 +5,8 @@ import pytest
 from bench import KEY, Bench, returns
 from statejobs import Work, beside, kill, settle, working
 
-from fsmkit.codec import decode_row
-from fsmkit.errors import StoreUnavailable
-from fsmkit.flow import Flow
-from fsmkit.keys import Key
+from fsmkit import Flow, Key, StoreUnavailable
+from fsmkit.interpreter.codec import decode_row
 
 
 @pytest.fixture
@@ -208,7 +206,7 @@ async def test_a_flow_that_does_not_run_here_keeps_its_jobs(bench, work):
 
 
 async def test_no_more_jobs_are_taken_up_than_a_process_can_run(bench, other, work, monkeypatch):
-    monkeypatch.setattr("fsmkit.statejobs.AT_ONCE", 0)
+    monkeypatch.setattr("fsmkit.engine.jobs.AT_ONCE", 0)
     await bench.engine.stop()
     await other.engine.sweep()
     await settle()

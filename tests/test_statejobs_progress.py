@@ -8,10 +8,8 @@ from bench import KEY, Bench, returns
 from chat_events import Word
 from statejobs import Work, settle
 
-from fsmkit import ANY, Button, Reply, Returned
-from fsmkit.effects import Edit, Send
-from fsmkit.events import Done
-from fsmkit.flow import Flow
+from fsmkit import ANY, Button, Done, Flow, Reply, Returned
+from fsmkit.interpreter.row import Edit, Send
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ import inspect
 
 import pytest
 
-from fsmkit.flow import Flow
-from fsmkit.states import ANY, END, INHERIT, State, StateOptions, StatesGroup
+from fsmkit import ANY, END, Flow, State, StatesGroup
+from fsmkit.flow.states import INHERIT, StateOptions
 
 
 class Signup(StatesGroup):

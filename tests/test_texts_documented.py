@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from fsmkit.flow import DEFAULT_TEXTS
+from fsmkit.flow.flow import DEFAULT_TEXTS
 
 PAGE = Path(__file__).parent.parent / "docs" / "reference" / "texts.md"
 

@@ -5,11 +5,8 @@ from datetime import timedelta
 import pytest
 from samples import refused
 
-from fsmkit.engine import Engine
-from fsmkit.errors import DefinitionError
-from fsmkit.events import Reminder
-from fsmkit.flow import Flow
-from fsmkit.states import INHERIT, State, StatesGroup
+from fsmkit import DefinitionError, Engine, Flow, Reminder, State, StatesGroup
+from fsmkit.flow.states import INHERIT
 
 
 def test_a_state_takes_its_flows_times_where_it_has_none():

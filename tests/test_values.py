@@ -11,10 +11,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from fsmkit.codec import Unfit
-from fsmkit.errors import DefinitionError, UnstorableData
-from fsmkit.sameness import same
-from fsmkit.values import ValueCodec
+from fsmkit import DefinitionError, UnstorableData
+from fsmkit.interpreter.codec import Unfit, ValueCodec
+from fsmkit.interpreter.roundtrip import same
 
 
 @attrs.frozen

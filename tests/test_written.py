@@ -8,12 +8,9 @@ from typing import Any
 import attrs
 import pytest
 
-from fsmkit.edges import Edges, Target, edges_of
-from fsmkit.flow import Flow
-from fsmkit.results import transition
-from fsmkit.scope import UNKNOWN
-from fsmkit.states import ANY, END, State, StatesGroup
-from fsmkit.written import _module
+from fsmkit import ANY, END, Flow, State, StatesGroup, transition
+from fsmkit.graph.edges import Edges, Target, edges_of
+from fsmkit.graph.names import UNKNOWN, _module
 
 
 class Signup(StatesGroup):
@@ -135,8 +132,8 @@ def test_names_bound_otherwise_than_by_assignment_are_unread(keyword: str) -> No
 
 def test_imports_in_a_function_are_read() -> None:
     def handler(event, ctx):
-        import fsmkit.results as r
-        from fsmkit.results import transition as to
+        import fsmkit.flow.results as r
+        from fsmkit import transition as to
 
         return to("age") if event else r.end()
 

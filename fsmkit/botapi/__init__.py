@@ -1,13 +1,24 @@
-"""The Bot API modelled in memory: plain JSON in, plain JSON out, no Telegram library and no network.
+"""The Bot API answered in memory, for any bot on python-telegram-bot; it knows nothing of flows. Only names.
 
-`BotApi` answers requests, `People` does what people do. `server` puts the same behind a loopback port.
+`OfflineTelegram` is what tests use. Below it, plain JSON goes in and out: `BotApi` answers requests, `People`
+does what people do, `server` puts the same behind a loopback port.
 """
 
-from fsmkit.testing.botapi.api import BotApi, Call
-from fsmkit.testing.botapi.errors import ApiError, DroppedError
-from fsmkit.testing.botapi.gestures import Gestures
-from fsmkit.testing.botapi.people import People
-from fsmkit.testing.botapi.wire import Json, Upload
-from fsmkit.testing.botapi.world import World
+from fsmkit.botapi.api import BotApi, Call
+from fsmkit.botapi.errors import ApiError, DroppedError, Json, Upload
+from fsmkit.botapi.offline import OfflineTelegram
+from fsmkit.botapi.people import Gestures, People
+from fsmkit.botapi.world import World
 
-__all__ = ["ApiError", "BotApi", "Call", "DroppedError", "Gestures", "Json", "People", "Upload", "World"]
+__all__ = [
+    "ApiError",
+    "BotApi",
+    "Call",
+    "DroppedError",
+    "Gestures",
+    "Json",
+    "OfflineTelegram",
+    "People",
+    "Upload",
+    "World",
+]

@@ -13,14 +13,16 @@ from typing import Any, TypeAlias
 
 import attrs
 
-from fsmkit.testing.botapi import account, answering, editing, sending
-from fsmkit.testing.botapi.errors import ApiError, DroppedError
-from fsmkit.testing.botapi.faults import Fault, take
-from fsmkit.testing.botapi.params import Params, decode
-from fsmkit.testing.botapi.wire import Json, Upload
-from fsmkit.testing.botapi.world import World
+from fsmkit.botapi import account, sending
+from fsmkit.botapi import account as answering
+from fsmkit.botapi import sending as editing
+from fsmkit.botapi.errors import ApiError, DroppedError, Fault, Json, Upload, take
+from fsmkit.botapi.params import Params, decode
+from fsmkit.botapi.world import World
 
 Result: TypeAlias = "Json | list[Json] | bool"
+
+
 Method: TypeAlias = "Callable[[World, Params], Result | Awaitable[Result]]"
 
 MEDIA = {
@@ -33,6 +35,8 @@ MEDIA = {
     "sendVideoNote": "video_note",
     "sendSticker": "sticker",
 }
+
+
 METHODS: Mapping[str, Method] = MappingProxyType(
     {
         "getMe": account.get_me,
@@ -72,6 +76,8 @@ METHODS: Mapping[str, Method] = MappingProxyType(
         **{name: partial(sending.send_media, kind=kind) for name, kind in MEDIA.items()},
     }
 )
+
+
 CANONICAL = MappingProxyType({name.lower(): name for name in METHODS})
 """Telegram takes method names in any case."""
 

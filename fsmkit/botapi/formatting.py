@@ -5,16 +5,18 @@ Limits: https://core.telegram.org/bots/api#sendmessage (4096 after entity parsin
 
 from typing import Any
 
-from fsmkit.testing.botapi.entities import clean, settle, trim, utf16, with_detected
-from fsmkit.testing.botapi.errors import bad_request
-from fsmkit.testing.botapi.html import parse_html
-from fsmkit.testing.botapi.markdown import parse_markdown_v2
-from fsmkit.testing.botapi.markdown_legacy import parse_markdown
-from fsmkit.testing.botapi.params import Params
-from fsmkit.testing.botapi.wire import Json
+from fsmkit.botapi.entities import clean, settle, trim, utf16, with_detected
+from fsmkit.botapi.errors import Json, bad_request
+from fsmkit.botapi.html import parse_html
+from fsmkit.botapi.markdown import parse_markdown, parse_markdown_v2
+from fsmkit.botapi.params import Params
 
 PARSERS = {"html": parse_html, "markdownv2": parse_markdown_v2, "markdown": parse_markdown}
+
+
 MAX_TEXT = 4096
+
+
 MAX_CAPTION = 1024
 
 

@@ -7,8 +7,8 @@ import re
 
 import attrs
 
-from fsmkit.testing.botapi.output import Output, cannot_parse
-from fsmkit.testing.botapi.wire import Json
+from fsmkit.botapi.entities import Output, cannot_parse
+from fsmkit.botapi.errors import Json
 
 KINDS = {
     "b": "bold",
@@ -28,8 +28,14 @@ KINDS = {
     "pre": "pre",
     "blockquote": "blockquote",
 }
+
+
 NAMED = {"lt": "<", "gt": ">", "amp": "&", "quot": '"'}
+
+
 REFERENCE = re.compile(r"&(?:#x([0-9a-fA-F]+)|#([0-9]+)|(lt|gt|amp|quot)(?![a-zA-Z0-9]));?")
+
+
 SPACE = " \t\r\n\0\x0b"
 
 

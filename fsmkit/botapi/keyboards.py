@@ -7,14 +7,15 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from fsmkit.testing.botapi.errors import ApiError, bad_request
-from fsmkit.testing.botapi.params import Params
-from fsmkit.testing.botapi.wire import Json
+from fsmkit.botapi.errors import ApiError, Json, bad_request
+from fsmkit.botapi.params import Params
 
 MAX_DATA = 64
 """Bytes of callback data."""
 
 MAX_BUTTONS = 100
+
+
 ACTIONS = frozenset(
     [
         "callback_data",
@@ -29,6 +30,8 @@ ACTIONS = frozenset(
         "pay",
     ]
 )
+
+
 OTHER_MARKUPS = ("keyboard", "remove_keyboard", "force_reply")
 
 

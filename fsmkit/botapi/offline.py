@@ -1,25 +1,25 @@
 """`OfflineTelegram`: the Bot API in memory, to test any bot made with python-telegram-bot.
 
 The bot under test is the real one, with its handlers, its `Bot` and its `Application`; only the requests end
-in memory, where they are judged as Telegram would. The model stands in `fsmkit.testing.botapi`.
+in memory, where they are judged as Telegram would. The model stands in `fsmkit.botapi`.
 """
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any
 
+from fsmkit.botapi import chats as _chats
+from fsmkit.botapi import people as _membership
+from fsmkit.botapi.api import BotApi, Call
+from fsmkit.botapi.chats import deliver
+from fsmkit.botapi.errors import Json, order
+from fsmkit.botapi.people import Gestures
+from fsmkit.botapi.world import UpdateQueue, World
 from fsmkit.clock import Clock, SystemClock
-from fsmkit.extras import extra
-from fsmkit.testing.botapi import BotApi, Call, Gestures, Json, World
-from fsmkit.testing.botapi import chats as _chats
-from fsmkit.testing.botapi import membership as _membership
-from fsmkit.testing.botapi.faults import order
-from fsmkit.testing.botapi.queue import UpdateQueue
-from fsmkit.testing.botapi.updates import deliver
+from fsmkit.errors import extra
 
 if TYPE_CHECKING:
-    # At run time these are imported where they are used: that package imports this one.
-    from fsmkit.telegram.offline import AnyApplication, AnyBuilder, OfflineRequest
+    from fsmkit.botapi.request import AnyApplication, AnyBuilder, OfflineRequest
 
 __all__ = ["Call", "OfflineTelegram"]
 
@@ -59,13 +59,13 @@ class OfflineTelegram(Gestures):
 
     def request(self) -> "OfflineRequest":
         """A new request object for `ApplicationBuilder.request`, `.get_updates_request` or `Bot`."""
-        from fsmkit.telegram.offline import OfflineRequest
+        from fsmkit.botapi.request import OfflineRequest
 
         return OfflineRequest(self._api)
 
     def builder(self) -> "AnyBuilder":
         """An `ApplicationBuilder` with the token and both requests set."""
-        from fsmkit.telegram.offline import offline_builder
+        from fsmkit.botapi.request import offline_builder
 
         return offline_builder(self._api)
 
@@ -75,7 +75,7 @@ class OfflineTelegram(Gestures):
         Returns:
             How many there were, those that came meanwhile included.
         """
-        from fsmkit.telegram.offline import process
+        from fsmkit.botapi.request import process
 
         count = 0
         while updates := self._world.queue.take_all():
@@ -98,7 +98,7 @@ class OfflineTelegram(Gestures):
             A context that gives the address: `base_url(f"{url}/bot")`, `base_file_url(f"{url}/file/bot")`.
         """
         with extra("test"):
-            from fsmkit.testing.botapi.server import serve
+            from fsmkit.botapi.server import serve
 
         return serve(self._api, port)
 

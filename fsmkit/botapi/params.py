@@ -9,8 +9,7 @@ from typing import Any
 
 import attrs
 
-from fsmkit.testing.botapi.errors import ApiError, bad_request
-from fsmkit.testing.botapi.wire import Json, Upload
+from fsmkit.botapi.errors import ApiError, Json, Upload, bad_request
 
 INTEGERS = frozenset(
     [
@@ -35,7 +34,11 @@ INTEGERS = frozenset(
         "icon_color",
     ]
 )
+
+
 FLOATS = frozenset({"latitude", "longitude", "horizontal_accuracy"})
+
+
 BOOLEANS = frozenset(
     [
         "disable_notification",
@@ -60,6 +63,8 @@ BOOLEANS = frozenset(
         "disable_web_page_preview",
     ]
 )
+
+
 OBJECTS = frozenset(
     [
         "reply_markup",

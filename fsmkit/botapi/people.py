@@ -3,14 +3,14 @@
 import copy
 from typing import Any
 
-from fsmkit.testing.botapi.chats import chat as chat_of
-from fsmkit.testing.botapi.chats import user as user_of
-from fsmkit.testing.botapi.entities import detect
-from fsmkit.testing.botapi.keyboards import buttons_of
-from fsmkit.testing.botapi.media import DEFAULTS, describe
-from fsmkit.testing.botapi.updates import deliver
-from fsmkit.testing.botapi.wire import Json
-from fsmkit.testing.botapi.world import Chat, World
+from fsmkit.botapi.chats import chat as chat_of
+from fsmkit.botapi.chats import deliver
+from fsmkit.botapi.chats import user as user_of
+from fsmkit.botapi.entities import detect
+from fsmkit.botapi.errors import Json
+from fsmkit.botapi.keyboards import buttons_of
+from fsmkit.botapi.sending import DEFAULTS, describe
+from fsmkit.botapi.world import Chat, World
 
 PLAIN: dict[str, Json] = {
     "location": {"latitude": 48.2082, "longitude": 16.3738},
@@ -273,3 +273,185 @@ def _screen(where: Chat) -> str:
     return (
         ", ".join(f"{texts} under message {number}" for number, texts in shown.items()) or "no button at all"
     )
+
+
+ADDRESS: Json = {
+    "country_code": "AT",
+    "state": "",
+    "city": "Wien",
+    "street_line1": "Street 1",
+    "street_line2": "",
+    "post_code": "1010",
+}
+
+
+class Gestures(People):
+    """More of what people do; as there, each method returns its update, which also waits in the queue."""
+
+    def react(self, message_id: int, *emoji: str, user: int = 1, chat: int | None = None) -> Json:
+        """A user sets the reactions to a message; without emoji they are taken away."""
+        where = chat_of(self._world, user if chat is None else chat)
+        place = (where.info["id"], message_id, user)
+        old = self._world.reactions.get(place, [])
+        new: list[Json] = [{"type": "emoji", "emoji": one} for one in emoji]
+        self._world.reactions[place] = new
+        change = {
+            "chat": where.info,
+            "message_id": message_id,
+            "user": user_of(self._world, user),
+            "date": self._world.date(),
+            "old_reaction": old,
+            "new_reaction": new,
+        }
+        return deliver(self._world, "message_reaction", change)
+
+    def vote(self, message_id: int, *options: int, user: int = 1, chat: int | None = None) -> list[Json]:
+        """A user votes in a poll, by the numbers of its options: what each voted for, then the count.
+
+        Raises:
+            LookupError: If the message is no poll of the bot's.
+        """
+        where = chat_of(self._world, user if chat is None else chat)
+        poll: Any = where.messages.get(message_id, {}).get("poll")
+        if poll is None or message_id not in where.own:
+            raise LookupError(f"message {message_id} is no poll of the bot's")
+        for number in options:
+            poll["options"][number]["voter_count"] += 1
+        poll["total_voter_count"] += 1
+        ids = [poll["options"][number]["persistent_id"] for number in options]
+        answer = {
+            "poll_id": poll["id"],
+            "user": user_of(self._world, user),
+            "option_ids": list(options),
+            "option_persistent_ids": ids,
+        }
+        answers = [] if poll["is_anonymous"] else [deliver(self._world, "poll_answer", answer)]
+        return [*answers, deliver(self._world, "poll", poll)]
+
+    def checkout(
+        self, payload: str, *, user: int = 1, amount: int = 100, currency: str = "EUR", **more: Any
+    ) -> Json:
+        """A user presses "Pay": once the bot has said yes, the message of the payment follows by itself."""
+        asked = {"invoice_payload": payload, "total_amount": amount, "currency": currency, **more}
+        return deliver(self._world, "pre_checkout_query", self._asked(user, asked))
+
+    def ship(self, payload: str, *, user: int = 1, **address: str) -> Json:
+        """A user has given an address for an invoice whose price depends on it."""
+        asked = {"invoice_payload": payload, "shipping_address": {**ADDRESS, **address}}
+        return deliver(self._world, "shipping_query", self._asked(user, asked))
+
+    def ask_to_join(self, chat: int, *, user: int = 1) -> Json:
+        """A user asks to join a group; the bot may write to that user until it has decided."""
+        chat_of(self._world, user)
+        request = {
+            "chat": chat_of(self._world, chat).info,
+            "from": user_of(self._world, user),
+            "user_chat_id": user,
+            "date": self._world.date(),
+        }
+        return deliver(self._world, "chat_join_request", request)
+
+    def connect(self, connection: str, *, user: int = 1, enabled: bool = True) -> Json:
+        """The owner of a business account connects the bot to it, or ends that."""
+        chat_of(self._world, user)
+        about = {
+            "id": connection,
+            "user": user_of(self._world, user),
+            "user_chat_id": user,
+            "date": self._world.date(),
+            "is_enabled": enabled,
+        }
+        return deliver(self._world, "business_connection", about)
+
+    def gesture(
+        self,
+        kind: str,
+        what: str = "",
+        *,
+        user: int = 1,
+        chat: int | None = None,
+        message_id: int = 1,
+        **fields: Any,
+    ) -> Json:
+        """A user does something that makes no message, whatever the bot has shown before.
+
+        Args:
+            kind: The kind of the event: `inline`, `poll_answer`, `message_reaction`, `pre_checkout_query`, ….
+            what: What was typed, the payload, the emoji, the number of the option.
+            user: Who does it.
+            chat: Where.
+            message_id: For a reaction the message reacted to.
+            fields: Fields of Telegram's object.
+
+        Raises:
+            LookupError: If there is no such kind.
+            ValueError: If the option of a poll is no number.
+        """
+        person = user_of(self._world, user)
+        match kind:
+            case "message_reaction":
+                return self.react(message_id, what or "\N{THUMBS UP SIGN}", user=user, chat=chat)
+            case "pre_checkout_query":
+                return self.checkout(what or "payload", user=user, **fields)
+            case "shipping_query":
+                return self.ship(what or "payload", user=user, **fields)
+            case "chat_join_request":
+                return self.ask_to_join(int(fields.get("chat", -100)), user=user)
+            case "poll_answer":
+                vote = {"option_ids": [int(what or 0)], "option_persistent_ids": [what or "0"]}
+                return deliver(self._world, kind, {"poll_id": "1", "user": person, **vote, **fields})
+            case "inline":
+                typed = {**self._asked(user, {}), "query": what, "offset": "", **fields}
+                return deliver(self._world, "inline_query", typed)
+            case "chosen_inline_result":
+                chosen = {"result_id": what or "1", "from": person, "query": "", **fields}
+                return deliver(self._world, kind, chosen)
+            case "purchased_paid_media":
+                bought = {"from": person, "paid_media_payload": what or "payload", **fields}
+                return deliver(self._world, kind, bought)
+            case _:
+                raise LookupError(f"there is no gesture {kind!r}")
+
+    def _asked(self, user: int, content: Json) -> Json:
+        number = str(5_000_000_000_000 + self._world.number())
+        return {"id": number, "from": user_of(self._world, user), **content}
+
+
+def bot_status(world: World, chat_id: int, status: str, *, by: int) -> Json:
+    """Somebody changes what the bot is in a chat: the `my_chat_member` update."""
+    where = chat_of(world, chat_id)
+    change = {
+        "chat": where.info,
+        "from": user_of(world, by),
+        "date": world.date(),
+        "old_chat_member": _member(world, where.bot_status),
+        "new_chat_member": _member(world, status),
+    }
+    return deliver(world, "my_chat_member", change)
+
+
+def migrate(world: World, old: int, new: int) -> list[Json]:
+    """A group becomes a supergroup: the two service messages, and the old id is refused from now on."""
+    before = chat_of(world, old, type="group")
+    after = chat_of(world, new, type="supergroup", title=before.info["title"])
+    updates = [
+        _service(world, old, {"migrate_to_chat_id": new}),
+        _service(world, new, {"migrate_from_chat_id": old}),
+    ]
+    before.migrated_to = new
+    after.bot_status = before.bot_status
+    return updates
+
+
+def _service(world: World, chat_id: int, content: Json) -> Json:
+    where = chat_of(world, chat_id)
+    message = {"message_id": where.next_id(), "date": world.date(), "chat": where.info, **content}
+    return deliver(world, "message", message)
+
+
+def _member(world: World, status: str) -> Json:
+    """A `ChatMember` of the bot with the fields that its status needs."""
+    member: Json = {"user": world.bot, "status": status}
+    if status == "kicked":
+        member["until_date"] = 0
+    return member

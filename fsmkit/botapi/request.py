@@ -1,6 +1,6 @@
 """PTB's way to the Bot API in memory: a request class that asks the model instead of the network.
 
-The model itself knows nothing of PTB (`fsmkit.testing.botapi`); what is said in PTB's types stands here.
+The model itself knows nothing of PTB (`fsmkit.botapi`); what is said in PTB's types stands here.
 """
 
 import json
@@ -14,9 +14,12 @@ from telegram.error import NetworkError
 from telegram.ext import Application, ApplicationBuilder
 from telegram.request import BaseRequest, RequestData
 
-from fsmkit.testing.botapi import ApiError, BotApi, DroppedError, Json, Upload
+from fsmkit.botapi.api import BotApi
+from fsmkit.botapi.errors import ApiError, DroppedError, Json, Upload
 
 FILE = re.compile(r"/file/bot([^/]+)/(.+)")
+
+
 METHOD = re.compile(r"/bot([^/]+)/([^/]+)")
 
 
@@ -82,6 +85,8 @@ class OfflineRequest(BaseRequest):
 
 # PTB's six type parameters say what a bot keeps in its context; here any bot is welcome.
 AnyApplication = Application[Any, Any, Any, Any, Any, Any]
+
+
 AnyBuilder = ApplicationBuilder[Any, Any, Any, Any, Any, Any]
 
 

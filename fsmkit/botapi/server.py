@@ -13,10 +13,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from fsmkit.serving import serving
-from fsmkit.testing.botapi.api import BotApi
-from fsmkit.testing.botapi.errors import ApiError, DroppedError
-from fsmkit.testing.botapi.wire import Json, Upload
+from fsmkit.botapi.api import BotApi
+from fsmkit.botapi.errors import ApiError, DroppedError, Json, Upload
+from fsmkit.sources.asgi import serving
 
 LOOPBACK = "127.0.0.1"
 

@@ -6,7 +6,7 @@ That keeps `fsmkit --help` fast, and a missing extra from breaking the commands 
 import click
 
 from fsmkit import __version__
-from fsmkit.cli.inspecting.commands import BOT, bot_option, inspect_store, print_json
+from fsmkit.cli.inspection.commands import BOT, bot_option, inspect_store, print_json
 
 FLOW_FILE = click.argument("target", metavar="FILE[:FLOW]")
 
@@ -37,7 +37,7 @@ def chat(target: str, lang: str, store: str, replay: str | None) -> None:
 
     Reads standard input, so a script of lines can be piped in. :help lists what else can be typed.
     """
-    from fsmkit.cli.chat.talk import talk
+    from fsmkit.cli.chat.terminal import talk
 
     talk(target, lang=lang, url=store, replay=replay)
 
@@ -56,7 +56,7 @@ def run(target: str, store: str | None) -> None:
     BOT_TOKEN has the token. BOT_API_BASE_URL and BOT_API_BASE_FILE_URL name another Bot API server, as in
     http://127.0.0.1:8081/bot and http://127.0.0.1:8081/file/bot.
     """
-    from fsmkit.cli.running import run as run_bot
+    from fsmkit.cli.run import run as run_bot
 
     run_bot(target, store)
 
@@ -73,7 +73,7 @@ def run(target: str, store: str | None) -> None:
 )
 def graph(target: str, form: str) -> None:
     """Print the graph of a bot's flows, for Mermaid or Graphviz."""
-    from fsmkit.cli.drawing import draw
+    from fsmkit.cli.graph import draw
 
     click.echo(draw(target, form), nl=False)
 
@@ -86,7 +86,7 @@ def check(ctx: click.Context, target: str) -> None:
 
     The exit status is 1 if something is; notes are no failures.
     """
-    from fsmkit.cli.testing import check_file
+    from fsmkit.cli.test import check_file
 
     ctx.exit(0 if check_file(target) else 1)
 
@@ -154,8 +154,7 @@ def test(
 
     The exit status is 1 if something was found, or less was covered or noticed than is wanted.
     """
-    from fsmkit.cli.reporting import Outputs
-    from fsmkit.cli.testing import read_fail_under, test_file, test_recorded, test_store
+    from fsmkit.cli.test import Outputs, read_fail_under, test_file, test_recorded, test_store
 
     if recorded is not None:
         ctx.exit(0 if test_recorded(target, recorded, out=out) else 1)
@@ -196,8 +195,8 @@ def migrate(
     A bot does it by itself, for each conversation when it is next read: this says beforehand what would
     happen. The exit status is 1 if a conversation is orphaned, unreadable, or stored by a newer version.
     """
-    from fsmkit.cli.migrating import as_json, as_lines
-    from fsmkit.cli.migrating import migrate as carry_out
+    from fsmkit.cli.migrate import as_json, as_lines
+    from fsmkit.cli.migrate import migrate as carry_out
 
     done = carry_out(store, target, bot=bot, dry_run=dry_run)
     if json:
@@ -230,8 +229,8 @@ def import_persistence(
     PicklePersistence; it is read without running anything of it. The exit status is 1 if a conversation
     could not be taken.
     """
-    from fsmkit.cli.importing.telling import as_json, as_lines
-    from fsmkit.cli.importing.telling import import_persistence as carry_out
+    from fsmkit.cli.import_persistence.converting import as_json, as_lines
+    from fsmkit.cli.import_persistence.converting import import_persistence as carry_out
 
     report = carry_out(file, target, store, bot=bot, dry_run=dry_run)
     if json:

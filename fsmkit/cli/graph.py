@@ -1,9 +1,9 @@
 """`fsmkit graph`: the drawing of a file's flows, as text."""
 
-from fsmkit.cli.loading import load
-from fsmkit.cli.refusal import definition_errors
-from fsmkit.diagram import dot, mermaid
-from fsmkit.graph import graph_of
+from fsmkit.cli.errors import definition_errors
+from fsmkit.graph.diagram import dot, mermaid
+from fsmkit.graph.graph import graph_of
+from fsmkit.testing.loading import load
 
 
 def draw(target: str, form: str) -> str:

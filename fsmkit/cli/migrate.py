@@ -4,14 +4,14 @@ from typing import Any
 
 import attrs
 
-from fsmkit.cli.columns import columns
-from fsmkit.cli.inspecting.repair import flows_of
-from fsmkit.cli.refusal import Refusal
-from fsmkit.cli.storing import use_store
+from fsmkit.cli.errors import Refusal
+from fsmkit.cli.inspection.repair import flows_of
+from fsmkit.cli.stores import use_store
+from fsmkit.cli.tables import columns
 from fsmkit.clock import SystemClock
-from fsmkit.migration import PROBLEMS, Report, carry_out, examine
-from fsmkit.stores import Store
-from fsmkit.survey import Fit
+from fsmkit.engine.maintenance import PROBLEMS, Report, carry_out, examine
+from fsmkit.interpreter.migrations import Fit
+from fsmkit.stores.protocol import Store
 
 FITS: tuple[Fit, ...] = ("current", "lifted", "orphaned", "newer", "unknown", "unreadable")
 

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from fsmkit.cli.loading import load, split_target
-from fsmkit.cli.refusal import Refusal
-from fsmkit.cli.storing import store_errors
-from fsmkit.telegram.running import CannotRunError, serve
+from fsmkit.cli.errors import Refusal
+from fsmkit.cli.stores import store_errors
+from fsmkit.telegram.run import CannotRunError, serve
+from fsmkit.testing.loading import load, split_target
 
 
 def run(target: str, url: str | None = None) -> None:

@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from fsmkit.cli.blame import as_seen
-from fsmkit.cli.refusal import Refusal
+from fsmkit.cli.errors import Refusal
 from fsmkit.errors import DefinitionError, StoreError
-from fsmkit.stores import Store
-from fsmkit.stores.opening import open_store, opened, probe, unlocked
+from fsmkit.flow.locations import as_seen
+from fsmkit.stores.protocol import Store
+from fsmkit.stores.urls import open_store, opened, probe, unlocked
 
 T = TypeVar("T")
 

@@ -4,27 +4,173 @@ The exit status: 0 nothing was found, 1 something was, 2 it could not run.
 """
 
 import asyncio
+import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, TypeAlias
 
+import attrs
 import click
 
-from fsmkit.cli.loading import load
-from fsmkit.cli.refusal import Refusal, definition_errors
-from fsmkit.cli.replaying import stored_conversations
-from fsmkit.cli.reporting import Outputs, as_json, write
-from fsmkit.cli.storing import use_store
+from fsmkit.cli.errors import Refusal, definition_errors
+from fsmkit.cli.stores import use_store
 from fsmkit.errors import StoreError
-from fsmkit.flow import Flow
-from fsmkit.testing.checking import PHASES, check
+from fsmkit.flow.flow import Flow
+from fsmkit.graph.diagram import Seen, dot, mermaid
+from fsmkit.testing.check import PHASES, check
+from fsmkit.testing.coverage import Coverage, crossing
 from fsmkit.testing.findings import Phase
-from fsmkit.testing.linting import lint
-from fsmkit.testing.livestore import check_store
-from fsmkit.testing.quiet import quiet
-from fsmkit.testing.recorded import NotReadableError
-from fsmkit.testing.recordings import Line, Rehearsal, read_recording, rehearse
+from fsmkit.testing.harness.actions import Act, NotReadableError, act_from_json
+from fsmkit.testing.harness.engine_driver import DirectStage
+from fsmkit.testing.harness.instrument import quiet
+from fsmkit.testing.junit import junit
+from fsmkit.testing.lint import lint
+from fsmkit.testing.loading import load
+from fsmkit.testing.replay.live_store import check_store
+from fsmkit.testing.replay.recordings import Line, Rehearsal, read_recording, rehearse
 from fsmkit.testing.report import PROFILES, WANTED, Report
-from fsmkit.testing.stages.direct import DirectStage
+
+DIAGRAMS = {".md": "Markdown", ".mmd": "Mermaid", ".dot": "Graphviz", ".gv": "Graphviz"}
+"""What a diagram is written as, by the end of the file's name."""
+
+
+@attrs.frozen
+class Outputs:
+    """Files to be written.
+
+    Attributes:
+        json: For the report as JSON; `-`: standard output.
+        junit: For the report as JUnit XML.
+        graph: For the diagram, coloured by what was met.
+    """
+
+    json: str | None = None
+    junit: str | None = None
+    graph: str | None = None
+
+    def check(self) -> None:
+        """Raises Refusal, before anything runs, if the diagram's file has no known ending."""
+        if self.graph is not None and Path(self.graph).suffix not in DIAGRAMS:
+            raise Refusal(f"--graph {self.graph}: name it {', '.join(f'*{end}' for end in DIAGRAMS)}")
+
+    def write(self, report: Report, short: Sequence[str]) -> None:
+        """Writes them.
+
+        Args:
+            report: The report.
+            short: What is below what is wanted.
+
+        Raises:
+            Refusal: If one cannot be written.
+        """
+        if self.json is not None and self.json != "-":
+            write(self.json, as_json(report.to_json()) + "\n")
+        if self.junit is not None:
+            write(self.junit, junit(report, short))
+        if self.graph is not None:
+            write(self.graph, diagram(report.coverage, Path(self.graph).suffix))
+
+
+def as_json(shown: Any) -> str:
+    """A report as text."""
+    return json.dumps(shown, indent=2, ensure_ascii=False)
+
+
+def diagram(coverage: Coverage, ending: str) -> str:
+    """The diagram, coloured by what was met.
+
+    Args:
+        coverage: What was met.
+        ending: Of the file's name, as in `DIAGRAMS`.
+    """
+    graph = coverage.graph
+    taken = frozenset(edge for edge in graph.edges if crossing(edge) in coverage.edges)
+    seen = Seen(taken, frozenset(coverage.states))
+    if DIAGRAMS[ending] == "Graphviz":
+        return dot(graph, seen)
+    text = mermaid(graph, seen)
+    return f"```mermaid\n{text}```\n" if ending == ".md" else text
+
+
+def write(path: str, text: str) -> None:
+    """Writes a file; raises Refusal if that cannot be."""
+    try:
+        Path(path).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise Refusal(f"{path}: {error.strerror or error}") from error
+
+
+@attrs.frozen
+class Stored:
+    """A conversation of a report.
+
+    Attributes:
+        about: The finding that it shows.
+        acts: What was done.
+        chat: The group in which it took place, `None` for the private chat.
+    """
+
+    about: str
+    acts: list[Act]
+    chat: int | None = None
+
+
+def stored_conversations(path: str, flows: Sequence[Flow[Any]]) -> list[Stored]:
+    """The conversations of a report.
+
+    Args:
+        path: The report.
+        flows: The flows, for the classes of events from outside.
+
+    Raises:
+        Refusal: If the file is no report.
+    """
+    try:
+        report = json.loads(Path(path).read_text(encoding="utf-8"))
+        return [_stored(finding, flows) for finding in report["findings"] if finding["conversation"]]
+    except OSError as error:
+        raise Refusal(f"{path}: {error.strerror or error}") from error
+    except NotReadableError as error:
+        raise Refusal(f"{path}: {error}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise Refusal(f"{path} is no report of `fsmkit test --json`") from error
+
+
+def _stored(finding: dict[str, Any], flows: Sequence[Flow[Any]]) -> Stored:
+    about = f"{finding.get('code', '?')}: {finding.get('message', '?')}"
+    return Stored(
+        about, [act_from_json(step["act"], flows) for step in finding["conversation"]], finding.get("chat")
+    )
+
+
+def chosen(conversations: Sequence[Stored], path: str, number: int) -> Stored:
+    """One of them.
+
+    Args:
+        conversations: All of them.
+        path: Where they come from.
+        number: Which, from 1.
+
+    Raises:
+        Refusal: If there is none of this number.
+    """
+    if not conversations:
+        raise Refusal(f"{path} has no conversation: nothing was found")
+    if not 1 <= number <= len(conversations):
+        raise Refusal(f"{path} has the conversations 1 to {len(conversations)}, and none of number {number}")
+    return conversations[number - 1]
+
+
+def split_number(path: str) -> tuple[str, int]:
+    """File and number of `FILE[:N]`.
+
+    Example:
+        >>> split_number("out.json:2"), split_number("out.json")
+        (('out.json', 2), ('out.json', 1))
+    """
+    name, colon, number = path.rpartition(":")
+    return (name, int(number)) if colon and number.isdecimal() and name else (path, 1)
+
 
 Flows: TypeAlias = tuple[Flow[Any], ...]
 
@@ -154,7 +300,7 @@ def test_recorded(target: str, recording: str, *, out: str | None) -> bool:
 
     Args:
         target: `FILE[:FLOW]`.
-        recording: The file that `fsmkit.testing.recorder.record` has written.
+        recording: The file that `fsmkit.testing.replay.recorder.record` has written.
         out: Where the findings are written as JSON; `-`: to standard output, instead of the text.
 
     Raises:

@@ -14,21 +14,23 @@ import attrs
 from msgspec import structs
 
 from fsmkit.clock import Clock
-from fsmkit.codec import EventCodec, decode_row, encode_row
-from fsmkit.commit import SEEN, Limits, change_of, settle
-from fsmkit.defaults import Report, give_up
+from fsmkit.engine.due import Report, give_up
+from fsmkit.engine.outbox import Outbox
+from fsmkit.engine.turn import Turn, World
 from fsmkit.errors import LeaseLost
-from fsmkit.events import ChatEvent
+from fsmkit.flow.events import ChatEvent
+from fsmkit.interpreter.codec import EventCodec, decode_row, encode_row
+from fsmkit.interpreter.row import Move, Row, Snapshot, View, Wait
+from fsmkit.interpreter.settle import SEEN, Limits, change_of, settle
 from fsmkit.keys import Key
-from fsmkit.model import Move, Row, Snapshot, View, Wait
-from fsmkit.outbox import Outbox
-from fsmkit.stores import Change, Store
-from fsmkit.turn import Turn, World
+from fsmkit.stores.protocol import Change, Store
 
 _log = logging.getLogger("fsmkit")
 
 FORWARD_FOR = 30 * 86400.0
 """Seconds that an old key leads to the new one: buttons of the old chat can still be pressed."""
+
+
 TRIES = 5
 """How often a commit is tried that another one overtook."""
 

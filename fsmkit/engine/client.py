@@ -11,14 +11,36 @@ from typing import Any, Literal, Self
 from msgspec import structs
 
 from fsmkit.clock import Clock, SystemClock
-from fsmkit.codec import EventCodec, decode_row
-from fsmkit.commit import Limits, change_of
 from fsmkit.errors import DefinitionError, LeaseLost
+from fsmkit.interpreter.codec import EventCodec, decode_row
+from fsmkit.interpreter.row import Mail, Row
+from fsmkit.interpreter.settle import Limits, change_of
 from fsmkit.keys import Key, event_id_of
-from fsmkit.model import Mail, Row
-from fsmkit.people import conversations_of
-from fsmkit.stores import Store
-from fsmkit.stores.opening import check_keys, open_store
+from fsmkit.stores.protocol import Store
+from fsmkit.stores.urls import check_keys, open_store
+
+
+async def conversations_of(
+    store: Store, user: int | str, bot: int | str | None, flow: str | None
+) -> list[Key]:
+    """The keys under which a person has a conversation that runs.
+
+    Args:
+        store: Where to look.
+        user: The person's id.
+        bot: Only with this bot.
+        flow: Only with this flow in it, running or waiting.
+    """
+    return [key for key in await store.keys_of(user, bot=bot) if await _runs(store, key, flow)]
+
+
+async def _runs(store: Store, key: Key, flow: str | None) -> bool:
+    blob = await store.peek(key)
+    if blob is None:
+        return False
+    running = (snapshot for snapshot in decode_row(blob).snapshots.values() if snapshot.active)
+    return any(flow is None or any(frame.flow == flow for frame in snapshot.frames) for snapshot in running)
+
 
 TRIES = 3
 """How often a letter is put if the lease is lost."""
@@ -38,7 +60,7 @@ class Client:
     Example:
         >>> import asyncio
         >>> from fsmkit import Key
-        >>> from fsmkit.client import Client
+        >>> from fsmkit.engine.client import Client
         >>> from fsmkit.stores.memory import MemoryStore
         >>> async def shop(store):
         ...     async with Client(store, bot=42) as bot:

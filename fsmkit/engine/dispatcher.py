@@ -1,6 +1,6 @@
 """One event and one key: lease, load, offer, commit, deliver; and what is due for a key without an event.
 
-What the event does to the row is in `fsmkit.turn`; the public face is `fsmkit.engine`.
+What the event does to the row is in `fsmkit.engine.turn`; the public face is `fsmkit.engine`.
 """
 
 import logging
@@ -10,41 +10,50 @@ from typing import Any
 
 from msgspec import Struct, structs
 
-from fsmkit.access import frame_of
-from fsmkit.albums import ALBUM, complete
 from fsmkit.clock import Clock
-from fsmkit.codec import EventCodec, decode_row
-from fsmkit.commit import Limits, change_of, settle, wake_of
-from fsmkit.deadlines import Overdue, event_of, is_overdue, overdue, put_off, reminding, spent, with_snapshot
-from fsmkit.defaults import expire, refuse, remind, say_otherwise
-from fsmkit.effects import Effect
+from fsmkit.engine.chat_migration import Moved, Relocation, forward
+from fsmkit.engine.due import ALBUM, AlbumOf, Gathering, complete, expire, refuse, remind, say_otherwise
+from fsmkit.engine.envelope import Outcome
+from fsmkit.engine.jobs import StateJobs
+from fsmkit.engine.outbox import Claim, Outbox
+from fsmkit.engine.turn import Turn, World, current_turn, sorry_of
 from fsmkit.errors import (
     LeaseLost,
+    Origin,
     OrphanedConversation,
     StoreCorrupt,
     StoredByNewerVersion,
     StoreUnavailable,
+    mark,
 )
-from fsmkit.events import ChatEvent, Reminder, Timeout
-from fsmkit.gathering import AlbumOf, Gathering
+from fsmkit.flow.events import ChatEvent, Reminder, Timeout
+from fsmkit.interpreter.access import frame_of
+from fsmkit.interpreter.codec import EventCodec, decode_receipt, decode_row
+from fsmkit.interpreter.compiled import Flows, FlowTable
+from fsmkit.interpreter.jobs import find as find_job
+from fsmkit.interpreter.jobs import is_due as jobs_are_due
+from fsmkit.interpreter.jobs import over as job_over
+from fsmkit.interpreter.row import (
+    Effect,
+    Overdue,
+    Row,
+    event_of,
+    is_overdue,
+    overdue,
+    put_off,
+    reminding,
+    spent,
+    with_snapshot,
+)
+from fsmkit.interpreter.settle import Limits, change_of, fold, settle, wake_of
 from fsmkit.keys import Key
-from fsmkit.model import Row
-from fsmkit.origin import Origin, mark
-from fsmkit.outbox import Claim, Outbox, decode_receipt
-from fsmkit.outcome import Outcome
-from fsmkit.relocation import Moved, Relocation, forward
-from fsmkit.statejobs import StateJobs
-from fsmkit.stores import Change, Lease, Store
-from fsmkit.table import Flows, FlowTable
-from fsmkit.turn import Turn, World, current_turn, sorry_of
-from fsmkit.wishes import fold
-from fsmkit.work import find as find_job
-from fsmkit.work import is_due as jobs_are_due
-from fsmkit.work import over as job_over
+from fsmkit.stores.protocol import Change, Lease, Store
 
 _log = logging.getLogger("fsmkit")
 
 TIMEOUT_TRIES = 5
+
+
 TIMEOUT_DELAY = 5.0
 """Seconds until a timeout handler that raised is called again; three times as long each time."""
 

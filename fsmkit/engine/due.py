@@ -5,21 +5,25 @@ Functions of a turn, called by the processor around the offer to the handlers.
 """
 
 import logging
-from collections.abc import Awaitable, Callable
-from typing import Any, TypeAlias
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from functools import partial
+from typing import Any, Protocol, TypeAlias
 
-from msgspec import structs
+import msgspec
+from msgspec import Raw, Struct, structs
 
-from fsmkit.codec import Unfit
-from fsmkit.deadlines import Overdue, with_snapshot
-from fsmkit.effects import Answer
-from fsmkit.events import Pressed
+from fsmkit.engine.outbox import Claim
+from fsmkit.engine.turn import Turn, World
+from fsmkit.flow.events import ChatEvent, Pressed
+from fsmkit.flow.handlers import Handler
+from fsmkit.flow.messages import Answer
+from fsmkit.flow.states import Times
+from fsmkit.interpreter.codec import Unfit
+from fsmkit.interpreter.compiled import Flows, FlowTable
+from fsmkit.interpreter.row import Frame, Mail, Overdue, Row, with_snapshot
+from fsmkit.interpreter.transitions import Due, Moves, times_in
 from fsmkit.keys import Key
-from fsmkit.model import Frame
-from fsmkit.moves import Due, Moves, times_in
-from fsmkit.table import FlowTable
-from fsmkit.times import Times
-from fsmkit.turn import Turn
+from fsmkit.stores.protocol import Lease
 
 _log = logging.getLogger("fsmkit")
 
@@ -143,3 +147,241 @@ def _value_of(turn: Turn, pressed: Pressed) -> str | None:
         return pressed.value
     kept = frame.values[pressed.position : pressed.position + 1]
     return kept[0] or None if kept else None
+
+
+ALBUM = "fsmkit.album"
+"""Stands in a letter for the name of an event's class."""
+
+
+QUIET = 1.0
+"""Seconds without a further part after which an album is complete; Telegram sends them at once."""
+
+
+MAX_PARTS = 10
+"""Messages of an album, https://core.telegram.org/bots/api#sendmediagroup."""
+
+
+MAX_BYTES = 32768
+"""What the albums of one row may take, half of what a row may by default."""
+
+_decode = msgspec.json.Decoder(list[Raw]).decode
+
+
+_encode = msgspec.json.encode
+
+
+class Where(Struct, frozen=True):
+    """Where an album is wanted.
+
+    Attributes:
+        name: The conversation, or the flow that it would enter.
+        depth: The frame in it; `None` where nothing runs yet.
+    """
+
+    name: str
+    depth: int | None
+
+
+def wanting(flows: Flows, row: Row, part: ChatEvent, entries: Sequence[FlowTable] | None) -> Where | None:
+    """Where a part is to be gathered: where some handler asks for albums before another takes the part.
+
+    In one state a handler for albums goes before one for single photos, in whatever order they stand.
+    """
+    for where, handlers in _levels(flows, row, entries):
+        if any("album" in (handler.matcher.kinds or ()) for handler in handlers):
+            return where
+        if any(handler.wants(part) is not None for handler in handlers):
+            return None
+    return None
+
+
+def gather(turn: Turn, part: ChatEvent, where: Where) -> Mail:
+    """Puts a part into the turn's row, and the conversation's idle deadline off: the person was there."""
+    ident = _ident(part)
+    old = next((mail for mail in albums_of(turn.row) if mail.id == ident), None)
+    parts = _decode(old.body) if old is not None else []
+    parts.append(Raw(part.stored(alone=not parts)))
+    mail = Mail(str(turn.key), ALBUM, Raw(_encode(parts)), ident, turn.now + QUIET)
+    turn.row = structs.replace(
+        turn.row, later=(*(other for other in turn.row.later if other is not old), mail)
+    )
+    if where.depth is not None:
+        moves = Moves(turn.flows, turn.row, turn.now, 0)
+        moves.keep(where.name, where.depth, None)
+        turn.row = moves.result()
+    turn.name = where.name
+    turn.changed = True
+    return mail
+
+
+def albums_of(row: Row) -> list[Mail]:
+    """What is being gathered, the one that was last added to last."""
+    return [mail for mail in row.later if mail.event == ALBUM]
+
+
+def is_full(mail: Mail) -> bool:
+    """Whether an album can have no further part."""
+    return len(_decode(mail.body)) >= MAX_PARTS
+
+
+def crowded(row: Row, part: ChatEvent) -> list[Mail]:
+    """Albums that have to be handled as they are, so that another part has room in the row."""
+    albums = albums_of(row)
+    size = len(part.stored(alone=True)) + sum(len(bytes(mail.body)) for mail in albums)
+    found: list[Mail] = []
+    while size > MAX_BYTES and len(found) < len(albums):
+        mail = albums[len(found)]
+        size -= len(bytes(mail.body))
+        found.append(mail)
+    return found
+
+
+def complete(row: Row, event: object) -> list[Mail]:
+    """Albums that are complete because their sender has gone on to something else, which comes after them."""
+    if not isinstance(event, ChatEvent) or event.group is not None or event.kind == "edited":
+        return []
+    sender = f"{event.address.user}:"
+    return [mail for mail in albums_of(row) if mail.id.startswith(sender)]
+
+
+def without(row: Row, mail: Mail) -> Row:
+    """The row without an album."""
+    return structs.replace(row, later=tuple(other for other in row.later if other is not mail))
+
+
+def _ident(part: ChatEvent) -> str:
+    """Who sent it, and which album it belongs to: where a chat shares a row, two people may send at once."""
+    return f"{part.address.user}:{part.group}"
+
+
+def _levels(
+    flows: Flows, row: Row, entries: Sequence[FlowTable] | None
+) -> Iterator[tuple[Where, tuple[Handler, ...]]]:
+    """The handlers of each place in order of arbitration, as `interpreter.select` walks them."""
+    running: set[str] = set()
+    for name in reversed(row.snapshots):
+        frames = row.snapshots[name].frames
+        top = len(frames) - 1
+        if frames[top].state is None:
+            continue
+        running.update(frame.flow for frame in frames)
+        for depth in range(top, -1, -1):
+            table = flows.tables.get(frames[depth].flow)
+            if table is not None:
+                state = frames[depth].state
+                yield (
+                    Where(name, depth),
+                    table.by_state.get(state, table.any) if depth == top else table.any,
+                )
+    for table in flows.entries if entries is None else entries:
+        if table.name not in running:
+            yield Where(table.name, None), table.by_state[None]
+
+
+AlbumOf = Callable[[Key, bytes], tuple[ChatEvent, Sequence[FlowTable]]]
+"""Makes the event of an album from its stored messages, with the flows that it may enter."""
+
+
+class Commit(Protocol):
+    """Writes what a turn has done; with `hold` the lease goes on."""
+
+    async def __call__(
+        self, claim: Claim, lease: Lease, turn: Turn, event_id: str | None, *, hold: bool = False
+    ) -> None:
+        """Writes it."""
+        ...
+
+
+class Run(Protocol):
+    """Does and commits a turn of its own, under the lease of the turn that goes on after it."""
+
+    async def __call__(
+        self,
+        claim: Claim,
+        lease: Lease,
+        turn: Turn,
+        own: Turn,
+        work: Callable[[], Awaitable[None]],
+        failed: Callable[[Exception], None],
+    ) -> None:
+        """Does it; `failed` is told of what was raised, after it was taken back and reported."""
+        ...
+
+
+class Gathering:
+    """Gathers albums, and handles those that are complete.
+
+    Args:
+        world: What turns look at.
+        commit: Writes a turn.
+        run: Does and writes a turn of its own.
+        offer: Offers a turn's event to the flows; whether somebody took it.
+        telegram_for: Makes PTB's context where no update is at hand.
+        album_of: Gives what makes events of albums; `None` in a script without Telegram.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        commit: Commit,
+        run: Run,
+        offer: Callable[[Turn, Sequence[FlowTable]], Awaitable[bool]],
+        *,
+        telegram_for: Callable[[Key], Any],
+        album_of: Callable[[], AlbumOf | None],
+    ) -> None:
+        self._world = world
+        self._commit = commit
+        self._run = run
+        self._offer = offer
+        self._telegram_for = telegram_for
+        self._album_of = album_of
+
+    def due(self, row: Row, now: float) -> list[Mail]:
+        """Albums that are complete because nothing was added for a while; none in a script."""
+        return [mail for mail in albums_of(row) if mail.due <= now] if self._album_of() is not None else []
+
+    async def take(
+        self,
+        claim: Claim,
+        lease: Lease,
+        turn: Turn,
+        event_id: str | None,
+        entries: Sequence[FlowTable] | None,
+    ) -> bool:
+        """Puts the turn's event, a part of an album, into the row; whether albums are wanted there.
+
+        With the last possible part the album is handled at once; so are others that leave it no room.
+        """
+        part = turn.event
+        where = wanting(turn.flows, turn.row, part, entries)
+        if where is None or len(part.stored(alone=True)) > MAX_BYTES:
+            return False
+        if others := crowded(turn.row, part):
+            await self.handle(claim, lease, turn, others)
+            where = wanting(turn.flows, turn.row, part, entries)
+            if where is None:
+                return False
+        mail = gather(turn, part, where)
+        await self._commit(claim, lease, turn, event_id, hold=is_full(mail))
+        if is_full(mail):
+            turn.tidy = []
+            await self.handle(claim, lease, turn, [mail])
+        return True
+
+    async def handle(self, claim: Claim, lease: Lease, turn: Turn, albums: Sequence[Mail]) -> None:
+        """Offers albums to the flows, each with its own commit; one whose handler raises is over too."""
+        album_of = self._album_of()
+        if album_of is None:  # they wait for the bot
+            return
+        for mail in albums:
+            telegram = turn.telegram or self._telegram_for(turn.key)
+            own = Turn(self._world, turn.key, without(turn.row, mail), None, telegram, turn.now)
+            own.tidy, turn.tidy = turn.tidy, []  # its receipts stand in the row from this commit on
+            work = partial(self._handle, own, mail, album_of)
+            await self._run(claim, lease, turn, own, work, claim.raised.append)
+
+    async def _handle(self, own: Turn, mail: Mail, album_of: AlbumOf) -> None:
+        own.event, entries = album_of(own.key, bytes(mail.body))
+        if not await self._offer(own, entries):
+            _log.info("%s: nobody wants this album any more: %r", own.key, own.event)

@@ -1,6 +1,6 @@
 """The engine's public face: events in, rows by hand, time, and life.
 
-How one event becomes a commit is in `fsmkit.process`.
+How one event becomes a commit is in `fsmkit.engine.dispatcher`.
 """
 
 import logging
@@ -9,48 +9,56 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
-from fsmkit.access import KEEP, Held, frame_of
 from fsmkit.clock import Clock, SystemClock
-from fsmkit.codec import DataCodec, EventCodec
-from fsmkit.commit import Limits
-from fsmkit.defaults import give_up
-from fsmkit.effects import Answer, Edit, Effect, Send
+from fsmkit.engine.client import conversations_of
+from fsmkit.engine.dispatcher import IDLE, Arrival, Processor
+from fsmkit.engine.due import AlbumOf, give_up
+from fsmkit.engine.envelope import Outcome
+from fsmkit.engine.fifo import Lines
+from fsmkit.engine.handles import Remote
+from fsmkit.engine.jobs import StateJobs
+from fsmkit.engine.outbox import Deliver, Outbox
+from fsmkit.engine.sweeper import Lookout, Sweeper
+from fsmkit.engine.turn import Turn, current_turn
 from fsmkit.errors import DefinitionError, NestedSend, UnknownState, Unreachable
-from fsmkit.events import DeliveryFailed, Done, Failed
-from fsmkit.flow import Flow
-from fsmkit.gathering import AlbumOf
-from fsmkit.jobs import Job, JobRunner
+from fsmkit.flow.events import DeliveryFailed, Done, Failed
+from fsmkit.flow.flow import Flow
+from fsmkit.flow.matchers import classes_in, value_classes_in
+from fsmkit.flow.messages import Answer
+from fsmkit.flow.states import State
+from fsmkit.interpreter.access import KEEP, Held, frame_of
+from fsmkit.interpreter.codec import DataCodec, EventCodec, ValueCodec
+from fsmkit.interpreter.compiled import Flows, FlowTable
+from fsmkit.interpreter.row import Edit, Effect, Mail, Receipt, Row, Send
+from fsmkit.interpreter.settle import Limits, follow
+from fsmkit.jobs.job import Job
+from fsmkit.jobs.runner import JobRunner
 from fsmkit.keys import Key, event_id_of
-from fsmkit.lines import Lines
-from fsmkit.matching import classes_in, value_classes_in
-from fsmkit.model import Mail, Receipt, Row
-from fsmkit.outbox import Deliver, Outbox
-from fsmkit.outcome import Outcome
-from fsmkit.people import conversations_of
-from fsmkit.process import IDLE, Arrival, Processor
-from fsmkit.remote import Remote
-from fsmkit.statejobs import StateJobs
-from fsmkit.states import State
-from fsmkit.stores import Store
 from fsmkit.stores.memory import MemoryStore
-from fsmkit.sweeper import Lookout, Sweeper
-from fsmkit.table import Flows, FlowTable
-from fsmkit.turn import Turn, current_turn
-from fsmkit.values import ValueCodec
-from fsmkit.wishes import follow
+from fsmkit.stores.protocol import Store
 
 if TYPE_CHECKING:
-    from fsmkit.sources import Source
+    from fsmkit.engine.source import Source
 
 _log = logging.getLogger("fsmkit")
 
 LEASE_TRIES = 2
+
+
 OPTIMISTIC_TRIES = 6
 """The first run and five more."""
+
+
 DEDUPE_DURABLE = 25 * 3600.0
 """Seconds; Telegram keeps updates for 24 hours (https://core.telegram.org/bots/api#getting-updates)."""
+
+
 DEDUPE_MEMORY = 600.0
+
+
 PATIENCE = 300.0
+
+
 DRAIN_SECONDS = 5.0
 
 

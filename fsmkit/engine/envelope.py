@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from fsmkit.effects import Effect
-from fsmkit.model import Frame, Row
-from fsmkit.table import Flows
+from fsmkit.interpreter.compiled import Flows
+from fsmkit.interpreter.row import Effect, Frame, Row
 
 
 class Outcome:

@@ -5,15 +5,19 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
-from fsmkit.engine import Engine
+from fsmkit.engine.engine import Engine
+from fsmkit.engine.fifo import Lanes
 from fsmkit.errors import StoreUnavailable
 from fsmkit.keys import Key
-from fsmkit.lanes import Lanes
 
 RATE = 25.0
 """Conversations a second; Telegram sends about 30 messages a second for a bot
 (https://core.telegram.org/bots/faq#broadcasting-to-users)."""
+
+
 AT_ONCE = 16
+
+
 RETRY_SECONDS = 5.0
 """Between two questions whether a store that was away is there again."""
 
@@ -45,7 +49,7 @@ async def fan_out(
     Example:
         >>> import asyncio
         >>> from fsmkit import Engine, Flow, Key
-        >>> from fsmkit.fanout import fan_out
+        >>> from fsmkit.engine.fanout import fan_out
         >>> news = Flow("news")
         >>> @news.defstate(None, on=str)
         ... def told(event, ctx):

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from fsmkit.access import (
+from fsmkit.flow.states import State
+from fsmkit.interpreter.access import (
     KEEP,
     Held,
     merged,
@@ -14,10 +15,9 @@ from fsmkit.access import (
     write_data,
     write_state,
 )
+from fsmkit.interpreter.compiled import FlowTable
+from fsmkit.interpreter.row import Row
 from fsmkit.keys import Key
-from fsmkit.model import Row
-from fsmkit.states import State
-from fsmkit.table import FlowTable
 
 
 class Writer(Protocol):

@@ -13,11 +13,11 @@ from typing import Any
 import msgspec
 
 from fsmkit.clock import Clock
-from fsmkit.effects import Edit, Effect, Send
 from fsmkit.errors import RetryLater, StoreCorrupt
+from fsmkit.interpreter.codec import decode_entry, decode_receipt, encode_receipt
+from fsmkit.interpreter.row import Edit, Effect, Mail, Pending, Receipt, Send, Wait
 from fsmkit.keys import Key
-from fsmkit.model import Mail, Pending, Receipt, Wait
-from fsmkit.stores import CLAIM_SECONDS, Store
+from fsmkit.stores.protocol import CLAIM_SECONDS, Store
 
 _log = logging.getLogger("fsmkit")
 
@@ -26,20 +26,14 @@ Deliver = Callable[[Key, Effect], Any]
 
 REFUSED = b""
 """Stands for the receipt of an effect that could not be carried out."""
+
+
 WAIT_SECONDS = 1.0
 """Between two looks at whether a former outbox is empty."""
+
+
 MAX_REFUSALS = 3
 """Refusals in a row that a conversation is told of: what its handler says to them may be refused too."""
-
-_encoder = msgspec.json.Encoder()
-_decoder = msgspec.json.Decoder(Pending)
-_receipts = msgspec.json.Decoder(Receipt)
-encode_entry: Callable[[Pending], bytes] = _encoder.encode
-
-
-def decode_receipt(body: bytes) -> Receipt:
-    """A receipt as the store kept it."""
-    return _receipts.decode(body)
 
 
 class Claim:
@@ -262,7 +256,7 @@ async def _either(*waits: Coroutine[Any, Any, Any]) -> None:
 
 def _decode(entry: bytes) -> Pending:
     try:
-        return _decoder.decode(entry)
+        return decode_entry(entry)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise StoreCorrupt(f"an entry of the outbox cannot be read: {error}") from error
 
@@ -276,4 +270,4 @@ def _receipt(effect: Effect, message: Any) -> bytes | None:
     bound, reply = effect.bound, effect.reply
     file, bare = ("", True) if reply is None else (reply.file, not reply.buttons)
     chat = effect.to.chat
-    return _encoder.encode(Receipt(keep, bound.flow, bound.run, bound.entry, chat, message, file, bare))
+    return encode_receipt(Receipt(keep, bound.flow, bound.run, bound.entry, chat, message, file, bare))

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
 
+from fsmkit.engine.envelope import Outcome
 from fsmkit.keys import Key
-from fsmkit.outcome import Outcome
 
 if TYPE_CHECKING:
-    from fsmkit.engine import Engine
+    from fsmkit.engine.engine import Engine
 
 
 @attrs.frozen

@@ -17,14 +17,18 @@ _log = logging.getLogger("fsmkit")
 
 AT_ONCE = 16
 """Keys that are looked at at the same time: one whose handler is slow must not hold up the others."""
+
+
 FETCHED = 100
 """Keys that are asked of the store first; twice as many each time that there are more."""
+
+
 LEFT_ALONE = 60.0
 """Seconds for which a row that stays due is only read, not leased: nobody here can do anything about it."""
 
 
 class Looks(Protocol):
-    """What does the work for one key (`fsmkit.process.Processor`)."""
+    """What does the work for one key (`fsmkit.engine.dispatcher.Processor`)."""
 
     async def look(self, key: Key) -> bool:
         """Does what is due for a key; whether nothing is left due."""

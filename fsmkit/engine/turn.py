@@ -11,29 +11,42 @@ from typing import Any, Protocol
 
 from msgspec import structs
 
-from fsmkit.aborts import aborted_by
-from fsmkit.access import Hand
-from fsmkit.context import Context, Say, Wish
-from fsmkit.effects import Address, Answer, Bound, Reply, Send, as_reply, as_screen
-from fsmkit.errors import HandlerRefused, InvalidResult, InvariantBroken, OrphanedConversation
-from fsmkit.events import ChatEvent, Crashed, Timeout
-from fsmkit.handlers import Raised
-from fsmkit.interpreter import Advance, Step, advance, check_shape, entered, guarded, select
+from fsmkit.errors import (
+    HandlerRefused,
+    InvalidResult,
+    InvariantBroken,
+    Origin,
+    OrphanedConversation,
+    aborted_by,
+    add_note,
+    leave_with,
+    mark,
+    take_from,
+)
+from fsmkit.flow.context import Context, Say, Wish
+from fsmkit.flow.events import ChatEvent, Crashed, Timeout
+from fsmkit.flow.handlers import Raised
+from fsmkit.flow.messages import Address, Answer, Reply, as_reply, as_screen
+from fsmkit.interpreter.access import Hand
+from fsmkit.interpreter.codec import ValueCodec
+from fsmkit.interpreter.compiled import Flows, FlowTable
+from fsmkit.interpreter.jobs import Begun, begin
+from fsmkit.interpreter.migrations import Orphan, is_current, lift
+from fsmkit.interpreter.row import Bound, Frame, Mail, Row, Send
+from fsmkit.interpreter.selection import Step, select
+from fsmkit.interpreter.settle import address_of, follow
+from fsmkit.interpreter.transitions import Advance, Due, Left, Moves, advance, check_shape, entered, guarded
 from fsmkit.keys import Key
-from fsmkit.model import Frame, Mail, Row
-from fsmkit.moves import Due, Left, Moves
-from fsmkit.origin import Origin, add_note, leave_with, mark, take_from
-from fsmkit.table import Flows, FlowTable
-from fsmkit.upgrade import Orphan, is_current, lift
-from fsmkit.values import ValueCodec
-from fsmkit.wishes import address_of, follow
-from fsmkit.work import Begun, begin
 
 _log = logging.getLogger("fsmkit")
 
 PASS = ("pass",)
+
+
 MAX_REDIRECTS = 5
 """How often guards may lead on before it is taken for a circle."""
+
+
 _SORRY = "fsmkit_sorry"
 
 

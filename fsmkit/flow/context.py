@@ -11,8 +11,8 @@ from typing import Any, Generic, Protocol, TypeVar, Unpack
 import attrs
 import msgspec
 
-from fsmkit.effects import Answer, Reply, ReplyOptions, ScreenOptions, Verdict, as_reply, as_screen
 from fsmkit.errors import LeaseOver
+from fsmkit.flow.messages import Answer, Reply, ReplyOptions, ScreenOptions, Verdict, as_reply, as_screen
 from fsmkit.keys import Key
 
 D = TypeVar("D")
@@ -269,7 +269,7 @@ class Context(Generic[D]):
         self._wish(Emit(key, event, seconds))
 
     def at(self, flow: Any) -> Any:
-        """Another flow of the same key, as `fsmkit.access.Hand`: synchronous, and joining this commit."""
+        """Return a handle on another flow of the same key: synchronous, and joining this commit."""
         self._check()
         return self._turn.hand(flow, self)
 

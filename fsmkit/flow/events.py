@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import attrs
 
-from fsmkit.effects import Address
+from fsmkit.flow.messages import Address
 
 MESSAGE_KINDS = frozenset(
     {

@@ -1,7 +1,7 @@
 """`Flow`: the declaration of one conversation. Nothing here moves: where a chat stands is in the store.
 
 What is declared is checked as far as one declaration can be; what needs the whole flow, or several, is
-checked when the flows are put together (`fsmkit.table`).
+checked when the flows are put together (`fsmkit.interpreter.compiled`).
 """
 
 import difflib
@@ -11,25 +11,26 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, Unpack, cast
 
 from msgspec import UNSET
 
-from fsmkit.effects import Reply, as_screen
 from fsmkit.errors import DefinitionError
-from fsmkit.handlers import (
+from fsmkit.flow.handlers import (
     Handler,
     Hook,
     Selector,
     check_callable,
     check_texts,
+    job_rule,
     make_guard,
     make_handler,
     make_hook,
 )
-from fsmkit.jobrules import job_rule
+from fsmkit.flow.locations import calling_place, place_of
+from fsmkit.flow.messages import MAX_VALUE, Button, Reply, as_screen, rows_of_buttons
+from fsmkit.flow.results import Result
+from fsmkit.flow.states import ANY, INHERIT, Prompt, State, StateOptions, StatesGroup, Ttl, times_of
 from fsmkit.keys import KeyBy
-from fsmkit.markup import MAX_VALUE, Button, rows_of_buttons
-from fsmkit.places import calling_place, place_of
-from fsmkit.results import Result
-from fsmkit.states import ANY, INHERIT, Prompt, State, StateOptions, StatesGroup, Ttl
-from fsmkit.times import times_of
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar as TypeVarWithDefault
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar as TypeVarWithDefault
@@ -39,8 +40,14 @@ else:
     D = TypeVar("D")
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
 HandlerF = TypeVar("HandlerF", bound=Callable[[Any, Any], Result | Awaitable[Result]])
+
+
 GuardF = TypeVar("GuardF", bound=Callable[[Any], object])
+
+
 HookF = TypeVar("HookF", bound=Callable[[Any], object])
 
 Text = str | None | Mapping[str, str]

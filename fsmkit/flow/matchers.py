@@ -8,7 +8,7 @@ import abc
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
-from fsmkit.events import ChatEvent, Internal
+from fsmkit.flow.events import ChatEvent, Internal
 
 
 @runtime_checkable

@@ -5,12 +5,17 @@ Only shapes: whether a result is legal where it was returned, the interpreter de
 
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union, overload
 
-from fsmkit.states import State
+from fsmkit.flow.states import State
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar as TypeVarWithDefault
 
-    from fsmkit.flow import Flow
+    from fsmkit.flow.flow import Flow
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar as TypeVarWithDefault
+
+    from fsmkit.flow.flow import Flow
 
     S = TypeVarWithDefault("S", bound=str | State, default=str | State)
     D = TypeVarWithDefault("D", default=Any)
@@ -67,11 +72,23 @@ else:
     End = _Alias("End", (Any,), _end)
 
 TransitionTuple = tuple[Literal["transition"], str | State] | tuple[Literal["transition"], str | State, Any]
+
+
 StayTuple = tuple[Literal["stay"]] | tuple[Literal["stay"], Any]
+
+
 BackTuple = tuple[Literal["back"]] | tuple[Literal["back"], int] | tuple[Literal["back"], int, Any]
+
+
 CallTuple = tuple[Literal["call"], "Flow[Any] | str"] | tuple[Literal["call"], "Flow[Any] | str", Any]
+
+
 EndTuple = tuple[Literal["end"]] | tuple[Literal["end"], Any]
+
+
 Pass = tuple[Literal["pass"]]
+
+
 ErrorTuple = tuple[Literal["error"], Any]
 
 Result = TransitionTuple | StayTuple | BackTuple | CallTuple | EndTuple | Pass | ErrorTuple | None
@@ -89,7 +106,11 @@ LENGTHS = {
 """How many elements each result has, at least and at most."""
 
 _S = TypeVar("_S", bound=str | State)
+
+
 _D = TypeVar("_D")
+
+
 _NOT_GIVEN: Any = object()  # `None` is data like any other
 
 
@@ -99,8 +120,12 @@ def _tuple(*elements: Any) -> Any:
 
 @overload
 def transition(state: _S) -> tuple[Literal["transition"], _S]: ...
+
+
 @overload
 def transition(state: _S, data: _D) -> tuple[Literal["transition"], _S, _D]: ...
+
+
 def transition(state: Any, data: Any = _NOT_GIVEN) -> Any:
     """Go to `state`, with the data kept or replaced.
 
@@ -113,8 +138,12 @@ def transition(state: Any, data: Any = _NOT_GIVEN) -> Any:
 
 @overload
 def stay() -> tuple[Literal["stay"]]: ...
+
+
 @overload
 def stay(data: _D) -> tuple[Literal["stay"], _D]: ...
+
+
 def stay(data: Any = _NOT_GIVEN) -> Any:
     """Stay in the state, with the data kept or replaced; no prompt."""
     return _tuple("stay", data)
@@ -122,10 +151,16 @@ def stay(data: Any = _NOT_GIVEN) -> Any:
 
 @overload
 def back() -> tuple[Literal["back"]]: ...
+
+
 @overload
 def back(n: int) -> tuple[Literal["back"], int]: ...
+
+
 @overload
 def back(n: int, data: _D) -> tuple[Literal["back"], int, _D]: ...
+
+
 def back(n: Any = _NOT_GIVEN, data: Any = _NOT_GIVEN) -> Any:
     """Go to the `n`-th state before this one (by default the last), with the data kept or replaced."""
     if n is _NOT_GIVEN and data is not _NOT_GIVEN:
@@ -135,8 +170,12 @@ def back(n: Any = _NOT_GIVEN, data: Any = _NOT_GIVEN) -> Any:
 
 @overload
 def call(flow: "Flow[Any] | str") -> tuple[Literal["call"], "Flow[Any] | str"]: ...
+
+
 @overload
 def call(flow: "Flow[Any] | str", data: _D) -> tuple[Literal["call"], "Flow[Any] | str", _D]: ...
+
+
 def call(flow: Any, data: Any = _NOT_GIVEN) -> Any:
     """Run a sub-flow in this conversation; its end comes back as `Returned`."""
     return _tuple("call", flow, data)
@@ -144,8 +183,12 @@ def call(flow: Any, data: Any = _NOT_GIVEN) -> Any:
 
 @overload
 def end() -> tuple[Literal["end"]]: ...
+
+
 @overload
 def end(result: _D) -> tuple[Literal["end"], _D]: ...
+
+
 def end(result: Any = _NOT_GIVEN) -> Any:
     """End the conversation, or the sub-flow with a result for its caller."""
     return _tuple("end", result)

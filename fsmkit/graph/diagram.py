@@ -12,9 +12,9 @@ from typing import Literal, TypeAlias
 
 import attrs
 
-from fsmkit.flow import Flow
-from fsmkit.graph import Edge, Graph, Node
-from fsmkit.states import ANY
+from fsmkit.flow.flow import Flow
+from fsmkit.flow.states import ANY
+from fsmkit.graph.graph import Edge, Graph, Node
 
 
 @attrs.frozen
@@ -100,12 +100,20 @@ class _Spot:
 
 
 _START = _Spot("start")
+
+
 _END = _Spot("end")
+
+
 _BACK = _Spot("back", "the state before")
+
+
 _ANY_STATE = _Spot("several", "any state")
 
 
 _Arrow: TypeAlias = tuple[_Spot, _Spot]
+
+
 Mood: TypeAlias = Literal["met", "partly", "unmet"]
 """Whether all that a thing stands for was met, some of it, nothing of it."""
 
@@ -186,6 +194,8 @@ _MERMAID_STYLES: dict[Mood, str] = {
     "unmet": "fill:#fbdada,stroke:#c62828",
 }
 """States are entered or not; only arrows can be met in part."""
+
+
 _CROSSES: dict[Mood, str] = {"met": "", "partly": "(✗) ", "unmet": "✗ "}
 
 

@@ -1,7 +1,7 @@
 """The graph of one or several flows: which handler goes from which state where.
 
 One reading for diagrams, checks, tests and the playground. What a single handler can do is
-`fsmkit.edges`' matter; whether the graph is a good one is a check's.
+`fsmkit.graph.edges`' matter; whether the graph is a good one is a check's.
 """
 
 from collections import deque
@@ -11,11 +11,10 @@ from typing import Any, Literal, TypeAlias, TypeVar, cast
 
 import attrs
 
-from fsmkit.edges import Edges, Problem, edges_of, together
-from fsmkit.flow import Flow
-from fsmkit.handlers import Handler, Selector
-from fsmkit.states import ANY, State
-from fsmkit.targets import Target
+from fsmkit.flow.flow import Flow
+from fsmkit.flow.handlers import Handler, Selector
+from fsmkit.flow.states import ANY, State
+from fsmkit.graph.edges import Edges, Problem, Target, edges_of, together
 
 Node: TypeAlias = tuple[str, str | None]
 """Names of a flow and of a state of it; `None`: no conversation is running."""
@@ -190,7 +189,7 @@ def graph_of(*flows: Flow[Any]) -> Graph:
 
     Example:
         >>> from fsmkit.flow import Flow
-        >>> from fsmkit.states import END
+        >>> from fsmkit.flow.states import END
         >>> flow = Flow("ask")
         >>> @flow.defstate("name", to="age")
         ... def got_name(event, ctx): ...

@@ -1,7 +1,7 @@
 """What a handler returns, read from its own source with `ast`.
 
 Only what is returned, as a list of ways to go: which state or flow a name means, and whether there is one,
-`fsmkit.edges` says.
+`fsmkit.graph.edges` says.
 """
 
 import ast
@@ -12,10 +12,18 @@ from typing import Any
 
 import attrs
 
-from fsmkit import results
-from fsmkit.flow import Flow
-from fsmkit.scope import UNKNOWN, Known, Scope, choices
-from fsmkit.written import FunctionNode, UnreadableSourceError, own_nodes, written
+from fsmkit.flow import results
+from fsmkit.flow.flow import Flow
+from fsmkit.graph.names import (
+    UNKNOWN,
+    FunctionNode,
+    Known,
+    Scope,
+    UnreadableSourceError,
+    choices,
+    own_nodes,
+    written,
+)
 
 
 @attrs.frozen(eq=False)
@@ -62,6 +70,8 @@ _CONSTRUCTORS: tuple[tuple[str, Any], ...] = (
     ("pass", results.pass_),
     ("error", results.error),
 )
+
+
 _NAMES_TARGET = {"transition": "state", "call": "flow"}
 
 

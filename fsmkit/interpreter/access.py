@@ -7,12 +7,12 @@ import copy
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from fsmkit.context import evolve
 from fsmkit.errors import LeaseOver, NestedSend, UnknownState, UnstorableData
-from fsmkit.model import NO_DATA, Frame, Row
-from fsmkit.moves import Due, Left, Moves
-from fsmkit.states import State
-from fsmkit.table import Flows, FlowTable
+from fsmkit.flow.context import evolve
+from fsmkit.flow.states import State
+from fsmkit.interpreter.compiled import Flows, FlowTable
+from fsmkit.interpreter.row import NO_DATA, Frame, Row
+from fsmkit.interpreter.transitions import Due, Left, Moves
 
 KEEP: Any = object()
 """Stands for "the data as they are": `None` is data like any other."""

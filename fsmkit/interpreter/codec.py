@@ -4,22 +4,166 @@ Nothing is written that does not come back as it was: each value is read again a
 the two differ is found in `differences`; how bytes are kept is the stores' business.
 """
 
+import datetime as dt
+import decimal
 import functools
+import inspect
 import re
 import sys
-from collections.abc import Iterable
+import typing
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import PurePath
+from types import NoneType
 from typing import Any, Generic, TypeVar, cast
 
+import attrs
 import msgspec
 from msgspec import Raw
-from msgspec.inspect import AnyType, DictType
+from msgspec.inspect import (
+    AnyType,
+    BoolType,
+    CollectionType,
+    CustomType,
+    DataclassType,
+    DictType,
+    ExtType,
+    RawType,
+    StructType,
+    TupleType,
+    Type,
+    TypedDictType,
+    type_info,
+)
 
-from fsmkit.datatypes import needs_nothing, reader
-from fsmkit.differences import NOTHING, difference
 from fsmkit.errors import DefinitionError, StoreCorrupt, UnstorableData
-from fsmkit.model import NO_DATA, Row
-from fsmkit.sameness import same
+from fsmkit.interpreter.roundtrip import MAX_DEPTH, NOTHING, difference, same
+from fsmkit.interpreter.row import NO_DATA, Pending, Receipt, Row
+
+_REMEDY = (
+    "Use attrs classes, dataclasses or msgspec Structs with annotated fields of types that JSON can hold; "
+    "a union of classes needs tagged msgspec Structs"
+)
+
+
+_BUILTINS = (dict, list, tuple, set, frozenset, str, int, float, bool, bytes, bytearray)
+
+
+_NO_KEYS = (NoneType, BoolType, CollectionType, TupleType, DictType, TypedDictType, DataclassType, StructType)
+
+_Found = tuple[str, str]
+
+
+def reader(path: str, kind: Any, place: str | None) -> tuple[Type, Callable[[Any], Any]]:
+    """What msgspec knows of a type, and the function that reads its JSON.
+
+    Args:
+        path: What the type is of, for example `signup.data`.
+        kind: The type.
+        place: `file:line` of its declaration.
+
+    Raises:
+        DefinitionError: Values of the type could not be stored, or not be read back equal.
+    """
+    try:
+        node = type_info(kind)
+        read = msgspec.json.Decoder(kind).decode
+    except Exception as error:  # for a bad type msgspec raises TypeError, NameError, KeyError and more
+        where, problem = _unreadable(path, kind, error, ())
+        raise DefinitionError(f"{where}: {problem}", place=place, remedy=_REMEDY) from error
+    for where, problem in _objections(path, node, set()):
+        raise DefinitionError(f"{where}: {problem}", place=place, remedy=_REMEDY)
+    return node, read
+
+
+def needs_nothing(kind: Any) -> bool:
+    """Whether `kind()` makes data; told by its signature: what a default factory raises is no answer."""
+    kind = typing.get_origin(kind) or kind
+    if kind in _BUILTINS:
+        return True
+    if typing.is_typeddict(kind):
+        return not kind.__required_keys__
+    if not (attrs.has(kind) or hasattr(kind, "__dataclass_fields__") or hasattr(kind, "__struct_fields__")):
+        return False
+    return all(
+        each.default is not each.empty or each.kind in (each.VAR_POSITIONAL, each.VAR_KEYWORD)
+        for each in inspect.signature(kind).parameters.values()
+    )
+
+
+def _unreadable(path: str, kind: Any, error: Exception, above: tuple[Any, ...]) -> _Found:
+    """The innermost part of a type that msgspec refuses; it names the whole only."""
+    for step, part in _declared_parts(kind):
+        try:
+            type_info(part)
+        except Exception as inner:
+            if not any(part is each for each in above):
+                return _unreadable(path + step, part, inner, (*above, kind))
+    if isinstance(error, KeyError):
+        return path, f"the field {error} has no annotation"
+    if isinstance(error, NotImplementedError) and "takes_self" in str(error):
+        return path, "a default is made by a method (`@field.default`), which msgspec cannot call"
+    return path, f"msgspec cannot read the type ({error})"
+
+
+def _declared_parts(kind: Any) -> list[tuple[str, Any]]:
+    if not isinstance(kind, type):
+        return [("", part) for part in typing.get_args(kind)]
+    try:
+        hints = typing.get_type_hints(kind, include_extras=True)
+    except Exception:  # a name that nobody defined: the error at hand says which
+        return []
+    return [
+        (f".{name}", part) for name, part in hints.items() if typing.get_origin(part) is not typing.ClassVar
+    ]
+
+
+def _objections(path: str, node: Any, seen: set[int]) -> Iterator[_Found]:
+    """What msgspec accepts and would not bring back."""
+    if id(node) in seen:  # a class that refers to itself
+        return
+    seen.add(id(node))
+    if problem := _objection(node):
+        yield path, problem
+    for field in getattr(node, "fields", ()):
+        where = f"{path}.{field.name}"
+        if field.required and field.name.startswith("_") and attrs.has(_class(node)):
+            yield (
+                where,
+                "a private attribute of an attrs class stays out of JSON, and this one has no default",
+            )
+        yield from _objections(where, field.type, seen)
+    if not isinstance(node, Type):
+        return
+    for name in ("type", "item_type", "key_type", "value_type"):
+        yield from _objections(path, getattr(node, name, None), seen)
+    for part in (*getattr(node, "types", ()), *getattr(node, "item_types", ())):
+        yield from _objections(path, part, seen)
+
+
+def _objection(node: Any) -> str | None:
+    if isinstance(node, (CustomType, RawType, ExtType)):
+        name = getattr(getattr(node, "cls", None), "__qualname__", type(node).__name__.removesuffix("Type"))
+        return f"{name} is a type that JSON cannot hold"
+    if isinstance(node, DictType) and isinstance(node.key_type, _NO_KEYS):
+        return (
+            "the keys of a dict in JSON are texts; msgspec makes texts of numbers, times, enums and ids only"
+        )
+    if not isinstance(node, (DataclassType, StructType)):
+        return None
+    kind = _class(node)
+    struct = isinstance(node, StructType)
+    if not kind.__struct_config__.eq if struct else kind.__eq__ is object.__eq__:
+        return (
+            f"{kind.__qualname__} is declared with eq=False: no two of its objects are equal, so it "
+            f"could never be seen whether one was stored as it is"
+        )
+    return None
+
+
+def _class(node: Any) -> Any:
+    return typing.get_origin(node.cls) or node.cls if hasattr(node, "cls") else None
+
 
 FILE_PREFIX = "fsmkit_file_"
 """Before the names of modules that the command loads from a file; no part of what is stored."""
@@ -27,7 +171,11 @@ FILE_PREFIX = "fsmkit_file_"
 D = TypeVar("D")
 
 _json_encode = msgspec.json.Encoder().encode
+
+
 _json_decode = msgspec.json.Decoder().decode
+
+
 _row_decode = msgspec.json.Decoder(Row).decode
 
 
@@ -277,3 +425,157 @@ def by_name(classes: Iterable[type], what: str) -> dict[str, type]:
                 f"two classes of {what} are both called {name}", place=None, remedy="Rename one of them"
             )
     return found
+
+
+_PLAIN = frozenset({str, int, float, bool, NoneType})
+
+
+_SEQUENCES: Mapping[str, Callable[[Iterable[Any]], Any]] = {
+    "tuple": tuple,
+    "set": set,
+    "frozenset": frozenset,
+}
+
+
+_SIMPLE: Mapping[str, type] = {
+    kind.__name__: kind
+    for kind in (bytes, dt.date, dt.datetime, dt.time, dt.timedelta, decimal.Decimal, uuid.UUID)
+}
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+_decode = msgspec.json.Decoder().decode
+
+
+class ValueCodec:
+    """How values of buttons become text and come back.
+
+    Args:
+        classes: Classes that matchers name, whose objects may be values.
+
+    Raises:
+        DefinitionError: Two different classes have the same module and name.
+
+    Example:
+        >>> codec = ValueCodec([])
+        >>> codec.pack(7), codec.pack((1, None)), codec.unpack(codec.pack((1, None)))
+        ('7', '{"~tuple":[1,null]}', (1, None))
+    """
+
+    def __init__(self, classes: Iterable[type]) -> None:
+        self._classes = by_name(classes, "values of buttons")
+
+    def pack(self, value: Any) -> str:
+        """The value as text.
+
+        Raises:
+            UnstorableData: It would not come back as it is, or no matcher names its class.
+        """
+        try:
+            packed = _encode(self._plain(value, MAX_DEPTH))
+            text = packed.decode()
+            back = self.unpack(text)
+            if value == back and same(value, back) and same(back, value):
+                return text
+        except UnstorableData:
+            raise
+        except Exception as error:  # whatever msgspec, or `==` of the user's class, raises
+            raise UnstorableData("value", f"{value!r}: {error}") from error
+        raise UnstorableData("value", f"{value!r} comes back as {back!r}")
+
+    def unpack(self, text: str) -> Any:
+        """The value of a text.
+
+        Raises:
+            Unfit: Its class is not known (any more), or has changed.
+        """
+        try:
+            return self._value(_decode(text))
+        except Unfit:
+            raise
+        except (msgspec.MsgspecError, ValueError, TypeError, ArithmeticError, RecursionError) as error:
+            raise Unfit(f"no value of a button: {error}") from error
+
+    def _plain(self, value: Any, depth: int) -> Any:
+        """What JSON holds for a value."""
+        kind: Any = type(value)
+        if kind in _PLAIN:
+            return value
+        if depth == 0:
+            raise UnstorableData("value", "it is nested too deeply, or contains itself")
+        if kind is list:
+            return [self._plain(item, depth - 1) for item in value]
+        if kind is dict:
+            return self._plain_dict(cast("dict[Any, Any]", value), depth)
+        name = kind.__name__
+        if _SEQUENCES.get(name) is kind:
+            return {f"~{name}": [self._plain(item, depth - 1) for item in value]}
+        if _SIMPLE.get(name) is kind:
+            return {f"~{name}": value}
+        return {f"~{class_name(kind)}": self._encoded(kind, value)}
+
+    def _plain_dict(self, value: dict[Any, Any], depth: int) -> Any:
+        if all(type(key) is str and key[:1] != "~" for key in value):
+            return {key: self._plain(item, depth - 1) for key, item in value.items()}
+        pairs = [[self._plain(key, depth - 1), self._plain(item, depth - 1)] for key, item in value.items()]
+        return {"~dict": pairs}
+
+    def _encoded(self, kind: Any, value: Any) -> msgspec.Raw:
+        known: Any = self._classes.get(class_name(kind))
+        if known is not kind:
+            shown = kind.__qualname__
+            raise UnstorableData(
+                "value",
+                f"no handler of the attached flows takes values of class {shown}: write on=button({shown})",
+            )
+        try:
+            return typed(kind).encode(value)
+        except DefinitionError as error:
+            raise UnstorableData(kind.__qualname__, f"{error.problem}. {error.remedy}") from error
+
+    def _value(self, plain: Any) -> Any:
+        if isinstance(plain, list):
+            return [self._value(item) for item in plain]
+        if not isinstance(plain, dict):
+            return plain
+        if len(plain) == 1:
+            name, content = next(iter(plain.items()))
+            if name[:1] == "~":
+                return self._named(name[1:], content)
+        return {key: self._value(item) for key, item in plain.items()}
+
+    def _named(self, name: str, content: Any) -> Any:
+        if name in _SEQUENCES:
+            return _SEQUENCES[name](map(self._value, content))
+        if name == "dict":
+            return {self._value(key): self._value(item) for key, item in content}
+        if name in _SIMPLE:
+            return msgspec.json.decode(_encode(content), type=_SIMPLE[name])
+        kind = self._classes.get(name)
+        if kind is None:
+            raise Unfit(f"no handler of the attached flows takes values of class {name}")
+        try:
+            return typed(kind).decode(_encode(content))
+        except DefinitionError as error:
+            raise Unfit(error.problem) from error
+
+
+_encoder = msgspec.json.Encoder()
+
+
+_decoder = msgspec.json.Decoder(Pending)
+
+
+_receipts = msgspec.json.Decoder(Receipt)
+
+
+encode_entry: Callable[[Pending], bytes] = _encoder.encode
+encode_receipt: Callable[[Receipt], bytes] = _encoder.encode
+decode_entry: Callable[[bytes], Pending] = _decoder.decode
+
+
+def decode_receipt(body: bytes) -> Receipt:
+    """A receipt as the store kept it."""
+    return _receipts.decode(body)

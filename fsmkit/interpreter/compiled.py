@@ -11,21 +11,19 @@ from typing import Any, Protocol
 import attrs
 from msgspec import Raw
 
-from fsmkit.edges import Edges, edges_of, together
 from fsmkit.errors import DefinitionError
-from fsmkit.events import Reminder
-from fsmkit.flow import Flow
-from fsmkit.handlers import Handler, Hook, Selector
-from fsmkit.jobrules import JobRule, job_rule
+from fsmkit.flow.events import Reminder
+from fsmkit.flow.flow import Flow
+from fsmkit.flow.handlers import Handler, Hook, JobRule, Selector, job_rule
+from fsmkit.flow.matchers import AnyOf
+from fsmkit.flow.messages import Button, rows_of_buttons
+from fsmkit.flow.states import ANY, INHERIT, Prompt, State, StatesGroup, Times, combined, times_of
+from fsmkit.graph.edges import Edges, edges_of, together
 from fsmkit.keys import KeyBy
-from fsmkit.markup import Button, rows_of_buttons
-from fsmkit.matching import AnyOf
-from fsmkit.states import ANY, INHERIT, Prompt, State, StatesGroup
-from fsmkit.times import Times, combined, times_of
 
 
 class Codec(Protocol):
-    """How a flow's data become JSON and come back (`fsmkit.codec.DataCodec`)."""
+    """How a flow's data become JSON and come back (`fsmkit.interpreter.codec.DataCodec`)."""
 
     def initial(self) -> Any:
         """The data with nothing stored; `None` if the class needs arguments."""

@@ -9,10 +9,9 @@ from collections.abc import Callable, Container, Mapping
 
 from msgspec import Struct, structs
 
-from fsmkit.deadlines import with_snapshot
-from fsmkit.jobrules import JobRule
-from fsmkit.model import Frame, Row, Work
-from fsmkit.table import FlowTable
+from fsmkit.flow.handlers import JobRule
+from fsmkit.interpreter.compiled import FlowTable
+from fsmkit.interpreter.row import Frame, Row, Work, with_snapshot
 
 CLAIM_SECONDS = 30.0
 """How long a job belongs to the process that runs it, from its last sign of life."""

@@ -4,17 +4,104 @@ Pure. What handlers, hooks and prompts asked of `ctx` comes in, in order; what g
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import attrs
 from msgspec import structs
 
-from fsmkit.boards import tend
-from fsmkit.context import Emit, Refused, Say, Track, Wish
-from fsmkit.effects import Address, Bound, Delete, Edit, Effect, Send, as_reply
-from fsmkit.errors import UnstorableData
+from fsmkit.errors import RowTooLarge, UnstorableData
+from fsmkit.flow.context import Emit, Refused, Say, Track, Wish
+from fsmkit.flow.events import ChatEvent, Done, Failed
+from fsmkit.flow.messages import MAX_VALUE, Address, Answer, Button, Keyboard, as_reply
+from fsmkit.interpreter.codec import EventCodec, encode_entry, encode_row
+from fsmkit.interpreter.row import (
+    Board,
+    Bound,
+    Delete,
+    Edit,
+    Effect,
+    Frame,
+    Mail,
+    Pending,
+    Receipt,
+    Row,
+    Send,
+    Snapshot,
+    View,
+    timeout_at,
+    wake_at,
+)
 from fsmkit.keys import Key
-from fsmkit.markup import MAX_VALUE, Button
-from fsmkit.model import Frame, Receipt, Row, Snapshot, View
+from fsmkit.stores.protocol import Change, Index
+
+if TYPE_CHECKING:
+    from fsmkit.engine.turn import Turn
+
+
+def tend(row: Row, effects: list[Any], bound: Bound, to: Address) -> tuple[Row, list[Any]]:
+    """The row with the reply keyboard that stands in a chat after some effects, and the effects.
+
+    Args:
+        row: The row at the end of the step.
+        effects: What was asked for, in order.
+        bound: The place where the step ended.
+        to: Where effects go.
+    """
+    changing = [effect for effect in effects if isinstance(effect, Send) and _changes_keyboard(effect)]
+    if not changing:
+        if not _is_left(row, to):
+            return row, effects
+        able = [
+            n for n, effect in enumerate(effects) if isinstance(effect, Send) and not effect.reply.buttons
+        ]
+        if not able:
+            return row, effects
+        carrier = effects[able[0]]
+        removing = structs.replace(carrier, reply=as_reply(carrier.reply, remove_keyboard=True))
+        effects = [removing if effect is carrier else effect for effect in effects]
+        changing = [removing]
+    row = _without_boards(row, to)
+    if bound.run and _leaves(changing[-1].reply.keyboard):
+        view = row.views.get(bound.flow) or View(to.chat, 0)
+        board = Board(to.chat, bound.run, bound.entry)
+        row = structs.replace(row, views={**row.views, bound.flow: structs.replace(view, board=board)})
+    return row, effects
+
+
+def _changes_keyboard(effect: Send) -> bool:
+    return bool(effect.reply.keyboard) or effect.reply.remove_keyboard
+
+
+def _leaves(keyboard: Any) -> bool:
+    """Whether a keyboard goes with its state."""
+    return keyboard.leaves if isinstance(keyboard, Keyboard) else bool(keyboard)
+
+
+def _is_left(row: Row, to: Address) -> bool:
+    """Whether a keyboard stands in the chat although its state is no longer the one that runs."""
+    for name, view in row.views.items():
+        board = view.board
+        if board is None or board.chat != to.chat:
+            continue
+        snapshot = row.snapshots.get(name)
+        if snapshot is None or not snapshot.active:
+            return True
+        if (snapshot.run, snapshot.frames[-1].entry) != (board.run, board.entry):
+            return True
+    return False
+
+
+def _without_boards(row: Row, to: Address) -> Row:
+    if not any(view.board is not None and view.board.chat == to.chat for view in row.views.values()):
+        return row
+    views: dict[str, View] = {}
+    for name, view in row.views.items():
+        if view.board is not None and view.board.chat == to.chat:
+            view = structs.replace(view, board=None)
+        if view.message or view.board:
+            views[name] = view
+    return structs.replace(row, views=views)
+
 
 MAX_VALUES = 256
 """Long values of buttons that an entry keeps; buttons with older ones are stale."""
@@ -213,3 +300,174 @@ def _say(
 def _with_frame(row: Row, name: str, snapshot: Snapshot, depth: int, frame: Frame) -> Row:
     frames = (*snapshot.frames[:depth], frame, *snapshot.frames[depth + 1 :])
     return structs.replace(row, snapshots={**row.snapshots, name: structs.replace(snapshot, frames=frames)})
+
+
+SEEN = 64
+"""Ids of handled events that a row remembers."""
+
+
+@attrs.frozen
+class Limits:
+    """What the engine was told about rows.
+
+    Attributes:
+        dedupe_for: Seconds that event ids are remembered after the last event.
+        max_row_bytes: Bytes that a row may take, the outbox apart.
+        delivers: Whether effects go to the outbox (else they stay in the `Outcome`).
+    """
+
+    dedupe_for: float
+    max_row_bytes: int
+    delivers: bool
+
+
+def settle(
+    turn: "Turn", limits: Limits, events: EventCodec, event_id: str | None
+) -> tuple[list[Effect], list[Any]]:
+    """Makes effects of a turn's wishes and completes its row.
+
+    Returns:
+        The effects for the `Outcome`, and the entries for the outbox.
+    """
+    if turn.jobs:
+        turn.begin_jobs(len(turn.jobs), entered=True)
+    row = turn.row
+    snapshot = row.snapshots.get(turn.name)
+    if snapshot is not None:
+        row = _touched(turn, row, snapshot)
+    effects: list[Any] = []
+    if turn.wishes:
+        to = address_of((row, turn.loaded), turn.name, turn.address, turn.key)
+        table = turn.flows.tables.get(turn.name)
+        shared = table is not None and table.flow.shared
+        pressed = _screen_of(turn)
+        if table is not None and table.flow.key.by_message and turn.key.message is not None:
+            pressed = turn.key.message
+            row = _at_home(row, turn, pressed)
+        pack = turn.world.values.pack
+        row, effects = effects_of(row, turn.name, turn.wishes, to, pack, shared=shared, pressed=pressed)
+    if turn.deletes or turn.tidy:
+        home = address_of((row, turn.loaded), turn.name, turn.address, turn.key)
+        effects = [*turn.tidy, *_deletes(turn, home), *effects]
+    if event_id is not None:
+        keep = turn.now + limits.dedupe_for
+        row = Row(row.snapshots, _remember(row.seen, event_id), keep, row.serial, row.views, row.later)
+    turn.row = row
+    if not effects and not turn.letters:
+        return effects, []
+    return _sort(turn, effects, limits, events)
+
+
+def _deletes(turn: "Turn", home: Address) -> list[Delete]:
+    """What the states that were left leave behind, in one request for each chat."""
+    messages: dict[Address, list[int]] = {}
+    for left in turn.deletes:
+        messages.setdefault(left.address or home, []).extend(left.messages)
+    return [Delete(to, tuple(dict.fromkeys(ids))) for to, ids in messages.items()]
+
+
+def _screen_of(turn: "Turn") -> int | None:
+    """The message in which the flow's screen is brought up to date, not sent anew: that of the pressed
+    button, or the one in which a job has shown its progress.
+    """
+    event = turn.event
+    if isinstance(event, Done | Failed):
+        view = turn.row.views.get(turn.name)
+        return view.message if view is not None and view.message else None
+    return event.message_id if isinstance(event, ChatEvent) and event.pressed else None
+
+
+def _at_home(row: Row, turn: "Turn", home: int) -> Row:
+    """The row with the one message whose conversation it is as its screen; buttons of another one would be
+    another conversation's.
+    """
+    shows = any(isinstance(wish, Say) and wish.show for wish in turn.wishes)
+    if turn.name in row.views or not shows:
+        return row
+    return structs.replace(row, views={**row.views, turn.name: View(turn.key.chat, home)})
+
+
+def _sort(
+    turn: "Turn", effects: list[Any], limits: Limits, events: EventCodec
+) -> tuple[list[Effect], list[Any]]:
+    """What goes to the outbox now, what is a letter for later, and what the `Outcome` shows."""
+    row = turn.row
+    entries: list[Any] = list(turn.letters)
+    serial, later = row.serial, row.later
+    for effect in effects:
+        if isinstance(effect, Emit):
+            serial += 1
+            mail = _mail(effect, events, turn, serial)
+            if effect.after > 0:
+                later = (*later, mail)
+            else:
+                entries.append(mail)
+        elif not isinstance(effect, Answer) and limits.delivers:
+            entries.append(storable(effect, turn.world.values.pack))
+    turn.row = Row(row.snapshots, row.seen, row.keep, serial, row.views, later)
+    return [effect for effect in effects if not isinstance(effect, Emit)], entries
+
+
+def _remember(seen: str, event_id: str) -> str:
+    """The ids with one more, and without the oldest where there would be too many."""
+    if seen.count(" ") > SEEN:
+        seen = seen[seen.index(" ", 1) :]
+    return f"{seen}{event_id} "
+
+
+def change_of(
+    row: Row, key: Key, now: float, limits: Limits, entries: list[Any], folded: int
+) -> tuple[Row, Change]:
+    """The change that stores a row, and the row with its effects numbered.
+
+    Raises:
+        RowTooLarge: If it takes more bytes than allowed; nothing may be written then.
+    """
+    serial = row.serial
+    outbox: tuple[bytes, ...] = ()
+    if entries:
+        outbox = tuple(encode_entry(Pending(serial + n, entry)) for n, entry in enumerate(entries, 1))
+        row = Row(row.snapshots, row.seen, row.keep, serial + len(entries), row.views, row.later)
+    if not row.snapshots and not row.later and row.keep <= now:
+        return row, Change(None, outbox=outbox, folded=folded)
+    blob = encode_row(row)
+    if len(blob) > limits.max_row_bytes:
+        raise RowTooLarge(str(key), len(blob), limits.max_row_bytes)
+    return row, Change(blob, wake_of(row), _index_of(row), outbox, folded)
+
+
+def _index_of(row: Row) -> tuple[Index, ...]:
+    """What a store looks the row up by."""
+    found = []
+    for snapshot in row.snapshots.values():
+        frame = snapshot.frames[-1]
+        found.append(Index(frame.flow, frame.state, timeout_at(snapshot)))
+    return tuple(found)
+
+
+def _touched(turn: "Turn", row: Row, snapshot: Snapshot) -> Row:
+    """The row with the address of this event in the conversation that took it, and its retries over."""
+    event = turn.event
+    address = event.address if isinstance(event, ChatEvent) else snapshot.address
+    if address == snapshot.address and not snapshot.tries:
+        return row
+    touched = structs.replace(snapshot, address=address, tries=0)
+    return Row({**row.snapshots, turn.name: touched}, row.seen, row.keep, row.serial, row.views, row.later)
+
+
+def _mail(effect: Emit, events: EventCodec, turn: "Turn", serial: int) -> Mail:
+    name, body = events.encode(effect.event)
+    key = effect.key.with_bot(turn.key.bot)
+    due = turn.now + effect.after if effect.after > 0 else 0.0
+    return Mail(str(key), name, body, f"{turn.key}#{turn.new_run()}.{serial}", due)
+
+
+def wake_of(row: Row) -> float | None:
+    """When the row has to be looked at again: a time of a conversation, a letter, the end of its memory."""
+    if not row.later and len(row.snapshots) == 1:
+        return wake_at(next(iter(row.snapshots.values())))
+    times = [at for snapshot in row.snapshots.values() if (at := wake_at(snapshot)) is not None]
+    times.extend(mail.due for mail in row.later)
+    if not row.snapshots and not row.later:
+        return row.keep
+    return min(times) if times else None

@@ -3,17 +3,23 @@
 Pure: records in, new records out. What has to be called on the way (hooks, prompts) comes out as a list.
 """
 
+import difflib
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal
 
 from msgspec import Raw, Struct, structs
 
-from fsmkit.effects import Address
-from fsmkit.handlers import Hook
-from fsmkit.model import NO_DATA, Frame, Row, Snapshot, Work
-from fsmkit.states import Prompt
-from fsmkit.table import Flows, FlowTable
-from fsmkit.times import Times, idle_seconds, remind_seconds
+from fsmkit.errors import InvalidResult, UnknownState
+from fsmkit.flow.events import Returned
+from fsmkit.flow.flow import Flow
+from fsmkit.flow.handlers import Handler, Hook
+from fsmkit.flow.messages import Address
+from fsmkit.flow.results import LENGTHS
+from fsmkit.flow.states import Prompt, State, Times, idle_seconds, remind_seconds
+from fsmkit.graph.edges import Target
+from fsmkit.interpreter.compiled import Flows, FlowTable
+from fsmkit.interpreter.row import NO_DATA, Frame, Row, Snapshot, Work
+from fsmkit.interpreter.selection import Step
 
 MAX_HISTORY = 16
 """States that `back` can go back to."""
@@ -273,3 +279,277 @@ def initial_data(table: FlowTable) -> Raw:
     """The data of a flow with nothing stored, as JSON."""
     initial = table.codec.initial()
     return NO_DATA if initial is None else table.codec.encode(initial)
+
+
+MAX_FRAMES = 8
+"""Flows that may stand in one conversation, callers and called."""
+
+
+class Advance(Struct, frozen=True, eq=False):
+    """What a result made of a row.
+
+    Attributes:
+        row: The next row.
+        due: Hooks and prompts to call, in order.
+        deletes: Messages that states left behind.
+        follow_up: The event for the caller whose sub-flow has ended.
+        name: Name of the conversation in which the step ended.
+        moved: Whether it went somewhere (not only stayed).
+    """
+
+    row: Row
+    due: list[Due]
+    deletes: list[Left]
+    follow_up: Returned | None
+    name: str
+    moved: bool
+
+
+def advance(flows: Flows, row: Row, step: Step, result: Any, now: float, run: int) -> Advance:
+    """Applies a result: legality first, then the new row.
+
+    Args:
+        flows: All flows.
+        row: The row that the step was selected from; it is not changed.
+        step: The step whose handler returned.
+        result: What it returned (`("pass",)` and `("error", ...)` never come here).
+        now: The time, in seconds since 1970, UTC.
+        run: Number for a run, should one begin; different each time.
+
+    Raises:
+        InvalidResult: If the result is none, or not allowed here.
+        UnknownState: If it names a state or a flow that nobody declared.
+        UnstorableData: If its data cannot be stored.
+    """
+    kind, *rest = check_shape(step, result)
+    moves = Moves(flows, row, now, run)
+    follow_up = None
+    name = step.name
+    if kind == "transition":
+        name = _transition(moves, step, *rest)
+    elif kind == "stay":
+        _stay(moves, step, *rest)
+    elif kind == "back":
+        _back(moves, step, *rest)
+    elif kind == "call":
+        _call(moves, step, *rest)
+    else:
+        follow_up = _end(moves, step, *rest)
+    moved = kind != "stay" and (kind != "back" or step.state is not None)  # back from nowhere only stays
+    return Advance(moves.result(), moves.due, moves.deletes, follow_up, name, moved)
+
+
+def entered(before: Row, moved: Advance) -> tuple[int, Frame] | None:
+    """The frame in a state that a step has entered, and its depth; `None` if it has entered none."""
+    new, old = moved.row.snapshots.get(moved.name), before.snapshots.get(moved.name)
+    if new is None or not new.active or (old and (old.run, old.entries) == (new.run, new.entries)):
+        return None
+    return len(new.frames) - 1, new.frames[-1]
+
+
+def guarded(
+    flows: Flows, before: Row, step: Step, moved: Advance, guard: Handler, result: Any, now: float, run: int
+) -> Advance:
+    """Applies what a guard returned instead of letting a step into the state that it was to enter.
+
+    Args:
+        flows: All flows.
+        before: The row before the step.
+        step: The step.
+        moved: What the step did, of which nothing was carried out yet.
+        guard: The guard.
+        result: What it returned, and not `None`.
+        now: The time, in seconds since 1970, UTC.
+        run: Number for a run, should one begin.
+
+    Raises:
+        InvalidResult: If that is neither a transition nor a stay.
+        UnknownState: If it names a state that nobody declared.
+        UnstorableData: If its data cannot be stored.
+    """
+    depth, frame = entered(before, moved) or (0, None)
+    table = flows.tables[frame.flow] if frame is not None else step.table
+    asked = Step(moved.name, depth, frame, table, guard, None)
+    kind, *rest = check_shape(asked, result)
+    if kind == "stay" and not rest:
+        return advance(flows, before, step, ("stay",), now, run)
+    if kind != "transition" or frame is None:
+        raise _invalid(
+            asked, f"guard {guard.name} returned {result!r}: None, a transition or a bare stay may be"
+        )
+    moves = Moves(flows, moved.row, now, run)
+    other, state = _target(flows, asked, rest[0])
+    if table.declared:
+        _allow(asked, Target("transition", other.name, state))
+    raw = _encode(other, tuple(rest[1:]))
+    name = moved.name
+    if other is table:
+        if raw == NO_DATA:
+            _require_data(asked, table, raw, frame)
+        moves.goto(name, depth, state, raw, history=frame.history)  # it was never in the guarded state
+    else:
+        name = _cross(moves, asked, other, state, raw)
+    due = [each for each in (*moved.due, *moves.due) if each.frame is not frame]
+    return Advance(moves.result(), due, moved.deletes + moves.deletes, moved.follow_up, name, True)
+
+
+def check_shape(step: Step, result: Any) -> tuple[Any, ...]:
+    """The result as a tuple; raises InvalidResult if it is none."""
+    if result is None:
+        return ("stay",)
+    if type(result) is tuple and result and type(result[0]) is str and result[0] in LENGTHS:
+        least, most = LENGTHS[result[0]]
+        if least <= len(result) <= most:
+            return result
+        count = str(least) if least == most else f"{least} to {most}"
+        raise _invalid(step, f"{result!r} is no result: {result[0]!r} takes {count} elements")
+    hint = 'Return a tuple such as ("transition", "age", data), ("stay",), ("end",), or None'
+    if type(result) is tuple and result and (near := difflib.get_close_matches(str(result[0]), LENGTHS, n=1)):
+        hint = f"Did you mean {near[0]!r}?"
+    raise _invalid(step, f"{step.handler.name} returned {result!r}, which is no result. {hint}")
+
+
+def _transition(moves: Moves, step: Step, state: Any, *data: Any) -> str:
+    table, name = _target(moves.flows, step, state)
+    if step.table.declared:
+        _allow(step, Target("transition", table.name, name))
+    raw = _encode(table, data)
+    if table is step.table:
+        if raw is None or raw == NO_DATA:
+            _require_data(step, table, raw, step.frame)
+        if step.state is None and (step.frame is None or len(moves.snapshots[step.name].frames) == 1):
+            moves.open(table, name, raw)
+        else:
+            moves.goto(step.name, step.depth, name, raw)
+        return step.name
+    return _cross(moves, step, table, name, raw)
+
+
+def _cross(moves: Moves, step: Step, table: FlowTable, state: str, raw: Raw | None) -> str:
+    """Ends this flow and enters another; a flow that waits for this one is gone back to."""
+    if table.flow.key is not step.table.flow.key:
+        raise _invalid(step, f"flow {table.name!r} has another key rule ({table.flow.key}); use ctx.send")
+    snapshot = moves.snapshots.get(step.name)
+    for depth in range(step.depth - 1, -1, -1):
+        if snapshot is not None and snapshot.frames[depth].flow == table.name:
+            _require_data(step, table, raw, snapshot.frames[depth])
+            moves.goto(step.name, depth, state, raw)
+            return step.name
+    other = moves.snapshots.get(table.name)
+    _require_data(step, table, raw, other.frames[0] if other else None)
+    address = snapshot.address if snapshot else None
+    moves.close(step.name)
+    if other is not None and other.active:
+        moves.oust_others(table)
+        moves.snapshots[table.name] = moves.snapshots.pop(table.name)
+        moves.goto(table.name, 0, state, raw)
+    else:
+        moves.open(table, state, raw)
+        moves.adopt(table.name, address)
+    return table.name
+
+
+def _stay(moves: Moves, step: Step, *data: Any) -> None:
+    raw = _encode(step.table, data)
+    if step.frame is not None and moves.snapshots[step.name].active:
+        if raw == NO_DATA:
+            _require_data(step, step.table, raw, step.frame)
+        moves.keep(step.name, step.depth, raw)
+    elif raw is not None:
+        moves.draft(step.table, raw)
+
+
+def _back(moves: Moves, step: Step, *rest: Any) -> None:
+    count = rest[0] if rest else 1
+    if type(count) is not int or count < 1:
+        raise _invalid(step, f'("back", {count!r}): a whole number from 1 is needed')
+    raw = _encode(step.table, rest[1:])
+    frame = step.frame
+    if frame is None or frame.state is None:
+        return _stay(moves, step, *rest[1:])
+    if raw == NO_DATA:
+        _require_data(step, step.table, raw, frame)
+    known, rules, renamed = frame.history, step.table.rules, step.table.renamed
+    if any(state not in rules for state in known):  # renamed or dropped by a newer version
+        known = tuple(state for old in known if (state := renamed.get(old, old)) in rules)
+    if not known:
+        moves.keep(step.name, step.depth, raw)
+        moves.prompt(step.name)
+        return None
+    moves.goto(step.name, step.depth, known[-count:][0], raw, known[:-count])
+    return None
+
+
+def _call(moves: Moves, step: Step, flow: Any, *data: Any) -> None:
+    table = moves.flows.find(flow) if isinstance(flow, str | Flow) else None
+    if table is None:
+        near = isinstance(flow, str) and difflib.get_close_matches(flow, list(moves.flows.tables), n=1)
+        remedy = f"Did you mean {near[0]!r}?" if near else "Name it in attach(...) or in to="
+        raise _unknown(step, f"the called flow {flow!r} is not attached. {remedy}")
+    if table.initial is None:
+        raise _invalid(step, f"flow {table.name!r} has no state to begin in")
+    _allow(step, Target("call", table.name, None))
+    if step.depth + 2 > MAX_FRAMES:
+        raise _invalid(step, f"a conversation holds {MAX_FRAMES} flows at most, callers and called")
+    raw = _encode(table, data)
+    _require_data(step, table, raw, None)
+    raw = raw if raw is not None else table.codec.encode(table.codec.initial())
+    if step.frame is None or (step.state is None and not moves.snapshots[step.name].active):
+        moves.begin_call(step.table, table, raw)
+    else:
+        moves.call(step.name, step.depth, table, raw)
+
+
+def _end(moves: Moves, step: Step, *result: Any) -> Returned | None:
+    _allow(step, Target("end", step.table.name, None))
+    if step.depth == 0:
+        moves.close(step.name)
+        return None
+    moves.cut(step.name, step.depth)
+    return Returned(step.table.name, result[0] if result else None)
+
+
+def _target(flows: Flows, step: Step, state: Any) -> tuple[FlowTable, str]:
+    if type(state) is str and state in step.table.rules:
+        return step.table, state
+    if not isinstance(state, str | State):
+        raise _invalid(step, f"a transition leads to a name or a State, got {state!r}")
+    found = flows.target(step.table, state)
+    if found is None:
+        near = flows.nearest(step.table, str(state))
+        raise _unknown(step, f"flow {step.table.name!r} has no state {str(state)!r}. {near}")
+    return found
+
+
+def _allow(step: Step, target: Target) -> None:
+    """Refuses what the handler's own `to=` or annotation excludes."""
+    edges = step.table.declared.get(step.handler)
+    if edges is not None and not edges.allows(target):
+        named = target.state or (target.flow if target.kind == "call" else "END")
+        raise _invalid(
+            step, f"{step.handler.name} goes to {named!r}, which its to= or its annotation does not name"
+        )
+
+
+def _encode(table: FlowTable, data: tuple[Any, ...]) -> Raw | None:
+    return table.codec.encode(data[0]) if data else None
+
+
+def _require_data(step: Step, table: FlowTable, raw: Raw | None, frame: Frame | None) -> None:
+    """A state is never entered without data that its handlers can rely on."""
+    if raw is not None and raw != NO_DATA:
+        return
+    if raw is None and (table.codec.initial() is not None if frame is None else frame.data != NO_DATA):
+        return
+    if raw is not None and table.codec.initial() is not None:
+        return
+    name = getattr(table.flow.data, "__name__", str(table.flow.data))
+    raise _invalid(step, f"entering flow {table.name!r} needs data: {name} cannot be made without arguments")
+
+
+def _invalid(step: Step, message: str) -> InvalidResult:
+    return InvalidResult(message, flow=step.table.name, state=step.state, place=step.handler.place)
+
+
+def _unknown(step: Step, message: str) -> UnknownState:
+    return UnknownState(message, flow=step.table.name, state=step.state, place=step.handler.place)

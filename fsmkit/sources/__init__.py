@@ -4,7 +4,7 @@
 `fsmkit.sources.schedule` the extra `schedule`.
 """
 
+from fsmkit.engine.source import Incoming, Source, feed
 from fsmkit.sources.queue import QueueSource
-from fsmkit.sources.source import Incoming, Source, feed
 
 __all__ = ["Incoming", "QueueSource", "Source", "feed"]

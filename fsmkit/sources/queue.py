@@ -4,12 +4,12 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from fsmkit.engine.fifo import Lanes
+from fsmkit.engine.source import Incoming, feed, lane_of
 from fsmkit.keys import Key
-from fsmkit.lanes import Lanes
-from fsmkit.sources.source import Incoming, feed, lane_of
 
 if TYPE_CHECKING:
-    from fsmkit.engine import Engine
+    from fsmkit.engine.engine import Engine
 
 AT_ONCE = 64
 """Events under way; those of one key wait for each other."""

@@ -10,9 +10,9 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from fsmkit.engine import Engine
-from fsmkit.extras import extra
-from fsmkit.fanout import RATE, fan_out
+from fsmkit.engine.engine import Engine
+from fsmkit.engine.fanout import RATE, fan_out
+from fsmkit.errors import extra
 from fsmkit.keys import Key
 
 with extra("schedule"):

@@ -10,10 +10,9 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
-from fsmkit.engine import Engine
-from fsmkit.errors import LeaseLost, StoredByNewerVersion, StoreUnavailable
-from fsmkit.extras import extra
-from fsmkit.sources.source import Incoming, feed
+from fsmkit.engine.engine import Engine
+from fsmkit.engine.source import Incoming, feed
+from fsmkit.errors import LeaseLost, StoredByNewerVersion, StoreUnavailable, extra
 
 with extra("webhook"):
     from starlette.applications import Starlette
@@ -22,7 +21,7 @@ with extra("webhook"):
     from starlette.responses import PlainTextResponse, Response
     from starlette.routing import Route
 
-    from fsmkit.serving import serving
+    from fsmkit.sources.asgi import serving
 
 _log = logging.getLogger("fsmkit.sources")
 

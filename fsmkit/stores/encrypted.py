@@ -10,10 +10,9 @@ from types import TracebackType
 
 from msgspec import structs
 
-from fsmkit.errors import StoreCorrupt
-from fsmkit.extras import extra
+from fsmkit.errors import StoreCorrupt, extra
 from fsmkit.keys import Key
-from fsmkit.stores import Change, Lease, Store, StoredRow
+from fsmkit.stores.protocol import Change, Lease, Store, StoredRow
 
 with extra("crypto"):
     from cryptography.fernet import Fernet, InvalidToken, MultiFernet

@@ -13,7 +13,7 @@ from cachetools import TLRUCache
 from fsmkit.clock import Clock, SystemClock
 from fsmkit.errors import LeaseLost, StoreFull
 from fsmkit.keys import Key
-from fsmkit.stores import Change, Index, StoredRow
+from fsmkit.stores.protocol import Change, Index, StoredRow
 
 _SYSTEM = SystemClock()
 

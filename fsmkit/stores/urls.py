@@ -12,12 +12,14 @@ from contextlib import contextmanager
 
 from fsmkit.errors import DefinitionError, StoreError
 from fsmkit.keys import Key
-from fsmkit.stores import Store
+from fsmkit.stores.protocol import Store
 
 KEYS = "FSMKIT_STORE_KEYS"
 """Fernet keys, separated by spaces or commas: the first encrypts, all decrypt."""
 
 _PROBE = Key(chat=0, user=0)
+
+
 _TOKEN = b"gAAAAA"
 """How Fernet's tokens begin, until the year 2106; rows in clear are JSON arrays."""
 

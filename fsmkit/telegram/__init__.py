@@ -1,15 +1,21 @@
 """fsmkit on python-telegram-bot: `attach`, `run`, the matchers, questions and forms. Only names."""
 
-from fsmkit.telegram.attaching import attach
+from fsmkit.telegram.attach import attach
+from fsmkit.telegram.conversation_handler.flow import from_conversation_handler
 from fsmkit.telegram.event import TelegramEvent
-from fsmkit.telegram.forms import Question, answers_of, ask, form
+from fsmkit.telegram.forms.ask import ask
+from fsmkit.telegram.forms.form import answers_of, form
+from fsmkit.telegram.forms.questions import Question
 from fsmkit.telegram.handler import FlowHandler
 from fsmkit.telegram.matchers import (
     album,
     animation,
     audio,
     button,
+    chat_join_request,
+    chat_member,
     chat_shared,
+    chosen_inline_result,
     command,
     contact,
     dice,
@@ -19,33 +25,27 @@ from fsmkit.telegram.matchers import (
     kind,
     location,
     message,
+    my_chat_member,
     photo,
     poll,
     poll_answer,
+    pre_checkout_query,
+    purchased_paid_media,
     raw_button,
+    reaction,
+    refunded_payment,
+    shipping_query,
     sticker,
+    successful_payment,
     text,
     users_shared,
     video,
     video_note,
     voice,
-)
-from fsmkit.telegram.moving import from_conversation_handler
-from fsmkit.telegram.processor import KeyedProcessor
-from fsmkit.telegram.query_matchers import (
-    chat_join_request,
-    chat_member,
-    chosen_inline_result,
-    my_chat_member,
-    pre_checkout_query,
-    purchased_paid_media,
-    reaction,
-    refunded_payment,
-    shipping_query,
-    successful_payment,
     web_app_data,
 )
-from fsmkit.telegram.running import run
+from fsmkit.telegram.run import run
+from fsmkit.telegram.update_processor import KeyedProcessor
 
 __all__ = [
     "FlowHandler",

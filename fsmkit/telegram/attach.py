@@ -7,18 +7,18 @@ from typing import Any
 from telegram.ext import Application, ExtBot
 
 from fsmkit.clock import Clock
-from fsmkit.engine import Engine
+from fsmkit.engine.engine import Engine
 from fsmkit.errors import DefinitionError
-from fsmkit.flow import Flow
+from fsmkit.flow.flow import Flow
+from fsmkit.flow.locations import calling_place
 from fsmkit.keys import Key
-from fsmkit.places import calling_place
-from fsmkit.stores import Store
+from fsmkit.stores.protocol import Store
 from fsmkit.telegram.buttons import ButtonCodec
 from fsmkit.telegram.delivery import Delivery
+from fsmkit.telegram.fallbacks import UnclaimedPayments, UnclaimedPresses
 from fsmkit.telegram.handler import FlowHandler
-from fsmkit.telegram.life import AnyApplication, Life, group_taken
-from fsmkit.telegram.processor import KeyedProcessor
-from fsmkit.telegram.unclaimed import UnclaimedPayments, UnclaimedPresses
+from fsmkit.telegram.lifecycle import AnyApplication, Life, group_taken
+from fsmkit.telegram.update_processor import KeyedProcessor
 
 
 def attach(

@@ -13,10 +13,10 @@ from hashlib import blake2b
 
 import attrs
 
-from fsmkit.effects import Bound
 from fsmkit.errors import DefinitionError
-from fsmkit.events import Pressed
-from fsmkit.markup import Button
+from fsmkit.flow.events import Pressed
+from fsmkit.flow.messages import Button
+from fsmkit.interpreter.row import Bound
 
 MARK = "~"
 MIN_KEY = 16

@@ -11,8 +11,9 @@ from typing import Any
 import attrs
 from msgspec import structs
 
-from fsmkit.effects import Edit, Reply, Send
-from fsmkit.engine import Engine
+from fsmkit.engine.engine import Engine
+from fsmkit.flow.messages import Reply
+from fsmkit.interpreter.row import Edit, Send
 from fsmkit.telegram.event import TelegramEvent
 
 _log = logging.getLogger("fsmkit")

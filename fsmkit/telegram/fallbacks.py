@@ -8,12 +8,12 @@ from typing import Any, TypeAlias
 from telegram import CallbackQuery, Update
 from telegram.ext import Application, BaseHandler, TypeHandler
 
-from fsmkit.table import Flows
+from fsmkit.interpreter.compiled import Flows
+from fsmkit.telegram.answers import Payments
 from fsmkit.telegram.buttons import ButtonCodec, Foreign, looks_ours
 from fsmkit.telegram.delivery import Delivery
 from fsmkit.telegram.event import read_update
 from fsmkit.telegram.handler import FlowHandler, unused
-from fsmkit.telegram.payments import Payments
 
 AnyApplication: TypeAlias = Application[Any, Any, Any, Any, Any, Any]
 

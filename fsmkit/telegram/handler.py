@@ -12,20 +12,19 @@ from typing import Any
 from telegram import CallbackQuery, Update
 from telegram.ext import Application, ApplicationHandlerStop, BaseHandler, CallbackContext
 
-from fsmkit.context import PAYMENT_KINDS
-from fsmkit.effects import Answer
-from fsmkit.engine import Engine
-from fsmkit.events import MESSAGE_KINDS
+from fsmkit.engine.engine import Engine
+from fsmkit.engine.envelope import Outcome
+from fsmkit.flow.context import PAYMENT_KINDS
+from fsmkit.flow.events import MESSAGE_KINDS
+from fsmkit.flow.messages import Answer
+from fsmkit.interpreter.compiled import Flows, FlowTable
 from fsmkit.keys import Key, KeyBy, event_id_of
-from fsmkit.outcome import Outcome
-from fsmkit.table import Flows, FlowTable
-from fsmkit.telegram.answering import InTime
+from fsmkit.telegram.answers import InTime, Payments
 from fsmkit.telegram.buttons import ButtonCodec, Foreign, looks_ours
+from fsmkit.telegram.chat_migration import Relocating, move_event
 from fsmkit.telegram.delivery import Delivery
 from fsmkit.telegram.event import TelegramEvent, album_of, as_press, read_update
-from fsmkit.telegram.life import Life
-from fsmkit.telegram.payments import Payments
-from fsmkit.telegram.relocating import Relocating, move_event
+from fsmkit.telegram.lifecycle import Life
 
 ANSWER_AFTER = 2.0
 """Seconds after which a press is answered although its handler has not."""

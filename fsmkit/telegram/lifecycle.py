@@ -7,12 +7,14 @@ from typing import Any
 from telegram import Bot
 from telegram.ext import Application
 
-from fsmkit.engine import Engine
+from fsmkit.engine.engine import Engine
 from fsmkit.errors import DefinitionError
 
 _log = logging.getLogger("fsmkit")
 
 AnyApplication = Application[Any, Any, Any, Any, Any, Any]
+
+
 Callback = Callable[[AnyApplication], Coroutine[Any, Any, None]]
 
 

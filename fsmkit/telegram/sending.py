@@ -4,34 +4,258 @@ What Telegram answers is passed on; what of it may be tried again is `fsmkit.tel
 """
 
 import os
+import re
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from telegram import (
     Bot,
+    CallbackGame,
+    CopyTextButton,
+    InlineKeyboardButton,
+    InlineKeyboardMarkup,
     InputMedia,
     InputMediaAnimation,
     InputMediaAudio,
     InputMediaDocument,
     InputMediaPhoto,
     InputMediaVideo,
+    KeyboardButtonPollType,
+    KeyboardButtonRequestChat,
+    KeyboardButtonRequestUsers,
     LinkPreviewOptions,
+    LoginUrl,
+    ReplyKeyboardMarkup,
+    ReplyKeyboardRemove,
     ReplyParameters,
+    SwitchInlineQueryChosenChat,
+    WebAppInfo,
+)
+from telegram import (
+    KeyboardButton as TelegramKey,
 )
 from telegram.error import BadRequest, TelegramError
 from telegram.ext import ExtBot
 
-from fsmkit.effects import BARE_MEDIA, Address, Bound, Edit, Reply
+from fsmkit.flow.messages import BARE_MEDIA, Address, Button, Keyboard, KeyboardButton, Reply
+from fsmkit.interpreter.row import Bound, Edit
 from fsmkit.keys import Key
 from fsmkit.telegram.buttons import ButtonCodec
-from fsmkit.telegram.markups import any_markup, inline_markup
-from fsmkit.telegram.splitting import split
+
+ANY_CHAT = {
+    "allow_user_chats": True,
+    "allow_bot_chats": True,
+    "allow_group_chats": True,
+    "allow_channel_chats": True,
+}
+
+
+def inline_markup(reply: Reply, bound: Bound, codec: ButtonCodec) -> InlineKeyboardMarkup | None:
+    """The inline keyboard under a message."""
+    if not reply.buttons:
+        return None
+    return InlineKeyboardMarkup([[_inline(button, bound, codec) for button in row] for row in reply.buttons])
+
+
+def any_markup(reply: Reply, bound: Bound, codec: ButtonCodec) -> Any:
+    """What a new message shows or takes away below it; of both kinds of keyboards the inline one."""
+    inline = inline_markup(reply, bound, codec)
+    if inline is not None:
+        return inline
+    if reply.keyboard:
+        return _reply_keyboard(reply.keyboard)
+    return ReplyKeyboardRemove() if reply.remove_keyboard else None
+
+
+def _inline(button: Button, bound: Bound, codec: ButtonCodec) -> InlineKeyboardButton:
+    action = button.action
+    if action is None:
+        does: dict[str, Any] = {"callback_data": codec.encode(button, bound)}
+    else:
+        does = {action[0]: _argument(*action)}
+    # By `api_kwargs`: the oldest PTB that we take does not know them yet.
+    looks = {"style": button.style, "icon_custom_emoji_id": button.icon}
+    looks = {name: look for name, look in looks.items() if look is not None}
+    return InlineKeyboardButton(button.text, **does, api_kwargs=looks or None)
+
+
+def _argument(action: str, given: Any) -> Any:
+    """What PTB takes for an action."""
+    if action == "web_app":
+        return WebAppInfo(given)
+    if action == "login_url":
+        return LoginUrl(**given) if isinstance(given, dict) else LoginUrl(given)
+    if action == "switch_inline_query_chosen_chat":
+        chosen: dict[str, Any] = given if isinstance(given, dict) else {"query": given, **ANY_CHAT}
+        return SwitchInlineQueryChosenChat(**chosen)
+    if action == "copy_text":
+        return CopyTextButton(given)
+    return CallbackGame() if action == "callback_game" else given
+
+
+def _reply_keyboard(keyboard: Any) -> ReplyKeyboardMarkup:
+    board = keyboard if isinstance(keyboard, Keyboard) else Keyboard(keyboard)
+    numbers = count(1)  # requests are told apart by a number that is theirs within the message
+    return ReplyKeyboardMarkup(
+        [[_key(key, next(numbers)) for key in row] for row in board.keys],
+        resize_keyboard=board.resize or None,
+        one_time_keyboard=board.one_time or None,
+        selective=board.selective or None,
+        input_field_placeholder=board.placeholder,
+        is_persistent=board.persistent or None,
+    )
+
+
+def _key(key: str | KeyboardButton, number: int) -> str | TelegramKey:
+    if isinstance(key, str):
+        return key
+    request = key.request
+    if request is None:
+        return key.text
+    return TelegramKey(key.text, **{request[0]: _request(*request, number)})
+
+
+def _request(name: str, given: Any, number: int) -> Any:
+    """What PTB takes for a request."""
+    if name == "web_app":
+        return WebAppInfo(given)
+    if name == "request_poll":
+        return KeyboardButtonPollType(None if given == "any" else given)
+    fields: dict[str, Any] = {"request_id": number}
+    if name == "request_users":
+        fields |= given if isinstance(given, dict) else {"max_quantity": given}
+        return KeyboardButtonRequestUsers(**fields)
+    if name == "request_chat":
+        fields |= given if isinstance(given, dict) else {"chat_is_channel": given == "channel"}
+        return KeyboardButtonRequestChat(**fields)
+    return given
+
+
+_TAG = re.compile(r"<(/?)([a-zA-Z][\w-]*)[^>]*>")
+
+
+_MARKUP = re.compile(r"\\.|```|`|\*|__|_|~|\|\||\[|\]\([^)]*\)|\]", re.DOTALL)
+
+
+CODE = ("`", "```")
+
+
+def split(text: str, limit: int, parse_mode: str | None) -> list[str]:
+    """Cuts a text into pieces of at most `limit` UTF-16 units.
+
+    Args:
+        text: The text as it is written, markup included.
+        limit: UTF-16 units of a piece.
+        parse_mode: `"HTML"`, `"MarkdownV2"`, `"Markdown"` or `None`.
+
+    Returns:
+        The pieces in order, one at least. A stretch of formatting that is longer than `limit` stays whole.
+    """
+    if _units(text) <= limit:
+        return [text]
+    open_at = _inside(text, parse_mode)
+    pieces: list[str] = []
+    start = 0
+    while _units(text[start:]) > limit:
+        end = _end(text, start, limit)
+        cut = _cut(text, start, end, open_at)
+        pieces.append(text[start:cut].rstrip())
+        start = cut
+        while start < len(text) and text[start].isspace():
+            start += 1
+    if start < len(text):
+        pieces.append(text[start:])
+    return [piece for piece in pieces if piece] or [""]
+
+
+def _units(text: str) -> int:
+    return len(text) + sum(1 for char in text if ord(char) > 0xFFFF)
+
+
+def _end(text: str, start: int, limit: int) -> int:
+    """The furthest position to which `limit` units reach."""
+    end, units = start, 0
+    while end < len(text):
+        units += 2 if ord(text[end]) > 0xFFFF else 1
+        if units > limit:
+            break
+        end += 1
+    return end
+
+
+def _cut(text: str, start: int, end: int, open_at: list[bool]) -> int:
+    """The best place to cut: after a paragraph, a line, a word; else anywhere outside of formatting."""
+    for separator in ("\n\n", "\n", " "):
+        at = text.rfind(separator, start, end)
+        while at > start:
+            if not open_at[at]:
+                return at + len(separator)
+            at = text.rfind(separator, start, at)
+    for at in range(end, start, -1):
+        if not open_at[at]:
+            return at
+    for at in range(end, len(text)):  # all of it is one stretch of formatting: Telegram decides
+        if not open_at[at]:
+            return at
+    return len(text)
+
+
+def _inside(text: str, parse_mode: str | None) -> list[bool]:
+    """For each position (and the end) whether a cut there would fall inside of formatting."""
+    inside = [False] * (len(text) + 1)
+    if parse_mode is None:
+        return inside
+    spans = _html_spans(text) if parse_mode.upper() == "HTML" else _markdown_spans(text)
+    for start, end in spans:
+        for at in range(start + 1, end):
+            inside[at] = True
+    return inside
+
+
+def _html_spans(text: str) -> list[tuple[int, int]]:
+    spans = [found.span() for found in re.finditer(r"&[#\w]+;", text)]
+    depth, begin = 0, 0
+    for tag in _TAG.finditer(text):
+        if tag[1]:
+            depth = max(0, depth - 1)
+            if depth == 0:
+                spans.append((begin, tag.end()))
+        else:
+            begin = tag.start() if depth == 0 else begin
+            depth += 1
+    return [*spans, (begin, len(text))] if depth else spans
+
+
+def _markdown_spans(text: str) -> list[tuple[int, int]]:
+    spans: list[tuple[int, int]] = []
+    stack: list[tuple[str, int]] = []
+    for mark in _MARKUP.finditer(text):
+        symbol = mark[0]
+        if symbol[0] == "\\":
+            spans.append(mark.span())
+            continue
+        if stack and stack[-1][0] in CODE and symbol != stack[-1][0]:
+            continue  # in code all else is only text
+        opener = "[" if symbol[0] == "]" else symbol
+        if stack and stack[-1][0] == opener and (opener != "[" or symbol[0] == "]"):
+            spans.append((stack.pop()[1], mark.end()))
+        elif symbol[0] != "]":
+            stack.append((symbol, mark.start()))
+    return [*spans, *((start, len(text)) for _, start in stack)]
+
 
 MAX_TEXT = 4096
+
+
 MAX_CAPTION = 1024
 """UTF-16 units, https://core.telegram.org/bots/api#sendmessage and #sendphoto."""
+
+
 PLAIN: dict[str, Any] = {"parse_mode": None}
 """Plain text, whatever the application's `Defaults` say."""
+
+
 EDITABLE: dict[str, type[InputMedia]] = {
     "photo": InputMediaPhoto,
     "document": InputMediaDocument,

@@ -1,7 +1,7 @@
 """`Chat`: a person's side of a conversation, synchronous, for tests that read like what happens.
 
-It drives a real PTB application on an offline Telegram; what is done are `fsmkit.testing.acts`, carried out
-by `fsmkit.telegram.stage`.
+It drives a real PTB application on an offline Telegram: `fsmkit.testing.harness.ptb_driver` carries out the
+actions of `fsmkit.testing.harness.actions`.
 """
 
 import asyncio
@@ -11,18 +11,18 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Self
 
-from fsmkit.flow import Flow
-from fsmkit.stores import Store
-from fsmkit.testing import acts
-from fsmkit.testing.acts import Act
+from fsmkit.botapi.offline import OfflineTelegram
+from fsmkit.flow.flow import Flow
+from fsmkit.stores.protocol import Store
 from fsmkit.testing.clock import ManualClock
-from fsmkit.testing.moments import Moment
-from fsmkit.testing.offline import OfflineTelegram
-from fsmkit.testing.reloading import reloader
-from fsmkit.testing.schedules import new_loop
-from fsmkit.testing.stages.base import Stage
-from fsmkit.testing.stages.sights import NotThereError
-from fsmkit.testing.transcript import transcript
+from fsmkit.testing.findings import transcript
+from fsmkit.testing.harness import actions as acts
+from fsmkit.testing.harness.actions import Act
+from fsmkit.testing.harness.driver import Stage
+from fsmkit.testing.harness.loop import new_loop
+from fsmkit.testing.harness.observation import Moment
+from fsmkit.testing.harness.screen import NotThereError
+from fsmkit.testing.loading import reloader
 
 START = 1_800_000_000.0
 """2027-01-15T08:00:00Z, where a chat's clock begins."""
@@ -90,7 +90,7 @@ class Chat:
         flows = flows_in(bot)
 
         def make() -> Stage:
-            from fsmkit.telegram.stage import TelegramStage
+            from fsmkit.testing.harness.ptb_driver import TelegramStage
 
             return TelegramStage(
                 flows or bot[0],
@@ -222,7 +222,7 @@ class Chat:
         return self.do(acts.Duplicate(user=self.user))
 
     def do(self, act: Act) -> Self:
-        """Carries out any act of `fsmkit.testing.acts`."""
+        """Carries out any act of `fsmkit.testing.harness.actions`."""
         core = self._core
         _refuse_running_loop()
         try:

@@ -14,41 +14,52 @@ from typing import Any, Literal, TypeAlias
 
 import attrs
 
-from fsmkit.engine import Engine
-from fsmkit.flow import Flow
-from fsmkit.graph import graph_of
-from fsmkit.stores import Store
-from fsmkit.testing.acts import Act, Deadline, Deploy, Killed, Wait
-from fsmkit.testing.conversation import Conversation
+from fsmkit.engine.engine import Engine
+from fsmkit.flow.flow import Flow
+from fsmkit.graph.graph import graph_of
+from fsmkit.stores.protocol import Store
 from fsmkit.testing.coverage import Coverage, Crossing
-from fsmkit.testing.deploys import deploys_keep, version_loader
+from fsmkit.testing.explore.conversation import Conversation
+from fsmkit.testing.explore.probing import offer
+from fsmkit.testing.explore.shrinking import shortest
+from fsmkit.testing.explore.tours import Tours
+from fsmkit.testing.explore.unreached import nearest
 from fsmkit.testing.findings import Finding, Phase, Problem
-from fsmkit.testing.linting import lint
-from fsmkit.testing.menus import Menus
-from fsmkit.testing.moments import Moment, signature_of
-from fsmkit.testing.mutation.hunting import Hunt
-from fsmkit.testing.nearest import nearest
-from fsmkit.testing.offering import offer
-from fsmkit.testing.oracles import ORACLES, Oracle
-from fsmkit.testing.parity import differences, opened
-from fsmkit.testing.quiet import quiet
-from fsmkit.testing.reloading import reloader, remembers, waiting
+from fsmkit.testing.harness.actions import Act, Deadline, Deploy, Killed, Wait
+from fsmkit.testing.harness.engine_driver import DirectStage
+from fsmkit.testing.harness.instrument import quiet
+from fsmkit.testing.harness.loop import DrawnLoop
+from fsmkit.testing.harness.observation import Moment, signature_of
+from fsmkit.testing.harness.screen import NotThereError
+from fsmkit.testing.inputs.candidates import Menus
+from fsmkit.testing.lint import lint
+from fsmkit.testing.loading import reloader, remembers, waiting
+from fsmkit.testing.mutation.running import Hunt
+from fsmkit.testing.oracles import ORACLES, Oracle, deploys_keep, version_loader
+from fsmkit.testing.properties import Property, oracle_of
+from fsmkit.testing.replay.store_parity import differences, opened
 from fsmkit.testing.report import PROFILES, Profile, Report
-from fsmkit.testing.schedules import DrawnLoop
-from fsmkit.testing.shortening import shortest
-from fsmkit.testing.stages.direct import DirectStage
-from fsmkit.testing.stages.sights import NotThereError
-from fsmkit.testing.temporal import Property, oracle_of
-from fsmkit.testing.tours import Tours
 
 Flows = tuple[Flow[Any], ...]
+
+
 ProfileName: TypeAlias = Literal["dev", "ci", "thorough"]
+
+
 GROUP = -100
+
+
 ROUNDS = 5
 """Searches of the random phase, as long as each finds something."""
+
+
 PHASES: tuple[Phase, ...] = ("lint", "tours", "random", "parallel", "deploys")
 """What is done unless something else is asked for; not `mutants`, which finds nothing in the flow itself."""
+
+
 FEWER = 5
+
+
 WAYS = 1_000
 """Acts that are tried to find ways to start from, where there were no tours."""
 
@@ -75,7 +86,7 @@ def check(
         seed: Repeats the random phase of a report.
         phases: Which phases: `lint`, `tours`, `random`, `parallel`, `deploys`; and `mutants`, only where
             named.
-        properties: What must be so of every conversation; see `fsmkit.testing.temporal`.
+        properties: What must be so of every conversation; see `fsmkit.testing.properties`.
         oracles: What judges each moment.
         resources: What handlers find in `ctx.resources`; a class or a function makes them anew for each
             conversation.
@@ -226,7 +237,7 @@ class _Work:
 
     def random(self, runner: asyncio.Runner) -> int:
         """The random conversations; how many acts there were."""
-        machine = _needs_hypothesis("machine")
+        machine = _needs_hypothesis("explore.random_walk")
         stage = self.stage()
 
         def begin() -> Conversation:
@@ -258,7 +269,7 @@ class _Work:
 
     def parallel(self, runner: asyncio.Runner) -> int:
         """Several people at once; how many acts there were."""
-        overlaps = _needs_hypothesis("parallel.search")
+        overlaps = _needs_hypothesis("explore.concurrent")
         stage = self.stage()
 
         def begin() -> Conversation:
@@ -291,7 +302,7 @@ class _Work:
             self.profile,
             self.report.seed,
             known={(finding.code, finding.where) for finding in self.report.findings},
-            random=_needs_hypothesis("machine"),
+            random=_needs_hypothesis("explore.random_walk"),
         )
         self.report.mutants = hunt.run()
         return hunt.steps

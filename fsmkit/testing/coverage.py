@@ -1,7 +1,7 @@
 """Coverage of flows: which states, edges, pairs of edges, guards and kinds of input were met by some phase.
 
 One object for all phases; what there is to cover comes from the graph that also draws and checks the flow.
-How it is told is `fsmkit.testing.telling`'s matter.
+How it is told is `fsmkit.testing.report`'s matter.
 """
 
 from collections import Counter
@@ -9,22 +9,77 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import TypeAlias
 
-from fsmkit.graph import Edge, Graph, Node
-from fsmkit.testing.acts import Act, Killed, Refused
-from fsmkit.testing.moments import Moment
-from fsmkit.testing.reach import Asked, impossible, never_called
-from fsmkit.testing.watching import Taken
+from fsmkit.flow.flow import Flow
+from fsmkit.flow.handlers import Handler
+from fsmkit.flow.states import State
+from fsmkit.graph.graph import Edge, Graph, Node
+from fsmkit.testing.harness.actions import Act, Killed, Refused
+from fsmkit.testing.harness.instrument import Taken
+from fsmkit.testing.harness.observation import Moment
+from fsmkit.testing.lint import Subject, buttons, taker
+
+Asked: TypeAlias = tuple[str, str | None, str]
+"""A handler that is asked in a state: flow, state, place."""
+
+
+def never_called(graph: Graph) -> dict[Asked, str]:
+    """Handlers that are never called in a state, with the reason.
+
+    Args:
+        graph: The graph of the flows.
+    """
+    subject = Subject(*graph.flows, graph=graph)
+    unshown = {
+        finding.where: finding.message for finding in buttons(subject) if finding.code == "unshown-button"
+    }
+    found: dict[Asked, list[str | None]] = {}
+    for flow in subject.flows:
+        for state in flow.states.values():
+            for handler in subject.asked(flow, state):
+                why = unshown.get(handler.place) or _shadowed(subject, flow, state, handler)
+                found.setdefault((flow.name, state.name, handler.place), []).append(why)
+    # Handlers made in a loop share their place: only where none of them is called, nothing is.
+    return {asked: why[0] for asked, why in found.items() if all(why) and why[0] is not None}
+
+
+def impossible(graph: Graph, never: Mapping[Asked, str], edge: Edge) -> str | None:
+    """Why no input can take an edge; `None`: as far as is known, one can.
+
+    Args:
+        graph: The graph.
+        never: What `never_called` says of it.
+        edge: An edge of it.
+    """
+    if edge.source is not None and edge.node not in graph.reachable:
+        return f"no edge leads to state {edge.source!r}"
+    return never.get((edge.flow, edge.source, edge.place))
+
+
+def _shadowed(subject: Subject, flow: Flow[object], state: State, handler: Handler) -> str | None:
+    earlier = taker(subject, handler, subject.asked(flow, state))
+    if earlier is None:
+        return None
+    return f"{earlier.name}, which is tried before, takes all that {handler.name} wants"
+
 
 Crossing: TypeAlias = tuple[str, str | None, str, str, str]
 """An edge: flow, state, place of the handler, kind of the result, target."""
+
+
 Pair: TypeAlias = tuple[Crossing, Crossing]
+
+
 Guard: TypeAlias = tuple[str, str, str, bool]
 """What a handler's `when=` has said, or whether it has passed: flow, place, `when` or `pass`, answer."""
+
+
 Input: TypeAlias = tuple[str, str, str]
 """A kind of input that a handler has taken: flow, place, kind."""
 
 COUNTED = frozenset({"transition", "call", "end", "stay", "back"})
 """Kinds of edges that a conversation follows; a pass and an error go nowhere."""
+
+
 MEASURES = ("states", "edges", "pairs", "guards", "inputs")
 
 

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from xml.etree import ElementTree
 
 from fsmkit.testing.findings import Finding
-from fsmkit.testing.mutation.score import Hunted
-from fsmkit.testing.report import Report
-from fsmkit.testing.telling import told
+from fsmkit.testing.mutation.mutants import Hunted
+from fsmkit.testing.report import Report, told
 
 
 def junit(report: Report, short: Sequence[str] = ()) -> str:

@@ -1,13 +1,23 @@
 """What is linted: flows, their graph, and what is worked out of them once."""
 
+import re
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from fsmkit.flow import Flow
-from fsmkit.graph import Graph, graph_of
-from fsmkit.handlers import Handler
-from fsmkit.states import ANY, State, StatesGroup
+from fsmkit.flow.flow import Flow
+from fsmkit.flow.handlers import Handler
+from fsmkit.flow.locations import place_of as place_of_function
+from fsmkit.flow.matchers import AllOf, AnyOf, Matcher
+from fsmkit.flow.messages import Button, Reply, rows_of_buttons
+from fsmkit.flow.states import ANY, INHERIT, State, StatesGroup
+from fsmkit.graph.graph import Graph, graph_of
+from fsmkit.telegram.matchers import Pressed
 from fsmkit.testing.findings import Finding
-from fsmkit.testing.inputs.handlers import Inputs, inputs_of
+from fsmkit.testing.harness.events import MadeEvent
+from fsmkit.testing.inputs.handlers import Inputs, inputs_of, wants
+from fsmkit.testing.loading import functions_of
+
+__all__ = ["CHECKS", "Subject", "lint", "lint_graph"]
 
 
 class Subject:
@@ -76,3 +86,251 @@ def covers(selector: Any, state: State) -> bool:
     """Whether a selector is a group of this state."""
     group = isinstance(selector, type) and issubclass(selector, StatesGroup)
     return group and any(member == state for member in selector.states())
+
+
+def targets(subject: Subject) -> Iterator[Finding]:
+    """Targets that are unknown, unreadable, or not what `to=` says."""
+    for flow in subject.flows:
+        for handler in flow.handlers:
+            for problem in subject.graph.handlers[handler].problems:
+                yield finding(problem.code, problem.message, problem.place, flow)
+
+
+def entries(subject: Subject) -> Iterator[Finding]:
+    """Flows that no conversation comes to: nobody begins them, calls them or goes to them."""
+    entered = {node[0] for node in subject.graph.reachable}
+    for flow in subject.given:
+        begins = [handler for handler in flow.handlers if None in handler.selectors]
+        if flow.name in entered or not flow.states or not _all_read(subject, begins):
+            continue
+        place = begins[0].place if begins else flow.place
+        if begins:
+            names = ", ".join(handler.name for handler in begins)
+            problem = f'{names} for the state None returns no ("transition", state)'
+        elif any(edge.target and edge.target.flow == flow.name != edge.flow for edge in subject.graph.edges):
+            problem = "no conversation comes to what leads to it"
+        else:
+            problem = "no handler has the state None, and nobody calls it"
+        yield finding("no-entry", f"flow {flow.name!r} is never entered: {problem}", place, flow)
+
+
+def _all_read(subject: Subject, handlers: list[Handler]) -> bool:
+    """Whether it is known where they lead; what could not be read is a finding of its own."""
+    return all(subject.graph.handlers[handler].complete for handler in handlers)
+
+
+def unreachable(subject: Subject) -> Iterator[Finding]:
+    """States that no conversation comes to."""
+    entered = {node[0] for node in subject.graph.reachable}
+    for flow in subject.flows:
+        for state in flow.states.values():
+            if flow.name in entered and (flow.name, state.name) not in subject.graph.reachable:
+                message = f"no edge leads to state {state.name!r}"
+                yield finding("unreachable", message, place_of(flow, state), flow)
+
+
+def ways_out(subject: Subject) -> Iterator[Finding]:
+    """States without handlers, that only lead to themselves, or from which no end can be reached."""
+    graph = subject.graph
+    for flow in subject.flows:
+        for state in flow.states.values():
+            node = (flow.name, state.name)
+            edges = [edge for edge in graph.outgoing(node) if edge.kind not in ("pass", "error")]
+            moving = [
+                e for e in edges if e.kind != "stay" and (e.target is None or e.target.state != state.name)
+            ]
+            place = place_of(flow, state)
+            if not edges:
+                yield finding("dead-end", f"no handler leads on from state {state.name!r}", place, flow)
+            elif not moving and node not in graph.ending:
+                yield finding("self-loop", f"state {state.name!r} leads only to itself", place, flow)
+            elif node not in graph.ending:
+                message = f"no way leads from state {state.name!r} to an end of the conversation"
+                yield finding("no-end", message, place, flow)
+
+
+_BUTTONS = re.compile("show|[bB]utton|Reply")
+
+
+def buttons(subject: Subject) -> Iterator[Finding]:
+    """Buttons under prompts that no handler wants, and handlers whose buttons are shown nowhere."""
+    for flow in subject.flows:
+        shown: list[Any] = []
+        beyond = subject.asked_after(flow)
+        for state in flow.states.values():
+            handlers = [*subject.asked(flow, state), *beyond]
+            for button in _static_buttons(state):
+                shown.append(button.value)
+                if button.flow is None and not any(takes(handler, button.value) for handler in handlers):
+                    message = (
+                        f"no handler of state {state.name!r} takes a press of its button {button.text!r}"
+                    )
+                    yield finding("unheard-button", message, place_of(flow, state), flow)
+        if not any(_makes_buttons(function) for function in functions_of([flow])):
+            for handler in flow.handlers:
+                values = list(values_of(handler.matcher))
+                if values and None not in handler.selectors and not any(value in shown for value in values):
+                    message = f"{handler.name} wants the button {values[0]!r}, which is shown nowhere"
+                    yield finding("unshown-button", message, handler.place, flow)
+
+
+def values_of(matcher: Matcher) -> Iterator[Any]:
+    """The literal values of buttons that a matcher wants; none if it wants others too."""
+    if isinstance(matcher, Pressed) and matcher.kind == "button":
+        if not any(isinstance(value, re.Pattern | type) for value in matcher.values):
+            yield from matcher.values
+    elif isinstance(matcher, AnyOf):
+        for part in matcher.matchers:
+            yield from values_of(part)
+
+
+def takes(handler: Handler, value: Any) -> bool:
+    """Whether a handler may want a button of some value, whatever its `when=` says."""
+    event = MadeEvent("button", 1, 0.0, 1, 1, 1)
+    event.value = value
+    try:
+        return handler.matcher.match(event) is not None
+    except Exception:  # a predicate that cannot bear it
+        return True
+
+
+def _static_buttons(state: State) -> Iterator[Button]:
+    rows = [*rows_of_buttons(state.buttons)]
+    rows += state.prompt.buttons if isinstance(state.prompt, Reply) else ()
+    yield from (button for row in rows for button in row if button.action is None)
+
+
+def _makes_buttons(function: Any) -> bool:
+    """Whether a function may show buttons that no declaration has."""
+    code = getattr(getattr(function, "__func__", function), "__code__", None)
+    if code is None:
+        return True
+    constants: Iterable[Any] = (
+        name for const in code.co_consts if isinstance(const, tuple) for name in const
+    )
+    return any(_BUTTONS.search(str(name)) for name in (*code.co_names, *constants))
+
+
+def shadowed(subject: Subject) -> Iterator[Finding]:
+    """Handlers all of whose inputs are taken by another one that is tried before, in all of their states."""
+    for flow in subject.flows:
+        for handler in flow.handlers:
+            states = [state for state in flow.states.values() if handler in subject.asked(flow, state)]
+            by = [taker(subject, handler, subject.asked(flow, state)) for state in states]
+            if by and all(by) and None not in handler.selectors and by[0] is not None:
+                message = (
+                    f"{handler.name} is never called: {by[0].name} ({by[0].place}) takes all that it wants"
+                )
+                yield finding("shadowed", message, handler.place, flow)
+
+
+def taker(subject: Subject, handler: Handler, asked: list[Handler]) -> Handler | None:
+    """A handler that is tried before, never passes, and wants all that this one wants."""
+    inputs = subject.inputs(handler)
+    for earlier in asked[: asked.index(handler)]:
+        if earlier.when is not None or subject.graph.handlers[earlier].passes:
+            continue
+        if inputs.accepted and not inputs.presses and all(wants(earlier, act) for act in inputs.accepted):
+            return earlier
+        values = list(values_of(handler.matcher))
+        if values and not inputs.accepted and handler.when is None and all(takes(earlier, v) for v in values):
+            return earlier
+    return None
+
+
+def examples(subject: Subject) -> Iterator[Finding]:
+    """Handlers for which no input is known, and examples that their own handler does not want."""
+    for flow in subject.flows:
+        for handler in flow.handlers:
+            inputs = subject.inputs(handler)
+            if handler.examples and not inputs.accepted:
+                message = f"none of the examples= of {handler.name} is wanted by it"
+                yield finding("wrong-example", message, handler.place, flow)
+            elif not inputs.known and not _internal(handler.matcher):
+                message = f"no input is known that {handler.name} wants: give examples=[...]"
+                yield finding("no-input", message, handler.place, flow, note=True)
+
+
+def _internal(matcher: Matcher) -> bool:
+    """Whether a matcher wants what only comes of other things: an outcome, a return, a failure."""
+    parts = matcher.matchers if isinstance(matcher, AnyOf | AllOf) else (matcher,)
+    return all(part.kinds is not None and all(kind[:1].isupper() for kind in part.kinds) for part in parts)
+
+
+MAX_TEXT = 4096
+"""UTF-16 units, https://core.telegram.org/bots/api#sendmessage."""
+
+
+def prompts(subject: Subject) -> Iterator[Finding]:
+    """Prompts that are longer than a message."""
+    for flow in subject.flows:
+        for state in flow.states.values():
+            for what, said in (("prompt", state.prompt), ("otherwise", state.otherwise)):
+                text = said.text if isinstance(said, Reply) else said
+                if isinstance(text, str) and len(text.encode("utf-16-le")) // 2 > MAX_TEXT:
+                    message = f"the {what} of state {state.name!r} is longer than a message ({MAX_TEXT})"
+                    yield finding("long-prompt", message, place_of(flow, state), flow)
+
+
+def defaults(subject: Subject) -> Iterator[Finding]:
+    """States that say nothing to what they do not understand, never time out, or are lifted untried."""
+    for flow in subject.flows:
+        silent = [state.name for state in flow.states.values() if state.otherwise is None]
+        if silent:
+            names = ", ".join(map(repr, silent[:6])) + (", …" if len(silent) > 6 else "")
+            message = f"says nothing to what it does not understand: give otherwise= to {names}"
+            yield finding("no-otherwise", message, flow.place, flow, note=True)
+        untested = [v for v in flow.migrations if not flow.migration_examples[v]]
+        if untested:
+            message = f"migrate({untested[0]}) is not tried by the tests: give examples= of what was stored"
+            place = place_of_function(flow.migrations[untested[0]])
+            yield finding("untried-migration", message, place, flow, note=True)
+        endless = [
+            s.name for s in flow.states.values() if s.ttl is None or (s.ttl is INHERIT and flow.ttl is None)
+        ]
+        if endless:
+            names = ", ".join(map(repr, endless[:6])) + (", …" if len(endless) > 6 else "")
+            yield finding("no-ttl", f"never times out in {names}", flow.place, flow, note=True)
+
+
+CHECKS: tuple[Callable[[Subject], Iterator[Finding]], ...] = (
+    targets,
+    entries,
+    unreachable,
+    ways_out,
+    shadowed,
+    prompts,
+    buttons,
+    examples,
+    defaults,
+)
+
+
+def lint(*flows: Flow[Any]) -> list[Finding]:
+    """What is wrong with flows as they are declared.
+
+    Args:
+        flows: The flows.
+
+    Raises:
+        DefinitionError: If they do not fit together.
+
+    Example:
+        >>> flow = Flow("ask")
+        >>> _ = flow.state("lost")
+        >>> [finding.code for finding in lint(flow) if not finding.note]
+        ['no-entry', 'dead-end']
+    """
+    subject = Subject(*flows)
+    found = [finding for check in CHECKS for finding in check(subject)]
+    return sorted(found, key=lambda finding: finding.note)
+
+
+def lint_graph(graph: Graph) -> list[Finding]:
+    """What a graph shows by itself: ways in, ways to each state, ways out.
+
+    Args:
+        graph: The graph; its edges may be others than its flows declare.
+    """
+    subject = Subject(*graph.flows, graph=graph)
+    return [finding for check in (entries, unreachable, ways_out) for finding in check(subject)]

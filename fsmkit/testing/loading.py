@@ -4,23 +4,34 @@ What stood in the module's globals is then gone, as it would be in another proce
 """
 
 import contextlib
+import difflib
 import dis
 import enum
+import importlib
+import importlib.machinery
+import importlib.util
 import inspect
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from fsmkit.edges import together
-from fsmkit.flow import Flow
+from fsmkit.cli.errors import Refusal
+from fsmkit.errors import DefinitionError
+from fsmkit.flow.flow import Flow
+from fsmkit.flow.locations import as_seen, place_in_user_code, place_of
+from fsmkit.flow.states import State
+from fsmkit.graph.edges import together
+from fsmkit.interpreter.codec import FILE_PREFIX, name_in_file
 from fsmkit.keys import Key
-from fsmkit.places import place_of
-from fsmkit.states import State
+
+if TYPE_CHECKING:
+    from fsmkit.engine.source import Source
 
 Flows = tuple[Flow[Any], ...]
 
@@ -78,6 +89,8 @@ def _run(module: ModuleType, code: CodeType, flows: Flows) -> Flows:
 # -- what a module remembers -----------------------------------------------------------------------
 
 _PLAIN = (str, bytes, int, float, complex, bool, type(None), enum.Enum, re.Pattern, Key)
+
+
 _CODE = (type, ModuleType, FunctionType, BuiltinFunctionType, State, Flow)
 
 
@@ -176,3 +189,196 @@ def _lasts(value: Any) -> bool:
     kind: Any = type(value)
     frozen = attrs.has(kind) and "__setattr__" in vars(kind)
     return bool(frozen and all(_lasts(getattr(value, field.name)) for field in attrs.fields(kind)))
+
+
+_MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
+
+
+@attrs.frozen
+class Loaded:
+    """The flows that a command was asked to work on.
+
+    Attributes:
+        name: The file or module, as it is shown.
+        flows: The flows, in order of definition.
+        module: What else stands in it.
+    """
+
+    name: str
+    flows: tuple[Flow[Any], ...]
+    module: ModuleType
+
+    def maker(self, name: str) -> Any:
+        """A class or function at the top level, to be called without arguments.
+
+        Raises:
+            Refusal: If there is none of that name.
+        """
+        found = getattr(self.module, name, None)
+        if not isinstance(found, type | FunctionType):
+            raise Refusal(f"{self.name} has no class or function {name!r} at its top level")
+        return found
+
+    def sources(self) -> "tuple[Source, ...]":
+        """Where its events come from: what is called `sources`, a list or a function that makes one.
+
+        Such a function is called only here: who merely looks needs none of its servers and secrets.
+
+        Raises:
+            Refusal: If that is something else, or cannot be made.
+        """
+        declared: Any = getattr(self.module, "sources", ())
+        with _clear_errors(self.name):
+            if callable(declared):
+                declared = declared()
+            found = tuple(declared) if isinstance(declared, Iterable) else (declared,)
+        for each in found:
+            if not callable(getattr(each, "run", None)) or not isinstance(getattr(each, "name", None), str):
+                raise Refusal(
+                    f"{self.name}: sources has {each!r}, which is no source: list objects with a name and "
+                    f"`async def run(engine)`, as those of fsmkit.sources, or call it something else"
+                )
+        return found
+
+
+def load(target: str) -> Loaded:
+    """Loads the flows of `FILE[:FLOW]` or `package.module[:FLOW]`; called again, it reads the file anew.
+
+    Args:
+        target: What stood on the command line.
+
+    Raises:
+        Refusal: If there is no such file, it does not run, or it has no such flow.
+    """
+    name, wanted = split_target(target)
+    module = _import(name)
+    found = _flows_in(module)
+    if not found:
+        raise Refusal(
+            f"{name} has no flow: declare one at its top level, for example "
+            f'signup = Flow("signup"), with `from fsmkit import Flow`'
+        )
+    if wanted is None:
+        return Loaded(name, tuple(dict.fromkeys(found.values())), module)
+    return Loaded(name, (_pick(name, found, wanted),), module)
+
+
+def split_target(target: str) -> tuple[str, str | None]:
+    """File and flow; the colon after a Windows drive letter is not the one between them.
+
+    Example:
+        >>> split_target("bots/signup.py:signup"), split_target("C:/bots/signup.py")
+        (('bots/signup.py', 'signup'), ('C:/bots/signup.py', None))
+    """
+    name, colon, flow = target.rpartition(":")
+    if not colon or Path(target).exists() or re.search(r"[/\\]|\.py$", flow):
+        return target, None
+    if not name or not flow:
+        raise Refusal(f"{target!r} is no FILE[:FLOW]: write it like examples/signup.py:signup")
+    return name, flow
+
+
+# -- running it ------------------------------------------------------------------------------------
+
+
+def _import(name: str) -> ModuleType:
+    path = Path(name)
+    if path.is_dir():
+        raise Refusal(f"{name} is a directory: name a Python file in it")
+    if path.exists():
+        return _run_file(path)
+    if path.suffix == ".py" or not _MODULE.fullmatch(name):
+        raise Refusal(f"{name}: no such file")
+    return _run_module(name)
+
+
+def _run_file(path: Path) -> ModuleType:
+    path = path.resolve()
+    _search_first(path.parent)
+    # A name of its own, so that neither `random.py` nor `order.py` takes another module's place.
+    name = FILE_PREFIX + name_in_file(str(path))
+    loader = importlib.machinery.SourceFileLoader(name, str(path))
+    spec = importlib.util.spec_from_loader(name, loader)
+    if spec is None:
+        raise Refusal(f"{as_seen(str(path))} cannot be loaded as a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # before it runs: classes look up their own module there
+    with _clear_errors(as_seen(str(path))):
+        # Not `exec_module`: it may take an older compilation, and leaves one behind.
+        exec(loader.source_to_code(path.read_bytes(), str(path)), vars(module))
+    return module
+
+
+def _run_module(name: str) -> ModuleType:
+    _search_first(Path.cwd())
+    known = sys.modules.get(name)
+    try:
+        with _clear_errors(name):
+            return importlib.import_module(name) if known is None else importlib.reload(known)
+    except Refusal as refusal:
+        missing = refusal.__cause__
+        if isinstance(missing, ModuleNotFoundError) and f"{name}.".startswith(f"{missing.name}."):
+            raise Refusal(f"{name}: no such file, and no module of that name") from missing
+        raise
+
+
+def _search_first(directory: Path) -> None:
+    """Puts a directory before all others in which modules are looked for, as `python FILE` does."""
+    if str(directory) in sys.path:
+        sys.path.remove(str(directory))
+    sys.path.insert(0, str(directory))
+
+
+@contextmanager
+def _clear_errors(name: str) -> Generator[None]:
+    try:
+        yield
+    except DefinitionError as error:
+        raise Refusal(str(error)) from error
+    except SyntaxError as error:
+        raise Refusal(_syntax(name, error)) from error
+    except ImportError as error:
+        said = str(error) if "pip install" in str(error) else f"{error}. {_import_remedy(error)}"
+        raise Refusal(f"{place_in_user_code(error) or name}: {said}") from error
+    except SystemExit as error:
+        raise Refusal(
+            f"{place_in_user_code(error) or name}: the program ends here, before fsmkit can use its flows. "
+            'Put what starts the bot below `if __name__ == "__main__":`'
+        ) from error
+    except OSError as error:
+        problem = error.strerror or str(error) if error.filename == name else str(error)
+        raise Refusal(f"{place_in_user_code(error) or name}: {problem}") from error
+    except Exception as error:
+        said = f"{type(error).__name__}: {error}".removesuffix(": ")
+        raise Refusal(f"{place_in_user_code(error) or name}: {said} (while it was loaded)") from error
+
+
+def _syntax(name: str, error: SyntaxError) -> str:
+    file = as_seen(error.filename) if error.filename else name
+    place = f"{file}:{error.lineno}" if error.lineno else file
+    code = (error.text or "").strip()
+    return f"{place}: {error.msg}" + (f": {code}" if code else "")
+
+
+def _import_remedy(error: ImportError) -> str:
+    if "relative import" in str(error):
+        return "Name the file as a module of its package, package.module"
+    if isinstance(error, ModuleNotFoundError):
+        return f"Install it into this environment, or put it beside the file ({sys.executable})"
+    return "Correct the import"
+
+
+# -- what stands in it -----------------------------------------------------------------------------
+
+
+def _flows_in(module: ModuleType) -> dict[str, Flow[Any]]:
+    return {name: value for name, value in vars(module).items() if isinstance(value, Flow)}
+
+
+def _pick(name: str, found: dict[str, Flow[Any]], wanted: str) -> Flow[Any]:
+    by_name = {**{flow.name: flow for flow in found.values()}, **found}
+    if wanted in by_name:
+        return by_name[wanted]
+    near = difflib.get_close_matches(wanted, by_name, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(map(repr, found))}"
+    raise Refusal(f"{name} has no flow {wanted!r}: {hint}")

@@ -1,28 +1,114 @@
 """Oracles: what must be so of every moment of every conversation, without a line of test code.
 
 Each is a function of the moments so far (the last one is judged) that yields problems. What only many
-conversations show together (no way out) is in `fsmkit.testing.tours`.
+conversations show together (no way out) is in `fsmkit.testing.explore.tours`.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from types import CodeType
 from typing import Any, TypeAlias
 
-from fsmkit.errors import InvariantBroken, OrphanedConversation, StepError, UnstorableData
-from fsmkit.handlers import Handler
-from fsmkit.places import place_of
-from fsmkit.table import FlowTable
-from fsmkit.testing.acts import Content, Duplicate, Press, Say, Stored
+import msgspec
+
+from fsmkit.errors import FsmkitError, InvariantBroken, OrphanedConversation, StepError, UnstorableData
+from fsmkit.flow.flow import DEFAULT_TEXTS, Flow
+from fsmkit.flow.handlers import Handler
+from fsmkit.flow.locations import place_of
+from fsmkit.interpreter.compiled import Flows, FlowTable
+from fsmkit.interpreter.migrations import lift, survey
+from fsmkit.interpreter.row import Frame, Row, Snapshot
 from fsmkit.testing.findings import Problem
+from fsmkit.testing.harness.actions import (
+    Content,
+    Deploy,
+    Duplicate,
+    Edit,
+    Outside,
+    Press,
+    PressData,
+    Say,
+    Stored,
+)
+from fsmkit.testing.harness.observation import Moment, running_frame
 from fsmkit.testing.inputs.handlers import wants
-from fsmkit.testing.moments import Moment, running_frame
-from fsmkit.testing.neighbours import keeps_to_itself
+from fsmkit.testing.loading import functions_of, reloader
+
+GIVEN = Say | Press | PressData | Content | Edit | Outside
+"""What is for one flow alone; time, for example, passes for all."""
+
+
+def keeps_to_itself(moments: Sequence[Moment]) -> Iterator[Problem]:
+    """A step of one flow leaves alone what other flows of the same key have stored."""
+    moment = moments[-1]
+    if len(moment.before.snapshots.keys() | moment.after.snapshots.keys()) < 2:
+        return  # there is no neighbour, which is so most of the time
+    if not isinstance(moment.act, GIVEN) or moment.flows is None or moment.errors:
+        return
+    tables = moment.flows.tables
+    ran = [taken for taken in moment.taken if taken.kind not in ("pass", "raised", "error")]
+    own = {taken.flow for taken in ran} | {taken.target.flow for taken in ran if taken.target is not None}
+    foreign = [
+        (name, before, after)
+        for name, before, after in _changed(moment.before, moment.after)
+        if not own & (_flows_of(name, before) | _flows_of(name, after))
+    ]
+    for name, before, after in foreign:
+        if not any(_means_it(tables[flow]) for flow in own if flow in tables):
+            who = ran[-1].handler.name if ran else "what nobody took"
+            place = ran[-1].handler.place if ran else tables[name].flow.place if name in tables else None
+            yield Problem(
+                "foreign-data",
+                f"{who} changed what flow {name!r} has stored: {_told(before)} is {_told(after)} now",
+                place,
+            )
+
+
+def _means_it(table: FlowTable) -> bool:
+    """Whether a flow ends others, or some function of it names `at`, or may do so unseen."""
+    if table.flow.exclusive:
+        return True
+    for function in functions_of([table.flow]):
+        code = getattr(getattr(function, "__func__", function), "__code__", None)
+        if code is None or any("at" in part.co_names for part in _codes(code)):
+            return True
+    return False
+
+
+def _codes(code: CodeType) -> Iterator[CodeType]:
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _codes(constant)
+
+
+def _changed(before: Row, after: Row) -> Iterator[tuple[str, Snapshot | None, Snapshot | None]]:
+    for name in before.snapshots.keys() | after.snapshots.keys():
+        one, other = before.snapshots.get(name), after.snapshots.get(name)
+        if _frames(one) != _frames(other):
+            yield name, one, other
+
+
+def _frames(snapshot: Snapshot | None) -> list[tuple[Any, ...]]:
+    """What is a flow's own: where it stands, and its data; drafts too."""
+    frames: Iterable[Any] = () if snapshot is None else snapshot.frames
+    return [(frame.flow, frame.state, bytes(frame.data), frame.history) for frame in frames]
+
+
+def _flows_of(name: str, snapshot: Snapshot | None) -> set[str]:
+    return {name, *(frame.flow for frame in (snapshot.frames if snapshot is not None else ()))}
+
+
+def _told(snapshot: Snapshot | None) -> str:
+    frames = _frames(snapshot)
+    return f"{frames[-1][1]!r} with {frames[-1][2].decode()}" if frames else "nothing"
+
 
 Oracle: TypeAlias = Callable[[Sequence[Moment]], Iterator[Problem]]
 
 
 def no_exception(moments: Sequence[Moment]) -> Iterator[Problem]:
     """No handler raises, and all data can be stored."""
-    from fsmkit.cli.blame import place_in_user_code
+    from fsmkit.flow.locations import place_in_user_code
 
     for error in moments[-1].errors:
         if isinstance(error, OrphanedConversation):
@@ -150,3 +236,111 @@ def _exit(table: FlowTable, act: Say) -> Handler | None:
         if only_ends and {target.kind for target in edges.targets} == {"end"} and wants(handler, act):
             return handler
     return None
+
+
+Versions: TypeAlias = tuple[Flow[Any], ...]
+
+
+UNFIT = ("orphaned", "newer")
+
+
+def deploys_keep(moments: Sequence[Moment]) -> Iterator[Problem]:
+    """What was stored before a deploy fits after it, and keeps its data."""
+    moment = moments[-1]
+    if isinstance(moment.act, Deploy) and moment.flows is not None:
+        yield from misfits(moment.flows, moment.before)
+        yield from losses(moment.flows, moment.before)
+
+
+def version_loader(
+    flows: Sequence[Flow[Any]], later: Flow[Any] | Sequence[Flow[Any]]
+) -> Callable[[], Versions]:
+    """What makes the flows of a later version.
+
+    Args:
+        flows: The flows of the version before.
+        later: What takes the place of flows of the same name, and what is new.
+    """
+    given = (later,) if isinstance(later, Flow) else tuple(later)
+    again = reloader(given)
+
+    def load() -> Versions:
+        by_name = {flow.name: flow for flow in (given if again is None else again())}
+        kept = tuple(by_name.pop(flow.name, flow) for flow in flows)
+        return (*kept, *by_name.values())
+
+    return load
+
+
+def misfits(flows: Flows, row: Row) -> Iterator[Problem]:
+    """Conversations of a row that do not fit the flows.
+
+    One whose flow says with `texts(lost=...)` what the person is told was meant to be ended.
+    """
+    for found in survey(flows, row):
+        if found.fit not in UNFIT or (found.fit == "orphaned" and _is_meant(flows, found.flow)):
+            continue
+        table = flows.tables[found.flow]
+        message = (
+            f"what is stored in state {found.state!r} does not fit: {found.reason}. {_remedy(found.fit)}"
+        )
+        yield Problem(found.fit, message, _place(table, row))
+
+
+def losses(flows: Flows, row: Row) -> Iterator[Problem]:
+    """Fields that a migration has put back to their default, though the old and the new type have them."""
+    try:
+        lifted, orphans = lift(flows, row)
+    except FsmkitError:
+        return
+    gone = {orphan.name for orphan in orphans}
+    for name, snapshot in row.snapshots.items():
+        for old, new in zip(snapshot.frames, lifted.snapshots[name].frames, strict=True):
+            table = flows.tables.get(old.flow)
+            if name not in gone and table is not None and old.version != new.version:
+                yield from _lost(table, old, new)
+
+
+def _lost(table: FlowTable, old: Frame, new: Frame) -> Iterator[Problem]:
+    before, after = msgspec.json.decode(old.data), msgspec.json.decode(new.data)
+    default = _default(table)
+    if not (isinstance(before, dict) and isinstance(after, dict) and isinstance(default, dict)):
+        return
+    for field, value in before.items():
+        if field in after and after[field] != value and after[field] == default.get(field):
+            message = f"the migration of {old.flow!r} from version {old.version} loses {field!r}"
+            message += f", which was stored in state {old.state!r}: its default is left"
+            yield Problem("lost-field", message, _migration_place(table, old.version))
+
+
+def _default(table: FlowTable) -> Any:
+    """The data of a conversation that has none yet, as JSON holds them; nothing where they need arguments."""
+    try:
+        return msgspec.json.decode(table.codec.encode(table.flow.data()))
+    except Exception:  # a class of the user's, called without arguments
+        return None
+
+
+def _is_meant(flows: Flows, name: str) -> bool:
+    flow: Flow[Any] = flows.tables[name].flow
+    return flow.messages["lost"] != DEFAULT_TEXTS["lost"]
+
+
+def _remedy(fit: str) -> str:
+    if fit == "newer":
+        return "Raise version= of the new one"
+    return "Add was= to a state, or @flow.migrate; texts(lost=...) says that such conversations are to end"
+
+
+def _place(table: FlowTable, row: Row) -> str | None:
+    """Where it would have to be mended: the migration, or the flow."""
+    for snapshot in row.snapshots.values():
+        for frame in snapshot.frames:
+            if frame.flow == table.name and frame.version in table.flow.migrations:
+                return _migration_place(table, frame.version)
+    return table.flow.place
+
+
+def _migration_place(table: FlowTable, version: int) -> str | None:
+    function = table.flow.migrations.get(version)
+    return table.flow.place if function is None else place_of(function)

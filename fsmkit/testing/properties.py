@@ -9,12 +9,14 @@ from typing import Any, Literal, TypeAlias
 
 import attrs
 
-from fsmkit.states import State
+from fsmkit.flow.states import State
 from fsmkit.testing.findings import Problem
-from fsmkit.testing.moments import Moment
+from fsmkit.testing.harness.observation import Moment
 
 Verdict: TypeAlias = Literal["held", "broken", "open"]
 """`open`: nothing is decided yet; at the end of a conversation it is inconclusive."""
+
+
 Condition: TypeAlias = str | State | Callable[[Moment], Any]
 """A state (its name), or a function of a `Moment`."""
 

@@ -16,8 +16,8 @@ from telegram import Update
 from telegram.ext import BaseUpdateProcessor
 
 from fsmkit import ANY, Flow
+from fsmkit.botapi import OfflineTelegram
 from fsmkit.telegram import KeyedProcessor, attach
-from fsmkit.testing import OfflineTelegram
 
 SLOW = 1.5
 SLOTS = 4

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from fsmkit import ANY, Flow
+from fsmkit.botapi import OfflineTelegram
 from fsmkit.stores.sqlite import SQLiteStore
 from fsmkit.telegram import KeyedProcessor, attach, command
-from fsmkit.testing import ManualClock, OfflineTelegram
+from fsmkit.testing import ManualClock
 
 WARM = 20
 

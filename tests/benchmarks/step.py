@@ -17,8 +17,8 @@ from telegram import Update
 from telegram.ext import CommandHandler, ConversationHandler, MessageHandler, filters
 
 from fsmkit import Flow
+from fsmkit.botapi import OfflineTelegram
 from fsmkit.telegram import attach, command
-from fsmkit.testing import OfflineTelegram
 
 WIZARDS = 300
 NAME, AGE, CITY, SURE = range(4)

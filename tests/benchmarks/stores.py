@@ -25,7 +25,7 @@ from pathlib import Path
 
 import attrs
 
-from fsmkit.keys import Key
+from fsmkit import Key
 from fsmkit.stores import Change, Index, Store
 from fsmkit.stores.memory import MemoryStore
 from fsmkit.stores.sqlite import SQLiteStore

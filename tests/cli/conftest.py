@@ -10,12 +10,11 @@ import pytest
 from click.testing import CliRunner
 from shop import SHOP, STORE, talk
 
-from fsmkit.cli import main
-from fsmkit.cli.loading import load
-from fsmkit.engine import Engine
-from fsmkit.errors import RetryLater
+from fsmkit import Engine, RetryLater
+from fsmkit.cli.commands import main
 from fsmkit.stores.sqlite import SQLiteStore
-from fsmkit.testing.clock import ManualClock
+from fsmkit.testing import ManualClock
+from fsmkit.testing.loading import load
 
 NOW = 1_800_000_000.0
 """2027-01-15T08:00:00Z: the time of the tests that look at stores."""

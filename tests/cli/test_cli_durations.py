@@ -2,7 +2,7 @@
 
 import pytest
 
-from fsmkit.cli.chat.durations import parse_duration, spell_duration, spell_time
+from fsmkit.cli.chat.commands import parse_duration, spell_duration, spell_time
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,11 @@ import pytest
 from cryptography.fernet import Fernet
 from shop import ANN, SHOP, STORE, talk
 
-from fsmkit.cli.loading import load
-from fsmkit.engine import Engine
+from fsmkit import Engine
 from fsmkit.stores.encrypted import Encrypted
 from fsmkit.stores.sqlite import SQLiteStore
-from fsmkit.testing.clock import ManualClock
+from fsmkit.testing import ManualClock
+from fsmkit.testing.loading import load
 
 KEYS = "FSMKIT_STORE_KEYS"
 OLD, NEW = (Fernet.generate_key().decode() for _ in range(2))

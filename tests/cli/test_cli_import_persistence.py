@@ -9,11 +9,10 @@ from pathlib import Path
 import pytest
 from telegram.ext import ConversationHandler, ExtBot, PicklePersistence
 
-from fsmkit.cli.importing.pickled import read
-from fsmkit.cli.loading import load
-from fsmkit.engine import Engine
-from fsmkit.keys import Key
+from fsmkit import Engine, Key
+from fsmkit.cli.import_persistence.pickled import read
 from fsmkit.stores.sqlite import SQLiteStore
+from fsmkit.testing.loading import load
 
 BOT = """
 import enum

@@ -7,7 +7,7 @@ import pytest
 from chat_events import said
 from shop import ANN, BEN, DAN, SHOP, STORE, talk
 
-from fsmkit.codec import decode_row
+from fsmkit.interpreter.codec import decode_row
 from fsmkit.stores.sqlite import SQLiteStore
 
 

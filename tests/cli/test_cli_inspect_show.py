@@ -7,7 +7,7 @@ import pytest
 from chat_events import said
 from shop import ANN, BEN, DAN, SHOP, STORE, corrupt
 
-from fsmkit.client import Client
+from fsmkit import Client
 
 
 def test_a_row_is_shown_as_json(shop, lines):

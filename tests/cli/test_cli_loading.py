@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from fsmkit.cli.loading import load, split_target
+from fsmkit.testing.loading import load, split_target
 
 HEAD = "from fsmkit import *\n"
 

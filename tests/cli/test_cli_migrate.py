@@ -5,8 +5,8 @@ import json
 import pytest
 from chat_events import said
 
-from fsmkit.codec import decode_row
-from fsmkit.keys import Key
+from fsmkit import Key
+from fsmkit.interpreter.codec import decode_row
 from fsmkit.stores import Change, Index
 
 OLD = """

@@ -2,8 +2,8 @@
 
 import pytest
 
-from fsmkit.cli.loading import load
-from fsmkit.cli.refusal import Refusal
+from fsmkit.cli.errors import Refusal
+from fsmkit.testing.loading import load
 
 FLOW = """
 from fsmkit import Flow

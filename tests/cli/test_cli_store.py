@@ -9,10 +9,10 @@ import time
 
 import pytest
 
-from fsmkit.cli.running import default_store
-from fsmkit.stores import opening
+from fsmkit.botapi import OfflineTelegram
+from fsmkit.cli.run import default_store
+from fsmkit.stores import urls as opening
 from fsmkit.stores.sqlite import SQLiteStore
-from fsmkit.testing import OfflineTelegram
 
 FORM = """
 flow = Flow("form", ttl=3600)
@@ -240,7 +240,7 @@ def test_a_file_that_is_none_of_fsmkit(with_store, tmp_path):
 
 
 def test_a_server_that_is_away(refusal, write, monkeypatch):
-    monkeypatch.setattr("fsmkit.stores.postgres_connections.PAUSES", ())
+    monkeypatch.setattr("fsmkit.stores.postgres.session.PAUSES", ())
     said = refusal("chat", write(FORM), "--store", "postgresql://127.0.0.1:1/x")
     assert said.startswith("PostgreSQL does not answer: ConnectionRefusedError(")
 

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from fsmkit.keys import Key
-from fsmkit.telegram.made import MadeEvent
+from fsmkit import Key
+from fsmkit.testing.harness.events import MadeEvent
 
 OLD = """
 form = Flow("form", ttl=60)

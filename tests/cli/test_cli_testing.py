@@ -5,12 +5,11 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from fsmkit.cli import main
-from fsmkit.cli.loading import load
-from fsmkit.cli.refusal import Refusal
-from fsmkit.cli.testing import read_fail_under
-from fsmkit.testing import Chat
-from fsmkit.testing.recorder import record
+from fsmkit.cli.commands import main
+from fsmkit.cli.errors import Refusal
+from fsmkit.cli.test import read_fail_under
+from fsmkit.testing import Chat, record
+from fsmkit.testing.loading import load
 
 SOUND = """
 flow = Flow("sound", ttl=60)

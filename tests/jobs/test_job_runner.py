@@ -7,7 +7,7 @@ import threading
 import pytest
 from jobs.waiting import settle, until
 
-from fsmkit.errors import RunnerStopped
+from fsmkit import RunnerStopped
 from fsmkit.jobs import Job, JobRunner
 from fsmkit.testing import ManualClock
 

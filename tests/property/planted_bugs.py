@@ -5,9 +5,9 @@ from pathlib import Path
 
 import attrs
 
-from fsmkit.cli.loading import Loaded, load
 from fsmkit.testing import Finding, Profile, Report, check
-from fsmkit.testing.acts import Together
+from fsmkit.testing.harness.actions import Together
+from fsmkit.testing.loading import Loaded, load
 
 HERE = Path(__file__).parent / "planted"
 BUGS = sorted(HERE.glob("*.py"))

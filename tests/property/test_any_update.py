@@ -7,12 +7,12 @@ from hypothesis import HealthCheck, given, settings
 from telegram import Update, User
 
 from fsmkit import Flow, Key, KeyBy
-from fsmkit.effects import Address
-from fsmkit.events import MESSAGE_KINDS
-from fsmkit.telegram import attach, kind, message, reaction, text
-from fsmkit.telegram.event import TelegramEvent, read_update
+from fsmkit.botapi import OfflineTelegram
+from fsmkit.flow.events import MESSAGE_KINDS
+from fsmkit.flow.messages import Address
+from fsmkit.telegram import TelegramEvent, attach, kind, message, reaction, text
+from fsmkit.telegram.event import read_update
 from fsmkit.telegram.handler import Checked
-from fsmkit.testing import OfflineTelegram
 from tests.property.ptb_updates import FIELDS, updates
 
 MATCHERS = [message(), text(".*"), reaction(), kind("service"), ~message()]

@@ -13,12 +13,11 @@ from hypothesis import strategies as st
 from random_flows import FAILURES, INTERNAL, FlowSpec, HandlerSpec, Op, TimesSpec, build, ops, worlds
 from rounds import ROUNDS
 
-from fsmkit.codec import decode_row, encode_row
-from fsmkit.engine import Engine
-from fsmkit.errors import InvalidResult, UnknownState
-from fsmkit.model import Row
+from fsmkit import Engine, InvalidResult, UnknownState
+from fsmkit.interpreter.codec import decode_row, encode_row
+from fsmkit.interpreter.row import Row
 from fsmkit.stores.memory import MemoryStore
-from fsmkit.testing.clock import ManualClock
+from fsmkit.testing import ManualClock
 
 Place = tuple[str, str | None]
 

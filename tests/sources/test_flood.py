@@ -9,7 +9,7 @@ import pytest
 pytest.register_assert_rewrite("stores.redis_server")
 from sources.flood_worker import BOT, TALKS_EVERY, flood  # noqa: E402
 
-from fsmkit.codec import DataCodec, decode_row  # noqa: E402
+from fsmkit.interpreter.codec import DataCodec, decode_row  # noqa: E402
 
 pytest_plugins = ["stores.redis_server"]
 pytestmark = pytest.mark.thorough

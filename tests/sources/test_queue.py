@@ -7,7 +7,7 @@ from jobs.waiting import settle
 from sources.shipping import KEY, Refusing, Shipped, World
 
 from fsmkit import Key
-from fsmkit.lanes import Lanes
+from fsmkit.engine.fifo import Lanes
 from fsmkit.sources import QueueSource
 
 

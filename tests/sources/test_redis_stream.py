@@ -9,11 +9,13 @@ from jobs.waiting import settle
 pytest.register_assert_rewrite("stores.redis_server")
 from sources.shipping import KEY, Refusing, Shipped, World  # noqa: E402
 
-from fsmkit import Key  # noqa: E402
-from fsmkit.errors import StoreUnavailable, UnstorableData  # noqa: E402
+from fsmkit import (  # noqa: E402
+    Key,
+    StoreUnavailable,
+    UnstorableData,
+)
 from fsmkit.sources import Incoming  # noqa: E402
-from fsmkit.sources.redis_group import Group  # noqa: E402
-from fsmkit.sources.redis_stream import RedisStream  # noqa: E402
+from fsmkit.sources.redis_stream import Group, RedisStream  # noqa: E402
 
 pytest_plugins = ["stores.redis_server"]
 

@@ -8,9 +8,7 @@ import pytest
 from jobs.waiting import settle
 from sources.shipping import KEY, Shipped, World
 
-from fsmkit import Key
-from fsmkit.errors import StoreUnavailable
-from fsmkit.fanout import fan_out
+from fsmkit import Key, StoreUnavailable, fan_out
 from fsmkit.sources.schedule import Schedule
 from fsmkit.testing import ManualClock
 

@@ -3,8 +3,7 @@
 import pytest
 from sources.shipping import KEY, Shipped, World
 
-from fsmkit import Engine, Flow, Key
-from fsmkit.errors import StoredByNewerVersion
+from fsmkit import Engine, Flow, Key, StoredByNewerVersion
 from fsmkit.sources import QueueSource
 from fsmkit.testing import ManualClock
 

@@ -10,8 +10,7 @@ import pytest
 from jobs.waiting import settle, until
 from sources.shipping import KEY, Shipped, World
 
-from fsmkit import Key
-from fsmkit.errors import StoreUnavailable
+from fsmkit import Key, StoreUnavailable
 from fsmkit.sources import Incoming
 from fsmkit.sources.signatures import hmac_signature, timestamped_signature
 from fsmkit.sources.webhook import Webhook

@@ -10,8 +10,7 @@ import sys
 
 from stores.store_flows import counting_flow
 
-from fsmkit import Engine, Key
-from fsmkit.errors import LeaseLost, StoreUnavailable
+from fsmkit import Engine, Key, LeaseLost, StoreUnavailable
 from fsmkit.stores.redis import RedisStore
 
 LEASE_SECONDS = 1.0

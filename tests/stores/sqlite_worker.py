@@ -11,8 +11,7 @@ import os
 import sys
 import zlib
 
-from fsmkit.errors import LeaseLost
-from fsmkit.keys import Key
+from fsmkit import Key, LeaseLost
 from fsmkit.stores import Change, Index
 from fsmkit.stores.sqlite import SQLiteStore
 

@@ -15,14 +15,14 @@ import pytest
 import redis
 from pymongo import MongoClient
 
-from fsmkit.keys import Key
+from fsmkit import Key
 from fsmkit.stores import CLAIM_SECONDS, Store
 from fsmkit.stores.mongo import MongoStore
-from fsmkit.stores.mongo_documents import draw
+from fsmkit.stores.mongo.documents import draw
 from fsmkit.stores.postgres import PostgresStore
 from fsmkit.stores.redis import RedisStore
 from fsmkit.stores.sqlite import SQLiteStore
-from fsmkit.testing.clock import ManualClock
+from fsmkit.testing import ManualClock
 
 START = 1000.0
 LIMIT = 100

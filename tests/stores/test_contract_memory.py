@@ -6,8 +6,7 @@ import pytest
 
 from fsmkit.stores import Store
 from fsmkit.stores.memory import MemoryStore
-from fsmkit.testing.clock import ManualClock
-from fsmkit.testing.contract import StoreContract
+from fsmkit.testing import ManualClock, StoreContract
 
 
 class TestMemoryStore(StoreContract):

@@ -8,8 +8,7 @@ import pytest
 
 from fsmkit.stores import CLAIM_SECONDS, Store
 from fsmkit.stores.sqlite import SQLiteStore
-from fsmkit.testing.clock import ManualClock
-from fsmkit.testing.contract import StoreContract
+from fsmkit.testing import ManualClock, StoreContract
 
 LEASE_SECONDS = 15.0
 

@@ -6,7 +6,7 @@ from cryptography.fernet import Fernet
 from fsmkit import Context, Engine, Flow, Key, StoreCorrupt
 from fsmkit.stores.encrypted import Encrypted
 from fsmkit.stores.memory import MemoryStore
-from fsmkit.testing.contract import StoreContract
+from fsmkit.testing import StoreContract
 
 ANN = Key(chat=1, user=1)
 

@@ -7,13 +7,10 @@ import pytest
 from bench import KEY, OTHER, Bench
 from chat_events import Command, said
 
-from fsmkit.engine import Engine
-from fsmkit.errors import LeaseLost, StoreFull
-from fsmkit.flow import Flow
-from fsmkit.keys import Key
+from fsmkit import Engine, Flow, Key, LeaseLost, StoreFull
 from fsmkit.stores import Change, Index
 from fsmkit.stores.memory import MemoryStore
-from fsmkit.testing.clock import ManualClock
+from fsmkit.testing import ManualClock
 
 IN_F = (Index("f", "a", None),)
 

@@ -13,15 +13,12 @@ from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import AutoReconnect
 from stores.store_flows import asking_flow
 
-from fsmkit.context import Context
-from fsmkit.engine import Engine
-from fsmkit.errors import LeaseLost, StoreCorrupt, StoreUnavailable
-from fsmkit.flow import Flow
-from fsmkit.keys import Key
-from fsmkit.stores import CLAIM_SECONDS, Change, Store, mongo_session
+from fsmkit import Context, Engine, Flow, Key, LeaseLost, StoreCorrupt, StoreUnavailable
+from fsmkit.stores import CLAIM_SECONDS, Change, Store
 from fsmkit.stores.mongo import MongoStore
-from fsmkit.testing.contract import StoreContract
-from fsmkit.testing.contract_base import KEY, add_one
+from fsmkit.stores.mongo import session as mongo_session
+from fsmkit.testing import StoreContract
+from fsmkit.testing.store_contract.base import KEY, add_one
 
 # Before the import: it is a plugin too, for there is one server in a session.
 pytest.register_assert_rewrite("stores.mongo_server")

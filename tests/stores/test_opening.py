@@ -3,8 +3,8 @@
 import pytest
 
 from fsmkit import DefinitionError
-from fsmkit.stores import opening
-from fsmkit.stores.opening import open_store
+from fsmkit.stores import open_store
+from fsmkit.stores import urls as opening
 
 
 @pytest.mark.parametrize(

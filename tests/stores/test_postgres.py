@@ -8,15 +8,11 @@ import pytest
 from chat_events import said
 from stores.store_flows import asking_flow
 
-from fsmkit.context import Context
-from fsmkit.engine import Engine
-from fsmkit.errors import StoreCorrupt, StoreError
-from fsmkit.flow import Flow
-from fsmkit.keys import Key
+from fsmkit import Context, Engine, Flow, Key, StoreCorrupt, StoreError
 from fsmkit.stores import CLAIM_SECONDS, Change, Store
 from fsmkit.stores.postgres import PostgresStore
-from fsmkit.testing.contract import StoreContract
-from fsmkit.testing.contract_base import KEY, add_one
+from fsmkit.testing import StoreContract
+from fsmkit.testing.store_contract.base import KEY, add_one
 
 # Before the import: it is a plugin too, for there is one server in a session.
 pytest.register_assert_rewrite("stores.postgres_server")

@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from fsmkit.errors import LeaseLost, StoreUnavailable
-from fsmkit.keys import Key
-from fsmkit.stores import Change, postgres_connections
+from fsmkit import Key, LeaseLost, StoreUnavailable
+from fsmkit.stores import Change
 from fsmkit.stores.postgres import PostgresStore
-from fsmkit.testing.contract_base import KEY, add_one
+from fsmkit.stores.postgres import session as postgres_connections
+from fsmkit.testing.store_contract.base import KEY, add_one
 
 # Before the import: it is a plugin too, for there is one server in a session.
 pytest.register_assert_rewrite("stores.postgres_server")

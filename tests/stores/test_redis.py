@@ -10,13 +10,11 @@ import redis
 from chat_events import said
 from stores.store_flows import asking_flow, counting_flow
 
-from fsmkit import Engine, Flow, Timeout
-from fsmkit.keys import Key
+from fsmkit import Engine, Flow, Key, Timeout
 from fsmkit.stores import CLAIM_SECONDS, Change, Store
 from fsmkit.stores.redis import RedisStore
-from fsmkit.testing import ManualClock
-from fsmkit.testing.contract import StoreContract
-from fsmkit.testing.contract_base import KEY, OTHER, PATIENCE, START, add_one, patiently, put
+from fsmkit.testing import ManualClock, StoreContract
+from fsmkit.testing.store_contract.base import KEY, OTHER, PATIENCE, START, add_one, patiently, put
 
 # Before the import: it is a plugin too, for there is one server in a session.
 pytest.register_assert_rewrite("stores.redis_server")

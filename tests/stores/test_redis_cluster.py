@@ -7,13 +7,12 @@ from typing import Any
 import pytest
 from redis.crc import key_slot
 
-from fsmkit.errors import StoreUnavailable
-from fsmkit.keys import Key
+from fsmkit import Key, StoreUnavailable
 from fsmkit.stores import CLAIM_SECONDS, Store
 from fsmkit.stores.redis import RedisStore
-from fsmkit.stores.redis_turns import Place
-from fsmkit.testing.contract import StoreContract
-from fsmkit.testing.contract_base import KEY, START, add_one, patiently, put
+from fsmkit.stores.redis.leases import Place
+from fsmkit.testing import StoreContract
+from fsmkit.testing.store_contract.base import KEY, START, add_one, patiently, put
 
 # Before the import: it is a plugin too, for there is one cluster in a session.
 pytest.register_assert_rewrite("stores.redis_server")

@@ -6,12 +6,11 @@ from typing import Any
 
 import pytest
 
-from fsmkit.errors import LeaseLost, StoreUnavailable
-from fsmkit.keys import Key
+from fsmkit import Key, LeaseLost, StoreUnavailable
 from fsmkit.stores import Change
 from fsmkit.stores.redis import RedisStore
-from fsmkit.stores.redis_turns import Place
-from fsmkit.testing.contract_base import KEY, OTHER, PATIENCE, add_one, patiently, put
+from fsmkit.stores.redis.leases import Place
+from fsmkit.testing.store_contract.base import KEY, OTHER, PATIENCE, add_one, patiently, put
 
 # Before the import: it is a plugin too, for there is one server in a session.
 pytest.register_assert_rewrite("stores.redis_server")

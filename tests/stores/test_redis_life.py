@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from fsmkit.errors import StoreCorrupt, StoreUnavailable
+from fsmkit import StoreCorrupt, StoreUnavailable
 from fsmkit.stores.redis import RedisStore
-from fsmkit.testing.contract_base import KEY, add_one, patiently, put
+from fsmkit.testing.store_contract.base import KEY, add_one, patiently, put
 
 # Before the import: it is a plugin too, for there is one server in a session.
 pytest.register_assert_rewrite("stores.redis_server")

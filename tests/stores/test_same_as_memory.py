@@ -21,11 +21,10 @@ from hypothesis.stateful import (
 from rounds import ROUNDS
 from stores.subjects import SUBJECTS, Subject
 
-from fsmkit.errors import LeaseLost
-from fsmkit.keys import Key
+from fsmkit import Key, LeaseLost
 from fsmkit.stores import Change, Index, Lease, Store
 from fsmkit.stores.memory import MemoryStore
-from fsmkit.testing.clock import ManualClock
+from fsmkit.testing import ManualClock
 
 KEYS = [Key(1, 7, bot=1), Key(7, 8, bot=1), Key(1, 7, bot=2)]
 FLOWS = ["form"]

@@ -15,14 +15,12 @@ from typing import Any
 
 import pytest
 
-from fsmkit import Engine, Flow
-from fsmkit.errors import LeaseLost, StoreCorrupt, StoreUnavailable
-from fsmkit.keys import Key
+from fsmkit import Engine, Flow, Key, LeaseLost, StoreCorrupt, StoreUnavailable
 from fsmkit.stores import Change, Index, Store
-from fsmkit.stores import sqlite_schema as schema
 from fsmkit.stores.sqlite import SQLiteStore
-from fsmkit.testing.clock import ManualClock
-from fsmkit.testing.contract_base import KEY, OTHER, add_one, begun, patiently, put
+from fsmkit.stores.sqlite import schema as schema
+from fsmkit.testing import ManualClock
+from fsmkit.testing.store_contract.base import KEY, OTHER, add_one, begun, patiently, put
 
 Traced = Callable[[], list[str]]
 

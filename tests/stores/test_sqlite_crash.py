@@ -16,10 +16,10 @@ import pytest
 from rounds import ROUNDS
 from stores.sqlite_worker import LEASE_SECONDS, entries_of, number_of
 
-from fsmkit.keys import Key
+from fsmkit import Key
 from fsmkit.stores import StoredRow
 from fsmkit.stores.sqlite import SQLiteStore
-from fsmkit.testing.contract_base import add_one
+from fsmkit.testing.store_contract.base import add_one
 
 WORKER = Path(__file__).with_name("sqlite_worker.py")
 ROOT = WORKER.parents[2]

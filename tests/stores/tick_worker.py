@@ -14,8 +14,7 @@ from typing import Any
 
 import attrs
 
-from fsmkit import Context, Engine, Flow, Key
-from fsmkit.errors import LeaseLost, StoreUnavailable
+from fsmkit import Context, Engine, Flow, Key, LeaseLost, StoreUnavailable
 from fsmkit.stores import Store
 from fsmkit.stores.mongo import MongoStore
 from fsmkit.stores.postgres import PostgresStore

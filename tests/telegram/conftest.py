@@ -4,9 +4,10 @@ import asyncio
 
 import pytest
 
-from fsmkit.keys import Key
+from fsmkit import Key
+from fsmkit.botapi import OfflineTelegram
 from fsmkit.telegram import attach
-from fsmkit.testing import ManualClock, OfflineTelegram
+from fsmkit.testing import ManualClock
 
 START = 1_000_000.0
 

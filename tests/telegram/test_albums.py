@@ -6,7 +6,7 @@ import pytest
 from telegram import Update
 
 from fsmkit import ANY, Flow, Key, KeyBy, Timeout
-from fsmkit.albums import MAX_BYTES
+from fsmkit.engine.due import MAX_BYTES
 from fsmkit.stores.memory import MemoryStore
 from fsmkit.stores.sqlite import SQLiteStore
 from fsmkit.telegram import album, command, message, photo, text

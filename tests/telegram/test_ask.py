@@ -8,8 +8,7 @@ from decimal import Decimal
 import attrs
 import pytest
 
-from fsmkit import ANY, END, Flow, Reply
-from fsmkit.errors import DefinitionError
+from fsmkit import ANY, END, DefinitionError, Flow, Reply
 from fsmkit.graph import graph_of
 from fsmkit.stores.memory import MemoryStore
 from fsmkit.telegram import ask, command, photo

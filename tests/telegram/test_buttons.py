@@ -7,11 +7,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fsmkit import Button, DefinitionError, Flow, Key
-from fsmkit.effects import Bound
-from fsmkit.events import Pressed
+from fsmkit.flow.events import Pressed
+from fsmkit.interpreter.codec import ValueCodec
+from fsmkit.interpreter.row import Bound
 from fsmkit.telegram import button, command
 from fsmkit.telegram.buttons import ButtonCodec, Foreign
-from fsmkit.values import ValueCodec
 
 CODEC = ButtonCodec("42:TOKEN", ["shop", "menu"])
 VALUES = ValueCodec([])

@@ -14,9 +14,9 @@ from telegram.ext import (
 )
 
 from fsmkit import Flow
+from fsmkit.botapi import OfflineTelegram
 from fsmkit.stores.sqlite import SQLiteStore
 from fsmkit.telegram import attach, command
-from fsmkit.testing import OfflineTelegram
 
 pytestmark = pytest.mark.filterwarnings("ignore:If 'per_message=False'")
 

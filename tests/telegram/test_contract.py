@@ -4,8 +4,7 @@ import pytest
 from telegram import Update
 from telegram.ext import Application, ApplicationHandlerStop, Defaults, MessageHandler, TypeHandler, filters
 
-from fsmkit import Crashed, DefinitionError, Engine, Flow, Key
-from fsmkit.errors import InvalidResult, StoredByNewerVersion
+from fsmkit import Crashed, DefinitionError, Engine, Flow, InvalidResult, Key, StoredByNewerVersion
 from fsmkit.stores.memory import MemoryStore
 from fsmkit.telegram import FlowHandler, attach, command
 

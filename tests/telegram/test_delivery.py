@@ -225,7 +225,7 @@ async def test_stopping_waits_for_what_is_on_its_way(bench):
 
 
 async def test_stopping_gives_up_on_a_chat_that_must_wait_too_long(bench, monkeypatch, caplog):
-    monkeypatch.setattr("fsmkit.engine.DRAIN_SECONDS", 0)
+    monkeypatch.setattr("fsmkit.engine.engine.DRAIN_SECONDS", 0)
     await bench.start(speaker())
     await sent(bench, 1)
     bench.offline.fail("sendMessage", retry_after=5000)

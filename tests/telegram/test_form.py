@@ -8,8 +8,7 @@ import attrs
 import msgspec
 import pytest
 
-from fsmkit import Flow, Key, Returned
-from fsmkit.errors import DefinitionError
+from fsmkit import DefinitionError, Flow, Key, Returned
 from fsmkit.graph import graph_of
 from fsmkit.telegram import Question, answers_of, command, form
 

@@ -5,9 +5,9 @@ from telegram import Update
 from telegram.ext import TypeHandler
 
 from fsmkit import Flow, Key, KeyBy
+from fsmkit.botapi import OfflineTelegram
 from fsmkit.stores.memory import MemoryStore
 from fsmkit.telegram import attach, command
-from fsmkit.testing import OfflineTelegram
 
 RULES = [KeyBy.USER_IN_CHAT, KeyBy.CHAT, KeyBy.GLOBAL_USER, KeyBy.USER_IN_TOPIC, KeyBy.CHAT_TOPIC]
 GROUP = {"id": -5, "type": "supergroup", "title": "Chat -5"}

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 import fsmkit.telegram
-from fsmkit.matching import Matcher
+from fsmkit.flow.matchers import Matcher
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "matchers.md"
 

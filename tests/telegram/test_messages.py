@@ -5,7 +5,7 @@ from telegram import LinkPreviewOptions
 from telegram.ext import Defaults
 
 from fsmkit import DeliveryFailed, Flow, Reply, Timeout
-from fsmkit.effects import BARE_MEDIA, MEDIA
+from fsmkit.flow.messages import BARE_MEDIA, MEDIA
 from fsmkit.telegram import button, command, text
 
 

@@ -17,9 +17,8 @@ from telegram.ext import (
     filters,
 )
 
-from fsmkit import ANY, DefinitionError, Engine, FsmkitError, Key, UnknownState
+from fsmkit import ANY, DefinitionError, Engine, FsmkitError, Key, KeyBy, UnknownState
 from fsmkit.graph import graph_of
-from fsmkit.keys import KeyBy
 from fsmkit.stores.memory import MemoryStore
 from fsmkit.telegram import attach, command, from_conversation_handler, text
 from fsmkit.telegram.event import read_update

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from moving_bots import Moved, Ptb
 from moving_scripts import END, TIMEOUT, Act, Conv, Stage, Takes, build
 
-from fsmkit.telegram.moving.chart import Chart, all_returns, targets_of
+from fsmkit.telegram.conversation_handler.chart import Chart, all_returns, targets_of
 
 pytestmark = pytest.mark.filterwarnings("ignore::telegram.warnings.PTBUserWarning")
 

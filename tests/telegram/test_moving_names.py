@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fsmkit.telegram.moving.naming import INTO, UnnameableError, text_of
+from fsmkit.telegram.conversation_handler.chart import INTO, UnnameableError, text_of
 
 
 class Stage(enum.Enum):

@@ -11,7 +11,7 @@ from telegram.ext import TypeHandler
 
 from fsmkit import Flow, Key, KeyBy
 from fsmkit.telegram import KeyedProcessor, command
-from fsmkit.telegram.polling import _application
+from fsmkit.telegram.run import _application
 
 GROUP = -100
 

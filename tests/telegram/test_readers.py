@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fsmkit.telegram.forms.readers import READERS, reader_of
+from fsmkit.telegram.forms.questions import READERS, reader_of
 
 
 @pytest.mark.parametrize(

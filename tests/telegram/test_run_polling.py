@@ -6,8 +6,8 @@ import logging
 import pytest
 
 from fsmkit import Flow
+from fsmkit.botapi import OfflineTelegram
 from fsmkit.telegram import attach, command
-from fsmkit.testing import OfflineTelegram
 
 
 class Stopped:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from fsmkit import Flow
 from fsmkit.telegram import command
-from fsmkit.telegram.splitting import split
+from fsmkit.telegram.sending import split
 
 TAG = re.compile(r"<(/?)(\w+)>")
 LETTERS = st.sampled_from("ab é😀\n\t\u2003<&*_`[]().\\")

@@ -5,11 +5,11 @@ import asyncio
 import pytest
 from telegram import Update
 
-from fsmkit import ANY, Flow, Key, KeyBy, Reply, Timeout
-from fsmkit.effects import Address, Bound, Delete, Edit, Send
-from fsmkit.errors import StoreUnavailable
+from fsmkit import ANY, Flow, Key, KeyBy, Reply, StoreUnavailable, Timeout
+from fsmkit.flow.messages import Address
+from fsmkit.interpreter.row import Bound, Delete, Edit, Send
 from fsmkit.telegram import KeyedProcessor, album, attach, button, command, text
-from fsmkit.telegram.relocating import in_new_chat
+from fsmkit.telegram.chat_migration import in_new_chat
 from tests.telegram.conftest import settle
 
 OLD, NEW = -5, -1005
@@ -493,7 +493,7 @@ async def test_a_move_that_fails_is_logged_and_the_message_goes_out_all_the_same
 
 
 async def test_only_so_many_moves_are_kept_in_memory(group, monkeypatch):
-    monkeypatch.setattr("fsmkit.telegram.relocating.MAX_KNOWN", 2)
+    monkeypatch.setattr("fsmkit.telegram.chat_migration.MAX_KNOWN", 2)
     flow = wizard()
     await group.start(flow)
     await group.say("/start", chat=OLD)

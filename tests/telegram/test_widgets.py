@@ -5,8 +5,8 @@ from datetime import date
 import pytest
 
 from fsmkit import Flow, Key, Returned
-from fsmkit.diagram import mermaid
 from fsmkit.graph import graph_of
+from fsmkit.graph.diagram import mermaid
 from fsmkit.telegram import command
 from fsmkit.telegram.widgets import (
     Calendar,

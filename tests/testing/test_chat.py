@@ -19,7 +19,7 @@ from fsmkit.telegram import (
     successful_payment,
 )
 from fsmkit.testing import Chat, ManualClock
-from fsmkit.testing.acts import Killed, Refused, Say, Swap
+from fsmkit.testing.harness.actions import Killed, Refused, Say, Swap
 
 
 @pytest.fixture

@@ -10,14 +10,13 @@ from telegram.ext import filters
 from wizards import maze, wizard
 
 from fsmkit import ANY, Flow, KeyBy, Returned, Timeout
-from fsmkit.model import Row
-from fsmkit.targets import Target
+from fsmkit.graph.edges import Target
+from fsmkit.interpreter.row import Row
 from fsmkit.telegram import button, command, message, photo, text
-from fsmkit.testing import Profile, after, always, check, eventually, flow_tests, never
-from fsmkit.testing.acts import Deadline, Killed, Press, Say
-from fsmkit.testing.moments import Moment
+from fsmkit.testing import Moment, Profile, after, always, check, eventually, flow_tests, never
+from fsmkit.testing.harness.actions import Deadline, Killed, Press, Say
+from fsmkit.testing.harness.instrument import Taken
 from fsmkit.testing.oracles import judge
-from fsmkit.testing.watching import Taken
 
 QUICK = Profile(steps=3000, examples=30, length=20, seconds=20.0)
 SEED = 1

@@ -8,9 +8,9 @@ import pytest
 from click.testing import CliRunner
 
 from fsmkit import ANY, Flow
-from fsmkit.cli import main
-from fsmkit.cli.reporting import diagram
-from fsmkit.diagram import dot, mermaid
+from fsmkit.cli.commands import main
+from fsmkit.cli.test import diagram
+from fsmkit.graph.diagram import dot, mermaid
 from fsmkit.telegram import button, command, photo, text
 from fsmkit.testing import Profile, check
 from fsmkit.testing.junit import junit

@@ -19,7 +19,7 @@ def test_importing_the_test_tools_brings_neither_hypothesis_nor_pytest_nor_teleg
 @pytest.mark.parametrize("phase", ["random", "parallel"])
 def test_without_hypothesis_its_phases_say_what_to_install(phase, monkeypatch):
     monkeypatch.setitem(sys.modules, "hypothesis", None)
-    for name in ("machine", "parallel", "parallel.search"):
+    for name in ("explore.random_walk", "explore.concurrent"):
         monkeypatch.delitem(sys.modules, f"fsmkit.testing.{name}", raising=False)
     with pytest.raises(ModuleNotFoundError, match=r"pip install 'fsmkit\[test\]'"):
         check(wizard(2), phases=[phase])

@@ -35,12 +35,9 @@ from fsmkit.telegram import (
     users_shared,
     web_app_data,
 )
-from fsmkit.testing.acts import Content, Edit, Outside, PressData, Say
-from fsmkit.testing.inputs import inputs_of
-from fsmkit.testing.inputs.constants import constants_of
-from fsmkit.testing.inputs.handlers import event_of
-from fsmkit.testing.inputs.objects import instances_of
-from fsmkit.testing.inputs.patterns import matching, near
+from fsmkit.testing.harness.actions import Content, Edit, Outside, PressData, Say
+from fsmkit.testing.inputs.handlers import event_of, inputs_of
+from fsmkit.testing.inputs.values import constants_of, instances_of, matching, near
 
 
 def handler(on=None, when=None, function=None, examples=()):

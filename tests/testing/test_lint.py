@@ -370,6 +370,6 @@ def test_groups_of_states_are_looked_at_like_single_ones():
 
 @pytest.mark.parametrize("file", ["signup", "order"])
 def test_the_examples_have_no_finding(file):
-    from fsmkit.cli.loading import load
+    from fsmkit.testing.loading import load
 
     assert lint(*load(f"examples/{file}.py").flows) == []

@@ -20,8 +20,8 @@ from telegram.ext import (
     filters,
 )
 
-from fsmkit.testing.clock import ManualClock
-from fsmkit.testing.offline import OfflineTelegram
+from fsmkit.botapi import OfflineTelegram
+from fsmkit.testing import ManualClock
 
 NOT_MODIFIED = (
     "Message is not modified: specified new message content and reply markup are exactly the same as a "
@@ -115,7 +115,7 @@ async def test_polling_brings_updates_and_stops_cleanly(offline, app):
 
 def test_the_core_install_is_enough_in_process():
     code = (
-        "import sys, fsmkit.testing.offline as o; o.OfflineTelegram().builder().build(); "
+        "import sys, fsmkit.botapi.offline as o; o.OfflineTelegram().builder().build(); "
         "sys.exit(bool({'starlette', 'uvicorn', 'hypothesis', 'pytest'} & sys.modules.keys()))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -4,7 +4,8 @@ import pytest
 from telegram import InputMediaPhoto, InputMediaVideo
 from telegram.error import BadRequest
 
-from fsmkit.testing import ManualClock, OfflineTelegram
+from fsmkit.botapi import OfflineTelegram
+from fsmkit.testing import ManualClock
 
 
 @pytest.fixture

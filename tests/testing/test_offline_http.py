@@ -8,7 +8,7 @@ import pytest
 from telegram.error import BadRequest, NetworkError, RetryAfter
 from telegram.ext import Application, MessageHandler, filters
 
-from fsmkit.testing.offline import OfflineTelegram
+from fsmkit.botapi import OfflineTelegram
 
 
 @pytest.fixture

@@ -2,11 +2,10 @@
 
 import pytest
 
-from fsmkit.testing.botapi.entities import settle
-from fsmkit.testing.botapi.errors import ApiError
-from fsmkit.testing.botapi.html import parse_html
-from fsmkit.testing.botapi.markdown import parse_markdown_v2
-from fsmkit.testing.botapi.markdown_legacy import parse_markdown
+from fsmkit.botapi import ApiError
+from fsmkit.botapi.entities import settle
+from fsmkit.botapi.html import parse_html
+from fsmkit.botapi.markdown import parse_markdown, parse_markdown_v2
 
 
 def spans(parsed):

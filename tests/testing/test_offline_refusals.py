@@ -4,8 +4,8 @@ import pytest
 from telegram import InlineQueryResultArticle, InputTextMessageContent, LabeledPrice
 from telegram.error import BadRequest
 
-from fsmkit.testing.clock import ManualClock
-from fsmkit.testing.offline import OfflineTelegram
+from fsmkit.botapi import OfflineTelegram
+from fsmkit.testing import ManualClock
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from telegram.ext import (
     Application,
 )
 
-from fsmkit.testing.clock import ManualClock
-from fsmkit.testing.offline import OfflineTelegram
+from fsmkit.botapi import OfflineTelegram
+from fsmkit.testing import ManualClock
 
 NOT_MODIFIED = (
     "Message is not modified: specified new message content and reply markup are exactly the same as a "

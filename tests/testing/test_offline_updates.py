@@ -9,8 +9,8 @@ from telegram.error import (
     Conflict,
 )
 
-from fsmkit.testing.clock import ManualClock
-from fsmkit.testing.offline import OfflineTelegram
+from fsmkit.botapi import OfflineTelegram
+from fsmkit.testing import ManualClock
 
 
 def keyboard(*data):

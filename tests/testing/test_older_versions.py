@@ -5,10 +5,8 @@ import pytest
 
 from fsmkit import DefinitionError, Flow
 from fsmkit.telegram import command
-from fsmkit.testing import check, lint
-from fsmkit.testing.acts import Say, Stored
-from fsmkit.testing.checking import Profile
-from fsmkit.testing.recorded import act_from_json, act_to_json
+from fsmkit.testing import Profile, check, lint
+from fsmkit.testing.harness.actions import Say, Stored, act_from_json, act_to_json
 
 QUICK = Profile(steps=500, examples=5, length=10, seconds=20.0)
 

@@ -12,9 +12,9 @@ from wizards import wizard
 from fsmkit import Done, Flow, KeyBy
 from fsmkit.telegram import command
 from fsmkit.testing import Profile, check
-from fsmkit.testing.acts import Press, Say, Together
-from fsmkit.testing.schedules import ACT, DrawnLoop
-from fsmkit.testing.stages.direct import DirectStage
+from fsmkit.testing.harness.actions import Press, Say, Together
+from fsmkit.testing.harness.engine_driver import DirectStage
+from fsmkit.testing.harness.loop import ACT, DrawnLoop
 
 QUICK = Profile(steps=100, examples=60, length=10, seconds=30.0)
 

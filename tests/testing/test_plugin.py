@@ -27,7 +27,7 @@ def run(tmp_path):
             "-m",
             "pytest",
             "-p",
-            "fsmkit.testing.plugin",
+            "fsmkit.testing.pytest_plugin",
             "-q",
             *([] if cache else ["-p", "no:cacheprovider"]),
         ]

@@ -5,8 +5,8 @@ import json
 import pytest
 import sprouts
 
-from fsmkit.testing import acts
-from fsmkit.testing.recorded import KINDS, NotReadableError, act_from_json, act_to_json
+from fsmkit.testing.harness import actions as acts
+from fsmkit.testing.harness.actions import KINDS, NotReadableError, act_from_json, act_to_json
 
 EACH = [
     acts.Say("Ann", user=2),

@@ -9,11 +9,10 @@ import pytest
 
 from fsmkit import ANY, Flow, Timeout
 from fsmkit.telegram import button, command, photo, text
-from fsmkit.testing import Chat
-from fsmkit.testing.recorded import NotReadableError
-from fsmkit.testing.recorder import record
-from fsmkit.testing.recordings import read_recording, rehearse
-from fsmkit.testing.stages.direct import DirectStage
+from fsmkit.testing import Chat, record
+from fsmkit.testing.harness.actions import NotReadableError
+from fsmkit.testing.harness.engine_driver import DirectStage
+from fsmkit.testing.replay.recordings import read_recording, rehearse
 
 
 @attrs.frozen
@@ -222,7 +221,7 @@ def test_what_is_no_recording_is_refused(tmp_path, content):
 def test_a_recorder_that_cannot_write_keeps_nobody_from_being_handled(tmp_path, caplog, monkeypatch):
     with Chat(shop()) as chat:
         record(chat.stage.engine, tmp_path / "talks.jsonl")
-        monkeypatch.setattr("fsmkit.testing.recorder.act_to_json", lambda act: 1 / 0)
+        monkeypatch.setattr("fsmkit.testing.replay.recorder.act_to_json", lambda act: 1 / 0)
         with caplog.at_level(logging.ERROR, "fsmkit"):
             chat.command("start").say("Ann").expect("Size?")
     assert [record.message for record in caplog.records] == [

@@ -28,9 +28,8 @@ from fsmkit.telegram import (
     users_shared,
     web_app_data,
 )
-from fsmkit.telegram.stage import TelegramStage
 from fsmkit.testing import ManualClock, check
-from fsmkit.testing.acts import (
+from fsmkit.testing.harness.actions import (
     Album,
     Content,
     Deadline,
@@ -47,8 +46,9 @@ from fsmkit.testing.acts import (
     Swap,
     Wait,
 )
-from fsmkit.testing.stages import NotThereError
-from fsmkit.testing.stages.direct import START, DirectStage
+from fsmkit.testing.harness.engine_driver import START, DirectStage
+from fsmkit.testing.harness.ptb_driver import TelegramStage
+from fsmkit.testing.harness.screen import NotThereError
 
 EXAMPLES = [
     [Say("/start"), Say("Basil"), Press("No"), Say("Mint"), Press("Yes", stale=True), Press("Yes")],

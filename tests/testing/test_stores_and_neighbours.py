@@ -7,17 +7,16 @@ import pytest
 from click.testing import CliRunner
 from msgspec import structs
 
-from fsmkit import Flow
-from fsmkit.cli import main
-from fsmkit.errors import DefinitionError
+from fsmkit import DefinitionError, Flow
+from fsmkit.cli.commands import main
 from fsmkit.stores.memory import MemoryStore
 from fsmkit.stores.sqlite import SQLiteStore
 from fsmkit.telegram import command
 from fsmkit.testing import Profile, check
-from fsmkit.testing.acts import Killed, Refused, Say
-from fsmkit.testing.conversation import Conversation
-from fsmkit.testing.parity import differences
-from fsmkit.testing.stages.direct import BOT, DirectStage
+from fsmkit.testing.explore.conversation import Conversation
+from fsmkit.testing.harness.actions import Killed, Refused, Say
+from fsmkit.testing.harness.engine_driver import BOT, DirectStage
+from fsmkit.testing.replay.store_parity import differences
 
 QUICK = Profile(steps=1500, examples=10, length=10, seconds=20.0)
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from fsmkit.model import Row
-from fsmkit.testing.acts import Say
-from fsmkit.testing.moments import Moment
-from fsmkit.testing.temporal import after, always, eventually, is_open, never, oracle_of
+from fsmkit.interpreter.row import Row
+from fsmkit.testing import Moment, after, always, eventually, never
+from fsmkit.testing.harness.actions import Say
+from fsmkit.testing.properties import is_open, oracle_of
 
 
 class At(Moment):

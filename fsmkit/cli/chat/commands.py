@@ -1,22 +1,123 @@
 """The commands of the terminal itself, `:state`, `:wait 2h` and so on: one table, one function each."""
 
 import difflib
+import re
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import attrs
 import msgspec
 
-from fsmkit.cli.chat.durations import parse_duration, spell_duration
+from fsmkit.botapi.errors import Json
 from fsmkit.cli.chat.session import USER, Session
-from fsmkit.cli.chat.stored import stored_json
-from fsmkit.cli.refusal import Refusal
-from fsmkit.codec import EventCodec, Unfit, class_name
-from fsmkit.diagram import mermaid
+from fsmkit.cli.errors import Refusal
 from fsmkit.errors import DefinitionError
-from fsmkit.graph import graph_of
-from fsmkit.matching import classes_in
-from fsmkit.testing.botapi import Json
+from fsmkit.flow.matchers import classes_in
+from fsmkit.graph.diagram import mermaid
+from fsmkit.graph.graph import graph_of
+from fsmkit.interpreter.codec import EventCodec, Unfit, class_name
+from fsmkit.interpreter.row import Frame, Row, Snapshot, timeout_at
+
+UNITS = {"w": 7 * 86400, "d": 86400, "h": 3600, "m": 60, "s": 1}
+
+
+LONGEST = 10 * 365 * 86400
+"""Seconds; beyond it a date may not exist any more."""
+
+_PART = re.compile(r"(\d+(?:\.\d+)?)\s*([wdhms])", re.ASCII)
+
+
+def parse_duration(text: str) -> float:
+    """Seconds of a duration; a bare number is seconds.
+
+    Raises:
+        ValueError: If it is none, or longer than ten years.
+
+    Example:
+        >>> parse_duration("1h30m"), parse_duration("90")
+        (5400.0, 90.0)
+    """
+    plain = text.strip().lower()
+    if re.fullmatch(r"\d+(\.\d+)?", plain, re.ASCII):
+        seconds = float(plain)
+    elif plain and not _PART.sub("", plain).strip():
+        seconds = sum(float(number) * UNITS[unit] for number, unit in _PART.findall(plain))
+    else:
+        raise ValueError(f"{text!r} is no duration: write it like 90s, 2h, 1h30m or 3d")
+    if seconds > LONGEST:
+        raise ValueError(f"{text!r} is too long: ten years at most")
+    return seconds
+
+
+def spell_duration(seconds: float) -> str:
+    """A duration as it would be typed.
+
+    Example:
+        >>> spell_duration(5400), spell_duration(0)
+        ('1h30m', '0s')
+    """
+    left = round(seconds)
+    parts: list[str] = []
+    for unit, size in UNITS.items():
+        if unit != "w" and left >= size:
+            parts.append(f"{left // size}{unit}")
+            left %= size
+    return "".join(parts) or "0s"
+
+
+def spell_time(seconds: float) -> str:
+    """A time, in seconds since 1970, as date and time in UTC."""
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def stored_json(row: Row, undelivered: int, now: float) -> str:
+    """The row as JSON: the conversation that runs, what waits for it, and the others.
+
+    Args:
+        row: What is stored.
+        undelivered: How many effects wait in the outbox.
+        now: The time, in seconds since 1970.
+    """
+    shown: dict[str, Any] = {"flow": None, "state": None}
+    # The flow entered last stands last; a draft, which has no state, comes after those that run.
+    latest = list(reversed(row.snapshots.values()))
+    latest.sort(key=lambda snapshot: not snapshot.active)
+    if latest:
+        shown = _conversation(latest[0], now)
+        if len(latest) > 1:
+            shown["others"] = [_conversation(other, now) for other in latest[1:]]
+    if row.later:
+        shown["later"] = [
+            {"event": mail.event, "data": msgspec.json.decode(mail.body), "due": _when(mail.due, now)}
+            for mail in row.later
+        ]
+    shown["undelivered"] = undelivered
+    return msgspec.json.format(msgspec.json.encode(shown), indent=2).decode()
+
+
+def _conversation(snapshot: Snapshot, now: float) -> dict[str, Any]:
+    shown = _frame(snapshot.frames[-1])
+    deadline = timeout_at(snapshot)
+    shown["deadline"] = None if deadline is None else _when(deadline, now)
+    if snapshot.remind is not None:
+        shown["reminder"] = _when(snapshot.remind, now)
+    if len(snapshot.frames) > 1:
+        shown["called by"] = [_frame(frame) for frame in reversed(snapshot.frames[:-1])]
+    return shown
+
+
+def _frame(frame: Frame) -> dict[str, Any]:
+    return {
+        "flow": frame.flow,
+        "state": frame.state,
+        "data": msgspec.json.decode(frame.data),
+        "history": frame.history,
+    }
+
+
+def _when(time: float, now: float) -> str:
+    return f"{spell_time(time)}, in {spell_duration(max(0.0, time - now))}"
 
 
 class Misused(Exception):
@@ -213,6 +314,8 @@ VERBS = {
     "restart": Verb(_restart, "", "read the file anew and go on with what is stored"),
     "help": Verb(_help, "", "this list"),
 }
+
+
 HELP = [
     "What you type is said to the bot; /words are its commands. Besides:",
     *(f"  {f':{name} {verb.usage}'.strip():<20}{verb.about}" for name, verb in VERBS.items()),

@@ -13,6 +13,8 @@ from typing import Any
 
 MEMORY = 4 * 2**30
 """Bytes that the program may take."""
+
+
 SECONDS = 300
 """Seconds of computing time that it may take."""
 

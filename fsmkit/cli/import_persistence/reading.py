@@ -9,11 +9,15 @@ from typing import Any
 
 import attrs
 
-from fsmkit.cli.blame import as_seen
-from fsmkit.cli.refusal import Refusal
+from fsmkit.cli.errors import Refusal
+from fsmkit.flow.locations import as_seen
 
 _READER = Path(__file__).with_name("pickled.py")
+
+
 WAIT_SECONDS = 600
+
+
 FEW = 5
 """Names that a message lists."""
 

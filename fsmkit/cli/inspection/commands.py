@@ -8,6 +8,8 @@ import click
 import msgspec
 
 T = TypeVar("T")
+
+
 F = TypeVar("F", bound="Callable[..., Any] | click.Command")
 
 _KEY = re.compile(r"-(\d+(:.*)?|:.*)", re.DOTALL)
@@ -62,7 +64,7 @@ def _bot(ctx: click.Context, param: click.Parameter, value: str | None) -> Any:
 
 def _duration(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
     """A duration such as `90s` or `2h`, in seconds."""
-    from fsmkit.cli.chat.durations import parse_duration
+    from fsmkit.cli.chat.commands import parse_duration
 
     return None if value is None else _parsed(parse_duration, value, ctx, param)
 
@@ -83,6 +85,8 @@ def bot_option(text: str) -> Callable[[F], F]:
 
 
 BOT = bot_option("Only this bot's rows.")
+
+
 REMEMBERED = click.option(
     "--dedupe-for",
     callback=_duration,
@@ -121,9 +125,8 @@ def inspect_store(ctx: click.Context, store: str) -> None:
 @click.pass_obj
 def list_(store: str, /, dedupe_for: float, json: bool, older_than: float | None, **wanted: Any) -> None:
     """List live conversations by flow and state, the most overdue first."""
-    from fsmkit.cli.inspecting.listing import as_json, as_text
-    from fsmkit.cli.inspecting.live import Wanted, live
-    from fsmkit.cli.storing import use_store
+    from fsmkit.cli.inspection.listing import Wanted, as_json, as_text, live
+    from fsmkit.cli.stores import use_store
 
     now = _now()
     which = Wanted(older=older_than, **wanted)
@@ -141,8 +144,8 @@ def list_(store: str, /, dedupe_for: float, json: bool, older_than: float | None
 @click.pass_obj
 def show(store: str, /, key: Any, dedupe_for: float) -> None:
     """Show all that is stored for KEY, as JSON."""
-    from fsmkit.cli.inspecting.row import stored_row
-    from fsmkit.cli.storing import use_store
+    from fsmkit.cli.inspection.listing import stored_row
+    from fsmkit.cli.stores import use_store
 
     print_json(use_store(store, lambda opened: stored_row(opened, key, _now(), dedupe_for)))
 
@@ -153,8 +156,8 @@ def show(store: str, /, key: Any, dedupe_for: float) -> None:
 @click.pass_obj
 def reset(store: str, /, key: Any, flow: str | None) -> None:
     """Drop the conversations and drafts of KEY; no handler runs, nothing is said to the person."""
-    from fsmkit.cli.inspecting.repair import reset as drop
-    from fsmkit.cli.storing import use_store
+    from fsmkit.cli.inspection.repair import reset as drop
+    from fsmkit.cli.stores import use_store
 
     click.echo(use_store(store, lambda opened: drop(opened, key, flow, _now())))
 
@@ -167,9 +170,9 @@ def reset(store: str, /, key: Any, flow: str | None) -> None:
 @click.pass_obj
 def move(store: str, /, key: Any, state: str, target: str, flow: str | None) -> None:
     """Put a conversation of KEY into STATE; its data stay, no prompt is sent, no hook runs."""
-    from fsmkit.cli.inspecting.repair import flows_of
-    from fsmkit.cli.inspecting.repair import move as put
-    from fsmkit.cli.storing import use_store
+    from fsmkit.cli.inspection.repair import flows_of
+    from fsmkit.cli.inspection.repair import move as put
+    from fsmkit.cli.stores import use_store
 
     flows = flows_of(target)
     click.echo(use_store(store, lambda opened: put(opened, key, state, flows, flow, _now())))
@@ -181,8 +184,8 @@ def move(store: str, /, key: Any, state: str, target: str, flow: str | None) -> 
 @click.pass_obj
 def forget(store: str, /, who: Any, bot: int | str | None) -> None:
     """Remove all that is stored for a key, or for a person by the user's id, in whatever chat."""
-    from fsmkit.cli.inspecting.repair import forget as remove
-    from fsmkit.cli.storing import use_store
+    from fsmkit.cli.inspection.repair import forget as remove
+    from fsmkit.cli.stores import use_store
 
     click.echo(use_store(store, lambda opened: remove(opened, who, bot)))
 

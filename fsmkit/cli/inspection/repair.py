@@ -4,18 +4,17 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
-from fsmkit.access import locate
-from fsmkit.cli.loading import load
-from fsmkit.cli.refusal import NothingThere, Refusal, definition_errors
-from fsmkit.codec import decode_row
+from fsmkit.cli.errors import NothingThere, Refusal, definition_errors
+from fsmkit.engine.maintenance import Rewritten, dropped, moved, ready, rewrite
 from fsmkit.errors import StoredByNewerVersion, UnknownState
+from fsmkit.interpreter.access import locate
+from fsmkit.interpreter.codec import decode_row
+from fsmkit.interpreter.compiled import Flows, FlowTable
+from fsmkit.interpreter.migrations import survey
+from fsmkit.interpreter.row import Row
 from fsmkit.keys import Key
-from fsmkit.migration import ready
-from fsmkit.model import Row
-from fsmkit.rewrite import Rewritten, dropped, moved, rewrite
-from fsmkit.stores import Store
-from fsmkit.survey import survey
-from fsmkit.table import Flows, FlowTable
+from fsmkit.stores.protocol import Store
+from fsmkit.testing.loading import load
 
 
 async def reset(store: Store, key: Key, flow: str | None, now: float) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from bson import Int64
 
-from fsmkit.stores import CLAIM_SECONDS, Change
+from fsmkit.stores.protocol import CLAIM_SECONDS, Change
 
 Document = dict[str, Any]
 

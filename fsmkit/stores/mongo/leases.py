@@ -1,6 +1,6 @@
 """A lease on a document of a `MongoStore`, from waiting for it to the commit.
 
-What stands in a document is in `fsmkit.stores.mongo_documents`.
+What stands in a document is in `fsmkit.stores.mongo.documents`.
 """
 
 import asyncio
@@ -17,14 +17,16 @@ from pymongo.errors import DuplicateKeyError
 
 from fsmkit.errors import LeaseLost, StoreUnavailable
 from fsmkit.keys import Key
-from fsmkit.stores import Change
-from fsmkit.stores.mongo_documents import Document, blank, changed, draw, is_empty, is_idle
-from fsmkit.stores.mongo_session import Session
+from fsmkit.stores.mongo.documents import Document, blank, changed, draw, is_empty, is_idle
+from fsmkit.stores.mongo.session import Session
+from fsmkit.stores.protocol import Change
 
 if TYPE_CHECKING:
-    from fsmkit.stores.mongo import MongoStore
+    from fsmkit.stores.mongo.store import MongoStore
 
 FIRST_PAUSE = 0.005
+
+
 LONGEST_PAUSE = 0.1
 """Seconds between two questions for a lease that another process holds."""
 

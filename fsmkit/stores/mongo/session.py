@@ -1,6 +1,6 @@
 """What `MongoStore` keeps for one event loop: the client, the server's clock, repetition, renewal.
 
-What is written is in `fsmkit.stores.mongo_lease`; the store's public face is `fsmkit.stores.mongo`.
+What is written is in `fsmkit.stores.mongo.leases`; the store's public face is `fsmkit.stores.mongo`.
 """
 
 import asyncio
@@ -19,16 +19,24 @@ from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import ConnectionFailure, DuplicateKeyError, OperationFailure, PyMongoError
 
 from fsmkit.errors import StoreCorrupt, StoreError, StoreUnavailable
-from fsmkit.stores.chores import Chores
-from fsmkit.stores.mongo_documents import Document, is_talking
+from fsmkit.stores.background import Chores
+from fsmkit.stores.mongo.documents import Document, is_talking
 
 _log = logging.getLogger("fsmkit")
 
 SCHEMA_VERSION = 1
+
+
 PAUSES = (0.05, 0.2, 0.5)
 """Seconds between repetitions of a command; pymongo itself looks for a server before it gives up."""
+
+
 SELECTION_MS = 2000
+
+
 GOODBYE_SECONDS = 2.0
+
+
 TALKING = 10_000
 """Keys of conversations that are remembered; for another one a lease may take a command more."""
 

@@ -1,25 +1,26 @@
 """The store of many processes on MongoDB: one document for each key.
 
-What stands in a document is in `fsmkit.stores.mongo_documents`, leases and commits in
-`fsmkit.stores.mongo_lease`, the client in `fsmkit.stores.mongo_session`.
+What stands in a document is in `fsmkit.stores.mongo.documents`, leases and commits in
+`fsmkit.stores.mongo.leases`, the client in `fsmkit.stores.mongo.session`.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from functools import partial
 
-from fsmkit.errors import StoreUnavailable
-from fsmkit.extras import extra
+from fsmkit.errors import StoreUnavailable, extra
 from fsmkit.keys import Key
-from fsmkit.stores import CLAIM_SECONDS, Index, StoredRow
+from fsmkit.stores.protocol import CLAIM_SECONDS, Index, StoredRow
 
 with extra("mongo"):
-    from fsmkit.stores.mongo_documents import NO_FLOW, Document, draw, is_empty
-    from fsmkit.stores.mongo_lease import MongoLease
-    from fsmkit.stores.mongo_session import Session
+    from fsmkit.stores.mongo.documents import NO_FLOW, Document, draw, is_empty
+    from fsmkit.stores.mongo.leases import MongoLease
+    from fsmkit.stores.mongo.session import Session
 
 PAGE = 500
 """Rows that `scan` reads at a time."""
+
+
 TAKEN = 30.0
 """Seconds that a key which `due` has given to one process is kept from the others."""
 

@@ -1,6 +1,6 @@
 """Who holds a lease of a `PostgresStore` and who waits for one, in one event loop.
 
-The order is kept by the server (`postgres_schema.sql`); here is what a process does to get its turn.
+The order is kept by the server (`schema.sql`); here is what a process does to get its turn.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from itertools import count
 from typing import NamedTuple
 from weakref import WeakValueDictionary
 
-from fsmkit.stores.postgres_connections import Connections
+from fsmkit.stores.postgres.session import Connections
 
 TIDY_SECONDS = 600.0
 

@@ -1,6 +1,6 @@
 -- The schema of fsmkit.stores.postgres, version 2. PostgresStore runs this by itself when it opens; it may as
 -- well be run by hand (psql -f) by someone who has the rights. `fsmkit.` is replaced by the store's schema.
--- The functions are in postgres_functions.sql. All times of leases and claims are this server's; `wake` and
+-- The functions are in functions.sql. All times of leases and claims are this server's; `wake` and
 -- `filed` are times of the bot's own clock.
 
 CREATE TABLE IF NOT EXISTS fsmkit.schema_version (version int NOT NULL);

@@ -1,6 +1,6 @@
 """What `PostgresStore` keeps for one event loop: a pool, the connection that listens, the schema.
 
-Who holds a lease and who waits is in `fsmkit.stores.postgres_leases`, what statements do in the SQL file.
+Who holds a lease and who waits is in `fsmkit.stores.postgres.leases`, what statements do in the SQL file.
 """
 
 import asyncio
@@ -13,14 +13,20 @@ from typing import Any
 import asyncpg
 
 from fsmkit.errors import StoreCorrupt, StoreError, StoreUnavailable
-from fsmkit.stores.chores import Chores
+from fsmkit.stores.background import Chores
 
 _log = logging.getLogger("fsmkit")
 
 SCHEMA_VERSION = 2
+
+
 PAUSES = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
 """Seconds between repetitions of a statement whose connection was lost; then the server counts as away."""
+
+
 STATEMENT_SECONDS = 10.0
+
+
 GOODBYE_SECONDS = 2.0
 
 _AWAY = (
@@ -199,8 +205,8 @@ async def _prepare(connection: Any, schema: str) -> None:
     """Creates the schema, or checks that it is not a newer one; several processes may do so at once."""
     if await _version(connection, schema) == SCHEMA_VERSION:
         return
-    here = files("fsmkit.stores")
-    scripts = [here.joinpath(f"postgres_{part}.sql").read_text("utf-8") for part in ("schema", "functions")]
+    here = files("fsmkit.stores.postgres")
+    scripts = [here.joinpath(f"{part}.sql").read_text("utf-8") for part in ("schema", "functions")]
     async with connection.transaction():
         await connection.execute("SELECT pg_advisory_xact_lock(hashtext($1))", f"fsmkit schema {schema}")
         if await _version(connection, schema) == SCHEMA_VERSION:

@@ -1,7 +1,7 @@
 """The store of many processes on PostgreSQL: rows, leases, deadlines and outboxes in one schema.
 
-What the server does is in `postgres_schema.sql`, waiting for leases in `fsmkit.stores.postgres_leases`,
-connections in `fsmkit.stores.postgres_connections`.
+What the server does is in `schema.sql`, waiting for leases in `fsmkit.stores.postgres.leases`,
+connections in `fsmkit.stores.postgres.session`.
 """
 
 import asyncio
@@ -12,16 +12,17 @@ from functools import partial
 from types import TracebackType
 from typing import Any
 
-from fsmkit.errors import LeaseLost, StoreUnavailable
-from fsmkit.extras import extra
+from fsmkit.errors import LeaseLost, StoreUnavailable, extra
 from fsmkit.keys import Key
-from fsmkit.stores import CLAIM_SECONDS, Change, Index, StoredRow
+from fsmkit.stores.protocol import CLAIM_SECONDS, Change, Index, StoredRow
 
 with extra("postgres"):
-    from fsmkit.stores.postgres_leases import Leases, Loaded, draw
+    from fsmkit.stores.postgres.leases import Leases, Loaded, draw
 
 PAGE = 500
 """Rows that `scan` reads at a time."""
+
+
 TAKEN = timedelta(seconds=30)
 """How long a key that `due` has given to one process is kept from the others."""
 

@@ -1,13 +1,17 @@
 """Which server has a key, and what to do when it does not answer: the only place that repeats commands.
 
-Repeating is safe because every script recognises what it has done already (`fsmkit.stores.redis_scripts`).
+Repeating is safe because every script recognises what it has done already (`fsmkit.stores.redis.cluster`).
 """
 
 import asyncio
+import hashlib
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from importlib.resources import files
+from typing import Any, cast
 from zlib import crc32
 
+import attrs
+import hiredis
 from redis.crc import key_slot
 from redis.exceptions import (
     AskError,
@@ -22,23 +26,107 @@ from redis.exceptions import (
     ResponseError,
     TryAgainError,
 )
-from redis.exceptions import ConnectionError as LostConnection
-from redis.exceptions import TimeoutError as LateAnswer
+from redis.exceptions import (
+    ConnectionError as LostConnection,
+)
+from redis.exceptions import (
+    TimeoutError as LateAnswer,
+)
 
 from fsmkit.errors import StoreCorrupt, StoreUnavailable
-from fsmkit.stores.redis_scripts import Argument, Script, Scripts, pack
-from fsmkit.stores.redis_settings import Settings
-from fsmkit.stores.redis_wire import Link, Wire
+from fsmkit.stores.redis.connection import Link, Settings, Wire
+
+OF_ONE_KEY = ("acquire", "release", "renew", "load", "commit", "strike", "hold", "forget")
+
+
+OF_A_SHARD = ("due", "take", "scan")
+
+Argument = str | bytes | int
+
+
+_pack: Any = cast(Any, hiredis.pack_command)  # annotated as if a command had one word
+
+
+def pack(*words: Argument) -> bytes:
+    """A command as it goes over the wire."""
+    packed: bytes = _pack(words)
+    return packed
+
+
+@attrs.frozen
+class Script:
+    """One script as the server gets it.
+
+    Attributes:
+        name: Its name.
+        source: Its text.
+        sha: What the server knows it by.
+    """
+
+    name: str
+    source: bytes
+    sha: bytes
+
+    def call(self, keys: Iterable[str], args: Iterable[Argument]) -> bytes:
+        """The command that runs it, where the server knows it."""
+        names = tuple(keys)
+        return pack(b"EVALSHA", self.sha, len(names), *names, *args)
+
+    def call_in_full(self, keys: Iterable[str], args: Iterable[Argument]) -> bytes:
+        """The command that runs it and makes it known."""
+        names = tuple(keys)
+        return pack(b"EVAL", self.source, len(names), *names, *args)
+
+
+class Scripts:
+    """All scripts, for one prefix.
+
+    Args:
+        prefix: What all names begin with.
+        cluster: Whether the server is a node of a cluster.
+    """
+
+    def __init__(self, prefix: str, cluster: bool) -> None:
+        head = f"local PREFIX, CLUSTER = '{prefix}', {str(cluster).lower()}\n{_text('prelude')}"
+        self._all = {name: _script(name, head + _text(name)) for name in OF_ONE_KEY}
+        self._all.update({name: _script(name, _text(name)) for name in OF_A_SHARD})
+
+    def __getitem__(self, name: str) -> Script:
+        return self._all[name]
+
+    def loading(self) -> list[bytes]:
+        """The commands that make all of them known to a server."""
+        return [pack(b"SCRIPT", b"LOAD", script.source) for script in self._all.values()]
+
+
+def _script(name: str, text: str) -> Script:
+    source = text.encode()
+    return Script(name, source, hashlib.sha1(source, usedforsecurity=False).hexdigest().encode())
+
+
+def _text(name: str) -> str:
+    return files("fsmkit.stores.redis").joinpath("lua", f"{name}.lua").read_text("utf-8")
+
 
 SHARDS = 64
 """Parts into which the keys are divided, each with a hash tag of its own; the store remembers the number."""
+
+
 FIRST_DELAY = 0.01
+
+
 LONGEST_DELAY = 0.5
 """Seconds between two tries; each wait is twice the one before."""
 
 Address = tuple[str, int]
+
+
 _PASSING = (LostConnection, LateAnswer, OSError, AskError, TryAgainError, ClusterDownError, ReadOnlyError)
+
+
 _REFUSED = (AuthenticationError, AuthorizationError, NoPermissionError, OutOfMemoryError)
+
+
 _TROUBLE = ("MISCONF", "NOREPLICAS", "BUSY")
 
 

@@ -2,7 +2,7 @@
 
 Commands leave in the order of the calls and are answered in that order: through a pool, two acquires of one
 key could overtake each other. A caller that is cancelled gives up its answer, never the connection.
-What to do when a call fails is not decided here but in `fsmkit.stores.redis_nodes`.
+What to do when a call fails is not decided here but in `fsmkit.stores.redis.cluster`.
 """
 
 import asyncio
@@ -11,6 +11,10 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, Protocol
 
+import attrs
+from redis.asyncio.connection import ConnectionPool
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as LostConnection
 from redis.exceptions import RedisError, ResponseError
 
@@ -185,3 +189,47 @@ def _as_error(lost: Exception | None) -> Exception:
     if isinstance(lost, RedisError):
         return type(lost)(*lost.args)
     return LostConnection(str(lost) if lost else "the server did not answer, or the connection was closed")
+
+
+@attrs.frozen
+class Settings:
+    """What a store was told.
+
+    Attributes:
+        url: `redis://`, `rediss://`, `unix://`; `redis+cluster://` or `rediss+cluster://` for a cluster.
+        prefix: What all names begin with.
+        lease_seconds: How long a lease holds unless it is renewed.
+        retry_seconds: For how long a command is tried.
+        timeout: Seconds that a server may leave everything unanswered.
+    """
+
+    url: str
+    prefix: str
+    lease_seconds: float
+    retry_seconds: float
+    timeout: float
+
+    @property
+    def cluster(self) -> bool:
+        """Whether the server is a cluster."""
+        return self.url.startswith(("redis+cluster://", "rediss+cluster://"))
+
+    @property
+    def repeat_ms(self) -> int:
+        """For how long a command may still arrive: sent in the last moment of patience, and held up then."""
+        return round((self.retry_seconds + 2 * self.timeout) * 1000) + 1000
+
+    def connection(self) -> tuple[Callable[..., Any], dict[str, Any]]:
+        """What makes a connection, and with which arguments.
+
+        Raises:
+            ValueError: If the URL is none.
+        """
+        url = self.url.replace("+cluster", "", 1) if self.cluster else self.url
+        # The pool is only asked what it makes of the URL: here each server has one connection.
+        pool: Any = ConnectionPool.from_url(url, protocol=2)
+        options = {"socket_connect_timeout": self.timeout, **pool.connection_kwargs}
+        # Reads wait for as long as it takes, and repeating is done here: both have other defaults.
+        options |= {"protocol": 2, "decode_responses": False}
+        options |= {"socket_timeout": None, "retry": Retry(NoBackoff(), 0)}
+        return pool.connection_class, options

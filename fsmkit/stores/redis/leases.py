@@ -15,7 +15,7 @@ import attrs
 
 from fsmkit.errors import LeaseLost, StoreUnavailable
 from fsmkit.keys import Key
-from fsmkit.stores.redis_nodes import Nodes, shard_of
+from fsmkit.stores.redis.cluster import Nodes, shard_of
 
 _log = logging.getLogger("fsmkit")
 

@@ -8,15 +8,17 @@ import asyncio
 import logging
 
 from fsmkit.errors import StoreCorrupt, StoreUnavailable
-from fsmkit.stores.redis_ear import Ear
-from fsmkit.stores.redis_nodes import SHARDS, Nodes
-from fsmkit.stores.redis_settings import Settings
-from fsmkit.stores.redis_turns import Turns
+from fsmkit.stores.redis.cluster import SHARDS, Nodes
+from fsmkit.stores.redis.connection import Settings
+from fsmkit.stores.redis.leases import Turns
+from fsmkit.stores.redis.subscriber import Ear
 
 _log = logging.getLogger("fsmkit")
 
 FORMAT = f"fsmkit 1 shards {SHARDS}"
 """What stands in the meta key; another schema or another number of shards says something else."""
+
+
 BEATS = 12
 """Looks at leases and waiters in one lease time."""
 

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from redis.exceptions import RedisError
 
-from fsmkit.stores.redis_wire import Link
+from fsmkit.stores.redis.connection import Link
 
 _log = logging.getLogger("fsmkit")
 

@@ -1,7 +1,7 @@
 """Whose turn it is with a key of a `SQLiteStore`: a line for each key in this process, a lease in the file.
 
 All of it runs in the writer's thread, inside a transaction. What a turn writes is in
-`fsmkit.stores.sqlite_rows`.
+`fsmkit.stores.sqlite.tables`.
 """
 
 import asyncio
@@ -10,17 +10,27 @@ from collections import deque
 from collections.abc import Callable
 
 from fsmkit.errors import LeaseLost
-from fsmkit.stores.sqlite_rows import Found, Rows
+from fsmkit.stores.sqlite.tables import Found, Rows
 
 _TAKE = """INSERT INTO lease (key, owner, ticket, expires) VALUES (?, ?, ?, ?)
     ON CONFLICT (key) DO UPDATE
     SET owner = excluded.owner, ticket = excluded.ticket, expires = excluded.expires
     WHERE lease.expires <= ? OR lease.owner = excluded.owner"""
+
+
 _RENEW = "UPDATE lease SET expires = ? WHERE key = ? AND owner = ? AND ticket = ? AND expires > ?"
+
+
 _FREE = "DELETE FROM lease WHERE key = ? AND owner = ? AND ticket = ?"
+
+
 _BUSY = """SELECT EXISTS (SELECT 1 FROM lease WHERE key = :key AND expires > :now)
     OR EXISTS (SELECT 1 FROM record WHERE key = :key AND conversations > 0)"""
+
+
 _FIRST_POLL = 0.002
+
+
 _LAST_POLL = 0.05
 """Seconds between two looks at a lease that another process holds: no longer than a person notices."""
 

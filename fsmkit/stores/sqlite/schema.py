@@ -1,6 +1,6 @@
 """The file of `SQLiteStore`: its tables, opening and upgrading it, and saying what is wrong with it.
 
-What is done with the rows is in `fsmkit.stores.sqlite_rows`.
+What is done with the rows is in `fsmkit.stores.sqlite.tables`.
 """
 
 import os
@@ -11,6 +11,8 @@ from typing import Any
 from fsmkit.errors import StoreCorrupt, StoreError, StoreUnavailable
 
 fcntl: Any
+
+
 try:
     import fcntl
 except ImportError:  # Windows: SQLite's own locks have to do
@@ -18,6 +20,8 @@ except ImportError:  # Windows: SQLite's own locks have to do
 
 APPLICATION_ID = 0x46534D4B
 """`FSMK`, at a fixed place of the file's head: tells our files from those of other programs."""
+
+
 BUSY_SECONDS = 10.0
 """How long a writer waits for another process (or a person with a database tool) to finish writing."""
 
@@ -56,8 +60,14 @@ _REMEDIES = {
     sqlite3.SQLITE_IOERR: "the disk refuses to read or write; look at the system's log",
     sqlite3.SQLITE_PERM: "the system does not permit it; give this process the right to write the file",
 }
+
+
 _BROKEN = "it is damaged; it was left as it is: restore a backup, or save what `sqlite3 FILE .recover` reads"
+
+
 _NO_WAL = "its file system has no shared memory, which SQLite's log needs: keep it on a local disk"
+
+
 _FOREIGN = "it is no file of fsmkit; it was left as it is: give SQLiteStore another path"
 
 

@@ -1,6 +1,6 @@
 """The store in one file: rows of one machine, safe from kill -9 at any point.
 
-The thread that writes is in `fsmkit.stores.sqlite_writer`.
+The thread that writes is in `fsmkit.stores.sqlite.writer`.
 """
 
 import asyncio
@@ -13,11 +13,10 @@ from typing import Literal
 from fsmkit.clock import Clock, SystemClock
 from fsmkit.errors import LeaseLost
 from fsmkit.keys import Key
-from fsmkit.stores import Change, StoredRow
-from fsmkit.stores.sqlite_file import COMMIT, LEASE, READ, Session
-from fsmkit.stores.sqlite_rows import Found
-from fsmkit.stores.sqlite_turns import Turn
-from fsmkit.stores.sqlite_writer import Writer
+from fsmkit.stores.protocol import Change, StoredRow
+from fsmkit.stores.sqlite.leases import Turn
+from fsmkit.stores.sqlite.tables import Found
+from fsmkit.stores.sqlite.writer import COMMIT, LEASE, READ, Session, Writer
 
 
 class SQLiteLease:

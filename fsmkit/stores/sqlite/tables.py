@@ -1,6 +1,6 @@
 """What `SQLiteStore` asks of its tables: rows, conversations, outboxes and receipts, inside a transaction.
 
-Whose turn it is stands in `fsmkit.stores.sqlite_turns`.
+Whose turn it is stands in `fsmkit.stores.sqlite.leases`.
 """
 
 import sqlite3
@@ -12,21 +12,29 @@ from msgspec import Struct
 
 from fsmkit.errors import LeaseLost
 from fsmkit.keys import Key
-from fsmkit.stores import CLAIM_SECONDS, Change, Index, StoredRow
+from fsmkit.stores.protocol import CLAIM_SECONDS, Change, Index, StoredRow
 
 PAGE = 256
 """Rows that `scan` reads at once; between two pages others have their turn."""
 
 _pack = msgspec.msgpack.Encoder().encode
+
+
 _unpack = msgspec.msgpack.Decoder(list[bytes]).decode
 
 _INSERT = """INSERT INTO record (key, chat, user, bot, version, wake, conversations, claim, claimer, row)
     VALUES (?, ?, ?, ?, 1, ?, ?, ?, ?, ?)"""
+
+
 _UPDATE = """UPDATE record SET version = ?, wake = ?, conversations = ?, claim = ?, claimer = ?,
     receipts = ?, row = ? WHERE id = ?"""
+
+
 _INDEX = """INSERT INTO conversation (record, place, flow, state, deadline) VALUES (?, ?, ?, ?, ?)
     ON CONFLICT (record, place) DO UPDATE
     SET flow = excluded.flow, state = excluded.state, deadline = excluded.deadline"""
+
+
 _FIRST = "SELECT id, entry FROM outbox WHERE record = ? ORDER BY id LIMIT 1"
 
 

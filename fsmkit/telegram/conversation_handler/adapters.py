@@ -1,18 +1,25 @@
 """One PTB handler in one place of a moved conversation: what it is asked, and what its callback is given."""
 
+import ast
+import json
+import typing
+from collections.abc import MutableMapping
 from typing import Any
 
-from telegram import Update
+import attrs
+from telegram import Bot, Update
 from telegram.ext import ApplicationHandlerStop, ConversationHandler
 
 from fsmkit.errors import FsmkitError, UnknownState
-from fsmkit.events import ChatEvent
-from fsmkit.matching import Matcher
-from fsmkit.places import place_of
-from fsmkit.results import Result
-from fsmkit.source import Way
-from fsmkit.telegram.moving.carrying import Carrier
-from fsmkit.telegram.moving.chart import (
+from fsmkit.flow.context import evolve
+from fsmkit.flow.events import ChatEvent
+from fsmkit.flow.locations import place_of
+from fsmkit.flow.matchers import Matcher
+from fsmkit.flow.results import Result
+from fsmkit.graph.names import UNKNOWN, Scope, UnreadableSourceError, own_nodes, written
+from fsmkit.graph.source import Way, goes_on
+from fsmkit.interpreter.codec import needs_nothing
+from fsmkit.telegram.conversation_handler.chart import (
     AnyHandler,
     Chain,
     Chart,
@@ -23,8 +30,154 @@ from fsmkit.telegram.moving.chart import (
     idle_seconds,
     leads_to,
     targets_of,
+    unmovable,
 )
-from fsmkit.telegram.moving.returning import returned_by
+
+LAST_UPDATE = "last_update"
+"""The field in which the last update is kept, for the handlers of TIMEOUT."""
+
+
+@attrs.frozen(eq=False)
+class Carrier:
+    """Takes values to and fro between `user_data` and the flow's data.
+
+    Attributes:
+        data: The type of the flow's data.
+        names: The keys that are carried.
+        source: Where old callbacks have them: `user_data`, for a conversation of a whole chat `chat_data`.
+        remembers: Whether the last update is kept.
+    """
+
+    data: Any
+    names: tuple[str, ...]
+    source: str
+    remembers: bool
+
+    def bring(self, data: Any, context: Any) -> None:
+        """Writes what the store has into `user_data`, before a callback of a conversation that runs."""
+        if not self.names:
+            return
+        there, blank = self._there(context), self.data()
+        for name in self.names:
+            value = _get(data, name)
+            if value is not _NOTHING and (name in there or value != _get(blank, name)):
+                there[name] = value
+
+    def take(self, data: Any, context: Any, update: Update | None) -> Any:
+        """The flow's data after a callback; of a type that needs nothing, so there always are some."""
+        changes: dict[str, Any] = {}
+        blank = self.data()
+        if self.names:
+            there = self._there(context)
+            changes = {name: there.get(name, _get(blank, name)) for name in self.names}
+        if self.remembers and update is not None:
+            changes[LAST_UPDATE] = json.loads(update.to_json())
+        taken = evolve(data, {name: value for name, value in changes.items() if value is not _NOTHING})
+        if isinstance(taken, dict):
+            for name in (name for name, value in changes.items() if value is _NOTHING):
+                taken.pop(name, None)
+        return taken
+
+    def last_update(self, data: Any, bot: Bot) -> Update | None:
+        """The update that the conversation took last, `None` if none is known."""
+        kept = _get(data, LAST_UPDATE)
+        return Update.de_json(kept, bot) if isinstance(kept, dict) else None
+
+    def of(self, stored: Any) -> dict[str, Any]:
+        """The carried keys of some other `user_data`, such as that of a persistence file."""
+        return {name: stored[name] for name in self.names if isinstance(stored, dict) and name in stored}
+
+    def _there(self, context: Any) -> MutableMapping[str, Any]:
+        there = getattr(context, self.source)
+        if not isinstance(there, MutableMapping):
+            raise TypeError(
+                f"data= carries keys of context.{self.source}, which is {there!r}: a mapping is needed"
+            )
+        return there
+
+
+def carrier(data: Any, *, shared: bool, remembers: bool) -> Carrier:
+    """The carrier for the type that was given as `data=`, `None`: nothing is carried.
+
+    Args:
+        data: The type.
+        shared: Whether the conversation is that of a whole chat.
+        remembers: Whether the last update has to be kept.
+
+    Raises:
+        DefinitionError: If the type will not do.
+    """
+    source = "chat_data" if shared else "user_data"
+    if data is None or data is dict:
+        return Carrier(dict, (), source, remembers)
+    shown = getattr(data, "__name__", repr(data))
+    if not needs_nothing(data):
+        raise unmovable(f"data={shown} cannot be made without arguments", "Give all its fields defaults")
+    fields = [name for name, hint in typing.get_type_hints(data).items() if not _is_class_variable(hint)]
+    if remembers and LAST_UPDATE not in fields:
+        raise unmovable(
+            f"the handlers of TIMEOUT are given the last update, and data={shown} has no field to keep it in",
+            f"Add `{LAST_UPDATE}: dict[str, Any] | None = None`",
+        )
+    return Carrier(data, tuple(name for name in fields if name != LAST_UPDATE), source, remembers)
+
+
+_NOTHING: Any = object()
+
+
+def _get(data: Any, name: str) -> Any:
+    return data.get(name, _NOTHING) if isinstance(data, dict) else getattr(data, name, _NOTHING)
+
+
+def _is_class_variable(hint: Any) -> bool:
+    return typing.get_origin(hint) is typing.ClassVar or hint is typing.ClassVar
+
+
+def returned_by(callback: Any) -> list[Any] | None:
+    """All that a callback may return, or give to `ApplicationHandlerStop`; `None` if it cannot be told.
+
+    Args:
+        callback: A function of `(update, context)`.
+
+    Example:
+        >>> AGE = 1
+        >>> async def got_name(update, context):
+        ...     return AGE
+        >>> returned_by(got_name) is None  # typed in here, it has no file
+        True
+    """
+    try:
+        node, scope = written(callback)
+    except UnreadableSourceError:
+        return None
+    if isinstance(node, ast.Lambda):
+        found = scope.values(node.body)
+    else:
+        nodes = list(own_nodes(node))
+        if any(isinstance(inner, ast.Yield | ast.YieldFrom) for inner in nodes):
+            return None
+        found = [value for inner in nodes for value in _given(inner, scope)]
+        if goes_on(node.body, scope):
+            found.append(None)
+    return None if any(value is UNKNOWN for value in found) else found
+
+
+def _given(node: ast.AST, scope: Scope) -> list[Any]:
+    """What a statement gives back, if it is a `return` or stops the application's other handlers."""
+    match node:
+        case ast.Return(value=None):
+            return [None]
+        case ast.Return(value=ast.expr() as value):
+            return scope.values(value)
+        case ast.Raise(exc=ast.Call(func=raised, args=args, keywords=keywords)):
+            if scope.values(raised) != [ApplicationHandlerStop]:
+                return []
+            given = args[0] if args else next((k.value for k in keywords if k.arg == "state"), None)
+            return [None] if given is None else scope.values(given)
+        case ast.Raise(exc=ast.expr() as raised) if scope.values(raised) == [ApplicationHandlerStop]:
+            return [None]
+        case _:
+            return []
 
 
 class Taken(Matcher):

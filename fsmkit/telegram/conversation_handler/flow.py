@@ -7,15 +7,22 @@ from typing import Any, TypeVar
 from telegram.ext import ConversationHandler
 
 from fsmkit.errors import DefinitionError
-from fsmkit.events import Timeout
-from fsmkit.flow import Flow
-from fsmkit.handlers import Selector
+from fsmkit.flow.events import Timeout
+from fsmkit.flow.flow import Flow
+from fsmkit.flow.handlers import Selector
+from fsmkit.flow.results import Result
+from fsmkit.flow.states import State
 from fsmkit.keys import KeyBy
-from fsmkit.results import Result
-from fsmkit.states import State
-from fsmkit.telegram.moving.asking import Asked, Taken, TimedOut, expiring, timeout_handlers
-from fsmkit.telegram.moving.carrying import Carrier, carrier
-from fsmkit.telegram.moving.chart import (
+from fsmkit.telegram.conversation_handler.adapters import (
+    Asked,
+    Carrier,
+    Taken,
+    TimedOut,
+    carrier,
+    expiring,
+    timeout_handlers,
+)
+from fsmkit.telegram.conversation_handler.chart import (
     Chain,
     Chart,
     Conversation,

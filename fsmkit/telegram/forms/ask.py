@@ -9,12 +9,12 @@ from typing import Any
 
 import attrs
 
-from fsmkit.effects import Reply
 from fsmkit.errors import DefinitionError
-from fsmkit.flow import Flow, Text, in_language
-from fsmkit.places import calling_place
-from fsmkit.results import Result
-from fsmkit.states import END, Prompt, State, Symbol
+from fsmkit.flow.flow import Flow, Text, in_language
+from fsmkit.flow.locations import calling_place
+from fsmkit.flow.messages import Reply
+from fsmkit.flow.results import Result
+from fsmkit.flow.states import END, Prompt, State, Symbol
 from fsmkit.telegram.forms.questions import SKIPPED, Asked, Question, make_ready
 from fsmkit.telegram.matchers import text
 

@@ -13,7 +13,7 @@ import attrs
 import msgspec
 
 from fsmkit.errors import DefinitionError
-from fsmkit.flow import Text
+from fsmkit.flow.flow import Text
 from fsmkit.telegram.forms.questions import SKIPPED, Asked, Question, is_readable, make_ready
 
 METADATA = "question"

@@ -4,9 +4,8 @@ Called as `("call", widget, data)`, a widget ends with its value, which comes ba
 ordinary flow in a file of its own: to have one that is different, copy the file. Only names here.
 """
 
-from fsmkit.telegram.widgets.calendars import Calendar, calendar
-from fsmkit.telegram.widgets.multiselect import MultiSelect, multi_select
-from fsmkit.telegram.widgets.pagedlist import PagedList, paged_list
+from fsmkit.telegram.widgets.calendar import Calendar, calendar
+from fsmkit.telegram.widgets.lists import MultiSelect, PagedList, multi_select, paged_list
 from fsmkit.telegram.widgets.yesno import YesNo, yes_no
 
 __all__ = [

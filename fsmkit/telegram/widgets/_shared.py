@@ -4,14 +4,16 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fsmkit.effects import Button
-from fsmkit.flow import in_language
-from fsmkit.states import Prompt
+from fsmkit.flow.flow import in_language
+from fsmkit.flow.messages import Button
+from fsmkit.flow.states import Prompt
 
 Words = Prompt | Mapping[str, str] | None
 """A prompt, or a mapping of languages to texts."""
 
 PRESS = "Please press one of the buttons."
+
+
 PAGE = re.compile(r"page (\d+)")
 """The value of a button that turns to a page, counted from 0."""
 

@@ -7,13 +7,13 @@ from datetime import UTC, date, datetime
 
 import attrs
 
-from fsmkit.context import Context
-from fsmkit.effects import Button, Reply
-from fsmkit.flow import Flow
-from fsmkit.results import End, Stay
+from fsmkit.flow.context import Context
+from fsmkit.flow.flow import Flow
+from fsmkit.flow.messages import Button, Reply
+from fsmkit.flow.results import End, Stay
 from fsmkit.telegram.event import TelegramEvent
 from fsmkit.telegram.matchers import button
-from fsmkit.telegram.widgets.words import PRESS, Words, spoken
+from fsmkit.telegram.widgets._shared import PRESS, Words, spoken
 
 Names = Sequence[str] | Mapping[str, Sequence[str]]
 """Names in their order, or a mapping of languages to them."""
@@ -22,7 +22,11 @@ MONTHS = (
     *("January", "February", "March", "April", "May", "June"),
     *("July", "August", "September", "October", "November", "December"),
 )
+
+
 WEEKDAYS = ("Mo", "Tu", "We", "Th", "Fr", "Sa", "Su")
+
+
 NOTHING = Button("·", "-")
 """Stands where there is no day to choose."""
 

@@ -2,13 +2,13 @@
 
 import attrs
 
-from fsmkit.context import Context
-from fsmkit.effects import Button
-from fsmkit.flow import Flow, Text, in_language
-from fsmkit.results import End
+from fsmkit.flow.context import Context
+from fsmkit.flow.flow import Flow, Text, in_language
+from fsmkit.flow.messages import Button
+from fsmkit.flow.results import End
 from fsmkit.telegram.event import TelegramEvent
 from fsmkit.telegram.matchers import button
-from fsmkit.telegram.widgets.words import PRESS, Words, spoken
+from fsmkit.telegram.widgets._shared import PRESS, Words, spoken
 
 
 @attrs.frozen

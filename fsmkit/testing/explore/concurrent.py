@@ -13,17 +13,19 @@ import hypothesis
 from hypothesis import Phase, Verbosity, given
 from hypothesis import strategies as st
 
-from fsmkit.testing.acts import Act, Together
-from fsmkit.testing.conversation import Conversation
+from fsmkit.testing.explore.conversation import Conversation
+from fsmkit.testing.explore.random_walk import HEALTH, PICK, FoundError, Known
 from fsmkit.testing.findings import Problem
-from fsmkit.testing.machine import HEALTH, PICK, FoundError, Known
-from fsmkit.testing.menus import Menus, presses
-from fsmkit.testing.moments import Moment
-from fsmkit.testing.stages.direct import DirectStage
-from fsmkit.testing.stages.sights import NotThereError
+from fsmkit.testing.harness.actions import Act, Together
+from fsmkit.testing.harness.engine_driver import DirectStage
+from fsmkit.testing.harness.observation import Moment
+from fsmkit.testing.harness.screen import NotThereError
+from fsmkit.testing.inputs.candidates import Menus, presses
 
 SWEPT: tuple[tuple[int, ...], ...] = ((), (1,), (0, 1, 1))
 """Schedules under which each edge is tried against itself."""
+
+
 ON = 3.0
 """Seconds for which is searched on when something was found."""
 
@@ -63,6 +65,8 @@ class Plan:
 
 
 PARTS = st.builds(Part, PICK, st.booleans(), PICK, st.one_of(st.none(), st.none(), st.none(), PICK))
+
+
 PLANS = st.builds(
     Plan,
     st.lists(PARTS, min_size=2, max_size=3),
@@ -171,7 +175,7 @@ def explore(search: Overlaps, *, seed: int, examples: int) -> None:
         database=None,
         print_blob=False,
         verbosity=Verbosity.quiet,
-        phases=[Phase.generate],  # what is found is shortened by `fsmkit.testing.shortening`
+        phases=[Phase.generate],  # what is found is shortened by `fsmkit.testing.explore.shrinking`
         suppress_health_check=HEALTH,
     )
     @given(plan=PLANS)

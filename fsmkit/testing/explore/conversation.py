@@ -7,15 +7,15 @@ whoever does the same.
 import inspect
 from collections.abc import Sequence
 
-from fsmkit.testing.acts import Act, Deploy, Killed, Refused, Together
 from fsmkit.testing.coverage import Coverage, Crossing
+from fsmkit.testing.explore.linearizability import Past, Worlds
+from fsmkit.testing.explore.tours import Spot
 from fsmkit.testing.findings import Problem
-from fsmkit.testing.moments import Moment, signature_of
+from fsmkit.testing.harness.actions import Act, Deploy, Killed, Refused, Together
+from fsmkit.testing.harness.engine_driver import DirectStage, Saved
+from fsmkit.testing.harness.observation import Moment, signature_of
+from fsmkit.testing.harness.screen import NotThereError
 from fsmkit.testing.oracles import ORACLES, Oracle, judge
-from fsmkit.testing.parallel.worlds import Past, Worlds
-from fsmkit.testing.stages.direct import DirectStage, Saved
-from fsmkit.testing.stages.sights import NotThereError
-from fsmkit.testing.tours import Spot
 
 
 class Conversation:

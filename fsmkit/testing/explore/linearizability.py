@@ -12,21 +12,29 @@ from typing import Any
 
 import attrs
 
-from fsmkit.testing.acts import Act, Together
-from fsmkit.testing.moments import signature_of
-from fsmkit.testing.stages.direct import DirectStage, Saved
-from fsmkit.testing.stages.sights import NotThereError
+from fsmkit.testing.harness.actions import Act, Together
+from fsmkit.testing.harness.engine_driver import DirectStage, Saved
+from fsmkit.testing.harness.observation import signature_of
+from fsmkit.testing.harness.screen import NotThereError
 
 MOST_ORDERS = 12
 """With more of them nothing is said: a bot that has not been held against all of them may be right."""
+
+
 REPEATS = 6
 """How often the same is done again before a bot is taken to be predictable."""
 
 Sight = tuple[object, ...]
 """All that is seen of a bot."""
+
+
 Trace = list[Sight]
+
+
 Order = tuple[int, ...]
 """Whose turn it is, by the numbers of lanes."""
+
+
 Rests = tuple[bool, ...]
 """After which turns what was left behind is done before the next one."""
 
@@ -55,7 +63,7 @@ def orders(act: Together) -> Iterator[Order]:
     """The orders in which the acts of an overlap can come one after the other.
 
     Example:
-        >>> from fsmkit.testing.acts import Say
+        >>> from fsmkit.testing.harness.actions import Say
         >>> list(orders(Together([Say("a"), Say("b"), Say("c", user=2)])))
         [(0, 0, 1), (0, 1, 0), (1, 0, 0)]
     """

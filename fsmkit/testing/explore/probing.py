@@ -6,19 +6,18 @@ tried on what is stored as it was, and taken back.
 
 from collections.abc import Sequence
 
-from fsmkit.effects import Bound
-from fsmkit.markup import Button
-from fsmkit.matching import Matcher, parts_of
-from fsmkit.model import Row
-from fsmkit.table import Flows
+from fsmkit.flow.matchers import Matcher, parts_of
+from fsmkit.flow.messages import Button
+from fsmkit.interpreter.compiled import Flows
+from fsmkit.interpreter.row import Bound, Row
 from fsmkit.telegram.matchers import Pressed
 from fsmkit.testing.findings import Problem
-from fsmkit.testing.inputs.patterns import matching
-from fsmkit.testing.menus import Menus, asked, presses, waits
-from fsmkit.testing.moments import Moment, place_of
+from fsmkit.testing.harness.engine_driver import DirectStage
+from fsmkit.testing.harness.observation import Moment, place_of
+from fsmkit.testing.harness.screen import NotThereError
+from fsmkit.testing.inputs.candidates import Menus, asked, presses, waits
+from fsmkit.testing.inputs.values import matching
 from fsmkit.testing.oracles import Oracle, judge
-from fsmkit.testing.stages.direct import DirectStage
-from fsmkit.testing.stages.sights import NotThereError
 
 MOST = 3
 """Inputs of one handler that are tried."""

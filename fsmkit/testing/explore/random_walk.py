@@ -17,18 +17,20 @@ from hypothesis import strategies as st
 from hypothesis.errors import Flaky
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
-from fsmkit.model import Row
-from fsmkit.testing.acts import Act, Deadline, Deploy, Duplicate, Killed, Refused, Swap
-from fsmkit.testing.conversation import Conversation
+from fsmkit.interpreter.row import Row
+from fsmkit.testing.explore.conversation import Conversation
 from fsmkit.testing.findings import Problem
+from fsmkit.testing.harness.actions import Act, Deadline, Deploy, Duplicate, Killed, Refused, Swap
+from fsmkit.testing.harness.engine_driver import DirectStage
+from fsmkit.testing.harness.observation import Moment
+from fsmkit.testing.harness.screen import NotThereError
+from fsmkit.testing.inputs.candidates import WRONG, Dish, Menus, old_presses, presses, stored, waits
 from fsmkit.testing.inputs.handlers import ANYTHING
-from fsmkit.testing.menus import WRONG, Dish, Menus, old_presses, presses, stored, waits
-from fsmkit.testing.moments import Moment
-from fsmkit.testing.stages.direct import DirectStage
-from fsmkit.testing.stages.sights import NotThereError
-from fsmkit.testing.temporal import Property, is_open
+from fsmkit.testing.properties import Property, is_open
 
 EMPTY = Row()
+
+
 HEALTH = (
     HealthCheck.data_too_large,
     HealthCheck.filter_too_much,
@@ -36,6 +38,8 @@ HEALTH = (
     HealthCheck.large_base_example,
 )
 """What Hypothesis would complain of: flows of users are what they are."""
+
+
 PICK = st.integers(0, 255)
 """Chooses from a list, by the remainder: what shrinks to 0 chooses the plainest."""
 
@@ -259,7 +263,7 @@ def explore(search: Search, *, seed: int | None, examples: int, length: int) -> 
         print_blob=False,
         report_multiple_bugs=True,
         verbosity=Verbosity.quiet,
-        # `fsmkit.testing.shortening` leaves whole acts out: it is faster, and ends shorter.
+        # `fsmkit.testing.explore.shrinking` leaves whole acts out: it is faster, and ends shorter.
         phases=[Phase.generate],
         suppress_health_check=HEALTH,
     )

@@ -5,17 +5,19 @@ from collections.abc import Callable, Iterator, Sequence
 
 import attrs
 
-from fsmkit.testing.acts import Act, Content, Killed, Refused, Say, Swap, Together
-from fsmkit.testing.conversation import Conversation
+from fsmkit.testing.explore.conversation import Conversation
 from fsmkit.testing.findings import Problem
-from fsmkit.testing.moments import Moment
-from fsmkit.testing.stages.sights import NotThereError
+from fsmkit.testing.harness.actions import Act, Content, Killed, Refused, Say, Swap, Together
+from fsmkit.testing.harness.observation import Moment
+from fsmkit.testing.harness.screen import NotThereError
 
 TRIES = 400
 """Conversations that may be had to shorten one."""
 
 MOST_PAIRS = 16
 """Acts of a conversation that is tried without each two of them."""
+
+
 PLAIN = ("Ann", "1")
 """Texts that are read more easily than others."""
 

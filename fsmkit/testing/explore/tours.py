@@ -11,22 +11,32 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 import attrs
 
-from fsmkit.graph import Edge, Node
-from fsmkit.handlers import Handler
-from fsmkit.model import Row
-from fsmkit.testing.acts import Act, Deadline, Say
+from fsmkit.flow.handlers import Handler
+from fsmkit.graph.graph import Edge, Node
+from fsmkit.interpreter.row import Row
 from fsmkit.testing.coverage import Coverage, Crossing
 from fsmkit.testing.findings import Finding, Problem
-from fsmkit.testing.inputs.looking import looks_at_input
-from fsmkit.testing.menus import WRONG, Dish, Menus, presses, stored, waits
-from fsmkit.testing.moments import Moment, Place, Signature, place_of, running_frame, signature_of
+from fsmkit.testing.harness.actions import Act, Deadline, Say
+from fsmkit.testing.harness.engine_driver import DirectStage, Saved
+from fsmkit.testing.harness.observation import (
+    Moment,
+    Place,
+    Shape,
+    Signature,
+    place_of,
+    running_frame,
+    shape_of,
+    signature_of,
+)
+from fsmkit.testing.harness.screen import NotThereError
+from fsmkit.testing.inputs.candidates import WRONG, Dish, Menus, presses, stored, waits
+from fsmkit.testing.inputs.values import looks_at_input
 from fsmkit.testing.oracles import ORACLES, Oracle, judge
-from fsmkit.testing.shapes import Shape, shape_of
-from fsmkit.testing.stages.direct import DirectStage, Saved
-from fsmkit.testing.stages.sights import NotThereError
 
 DEEPER = 2
 """The part of all acts that may be spent where no edge is missing any more, as a divisor."""
+
+
 FEW = 2
 """Inputs of a handler that are tried where all of its edges are known already."""
 

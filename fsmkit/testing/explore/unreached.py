@@ -8,15 +8,15 @@ from collections.abc import Sequence
 
 import attrs
 
-from fsmkit.graph import Edge
-from fsmkit.handlers import Handler
-from fsmkit.testing.acts import Act, Press
-from fsmkit.testing.linting.buttons import takes
-from fsmkit.testing.menus import Menus, presses, waits
-from fsmkit.testing.moments import Moment
-from fsmkit.testing.stages.direct import DirectStage
-from fsmkit.testing.stages.sights import NotThereError
-from fsmkit.testing.tours import Spot, Tours
+from fsmkit.flow.handlers import Handler
+from fsmkit.graph.graph import Edge
+from fsmkit.testing.explore.tours import Spot, Tours
+from fsmkit.testing.harness.actions import Act, Press
+from fsmkit.testing.harness.engine_driver import DirectStage
+from fsmkit.testing.harness.observation import Moment
+from fsmkit.testing.harness.screen import NotThereError
+from fsmkit.testing.inputs.candidates import Menus, presses, waits
+from fsmkit.testing.lint import takes
 
 MOST = 40
 """Edges that are explained; more of them have the same few reasons."""

@@ -1,7 +1,7 @@
 """`Stage`: one bot, the people who talk to it, and its world: store, clock, screens.
 
-How acts are carried out, whatever the bot is made of. The bot on PTB is `fsmkit.telegram.stage`, the one
-without PTB's objects `fsmkit.testing.stages.direct`.
+How acts are carried out, whatever the bot is made of. The bot on PTB is in `ptb_driver`, the one without
+PTB's objects in `engine_driver`.
 """
 
 import abc
@@ -11,17 +11,17 @@ from typing import Any, TypeAlias
 
 import attrs
 
-from fsmkit.albums import QUIET
-from fsmkit.codec import EventCodec, class_name, decode_row
-from fsmkit.deadlines import times_of
-from fsmkit.effects import Address
-from fsmkit.engine import Engine
+from fsmkit.engine.due import QUIET
+from fsmkit.engine.engine import Engine
 from fsmkit.errors import OrphanedConversation
-from fsmkit.flow import Flow
+from fsmkit.flow.flow import Flow
+from fsmkit.flow.matchers import classes_in
+from fsmkit.flow.messages import Address
+from fsmkit.interpreter.codec import EventCodec, class_name, decode_row
+from fsmkit.interpreter.row import Row, times_of
 from fsmkit.keys import Key
-from fsmkit.matching import classes_in
-from fsmkit.model import Row
-from fsmkit.testing.acts import (
+from fsmkit.testing.clock import ManualClock
+from fsmkit.testing.harness.actions import (
     Act,
     Album,
     Deadline,
@@ -36,13 +36,11 @@ from fsmkit.testing.acts import (
     Together,
     Wait,
 )
-from fsmkit.testing.clock import ManualClock
-from fsmkit.testing.moments import Moment
-from fsmkit.testing.parallel.overlap import Overlap, together
-from fsmkit.testing.stages.background import deliveries_done, jobs_done
-from fsmkit.testing.stages.older import store_as_before
-from fsmkit.testing.stages.sights import Bubble, FromOutside, NotThereError, Shown
-from fsmkit.testing.watching import Taken
+from fsmkit.testing.harness.background import deliveries_done, jobs_done, store_as_before
+from fsmkit.testing.harness.instrument import Taken
+from fsmkit.testing.harness.observation import Moment
+from fsmkit.testing.harness.overlap import Overlap, together
+from fsmkit.testing.harness.screen import Bubble, FromOutside, NotThereError, Shown
 
 Flows: TypeAlias = tuple[Flow[Any], ...]
 

@@ -6,7 +6,7 @@ search for conversations lives on. `event.update` and `ctx.bot` are made where s
 
 import asyncio
 import copy
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from functools import partial
 from math import inf
 from types import FunctionType
@@ -14,44 +14,131 @@ from typing import Any
 
 import attrs
 
-from fsmkit.context import PAYMENT_KINDS
-from fsmkit.effects import Address, Answer, Bound, Delete, Effect, Reply, Send, Verdict
-from fsmkit.engine import Engine
+from fsmkit.engine.engine import Engine
+from fsmkit.engine.envelope import Outcome
 from fsmkit.errors import RetryLater
-from fsmkit.flow import Flow
-from fsmkit.handlers import Handler
+from fsmkit.flow.context import PAYMENT_KINDS
+from fsmkit.flow.flow import Flow
+from fsmkit.flow.handlers import Handler
+from fsmkit.flow.messages import MEDIA, Address, Answer, Button, Keyboard, Reply, Verdict
+from fsmkit.interpreter.row import Bound, Delete, Edit, Effect, Send
 from fsmkit.keys import Key, KeyBy, event_id_of
-from fsmkit.markup import Button
-from fsmkit.outcome import Outcome
-from fsmkit.stores import Store
-from fsmkit.telegram.botside import BotSide
+from fsmkit.stores.protocol import Store
+from fsmkit.telegram.answers import Committed
 from fsmkit.telegram.buttons import ButtonCodec, Foreign
 from fsmkit.telegram.event import TelegramEvent, as_press
 from fsmkit.telegram.handler import want_albums
-from fsmkit.telegram.made import MadeEvent, album_from, made_gesture
-from fsmkit.telegram.payments import Committed
-from fsmkit.testing import acts
-from fsmkit.testing.acts import Act, Killed, Together
 from fsmkit.testing.coverage import Guard
-from fsmkit.testing.moments import Moment
-from fsmkit.testing.parallel.overlap import in_order
-from fsmkit.testing.reloading import uses_bot
-from fsmkit.testing.showing import verdict
-from fsmkit.testing.stages.background import cancel_tasks
-from fsmkit.testing.stages.base import Stage
-from fsmkit.testing.stages.fragile import FragileStore, RewindableClock
-from fsmkit.testing.stages.screens import Screens
-from fsmkit.testing.stages.sights import Bubble, KilledError, NotThereError, Shown
-from fsmkit.testing.watching import watch
+from fsmkit.testing.harness import actions as acts
+from fsmkit.testing.harness.actions import Act, Killed, Together
+from fsmkit.testing.harness.background import cancel_tasks
+from fsmkit.testing.harness.driver import Stage
+from fsmkit.testing.harness.events import MadeEvent, album_from, made_gesture
+from fsmkit.testing.harness.faults import FragileStore, RewindableClock
+from fsmkit.testing.harness.instrument import watch
+from fsmkit.testing.harness.observation import Moment
+from fsmkit.testing.harness.overlap import in_order
+from fsmkit.testing.harness.ptb_context import BotSide
+from fsmkit.testing.harness.rendering import verdict
+from fsmkit.testing.harness.screen import Bubble, KilledError, NotThereError, Shown
+from fsmkit.testing.loading import uses_bot
+
+
+@attrs.define
+class Screens:
+    """The messages of all chats.
+
+    Attributes:
+        chats: By chat the visible messages by id.
+        last: Id of the newest message.
+    """
+
+    chats: dict[int, dict[int, Bubble]] = attrs.field(factory=dict[int, dict[int, Bubble]])
+    last: int = 0
+
+    def copy(self) -> "Screens":
+        """The same as it stands now."""
+        return Screens({chat: dict(screen) for chat, screen in self.chats.items()}, self.last)
+
+    def of(self, chat: int) -> list[Bubble]:
+        """The visible messages of a chat, oldest first."""
+        return [bubble for _, bubble in sorted(self.chats.get(chat, {}).items())]
+
+    def write(self, chat: int, text: str) -> int:
+        """A person writes; the id of the message."""
+        self.last += 1
+        self.chats.setdefault(chat, {})[self.last] = Bubble(self.last, text, own=False)
+        return self.last
+
+    def send(self, effect: Send, codec: ButtonCodec) -> tuple[int, list[str]]:
+        """The bot writes; the id of the message, and what is seen."""
+        self.last += 1
+        return self.last, self._put(self.last, effect.reply, effect, codec, "")
+
+    def edit(self, effect: Edit, codec: ButtonCodec) -> list[str]:
+        """The bot changes a message, or takes its buttons away; what is seen."""
+        if effect.reply is not None:
+            return self._put(effect.message, effect.reply, effect, codec, "(edited) ")
+        screen = self.chats.get(int(effect.to.chat), {})
+        old = screen.get(effect.message)
+        if old is None or not old.buttons:
+            return []
+        screen[effect.message] = attrs.evolve(old, buttons=())
+        return [f"(buttons taken away) {old.text}"]
+
+    def delete(self, effect: Delete) -> list[str]:
+        """The bot deletes messages; what is seen."""
+        screen = self.chats.get(int(effect.to.chat), {})
+        gone = [screen.pop(message) for message in effect.messages if message in screen]
+        return [f"(deleted) {bubble.text if bubble.own else 'your message'}" for bubble in gone]
+
+    def _put(
+        self, number: int, reply: Reply, effect: Send | Edit, codec: ButtonCodec, mark: str
+    ) -> list[str]:
+        screen = self.chats.setdefault(int(effect.to.chat), {})
+        rows = tuple(
+            tuple(_shown(number, button, codec, effect.bound) for button in row) for row in reply.buttons
+        )
+        media = next((f"({name}) " for name in MEDIA if getattr(reply, name)), "")
+        bubble = Bubble(number, media + reply.text, rows)
+        if screen.get(number) == bubble:
+            return []  # "message is not modified"
+        screen[number] = bubble
+        return [mark + bubble.text, *_under(reply, rows)]
+
+
+def _shown(number: int, button: Button, codec: ButtonCodec, bound: Bound) -> Shown:
+    if button.callback_data is not None:
+        return Shown(number, button.text, button.callback_data)
+    return Shown(number, button.text, None if button.action is not None else codec.encode(button, bound))
+
+
+def _under(reply: Reply, rows: tuple[tuple[Shown, ...], ...]) -> Iterator[str]:
+    """Keyboards, as lines."""
+    yield from ("  " + " ".join(f"[{shown.text}]" for shown in row) for row in rows)
+    keys: Any = reply.keyboard.keys if isinstance(reply.keyboard, Keyboard) else reply.keyboard
+    if reply.remove_keyboard:
+        yield "  (no keyboard)"
+    for row in keys:
+        yield "  " + " ".join(f"({getattr(key, 'text', key)})" for key in row)
+
 
 BOT = 42
+
+
 TOKEN = "42:OFFLINE"
+
+
 START = 1_800_000_000.0
 """2027-01-15T08:00:00Z."""
+
+
 PEOPLE = 1000
 """How many ids lie between the people of one conversation and those of the next."""
 
 Flows = tuple[Flow[Any], ...]
+
+
 PARTS = ("engine", "_engine", "_load", "_jobs", "_asks_bot", "_buttons", "_rules", "_albums")
 """What differs from version to version of the flows."""
 
@@ -327,7 +414,7 @@ class DirectStage(Stage):
             await self._bot_side.start()
 
     async def do_in_order(self, act: Together, order: Sequence[int], rests: Sequence[bool]) -> None:
-        """Carries out what happens at once one after the other; see `fsmkit.testing.parallel`."""
+        """Carries out what happens at once one after the other; see `fsmkit.testing.explore`."""
         await self._have_bot_side()
         self.taken, self.errors = [], []
         await in_order(act, order, rests, self._prepare, self.arrive, self._begin_overlap)
@@ -448,7 +535,7 @@ class DirectStage(Stage):
     async def _payment(
         self, event: TelegramEvent, receive: Callable[[Committed], Awaitable[Outcome]]
     ) -> None:
-        """Answers a query before a payment, as `fsmkit.telegram.payments` does; paid is what was approved."""
+        """Answers a query before a payment, as `fsmkit.telegram.answers` does; paid is what was approved."""
         approved: list[bool] = []
 
         async def answer(outcome: Outcome) -> None:

@@ -12,16 +12,18 @@ from typing import Any
 from telegram import Bot, Message, Update, User
 from telegram.ext import ExtBot
 
-from fsmkit.effects import Address
+from fsmkit.botapi.errors import Json
+from fsmkit.botapi.offline import OfflineTelegram
+from fsmkit.botapi.people import PLAIN, POLL, Gestures, People
+from fsmkit.botapi.world import World
+from fsmkit.flow.messages import Address
 from fsmkit.telegram.event import COMMAND, CONTENTS, TelegramEvent, album_of, read_update
-from fsmkit.testing.botapi import Json, World
-from fsmkit.testing.botapi.gestures import Gestures
-from fsmkit.testing.botapi.people import PLAIN, POLL, People
 from fsmkit.testing.clock import ManualClock
-from fsmkit.testing.offline import OfflineTelegram
 
 USERNAME = "offline_bot"
 """The bot's user name, as on an `OfflineTelegram`."""
+
+
 PAYLOADS = {
     "web_app_data": "data",
     "successful_payment": "invoice_payload",

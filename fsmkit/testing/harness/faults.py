@@ -4,10 +4,10 @@ import asyncio
 from typing import Any
 
 from fsmkit.keys import Key
-from fsmkit.stores import Change
 from fsmkit.stores.memory import MemoryLease, MemoryStore
+from fsmkit.stores.protocol import Change
 from fsmkit.testing.clock import ManualClock
-from fsmkit.testing.stages.sights import KilledError
+from fsmkit.testing.harness.screen import KilledError
 
 
 class RewindableClock(ManualClock):

@@ -4,17 +4,19 @@ The engine knows nothing of it: the tables of one engine are given handlers that
 the user's own. Flows, and engines that run beside, stay as they are.
 """
 
+import contextlib
 import inspect
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Callable, Generator, Mapping
 from typing import Any
 
 import attrs
 
-from fsmkit.engine import Engine
-from fsmkit.handlers import Handler
+from fsmkit.engine.engine import Engine
+from fsmkit.flow.handlers import Handler
+from fsmkit.graph.edges import Target
+from fsmkit.interpreter.compiled import FlowTable
 from fsmkit.keys import Key
-from fsmkit.table import FlowTable
-from fsmkit.targets import Target
 
 
 @attrs.frozen(eq=False)
@@ -52,6 +54,8 @@ class Taken:
 
 
 Note = Callable[[Taken], None]
+
+
 NoteGuard = Callable[[str, Handler, bool], None]
 
 
@@ -159,3 +163,15 @@ def _target(target: Target, flow: str) -> str:
     if target.state is None:
         return f"{target.flow}()"
     return target.state if target.flow == flow else f"{target.flow}/{target.state}"
+
+
+@contextlib.contextmanager
+def quiet() -> Generator[None]:
+    """Nothing of fsmkit's is logged meanwhile."""
+    log = logging.getLogger("fsmkit")
+    before = log.disabled
+    log.disabled = True
+    try:
+        yield
+    finally:
+        log.disabled = before

@@ -14,6 +14,8 @@ from typing import Any, SupportsIndex
 
 ACT = "fsmkit act "
 """What the names of the tasks of acts begin with."""
+
+
 PATIENCE = 5.0
 """Seconds for which the loop stands still for work in a thread."""
 

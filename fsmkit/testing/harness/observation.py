@@ -1,17 +1,19 @@
 """Moments: what came of an act. What oracles, properties, coverage and transcripts look at."""
 
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
+import msgspec
 
-from fsmkit.model import Frame, Row
-from fsmkit.table import Flows
-from fsmkit.testing.acts import Act
-from fsmkit.testing.watching import Taken
+from fsmkit.interpreter.compiled import Flows
+from fsmkit.interpreter.row import Frame, Row
+from fsmkit.testing.harness.actions import Act, Say
+from fsmkit.testing.harness.instrument import Taken
 
 if TYPE_CHECKING:
-    from fsmkit.testing.parallel.overlap import Overlap
+    from fsmkit.testing.harness.overlap import Overlap
 
 Place: TypeAlias = tuple[str, str | None]
 """Names of a flow and of the state in which it runs, or waits for what it called."""
@@ -108,3 +110,29 @@ def signature_of(row: Row) -> Signature:
         )
         for name, snapshot in row.snapshots.items()
     )
+
+
+WRITTEN = "…"
+"""Stands for what a person wrote."""
+
+Shape = tuple[object, ...]
+
+
+def shape_of(row: Row, moments: Sequence[Moment]) -> Shape:
+    """The shape of a place.
+
+    Args:
+        row: What is stored.
+        moments: How one has come there.
+    """
+    written = {moment.act.text.strip() for moment in moments if isinstance(moment.act, Say)}
+    frames = (frame for snapshot in row.snapshots.values() for frame in snapshot.frames)
+    return (place_of(row), *(_shape(msgspec.json.decode(frame.data), written) for frame in frames))
+
+
+def _shape(value: Any, written: Iterable[str]) -> object:
+    if isinstance(value, dict):
+        return tuple((name, _shape(part, written)) for name, part in value.items())
+    if isinstance(value, list):
+        return tuple(_shape(part, written) for part in value)
+    return WRITTEN if isinstance(value, str) and value.strip() in written else value

@@ -10,9 +10,9 @@ from typing import Any
 
 import attrs
 
-from fsmkit.testing.acts import Act, Together
-from fsmkit.testing.schedules import ACT, DrawnLoop
-from fsmkit.testing.stages.background import JOB_PATIENCE
+from fsmkit.testing.harness.actions import Act, Together
+from fsmkit.testing.harness.background import JOB_PATIENCE
+from fsmkit.testing.harness.loop import ACT, DrawnLoop
 
 Prepare = Callable[[Act], Any]
 """Makes the update of an act."""

@@ -8,10 +8,10 @@ from typing import Any
 
 from telegram import Bot
 
+from fsmkit.botapi.offline import OfflineTelegram
+from fsmkit.botapi.request import AnyApplication
 from fsmkit.clock import Clock
-from fsmkit.telegram.offline import AnyApplication
-from fsmkit.testing.offline import OfflineTelegram
-from fsmkit.testing.showing import Screen, content_of
+from fsmkit.testing.harness.rendering import Screen, content_of
 
 
 class BotSide:

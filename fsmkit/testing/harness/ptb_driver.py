@@ -1,7 +1,7 @@
 """The stage on PTB: a real application on an offline Telegram, with fsmkit's flows or without.
 
 What `fsmkit.testing.Chat` and `fsmkit chat` drive. Beside it stands the stage without PTB,
-`fsmkit.testing.stages.direct`.
+`fsmkit.testing.harness.engine_driver`.
 """
 
 import asyncio
@@ -11,26 +11,28 @@ from typing import Any
 
 from telegram.ext import Application
 
-from fsmkit.engine import Engine
-from fsmkit.flow import Flow
-from fsmkit.stores import Store
-from fsmkit.telegram.attaching import attach
+from fsmkit.botapi.errors import Json
+from fsmkit.botapi.offline import OfflineTelegram
+from fsmkit.botapi.people import POLL
+from fsmkit.botapi.request import AnyApplication, AnyBuilder, OfflineRequest, process
+from fsmkit.engine.engine import Engine
+from fsmkit.flow.flow import Flow
+from fsmkit.stores.protocol import Store
+from fsmkit.telegram.attach import attach
 from fsmkit.telegram.handler import FlowHandler
-from fsmkit.telegram.offline import AnyApplication, AnyBuilder, OfflineRequest, process
-from fsmkit.testing import acts
-from fsmkit.testing.acts import Act, Killed
-from fsmkit.testing.botapi import Json
-from fsmkit.testing.botapi.people import POLL
 from fsmkit.testing.clock import ManualClock
-from fsmkit.testing.offline import OfflineTelegram
-from fsmkit.testing.showing import Screen, content_of
-from fsmkit.testing.stages.background import JOB_PATIENCE
-from fsmkit.testing.stages.base import Stage
-from fsmkit.testing.stages.fragile import FragileStore
-from fsmkit.testing.stages.sights import Bubble, KilledError, NotThereError, Shown
-from fsmkit.testing.watching import watch
+from fsmkit.testing.harness import actions as acts
+from fsmkit.testing.harness.actions import Act, Killed
+from fsmkit.testing.harness.background import JOB_PATIENCE
+from fsmkit.testing.harness.driver import Stage
+from fsmkit.testing.harness.faults import FragileStore
+from fsmkit.testing.harness.instrument import watch
+from fsmkit.testing.harness.rendering import Screen, content_of
+from fsmkit.testing.harness.screen import Bubble, KilledError, NotThereError, Shown
 
 Flows = tuple[Flow[Any], ...]
+
+
 Build = Callable[[AnyBuilder], AnyApplication]
 """Makes an application with a builder that has the token and the way to the offline Telegram."""
 

@@ -3,13 +3,20 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from fsmkit.testing.botapi import Call, Json
-from fsmkit.testing.botapi.keyboards import buttons_of
-from fsmkit.testing.offline import OfflineTelegram
+from fsmkit.botapi.api import Call
+from fsmkit.botapi.errors import Json
+from fsmkit.botapi.keyboards import buttons_of
+from fsmkit.botapi.offline import OfflineTelegram
 
 MEDIA = ("photo", "document", "video", "animation", "audio", "voice", "video_note", "sticker")
+
+
 EDITS = ("editMessageText", "editMessageCaption", "editMessageReplyMarkup")
+
+
 DELETES = ("deleteMessage", "deleteMessages")
+
+
 VERDICTS = ("answerPreCheckoutQuery", "answerShippingQuery")
 
 

@@ -11,15 +11,14 @@ from typing import Any
 import attrs
 import msgspec
 
-from fsmkit.deadlines import times_of
 from fsmkit.errors import StoredByNewerVersion
-from fsmkit.handlers import Handler
-from fsmkit.model import Row
-from fsmkit.table import Flows, FlowTable
-from fsmkit.testing.acts import Act, Content, Deadline, Edit, Press, Say, Stored
+from fsmkit.flow.handlers import Handler
+from fsmkit.interpreter.compiled import Flows, FlowTable
+from fsmkit.interpreter.migrations import is_current, lift
+from fsmkit.interpreter.row import Row, times_of
+from fsmkit.testing.harness.actions import Act, Content, Deadline, Edit, Press, Say, Stored
+from fsmkit.testing.harness.driver import Stage
 from fsmkit.testing.inputs.handlers import Inputs, inputs_of, wants
-from fsmkit.testing.stages.base import Stage
-from fsmkit.upgrade import is_current, lift
 
 WRONG: tuple[Act, ...] = (
     Say("Ann"),
@@ -31,9 +30,15 @@ WRONG: tuple[Act, ...] = (
     Edit("Ann"),
 )
 """What people do when they were asked for something else."""
+
+
 MOST_WORDS = 12
+
+
 _KEY = re.compile(r"(?m)(?:^  | )\(([^()\n]+)\)")
 """A key of a reply keyboard, as it is shown."""
+
+
 _WORD = re.compile(r"[\w-]{2,40}")
 
 
@@ -86,7 +91,7 @@ class Menus:
 
 
 def asked(flows: Flows, row: Row) -> Iterator[tuple[FlowTable, str | None, Handler]]:
-    """The handlers that are asked about an event, as `fsmkit.interpreter.select` does, whatever they want."""
+    """Yield the handlers that `fsmkit.interpreter.selection.select` would ask, whatever they want."""
     running: set[str] = set()
     row = _as_read(flows, row)
     for snapshot in reversed(row.snapshots.values()):

@@ -6,18 +6,25 @@ from typing import Any
 
 import attrs
 
-from fsmkit.events import MESSAGE_KINDS, ChatEvent, Internal, Timeout
-from fsmkit.handlers import Handler
-from fsmkit.matching import AllOf, AnyOf, CheckUpdate, Matcher, Not, OfClass, Predicate, parts_of
+from fsmkit.flow.events import MESSAGE_KINDS, ChatEvent, Internal, Timeout
+from fsmkit.flow.handlers import Handler
+from fsmkit.flow.matchers import AllOf, AnyOf, CheckUpdate, Matcher, Not, OfClass, Predicate, parts_of
 from fsmkit.telegram import matchers
 from fsmkit.telegram.event import album_of
-from fsmkit.telegram.made import PAYLOADS, MadeEvent, made_gesture
-from fsmkit.telegram.matchers import Command, OfKind, Pressed, Text
-from fsmkit.telegram.query_matchers import Payload, Reaction
-from fsmkit.testing.acts import GESTURES, Act, Album, Content, Edit, Gesture, Outside, PressData, Say
-from fsmkit.testing.inputs.constants import constants_of
-from fsmkit.testing.inputs.objects import instances_of
-from fsmkit.testing.inputs.patterns import matching, near
+from fsmkit.telegram.matchers import Command, OfKind, Payload, Pressed, Reaction, Text
+from fsmkit.testing.harness.actions import (
+    GESTURES,
+    Act,
+    Album,
+    Content,
+    Edit,
+    Gesture,
+    Outside,
+    PressData,
+    Say,
+)
+from fsmkit.testing.harness.events import PAYLOADS, MadeEvent, made_gesture
+from fsmkit.testing.inputs.values import constants_of, instances_of, matching, near
 
 TEXTS = ("Ann", "1", "12", "hello world", "2030-01-31", "ann@example.com", "+43 1 234567", "ж😀", "x" * 4096)
 """What is written where anything is taken; a longer text comes from Telegram as two messages."""

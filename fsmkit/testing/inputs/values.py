@@ -4,17 +4,32 @@ Python's own parser reads the pattern (`re._parser`, which `re.compile` uses too
 with `fullmatch`, so what is not understood here (look-around, flags) costs examples and is never wrong.
 """
 
+import dis
+import enum
+import itertools
 import re
 import sys
-from collections.abc import Iterator
+import types
+import typing
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from re import _constants as ops  # type: ignore[attr-defined]
 from re import _parser as parser  # type: ignore[attr-defined]
-from typing import Any
+from types import CodeType
+from typing import Any, Literal, get_args, get_origin
+
+import attrs
+
+from fsmkit.flow.handlers import Handler
+from fsmkit.flow.results import LENGTHS
 
 MOST = 24
 """Examples of one pattern."""
+
+
 LONGEST = 3
 """Repetitions beyond the least that are tried."""
+
+
 CATEGORIES = {
     ops.CATEGORY_DIGIT: "1590",
     ops.CATEGORY_WORD: "aZ5_",
@@ -23,6 +38,8 @@ CATEGORIES = {
     ops.CATEGORY_NOT_WORD: "- !",
     ops.CATEGORY_NOT_SPACE: "aZ5-",
 }
+
+
 ORDINARY = "aZ5 -é"
 """Where any letter will do."""
 
@@ -113,3 +130,188 @@ def _letters(items: list[tuple[Any, Any]]) -> list[str]:
 
 def _pick(letters: Any, number: int) -> str:
     return letters[number % len(letters)] if letters else ""
+
+
+MOST_OBJECTS = 24
+"""Instances of one class."""
+
+
+DEPTH = 4
+
+
+def instances_of(kind: type, texts: Sequence[str] = (), numbers: Sequence[int | float] = ()) -> list[Any]:
+    """A few instances of a class: each field at its values, one after the other; then the corners.
+
+    Args:
+        kind: An attrs class, a dataclass, a msgspec Struct, or a plain type.
+        texts: Texts that are of interest.
+        numbers: Numbers that are of interest.
+
+    Example:
+        >>> instances_of(bool)
+        [True, False]
+    """
+    return _values(kind, list(texts), [*numbers, *(n + d for n in numbers for d in (1, -1))], DEPTH)[
+        :MOST_OBJECTS
+    ]
+
+
+def _values(kind: Any, texts: list[str], numbers: list[int | float], depth: int) -> list[Any]:
+    if kind in (int, float):
+        return list(dict.fromkeys([kind(n) for n in (1, *numbers, 0, 2, 10, 100, -1)]))
+    if kind is str:
+        return [*texts, "a", "1", ""]
+    if kind is bool:
+        return [True, False]
+    if kind in (None, type(None)):
+        return [None]
+    if isinstance(kind, type) and issubclass(kind, enum.Enum):
+        return list(kind)
+    origin = get_origin(kind)
+    if origin is Literal:
+        return list(get_args(kind))
+    if origin in (typing.Union, types.UnionType):
+        return [value for part in get_args(kind) for value in _values(part, texts, numbers, depth)]
+    if depth == 0:
+        return []
+    if origin is not None:
+        return _containers(origin, get_args(kind), texts, numbers, depth - 1)
+    if isinstance(kind, type):
+        return _objects(kind, texts, numbers, depth - 1)
+    return []
+
+
+def _containers(origin: Any, parts: tuple[Any, ...], texts: list[str], numbers: Any, depth: int) -> list[Any]:
+    if not isinstance(origin, type):
+        return []
+    if issubclass(origin, Mapping):
+        keys, values = (_values(part, texts, numbers, depth) for part in parts)
+        return [{}, *({key: value} for key in keys[:1] for value in values[:1])]
+    if origin is tuple and parts and parts[-1] is not Ellipsis:
+        columns = [_values(part, texts, numbers, depth)[:2] for part in parts]
+        return [tuple(row) for row in itertools.islice(itertools.product(*columns), 4)]
+    if issubclass(origin, Iterable) and parts:
+        make: Any = origin if origin in (tuple, set, frozenset) else list
+        return [make(), *(make([value]) for value in _values(parts[0], texts, numbers, depth)[:2])]
+    return []
+
+
+def _objects(kind: type, texts: list[str], numbers: Any, depth: int) -> list[Any]:
+    """Instances with one field after the other at each of its values, the others at their first."""
+    fields = _fields(kind)
+    columns = {name: _values(of, texts, numbers, depth) for name, of in fields.items()}
+    if any(not values for values in columns.values()):
+        return _made(kind, {})
+    made: list[Any] = []
+    plain = {name: values[0] for name, values in columns.items()}
+    made += _made(kind, plain)
+    for name, values in columns.items():
+        for value in values[: MOST_OBJECTS // 2] if made or len(columns) == 1 else values:
+            made += [new for new in _made(kind, {**plain, name: value}) if new not in made]
+    if not made:  # validators that look at several fields
+        for row in itertools.islice(itertools.product(*columns.values()), 500):
+            made += _made(kind, dict(zip(columns, row, strict=True)))
+    return made[:MOST_OBJECTS]
+
+
+def _fields(kind: type) -> dict[str, Any]:
+    """The arguments of a class and their types."""
+    try:
+        hints = typing.get_type_hints(kind)
+    except Exception:  # names that cannot be looked up from here
+        return {}
+    if attrs.has(kind):
+        return {f.alias or f.name: hints.get(f.name, Any) for f in attrs.fields(kind) if f.init}
+    names = getattr(kind, "__struct_fields__", None) or getattr(kind, "__dataclass_fields__", {})
+    return {name: hints.get(name, Any) for name in names}
+
+
+def _made(kind: type, values: dict[str, Any]) -> list[Any]:
+    try:
+        return [kind(**values)]
+    except Exception:  # a validator refuses them
+        return []
+
+
+LONGEST_CONSTANT = 64
+
+
+RESULTS = frozenset(LENGTHS)
+"""What begins a result is no input."""
+
+
+def constants_of(*functions: Callable[..., Any] | None) -> tuple[list[str], list[int | float]]:
+    """Texts and numbers in the code of functions, those of nested ones too.
+
+    Example:
+        >>> constants_of(lambda event: event.text == "sesame" or event.n > 7)
+        (['sesame'], [7])
+    """
+    texts: dict[str, None] = {}
+    numbers: dict[int | float, None] = {}
+    for function in functions:
+        for value in _constants(function):
+            if isinstance(value, str) and 0 < len(value) <= LONGEST_CONSTANT and value not in RESULTS:
+                texts[value] = None
+            elif isinstance(value, int | float) and not isinstance(value, bool):
+                numbers[value] = None
+    return list(texts), list(numbers)
+
+
+def _constants(function: Any) -> Iterator[Any]:
+    while callable(wrapped := getattr(function, "__wrapped__", None)):
+        function = wrapped
+    code = getattr(getattr(function, "__func__", function), "__code__", None)
+    if isinstance(code, CodeType):
+        yield from _in_code(code, skip_first=function.__doc__)
+
+
+def _in_code(code: CodeType, skip_first: str | None = None) -> Iterator[Any]:
+    for value in code.co_consts:
+        if isinstance(value, CodeType):
+            yield from _in_code(value)
+        elif isinstance(value, tuple | frozenset):
+            yield from value
+        elif value is not None and value != skip_first:
+            yield value
+
+
+WHO = frozenset({"user_id", "chat_id", "id"})
+"""What an event says without saying what was done."""
+
+
+MATCHED = frozenset({"match", "telegram", "retry"})
+"""What a context says of it."""
+
+
+def looks_at_input(handler: Handler) -> bool:
+    """Whether what a handler returns may depend on more than that it was asked.
+
+    Example:
+        >>> from fsmkit import Flow
+        >>> flow = Flow("f")
+        >>> @flow.defstate("a")
+        ... def plain(event, ctx):
+        ...     return ("end",)
+        >>> @flow.defstate("a")
+        ... def picky(event, ctx):
+        ...     return ("end",) if event.text == "yes" else None
+        >>> [looks_at_input(handler) for handler in flow.handlers]
+        [False, True]
+    """
+    function: Any = handler.function
+    while callable(wrapped := getattr(function, "__wrapped__", None)):
+        function = wrapped
+    code = getattr(function, "__code__", None)
+    if not isinstance(code, CodeType) or code.co_argcount != 2 or code.co_freevars or code.co_cellvars:
+        return True
+    return bool(MATCHED & set(code.co_names)) or _uses(code, code.co_varnames[0])
+
+
+def _uses(code: CodeType, name: str) -> bool:
+    """Whether a variable is used for anything but to ask who it was."""
+    steps = [step for step in dis.get_instructions(code) if step.opname != "CACHE"]
+    return any(
+        step.argval == name and step.opname.startswith("LOAD_FAST") and after.argval not in WHO
+        for step, after in itertools.pairwise(steps)
+    )

@@ -10,16 +10,16 @@ from typing import Any
 
 import attrs
 
-from fsmkit.context import Say
-from fsmkit.effects import Answer, Verdict
-from fsmkit.engine import Engine
-from fsmkit.graph import Edge, Graph
-from fsmkit.handlers import Handler
-from fsmkit.states import State
-from fsmkit.table import FlowTable
-from fsmkit.targets import Target
+from fsmkit.engine.engine import Engine
+from fsmkit.flow.context import Say
+from fsmkit.flow.handlers import Handler
+from fsmkit.flow.messages import Answer, Verdict
+from fsmkit.flow.states import State
+from fsmkit.graph.edges import Target
+from fsmkit.graph.graph import Edge, Graph
+from fsmkit.interpreter.compiled import FlowTable
+from fsmkit.testing.harness.instrument import exchange, read_result
 from fsmkit.testing.mutation.mutants import Mutant, Site
-from fsmkit.testing.watching import exchange, read_result
 
 Change = Callable[[Any, Any, Any], Any]
 """Gives another result for event, ctx and result."""

@@ -13,40 +13,50 @@ from typing import Any
 
 import attrs
 
-from fsmkit.engine import Engine
-from fsmkit.graph import Graph
-from fsmkit.table import Flows
-from fsmkit.testing.acts import Act
-from fsmkit.testing.conversation import Conversation
-from fsmkit.testing.coverage import Coverage
+from fsmkit.engine.engine import Engine
+from fsmkit.graph.graph import Graph
+from fsmkit.interpreter.compiled import Flows
+from fsmkit.testing.coverage import Asked, Coverage, never_called
+from fsmkit.testing.explore.conversation import Conversation
+from fsmkit.testing.explore.shrinking import again
+from fsmkit.testing.explore.tours import Tours
 from fsmkit.testing.findings import Finding, Problem
-from fsmkit.testing.linting import lint_graph
-from fsmkit.testing.mutation.altering import alter, altered
-from fsmkit.testing.mutation.mutants import Mutant, Site, mutants_at
-from fsmkit.testing.mutation.score import Hunted, Score
-from fsmkit.testing.mutation.survey import Passage, Survey, sites_of
+from fsmkit.testing.harness.actions import Act
+from fsmkit.testing.harness.engine_driver import DirectStage
+from fsmkit.testing.harness.screen import NotThereError
+from fsmkit.testing.lint import lint_graph
+from fsmkit.testing.mutation.applying import alter, altered
+from fsmkit.testing.mutation.mutants import Hunted, Mutant, Score, Site, mutants_at
+from fsmkit.testing.mutation.sites import Passage, Survey, sites_of
 from fsmkit.testing.oracles import Oracle
-from fsmkit.testing.reach import Asked, never_called
 from fsmkit.testing.report import Profile
-from fsmkit.testing.shortening import again
-from fsmkit.testing.stages.direct import DirectStage
-from fsmkit.testing.stages.sights import NotThereError
-from fsmkit.testing.tours import Tours
 
 STEPS = 400
 """Acts that tours try on from a mutant."""
+
+
 SHARE = 5
 """A mutant gets one random conversation for so many of the random phase."""
+
+
 LENGTH = 15
 """Acts of each."""
+
+
 SECONDS = 3.0
 """Time for one mutant, at most."""
+
+
 PATIENCE = 6
 """For all mutants there is so many times as long as for another phase: they were asked for."""
+
+
 MISTAKEN = 3
 """Problems that show without the mutant, too, after which it is given up."""
 
 Known = set[tuple[str, str | None]]
+
+
 MakeStage = Callable[[Callable[[Engine], None] | None], DirectStage]
 
 
@@ -62,7 +72,7 @@ class Hunt:
         profile: How long is searched.
         seed: Makes it repeatable.
         known: What is wrong without any mutant, by code and place.
-        random: `fsmkit.testing.machine`, imported by who knows that Hypothesis is installed.
+        random: `fsmkit.testing.explore.random_walk`, imported by who knows that Hypothesis is installed.
         steps: How many acts were tried.
     """
 

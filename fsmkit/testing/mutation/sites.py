@@ -8,17 +8,17 @@ from typing import Any
 
 import attrs
 
-from fsmkit.context import Say
-from fsmkit.engine import Engine
-from fsmkit.handlers import Handler, Hook
-from fsmkit.table import Flows, FlowTable
-from fsmkit.targets import Target
-from fsmkit.testing.acts import Act
+from fsmkit.engine.engine import Engine
+from fsmkit.flow.context import Say
+from fsmkit.flow.handlers import Handler, Hook
+from fsmkit.graph.edges import Target
+from fsmkit.interpreter.compiled import Flows, FlowTable
 from fsmkit.testing.coverage import kind_of_act
-from fsmkit.testing.mutation.altering import changed, restate, sayings, without_data
+from fsmkit.testing.explore.tours import Spot
+from fsmkit.testing.harness.actions import Act
+from fsmkit.testing.harness.instrument import exchange, read_result
+from fsmkit.testing.mutation.applying import changed, restate, sayings, without_data
 from fsmkit.testing.mutation.mutants import Part, Site
-from fsmkit.testing.tours import Spot
-from fsmkit.testing.watching import exchange, read_result
 
 Passage = tuple[Spot, Act]
 """A moment, and what is done there that comes to a site."""
@@ -144,7 +144,7 @@ def sites_of(flows: Flows) -> Iterator[Site]:
 
 
 def _sayings_of(table: FlowTable, name: str) -> Iterator[Site]:
-    from fsmkit.testing.linting.subject import place_of
+    from fsmkit.testing.lint import place_of
 
     state = table.rules[name].state
     place = place_of(table.flow, state)

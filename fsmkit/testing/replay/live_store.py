@@ -14,32 +14,37 @@ import attrs
 from msgspec import structs
 
 from fsmkit.clock import Clock, SystemClock
-from fsmkit.codec import decode_row
-from fsmkit.commit import Limits, change_of
+from fsmkit.engine.maintenance import Report as Survey
+from fsmkit.engine.maintenance import unreadable
 from fsmkit.errors import StoreCorrupt
-from fsmkit.flow import Flow
+from fsmkit.flow.flow import Flow
+from fsmkit.interpreter.codec import decode_row
+from fsmkit.interpreter.migrations import Fit, survey
+from fsmkit.interpreter.row import Row
+from fsmkit.interpreter.settle import Limits, change_of
 from fsmkit.keys import Key
-from fsmkit.migration import Report as Survey
-from fsmkit.migration import unreadable
-from fsmkit.model import Row
-from fsmkit.stores import Store
-from fsmkit.survey import Fit, survey
-from fsmkit.testing.acts import Wait
-from fsmkit.testing.deploys import losses, misfits
+from fsmkit.stores.protocol import Store
+from fsmkit.testing.explore.probing import buttons_for, offer
 from fsmkit.testing.findings import Finding, Problem
-from fsmkit.testing.menus import Menus
-from fsmkit.testing.moments import Moment, place_of
-from fsmkit.testing.offering import buttons_for, offer
-from fsmkit.testing.oracles import ORACLES, Oracle
-from fsmkit.testing.quiet import quiet
-from fsmkit.testing.stages.direct import DirectStage
-from fsmkit.testing.stages.sights import NotThereError
+from fsmkit.testing.harness.actions import Wait
+from fsmkit.testing.harness.engine_driver import DirectStage
+from fsmkit.testing.harness.instrument import quiet
+from fsmkit.testing.harness.observation import Moment, place_of
+from fsmkit.testing.harness.screen import NotThereError
+from fsmkit.testing.inputs.candidates import Menus
+from fsmkit.testing.oracles import ORACLES, Oracle, losses, misfits
 
 SECONDS = 60.0
 """How long handlers are tried, by default."""
+
+
 FEW = 3
 """Keys that are named of those with the same problem."""
+
+
 FITS: tuple[Fit, ...] = ("current", "lifted", "orphaned", "newer", "unknown", "unreadable")
+
+
 _LIMITS = Limits(dedupe_for=0.0, max_row_bytes=2**31, delivers=True)
 
 

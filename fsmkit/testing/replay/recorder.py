@@ -1,7 +1,7 @@
 """The recorder: what people do with a running bot, as acts, to be had again with its next version.
 
 It stands at the handlers and needs neither Hypothesis nor pytest. What people write is not kept: in its
-place stands something else that the same handler takes. Reading it back is `fsmkit.testing.recordings`.
+place stands something else that the same handler takes. `fsmkit.testing.replay.recordings` reads it back.
 """
 
 import logging
@@ -14,11 +14,11 @@ from typing import Any
 import attrs
 import msgspec
 
-from fsmkit.engine import Engine
-from fsmkit.events import ChatEvent, Internal, Timeout
-from fsmkit.handlers import Handler
+from fsmkit.engine.engine import Engine
+from fsmkit.flow.events import ChatEvent, Internal, Timeout
+from fsmkit.flow.handlers import Handler
 from fsmkit.keys import Key
-from fsmkit.testing.acts import (
+from fsmkit.testing.harness.actions import (
     GESTURES,
     Act,
     Album,
@@ -30,15 +30,17 @@ from fsmkit.testing.acts import (
     Press,
     PressData,
     Say,
+    act_to_json,
 )
+from fsmkit.testing.harness.instrument import Taken, watch
 from fsmkit.testing.inputs.handlers import inputs_of, own_words
-from fsmkit.testing.recorded import act_to_json
-from fsmkit.testing.watching import Taken, watch
 
 _log = logging.getLogger("fsmkit")
 
 REMEMBERED = 256
 """Events of which it is known that they were recorded: one that lost its lease runs once more."""
+
+
 LENGTHS = (1, 3, 8, 64, 512, 4096)
 """Where classes of lengths end, in letters."""
 

@@ -1,6 +1,6 @@
 """Recorded conversations, had again with a new version of the flows: what would not go on as it did.
 
-What was recorded, and how, is in `fsmkit.testing.recorder`.
+What was recorded, and how, is in `fsmkit.testing.replay.recorder`.
 """
 
 from collections import Counter
@@ -11,16 +11,25 @@ from typing import Any
 import attrs
 import msgspec
 
-from fsmkit.flow import Flow
-from fsmkit.table import FlowTable
-from fsmkit.testing.acts import Act, Content, Deadline, Edit, Outside, Press, Say
+from fsmkit.flow.flow import Flow
+from fsmkit.interpreter.compiled import FlowTable
 from fsmkit.testing.findings import Finding, Problem
-from fsmkit.testing.menus import Dish, Menus
-from fsmkit.testing.moments import Moment
-from fsmkit.testing.recorded import NotReadableError, act_from_json
-from fsmkit.testing.stages.direct import DirectStage
-from fsmkit.testing.stages.sights import NotThereError
-from fsmkit.testing.watching import Taken
+from fsmkit.testing.harness.actions import (
+    Act,
+    Content,
+    Deadline,
+    Edit,
+    NotReadableError,
+    Outside,
+    Press,
+    Say,
+    act_from_json,
+)
+from fsmkit.testing.harness.engine_driver import DirectStage
+from fsmkit.testing.harness.instrument import Taken
+from fsmkit.testing.harness.observation import Moment
+from fsmkit.testing.harness.screen import NotThereError
+from fsmkit.testing.inputs.candidates import Dish, Menus
 
 _KINDS: dict[type[Act], str] = {
     Say: "a text",
@@ -28,6 +37,8 @@ _KINDS: dict[type[Act], str] = {
     Content: "a caption",
     Outside: "an event",
 }
+
+
 TRIES = 12
 """Other inputs that are tried where the recorded one, which stands for the real one, goes another way."""
 
@@ -342,7 +353,7 @@ def _place(line: Line, table: FlowTable) -> str | None:
 
 
 def _last_place(moment: Moment) -> str | None:
-    from fsmkit.cli.blame import place_in_user_code
+    from fsmkit.flow.locations import place_in_user_code
 
     return place_in_user_code(moment.errors[0]) or (moment.taken[-1].handler.place if moment.taken else None)
 

@@ -8,13 +8,13 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from fsmkit.stores import Store
-from fsmkit.stores.opening import open_store, probe
-from fsmkit.testing.acts import Act, Restart
+from fsmkit.stores.protocol import Store
+from fsmkit.stores.urls import open_store, probe
 from fsmkit.testing.findings import Problem
-from fsmkit.testing.moments import Moment, signature_of
-from fsmkit.testing.stages.direct import DirectStage
-from fsmkit.testing.stages.sights import NotThereError
+from fsmkit.testing.harness.actions import Act, Restart
+from fsmkit.testing.harness.engine_driver import DirectStage
+from fsmkit.testing.harness.observation import Moment, signature_of
+from fsmkit.testing.harness.screen import NotThereError
 
 Different = tuple[Problem, tuple[Moment, ...]]
 

@@ -1,6 +1,6 @@
 """The store contract: all that the engine relies on, as a pytest class. Every store of fsmkit passes it.
 
-Its parts are in the modules named `contract_*`. Importing it needs pytest, running it pytest-asyncio (in its
+Its parts are the modules beside this one. Importing it needs pytest, running it pytest-asyncio (in its
 mode "auto").
 """
 
@@ -12,19 +12,15 @@ import pytest
 pytest.register_assert_rewrite(
     *(
         name
-        for part in ("base", "rows", "lookup", "forget", "turns", "idle", "outbox", "engine", "steps")
-        if (name := f"fsmkit.testing.contract_{part}") not in sys.modules
+        for part in ("base", "rows", "leases", "outbox", "engine")
+        if (name := f"fsmkit.testing.store_contract.{part}") not in sys.modules
     )
 )
 
-from fsmkit.testing.contract_engine import AccessContract  # noqa: E402
-from fsmkit.testing.contract_forget import ForgetContract  # noqa: E402
-from fsmkit.testing.contract_idle import IdleContract  # noqa: E402
-from fsmkit.testing.contract_lookup import LookupContract  # noqa: E402
-from fsmkit.testing.contract_outbox import OutboxContract  # noqa: E402
-from fsmkit.testing.contract_rows import RowContract  # noqa: E402
-from fsmkit.testing.contract_steps import StepContract  # noqa: E402
-from fsmkit.testing.contract_turns import TurnContract  # noqa: E402
+from fsmkit.testing.store_contract.engine import AccessContract, StepContract  # noqa: E402
+from fsmkit.testing.store_contract.leases import IdleContract, TurnContract  # noqa: E402
+from fsmkit.testing.store_contract.outbox import OutboxContract  # noqa: E402
+from fsmkit.testing.store_contract.rows import ForgetContract, LookupContract, RowContract  # noqa: E402
 
 
 class StoreContract(
@@ -46,7 +42,7 @@ class StoreContract(
     Example:
         >>> import pytest
         >>> from fsmkit.stores.memory import MemoryStore
-        >>> from fsmkit.testing.contract import StoreContract
+        >>> from fsmkit.testing import StoreContract
         >>> class TestMemoryStore(StoreContract):
         ...     @pytest.fixture
         ...     async def store(self, clock):

@@ -10,14 +10,20 @@ from typing import Any
 import pytest
 
 from fsmkit.keys import Key
-from fsmkit.stores import Change, Index, Store
+from fsmkit.stores.protocol import Change, Index, Store
 from fsmkit.testing.clock import ManualClock
 
 START = 1_000_000.0
 """Where the engine's clock stands when a test begins, in seconds."""
+
+
 PATIENCE = 30.0
 """Seconds of real time after which a test that waits for ever is given up."""
+
+
 KEY = Key(chat=-100, user=7, bot=1)
+
+
 OTHER = Key(chat=-100, user=8, bot=1)
 
 

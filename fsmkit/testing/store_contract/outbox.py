@@ -1,8 +1,8 @@
 """The contract, outbox: entries in their order, one deliverer at a time, receipts until the next commit."""
 
 from fsmkit.errors import LeaseLost
-from fsmkit.stores import Change, Lease, Store
-from fsmkit.testing.contract_base import KEY, OTHER, START, ContractBase, all_keys, patiently, put
+from fsmkit.stores.protocol import Change, Lease, Store
+from fsmkit.testing.store_contract.base import KEY, OTHER, START, ContractBase, all_keys, patiently, put
 
 
 async def deliver_all(store: Store, entry: bytes | None) -> list[bytes]:

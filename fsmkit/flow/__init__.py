@@ -1,0 +1,56 @@
+"""What a user declares: flows, states, handlers, matchers; and what a handler gets and returns."""
+
+from fsmkit.flow.context import Context
+from fsmkit.flow.events import Crashed, DeliveryFailed, Done, Event, Failed, Reminder, Returned, Timeout
+from fsmkit.flow.flow import Flow
+from fsmkit.flow.messages import Button, Keyboard, KeyboardButton, Reply
+from fsmkit.flow.results import (
+    Back,
+    End,
+    Pass,
+    Result,
+    Stay,
+    To,
+    back,
+    call,
+    end,
+    error,
+    pass_,
+    stay,
+    transition,
+)
+from fsmkit.flow.states import ANY, END, State, StatesGroup
+
+__all__ = [
+    "ANY",
+    "END",
+    "Back",
+    "Button",
+    "Context",
+    "Crashed",
+    "DeliveryFailed",
+    "Done",
+    "End",
+    "Event",
+    "Failed",
+    "Flow",
+    "Keyboard",
+    "KeyboardButton",
+    "Pass",
+    "Reminder",
+    "Reply",
+    "Result",
+    "Returned",
+    "State",
+    "StatesGroup",
+    "Stay",
+    "Timeout",
+    "To",
+    "back",
+    "call",
+    "end",
+    "error",
+    "pass_",
+    "stay",
+    "transition",
+]

@@ -1,0 +1,100 @@
+"""TODO: interpreter.selection."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from fsmkit.flow.handlers import Handler
+from fsmkit.interpreter.compiled import Flows, FlowTable
+from fsmkit.interpreter.row import Frame, Row
+
+
+class Step:
+    """A handler that an event is offered to.
+
+    Attributes:
+        name: Name of the conversation: of the flow that was entered.
+        depth: The frame in it; `0` too where nothing runs.
+        frame: That frame, `None` where nothing is stored.
+        table: The handler's flow.
+        handler: The handler.
+        match: What its matcher matched.
+    """
+
+    __slots__ = ("depth", "frame", "handler", "match", "name", "table")
+
+    def __init__(
+        self, name: str, depth: int, frame: Frame | None, table: FlowTable, handler: Handler, match: Any
+    ) -> None:
+        self.name = name
+        self.depth = depth
+        self.frame = frame
+        self.table = table
+        self.handler = handler
+        self.match = match
+
+    @property
+    def state(self) -> str | None:
+        """The state in which the step begins."""
+        return self.frame.state if self.frame is not None else None
+
+    def __repr__(self) -> str:
+        return f"<Step {self.name}[{self.depth}] {self.state!r} {self.handler.name}>"
+
+
+def select(
+    flows: Flows,
+    row: Row,
+    event: Any,
+    *,
+    entries: Iterable[FlowTable] | None = None,
+    within: str | None = None,
+    only: str | None = None,
+    depth: int | None = None,
+) -> Iterator[Step]:
+    """The handlers that want an event, lazily and in order of arbitration.
+
+    First the flow entered last, from its running frame outward to the `ANY` handlers of those that wait;
+    then the other active ones; then the entries of flows that do not run.
+
+    Args:
+        flows: All flows.
+        row: The row.
+        event: The event.
+        entries: The flows that the event may enter; by default all that were attached.
+        within: Name of the only conversation, or flow to enter, to look at.
+        only: Name of the only flow to look at, in whatever conversation.
+        depth: With `within`: the frame whose business it is. It is asked as if it were running, and those
+            that it called are not asked.
+    """
+    tables = flows.tables
+    snapshots = row.snapshots
+    for name in reversed(snapshots):
+        snapshot = snapshots[name]
+        frames = snapshot.frames
+        top = len(frames) - 1
+        if frames[top].state is None:
+            continue
+        if within is not None and name != within:
+            continue
+        if depth is not None:
+            top = depth
+        for level in range(top, -1, -1):
+            frame = frames[level]
+            table = tables.get(frame.flow)
+            if table is None or (only is not None and frame.flow != only):
+                continue
+            runs = level == top and frame.state is not None
+            for handler in table.by_state.get(frame.state, table.any) if runs else table.any:
+                match = handler.wants(event)
+                if match is not None:
+                    yield Step(name, level, frame, table, handler, match)
+    running = {frame.flow for snapshot in snapshots.values() if snapshot.active for frame in snapshot.frames}
+    for table in flows.entries if entries is None else entries:
+        name = table.name
+        if name in running or name != (within or only or name):
+            continue
+        for handler in table.by_state[None]:
+            match = handler.wants(event)
+            if match is not None:
+                draft = snapshots.get(name)
+                yield Step(name, 0, draft.frames[0] if draft else None, table, handler, match)

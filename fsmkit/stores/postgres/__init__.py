@@ -1,0 +1,5 @@
+"""The store in PostgreSQL. Only its name."""
+
+from fsmkit.stores.postgres.store import PostgresStore
+
+__all__ = ["PostgresStore"]

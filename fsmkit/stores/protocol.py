@@ -1,0 +1,203 @@
+"""What a store is: versioned rows by key, with leases, deadlines and an outbox beside each row.
+
+A store knows no flows and reads no row: it keeps bytes. `fsmkit.testing` has the contract that every store
+passes; the stores themselves are in the modules of this package.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+
+from msgspec import Struct
+
+from fsmkit.keys import Key
+
+CLAIM_SECONDS = 30.0
+"""How long an outbox belongs to the process that delivers it, from its last sign of life."""
+
+
+class Index(Struct, frozen=True):
+    """What a row is looked up by, one for each conversation in it.
+
+    Attributes:
+        flow: Name of the flow that runs.
+        state: Name of its state.
+        deadline: When the conversation times out, in seconds since 1970, UTC.
+    """
+
+    flow: str
+    state: str | None
+    deadline: float | None
+
+
+class Change(Struct, frozen=True):
+    """What one commit writes, all of it or nothing.
+
+    Attributes:
+        row: The row, or `None`: nothing is left to store.
+        wake: When the engine has to look at the row again, in seconds since 1970, UTC.
+        index: What to look it up by.
+        outbox: Entries to append to the outbox.
+        folded: How many of the receipts that the lease showed stand in the row now.
+    """
+
+    row: bytes | None
+    wake: float | None = None
+    index: tuple[Index, ...] = ()
+    outbox: tuple[bytes, ...] = ()
+    folded: int = 0
+
+
+class StoredRow(Struct, frozen=True):
+    """A row as `scan` shows it.
+
+    Attributes:
+        key: Whose.
+        row: Its bytes.
+        index: What it is looked up by.
+        outbox: How many effects wait to be delivered.
+    """
+
+    key: Key
+    row: bytes
+    index: tuple[Index, ...]
+    outbox: int
+
+
+class Lease(Protocol):
+    """The right to write one row, and the row as it was when the lease began.
+
+    Attributes:
+        key: Whose row.
+        row: Its bytes, `None` if there is none.
+        receipts: What came of messages sent since the last commit.
+        idle: Whether no turn was taken, for nothing could want it (`lease(key, wanted=False)`): there is
+            nothing to commit and nothing to free.
+    """
+
+    key: Key
+    row: bytes | None
+    receipts: Sequence[bytes]
+    idle: bool
+
+    async def commit(self, change: Change, *, hold: bool = False) -> bytes | None:
+        """Writes the row, if the lease still holds and nobody wrote it since; frees the lease.
+
+        Args:
+            change: What to write.
+            hold: Keeps the lease for another commit.
+
+        Returns:
+            The first entry of the outbox if nobody is delivering it: the caller does so now. Else `None`.
+
+        Raises:
+            LeaseLost: If the lease is over; nothing was written.
+        """
+        ...
+
+
+class Store(Protocol):
+    """Rows by key. Two bots may share a store; the bot is part of the key.
+
+    Attributes:
+        durable: Whether rows outlive the process.
+    """
+
+    durable: bool
+
+    def lease(
+        self, key: Key, *, exclusive: bool = True, wanted: bool = True
+    ) -> AbstractAsyncContextManager[Lease]:
+        """A turn with one row: first come, first served; leaving the block frees it.
+
+        Args:
+            key: Whose row.
+            exclusive: `False`: waits for nobody; of two commits the second raises LeaseLost.
+            wanted: `False`: the turn is of use only to a conversation that runs. Where none is stored (the
+                row's `index` is empty, or there is no row) and nobody has or awaits the turn, none is taken:
+                the lease is `idle`, and shows the row. A turn that may just begin a conversation is waited
+                for as ever. Of no effect without `exclusive`.
+        """
+        ...
+
+    async def peek(self, key: Key) -> bytes | None:
+        """The row as last committed, without a lease."""
+        ...
+
+    async def outbox(self, key: Key) -> list[bytes]:
+        """The entries that wait to be delivered, in their order; the first may just be on its way."""
+        ...
+
+    async def keys(self, chat: int | str, *, bot: int | str | None = None) -> list[Key]:
+        """Keys in a chat for which anything is stored, a row or an outbox, ordered by their text.
+
+        Args:
+            chat: The key's part of that name; by the key rule `GLOBAL_USER` it is a person.
+            bot: Only this bot's keys.
+        """
+        ...
+
+    async def keys_of(self, user: int | str, *, bot: int | str | None = None) -> list[Key]:
+        """Keys of a person in whatever chat for which anything is stored, ordered by their text.
+
+        Args:
+            user: A user's id: keys with that user, and those of that user's private chat.
+            bot: Only this bot's keys.
+        """
+        ...
+
+    async def strike(self, key: Key, entry: bytes, receipt: bytes | None) -> bytes | None:
+        """Strikes off the first entry of the outbox, once it was delivered, and keeps the claim on the next.
+
+        Who delivers an outbox has a claim on it: given by the commit that returned the first entry, lasting
+        `CLAIM_SECONDS` from the last `commit`, `strike` or `hold`. An outbox that nobody has a claim on any
+        more (its process died) is `due`.
+
+        Args:
+            key: Whose outbox.
+            entry: The entry that was delivered; if another stands first, nothing is struck off.
+            receipt: What to remember of it until the next commit.
+
+        Returns:
+            The next entry, or `None`: the outbox is empty and free, or somebody else delivers it now.
+        """
+        ...
+
+    async def hold(self, key: Key, seconds: float) -> None:
+        """Keeps the claim on an outbox for so many seconds and `CLAIM_SECONDS` more: the chat has to wait."""
+        ...
+
+    async def due(self, bot: int | str | None, flows: Sequence[str], now: float, limit: int) -> list[Key]:
+        """Keys whose `wake` has come, or whose outbox nobody delivers; the most overdue first.
+
+        Args:
+            bot: Only this bot's keys.
+            flows: Flows that the caller knows; a row whose `index` names only others is left alone.
+            now: The time, in seconds since 1970, UTC.
+            limit: At most so many keys.
+        """
+        ...
+
+    def scan(
+        self, *, bot: int | str | None = None, flow: str | None = None, state: str | None = None
+    ) -> AsyncIterator[StoredRow]:
+        """All rows, or those with a conversation of a flow or in a state, ordered by the key's text."""
+        ...
+
+    async def forget(self, who: Key | int | str, *, bot: int | str | None = None) -> int:
+        """Removes all that is stored for a key, or for a person in whatever chat.
+
+        A step that runs meanwhile loses its lease, so that it cannot write anything back.
+
+        Args:
+            who: A key, or a user's id: then all keys with that user, and that user's private chat.
+            bot: With a user's id: only this bot's keys.
+
+        Returns:
+            How many rows were removed.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Ends connections; the store is of no use after it."""
+        ...

@@ -1,0 +1,1 @@
+"""Conversations that took place, replayed: recorded ones, those of a live store, and one on two stores."""
