@@ -324,7 +324,7 @@ def _may_be_pressed() -> bool:
 
 
 @contextmanager
-def extra(name: str) -> Generator[None]:
+def requires_extra(name: str) -> Generator[None]:
     """Stands around the imports of what an extra brings.
 
     Args:
@@ -334,7 +334,7 @@ def extra(name: str) -> Generator[None]:
         ModuleNotFoundError: If it is not installed, with the command that installs it.
 
     Example:
-        >>> with extra("redis"):
+        >>> with requires_extra("redis"):
         ...     import no_such_module
         Traceback (most recent call last):
         ...

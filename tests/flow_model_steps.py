@@ -59,27 +59,27 @@ class Steps:
         raise NotImplementedError
 
     def run(self, asked: Candidate) -> str:
-        act, own = asked.handler.act, asked.flow.name
-        if act.kind == "pass":
+        action, own = asked.handler.action, asked.flow.name
+        if action.kind == "pass":
             return "passed"
-        if act.kind in FAILURES or act.kind == "error":
-            raise Fails(refused=act.kind == "error")
-        target = act.target(own)
+        if action.kind in FAILURES or action.kind == "error":
+            raise Fails(refused=action.kind == "error")
+        target = action.target(own)
         if target is not None and asked.handler.to is not None and target not in asked.handler.to:
             raise Fails
         talk = self.talks.get(asked.name)
         frame = talk.frames[asked.depth] if talk is not None else None
         stands = frame is not None and (frame.state is not None or len(talk.frames) > 1)
-        if act.kind == "transition":
-            self._transition(asked, act.flow, act.state, act.n, stands)
-        elif act.kind == "call":
-            self._call(asked, act.flow, act.n, stands)
-        elif act.kind == "end":
+        if action.kind == "transition":
+            self._transition(asked, action.flow, action.state, action.n, stands)
+        elif action.kind == "call":
+            self._call(asked, action.flow, action.n, stands)
+        elif action.kind == "end":
             self._end(asked)
-        elif act.kind == "back" and frame is not None and frame.state is not None:
-            self._back(asked, frame, act.count, act.n)
+        elif action.kind == "back" and frame is not None and frame.state is not None:
+            self._back(asked, frame, action.count, action.n)
         else:
-            self._stay(asked, act.n if act.kind != "none" else None, stands)
+            self._stay(asked, action.n if action.kind != "none" else None, stands)
             return "stayed"
         return "moved"
 

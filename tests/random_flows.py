@@ -68,7 +68,7 @@ class HandlerSpec:
 
     states: tuple[str | None, ...]
     on: str
-    act: Act
+    action: Act
     to: tuple[str, ...] | None
 
 
@@ -154,7 +154,7 @@ def _flow(draw: Any, name: str, states: dict[str, Any], places: list[tuple[str, 
     )
     made = draw(st.lists(handlers, min_size=4, max_size=12))
     targets = [f"{flow}/{state}" for flow, state in places] + list(states) + ["END"]
-    declared = [attrs.evolve(spec, to=draw(_to(spec.act.target(name), targets))) for spec in made]
+    declared = [attrs.evolve(spec, to=draw(_to(spec.action.target(name), targets))) for spec in made]
     exclusive = draw(st.sampled_from([False, False, True]))
     of_states = tuple(draw(st.just(TimesSpec()) | times) for _ in states[name])
     return FlowSpec(name, states[name], draw(times), exclusive, tuple(declared), of_states)
@@ -220,4 +220,4 @@ def _register(flow: Flow[Any], spec: FlowSpec, handler: HandlerSpec, called: Any
     @flow.defstate(*(names.get(state, state) for state in handler.states), on=on, when=when, to=to)
     def handle(event: Any, ctx: Any) -> Any:
         called(spec, handler)
-        return handler.act.result(spec.name)
+        return handler.action.result(spec.name)

@@ -126,7 +126,7 @@ async def test_evolve_without_data_says_to_return_them_whole():
         await looked(lambda ctx: ctx.evolve(name="A"), data=Strict)
 
 
-# -- wishes ----------------------------------------------------------------------------------------
+# -- requests ----------------------------------------------------------------------------------------
 
 
 async def sent_by(wish):

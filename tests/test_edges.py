@@ -6,8 +6,8 @@ from typing import Any, Literal
 import pytest
 
 from fsmkit import ANY, END, DefinitionError, End, Flow, State, StatesGroup, To, call
-from fsmkit.flow.locations import place_of
-from fsmkit.graph.edges import Edges, Target, edges_of, together
+from fsmkit.flow.locations import location_of
+from fsmkit.graph.edges import Edges, Target, collect_flows, edges_of
 
 
 class Signup(StatesGroup):
@@ -114,14 +114,14 @@ def test_flows_that_are_named_as_objects_are_found_before_anything_is_resolved()
     middle.defstate("a")(lambda event, ctx: ("transition", last["nowhere"]))
     first = Flow("first")
     first.defstate("a", to=[middle, "nowhere", "first"])(argument)
-    assert together([first, first]) == {"first": first, "middle": middle, "last": last}
+    assert collect_flows([first, first]) == {"first": first, "middle": middle, "last": last}
 
 
 def test_two_flows_of_one_name_are_refused() -> None:
     with pytest.raises(
         DefinitionError, match=r"two flows have this name \(the other: tests/test_edges.py:\d+\)"
     ):
-        together([Flow("f"), Flow("f")])
+        collect_flows([Flow("f"), Flow("f")])
 
 
 # -- to= ---
@@ -176,7 +176,7 @@ def test_an_unknown_name_in_to_raises_with_place_and_nearest_name(to: Any, text:
     with pytest.raises(DefinitionError) as caught:
         edges(argument, to=to)
     assert text in str(caught.value)
-    assert caught.value.place == place_of(argument)
+    assert caught.value.place == location_of(argument)
 
 
 def test_a_state_of_a_flow_that_is_not_there_raises() -> None:

@@ -7,7 +7,7 @@ import pytest
 from fsmkit import Button, Keyboard, KeyboardButton, Reply
 from fsmkit.flow.messages import MEDIA, Address, ReplyOptions, ScreenOptions, as_reply
 from fsmkit.interpreter.codec import encode_entry
-from fsmkit.interpreter.row import Bound, Edit, Pending, Receipt, Send, View
+from fsmkit.interpreter.row import Bound, Edit, Pending, Receipt, Send, ShownScreen
 
 
 def test_a_button_has_its_text_as_value():
@@ -109,7 +109,7 @@ def test_entries_that_an_older_version_stored_are_read():
 def test_edits_views_and_receipts_that_an_older_version_stored_are_read():
     old = b'[1,{"type":"edit","to":[1],"message":5,"bound":["f",1,1]}]'
     assert msgspec.json.decode(old, type=Pending).effect == Edit(Address(1), 5, Bound("f", 1, 1))
-    assert msgspec.json.decode(b"[1,5]", type=View) == View(1, 5)
+    assert msgspec.json.decode(b"[1,5]", type=ShownScreen) == ShownScreen(1, 5)
     assert msgspec.json.decode(b'["view","f",1,2,1,5]', type=Receipt) == Receipt("view", "f", 1, 2, 1, 5)
 
 

@@ -6,9 +6,9 @@ from chat_events import Word, said
 from msgspec import Raw
 
 from fsmkit import ANY, Flow, Outcome, State, StatesGroup
-from fsmkit.flow.handlers import Entry
+from fsmkit.flow.handlers import EnterState
 from fsmkit.interpreter.codec import DataCodec, encode_row
-from fsmkit.interpreter.compiled import Flows
+from fsmkit.interpreter.compiled import FlowSet
 from fsmkit.interpreter.row import Frame, Row, Snapshot
 from fsmkit.interpreter.selection import Step, select
 from fsmkit.interpreter.transitions import advance
@@ -22,7 +22,7 @@ class Signup(StatesGroup):
 
 
 def put(*flows):
-    return Flows(flows, lambda flow: DataCodec(flow.name, flow.data, None))
+    return FlowSet(flows, lambda flow: DataCodec(flow.name, flow.data, None))
 
 
 def named(flow, *states, **options):
@@ -207,4 +207,4 @@ def test_what_is_looked_at_in_a_debugger_says_what_it_is():
 
 
 def test_no_event_calls_a_guard():
-    assert Entry().match("any") is None
+    assert EnterState().match("any") is None

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from fsmkit.engine.fifo import LineClosed, Lines
+from fsmkit.engine.fifo import KeyedLock, LockClosed
 
 
 async def settle():
@@ -16,7 +16,7 @@ class Bench:
     """Workers that take a place, note their name, and stay until they are let go."""
 
     def __init__(self):
-        self.lines = Lines()
+        self.lines = KeyedLock()
         self.running = []
         self.tasks = {}
         self.gates = {}
@@ -121,7 +121,7 @@ async def test_those_who_wait_can_be_sent_away_and_the_others_stay():
     assert bench.lines.send_away() == 2
     await settle()
     for name in "bc":
-        with pytest.raises(LineClosed):
+        with pytest.raises(LockClosed):
             await bench.tasks[name]
     assert (bench.running, bench.lines.length(1), bench.lines.length(2)) == (["a"], 1, 0)
     await bench.go("a")
@@ -129,7 +129,7 @@ async def test_those_who_wait_can_be_sent_away_and_the_others_stay():
 
 
 async def test_it_tells_how_many_stand_in_a_line_and_who_waits():
-    lines = Lines()
+    lines = KeyedLock()
     async with lines.place(["x"], "first"):
         second = asyncio.create_task(lines.place(["x"], "second").__aenter__())
         await settle()

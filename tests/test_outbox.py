@@ -118,7 +118,7 @@ async def test_an_outbox_that_the_store_gives_up_on_is_told_of_and_goes_on_with_
     returns(flow, None)(("transition", "on"))
     bench = Bench(flow, deliver=deliver)
     await bench.say("go")
-    monkeypatch.setattr(bench.store, "strike", away)
+    monkeypatch.setattr(bench.store, "acknowledge", away)
     await settle()
     bench.clock.advance(10)
     await settle()

@@ -86,7 +86,7 @@ def is_there(module, name):
     ("title", "kind", "own"),
     [
         ("Flow", fsmkit.Flow, {"error", "text_for"}),
-        ("ctx", fsmkit.Context, {"over", "wishes"}),
+        ("ctx", fsmkit.Context, {"over", "requests"}),
         (
             "Engine",
             fsmkit.Engine,

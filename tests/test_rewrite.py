@@ -6,7 +6,7 @@ from msgspec import Raw, structs
 from fsmkit import Flow, Key, LeaseLost
 from fsmkit.engine.maintenance import Rewritten, carry_out, dropped, ready, rewrite
 from fsmkit.interpreter.codec import decode_row, encode_row
-from fsmkit.interpreter.row import Frame, Move, Row, Snapshot
+from fsmkit.interpreter.row import Destination, Frame, Row, Snapshot
 from fsmkit.stores import Change
 from fsmkit.stores.memory import MemoryStore
 
@@ -60,7 +60,7 @@ async def test_a_row_that_a_newer_version_wrote_meanwhile_is_not_lifted():
 @pytest.mark.parametrize("arrived", [False, True], ids=["on its way", "gone"])
 async def test_a_row_that_has_another_key_is_left_alone(arrived):
     frame = Frame("form", 1, "age", Raw(b"{}"))
-    row = Row({"form": Snapshot((frame,))}, moved=Move("-9:1:-:-:-", "move:1", arrived))
+    row = Row({"form": Snapshot((frame,))}, moved=Destination("-9:1:-:-:-", "move:1", arrived))
     store = MemoryStore()
     async with store.lease(KEY) as lease:
         await lease.commit(Change(encode_row(row)))

@@ -6,7 +6,7 @@ from fsmkit.botapi.chats import chat, deliver, find_chat, user
 from fsmkit.botapi.entities import utf16
 from fsmkit.botapi.errors import Json, bad_request, conflict
 from fsmkit.botapi.params import Params
-from fsmkit.botapi.world import Query, World
+from fsmkit.botapi.world import OpenQuery, World
 
 MAX_COMMANDS = 100
 
@@ -229,7 +229,7 @@ def answer_join_request(world: World, params: Params, *, approve: bool) -> bool:
     return True
 
 
-def _payment(world: World, params: Params, field: str, *, check: bool = True) -> Query:
+def _payment(world: World, params: Params, field: str, *, check: bool = True) -> OpenQuery:
     """The question before a payment, and the answer noted.
 
     Raises:

@@ -5,7 +5,7 @@ from typing import Any
 
 from fsmkit.botapi.errors import ApiError, Json, bad_request, forbidden
 from fsmkit.botapi.params import Params
-from fsmkit.botapi.world import BOT_GONE, Chat, Query, World
+from fsmkit.botapi.world import BOT_GONE, ChatRecord, OpenQuery, World
 
 NAMES = {"group": "group chat", "supergroup": "supergroup chat", "channel": "channel chat"}
 
@@ -20,11 +20,11 @@ def user(world: World, user_id: int, **fields: Any) -> Json:
     return known
 
 
-def chat(world: World, chat_id: int, **fields: Any) -> Chat:
+def chat(world: World, chat_id: int, **fields: Any) -> ChatRecord:
     """The chat of an id; a new positive one is the private chat with that user, a negative a supergroup."""
     known = world.chats.get(chat_id)
     if known is None:
-        known = world.chats[chat_id] = Chat(_info(world, chat_id), last_id=world.first_id - 1)
+        known = world.chats[chat_id] = ChatRecord(_info(world, chat_id), last_id=world.first_id - 1)
     known.info.update(fields)
     return known
 
@@ -37,7 +37,7 @@ def _info(world: World, chat_id: int) -> Json:
     return {"id": chat_id, "type": "private", **names}
 
 
-def find_chat(world: World, params: Params, field: str = "chat_id") -> Chat:
+def find_chat(world: World, params: Params, field: str = "chat_id") -> ChatRecord:
     """The chat that a parameter names, whether the bot may write there or not.
 
     Raises:
@@ -58,7 +58,7 @@ def find_chat(world: World, params: Params, field: str = "chat_id") -> Chat:
     return found
 
 
-def writable_chat(world: World, params: Params) -> Chat:
+def writable_chat(world: World, params: Params) -> ChatRecord:
     """The chat that a request wants to write to.
 
     Raises:
@@ -79,7 +79,7 @@ def writable_chat(world: World, params: Params) -> Chat:
     return found
 
 
-def thread_of(chat: Chat, params: Params) -> Json:
+def thread_of(chat: ChatRecord, params: Params) -> Json:
     """The fields of a message that say in which topic it stands.
 
     Raises:
@@ -93,7 +93,7 @@ def thread_of(chat: Chat, params: Params) -> Json:
     return {"message_thread_id": thread, "is_topic_message": True}
 
 
-def _not_wanted(chat: Chat) -> ApiError:
+def _not_wanted(chat: ChatRecord) -> ApiError:
     if chat.private:
         return forbidden("bot was blocked by the user")
     name = NAMES[chat.info["type"]]
@@ -132,12 +132,12 @@ def deliver(world: World, kind: str, payload: Json) -> Json:
     if kind in MESSAGES:
         _message(world, kind, payload)
     elif kind == "callback_query":
-        world.queries[str(payload["id"])] = Query(world.clock.now())
+        world.queries[str(payload["id"])] = OpenQuery(world.clock.now())
         _inline(world, payload)
     elif kind == "chosen_inline_result":
         _inline(world, payload)
     elif kind in ANSWERABLE:
-        world.other_queries[str(payload["id"])] = Query(world.clock.now(), content=payload)
+        world.other_queries[str(payload["id"])] = OpenQuery(world.clock.now(), content=payload)
     elif kind == "chat_join_request":
         world.join_requests.add((payload["chat"]["id"], payload["from"]["id"]))
     elif kind == "my_chat_member":

@@ -55,10 +55,10 @@ def parse_html(source: str) -> tuple[str, list[Json]]:
     Raises:
         ApiError: If Telegram would refuse it; with the byte offset.
     """
-    return _Parser(source).run()
+    return _HtmlParser(source).run()
 
 
-class _Parser:
+class _HtmlParser:
     def __init__(self, source: str) -> None:
         self.source = source
         self.at = 0

@@ -59,10 +59,10 @@ def parse_markdown_v2(source: str) -> tuple[str, list[Json]]:
     Raises:
         ApiError: If Telegram would refuse it.
     """
-    return _Parser(source).run()
+    return _MarkdownParser(source).run()
 
 
-class _Parser:
+class _MarkdownParser:
     def __init__(self, source: str) -> None:
         self.source = source
         self.at = 0

@@ -16,7 +16,7 @@ from fsmkit.botapi.errors import Json, order
 from fsmkit.botapi.people import Gestures
 from fsmkit.botapi.world import UpdateQueue, World
 from fsmkit.clock import Clock, SystemClock
-from fsmkit.errors import extra
+from fsmkit.errors import requires_extra
 
 if TYPE_CHECKING:
     from fsmkit.botapi.request import AnyApplication, AnyBuilder, OfflineRequest
@@ -97,7 +97,7 @@ class OfflineTelegram(Gestures):
         Returns:
             A context that gives the address: `base_url(f"{url}/bot")`, `base_file_url(f"{url}/file/bot")`.
         """
-        with extra("test"):
+        with requires_extra("test"):
             from fsmkit.botapi.server import serve
 
         return serve(self._api, port)

@@ -10,7 +10,7 @@ from fsmkit.botapi.entities import detect
 from fsmkit.botapi.errors import Json
 from fsmkit.botapi.keyboards import buttons_of
 from fsmkit.botapi.sending import DEFAULTS, describe
-from fsmkit.botapi.world import Chat, World
+from fsmkit.botapi.world import ChatRecord, World
 
 PLAIN: dict[str, Json] = {
     "location": {"latitude": 48.2082, "longitude": 16.3738},
@@ -241,7 +241,7 @@ def _kind(message: Json, *, edited: bool = False) -> str:
     return "edited_message" if edited else "message"
 
 
-def _thread(where: Chat, thread: int | None) -> Json:
+def _thread(where: ChatRecord, thread: int | None) -> Json:
     """A topic in a forum; elsewhere the thread of replies that Telegram gives a number too."""
     if thread is None:
         return {}
@@ -251,7 +251,7 @@ def _thread(where: Chat, thread: int | None) -> Json:
     return {"message_thread_id": thread, **topic}
 
 
-def _shown(where: Chat, message_id: int | None) -> Json:
+def _shown(where: ChatRecord, message_id: int | None) -> Json:
     """The message under which a button was; of one that is gone, Telegram tells place and number only."""
     number = message_id if message_id is not None else max(where.own, default=where.last_id)
     found = where.messages.get(number)
@@ -264,7 +264,7 @@ def _wrote(user: int, message: Json) -> bool:
     return sender is None or sender["id"] == user
 
 
-def _screen(where: Chat) -> str:
+def _screen(where: ChatRecord) -> str:
     shown = {
         number: [button["text"] for button in buttons_of(message)]
         for number, message in where.messages.items()

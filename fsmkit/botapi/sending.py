@@ -8,7 +8,7 @@ from fsmkit.botapi.errors import Json, bad_request
 from fsmkit.botapi.formatting import formatted_caption, formatted_text
 from fsmkit.botapi.keyboards import inline_keyboard, inline_keyboard_only
 from fsmkit.botapi.params import Params
-from fsmkit.botapi.world import Chat, StoredFile, World
+from fsmkit.botapi.world import ChatRecord, StoredFile, World
 
 DEFAULTS: dict[str, Json] = {
     "photo": {"width": 800, "height": 600},
@@ -221,7 +221,7 @@ def copy_message(world: World, params: Params) -> Json:
     return {"message_id": place(world, params, content)["message_id"]}
 
 
-def place(world: World, params: Params, content: Json, chat: Chat | None = None) -> Json:
+def place(world: World, params: Params, content: Json, chat: ChatRecord | None = None) -> Json:
     """Puts the bot's message into the chat, once everything about it is known to be right.
 
     Raises:
@@ -262,7 +262,7 @@ def _business(world: World, params: Params) -> Json:
     return {"business_connection_id": connection, "sender_business_bot": world.bot}
 
 
-def _reply(chat: Chat, params: Params) -> Json:
+def _reply(chat: ChatRecord, params: Params) -> Json:
     wanted: Any = params.get("reply_parameters")
     if wanted is None:
         return {}
@@ -402,12 +402,12 @@ def _wanted(params: Params) -> list[int]:
     return [int(message_id) for message_id in wanted]
 
 
-def _remove(chat: Chat, message_id: int) -> None:
+def _remove(chat: ChatRecord, message_id: int) -> None:
     del chat.messages[message_id]
     chat.own.discard(message_id)
 
 
-def _check_deletable(world: World, chat: Chat, message_id: int) -> None:
+def _check_deletable(world: World, chat: ChatRecord, message_id: int) -> None:
     if not chat.private and chat.bot_status in ADMINISTRATORS:
         return
     # Anybody's message in a private chat, only one's own among others.

@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from fsmkit.botapi.api import BotApi
 from fsmkit.botapi.errors import ApiError, DroppedError, Json, Upload
-from fsmkit.sources.asgi import serving
+from fsmkit.sources.asgi import serve_asgi
 
 LOOPBACK = "127.0.0.1"
 
@@ -32,7 +32,7 @@ async def serve(api: BotApi, port: int = 0) -> AsyncGenerator[str]:
         The address, without a slash at its end.
     """
     endpoints = _Endpoints(api)
-    async with serving(endpoints.app, LOOPBACK, port) as (endpoints.server, bound):
+    async with serve_asgi(endpoints.app, LOOPBACK, port) as (endpoints.server, bound):
         try:
             yield f"http://{LOOPBACK}:{bound}"
         finally:

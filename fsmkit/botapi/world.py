@@ -120,7 +120,7 @@ BOT_GONE = frozenset({"left", "kicked"})
 
 
 @attrs.define
-class Chat:
+class ChatRecord:
     """One chat, as the bot sees it.
 
     Attributes:
@@ -155,7 +155,7 @@ class Chat:
 
 
 @attrs.define
-class Query:
+class OpenQuery:
     """A question that may be answered: a pressed button, an inline query, a payment.
 
     Attributes:
@@ -194,10 +194,10 @@ class World:
     bot: Json
     queue: UpdateQueue = attrs.field(factory=UpdateQueue)
     users: dict[int, Json] = attrs.field(factory=dict[int, Json])
-    chats: dict[int, Chat] = attrs.field(factory=dict[int, Chat])
+    chats: dict[int, ChatRecord] = attrs.field(factory=dict[int, ChatRecord])
     files: dict[str, StoredFile] = attrs.field(factory=dict[str, StoredFile])
-    queries: dict[str, Query] = attrs.field(factory=dict[str, Query])
-    other_queries: dict[str, Query] = attrs.field(factory=dict[str, Query])
+    queries: dict[str, OpenQuery] = attrs.field(factory=dict[str, OpenQuery])
+    other_queries: dict[str, OpenQuery] = attrs.field(factory=dict[str, OpenQuery])
     reactions: dict[tuple[int, int, int], list[Json]] = attrs.field(
         factory=dict[tuple[int, int, int], list[Json]]
     )

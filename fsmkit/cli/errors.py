@@ -9,7 +9,7 @@ import click
 from fsmkit.errors import DefinitionError
 
 
-class Refusal(click.ClickException):
+class CommandError(click.ClickException):
     """Bad input; nothing was done.
 
     Args:
@@ -26,7 +26,7 @@ class Refusal(click.ClickException):
         click.echo(f"fsmkit: {self.message}", file=file, err=True)
 
 
-class NothingThere(Refusal):
+class NothingThere(CommandError):
     """What was asked for is not there; exit status 1, so that a script can tell it from bad input."""
 
     exit_code = 1
@@ -38,4 +38,4 @@ def definition_errors() -> Generator[None]:
     try:
         yield
     except DefinitionError as error:
-        raise Refusal(str(error)) from error
+        raise CommandError(str(error)) from error

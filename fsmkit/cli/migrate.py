@@ -4,12 +4,12 @@ from typing import Any
 
 import attrs
 
-from fsmkit.cli.errors import Refusal
+from fsmkit.cli.errors import CommandError
 from fsmkit.cli.inspection.repair import flows_of
 from fsmkit.cli.stores import use_store
 from fsmkit.cli.tables import columns
 from fsmkit.clock import SystemClock
-from fsmkit.engine.maintenance import PROBLEMS, Report, carry_out, examine
+from fsmkit.engine.maintenance import PROBLEMS, StoreSurvey, carry_out, examine
 from fsmkit.interpreter.migrations import Fit
 from fsmkit.stores.protocol import Store
 
@@ -17,7 +17,7 @@ FITS: tuple[Fit, ...] = ("current", "lifted", "orphaned", "newer", "unknown", "u
 
 
 @attrs.frozen
-class Done:
+class MigrationReport:
     """What a migration did.
 
     Attributes:
@@ -26,7 +26,7 @@ class Done:
         written: How many rows were.
     """
 
-    report: Report
+    report: StoreSurvey
     dry_run: bool
     written: int
 
@@ -36,7 +36,7 @@ class Done:
         return not self.report.total(*PROBLEMS)
 
 
-def migrate(url: str, target: str, *, bot: int | str | None, dry_run: bool) -> Done:
+def migrate(url: str, target: str, *, bot: int | str | None, dry_run: bool) -> MigrationReport:
     """Looks at all rows, and lifts those that need it.
 
     Args:
@@ -50,20 +50,20 @@ def migrate(url: str, target: str, *, bot: int | str | None, dry_run: bool) -> D
     """
     flows = flows_of(target)
 
-    async def work(store: Store) -> Done:
+    async def work(store: Store) -> MigrationReport:
         report = await examine(store, flows, bot)
         if len(report.bots) > 1:
-            raise Refusal(
+            raise CommandError(
                 f"the store has rows of the bots {', '.join(sorted(map(_bot, report.bots)))}, and "
                 f"this file is one bot's: name it with --bot"
             )
         keys = () if dry_run else report.to_write
-        return Done(report, dry_run, await carry_out(store, flows, keys, SystemClock().now()))
+        return MigrationReport(report, dry_run, await carry_out(store, flows, keys, SystemClock().now()))
 
     return use_store(url, work)
 
 
-def as_lines(done: Done) -> list[str]:
+def as_lines(done: MigrationReport) -> list[str]:
     """The outcome for a person."""
     report = done.report
     lines: list[str] = []
@@ -85,7 +85,7 @@ def as_lines(done: Done) -> list[str]:
     return [*lines, f"{looked}, {done.written} lifted"]
 
 
-def as_json(done: Done) -> dict[str, Any]:
+def as_json(done: MigrationReport) -> dict[str, Any]:
     """The outcome for scripts; the shape is in docs/reference/cli.md."""
     report = done.report
     return {
@@ -105,7 +105,7 @@ def as_json(done: Done) -> dict[str, Any]:
     }
 
 
-def _sorted(report: Report) -> list[Any]:
+def _sorted(report: StoreSurvey) -> list[Any]:
     return sorted(report.counts.items(), key=lambda item: (item[0][0], item[0][1] or ""))
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from fsmkit.cli.errors import Refusal
+from fsmkit.cli.errors import CommandError
 from fsmkit.cli.stores import store_errors
 from fsmkit.telegram.run import CannotRunError, serve
 from fsmkit.testing.loading import load, split_target
@@ -32,7 +32,7 @@ def run(target: str, url: str | None = None) -> None:
                 instead=instead,
             )
     except CannotRunError as error:
-        raise Refusal(str(error)) from error
+        raise CommandError(str(error)) from error
 
 
 def default_store(target: str) -> str:

@@ -1,6 +1,6 @@
 """The store that a command was given by its URL: opened, tried, and closed again.
 
-A store that cannot be used becomes a `Refusal`, before anything is done.
+A store that cannot be used becomes a `CommandError`, before anything is done.
 """
 
 import asyncio
@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from fsmkit.cli.errors import Refusal
+from fsmkit.cli.errors import CommandError
 from fsmkit.errors import DefinitionError, StoreError
-from fsmkit.flow.locations import as_seen
+from fsmkit.flow.locations import shown_path
 from fsmkit.stores.protocol import Store
 from fsmkit.stores.urls import open_store, opened, probe, unlocked
 
@@ -70,15 +70,15 @@ def store_errors() -> Generator[None]:
     try:
         yield
     except (StoreError, DefinitionError) as error:
-        raise Refusal(str(error)) from error
+        raise CommandError(str(error)) from error
 
 
 def _must_exist(url: str, store: Store) -> None:
     """Refuses what could only be empty: a misspelt file, and the memory of another process."""
     if not store.durable:
-        raise Refusal(
+        raise CommandError(
             f"{url} is in the memory of the bot's own process: there is nothing to be seen from here"
         )
     path = getattr(store, "path", None)  # SQLite's; it would make the file
     if isinstance(path, str) and not Path(path).exists():
-        raise Refusal(f"{as_seen(path)}: no such file")
+        raise CommandError(f"{shown_path(path)}: no such file")

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import attrs
 import click
 
-from fsmkit.cli.errors import Refusal, definition_errors
+from fsmkit.cli.errors import CommandError, definition_errors
 from fsmkit.cli.stores import use_store
 from fsmkit.errors import StoreError
 from fsmkit.flow.flow import Flow
@@ -20,14 +20,14 @@ from fsmkit.graph.diagram import Seen, dot, mermaid
 from fsmkit.testing.check import PHASES, check
 from fsmkit.testing.coverage import Coverage, crossing
 from fsmkit.testing.findings import Phase
-from fsmkit.testing.harness.actions import Act, NotReadableError, act_from_json
-from fsmkit.testing.harness.engine_driver import DirectStage
+from fsmkit.testing.harness.actions import Action, NotReadableError, action_from_json
+from fsmkit.testing.harness.engine_driver import EngineDriver
 from fsmkit.testing.harness.instrument import quiet
 from fsmkit.testing.junit import junit
 from fsmkit.testing.lint import lint
 from fsmkit.testing.loading import load
 from fsmkit.testing.replay.live_store import check_store
-from fsmkit.testing.replay.recordings import Line, Rehearsal, read_recording, rehearse
+from fsmkit.testing.replay.recordings import RecordedLine, Rehearsal, read_recording, rehearse
 from fsmkit.testing.report import PROFILES, WANTED, Report
 
 DIAGRAMS = {".md": "Markdown", ".mmd": "Mermaid", ".dot": "Graphviz", ".gv": "Graphviz"}
@@ -51,7 +51,7 @@ class Outputs:
     def check(self) -> None:
         """Raises Refusal, before anything runs, if the diagram's file has no known ending."""
         if self.graph is not None and Path(self.graph).suffix not in DIAGRAMS:
-            raise Refusal(f"--graph {self.graph}: name it {', '.join(f'*{end}' for end in DIAGRAMS)}")
+            raise CommandError(f"--graph {self.graph}: name it {', '.join(f'*{end}' for end in DIAGRAMS)}")
 
     def write(self, report: Report, short: Sequence[str]) -> None:
         """Writes them.
@@ -97,11 +97,11 @@ def write(path: str, text: str) -> None:
     try:
         Path(path).write_text(text, encoding="utf-8")
     except OSError as error:
-        raise Refusal(f"{path}: {error.strerror or error}") from error
+        raise CommandError(f"{path}: {error.strerror or error}") from error
 
 
 @attrs.frozen
-class Stored:
+class StoredConversation:
     """A conversation of a report.
 
     Attributes:
@@ -111,11 +111,11 @@ class Stored:
     """
 
     about: str
-    acts: list[Act]
+    acts: list[Action]
     chat: int | None = None
 
 
-def stored_conversations(path: str, flows: Sequence[Flow[Any]]) -> list[Stored]:
+def stored_conversations(path: str, flows: Sequence[Flow[Any]]) -> list[StoredConversation]:
     """The conversations of a report.
 
     Args:
@@ -129,21 +129,21 @@ def stored_conversations(path: str, flows: Sequence[Flow[Any]]) -> list[Stored]:
         report = json.loads(Path(path).read_text(encoding="utf-8"))
         return [_stored(finding, flows) for finding in report["findings"] if finding["conversation"]]
     except OSError as error:
-        raise Refusal(f"{path}: {error.strerror or error}") from error
+        raise CommandError(f"{path}: {error.strerror or error}") from error
     except NotReadableError as error:
-        raise Refusal(f"{path}: {error}") from error
+        raise CommandError(f"{path}: {error}") from error
     except (ValueError, KeyError, TypeError) as error:
-        raise Refusal(f"{path} is no report of `fsmkit test --json`") from error
+        raise CommandError(f"{path} is no report of `fsmkit test --json`") from error
 
 
-def _stored(finding: dict[str, Any], flows: Sequence[Flow[Any]]) -> Stored:
+def _stored(finding: dict[str, Any], flows: Sequence[Flow[Any]]) -> StoredConversation:
     about = f"{finding.get('code', '?')}: {finding.get('message', '?')}"
-    return Stored(
-        about, [act_from_json(step["act"], flows) for step in finding["conversation"]], finding.get("chat")
+    return StoredConversation(
+        about, [action_from_json(step["act"], flows) for step in finding["conversation"]], finding.get("chat")
     )
 
 
-def chosen(conversations: Sequence[Stored], path: str, number: int) -> Stored:
+def chosen(conversations: Sequence[StoredConversation], path: str, number: int) -> StoredConversation:
     """One of them.
 
     Args:
@@ -155,9 +155,11 @@ def chosen(conversations: Sequence[Stored], path: str, number: int) -> Stored:
         Refusal: If there is none of this number.
     """
     if not conversations:
-        raise Refusal(f"{path} has no conversation: nothing was found")
+        raise CommandError(f"{path} has no conversation: nothing was found")
     if not 1 <= number <= len(conversations):
-        raise Refusal(f"{path} has the conversations 1 to {len(conversations)}, and none of number {number}")
+        raise CommandError(
+            f"{path} has the conversations 1 to {len(conversations)}, and none of number {number}"
+        )
     return conversations[number - 1]
 
 
@@ -226,9 +228,9 @@ def test_file(
         Refusal: If it cannot run.
     """
     if mutate and replay is not None:
-        raise Refusal("--replay has only the conversations of a report again: leave --mutate out")
+        raise CommandError("--replay has only the conversations of a report again: leave --mutate out")
     if "mutants" in fail_under and not mutate:
-        raise Refusal("--fail-under mutants=... needs --mutate")
+        raise CommandError("--fail-under mutants=... needs --mutate")
     outputs.check()
     phases: list[Phase] = [] if replay is not None else [*PHASES]
     if mutate and phases:
@@ -254,11 +256,11 @@ def test_file(
                 stores=stores,
             )
         except StoreError as error:
-            raise Refusal(str(error)) from error
+            raise CommandError(str(error)) from error
         except ModuleNotFoundError as error:
             if error.name != "hypothesis":
                 raise
-            raise Refusal(str(error)) from error
+            raise CommandError(str(error)) from error
     short = report.short_of(fail_under)
     if outputs.json == "-":
         click.echo(as_json(report.to_json()))
@@ -310,9 +312,9 @@ def test_recorded(target: str, recording: str, *, out: str | None) -> bool:
     try:
         talks = read_recording(recording, flows)
     except OSError as error:
-        raise Refusal(f"{recording}: {error.strerror or error}") from error
+        raise CommandError(f"{recording}: {error.strerror or error}") from error
     except (NotReadableError, UnicodeDecodeError) as error:
-        raise Refusal(f"{recording}: {error}") from error
+        raise CommandError(f"{recording}: {error}") from error
     with definition_errors(), quiet():
         done = asyncio.run(_rehearsed(flows, talks))
     findings = done.told()
@@ -339,8 +341,8 @@ def test_recorded(target: str, recording: str, *, out: str | None) -> bool:
     return ok
 
 
-async def _rehearsed(flows: Flows, talks: list[list[Line]]) -> Rehearsal:
-    return await rehearse(DirectStage(flows), talks)
+async def _rehearsed(flows: Flows, talks: list[list[RecordedLine]]) -> Rehearsal:
+    return await rehearse(EngineDriver(flows), talks)
 
 
 def versions_in(flows: Flows) -> tuple[Flows, list[Flows]]:
@@ -375,7 +377,7 @@ def read_fail_under(text: str) -> dict[str, float]:
         except ValueError:
             equals = ""
         if not equals or name.strip() not in WANTED:
-            raise Refusal(
+            raise CommandError(
                 f"--fail-under {text!r}: write it like edges=100,pairs=80; it knows {', '.join(WANTED)}"
             )
     return wanted

@@ -14,13 +14,13 @@ import attrs
 from msgspec import structs
 
 from fsmkit.clock import Clock
-from fsmkit.engine.due import Report, give_up
+from fsmkit.engine.due import Report, force_close
 from fsmkit.engine.outbox import Outbox
-from fsmkit.engine.turn import Turn, World
+from fsmkit.engine.turn import Services, Turn
 from fsmkit.errors import LeaseLost
 from fsmkit.flow.events import ChatEvent
 from fsmkit.interpreter.codec import EventCodec, decode_row, encode_row
-from fsmkit.interpreter.row import Move, Row, Snapshot, View, Wait
+from fsmkit.interpreter.row import Destination, Row, ShownScreen, Snapshot, WaitForOutbox
 from fsmkit.interpreter.settle import SEEN, Limits, change_of, settle
 from fsmkit.keys import Key
 from fsmkit.stores.protocol import Change, Store
@@ -37,16 +37,16 @@ TRIES = 5
 T = TypeVar("T")
 
 
-class Moved(Exception):
+class RowMoved(Exception):
     """A row was found that has a new key."""
 
-    def __init__(self, row: Row, move: Move) -> None:
+    def __init__(self, row: Row, move: Destination) -> None:
         self.row = row
         self.move = move
         super().__init__(f"moved to {move.key}")
 
 
-class Relocation:
+class ChatMigration:
     """Moves rows to other keys.
 
     Args:
@@ -62,7 +62,7 @@ class Relocation:
 
     def __init__(
         self,
-        world: World,
+        world: Services,
         store: Store,
         clock: Clock,
         limits: Limits,
@@ -89,7 +89,7 @@ class Relocation:
                 count += await self._move(key, moved_key(key, new))
         return count
 
-    async def finish(self, key: Key, moved: Moved) -> Key:
+    async def finish(self, key: Key, moved: RowMoved) -> Key:
         """Sees to it that a row which is on its way has arrived; the key under which it stands now."""
         new = Key.parse(moved.move.key)
         if not moved.move.arrived:
@@ -97,7 +97,7 @@ class Relocation:
             await _patiently(lambda: self._leave_note(key))
         return new
 
-    async def look(self, key: Key, moved: Moved) -> None:
+    async def look(self, key: Key, moved: RowMoved) -> None:
         """Does what is due for an old key: finishes the move, sends what waits, forgets the note."""
         if not moved.move.arrived:
             await self.finish(key, moved)
@@ -112,7 +112,7 @@ class Relocation:
         row = await _patiently(lambda: self._mark(key, new))
         if row is None or row.moved is None or row.moved.arrived:
             return False
-        await self.finish(key, Moved(row, row.moved))
+        await self.finish(key, RowMoved(row, row.moved))
         return True
 
     async def _mark(self, key: Key, new: Key) -> Row | None:
@@ -122,11 +122,11 @@ class Relocation:
                 return None
             row = decode_row(lease.row)
             if row.moved is None:
-                row = structs.replace(row, moved=Move(str(new), f"move:{self._world.new_run():x}"))
+                row = structs.replace(row, moved=Destination(str(new), f"move:{self._world.new_run():x}"))
                 await lease.commit(Change(encode_row(row), self._clock.now(), folded=len(lease.receipts)))
             return row
 
-    async def _arrive(self, old: Key, row: Row, move: Move, new: Key) -> None:
+    async def _arrive(self, old: Key, row: Row, move: Destination, new: Key) -> None:
         """Puts what stood under the old key to what stands under the new one, unless it is there already."""
         messages_first = bool(await self._store.outbox(old))
         async with self._store.lease(new) as lease:
@@ -138,13 +138,13 @@ class Relocation:
             turn = Turn(
                 self._world, new, readdressed(row, old, new), None, self._telegram_for(new), self._clock.now()
             )
-            turn.lift()
+            turn.migrate_row()
             await self._end_doubles(turn, here)
             turn.row = joined(turn.row, here)
-            turn.lift()
+            turn.migrate_row()
             _effects, entries = settle(turn, self._limits, self._events, move.id)
             if messages_first:
-                entries = [Wait(str(old)), *entries]
+                entries = [WaitForOutbox(str(old)), *entries]
             _row, change = change_of(turn.row, new, turn.now, self._limits, entries, 0)
             entry = await lease.commit(change)
         await self._outbox.run(new, entry)
@@ -154,7 +154,7 @@ class Relocation:
         for name in [name for name in turn.row.snapshots if _begun(here.snapshots.get(name), turn, name)]:
             _log.info("%s: the conversation begun in the new chat goes on, the old one ends", turn.key)
             if turn.row.snapshots[name].active:
-                await give_up(turn, name, self._report)
+                await force_close(turn, name, self._report)
             else:
                 kept = {other: draft for other, draft in turn.row.snapshots.items() if other != name}
                 turn.row = structs.replace(turn.row, snapshots=kept)
@@ -209,16 +209,18 @@ def _readdressed(snapshot: Snapshot, old: Key, new: Key) -> Snapshot:
     address = snapshot.address
     if address is not None and address.chat == old.chat:
         address = structs.replace(address, chat=new.chat)
-    frames = tuple(structs.replace(frame, trail=()) for frame in snapshot.frames)
+    frames = tuple(structs.replace(frame, tracked=()) for frame in snapshot.frames)
     return structs.replace(snapshot, frames=frames, address=address)
 
 
-def _without_ids(view: View, old: Key, new: Key) -> View:
+def _without_ids(view: ShownScreen, old: Key, new: Key) -> ShownScreen:
     """What a flow shows without the message of the old chat; a reply keyboard is still there."""
     board = view.board
     if board is not None and board.chat == old.chat:
         board = structs.replace(board, chat=new.chat)
-    return structs.replace(view, board=board) if view.chat != old.chat else View(new.chat, 0, board=board)
+    return (
+        structs.replace(view, board=board) if view.chat != old.chat else ShownScreen(new.chat, 0, board=board)
+    )
 
 
 def joined(row: Row, here: Row) -> Row:

@@ -13,7 +13,7 @@ from msgspec import structs
 from fsmkit.clock import Clock, SystemClock
 from fsmkit.errors import DefinitionError, LeaseLost
 from fsmkit.interpreter.codec import EventCodec, decode_row
-from fsmkit.interpreter.row import Mail, Row
+from fsmkit.interpreter.row import Row, ScheduledEvent
 from fsmkit.interpreter.settle import Limits, change_of
 from fsmkit.keys import Key, event_id_of
 from fsmkit.stores.protocol import Store
@@ -118,7 +118,7 @@ class Client:
         if not self._checked:
             await check_keys(self.store)
             self._checked = True
-        mail = Mail(str(key), name, body, ident, known=ident, flow=flow, expect=expect)
+        mail = ScheduledEvent(str(key), name, body, ident, known=ident, flow=flow, expect=expect)
         for _ in range(TRIES - 1):
             try:
                 return await self._leave(key, mail)
@@ -152,7 +152,7 @@ class Client:
     ) -> None:
         await self.close()
 
-    async def _leave(self, key: Key, mail: Mail) -> Literal["sent", "duplicate"]:
+    async def _leave(self, key: Key, mail: ScheduledEvent) -> Literal["sent", "duplicate"]:
         async with self.store.lease(key) as lease:
             row = Row() if lease.row is None else decode_row(lease.row)
             if f" {mail.known} " in row.seen or any(mail.known == other.known for other in row.later):

@@ -11,12 +11,21 @@ from typing import Any
 from msgspec import Struct, structs
 
 from fsmkit.clock import Clock
-from fsmkit.engine.chat_migration import Moved, Relocation, forward
-from fsmkit.engine.due import ALBUM, AlbumOf, Gathering, complete, expire, refuse, remind, say_otherwise
+from fsmkit.engine.chat_migration import ChatMigration, RowMoved, forward
+from fsmkit.engine.due import (
+    ALBUM,
+    AlbumBuffer,
+    AlbumOf,
+    complete,
+    expire,
+    reject_stale_press,
+    remind,
+    say_otherwise,
+)
 from fsmkit.engine.envelope import Outcome
 from fsmkit.engine.jobs import StateJobs
-from fsmkit.engine.outbox import Claim, Outbox
-from fsmkit.engine.turn import Turn, World, current_turn, sorry_of
+from fsmkit.engine.outbox import AfterCommit, Outbox
+from fsmkit.engine.turn import Services, Turn, crash_reply, current_turn
 from fsmkit.errors import (
     LeaseLost,
     Origin,
@@ -29,23 +38,23 @@ from fsmkit.errors import (
 from fsmkit.flow.events import ChatEvent, Reminder, Timeout
 from fsmkit.interpreter.access import frame_of
 from fsmkit.interpreter.codec import EventCodec, decode_receipt, decode_row
-from fsmkit.interpreter.compiled import Flows, FlowTable
+from fsmkit.interpreter.compiled import CompiledFlow, FlowSet
 from fsmkit.interpreter.jobs import find as find_job
 from fsmkit.interpreter.jobs import is_due as jobs_are_due
 from fsmkit.interpreter.jobs import over as job_over
 from fsmkit.interpreter.row import (
     Effect,
-    Overdue,
+    ExpiredTimer,
     Row,
     event_of,
     is_overdue,
     overdue,
     put_off,
     reminding,
-    spent,
     with_snapshot,
+    without_timer,
 )
-from fsmkit.interpreter.settle import Limits, change_of, fold, settle, wake_of
+from fsmkit.interpreter.settle import Limits, apply_receipts, change_of, settle, wake_of
 from fsmkit.keys import Key
 from fsmkit.stores.protocol import Change, Lease, Store
 
@@ -62,7 +71,7 @@ IDLE = Outcome("passed")
 """Of an event that nobody can want: no conversation runs, and it may enter none."""
 
 
-class Arrival(Struct, eq=False):
+class Envelope(Struct, eq=False):
     """An event on its way to one key.
 
     Attributes:
@@ -83,7 +92,7 @@ class Arrival(Struct, eq=False):
 
     event: Any
     id: str | None = None
-    entries: Sequence[FlowTable] | None = None
+    entries: Sequence[CompiledFlow] | None = None
     within: str | None = None
     expect: str | None = None
     telegram: Any = None
@@ -96,7 +105,7 @@ class Arrival(Struct, eq=False):
     void: Callable[[], bool] | None = None
 
 
-class Processor:
+class Dispatcher:
     """Takes events to rows, one at a time for each key.
 
     Args:
@@ -116,7 +125,7 @@ class Processor:
 
     def __init__(
         self,
-        world: World,
+        world: Services,
         store: Store,
         clock: Clock,
         events: EventCodec,
@@ -131,7 +140,7 @@ class Processor:
         album_of: Callable[[], AlbumOf | None],
     ) -> None:
         self._world = world
-        self._flows: Flows = world.flows
+        self._flows: FlowSet = world.flows
         self._store = store
         self._clock = clock
         self._events = events
@@ -142,7 +151,7 @@ class Processor:
         self._tries = tries
         self._report = report
         self._telegram_for = telegram_for
-        self._albums = Gathering(
+        self._albums = AlbumBuffer(
             world,
             self._commit,
             self._run,
@@ -150,14 +159,14 @@ class Processor:
             telegram_for=telegram_for,
             album_of=album_of,
         )
-        self.relocation = Relocation(
+        self.relocation = ChatMigration(
             world, store, clock, limits, events, outbox, report=report, telegram_for=telegram_for
         )
 
-    async def process(self, key: Key, arrival: Arrival) -> Outcome:
+    async def process(self, key: Key, arrival: Envelope) -> Outcome:
         """An event and one key; once more if the lease was lost (optimistically: if another was faster)."""
         tries = self._tries
-        claim = Claim()
+        claim = AfterCommit()
         wanted = _may_begin(self._flows, arrival)
         while True:
             tries -= 1
@@ -169,7 +178,7 @@ class Processor:
                 if arrival.committed is not None and outcome.kind != "passed":
                     await arrival.committed(outcome)
                 return outcome
-            except Moved as moved:
+            except RowMoved as moved:
                 tries += 1
                 key = await self.relocation.finish(key, moved)
                 forward(arrival.event, key)
@@ -186,14 +195,14 @@ class Processor:
                 if claim.raised:
                     await self._say_all_sorry(key, claim)
 
-    async def _say_all_sorry(self, key: Key, claim: Claim) -> None:
+    async def _say_all_sorry(self, key: Key, claim: AfterCommit) -> None:
         """Says the `crash` text for what was handled beside the event, and raised."""
         while claim.raised:
             await self._say_sorry(key, claim.raised.pop())
 
     async def _say_sorry(self, key: Key, error: Exception) -> None:
         """Says the flow's `crash` text to the person; nothing is stored, so it is said once or not at all."""
-        sorry = sorry_of(error)
+        sorry = crash_reply(error)
         if sorry is not None:
             await self._outbox.say(key, sorry)
 
@@ -201,11 +210,11 @@ class Processor:
         """Writes a row by hand, under its lease; `change` may be async."""
         try:
             return await self._edit(key, change, telegram)
-        except Moved as moved:
+        except RowMoved as moved:
             return await self.edit(await self.relocation.finish(key, moved), change, telegram)
 
     async def _edit(self, key: Key, change: Callable[[Turn], Any], telegram: Any) -> Row:
-        claim = Claim()
+        claim = AfterCommit()
         async with self._store.lease(key) as lease:
             turn = self._turn(key, lease, None, telegram)
             changed = change(turn)
@@ -217,29 +226,29 @@ class Processor:
         return turn.row
 
     async def look(self, key: Key) -> bool:
-        """Does what is due for a key: timeouts, reminders, letters, jobs, forgetting.
+        """Does what is due for a key: timeouts, reminders, due_events, jobs, forgetting.
 
         Returns:
             Whether nothing is left due, as are the timeouts of flows that do not run here.
         """
-        claim = Claim()
+        claim = AfterCommit()
         try:
             async with self._store.lease(key) as lease:
                 turn = self._turn(key, lease, None, self._telegram_for(key))
                 await self._albums.handle(claim, lease, turn, self._albums.due(turn.row, turn.now))
                 await self._fire_overdue(claim, lease, turn)
                 await self._remind(claim, lease, turn)
-                turn.letters = [
+                turn.due_events = [
                     mail for mail in turn.row.later if mail.due <= turn.now and mail.event != ALBUM
                 ]
-                if turn.letters:
-                    later = tuple(mail for mail in turn.row.later if mail not in turn.letters)
+                if turn.due_events:
+                    later = tuple(mail for mail in turn.row.later if mail not in turn.due_events)
                     turn.row = structs.replace(turn.row, later=later)
                 turn.begin_jobs(self._jobs.room, self._jobs.mine)
                 await self._commit(claim, lease, turn)
                 self._jobs.start(key, turn)
             return not _is_due(turn)
-        except Moved as moved:
+        except RowMoved as moved:
             await self.relocation.look(key, moved)
             return True
         except (LeaseLost, StoreUnavailable):
@@ -251,15 +260,15 @@ class Processor:
             await self._outbox.run(key, claim.take())
             await self._say_all_sorry(key, claim)
 
-    async def stirs(self, key: Key) -> bool:
+    async def has_due(self, key: Key) -> bool:
         """Whether something is due for a key that can be done here, found without a lease."""
         try:
             row = await self.peek(key)
         except (OrphanedConversation, StoreCorrupt, StoredByNewerVersion):
             return False
         now, known = self._clock.now(), self._flows.tables
-        letters = any(mail.due <= now for mail in row.later if mail.event != ALBUM)
-        if letters or row.moved is not None or self._albums.due(row, now):
+        due_events = any(mail.due <= now for mail in row.later if mail.event != ALBUM)
+        if due_events or row.moved is not None or self._albums.due(row, now):
             return True
         if self._jobs.room and jobs_are_due(row, known, now, self._jobs.mine):
             return True
@@ -271,14 +280,14 @@ class Processor:
         if row.moved is not None and row.moved.arrived:
             return await self.peek(Key.parse(row.moved.key))
         turn = Turn(self._world, key, row, None, None, self._clock.now())
-        turn.lift()
+        turn.migrate_row()
         return turn.row
 
     async def has_moved(self, key: Key) -> bool:
         """Whether the row of a key has a new key."""
         return _row(await self._store.peek(key)).moved is not None
 
-    async def _leased(self, key: Key, arrival: Arrival, claim: Claim, wanted: bool) -> Outcome | None:
+    async def _leased(self, key: Key, arrival: Envelope, claim: AfterCommit, wanted: bool) -> Outcome | None:
         """What became of an event; `None`: it took no turn, but needs one: an album goes before it."""
         async with self._store.lease(key, exclusive=self._exclusive, wanted=wanted) as lease:
             event = arrival.event
@@ -322,16 +331,16 @@ class Processor:
     def _turn(self, key: Key, lease: Lease, event: Any, telegram: Any) -> Turn:
         row = _row(lease.row)
         if row.moved is not None:
-            raise Moved(row, row.moved)
+            raise RowMoved(row, row.moved)
         turn = Turn(self._world, key, row, event, telegram, self._clock.now())
-        turn.lift()
+        turn.migrate_row()
         if lease.receipts:
-            turn.row, tidy = fold(turn.row, map(decode_receipt, lease.receipts))
-            turn.tidy.extend(tidy)
+            turn.row, cleanup = apply_receipts(turn.row, map(decode_receipt, lease.receipts))
+            turn.cleanup.extend(cleanup)
         return turn
 
     async def _commit(
-        self, claim: Claim, lease: Lease, turn: Turn, event_id: str | None = None, *, hold: bool = False
+        self, claim: AfterCommit, lease: Lease, turn: Turn, event_id: str | None = None, *, hold: bool = False
     ) -> None:
         _effects, change = self._settle(lease, turn, event_id)
         await self._write(claim, lease, change, hold=hold)
@@ -351,23 +360,23 @@ class Processor:
         turn.row, change = change_of(turn.row, turn.key, turn.now, self._limits, entries, len(lease.receipts))
         return effects, change
 
-    async def _write(self, claim: Claim, lease: Lease, change: Change, *, hold: bool = False) -> None:
+    async def _write(self, claim: AfterCommit, lease: Lease, change: Change, *, hold: bool = False) -> None:
         entry = await lease.commit(change, hold=hold)
         if entry is not None:
             claim.entry = entry
 
-    async def _fire_overdue(self, claim: Claim, lease: Lease, turn: Turn) -> None:
+    async def _fire_overdue(self, claim: AfterCommit, lease: Lease, turn: Turn) -> None:
         """Fires the timeouts that have come, in their order, each with its own commit; then the turn goes on.
 
         A message whose date lies before a deadline was in time, however late it is handled.
         """
         date = turn.event.date if isinstance(turn.event, ChatEvent) else None
         while (late := overdue(turn.row, turn.flows.tables, turn.now, date)) is not None:
-            own = self._by_itself(turn, spent(turn.row, late), event_of(turn.row, late))
+            own = self._by_itself(turn, without_timer(turn.row, late), event_of(turn.row, late))
             failed = partial(_timeout_failed, own, late)
             await self._run(claim, lease, turn, own, partial(expire, own, late), failed)
 
-    async def _remind(self, claim: Claim, lease: Lease, turn: Turn) -> None:
+    async def _remind(self, claim: AfterCommit, lease: Lease, turn: Turn) -> None:
         """Gives the reminders that have come, each once and with its own commit.
 
         Only a sweep does so: a person whose event comes needs none. One that fails is not repeated.
@@ -382,12 +391,12 @@ class Processor:
         """A turn for an event that the clock brings."""
         telegram = turn.telegram or self._telegram_for(turn.key)
         own = Turn(self._world, turn.key, row, event, telegram, turn.now)
-        own.tidy, turn.tidy = turn.tidy, []  # its receipts stand in the row from this commit on
+        own.cleanup, turn.cleanup = turn.cleanup, []  # its receipts stand in the row from this commit on
         return own
 
     async def _run(
         self,
-        claim: Claim,
+        claim: AfterCommit,
         lease: Lease,
         turn: Turn,
         own: Turn,
@@ -412,7 +421,7 @@ class Processor:
         turn.row = own.row
 
 
-def _timeout_failed(turn: Turn, late: Overdue, _error: Exception) -> None:
+def _timeout_failed(turn: Turn, late: ExpiredTimer, _error: Exception) -> None:
     """Puts a timeout off whose handler raised; after five times the conversation ends."""
     tries = turn.row.snapshots[late.name].tries + 1
     if tries >= TIMEOUT_TRIES:
@@ -424,18 +433,18 @@ def _timeout_failed(turn: Turn, late: Overdue, _error: Exception) -> None:
         turn.row = put_off(turn.row, late, turn.now + TIMEOUT_DELAY * 3 ** (tries - 1))
 
 
-async def _handle_album(turn: Turn, entries: Sequence[FlowTable]) -> bool:
-    return await _handle(turn, Arrival(turn.event, entries=entries))
+async def _handle_album(turn: Turn, entries: Sequence[CompiledFlow]) -> bool:
+    return await _handle(turn, Envelope(turn.event, entries=entries))
 
 
-async def _handle(turn: Turn, arrival: Arrival) -> bool:
+async def _handle(turn: Turn, arrival: Envelope) -> bool:
     """Offers the event, then says `otherwise`; whether somebody took it."""
     event, within = arrival.event, arrival.within
     chat = isinstance(event, ChatEvent)
     if arrival.handlers:
         if chat and event.pressed is not None:
             within = event.pressed.flow
-            if refuse(turn, event.pressed):
+            if reject_stale_press(turn, event.pressed):
                 return True
         taken = await turn.offer(
             event, within=within, only=arrival.only, entries=arrival.entries, depth=arrival.depth
@@ -450,7 +459,7 @@ def _is_due(turn: Turn) -> bool:
     return bool(turn.row.snapshots) and at is not None and at <= turn.now
 
 
-def _may_begin(flows: Flows, arrival: Arrival) -> bool:
+def _may_begin(flows: FlowSet, arrival: Envelope) -> bool:
     """Whether somebody may want an event while no conversation runs; no, for most of what is said in a group.
 
     A press may be one of a conversation that is over, whose text it is answered with.
@@ -470,12 +479,12 @@ def _row(blob: bytes | None) -> Row:
     return Row() if blob is None else decode_row(blob)
 
 
-def _stands(row: Row, arrival: Arrival) -> bool:
+def _stands(row: Row, arrival: Envelope) -> bool:
     frame = frame_of(row, arrival.only or "")
     return frame is not None and frame.state == arrival.expect
 
 
-def _settle_job(turn: Turn, arrival: Arrival) -> bool:
+def _settle_job(turn: Turn, arrival: Envelope) -> bool:
     """Strikes off a job whose outcome has come, whoever handles it; `False` if its state was left."""
     ident = arrival.job or ""
     place = find_job(turn.row, ident)

@@ -12,16 +12,16 @@ from typing import Any, Protocol, TypeAlias
 import msgspec
 from msgspec import Raw, Struct, structs
 
-from fsmkit.engine.outbox import Claim
-from fsmkit.engine.turn import Turn, World
+from fsmkit.engine.outbox import AfterCommit
+from fsmkit.engine.turn import Services, Turn
 from fsmkit.flow.events import ChatEvent, Pressed
 from fsmkit.flow.handlers import Handler
 from fsmkit.flow.messages import Answer
 from fsmkit.flow.states import Times
 from fsmkit.interpreter.codec import Unfit
-from fsmkit.interpreter.compiled import Flows, FlowTable
-from fsmkit.interpreter.row import Frame, Mail, Overdue, Row, with_snapshot
-from fsmkit.interpreter.transitions import Due, Moves, times_in
+from fsmkit.interpreter.compiled import CompiledFlow, FlowSet
+from fsmkit.interpreter.row import ExpiredTimer, Frame, Row, ScheduledEvent, with_snapshot
+from fsmkit.interpreter.transitions import PendingCall, RowEditor, times_in
 from fsmkit.keys import Key
 from fsmkit.stores.protocol import Lease
 
@@ -34,7 +34,7 @@ ENTRY_MASK = 0xFFFF
 """A button holds the last 16 bits of its entry's number."""
 
 
-async def expire(turn: Turn, late: Overdue) -> None:
+async def expire(turn: Turn, late: ExpiredTimer) -> None:
     """Gives a conversation its timeout; with nobody to take it, the conversation ends."""
     taken = await turn.offer(turn.event, within=late.name, depth=late.depth)
     if taken is None and late.name in turn.row.snapshots:  # what did not fit is over already
@@ -70,22 +70,22 @@ async def _say_reminder(turn: Turn, name: str) -> None:
             return
 
 
-def _reminder(table: FlowTable, frame: Frame, times: Times) -> list[Due]:
+def _reminder(table: CompiledFlow, frame: Frame, times: Times) -> list[PendingCall]:
     if times.remind_after is None:  # declared otherwise since it was stored
         return []
     if times.reminder is not None:
-        return [Due("reminder", times.reminder, table, frame, table.flow.place)]
+        return [PendingCall("reminder", times.reminder, table, frame, table.flow.place)]
     prompt = table.rules[frame.state].prompt if frame.state is not None else None
-    return [] if prompt is None else [Due("prompt", prompt, table, frame, table.flow.place)]
+    return [] if prompt is None else [PendingCall("prompt", prompt, table, frame, table.flow.place)]
 
 
-async def give_up(turn: Turn, name: str, report: Report) -> None:
+async def force_close(turn: Turn, name: str, report: Report) -> None:
     """Ends a conversation with its hooks; one that raises is reported and keeps nothing alive."""
-    before, mark = turn.row, len(turn.wishes)
+    before, mark = turn.row, len(turn.requests)
     try:
         await turn.close(name)
     except Exception as error:
-        del turn.wishes[mark:]
+        del turn.requests[mark:]
         kept = {other: snapshot for other, snapshot in before.snapshots.items() if other != name}
         turn.row = structs.replace(before, snapshots=kept)
         await report(turn.key, None, error)
@@ -103,17 +103,17 @@ async def say_otherwise(turn: Turn) -> bool:
         if said is None:
             continue
         turn.follow_answer(name, frame)
-        moves = Moves(turn.flows, turn.row, turn.now, 0)
+        moves = RowEditor(turn.flows, turn.row, turn.now, 0)
         moves.keep(name, len(frames) - 1, None)
         turn.row = moves.result()
         turn.name = name
         turn.changed = True
-        await turn.perform([Due("otherwise", said, table, frame, table.flow.place)], None)
+        await turn.perform([PendingCall("otherwise", said, table, frame, table.flow.place)], None)
         return True
     return False
 
 
-def refuse(turn: Turn, pressed: Pressed) -> bool:
+def reject_stale_press(turn: Turn, pressed: Pressed) -> bool:
     """Answers a press that must change nothing: of an earlier state, or of a run that is over.
 
     Else the event gets the button's value.
@@ -129,7 +129,7 @@ def refuse(turn: Turn, pressed: Pressed) -> bool:
         else:
             return False
     told = turn.flows.tables[pressed.flow].flow.text_for("stale", turn.lang)
-    turn.wishes.append(Answer(told or ""))
+    turn.requests.append(Answer(told or ""))
     return True
 
 
@@ -182,7 +182,9 @@ class Where(Struct, frozen=True):
     depth: int | None
 
 
-def wanting(flows: Flows, row: Row, part: ChatEvent, entries: Sequence[FlowTable] | None) -> Where | None:
+def wanting(
+    flows: FlowSet, row: Row, part: ChatEvent, entries: Sequence[CompiledFlow] | None
+) -> Where | None:
     """Where a part is to be gathered: where some handler asks for albums before another takes the part.
 
     In one state a handler for albums goes before one for single photos, in whatever order they stand.
@@ -195,18 +197,18 @@ def wanting(flows: Flows, row: Row, part: ChatEvent, entries: Sequence[FlowTable
     return None
 
 
-def gather(turn: Turn, part: ChatEvent, where: Where) -> Mail:
+def gather(turn: Turn, part: ChatEvent, where: Where) -> ScheduledEvent:
     """Puts a part into the turn's row, and the conversation's idle deadline off: the person was there."""
     ident = _ident(part)
     old = next((mail for mail in albums_of(turn.row) if mail.id == ident), None)
     parts = _decode(old.body) if old is not None else []
     parts.append(Raw(part.stored(alone=not parts)))
-    mail = Mail(str(turn.key), ALBUM, Raw(_encode(parts)), ident, turn.now + QUIET)
+    mail = ScheduledEvent(str(turn.key), ALBUM, Raw(_encode(parts)), ident, turn.now + QUIET)
     turn.row = structs.replace(
         turn.row, later=(*(other for other in turn.row.later if other is not old), mail)
     )
     if where.depth is not None:
-        moves = Moves(turn.flows, turn.row, turn.now, 0)
+        moves = RowEditor(turn.flows, turn.row, turn.now, 0)
         moves.keep(where.name, where.depth, None)
         turn.row = moves.result()
     turn.name = where.name
@@ -214,21 +216,21 @@ def gather(turn: Turn, part: ChatEvent, where: Where) -> Mail:
     return mail
 
 
-def albums_of(row: Row) -> list[Mail]:
+def albums_of(row: Row) -> list[ScheduledEvent]:
     """What is being gathered, the one that was last added to last."""
     return [mail for mail in row.later if mail.event == ALBUM]
 
 
-def is_full(mail: Mail) -> bool:
+def is_full(mail: ScheduledEvent) -> bool:
     """Whether an album can have no further part."""
     return len(_decode(mail.body)) >= MAX_PARTS
 
 
-def crowded(row: Row, part: ChatEvent) -> list[Mail]:
+def crowded(row: Row, part: ChatEvent) -> list[ScheduledEvent]:
     """Albums that have to be handled as they are, so that another part has room in the row."""
     albums = albums_of(row)
     size = len(part.stored(alone=True)) + sum(len(bytes(mail.body)) for mail in albums)
-    found: list[Mail] = []
+    found: list[ScheduledEvent] = []
     while size > MAX_BYTES and len(found) < len(albums):
         mail = albums[len(found)]
         size -= len(bytes(mail.body))
@@ -236,7 +238,7 @@ def crowded(row: Row, part: ChatEvent) -> list[Mail]:
     return found
 
 
-def complete(row: Row, event: object) -> list[Mail]:
+def complete(row: Row, event: object) -> list[ScheduledEvent]:
     """Albums that are complete because their sender has gone on to something else, which comes after them."""
     if not isinstance(event, ChatEvent) or event.group is not None or event.kind == "edited":
         return []
@@ -244,7 +246,7 @@ def complete(row: Row, event: object) -> list[Mail]:
     return [mail for mail in albums_of(row) if mail.id.startswith(sender)]
 
 
-def without(row: Row, mail: Mail) -> Row:
+def without(row: Row, mail: ScheduledEvent) -> Row:
     """The row without an album."""
     return structs.replace(row, later=tuple(other for other in row.later if other is not mail))
 
@@ -255,7 +257,7 @@ def _ident(part: ChatEvent) -> str:
 
 
 def _levels(
-    flows: Flows, row: Row, entries: Sequence[FlowTable] | None
+    flows: FlowSet, row: Row, entries: Sequence[CompiledFlow] | None
 ) -> Iterator[tuple[Where, tuple[Handler, ...]]]:
     """The handlers of each place in order of arbitration, as `interpreter.select` walks them."""
     running: set[str] = set()
@@ -278,7 +280,7 @@ def _levels(
             yield Where(table.name, None), table.by_state[None]
 
 
-AlbumOf = Callable[[Key, bytes], tuple[ChatEvent, Sequence[FlowTable]]]
+AlbumOf = Callable[[Key, bytes], tuple[ChatEvent, Sequence[CompiledFlow]]]
 """Makes the event of an album from its stored messages, with the flows that it may enter."""
 
 
@@ -286,7 +288,7 @@ class Commit(Protocol):
     """Writes what a turn has done; with `hold` the lease goes on."""
 
     async def __call__(
-        self, claim: Claim, lease: Lease, turn: Turn, event_id: str | None, *, hold: bool = False
+        self, claim: AfterCommit, lease: Lease, turn: Turn, event_id: str | None, *, hold: bool = False
     ) -> None:
         """Writes it."""
         ...
@@ -297,7 +299,7 @@ class Run(Protocol):
 
     async def __call__(
         self,
-        claim: Claim,
+        claim: AfterCommit,
         lease: Lease,
         turn: Turn,
         own: Turn,
@@ -308,7 +310,7 @@ class Run(Protocol):
         ...
 
 
-class Gathering:
+class AlbumBuffer:
     """Gathers albums, and handles those that are complete.
 
     Args:
@@ -322,10 +324,10 @@ class Gathering:
 
     def __init__(
         self,
-        world: World,
+        world: Services,
         commit: Commit,
         run: Run,
-        offer: Callable[[Turn, Sequence[FlowTable]], Awaitable[bool]],
+        offer: Callable[[Turn, Sequence[CompiledFlow]], Awaitable[bool]],
         *,
         telegram_for: Callable[[Key], Any],
         album_of: Callable[[], AlbumOf | None],
@@ -337,17 +339,17 @@ class Gathering:
         self._telegram_for = telegram_for
         self._album_of = album_of
 
-    def due(self, row: Row, now: float) -> list[Mail]:
+    def due(self, row: Row, now: float) -> list[ScheduledEvent]:
         """Albums that are complete because nothing was added for a while; none in a script."""
         return [mail for mail in albums_of(row) if mail.due <= now] if self._album_of() is not None else []
 
     async def take(
         self,
-        claim: Claim,
+        claim: AfterCommit,
         lease: Lease,
         turn: Turn,
         event_id: str | None,
-        entries: Sequence[FlowTable] | None,
+        entries: Sequence[CompiledFlow] | None,
     ) -> bool:
         """Puts the turn's event, a part of an album, into the row; whether albums are wanted there.
 
@@ -365,11 +367,13 @@ class Gathering:
         mail = gather(turn, part, where)
         await self._commit(claim, lease, turn, event_id, hold=is_full(mail))
         if is_full(mail):
-            turn.tidy = []
+            turn.cleanup = []
             await self.handle(claim, lease, turn, [mail])
         return True
 
-    async def handle(self, claim: Claim, lease: Lease, turn: Turn, albums: Sequence[Mail]) -> None:
+    async def handle(
+        self, claim: AfterCommit, lease: Lease, turn: Turn, albums: Sequence[ScheduledEvent]
+    ) -> None:
         """Offers albums to the flows, each with its own commit; one whose handler raises is over too."""
         album_of = self._album_of()
         if album_of is None:  # they wait for the bot
@@ -377,11 +381,11 @@ class Gathering:
         for mail in albums:
             telegram = turn.telegram or self._telegram_for(turn.key)
             own = Turn(self._world, turn.key, without(turn.row, mail), None, telegram, turn.now)
-            own.tidy, turn.tidy = turn.tidy, []  # its receipts stand in the row from this commit on
+            own.cleanup, turn.cleanup = turn.cleanup, []  # its receipts stand in the row from this commit on
             work = partial(self._handle, own, mail, album_of)
             await self._run(claim, lease, turn, own, work, claim.raised.append)
 
-    async def _handle(self, own: Turn, mail: Mail, album_of: AlbumOf) -> None:
+    async def _handle(self, own: Turn, mail: ScheduledEvent, album_of: AlbumOf) -> None:
         own.event, entries = album_of(own.key, bytes(mail.body))
         if not await self._offer(own, entries):
             _log.info("%s: nobody wants this album any more: %r", own.key, own.event)

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from fsmkit.clock import Clock, SystemClock
 from fsmkit.engine.client import conversations_of
-from fsmkit.engine.dispatcher import IDLE, Arrival, Processor
-from fsmkit.engine.due import AlbumOf, give_up
+from fsmkit.engine.dispatcher import IDLE, Dispatcher, Envelope
+from fsmkit.engine.due import AlbumOf, force_close
 from fsmkit.engine.envelope import Outcome
-from fsmkit.engine.fifo import Lines
-from fsmkit.engine.handles import Remote
+from fsmkit.engine.fifo import KeyedLock
+from fsmkit.engine.handles import AsyncConversationHandle
 from fsmkit.engine.jobs import StateJobs
 from fsmkit.engine.outbox import Deliver, Outbox
-from fsmkit.engine.sweeper import Lookout, Sweeper
+from fsmkit.engine.sweeper import DueScan, Sweeper
 from fsmkit.engine.turn import Turn, current_turn
 from fsmkit.errors import DefinitionError, NestedSend, UnknownState, Unreachable
 from fsmkit.flow.events import DeliveryFailed, Done, Failed
@@ -26,10 +26,10 @@ from fsmkit.flow.flow import Flow
 from fsmkit.flow.matchers import classes_in, value_classes_in
 from fsmkit.flow.messages import Answer
 from fsmkit.flow.states import State
-from fsmkit.interpreter.access import KEEP, Held, frame_of
+from fsmkit.interpreter.access import KEEP, WritableRow, frame_of
 from fsmkit.interpreter.codec import DataCodec, EventCodec, ValueCodec
-from fsmkit.interpreter.compiled import Flows, FlowTable
-from fsmkit.interpreter.row import Edit, Effect, Mail, Receipt, Row, Send
+from fsmkit.interpreter.compiled import CompiledFlow, FlowSet
+from fsmkit.interpreter.row import Edit, Effect, Receipt, Row, ScheduledEvent, Send
 from fsmkit.interpreter.settle import Limits, follow
 from fsmkit.jobs.job import Job
 from fsmkit.jobs.runner import JobRunner
@@ -116,16 +116,16 @@ class Engine:
         self.clock = clock or SystemClock()
         self.store: Store = MemoryStore(self.clock) if store is None else store
         if isinstance(store, MemoryStore) and clock is not None:
-            store.adopt(clock)
-        self.flows = Flows(flows, lambda flow: DataCodec(flow.name, flow.data, flow.place))
+            store.use_clock(clock)
+        self.flows = FlowSet(flows, lambda flow: DataCodec(flow.name, flow.data, flow.place))
         self.resources = resources
         self.bot: int | str | None = None
         """The attached bot's id, part of every key."""
         self.check_invariants = False
         """Whether `@flow.invariant` functions are asked after each step; one that fails refuses the step."""
         self.on_error: Callable[[Key | None, Any, Exception], Any] = _log_error
-        """Told, sync or async, of what a handler raised where nobody awaits it (timeouts, letters), with its
-        key; without one of what a job or a source raised, with that."""
+        """Told, sync or async, of what a handler raised where nobody awaits it (timeouts, due_events), with
+        its key; without one of what a job or a source raised, with that."""
         self.sources = tuple(sources)
         self.runner = jobs or JobRunner(clock=self.clock)
         """Runs the sources, and the application's own jobs."""
@@ -152,8 +152,8 @@ class Engine:
         exclusive = isolation == "lease"
         # With one key rule the lease is the line. With several, an event's keys are walked one after the
         # other, and a later event must not overtake it between two of them.
-        self._lines = Lines() if exclusive and len(self.flows.key_rules()) > 1 else None
-        self._processor = Processor(
+        self._lines = KeyedLock() if exclusive and len(self.flows.key_rules()) > 1 else None
+        self._processor = Dispatcher(
             self,
             self.store,
             self.clock,
@@ -167,7 +167,7 @@ class Engine:
             telegram_for=lambda key: self.telegram_for(key),
             album_of=lambda: self.album_of,
         )
-        self._lookout = Lookout(
+        self._lookout = DueScan(
             self._due, self._processor, self.report, self.clock, awaited=lambda key: self.awaited(key)
         )
         self._sweeper = Sweeper(
@@ -206,7 +206,7 @@ class Engine:
         if expect is not None and flow is None:
             raise TypeError("expect= is a state of flow=: name both")
         key = key.with_bot(self.bot)
-        arrival = Arrival(
+        arrival = Envelope(
             event,
             None if id is None else event_id_of(id),
             expect=None if expect is None else str(expect),
@@ -258,7 +258,7 @@ class Engine:
     async def receive(
         self,
         event: Any,
-        keys: Sequence[tuple[Key, Sequence[FlowTable] | None]],
+        keys: Sequence[tuple[Key, Sequence[CompiledFlow] | None]],
         event_id: str | None,
         telegram: Any,
         committed: Callable[[Outcome], Awaitable[None]] | None = None,
@@ -285,7 +285,7 @@ class Engine:
     async def _walk(
         self,
         event: Any,
-        keys: Sequence[tuple[Key, Sequence[FlowTable] | None]],
+        keys: Sequence[tuple[Key, Sequence[CompiledFlow] | None]],
         event_id: str | None,
         telegram: Any,
         committed: Callable[[Outcome], Awaitable[None]] | None,
@@ -295,7 +295,7 @@ class Engine:
         if len(keys) == 1:
             key, entries = keys[0]
             return await self._processor.process(
-                key, Arrival(event, event_id, entries, telegram=telegram, committed=committed, void=void)
+                key, Envelope(event, event_id, entries, telegram=telegram, committed=committed, void=void)
             )
         for key, _ in keys:
             if event_id is not None and f" {event_id} " in (await self._processor.peek(key)).seen:
@@ -305,7 +305,7 @@ class Engine:
             for key, entries in keys:
                 if key in idle:
                     continue
-                arrival = Arrival(
+                arrival = Envelope(
                     event,
                     event_id,
                     entries,
@@ -323,8 +323,8 @@ class Engine:
         return Outcome("passed")
 
     async def sweep(self) -> int:
-        """Fires the timeouts, reminders and letters that are due now, and begins jobs of states that nobody
-        runs; the number of keys looked at.
+        """Fires the timeouts, reminders and due_events that are due now, and begins jobs of states that
+        nobody runs; the number of keys looked at.
 
         A timeout handler that raises is called again later; see `on_error`.
         """
@@ -359,9 +359,9 @@ class Engine:
         """Drops a flow's state and data; no matter if there are none."""
         await self.at(flow, key).clear()
 
-    def at(self, flow: "Flow[Any] | str", key: Key) -> Remote:
+    def at(self, flow: "Flow[Any] | str", key: Key) -> AsyncConversationHandle:
         """One flow of one key, to be read and written by hand; each call is locked and atomic."""
-        return Remote(self, self.table_of(flow), key.with_bot(self.bot))
+        return AsyncConversationHandle(self, self.table_of(flow), key.with_bot(self.bot))
 
     # -- life --------------------------------------------------------------------------------------
 
@@ -406,7 +406,7 @@ class Engine:
 
     # -- for the rooms around it -------------------------------------------------------------------
 
-    def table_of(self, flow: "Flow[Any] | str") -> FlowTable:
+    def table_of(self, flow: "Flow[Any] | str") -> CompiledFlow:
         """A flow made ready.
 
         Raises:
@@ -428,7 +428,7 @@ class Engine:
         """The row of a key as last committed, in the versions that run here."""
         return await self._processor.peek(key)
 
-    async def edit(self, key: Key, change: Callable[[Held], None]) -> Row:
+    async def edit(self, key: Key, change: Callable[[WritableRow], None]) -> Row:
         """Writes a row by hand, under its lease."""
         self._check_not_nested("writing through engine.at", "ctx.at(flow) or ctx.send(key, event)")
         return await self._processor.edit(key, change)
@@ -473,15 +473,15 @@ class Engine:
 
         async def close(turn: Turn) -> None:
             for name in [name for name, snapshot in turn.row.snapshots.items() if snapshot.active]:
-                await give_up(turn, name, self.report)
-            turn.wishes.clear()
+                await force_close(turn, name, self.report)
+            turn.requests.clear()
             turn.deletes.clear()
 
         await self._processor.edit(key, close, self.telegram_for(key))
 
     async def apply(self, key: Key, event: Done | Failed, job: str) -> Outcome:
         """Gives a job its outcome, if it still stands; else that is a `"duplicate"`."""
-        return await self._processor.process(key, Arrival(event, job=job, telegram=self.telegram_for(key)))
+        return await self._processor.process(key, Envelope(event, job=job, telegram=self.telegram_for(key)))
 
     async def report(self, key: Key, event: Any, error: Exception) -> None:
         """Tells `on_error` of an exception that nobody awaits."""
@@ -495,12 +495,12 @@ class Engine:
             if told is not None:
                 await told
 
-    async def _post(self, mail: Mail) -> None:
+    async def _post(self, mail: ScheduledEvent) -> None:
         """Gives a letter to its conversation; what its handler raises is reported, not repeated."""
         key, event = Key.parse(mail.key), None
         try:
             event = self.events.decode(mail.event, mail.body)
-            arrival = Arrival(
+            arrival = Envelope(
                 event,
                 mail.known or event_id_of(("mail", mail.id)),
                 only=mail.flow,
@@ -522,7 +522,7 @@ class Engine:
                     await self.end_chat(effect.to.chat, effect.to.business)
                 return
             within = effect.bound.flow if isinstance(effect, Send | Edit) and effect.bound.flow else None
-            arrival = Arrival(event, within=within, telegram=self.telegram_for(key))
+            arrival = Envelope(event, within=within, telegram=self.telegram_for(key))
             await self._processor.process(key, arrival)
         except Exception as failure:
             await self.report(key, event, failure)

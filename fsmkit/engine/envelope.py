@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from fsmkit.interpreter.compiled import Flows
+from fsmkit.interpreter.compiled import FlowSet
 from fsmkit.interpreter.row import Effect, Frame, Row
 
 
@@ -21,7 +21,7 @@ class Outcome:
         self,
         kind: Literal["handled", "passed", "duplicate"],
         effects: Sequence[Effect] = (),
-        flows: Flows | None = None,
+        flows: FlowSet | None = None,
         row: Row | None = None,
         name: str = "",
     ) -> None:

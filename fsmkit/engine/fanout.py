@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from fsmkit.engine.engine import Engine
-from fsmkit.engine.fifo import Lanes
+from fsmkit.engine.fifo import KeyedWorkers
 from fsmkit.errors import StoreUnavailable
 from fsmkit.keys import Key
 
@@ -75,7 +75,7 @@ async def fan_out(
                 told[outcome.kind] += 1
             return
 
-    lanes, due = Lanes(AT_ONCE), engine.clock.now()
+    lanes, due = KeyedWorkers(AT_ONCE), engine.clock.now()
     try:
         for key in keys:
             await engine.clock.sleep(due - engine.clock.now())

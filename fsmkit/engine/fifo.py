@@ -9,11 +9,11 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator, Sequence
 
 
-class LineClosed(Exception):
+class LockClosed(Exception):
     """Those who wait are sent away: their turn never comes."""
 
 
-class Place:
+class Ticket:
     """One who waits or whose turn it is; a context that lasts as long as the turn.
 
     Attributes:
@@ -22,7 +22,7 @@ class Place:
 
     __slots__ = ("_ahead", "_lines", "_names", "_turn", "who")
 
-    def __init__(self, lines: "Lines", names: Sequence[Hashable], who: object) -> None:
+    def __init__(self, lines: "KeyedLock", names: Sequence[Hashable], who: object) -> None:
         self._lines = lines.lines
         self._names = names
         self._ahead = 0
@@ -34,7 +34,7 @@ class Place:
         """Whether the turn has not come yet."""
         return self._turn is not None and not self._turn.done()
 
-    async def __aenter__(self) -> "Place":
+    async def __aenter__(self) -> "Ticket":
         """Takes the place, and returns when its turn has come.
 
         Raises:
@@ -60,9 +60,9 @@ class Place:
         self._leave()
 
     def send_away(self) -> None:
-        """Ends the waiting with `LineClosed`."""
+        """Ends the waiting with `LockClosed`."""
         if self._turn is not None and not self._turn.done():
-            self._turn.set_exception(LineClosed())
+            self._turn.set_exception(LockClosed())
 
     def _leave(self) -> None:
         for name in self._names:
@@ -82,35 +82,35 @@ class Place:
             self._turn.set_result(None)
 
 
-class Lines:
+class KeyedLock:
     """Lines by name; a line that nobody stands in takes no room.
 
     Example:
-        >>> async def handle(lines: Lines) -> int:
+        >>> async def handle(lines: KeyedLock) -> int:
         ...     async with lines.place(["chat 1", "user 7"]):
         ...         return lines.length("chat 1")
-        >>> asyncio.run(handle(Lines()))
+        >>> asyncio.run(handle(KeyedLock()))
         1
     """
 
     def __init__(self) -> None:
-        self.lines: dict[Hashable, deque[Place]] = {}
+        self.lines: dict[Hashable, deque[Ticket]] = {}
 
-    def place(self, names: Sequence[Hashable], who: object = None) -> Place:
+    def place(self, names: Sequence[Hashable], who: object = None) -> Ticket:
         """A place in all the lines named; it is taken when it is entered.
 
         Args:
             names: The lines, each once; none: there is nobody to wait for.
             who: What the place is to be known by.
         """
-        return Place(self, names, who)
+        return Ticket(self, names, who)
 
     def length(self, name: Hashable) -> int:
         """How many stand in a line, whose turn it is included."""
         line = self.lines.get(name)
         return len(line) if line is not None else 0
 
-    def waiting(self, name: Hashable) -> Iterator[Place]:
+    def waiting(self, name: Hashable) -> Iterator[Ticket]:
         """Those in a line whose turn has not come."""
         return (place for place in self.lines.get(name, ()) if place.waits)
 
@@ -125,7 +125,7 @@ class Lines:
 Work = Callable[[], Awaitable[None]]
 
 
-class Lanes:
+class KeyedWorkers:
     """Runs pieces of work: those of one key one after the other, in the order in which they were put.
 
     Args:

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 from fsmkit.flow.states import State
 from fsmkit.interpreter.access import (
     KEEP,
-    Held,
+    WritableRow,
     merged,
     read_data,
     read_state,
@@ -15,7 +15,7 @@ from fsmkit.interpreter.access import (
     write_data,
     write_state,
 )
-from fsmkit.interpreter.compiled import FlowTable
+from fsmkit.interpreter.compiled import CompiledFlow
 from fsmkit.interpreter.row import Row
 from fsmkit.keys import Key
 
@@ -27,17 +27,17 @@ class Writer(Protocol):
         """The row as last committed."""
         ...
 
-    async def edit(self, key: Key, change: Callable[[Held], None]) -> Row:
+    async def edit(self, key: Key, change: Callable[[WritableRow], None]) -> Row:
         """Writes a row under its lease."""
         ...
 
 
-class Remote:
+class AsyncConversationHandle:
     """One flow of one key. Each call is locked and atomic; what goes in and comes out is a copy."""
 
     __slots__ = ("_engine", "_key", "_table")
 
-    def __init__(self, engine: Writer, table: FlowTable, key: Key) -> None:
+    def __init__(self, engine: Writer, table: CompiledFlow, key: Key) -> None:
         self._engine = engine
         self._table = table
         self._key = key

@@ -15,10 +15,10 @@ from fsmkit.clock import Clock
 from fsmkit.engine.envelope import Outcome
 from fsmkit.engine.turn import Turn
 from fsmkit.errors import JobLost, LeaseLost, RunnerStopped, StoreUnavailable, aborted_by
-from fsmkit.flow.context import Say
+from fsmkit.flow.context import SendMessage
 from fsmkit.flow.events import Done, Failed
 from fsmkit.flow.messages import Reply, as_reply, as_screen
-from fsmkit.interpreter.jobs import CLAIM_SECONDS, Begun, attempt_stands, find, kept, over, put_off
+from fsmkit.interpreter.jobs import CLAIM_SECONDS, JobAttempt, attempt_stands, find, kept, over, put_off
 from fsmkit.interpreter.row import Row
 from fsmkit.interpreter.settle import address_of, effects_of
 from fsmkit.jobs.job import Job
@@ -58,7 +58,7 @@ class JobContext:
         ...     return await job.resources.bank.charge(order.total, idempotency_key=job.id)
     """
 
-    def __init__(self, place: Workplace, key: Key, begun: Begun) -> None:
+    def __init__(self, place: Workplace, key: Key, begun: JobAttempt) -> None:
         self._place = place
         self._loop = asyncio.get_running_loop()
         self._said: str | Reply = ""
@@ -145,7 +145,7 @@ class Editor(Protocol):
 class Progress:
     """Shows what one attempt reports, until it is stopped."""
 
-    def __init__(self, engine: Editor, key: Key, begun: Begun, context: JobContext) -> None:
+    def __init__(self, engine: Editor, key: Key, begun: JobAttempt, context: JobContext) -> None:
         self._engine = engine
         self._key = key
         self._begun = begun
@@ -177,7 +177,7 @@ class Progress:
             _log.warning("the progress of a job of %s was not shown: %r", self._key, error)
 
 
-def show_progress(turn: Turn, begun: Begun, said: str | Reply, *, again: bool) -> None:
+def show_progress(turn: Turn, begun: JobAttempt, said: str | Reply, *, again: bool) -> None:
     """Brings the flow's screen up to date, if the attempt stands and no sub-flow has the screen.
 
     Args:
@@ -199,13 +199,13 @@ def show_progress(turn: Turn, begun: Begun, said: str | Reply, *, again: bool) -
     turn.row, effects = effects_of(
         row,
         name,
-        [Say(as_screen(reply), show=True)],
+        [SendMessage(as_screen(reply), show=True)],
         address_of((row,), name, None, turn.key),
         turn.world.values.pack,
         shared=turn.flows.tables[name].flow.shared,
         pressed=message,
     )
-    turn.tidy += effects
+    turn.cleanup += effects
 
 
 RETRY_DELAY = 2.0
@@ -271,7 +271,7 @@ class Attempt:
         in_thread: Whether a thread works on it, which nothing can end.
     """
 
-    def __init__(self, engine: Host, key: Key, begun: Begun) -> None:
+    def __init__(self, engine: Host, key: Key, begun: JobAttempt) -> None:
         self._engine = engine
         self.key = key
         self.begun = begun
@@ -504,7 +504,7 @@ class StateJobs:
                 ends.append(attempt.run.ended.wait() if attempt.in_thread else runner.cancel(attempt.run))
         await asyncio.gather(*ends)
 
-    def _begin(self, key: Key, begun: Begun) -> None:
+    def _begin(self, key: Key, begun: JobAttempt) -> None:
         attempt = Attempt(self._engine, key, begun)
         attempt.run = self._engine.runner.begin(
             Job(f"{attempt.name} {key}", self._go, attempt, blocking=True)

@@ -16,11 +16,11 @@ from fsmkit.errors import LeaseLost, StoreCorrupt, StoredByNewerVersion
 from fsmkit.flow.flow import Flow
 from fsmkit.interpreter.access import KEEP, locate, write_state
 from fsmkit.interpreter.codec import DataCodec, decode_receipt, decode_row
-from fsmkit.interpreter.compiled import Flows, FlowTable
-from fsmkit.interpreter.migrations import Finding, Fit, lift, survey
+from fsmkit.interpreter.compiled import CompiledFlow, FlowSet
+from fsmkit.interpreter.migrations import Fit, RowCheck, compatibility, migrate_row
 from fsmkit.interpreter.row import Delete, Row
-from fsmkit.interpreter.settle import Limits, change_of, fold
-from fsmkit.interpreter.transitions import Due, Left
+from fsmkit.interpreter.settle import Limits, apply_receipts, change_of
+from fsmkit.interpreter.transitions import MessagesToDelete, PendingCall
 from fsmkit.keys import Key
 from fsmkit.stores.protocol import Store, StoredRow
 
@@ -41,7 +41,7 @@ class Rewritten:
     """
 
     row: Row
-    left: Sequence[Left] = ()
+    left: Sequence[MessagesToDelete] = ()
 
 
 Change = Callable[[Row], Rewritten | None]
@@ -75,19 +75,19 @@ async def _once(store: Store, key: Key, now: float, change: Change) -> bool:
         if row.moved is not None:  # it is written where it arrives
             return False
         # The messages that were sent since the last commit belong to the row, as for any step.
-        row, tidy = fold(row, map(decode_receipt, lease.receipts))
+        row, cleanup = apply_receipts(row, map(decode_receipt, lease.receipts))
         new = change(row)
         if new is None:
             return False
         deletes = [Delete(left.address, left.messages) for left in new.left if left.address is not None]
-        _, written = change_of(new.row, key, now, _LIMITS, [*tidy, *deletes], len(lease.receipts))
+        _, written = change_of(new.row, key, now, _LIMITS, [*cleanup, *deletes], len(lease.receipts))
         # Where messages wait that nobody delivers, this gives the first one to us. We do not send it: it is
         # due for the bot again as soon as our claim has ended (`CLAIM_SECONDS`).
         await lease.commit(written)
         return True
 
 
-def lifted(flows: Flows) -> Change:
+def lifted(flows: FlowSet) -> Change:
     """Lifts what can be lifted; orphaned conversations stay as they are stored.
 
     Raises (when called):
@@ -95,7 +95,7 @@ def lifted(flows: Flows) -> Change:
     """
 
     def change(row: Row) -> Rewritten | None:
-        new, _orphans = lift(flows, row)
+        new, _orphans = migrate_row(flows, row)
         return None if new == row else Rewritten(new)
 
     return change
@@ -114,17 +114,17 @@ def dropped(flow: str | None) -> Change:
             return None
         kept = {name: snapshot for name, snapshot in row.snapshots.items() if name not in gone}
         left = [
-            Left(frame.trail, snapshot.address)
+            MessagesToDelete(frame.tracked, snapshot.address)
             for snapshot in gone.values()
             for frame in snapshot.frames
-            if frame.trail
+            if frame.tracked
         ]
         return Rewritten(structs.replace(row, snapshots=kept), left)
 
     return change
 
 
-def moved(flows: Flows, table: FlowTable, state: str, now: float, run: int) -> Change:
+def moved(flows: FlowSet, table: CompiledFlow, state: str, now: float, run: int) -> Change:
     """Puts a flow that stands in the row into another state, as `Engine.set_state` does; its data are kept.
 
     Raises (when called):
@@ -135,7 +135,7 @@ def moved(flows: Flows, table: FlowTable, state: str, now: float, run: int) -> C
     def change(row: Row) -> Rewritten | None:
         if locate(row, table.name) is None:
             return None
-        held = _Desk(flows, lift(flows, row)[0], now, run)
+        held = _Desk(flows, migrate_row(flows, row)[0], now, run)
         write_state(held, table, state, KEEP)
         return Rewritten(held.row, held.deletes)
 
@@ -146,12 +146,12 @@ def moved(flows: Flows, table: FlowTable, state: str, now: float, run: int) -> C
 class _Desk:
     """A row that is being written (`fsmkit.interpreter.access.Held`)."""
 
-    flows: Flows
+    flows: FlowSet
     row: Row
     now: float
     run: int
-    deletes: list[Left] = attrs.field(factory=list[Left])
-    jobs: list[Due] = attrs.field(factory=list[Due])
+    deletes: list[MessagesToDelete] = attrs.field(factory=list[MessagesToDelete])
+    jobs: list[PendingCall] = attrs.field(factory=list[PendingCall])
     over: bool = False
     changed: bool = False
 
@@ -172,7 +172,7 @@ Place = tuple[str, str | None]
 
 
 @attrs.define
-class Report:
+class StoreSurvey:
     """What a look at all rows found.
 
     Attributes:
@@ -186,10 +186,10 @@ class Report:
     rows: int = 0
     bots: set[int | str | None] = attrs.field(factory=set[int | str | None])
     counts: dict[Place, Counter[Fit]] = attrs.field(factory=dict[Place, Counter[Fit]])
-    examples: list[tuple[Key, Finding]] = attrs.field(factory=list[tuple[Key, Finding]])
+    examples: list[tuple[Key, RowCheck]] = attrs.field(factory=list[tuple[Key, RowCheck]])
     to_write: list[Key] = attrs.field(factory=list[Key])
 
-    def add(self, key: Key, found: Iterable[Finding]) -> None:
+    def add(self, key: Key, found: Iterable[RowCheck]) -> None:
         """Counts a row."""
         self.rows += 1
         self.bots.add(key.bot)
@@ -204,16 +204,16 @@ class Report:
         return sum(counts[fit] for counts in self.counts.values() for fit in fits)
 
 
-def ready(flows: Iterable[Flow[Any]]) -> Flows:
+def ready(flows: Iterable[Flow[Any]]) -> FlowSet:
     """Flows put together, as an engine does.
 
     Raises:
         DefinitionError: If they do not fit together.
     """
-    return Flows(flows, lambda flow: DataCodec(flow.name, flow.data, flow.place))
+    return FlowSet(flows, lambda flow: DataCodec(flow.name, flow.data, flow.place))
 
 
-async def examine(store: Store, flows: Flows, bot: int | str | None = None) -> Report:
+async def examine(store: Store, flows: FlowSet, bot: int | str | None = None) -> StoreSurvey:
     """Looks at all rows and writes nothing.
 
     Args:
@@ -221,21 +221,21 @@ async def examine(store: Store, flows: Flows, bot: int | str | None = None) -> R
         flows: The flows of the version that is to run.
         bot: Only this bot's rows.
     """
-    report = Report()
+    report = StoreSurvey()
     async for stored in store.scan(bot=bot):
         try:
             row = decode_row(stored.row)
         except StoreCorrupt as error:
             report.add(stored.key, unreadable(stored, error))
             continue
-        found = survey(flows, row)
+        found = compatibility(flows, row)
         report.add(stored.key, found)
         if not any(one.fit == "newer" for one in found) and lifted(flows)(row) is not None:
             report.to_write.append(stored.key)
     return report
 
 
-async def carry_out(store: Store, flows: Flows, keys: Iterable[Key], now: float) -> int:
+async def carry_out(store: Store, flows: FlowSet, keys: Iterable[Key], now: float) -> int:
     """Lifts rows and writes them, each under its lease; how many were written.
 
     A row that somebody has lifted meanwhile is left alone, so is one that a newer version has written.
@@ -249,7 +249,7 @@ async def carry_out(store: Store, flows: Flows, keys: Iterable[Key], now: float)
     return written
 
 
-def unreadable(stored: StoredRow, error: StoreCorrupt) -> Iterator[Finding]:
+def unreadable(stored: StoredRow, error: StoreCorrupt) -> Iterator[RowCheck]:
     """What is found in a row whose bytes are none: each conversation that it is looked up by."""
     for index in stored.index:
-        yield Finding(index.flow, index.state, "unreadable", str(error))
+        yield RowCheck(index.flow, index.state, "unreadable", str(error))

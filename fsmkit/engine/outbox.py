@@ -15,7 +15,7 @@ import msgspec
 from fsmkit.clock import Clock
 from fsmkit.errors import RetryLater, StoreCorrupt
 from fsmkit.interpreter.codec import decode_entry, decode_receipt, encode_receipt
-from fsmkit.interpreter.row import Edit, Effect, Mail, Pending, Receipt, Send, Wait
+from fsmkit.interpreter.row import Edit, Effect, Pending, Receipt, ScheduledEvent, Send, WaitForOutbox
 from fsmkit.keys import Key
 from fsmkit.stores.protocol import CLAIM_SECONDS, Store
 
@@ -36,7 +36,7 @@ MAX_REFUSALS = 3
 """Refusals in a row that a conversation is told of: what its handler says to them may be refused too."""
 
 
-class Claim:
+class AfterCommit:
     """What a process has to do for a key once its lease is free.
 
     Attributes:
@@ -56,7 +56,7 @@ class Claim:
         return entry
 
 
-class Vigil:
+class ClaimHeartbeat:
     """Signs of life for deliveries that take long, so that no other process begins them anew.
 
     One task looks at all that are under way, three times in `CLAIM_SECONDS`; an ordinary delivery is over
@@ -118,7 +118,7 @@ class Outbox:
         self,
         store: Store,
         deliver: Deliver | None,
-        post: Callable[[Mail], Awaitable[Any]],
+        post: Callable[[ScheduledEvent], Awaitable[Any]],
         refused: Callable[[Key, Effect, Exception], Awaitable[Any]],
         ephemeral: Callable[[Key, Sequence[Receipt]], Awaitable[None]],
         clock: Clock,
@@ -130,10 +130,10 @@ class Outbox:
         self._ephemeral = ephemeral
         self._clock = clock
         self._draining = False
-        self._vigil = Vigil(store, clock)
+        self._vigil = ClaimHeartbeat(store, clock)
         self._waiting: set[asyncio.Task[None]] = set()
         self._behind: dict[Key, asyncio.Event] = {}
-        """Former keys whose outboxes others wait for (`Wait`); set when one is empty."""
+        """Former keys whose outboxes others wait for (`WaitForOutbox`); set when one is empty."""
 
     async def run(self, key: Key, entry: bytes | None) -> None:
         """Delivers until nothing is left; a chat that has to wait goes on in the background."""
@@ -141,7 +141,7 @@ class Outbox:
         sent: list[Receipt] = []
         while entry is not None:
             pending = _decode(entry)
-            if self._deliver is None and not isinstance(pending.effect, Mail):
+            if self._deliver is None and not isinstance(pending.effect, ScheduledEvent):
                 return  # not ours: the bot's own engine sends it when the claim of this one has ended
             self._vigil.begin(key)
             try:
@@ -156,7 +156,7 @@ class Outbox:
             finally:
                 self._vigil.end(key)
             refusals = refusals + 1 if receipt is REFUSED else 0
-            entry = await self._store.strike(key, entry, receipt or None)
+            entry = await self._store.acknowledge(key, entry, receipt or None)
             if receipt and isinstance(pending.effect, Send) and pending.effect.keep == "ephemeral":
                 sent.append(decode_receipt(receipt))
         if self._behind and key in self._behind:
@@ -193,10 +193,10 @@ class Outbox:
 
     async def _carry_out(self, key: Key, pending: Pending, tell: bool) -> bytes | None:
         effect = pending.effect
-        if isinstance(effect, Mail):
+        if isinstance(effect, ScheduledEvent):
             await self._post(effect)
             return None
-        if isinstance(effect, Wait):
+        if isinstance(effect, WaitForOutbox):
             former = Key.parse(effect.key)
             self._behind.setdefault(
                 former, asyncio.Event()
@@ -222,7 +222,7 @@ class Outbox:
 
     def _ahead(self, effect: Any) -> asyncio.Event | None:
         """What ends a wait sooner."""
-        return self._behind.get(Key.parse(effect.key)) if isinstance(effect, Wait) else None
+        return self._behind.get(Key.parse(effect.key)) if isinstance(effect, WaitForOutbox) else None
 
     def _later(self, key: Key, entry: bytes, seconds: float, sooner: asyncio.Event | None = None) -> None:
         if self._draining:

@@ -1,6 +1,6 @@
 """The sweeper: looks again and again for what has come due, as long as the engine runs.
 
-`Lookout` finds the keys and has them looked at, `Sweeper` says when.
+`DueScan` finds the keys and has them looked at, `Sweeper` says when.
 """
 
 import asyncio
@@ -34,12 +34,12 @@ class Looks(Protocol):
         """Does what is due for a key; whether nothing is left due."""
         ...
 
-    async def stirs(self, key: Key) -> bool:
+    async def has_due(self, key: Key) -> bool:
         """Whether something is due for a key that can be done here, found without a lease."""
         ...
 
 
-class Lookout:
+class DueScan:
     """Has the keys looked at for which something is due, several at once, and none twice at the same time.
 
     Args:
@@ -116,7 +116,7 @@ class Lookout:
             if self._awaited(key):
                 return
             try:
-                if key in self._left_alone and not await self._processor.stirs(key):
+                if key in self._left_alone and not await self._processor.has_due(key):
                     return
                 if not await self._processor.look(key):
                     self._left_alone[key] = self._clock.now() + LEFT_ALONE

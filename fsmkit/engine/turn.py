@@ -23,19 +23,28 @@ from fsmkit.errors import (
     mark,
     take_from,
 )
-from fsmkit.flow.context import Context, Say, Wish
+from fsmkit.flow.context import Context, Request, SendMessage
 from fsmkit.flow.events import ChatEvent, Crashed, Timeout
 from fsmkit.flow.handlers import Raised
 from fsmkit.flow.messages import Address, Answer, Reply, as_reply, as_screen
-from fsmkit.interpreter.access import Hand
+from fsmkit.interpreter.access import ConversationHandle
 from fsmkit.interpreter.codec import ValueCodec
-from fsmkit.interpreter.compiled import Flows, FlowTable
-from fsmkit.interpreter.jobs import Begun, begin
-from fsmkit.interpreter.migrations import Orphan, is_current, lift
-from fsmkit.interpreter.row import Bound, Frame, Mail, Row, Send
+from fsmkit.interpreter.compiled import CompiledFlow, FlowSet
+from fsmkit.interpreter.jobs import JobAttempt, begin
+from fsmkit.interpreter.migrations import Orphan, is_current, migrate_row
+from fsmkit.interpreter.row import Bound, Frame, Row, ScheduledEvent, Send
 from fsmkit.interpreter.selection import Step, select
 from fsmkit.interpreter.settle import address_of, follow
-from fsmkit.interpreter.transitions import Advance, Due, Left, Moves, advance, check_shape, entered, guarded
+from fsmkit.interpreter.transitions import (
+    MessagesToDelete,
+    PendingCall,
+    RowEditor,
+    StepResult,
+    advance,
+    check_shape,
+    entered,
+    guarded,
+)
 from fsmkit.keys import Key
 
 _log = logging.getLogger("fsmkit")
@@ -50,7 +59,7 @@ MAX_REDIRECTS = 5
 _SORRY = "fsmkit_sorry"
 
 
-class World(Protocol):
+class Services(Protocol):
     """What turns look at: the engine.
 
     Attributes:
@@ -60,7 +69,7 @@ class World(Protocol):
         check_invariants: Whether `@flow.invariant` functions are asked after each step.
     """
 
-    flows: Flows
+    flows: FlowSet
     resources: Any
     values: ValueCodec
     check_invariants: bool
@@ -69,7 +78,7 @@ class World(Protocol):
         """A number for a run, different each time."""
         ...
 
-    def table_of(self, flow: Any) -> FlowTable:
+    def table_of(self, flow: Any) -> CompiledFlow:
         """A flow made ready; raises UnknownState if it is not attached."""
         ...
 
@@ -88,11 +97,11 @@ class Turn:
         row: The row as it would be committed now.
         loaded: The row as it was loaded.
         name: The conversation in which the last step ended.
-        wishes: What was asked for, in order.
+        requests: What was asked for, in order.
         deletes: Messages that states left behind.
         jobs: Jobs of states that were entered.
-        tidy: Effects that came of receipts of earlier messages.
-        letters: Events whose time has come.
+        cleanup: Effects that came of receipts of earlier messages.
+        due_events: Events whose time has come.
         begun: Jobs to begin once this is committed.
         changed: Whether there is something to commit.
         over: Whether it has ended.
@@ -102,24 +111,24 @@ class Turn:
         "_applied",
         "begun",
         "changed",
+        "cleanup",
         "deletes",
+        "due_events",
         "event",
         "flows",
         "jobs",
         "key",
-        "letters",
         "loaded",
         "name",
         "now",
         "over",
+        "requests",
         "row",
         "telegram",
-        "tidy",
-        "wishes",
         "world",
     )
 
-    def __init__(self, world: World, key: Key, row: Row, event: Any, telegram: Any, now: float) -> None:
+    def __init__(self, world: Services, key: Key, row: Row, event: Any, telegram: Any, now: float) -> None:
         self.world = world
         self.flows = world.flows
         self.key = key
@@ -129,16 +138,16 @@ class Turn:
         self.telegram = telegram
         self.now = now
         self.name = ""
-        self.wishes: list[Wish] = []
-        self.deletes: list[Left] = []
-        self.jobs: list[Due] = []
+        self.requests: list[Request] = []
+        self.deletes: list[MessagesToDelete] = []
+        self.jobs: list[PendingCall] = []
         self.changed = False
         self.over = False
-        self.tidy: list[Any] = []
-        self.letters: list[Mail] = []
+        self.cleanup: list[Any] = []
+        self.due_events: list[ScheduledEvent] = []
         self._applied: tuple[Step, Any, Row, _Mark] | None = None
         """The last step, and what there was before it."""
-        self.begun: list[Begun] = []
+        self.begun: list[JobAttempt] = []
 
     @property
     def resources(self) -> Any:
@@ -160,7 +169,7 @@ class Turn:
         addresses = [self.address, *(snapshot.address for snapshot in reversed(self.row.snapshots.values()))]
         return next((address.lang for address in addresses if address is not None and address.lang), None)
 
-    def lift(self) -> None:
+    def migrate_row(self) -> None:
         """Brings the row to the versions that run; conversations that do not fit are ended or raise.
 
         Raises:
@@ -169,7 +178,7 @@ class Turn:
         """
         if is_current(self.flows, self.row):
             return
-        self.row, orphans = lift(self.flows, self.row)
+        self.row, orphans = migrate_row(self.flows, self.row)
         for orphan in orphans:
             self.end_orphan(orphan)
 
@@ -184,7 +193,7 @@ class Turn:
             return
         text = flow.text_for("lost", snapshot.address.lang if snapshot.address else None)
         if text and snapshot.active:
-            self.wishes.append(Say(Reply(text)))
+            self.requests.append(SendMessage(Reply(text)))
             self.name = orphan.name
         kept = {name: other for name, other in self.row.snapshots.items() if name != orphan.name}
         self.row = structs.replace(self.row, snapshots=kept)
@@ -193,12 +202,12 @@ class Turn:
     def reset(self, row: Row) -> None:
         """Takes back all that was done since a row was loaded."""
         self.row, self.name, self._applied = row, "", None
-        for made in (self.wishes, self.deletes, self.jobs):
+        for made in (self.requests, self.deletes, self.jobs):
             made.clear()
 
     def answers(self) -> list[Answer]:
         """What was asked for and needs no commit: answers to presses."""
-        return [wish for wish in self.wishes if isinstance(wish, Answer)]
+        return [wish for wish in self.requests if isinstance(wish, Answer)]
 
     async def offer(
         self,
@@ -206,9 +215,9 @@ class Turn:
         *,
         within: str | None = None,
         only: str | None = None,
-        entries: Iterable[FlowTable] | None = None,
+        entries: Iterable[CompiledFlow] | None = None,
         depth: int | None = None,
-    ) -> Advance | None:
+    ) -> StepResult | None:
         """Offers an event to the handlers that want it, until one does not pass; as `select` has them.
 
         Returns:
@@ -223,7 +232,10 @@ class Turn:
                     self.flows, self.row, event, entries=entries, within=within, only=only, depth=depth
                 )
                 for step in steps:
-                    base, mark = self.row, (len(self.wishes), len(self.deletes), len(self.jobs), self.changed)
+                    base, mark = (
+                        self.row,
+                        (len(self.requests), len(self.deletes), len(self.jobs), self.changed),
+                    )
                     try:
                         moved = await self._try(step, event)
                     except _Unfit:
@@ -253,7 +265,7 @@ class Turn:
 
     async def close(self, name: str, text: str | None = None) -> None:
         """Ends a conversation, running its `on_exit` hooks and telling the person one of the flow's texts."""
-        moves = Moves(self.flows, self.row, self.now, 0)
+        moves = RowEditor(self.flows, self.row, self.now, 0)
         snapshot = self.row.snapshots[name]
         moves.close(name)
         self.row = moves.result()
@@ -268,7 +280,7 @@ class Turn:
             else None
         )
         if said:
-            self.wishes.append(Say(Reply(said)))
+            self.requests.append(SendMessage(Reply(said)))
 
     def begin_jobs(self, most: int, mine: Container[str] = (), *, entered: bool = False) -> None:
         """Begins jobs that are due, as soon as this is committed.
@@ -292,13 +304,13 @@ class Turn:
         rules = table.rules.get(frame.state or "")
         if rules is None or not rules.state.ephemeral or not isinstance(event, ChatEvent):
             return
-        new = [message for message in event.message_ids if message not in frame.trail]
+        new = [message for message in event.message_ids if message not in frame.tracked]
         if event.is_new_message and new:
             self.row = follow(self.row, name, self.row.snapshots[name].run, frame.entry, new)
 
     # -- one step ----------------------------------------------------------------------------------
 
-    async def _try(self, step: Step, event: Any) -> Advance | None:
+    async def _try(self, step: Step, event: Any) -> StepResult | None:
         """Calls a handler and applies its result; `None` if it passed."""
         table, frame = step.table, step.frame
         if type(step.match) is Raised:
@@ -326,7 +338,7 @@ class Turn:
         self.row = moved.row
         self.name = moved.name
         self.changed = True
-        self.wishes += ctx.wishes
+        self.requests += ctx.requests
         self.deletes += moved.deletes
         if moved.due:
             await self.perform(moved.due, self.event)
@@ -336,7 +348,7 @@ class Turn:
             await self._check_invariants(moved.name)
         return moved
 
-    async def _past_guards(self, step: Step, moved: Advance, ctx: Context[Any]) -> Advance:
+    async def _past_guards(self, step: Step, moved: StepResult, ctx: Context[Any]) -> StepResult:
         """Asks the guards of the state that a step enters, and of those to which they lead.
 
         Raises:
@@ -350,7 +362,7 @@ class Turn:
                 asked = self._context(table, frame, self.event, None)
                 result = await _call(guard.function, asked)
                 if result is None:
-                    ctx.wishes += asked.wishes
+                    ctx.requests += asked.requests
                     continue
                 if len(way) > MAX_REDIRECTS:
                     raise InvalidResult(
@@ -361,7 +373,7 @@ class Turn:
                     )
                 run = self.world.new_run()
                 moved = guarded(self.flows, self.row, step, moved, guard, result, self.now, run)
-                ctx.wishes = [*(ctx.wishes if moved.moved else ()), *asked.wishes]
+                ctx.requests = [*(ctx.requests if moved.moved else ()), *asked.requests]
                 break
             else:
                 break
@@ -385,7 +397,7 @@ class Turn:
 
     async def _crashed(
         self, step: Step, event: Any, error: Exception, base: Row, mark: "_Mark"
-    ) -> Advance | None:
+    ) -> StepResult | None:
         """Takes everything back and asks the flow's `Crashed` handlers; with none the error goes on."""
         self._take_back(base, mark)
         self._annotate(error, step)
@@ -398,11 +410,11 @@ class Turn:
         if isinstance(error, HandlerRefused) and own:
             _log.warning("%s; nothing was changed for %s", error, self.key)
             self.name = step.name
-            return Advance(base, [], [], None, step.name, False)
+            return StepResult(base, [], [], None, step.name, False)
         self._prepare_sorry(step, error)
         raise error
 
-    async def _rescue(self, step: Step, event: Any, error: Exception) -> Advance | None:
+    async def _rescue(self, step: Step, event: Any, error: Exception) -> StepResult | None:
         """Offers an exception to the `Crashed` handlers; one that refuses leaves the exception as it is."""
         try:
             return await self.offer(Crashed(error, event), within=step.name)
@@ -425,36 +437,36 @@ class Turn:
 
     def _take_back(self, base: Row, mark: "_Mark") -> None:
         self.row = base
-        wishes, deletes, jobs, self.changed = mark
-        del self.wishes[wishes:], self.deletes[deletes:], self.jobs[jobs:]
+        requests, deletes, jobs, self.changed = mark
+        del self.requests[requests:], self.deletes[deletes:], self.jobs[jobs:]
 
-    async def _return(self, moved: Advance) -> None:
+    async def _return(self, moved: StepResult) -> None:
         """Tells a caller of its sub-flow's end; its prompt is said again unless it goes on from there."""
         taken = await self.offer(moved.follow_up, within=moved.name)
         if taken is not None and taken.moved:
             return
         if self.row.snapshots[moved.name].active:
-            moves = Moves(self.flows, self.row, self.now, 0)
+            moves = RowEditor(self.flows, self.row, self.now, 0)
             moves.prompt(moved.name)
             await self.perform(moves.due, self.event)
         else:  # it was called from no state, and went nowhere after the return
             await self.close(moved.name)
 
-    async def perform(self, due: Iterable[Due], event: Any) -> None:
+    async def perform(self, due: Iterable[PendingCall], event: Any) -> None:
         """Calls hooks and prompts in their order; what they ask for joins this commit."""
         for call in due:
             if call.kind == "job":
                 self.jobs.append(call)
                 continue
             if not callable(call.function):
-                self.wishes.append(_said(call, call.function))
+                self.requests.append(_said(call, call.function))
                 continue
             ctx = self._context(call.table, call.frame, self.event if event is None else event, None)
             said = await _call(call.function, ctx)
-            self.wishes.extend(ctx.wishes)
+            self.requests.extend(ctx.requests)
             if call.kind in ("prompt", "otherwise", "reminder"):
                 if said is not None:
-                    self.wishes.append(_said(call, said))
+                    self.requests.append(_said(call, said))
             elif said is not None:
                 raise InvalidResult(
                     f"a hook returned {said!r}; hooks return nothing, handlers say where to go",
@@ -463,7 +475,7 @@ class Turn:
                     place=call.place,
                 )
 
-    def _context(self, table: FlowTable, frame: Frame | None, event: Any, match: Any) -> Context[Any]:
+    def _context(self, table: CompiledFlow, frame: Frame | None, event: Any, match: Any) -> Context[Any]:
         if frame is None:
             data, state, previous = table.codec.initial(), None, None
         else:
@@ -489,10 +501,10 @@ class Turn:
                 return name
         return frame.flow
 
-    def hand(self, flow: Any, ctx: Context[Any]) -> Hand:
+    def handle(self, flow: Any, ctx: Context[Any]) -> ConversationHandle:
         """`ctx.at(flow)`: another flow of the same key."""
         table = self.world.table_of(flow)
-        return Hand(self, table, own=ctx.flow)
+        return ConversationHandle(self, table, own=ctx.flow)
 
 
 _Mark = tuple[int, int, int, bool]
@@ -525,7 +537,7 @@ def _go_on_with(raised: BaseException) -> None:
             raise aborted from raised
 
 
-def sorry_of(error: BaseException) -> Send | None:
+def crash_reply(error: BaseException) -> Send | None:
     """The flow's `crash` text that was left with an exception, once.
 
     It is taken off: a bot may raise the same exception again, in another person's conversation.
@@ -542,16 +554,16 @@ def _refusal(step: Step, result: Any) -> HandlerRefused:
 current_turn: ContextVar[Turn | None] = ContextVar("fsmkit_turn", default=None)
 
 
-def _said(call: Due, said: Any) -> Say:
+def _said(call: PendingCall, said: Any) -> SendMessage:
     """What a prompt or `otherwise` says: with the state's buttons, and as its screen, if it is the prompt."""
     rules = call.table.rules.get(call.frame.state or "")
     reply = as_reply(said)
     if rules is None:  # the reminder of a flow that waits without a state
-        return Say(reply)
+        return SendMessage(reply)
     if call.kind != "prompt":
-        return Say(reply, ephemeral=rules.state.ephemeral)
+        return SendMessage(reply, ephemeral=rules.state.ephemeral)
     if rules.buttons and not reply.buttons:
         reply = as_reply(reply, buttons=rules.buttons)
     if rules.state.show:
-        return Say(as_screen(reply), show=True)
-    return Say(reply, ephemeral=rules.state.ephemeral)
+        return SendMessage(as_screen(reply), show=True)
+    return SendMessage(reply, ephemeral=rules.state.ephemeral)

@@ -1,4 +1,4 @@
-"""`ctx`: what a handler, a hook or a prompt sees of the conversation, and where it leaves its wishes.
+"""`ctx`: what a handler, a hook or a prompt sees of the conversation, and where it leaves its requests.
 
 Wishes are only recorded here; the engine makes effects of them when the step is applied, or drops them.
 """
@@ -22,7 +22,7 @@ PAYMENT_KINDS = ("pre_checkout_query", "shipping_query")
 
 
 @attrs.frozen
-class Say:
+class SendMessage:
     """A message to send (`show=False`), or the conversation's one screen to bring up to date."""
 
     reply: Reply
@@ -31,14 +31,14 @@ class Say:
 
 
 @attrs.frozen
-class Track:
+class DeleteOnExit:
     """A message to delete when the state is left."""
 
     message: int
 
 
 @attrs.frozen
-class Refused:
+class CountRetry:
     """An answer that will not do, to be counted while its state lasts."""
 
     flow: str
@@ -46,7 +46,7 @@ class Refused:
 
 
 @attrs.frozen
-class Emit:
+class SendEvent:
     """An event for a conversation, `after` so many seconds."""
 
     key: Key
@@ -54,7 +54,7 @@ class Emit:
     after: float
 
 
-Wish = Say | Track | Refused | Emit | Answer
+Request = SendMessage | DeleteOnExit | CountRetry | SendEvent | Answer
 """All that a handler can ask for."""
 
 
@@ -75,7 +75,7 @@ class Situation(Protocol):
         """What `attach(..., resources=...)` was given."""
         ...
 
-    def hand(self, flow: Any, ctx: "Context[Any]") -> Any:
+    def handle(self, flow: Any, ctx: "Context[Any]") -> Any:
         """Another flow of the same key."""
         ...
 
@@ -91,11 +91,22 @@ class Context(Generic[D]):
         match: What the handler's matcher matched.
         event: What is being handled.
         retries: How often `ctx.retry` has refused an answer since the state was entered.
-        wishes: What was asked for so far.
+        requests: What was asked for so far.
         over: Whether the step has ended; a task that a handler left behind then finds `LeaseOver`.
     """
 
-    __slots__ = ("_turn", "data", "event", "flow", "match", "over", "previous", "retries", "state", "wishes")
+    __slots__ = (
+        "_turn",
+        "data",
+        "event",
+        "flow",
+        "match",
+        "over",
+        "previous",
+        "requests",
+        "retries",
+        "state",
+    )
 
     def __init__(
         self,
@@ -115,7 +126,7 @@ class Context(Generic[D]):
         self.flow = flow
         self.event = event
         self.retries = retries
-        self.wishes: list[Wish] = []
+        self.requests: list[Request] = []
         self.over = False
         self._turn = turn
 
@@ -172,7 +183,7 @@ class Context(Generic[D]):
         Raises:
             LeaseOver: If the step has ended.
         """
-        self._wish(Say(as_reply(text, **options), ephemeral=ephemeral))
+        self._wish(SendMessage(as_reply(text, **options), ephemeral=ephemeral))
 
     def show(self, text: str | Reply = "", **options: Unpack[ScreenOptions]) -> None:
         """Brings the conversation's one screen up to date after the commit.
@@ -188,7 +199,7 @@ class Context(Generic[D]):
             LeaseOver: If the step has ended.
             TypeError: If the `Reply` has a reply keyboard.
         """
-        self._wish(Say(as_screen(as_reply(text, **options)), show=True))
+        self._wish(SendMessage(as_screen(as_reply(text, **options)), show=True))
 
     def retry(self, text: str | Reply, *, ephemeral: bool = False) -> None:
         """Says why an answer will not do, and counts it: return `("stay",)` with it.
@@ -200,8 +211,8 @@ class Context(Generic[D]):
             text: What is wrong, or how to do better.
             ephemeral: Deletes the message when the state is left.
         """
-        self._wish(Say(as_reply(text), ephemeral=ephemeral))
-        self._wish(Refused(self.flow, self.state))
+        self._wish(SendMessage(as_reply(text), ephemeral=ephemeral))
+        self._wish(CountRetry(self.flow, self.state))
 
     def answer(self, text: str = "", *, alert: bool = False) -> None:
         """Answers the press of a button: a short notice, or an alert to be confirmed.
@@ -253,7 +264,7 @@ class Context(Generic[D]):
         number = message if isinstance(message, int) else getattr(message, "message_id", None)
         if not isinstance(number, int):
             raise TypeError(f"ctx.track takes a message or a message id, got {message!r}")
-        self._wish(Track(number))
+        self._wish(DeleteOnExit(number))
 
     def send(self, key: Key, event: Any, after: float | timedelta | None = None) -> None:
         """Gives an event to a conversation (another one, or this one later), in the same commit.
@@ -266,16 +277,16 @@ class Context(Generic[D]):
         if not isinstance(key, Key):
             raise TypeError(f"ctx.send takes a Key first, got {key!r}")
         seconds = after.total_seconds() if isinstance(after, timedelta) else float(after or 0.0)
-        self._wish(Emit(key, event, seconds))
+        self._wish(SendEvent(key, event, seconds))
 
     def at(self, flow: Any) -> Any:
         """Return a handle on another flow of the same key: synchronous, and joining this commit."""
         self._check()
-        return self._turn.hand(flow, self)
+        return self._turn.handle(flow, self)
 
-    def _wish(self, wish: Wish) -> None:
+    def _wish(self, wish: Request) -> None:
         self._check()
-        self.wishes.append(wish)
+        self.requests.append(wish)
 
     def _check(self) -> None:
         if self.over:

@@ -18,12 +18,12 @@ from fsmkit.flow.handlers import (
     Selector,
     check_callable,
     check_texts,
-    job_rule,
+    job_spec,
     make_guard,
     make_handler,
     make_hook,
 )
-from fsmkit.flow.locations import calling_place, place_of
+from fsmkit.flow.locations import calling_location, location_of
 from fsmkit.flow.messages import MAX_VALUE, Button, Reply, as_screen, rows_of_buttons
 from fsmkit.flow.results import Result
 from fsmkit.flow.states import ANY, INHERIT, Prompt, State, StateOptions, StatesGroup, Ttl, times_of
@@ -116,7 +116,7 @@ class Flow(Generic[D]):
         buttons: Literal["owned", "shared"] | None = None,
         on_orphan: Literal["end", "raise"] = "end",
     ) -> None:
-        self.place = calling_place()
+        self.place = calling_location()
         self.name = name
         self.data = data
         self.key = key
@@ -154,7 +154,7 @@ class Flow(Generic[D]):
         Raises:
             DefinitionError: If the flow is in use, or the name is taken or no name.
         """
-        place = calling_place()
+        place = calling_location()
         self._check_open(place)
         if not isinstance(name, str) or not name:
             raise DefinitionError(f"a state is named {name!r}", place=place, remedy="Give it a name, a text")
@@ -207,10 +207,10 @@ class Flow(Generic[D]):
         Raises:
             DefinitionError: If the flow is in use, or the handler could never match.
         """
-        declared_at = calling_place()
+        declared_at = calling_location()
 
         def register(function: HandlerF) -> HandlerF:
-            self._check_open(place_of(function) if callable(function) else declared_at)
+            self._check_open(location_of(function) if callable(function) else declared_at)
             handler = make_handler(
                 function, states, on=on, when=when, to=to, examples=examples, declared_at=declared_at
             )
@@ -272,7 +272,7 @@ class Flow(Generic[D]):
                 a dict (what JSON holds), not yet the data class.
             examples: What that version has stored, `(state, data)` each, for the generated tests.
         """
-        place = calling_place()
+        place = calling_location()
         self._check_open(place)
         if type(version) is not int or not 1 <= version < self.version:
             raise DefinitionError(
@@ -309,7 +309,7 @@ class Flow(Generic[D]):
                 `lost` (a conversation that no longer fits), `crash` (a handler raised), `expired` (the
                 conversation timed out), `declined` (a payment that no handler approved).
         """
-        place = calling_place()
+        place = calling_location()
         self._check_open(place)
         check_texts(texts, DEFAULT_TEXTS, place)
         self.messages.update(texts)
@@ -337,7 +337,7 @@ class Flow(Generic[D]):
         if size > MAX_VALUE:
             raise DefinitionError(
                 f"the value of menu button {text!r} takes {size} bytes",
-                place=calling_place(),
+                place=calling_location(),
                 remedy=f"Telegram leaves {MAX_VALUE} bytes for it: give a shorter value",
             )
         return button
@@ -413,7 +413,7 @@ class Flow(Generic[D]):
 
     def _check_state(self, state: State, place: str | None) -> None:
         times_of(state, f"state {state.name!r}", place)
-        job_rule(state, f"state {state.name!r}", place)
+        job_spec(state, f"state {state.name!r}", place)
         try:
             rows_of_buttons(state.buttons)
         except TypeError as error:
@@ -478,7 +478,7 @@ def _refuse_bare(states: tuple[Any, ...], what: str, name: str) -> None:
     if len(states) == 1 and callable(states[0]) and not isinstance(states[0], type):
         raise DefinitionError(
             f"{what} is registered without parentheses",
-            place=place_of(states[0]),
+            place=location_of(states[0]),
             remedy=f"Write @flow.{name}()",
         )
 

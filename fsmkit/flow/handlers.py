@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 import attrs
 
 from fsmkit.errors import DefinitionError, add_note
-from fsmkit.flow.locations import calling_place, place_for, place_of
+from fsmkit.flow.locations import calling_location, location_for, location_of
 from fsmkit.flow.matchers import AnyOf, Matcher, NewText, as_matcher
 from fsmkit.flow.states import ANY, State, StatesGroup, Symbol, seconds_of
 
@@ -99,7 +99,7 @@ def make_handler(
     Raises:
         DefinitionError: If the function cannot be called with `(event, ctx)` or can never match.
     """
-    place = place_for(function, declared_at) if callable(function) else declared_at
+    place = location_for(function, declared_at) if callable(function) else declared_at
     check_selectors(selectors, place)
     if not selectors:
         raise DefinitionError(
@@ -119,7 +119,7 @@ def make_handler(
     return Handler(function, selectors, matcher, when, targets, place or "?", on is None, tuple(examples))
 
 
-class Entry(Matcher):
+class EnterState(Matcher):
     """What calls a guard: a state is about to be entered. No event matches it."""
 
     def match(self, event: Any) -> None:  # noqa: ARG002  # the protocol's
@@ -136,7 +136,7 @@ def make_guard(function: Any, selectors: tuple[Any, ...], to: Any) -> Handler:
     Raises:
         DefinitionError: If the function cannot be called with `(ctx)`.
     """
-    place = place_for(function, calling_place()) if callable(function) else None
+    place = location_for(function, calling_location()) if callable(function) else None
     check_selectors(selectors, place)
     if None in selectors:
         raise DefinitionError(
@@ -144,7 +144,7 @@ def make_guard(function: Any, selectors: tuple[Any, ...], to: Any) -> Handler:
         )
     check_callable(function, 1, place, "a guard is a function of (ctx)")
     return Handler(
-        function, selectors or (ANY,), Entry(), None, _targets(to, place), place or "?", default=False
+        function, selectors or (ANY,), EnterState(), None, _targets(to, place), place or "?", default=False
     )
 
 
@@ -154,7 +154,7 @@ def make_hook(function: Any, selectors: tuple[Any, ...], what: str) -> Hook:
     Raises:
         DefinitionError: If the function cannot be called with `(ctx)`.
     """
-    place = place_for(function, calling_place()) if callable(function) else None
+    place = location_for(function, calling_location()) if callable(function) else None
     check_selectors(selectors, place)
     check_callable(function, 1, place, f"{what} is a function of (ctx)")
     return Hook(function, selectors or (ANY,), place or "?")
@@ -235,7 +235,7 @@ def _targets(to: Any, place: str | None) -> tuple[Any, ...] | None:
 
 
 @attrs.frozen(eq=False)
-class JobRule:
+class JobSpec:
     """The job of a state.
 
     Attributes:
@@ -255,7 +255,7 @@ class JobRule:
     place: str
 
 
-def job_rule(state: State, whose: str, place: str | None) -> JobRule | None:
+def job_spec(state: State, whose: str, place: str | None) -> JobSpec | None:
     """The job that a state declares, `None` if it has none.
 
     Args:
@@ -274,7 +274,7 @@ def job_rule(state: State, whose: str, place: str | None) -> JobRule | None:
                 remedy="Add job=; the time after which the state times out is ttl= or max_age=",
             )
         return None
-    at = place_of(state.job) if callable(state.job) else place
+    at = location_of(state.job) if callable(state.job) else place
     wants_job = callable(state.job) and _required(state.job) == 2
     check_callable(state.job, 2 if wants_job else 1, at, "a job is a function of (data) or of (data, job)")
     timeout = seconds_of(state.timeout, whose, place, "timeout")
@@ -287,7 +287,7 @@ def job_rule(state: State, whose: str, place: str | None) -> JobRule | None:
         raise DefinitionError(
             f"{whose} has retries={retries!r}", place=place, remedy="Write a whole number from 0"
         )
-    return JobRule(state.job, wants_job, _is_async(state.job), timeout, retries, at or "?")
+    return JobSpec(state.job, wants_job, _is_async(state.job), timeout, retries, at or "?")
 
 
 def _required(function: Callable[..., Any]) -> int:

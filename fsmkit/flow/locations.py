@@ -13,7 +13,7 @@ from typing import Any
 _PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
 
 
-def place_of(function: Callable[..., Any]) -> str:
+def location_of(function: Callable[..., Any]) -> str:
     """`file:line` of a function, as far as it has one."""
     while isinstance(function, functools.partial):
         function = function.func
@@ -23,14 +23,14 @@ def place_of(function: Callable[..., Any]) -> str:
     return f"{_short(code.co_filename)}:{code.co_firstlineno}" if code else repr(function)
 
 
-def place_for(function: Callable[..., Any], declared_at: str | None) -> str | None:
+def location_for(function: Callable[..., Any], declared_at: str | None) -> str | None:
     """`file:line` of a function of the user's; of one that fsmkit makes, of the line that asked for it."""
     code = getattr(function, "__code__", None)
     made = code is not None and code.co_filename.startswith(_PACKAGE)
-    return declared_at if made and declared_at is not None else place_of(function)
+    return declared_at if made and declared_at is not None else location_of(function)
 
 
-def calling_place() -> str | None:
+def calling_location() -> str | None:
     """`file:line` of the innermost caller that is not fsmkit itself."""
     frame: FrameType | None = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]  # public in practice, and 100 x inspect.stack()
     while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
@@ -59,17 +59,17 @@ _NOT_THEIRS = tuple(
 """This package, the standard library, and what was installed."""
 
 
-def place_in_user_code(error: BaseException) -> str | None:
+def location_in_user_code(error: BaseException) -> str | None:
     """`file:line` of the innermost frame that is the user's own, `None` if there is none."""
     found = None
     for frame, line in traceback.walk_tb(error.__traceback__):
         path = frame.f_code.co_filename
         if not path.startswith("<") and _is_theirs(path):
-            found = f"{as_seen(path)}:{line}"
+            found = f"{shown_path(path)}:{line}"
     return found
 
 
-def as_seen(path: str) -> str:
+def shown_path(path: str) -> str:
     """A path as seen from the working directory, where it lies below that."""
     try:
         relative = os.path.relpath(path)

@@ -129,13 +129,13 @@ _actions_of: Callable[[Any], tuple[Any, ...]] = operator.attrgetter(*ACTIONS)
 _NO_ACTIONS = tuple(False if name in ("callback_game", "pay") else None for name in ACTIONS)
 
 
-class _Key(msgspec.Struct, frozen=True, omit_defaults=True, repr_omit_defaults=True):
+class _KeySpec(msgspec.Struct, frozen=True, omit_defaults=True, repr_omit_defaults=True):
     """The part of `KeyboardButton` that may be written without names."""
 
     text: str
 
 
-class KeyboardButton(_Key, frozen=True, kw_only=True, omit_defaults=True, repr_omit_defaults=True):
+class KeyboardButton(_KeySpec, frozen=True, kw_only=True, omit_defaults=True, repr_omit_defaults=True):
     """A key of a reply keyboard that sends something else than its text.
 
     Args:

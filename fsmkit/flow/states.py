@@ -196,9 +196,9 @@ class StatesGroup:
         own: list[State | type[StatesGroup]] = []
         for name, member in members.items():
             if isinstance(member, State):
-                own.append(_adopt(cls, name, member))
+                own.append(_bind_names(cls, name, member))
             elif name != "_parent" and isinstance(member, type) and issubclass(member, StatesGroup):
-                own.append(_adopt_group(cls, name, member))
+                own.append(_bind_group(cls, name, member))
         cls._own = tuple(own)
 
     @classmethod
@@ -216,7 +216,7 @@ class StatesGroup:
                 yield from member.states()
 
 
-def _adopt(group: type[StatesGroup], name: str, state: State) -> State:
+def _bind_names(group: type[StatesGroup], name: str, state: State) -> State:
     if state.group is not None:  # inherited, or written into two groups: each group has its own
         state = copy.copy(state)
         state._attribute = state._attribute or name  # pyright: ignore[reportPrivateUsage]
@@ -226,7 +226,7 @@ def _adopt(group: type[StatesGroup], name: str, state: State) -> State:
     return state
 
 
-def _adopt_group(group: type[StatesGroup], name: str, nested: type[StatesGroup]) -> type[StatesGroup]:
+def _bind_group(group: type[StatesGroup], name: str, nested: type[StatesGroup]) -> type[StatesGroup]:
     if nested._parent is not None:  # pyright: ignore[reportPrivateUsage]
         nested = type(nested.__name__, (nested,), {})
         setattr(group, name, nested)

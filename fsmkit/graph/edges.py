@@ -18,9 +18,9 @@ from fsmkit.flow.handlers import Handler
 from fsmkit.flow.results import LENGTHS, End, Stay, To
 from fsmkit.flow.states import END, State, StatesGroup
 from fsmkit.graph.names import UnreadableSourceError, unwrapped
-from fsmkit.graph.source import Reading, Way, read_source
+from fsmkit.graph.source import Return, Returns, read_source
 
-__all__ = ["Edges", "Problem", "Target", "edges_of", "together"]
+__all__ = ["EdgeProblem", "Edges", "Target", "collect_flows", "edges_of"]
 
 
 @attrs.frozen(order=True)
@@ -43,7 +43,7 @@ class Target:
         return f'the call of flow "{self.flow}"' if self.state is None else f'"{self.flow}/{self.state}"'
 
 
-class UnknownTargetError(Exception):
+class UnknownEdgeError(Exception):
     """A state or a flow that there is not."""
 
     def __init__(self, problem: str, remedy: str) -> None:
@@ -67,13 +67,11 @@ class TargetNames:
             name = named.name if isinstance(named, Flow) else named
             if isinstance(name, str) and (isinstance(named, Flow) or name in self.known):
                 return Target("call", _plain(name))
-            raise UnknownTargetError(
-                f"{_shown(named)}, there is no such flow", self._remedy(named, self.known)
-            )
+            raise UnknownEdgeError(f"{_shown(named)}, there is no such flow", self._remedy(named, self.known))
         if isinstance(named, State):
             return self._state(named.flow or self.flow.name, named.name, named)
         if not isinstance(named, str):
-            raise UnknownTargetError(f"{_shown(named)}, which is no state", "Name a state")
+            raise UnknownEdgeError(f"{_shown(named)}, which is no state", "Name a state")
         name = _plain(named)
         flow, slash, state = name.partition("/")
         if slash and name not in self.flow.states:
@@ -83,10 +81,10 @@ class TargetNames:
     def _state(self, flow: str, state: str, named: Any) -> Target:
         if flow not in self.known:
             remedy = self._remedy(flow, self.known, f"Put flow {flow!r} together with {self.flow.name!r}")
-            raise UnknownTargetError(f'{_shown(named)}, there is no flow "{flow}"', remedy)
+            raise UnknownEdgeError(f'{_shown(named)}, there is no flow "{flow}"', remedy)
         if state not in self.known[flow].states:
             remedy = self._remedy(state, self.known[flow].states)
-            raise UnknownTargetError(f'{_shown(named)}, flow "{flow}" has no such state', remedy)
+            raise UnknownEdgeError(f'{_shown(named)}, flow "{flow}" has no such state', remedy)
         return Target("transition", flow, state)
 
     def _remedy(self, name: Any, known: Iterable[str], otherwise: str | None = None) -> str:
@@ -95,7 +93,7 @@ class TargetNames:
             return f'Did you mean "{near[0]}"?'
         return otherwise or f"There is {', '.join(known) or 'none'}"
 
-    def meant_by(self, item: Any) -> Iterator[Target]:
+    def resolve(self, item: Any) -> Iterator[Target]:
         """What stands in `to=`, where nothing says whether it is a state or a call."""
         if item is END:
             yield self.target("end", None)
@@ -130,7 +128,7 @@ class _Imprecise(Exception):  # never leaves this module
     pass
 
 
-def read_annotation(function: Any) -> tuple[Way, ...] | None:
+def read_annotation(function: Any) -> tuple[Return, ...] | None:
     """What a handler's return annotation says, or `None` without one that is precise.
 
     Args:
@@ -153,14 +151,14 @@ def _hint(function: Any) -> Any:
         raise _Imprecise from None
 
 
-def _ways(hint: Any) -> Iterator[Way]:
+def _ways(hint: Any) -> Iterator[Return]:
     if any(hint is alias for alias in _ALIASES):
         hint = hint | _NOTHING  # an alias without parameters becomes the union that it stands for
     if type(hint).__name__ == "TypeAliasType":  # `type Answer = ...`, from Python 3.12
         hint = hint.__value__  # pragma: no cover  # such an alias cannot be written for older ones
     origin, args = get_origin(hint), get_args(hint)
     if hint is None or hint is types.NoneType:
-        yield Way("stay")
+        yield Return("stay")
     elif origin in (Union, types.UnionType):
         for part in args:
             yield from _ways(part)
@@ -172,7 +170,7 @@ def _ways(hint: Any) -> Iterator[Way]:
         raise _Imprecise
 
 
-def _tuple_ways(elements: tuple[Any, ...]) -> Iterator[Way]:
+def _tuple_ways(elements: tuple[Any, ...]) -> Iterator[Return]:
     if not elements or get_origin(elements[0]) is not Literal or Ellipsis in elements:
         raise _Imprecise
     for kind in get_args(elements[0]):
@@ -180,15 +178,15 @@ def _tuple_ways(elements: tuple[Any, ...]) -> Iterator[Way]:
         if not least <= len(elements) <= most:
             raise _Imprecise
         if kind not in _NAMES_TARGET:
-            yield Way(kind)
+            yield Return(kind)
         elif get_origin(elements[1]) is Literal:
-            yield from (Way(kind, target) for target in get_args(elements[1]))
+            yield from (Return(kind, target) for target in get_args(elements[1]))
         else:
             raise _Imprecise
 
 
 @attrs.frozen
-class Problem:
+class EdgeProblem:
     """A finding about a handler.
 
     Attributes:
@@ -225,7 +223,7 @@ class Edges:
     errors: bool
     declared: bool
     complete: bool
-    problems: tuple[Problem, ...]
+    problems: tuple[EdgeProblem, ...]
     flows: tuple[Flow[Any], ...]
 
     def allows(self, target: Target) -> bool:
@@ -249,7 +247,7 @@ def edges_of(handler: Handler, flow: Flow[Any], others: Mapping[str, Flow[Any]] 
     flows = _flows_met(handler, flow, source)
     resolve = TargetNames(flow, {**{met.name: met for met in flows}, **others, flow.name: flow})
     named = None if handler.targets is None else frozenset(_targets_in_to(handler, resolve))
-    problems: list[Problem] = []
+    problems: list[EdgeProblem] = []
     hinted = None if hints is None else frozenset(_targets(hints, resolve, handler, problems))
     returned = _targets(source.ways, resolve, handler, problems)
     declared = named if named is not None else hinted
@@ -271,7 +269,7 @@ def edges_of(handler: Handler, flow: Flow[Any], others: Mapping[str, Flow[Any]] 
     )
 
 
-def together(flows: Iterable[Flow[Any]]) -> dict[str, Flow[Any]]:
+def collect_flows(flows: Iterable[Flow[Any]]) -> dict[str, Flow[Any]]:
     """Flows by name, and those that their handlers name as objects; what `edges_of` needs as `others`.
 
     Nothing is resolved yet, so one handler may name a flow that only another one brings along.
@@ -296,14 +294,14 @@ def together(flows: Iterable[Flow[Any]]) -> dict[str, Flow[Any]]:
     return found
 
 
-def _read(handler: Handler) -> tuple[Reading, str]:
+def _read(handler: Handler) -> tuple[Returns, str]:
     try:
         return read_source(handler.function), ""
     except UnreadableSourceError as error:
-        return Reading((Way(None),)), str(error)
+        return Returns((Return(None),)), str(error)
 
 
-def _flows_met(handler: Handler, flow: Flow[Any], source: Reading) -> tuple[Flow[Any], ...]:
+def _flows_met(handler: Handler, flow: Flow[Any], source: Returns) -> tuple[Flow[Any], ...]:
     named = (*(handler.targets or ()), *(way.target for way in source.ways), *source.flows)
     return tuple(dict.fromkeys(met for met in named if isinstance(met, Flow) and met is not flow))
 
@@ -311,15 +309,15 @@ def _flows_met(handler: Handler, flow: Flow[Any], source: Reading) -> tuple[Flow
 def _targets_in_to(handler: Handler, names: TargetNames) -> Iterator[Target]:
     for item in handler.targets or ():
         try:
-            yield from names.meant_by(item)
-        except UnknownTargetError as error:
+            yield from names.resolve(item)
+        except UnknownEdgeError as error:
             raise DefinitionError(
                 f"to= names {error.problem}", place=handler.place, remedy=error.remedy
             ) from None
 
 
 def _targets(
-    ways: Iterable[Way], names: TargetNames, handler: Handler, problems: list[Problem]
+    ways: Iterable[Return], names: TargetNames, handler: Handler, problems: list[EdgeProblem]
 ) -> dict[Target, str]:
     """The targets of ways, each with its place; those that there are not become problems."""
     found: dict[Target, str] = {}
@@ -327,9 +325,9 @@ def _targets(
         if way.kind in ("transition", "call", "end"):
             try:
                 found.setdefault(names.target(way.kind, way.target), _place(handler, way))
-            except UnknownTargetError as error:
+            except UnknownEdgeError as error:
                 problems.append(
-                    Problem("unknown-state", f"{handler.name} names {error}", _place(handler, way))
+                    EdgeProblem("unknown-state", f"{handler.name} names {error}", _place(handler, way))
                 )
     return found
 
@@ -337,19 +335,19 @@ def _targets(
 # -- findings --------------------------------------------------------------------------------------
 
 
-def _place(handler: Handler, way: Way) -> str:
+def _place(handler: Handler, way: Return) -> str:
     return handler.place if way.line is None else f"{handler.place.rpartition(':')[0]}:{way.line}"
 
 
-def _unread(handler: Handler, source: Reading, why: str) -> Iterator[Problem]:
+def _unread(handler: Handler, source: Returns, why: str) -> Iterator[EdgeProblem]:
     if why:
         message = f"the targets of {handler.name} cannot be read: {why}. Add to="
-        yield Problem("unreadable-source", message, handler.place)
+        yield EdgeProblem("unreadable-source", message, handler.place)
         return
     for way in source.ways:
         if way.kind is None:
             message = f"{handler.name} returns {way.problem}. Add to="
-            yield Problem("unreadable-target", message, _place(handler, way))
+            yield EdgeProblem("unreadable-target", message, _place(handler, way))
 
 
 def _differences(
@@ -358,16 +356,16 @@ def _differences(
     hinted: frozenset[Target] | None,
     returned: Mapping[Target, str],
     complete: bool,
-) -> Iterator[Problem]:
+) -> Iterator[EdgeProblem]:
     for what, targets in (("its to=", named), ("its return annotation", hinted)):
         if targets is None:
             continue
         for target in sorted(returned.keys() - targets):
             message = f"{handler.name} returns {target}, which {what} does not name"
-            yield Problem("targets-differ", message, returned[target])
+            yield EdgeProblem("targets-differ", message, returned[target])
     for target in sorted(named or ()):
         message = f"to= of {handler.name} names {target}, which "
         if complete and target not in returned:
-            yield Problem("targets-differ", f"{message}it never returns", handler.place)
+            yield EdgeProblem("targets-differ", f"{message}it never returns", handler.place)
         if hinted is not None and target not in hinted:
-            yield Problem("targets-differ", f"{message}its return annotation does not", handler.place)
+            yield EdgeProblem("targets-differ", f"{message}its return annotation does not", handler.place)

@@ -14,7 +14,7 @@ import attrs
 from fsmkit.flow.flow import Flow
 from fsmkit.flow.handlers import Handler, Selector
 from fsmkit.flow.states import ANY, State
-from fsmkit.graph.edges import Edges, Problem, Target, edges_of, together
+from fsmkit.graph.edges import EdgeProblem, Edges, Target, collect_flows, edges_of
 
 Node: TypeAlias = tuple[str, str | None]
 """Names of a flow and of a state of it; `None`: no conversation is running."""
@@ -67,7 +67,7 @@ class Graph:
     handlers: Mapping[Handler, Edges]
 
     @property
-    def problems(self) -> tuple[Problem, ...]:
+    def problems(self) -> tuple[EdgeProblem, ...]:
         """The findings about all handlers."""
         return tuple(problem for edges in self.handlers.values() for problem in edges.problems)
 
@@ -198,7 +198,7 @@ def graph_of(*flows: Flow[Any]) -> Graph:
         >>> [str(edge.target) for edge in graph_of(flow).edges if edge.target]
         ['"ask/age"', 'the end']
     """
-    known = together(flows)
+    known = collect_flows(flows)
     handlers = {
         handler: edges_of(handler, flow, known)
         for flow in known.values()

@@ -34,7 +34,7 @@ UNKNOWN: Final = Unknown.UNKNOWN
 
 
 @attrs.frozen(eq=False)
-class Known:
+class BoundName:
     """A local name's value that is no expression of the function: an argument or an import."""
 
     value: Any
@@ -51,7 +51,7 @@ class Scope:
     """
 
     outer: Mapping[str, Any]
-    local: Mapping[str, list[ast.expr | Known]]
+    local: Mapping[str, list[ast.expr | BoundName]]
     met: list[Flow[Any]] = attrs.field(factory=list)
 
     def values(self, expr: ast.expr, within: frozenset[str] = frozenset()) -> list[Any]:
@@ -88,7 +88,7 @@ class Scope:
             return []
         found: list[Any] = []
         for bound in self.local[name]:
-            found += [bound.value] if isinstance(bound, Known) else self.values(bound, within | {name})
+            found += [bound.value] if isinstance(bound, BoundName) else self.values(bound, within | {name})
         return found
 
     def _item(self, value: Any, key: Any) -> Any:
@@ -142,7 +142,7 @@ class UnreadableSourceError(Exception):
     """There is no source, or it is not that of a handler; the text says why."""
 
 
-def written(function: Any) -> tuple[FunctionNode, Scope]:
+def names_in(function: Any) -> tuple[FunctionNode, Scope]:
     """The source of a function, and its names.
 
     Args:
@@ -266,17 +266,19 @@ def _outer_names(function: types.FunctionType) -> Mapping[str, Any]:
 
 def _bound_names(
     function: types.FunctionType, node: FunctionNode, parameters: Mapping[str, Any]
-) -> dict[str, list[ast.expr | Known]]:
-    local: dict[str, list[ast.expr | Known]] = {name: [Known(value)] for name, value in parameters.items()}
+) -> dict[str, list[ast.expr | BoundName]]:
+    local: dict[str, list[ast.expr | BoundName]] = {
+        name: [BoundName(value)] for name, value in parameters.items()
+    }
     nodes = list(own_nodes(node))
     assigned = {target: value for inner in nodes for target, value in _assignments(inner)}
     for inner in nodes:
         if isinstance(inner, ast.Name):
-            bound = assigned.get(inner, Known(UNKNOWN))
+            bound = assigned.get(inner, BoundName(UNKNOWN))
             if not isinstance(inner.ctx, ast.Load) and bound is not None:
                 local.setdefault(inner.id, []).append(bound)
         for name, value in _other_bindings(inner, function):
-            local.setdefault(name, []).append(Known(value))
+            local.setdefault(name, []).append(BoundName(value))
     return local
 
 

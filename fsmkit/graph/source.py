@@ -16,18 +16,18 @@ from fsmkit.flow import results
 from fsmkit.flow.flow import Flow
 from fsmkit.graph.names import (
     UNKNOWN,
+    BoundName,
     FunctionNode,
-    Known,
     Scope,
     UnreadableSourceError,
     choices,
+    names_in,
     own_nodes,
-    written,
 )
 
 
 @attrs.frozen(eq=False)
-class Way:
+class Return:
     """One way that a handler may go.
 
     Attributes:
@@ -44,7 +44,7 @@ class Way:
 
 
 @attrs.frozen(eq=False)
-class Reading:
+class Returns:
     """What a function returns.
 
     Attributes:
@@ -52,7 +52,7 @@ class Reading:
         flows: The flows whose states it names as `flow["name"]`.
     """
 
-    ways: tuple[Way, ...]
+    ways: tuple[Return, ...]
     flows: tuple[Flow[Any], ...] = ()
 
     @property
@@ -79,7 +79,7 @@ TOLD = "fsmkit_ways"
 """The attribute in which a handler function that stands for something else says where it goes."""
 
 
-def read_source(function: Any) -> Reading:
+def read_source(function: Any) -> Returns:
     """What a handler's own source returns, or what it says itself in `fsmkit_ways`.
 
     Args:
@@ -90,8 +90,8 @@ def read_source(function: Any) -> Reading:
     """
     told = inspect.getattr_static(function, TOLD, None)
     if told is not None:
-        return Reading(tuple(told))
-    node, scope = written(function)
+        return Returns(tuple(told))
+    node, scope = names_in(function)
     if isinstance(node, ast.Lambda):
         ways = list(_ways(node.body, scope))
     else:
@@ -101,21 +101,21 @@ def read_source(function: Any) -> Reading:
         returns = [inner for inner in nodes if isinstance(inner, ast.Return)]
         ways = [way for found in returns for way in _returned(found, scope)]
         if goes_on(node.body, scope):
-            ways.append(Way("stay", line=node.body[-1].lineno))
-    return Reading(tuple(ways), tuple(dict.fromkeys(scope.met)))
+            ways.append(Return("stay", line=node.body[-1].lineno))
+    return Returns(tuple(ways), tuple(dict.fromkeys(scope.met)))
 
 
 # -- what is returned ------------------------------------------------------------------------------
 
 
-def _returned(statement: ast.Return, scope: Scope) -> Iterator[Way]:
+def _returned(statement: ast.Return, scope: Scope) -> Iterator[Return]:
     if statement.value is None:
-        yield Way("stay", line=statement.lineno)
+        yield Return("stay", line=statement.lineno)
     else:
         yield from _ways(statement.value, scope)
 
 
-def _ways(expr: ast.expr, scope: Scope, within: frozenset[str] = frozenset()) -> Iterator[Way]:
+def _ways(expr: ast.expr, scope: Scope, within: frozenset[str] = frozenset()) -> Iterator[Return]:
     match expr:
         case ast.Tuple(elts=elements):
             yield from _tuple_ways(expr, elements, scope, within)
@@ -125,13 +125,13 @@ def _ways(expr: ast.expr, scope: Scope, within: frozenset[str] = frozenset()) ->
             yield from _ways(value, scope, within)
         case ast.Name(name) if name in scope.local:
             for bound in scope.local[name] if name not in within else ():
-                if isinstance(bound, Known):
+                if isinstance(bound, BoundName):
                     yield _way_of_value(bound.value, expr)
                 else:
                     yield from _ways(bound, scope, within | {name})
         case ast.IfExp() | ast.BoolOp():
             if isinstance(expr, ast.BoolOp) and isinstance(expr.op, ast.And):
-                yield Way("stay", line=expr.lineno)  # `condition and result` is None, or else an error
+                yield Return("stay", line=expr.lineno)  # `condition and result` is None, or else an error
             for choice in choices(expr):
                 yield from _ways(choice, scope, within)
         case _:
@@ -141,7 +141,7 @@ def _ways(expr: ast.expr, scope: Scope, within: frozenset[str] = frozenset()) ->
 
 def _tuple_ways(
     expr: ast.Tuple, elements: Sequence[ast.expr], scope: Scope, within: frozenset[str]
-) -> Iterator[Way]:
+) -> Iterator[Return]:
     # 0: its length is not known.
     length = 0 if any(isinstance(element, ast.Starred) for element in elements) else len(elements)
     kinds = scope.values(elements[0], within) if elements else [None]
@@ -153,12 +153,12 @@ def _tuple_ways(
         elif kind in _NAMES_TARGET:
             yield from _to(kind, elements[1], scope, within)
         else:
-            yield Way(kind, line=expr.lineno)
+            yield Return(kind, line=expr.lineno)
 
 
 def _call_ways(
     expr: ast.Call, functions: Sequence[Any], scope: Scope, within: frozenset[str]
-) -> Iterator[Way]:
+) -> Iterator[Return]:
     for function in functions:
         kind = next((kind for kind, constructor in _CONSTRUCTORS if constructor is function), None)
         if function is typing.cast and len(expr.args) == 2:
@@ -166,7 +166,7 @@ def _call_ways(
         elif kind is None:
             yield _unread(expr, "whose result cannot be read")
         elif kind not in _NAMES_TARGET:
-            yield Way(kind, line=expr.lineno)
+            yield Return(kind, line=expr.lineno)
         elif (target := _argument(expr, _NAMES_TARGET[kind])) is None:
             yield _unread(expr, "whose target cannot be read")
         else:
@@ -179,22 +179,22 @@ def _argument(expr: ast.Call, name: str) -> ast.expr | None:
     return next((keyword.value for keyword in expr.keywords if keyword.arg == name), None)
 
 
-def _to(kind: str, target: ast.expr, scope: Scope, within: frozenset[str]) -> Iterator[Way]:
+def _to(kind: str, target: ast.expr, scope: Scope, within: frozenset[str]) -> Iterator[Return]:
     for value in scope.values(target, within):
         if value is UNKNOWN:
             yield _unread(target, "a target that cannot be read")
         else:
-            yield Way(kind, value, target.lineno)
+            yield Return(kind, value, target.lineno)
 
 
-def _way_of_value(value: Any, expr: ast.expr) -> Way:
+def _way_of_value(value: Any, expr: ast.expr) -> Return:
     if value is None:
-        return Way("stay", line=expr.lineno)
+        return Return("stay", line=expr.lineno)
     if value is UNKNOWN:
         return _unread(expr, "which cannot be read")
     if not (type(value) is tuple and value and _is_result(value[0], len(value))):
         return _unread(expr, "which is no result")
-    return Way(value[0], value[1] if value[0] in _NAMES_TARGET else None, expr.lineno)
+    return Return(value[0], value[1] if value[0] in _NAMES_TARGET else None, expr.lineno)
 
 
 def _is_result(kind: object, length: int) -> bool:
@@ -203,9 +203,9 @@ def _is_result(kind: object, length: int) -> bool:
     return least <= length <= most or (not length and most > 0)
 
 
-def _unread(expr: ast.expr, why: str) -> Way:
+def _unread(expr: ast.expr, why: str) -> Return:
     text = " ".join(ast.unparse(expr).split())
-    return Way(None, line=expr.lineno, problem=f"{text if len(text) <= 60 else text[:57] + '...'}, {why}")
+    return Return(None, line=expr.lineno, problem=f"{text if len(text) <= 60 else text[:57] + '...'}, {why}")
 
 
 # -- the end of a body -----------------------------------------------------------------------------

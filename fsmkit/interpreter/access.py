@@ -10,15 +10,15 @@ from typing import Any, Protocol
 from fsmkit.errors import LeaseOver, NestedSend, UnknownState, UnstorableData
 from fsmkit.flow.context import evolve
 from fsmkit.flow.states import State
-from fsmkit.interpreter.compiled import Flows, FlowTable
+from fsmkit.interpreter.compiled import CompiledFlow, FlowSet
 from fsmkit.interpreter.row import NO_DATA, Frame, Row
-from fsmkit.interpreter.transitions import Due, Left, Moves
+from fsmkit.interpreter.transitions import MessagesToDelete, PendingCall, RowEditor
 
 KEEP: Any = object()
 """Stands for "the data as they are": `None` is data like any other."""
 
 
-class Held(Protocol):
+class WritableRow(Protocol):
     """A row that is being written: a turn.
 
     Attributes:
@@ -31,14 +31,14 @@ class Held(Protocol):
     """
 
     row: Row
-    deletes: list[Left]
-    jobs: list[Due]
+    deletes: list[MessagesToDelete]
+    jobs: list[PendingCall]
     now: float
     over: bool
     changed: bool
 
     @property
-    def flows(self) -> Flows:
+    def flows(self) -> FlowSet:
         """All flows."""
         ...
 
@@ -47,7 +47,7 @@ class Held(Protocol):
         ...
 
 
-class Hand:
+class ConversationHandle:
     """Another flow of the same key, for a handler: `ctx.at(flow)`. What is written joins its commit.
 
     The flow whose handler runs can be read, but changes only by what the handler returns.
@@ -55,7 +55,7 @@ class Hand:
 
     __slots__ = ("_own", "_table", "_turn")
 
-    def __init__(self, turn: Held, table: FlowTable, own: str) -> None:
+    def __init__(self, turn: WritableRow, table: CompiledFlow, own: str) -> None:
         self._turn = turn
         self._table = table
         self._own = own
@@ -90,7 +90,7 @@ class Hand:
         """Drops state and data."""
         remove(self._writing(moving=True), self._table)
 
-    def _writing(self, moving: bool = False) -> Held:
+    def _writing(self, moving: bool = False) -> WritableRow:
         turn = self._turn
         if turn.over:
             raise LeaseOver("the step has ended; write with `await engine.at(flow, key)...` from a task")
@@ -123,19 +123,19 @@ def frame_of(row: Row, flow: str) -> Frame | None:
     return row.snapshots[found[0]].frames[found[1]] if found else None
 
 
-def read_state(row: Row, table: FlowTable) -> str | None:
+def read_state(row: Row, table: CompiledFlow) -> str | None:
     """The name of the flow's state."""
     frame = frame_of(row, table.name)
     return frame.state if frame else None
 
 
-def read_data(row: Row, table: FlowTable) -> Any:
+def read_data(row: Row, table: CompiledFlow) -> Any:
     """The flow's data, a copy; those with nothing stored where nothing is."""
     frame = frame_of(row, table.name)
     return table.codec.decode(frame.data) if frame else table.codec.initial()
 
 
-def read_value(row: Row, table: FlowTable, name: str, default: Any) -> Any:
+def read_value(row: Row, table: CompiledFlow, name: str, default: Any) -> Any:
     """One value of the data; a stored `None` beats the default."""
     data = read_data(row, table)
     if isinstance(data, Mapping):
@@ -143,12 +143,12 @@ def read_value(row: Row, table: FlowTable, name: str, default: Any) -> Any:
     return copy.copy(getattr(data, name, default))
 
 
-def merged(row: Row, table: FlowTable, changes: dict[str, Any]) -> Any:
+def merged(row: Row, table: CompiledFlow, changes: dict[str, Any]) -> Any:
     """The data with changes."""
     return evolve(read_data(row, table), changes)
 
 
-def write_state(held: Held, table: FlowTable, state: str | State | None, data: Any) -> None:
+def write_state(held: WritableRow, table: CompiledFlow, state: str | State | None, data: Any) -> None:
     """Puts a flow into another state.
 
     Args:
@@ -168,7 +168,7 @@ def write_state(held: Held, table: FlowTable, state: str | State | None, data: A
     frame = row.snapshots[found[0]].frames[found[1]] if found else None
     if name is not None and raw is None and (frame is None or frame.data == NO_DATA):
         _require_initial(table)
-    moves = Moves(held.flows, row, held.now, held.new_run())
+    moves = RowEditor(held.flows, row, held.now, held.new_run())
     if name is None:
         kept = raw if raw is not None else frame.data if frame else None
         _remove(moves, found)
@@ -181,7 +181,7 @@ def write_state(held: Held, table: FlowTable, state: str | State | None, data: A
     _take_over(held, moves)
 
 
-def write_data(held: Held, table: FlowTable, data: Any) -> None:
+def write_data(held: WritableRow, table: CompiledFlow, data: Any) -> None:
     """Replaces a flow's data; without a conversation they are a draft.
 
     Raises:
@@ -189,7 +189,7 @@ def write_data(held: Held, table: FlowTable, data: Any) -> None:
     """
     raw = table.codec.encode(data)
     found = locate(held.row, table.name)
-    moves = Moves(held.flows, held.row, held.now, 0)
+    moves = RowEditor(held.flows, held.row, held.now, 0)
     if found is not None and held.row.snapshots[found[0]].active:
         moves.keep(*found, raw)
     else:
@@ -197,28 +197,28 @@ def write_data(held: Held, table: FlowTable, data: Any) -> None:
     _take_over(held, moves)
 
 
-def remove(held: Held, table: FlowTable) -> None:
+def remove(held: WritableRow, table: CompiledFlow) -> None:
     """Drops a flow's state and data; a caller goes on in the state in which it waits."""
-    moves = Moves(held.flows, held.row, held.now, 0)
+    moves = RowEditor(held.flows, held.row, held.now, 0)
     _remove(moves, locate(held.row, table.name))
     _take_over(held, moves)
 
 
-def _require_initial(table: FlowTable) -> None:
+def _require_initial(table: CompiledFlow) -> None:
     """Refuses to enter a flow without the data that its handlers rely on."""
     if table.codec.initial() is None:
         kind = getattr(table.flow.data, "__name__", str(table.flow.data))
         raise UnstorableData(f"{table.name}.data", f"got none, and {kind} cannot be made without arguments")
 
 
-def _take_over(held: Held, moves: Moves) -> None:
+def _take_over(held: WritableRow, moves: RowEditor) -> None:
     held.row = moves.result()
     held.deletes += moves.deletes
     held.jobs += [due for due in moves.due if due.kind == "job"]
     held.changed = True
 
 
-def _remove(moves: Moves, found: tuple[str, int] | None) -> None:
+def _remove(moves: RowEditor, found: tuple[str, int] | None) -> None:
     if found is None:
         return
     name, depth = found
@@ -230,7 +230,7 @@ def _remove(moves: Moves, found: tuple[str, int] | None) -> None:
         moves.close(name)
 
 
-def _own(flows: Flows, table: FlowTable, state: str | State) -> str:
+def _own(flows: FlowSet, table: CompiledFlow, state: str | State) -> str:
     found = flows.target(table, state)
     if found is None or found[0] is not table:
         raise UnknownState(

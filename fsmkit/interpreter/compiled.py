@@ -1,6 +1,6 @@
 """Flows put together for use: everything that a step looks up, computed once.
 
-`FlowTable` is one flow made ready, `Flows` all the flows of one engine. Building is strict; after it the
+`CompiledFlow` is one flow made ready, `FlowSet` all the flows of one engine. Building is strict; after it the
 flows are in use and refuse further declarations.
 """
 
@@ -14,11 +14,11 @@ from msgspec import Raw
 from fsmkit.errors import DefinitionError
 from fsmkit.flow.events import Reminder
 from fsmkit.flow.flow import Flow
-from fsmkit.flow.handlers import Handler, Hook, JobRule, Selector, job_rule
+from fsmkit.flow.handlers import Handler, Hook, JobSpec, Selector, job_spec
 from fsmkit.flow.matchers import AnyOf
 from fsmkit.flow.messages import Button, rows_of_buttons
 from fsmkit.flow.states import ANY, INHERIT, Prompt, State, StatesGroup, Times, combined, times_of
-from fsmkit.graph.edges import Edges, edges_of, together
+from fsmkit.graph.edges import Edges, collect_flows, edges_of
 from fsmkit.keys import KeyBy
 
 
@@ -47,7 +47,7 @@ class Codec(Protocol):
 
 
 @attrs.frozen(eq=False)
-class Rules:
+class StateSpec:
     """What a state does without a handler, looked up by name.
 
     Attributes:
@@ -71,7 +71,7 @@ class Rules:
     alone: tuple[float | None, float | None]
     silent: bool
     invariants: tuple[Hook, ...]
-    job: JobRule | None
+    job: JobSpec | None
     guards: tuple[Handler, ...]
 
     @property
@@ -80,7 +80,7 @@ class Rules:
         return self.state.prompt
 
 
-class FlowTable:
+class CompiledFlow:
     """One flow made ready: handlers by state, rules by state, edges by handler.
 
     Attributes:
@@ -123,7 +123,7 @@ class FlowTable:
         return f"<FlowTable of {self.flow!r}>"
 
 
-class Flows:
+class FlowSet:
     """All the flows of one engine.
 
     Args:
@@ -143,11 +143,11 @@ class Flows:
         for flow in attached:
             if not isinstance(flow, Flow):
                 raise DefinitionError(f"{flow!r} is no Flow", place=None, remedy="Pass the flows themselves")
-        self.tables: dict[str, FlowTable] = {}
-        known = together(attached)
+        self.tables: dict[str, CompiledFlow] = {}
+        known = collect_flows(attached)
         for flow in known.values():
             edges = {handler: edges_of(handler, flow, known) for handler in (*flow.handlers, *flow.guards)}
-            self.tables[flow.name] = FlowTable(flow, codec_of(flow), edges)
+            self.tables[flow.name] = CompiledFlow(flow, codec_of(flow), edges)
         self.entries = tuple(self.tables[flow.name] for flow in attached)
         self._by_group = {
             id(state): [t.name for t in self.tables.values() if t.flow.states.get(state.name) is state]
@@ -162,12 +162,12 @@ class Flows:
         """The key rules in use, in flow order."""
         return tuple(dict.fromkeys(table.flow.key for table in self.entries))
 
-    def find(self, flow: "Flow[Any] | str") -> FlowTable | None:
+    def find(self, flow: "Flow[Any] | str") -> CompiledFlow | None:
         """The table of a flow, given itself or its name."""
         table = self.tables.get(flow if isinstance(flow, str) else flow.name)
         return None if table is None or (isinstance(flow, Flow) and table.flow is not flow) else table
 
-    def target(self, table: FlowTable, state: str | State) -> tuple[FlowTable, str] | None:
+    def target(self, table: CompiledFlow, state: str | State) -> tuple[CompiledFlow, str] | None:
         """The flow and the name of the state that a handler of `table` names, `None` if there is none."""
         if isinstance(state, State):
             return self._target_of(table, state)
@@ -177,7 +177,7 @@ class Flows:
         other = self.tables.get(flow) if slash else None
         return (other, name) if other is not None and name in other.rules else None
 
-    def _target_of(self, table: FlowTable, state: State) -> tuple[FlowTable, str] | None:
+    def _target_of(self, table: CompiledFlow, state: State) -> tuple[CompiledFlow, str] | None:
         name = state.name
         if table.flow.states.get(name) is state:
             return table, name
@@ -187,7 +187,7 @@ class Flows:
         # An equal state that was made elsewhere (a group without `states=`) still is its name.
         return (table, name) if state.flow is None and name in table.rules else None
 
-    def nearest(self, table: FlowTable, state: str) -> str:
+    def nearest(self, table: CompiledFlow, state: str) -> str:
         """A sentence with the name that was probably meant."""
         near = difflib.get_close_matches(state, list(table.rules), n=1)
         return f"Did you mean {near[0]!r}?" if near else f"It has {', '.join(table.rules) or 'no states'}."
@@ -229,7 +229,7 @@ def _covers(selector: Selector, state: State) -> bool:
     return _names(selector, state) or _names_group_of(selector, state) or _names_any(selector, state)
 
 
-def _rules(flow: Flow[Any], state: State, flows: Times) -> Rules:
+def _rules(flow: Flow[Any], state: State, flows: Times) -> StateSpec:
     def covering(hooks: list[Hook]) -> tuple[Hook, ...]:
         return tuple(hook for hook in hooks if any(_covers(selector, state) for selector in hook.selectors))
 
@@ -244,7 +244,7 @@ def _rules(flow: Flow[Any], state: State, flows: Times) -> Rules:
     times = combined(own, flows, state.prompt, _handles_reminders(flow), whose, flow.place)
     enter = covering(flow.enter_hooks)
     silent = not enter and state.prompt is None and state.job is None
-    return Rules(
+    return StateSpec(
         state,
         rows_of_buttons(state.buttons),
         times,
@@ -253,7 +253,7 @@ def _rules(flow: Flow[Any], state: State, flows: Times) -> Rules:
         (times.idle_alone, times.remind_alone),
         silent,
         covering(flow.invariants),
-        job_rule(state, whose, flow.place),
+        job_spec(state, whose, flow.place),
         tuple(_in_order(flow.guards, state)),
     )
 

@@ -9,15 +9,15 @@ from collections.abc import Callable, Container, Mapping
 
 from msgspec import Struct, structs
 
-from fsmkit.flow.handlers import JobRule
-from fsmkit.interpreter.compiled import FlowTable
-from fsmkit.interpreter.row import Frame, Row, Work, with_snapshot
+from fsmkit.flow.handlers import JobSpec
+from fsmkit.interpreter.compiled import CompiledFlow
+from fsmkit.interpreter.row import Frame, JobState, Row, with_snapshot
 
 CLAIM_SECONDS = 30.0
 """How long a job belongs to the process that runs it, from its last sign of life."""
 
 
-class Begun(Struct, frozen=True, eq=False):
+class JobAttempt(Struct, frozen=True, eq=False):
     """An attempt that this process has to make.
 
     Attributes:
@@ -29,13 +29,13 @@ class Begun(Struct, frozen=True, eq=False):
     """
 
     name: str
-    table: FlowTable
+    table: CompiledFlow
     frame: Frame
-    rule: JobRule
-    work: Work
+    rule: JobSpec
+    work: JobState
 
 
-Tables = Mapping[str, FlowTable]
+Tables = Mapping[str, CompiledFlow]
 
 
 def is_due(row: Row, tables: Tables, now: float, mine: Container[str]) -> bool:
@@ -63,7 +63,7 @@ def begin(
     most: int,
     mine: Container[str] = (),
     entered: bool = False,
-) -> tuple[Row, list[Begun]]:
+) -> tuple[Row, list[JobAttempt]]:
     """The row with jobs begun that are due, and those jobs.
 
     Args:
@@ -75,7 +75,7 @@ def begin(
         mine: The jobs that run in this process; a claim on them that has ended is not the end of them.
         entered: Only those whose states were just entered.
     """
-    begun: list[Begun] = []
+    begun: list[JobAttempt] = []
     for name, snapshot in row.snapshots.items():
         for depth, frame in enumerate(snapshot.frames):
             work, table = frame.job, tables.get(frame.flow)
@@ -89,7 +89,7 @@ def begin(
             elif len(begun) < most:
                 work = _begun(work, now, new_id)
                 row = _with_job(row, name, depth, work)
-                begun.append(Begun(name, table, row.snapshots[name].frames[depth], rule, work))
+                begun.append(JobAttempt(name, table, row.snapshots[name].frames[depth], rule, work))
     return row, begun
 
 
@@ -102,7 +102,7 @@ def find(row: Row, ident: str) -> tuple[str, int] | None:
     return None
 
 
-def attempt_stands(row: Row, work: Work) -> bool:
+def attempt_stands(row: Row, work: JobState) -> bool:
     """Whether a job still waits for the outcome of this very attempt."""
     place = find(row, work.id)
     if place is None:
@@ -111,12 +111,12 @@ def attempt_stands(row: Row, work: Work) -> bool:
     return job.held and job.attempt == work.attempt
 
 
-def kept(row: Row, work: Work, until: float) -> Row:
+def kept(row: Row, work: JobState, until: float) -> Row:
     """The row in which an attempt that stands is its process's own for longer."""
     return _changed(row, work, due=until)
 
 
-def put_off(row: Row, work: Work, until: float, *, failed: bool) -> Row:
+def put_off(row: Row, work: JobState, until: float, *, failed: bool) -> Row:
     """The row in which an attempt that stands is over, and the next one may begin at a later time."""
     return _changed(row, work, due=until, held=False, failures=work.failures + failed)
 
@@ -127,8 +127,8 @@ def over(row: Row, ident: str) -> Row:
     return row if place is None else _with_job(row, *place, None)
 
 
-def _begun(work: Work, now: float, new_id: Callable[[], str]) -> Work:
-    return Work(
+def _begun(work: JobState, now: float, new_id: Callable[[], str]) -> JobState:
+    return JobState(
         work.id or new_id(),
         work.attempt + 1,
         now + CLAIM_SECONDS,
@@ -138,18 +138,18 @@ def _begun(work: Work, now: float, new_id: Callable[[], str]) -> Work:
     )
 
 
-def _changed(row: Row, work: Work, **changes: object) -> Row:
+def _changed(row: Row, work: JobState, **changes: object) -> Row:
     if not attempt_stands(row, work):
         return row
     name, depth = find(row, work.id) or ("", 0)
     return _with_job(row, name, depth, structs.replace(_job(row, name, depth), **changes))
 
 
-def _job(row: Row, name: str, depth: int) -> Work:
-    return row.snapshots[name].frames[depth].job or Work()
+def _job(row: Row, name: str, depth: int) -> JobState:
+    return row.snapshots[name].frames[depth].job or JobState()
 
 
-def _with_job(row: Row, name: str, depth: int, work: Work | None) -> Row:
+def _with_job(row: Row, name: str, depth: int, work: JobState | None) -> Row:
     snapshot = row.snapshots[name]
     frames = list(snapshot.frames)
     frames[depth] = structs.replace(frames[depth], job=work)

@@ -9,7 +9,7 @@ import attrs
 from msgspec import structs
 
 from fsmkit.errors import OrphanedConversation, StoredByNewerVersion
-from fsmkit.interpreter.compiled import Flows, FlowTable
+from fsmkit.interpreter.compiled import CompiledFlow, FlowSet
 from fsmkit.interpreter.row import Frame, Row, Snapshot
 
 
@@ -24,11 +24,11 @@ class Orphan:
     """
 
     name: str
-    table: FlowTable
+    table: CompiledFlow
     error: OrphanedConversation
 
 
-def is_current(flows: Flows, row: Row) -> bool:
+def is_current(flows: FlowSet, row: Row) -> bool:
     """Whether nothing in the row needs lifting (the ordinary case, so it is asked first)."""
     tables = flows.tables
     for snapshot in row.snapshots.values():
@@ -41,7 +41,7 @@ def is_current(flows: Flows, row: Row) -> bool:
     return True
 
 
-def lift(flows: Flows, row: Row) -> tuple[Row, tuple[Orphan, ...]]:
+def migrate_row(flows: FlowSet, row: Row) -> tuple[Row, tuple[Orphan, ...]]:
     """The row in the versions that run, and the conversations that do not fit them.
 
     Flows that are not known here are carried through untouched.
@@ -67,7 +67,7 @@ def lift(flows: Flows, row: Row) -> tuple[Row, tuple[Orphan, ...]]:
     return Row(snapshots, row.seen, row.keep, row.serial, row.views, row.later), tuple(orphans)
 
 
-def _lift_frame(table: FlowTable, frame: Frame) -> Frame:
+def _lift_frame(table: CompiledFlow, frame: Frame) -> Frame:
     if frame.version > table.version:
         raise StoredByNewerVersion(table.name, frame.version, table.version)
     state, raw = frame.state, frame.data
@@ -85,7 +85,7 @@ def _lift_frame(table: FlowTable, frame: Frame) -> Frame:
     return structs.replace(frame, version=table.version, state=state, data=raw, history=history)
 
 
-def _migrate(table: FlowTable, frame: Frame) -> tuple[str | None, Any]:
+def _migrate(table: CompiledFlow, frame: Frame) -> tuple[str | None, Any]:
     state, plain = frame.state, table.codec.plain(frame.data)
     for version in range(frame.version, table.version):
         function = table.flow.migrations.get(version)
@@ -106,7 +106,7 @@ newer version, so that its row is left alone; of a flow that is not there, and c
 
 
 @attrs.frozen
-class Finding:
+class RowCheck:
     """How one conversation fits.
 
     Attributes:
@@ -122,7 +122,7 @@ class Finding:
     reason: str = ""
 
 
-def survey(flows: Flows, row: Row) -> tuple[Finding, ...]:
+def compatibility(flows: FlowSet, row: Row) -> tuple[RowCheck, ...]:
     """How each conversation of a row fits, in the order of the row.
 
     A row that a newer version wrote is left alone as a whole: what would be lifted in it, or is orphaned,
@@ -134,32 +134,32 @@ def survey(flows: Flows, row: Row) -> tuple[Finding, ...]:
         return tuple(found)
     held = ("lifted", "orphaned")
     return tuple(
-        Finding(one.flow, one.state, "newer", newer.reason) if one.fit in held else one for one in found
+        RowCheck(one.flow, one.state, "newer", newer.reason) if one.fit in held else one for one in found
     )
 
 
-def _finding(flows: Flows, name: str, snapshot: Snapshot) -> Finding:
+def _finding(flows: FlowSet, name: str, snapshot: Snapshot) -> RowCheck:
     try:
-        lifted, orphans = lift(flows, Row({name: snapshot}))
+        lifted, orphans = migrate_row(flows, Row({name: snapshot}))
     except StoredByNewerVersion as error:
         frame = next(frame for frame in snapshot.frames if frame.flow == error.flow)
-        return Finding(frame.flow, frame.state, "newer", str(error))
+        return RowCheck(frame.flow, frame.state, "newer", str(error))
     if orphans:
         orphan = orphans[-1].error
-        return Finding(orphan.flow, orphan.state, "orphaned", orphan.problem)
+        return RowCheck(orphan.flow, orphan.state, "orphaned", orphan.problem)
     decides = snapshot.frames[-1]
     fit: Fit = "current"
     for old, new in zip(snapshot.frames, lifted.snapshots[name].frames, strict=True):
         if old.flow not in flows.tables:
             decides, fit = old, "unknown"
         elif problem := _unfit(flows, new):
-            return Finding(old.flow, old.state, "orphaned", problem)
+            return RowCheck(old.flow, old.state, "orphaned", problem)
         elif fit != "unknown" and (old.version, old.state) != (new.version, new.state):
             decides, fit = old, "lifted"
-    return Finding(decides.flow, decides.state, fit)
+    return RowCheck(decides.flow, decides.state, fit)
 
 
-def _unfit(flows: Flows, frame: Frame) -> str:
+def _unfit(flows: FlowSet, frame: Frame) -> str:
     """Why data are not of the type that the flow declares now, as a handler would find; `""` if they are."""
     try:
         flows.tables[frame.flow].codec.decode(frame.data)

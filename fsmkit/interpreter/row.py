@@ -66,7 +66,7 @@ class Edit(msgspec.Struct, frozen=True, tag="edit", omit_defaults=True):
         message: Its message id.
         bound: What its new buttons belong to.
         reply: What it shows from now on.
-        file: The file that it carries so far, as `View` has it.
+        file: The file that it carries so far, as `ShownScreen` has it.
     """
 
     to: Address
@@ -95,7 +95,7 @@ NO_DATA = Raw(b"null")
 """The data of a frame that has none (the data class needs arguments and nobody gave any)."""
 
 
-class Work(Struct, frozen=True, array_like=True):
+class JobState(Struct, frozen=True, array_like=True):
     """The job of the state in which a frame stands, as long as its outcome has not come.
 
     Attributes:
@@ -127,7 +127,7 @@ class Frame(Struct, array_like=True):
         history: The states before this one, oldest first, 16 at most.
         entry: Number of the entry into this state; buttons of other entries are stale.
         values: Button values of this entry that are too long for a button, as text; empty: no longer kept.
-        trail: Ids of messages to delete when the state is left.
+        tracked: Ids of messages to delete when the state is left.
         flow_limit: When the flow's `max_age` is over, in seconds since 1970, UTC.
         state_limit: When the state's `max_age` is over.
         retries: How often an answer was refused in this entry (`ctx.retry`).
@@ -141,11 +141,11 @@ class Frame(Struct, array_like=True):
     history: tuple[str, ...] = ()
     entry: int = 0
     values: tuple[str, ...] = ()
-    trail: tuple[int, ...] = ()
+    tracked: tuple[int, ...] = ()
     flow_limit: float | None = None
     state_limit: float | None = None
     retries: int = 0
-    job: Work | None = None
+    job: JobState | None = None
 
 
 class Snapshot(Struct, array_like=True):
@@ -175,7 +175,7 @@ class Snapshot(Struct, array_like=True):
         return self.frames[-1].state is not None
 
 
-class Board(Struct, array_like=True):
+class ShownKeyboard(Struct, array_like=True):
     """A reply keyboard that is taken away when the state that showed it is left.
 
     Attributes:
@@ -189,7 +189,7 @@ class Board(Struct, array_like=True):
     entry: int
 
 
-class View(Struct, array_like=True):
+class ShownScreen(Struct, array_like=True):
     """What a flow shows at present: the message that is its screen, and its reply keyboard.
 
     Attributes:
@@ -203,11 +203,11 @@ class View(Struct, array_like=True):
     chat: int | str
     message: int
     file: str = ""
-    board: Board | None = None
+    board: ShownKeyboard | None = None
     bare: bool = False
 
 
-class Move(Struct, array_like=True):
+class Destination(Struct, array_like=True):
     """Where a row has gone, or is going: its chat has a new id.
 
     Attributes:
@@ -239,12 +239,12 @@ class Row(Struct, array_like=True):
     seen: str = " "
     keep: float = 0.0
     serial: int = 0
-    views: dict[str, View] = field(default_factory=dict)
-    later: tuple["Mail", ...] = ()
-    moved: Move | None = None
+    views: dict[str, ShownScreen] = field(default_factory=dict)
+    later: tuple["ScheduledEvent", ...] = ()
+    moved: Destination | None = None
 
 
-class Mail(Struct, frozen=True, tag="mail"):
+class ScheduledEvent(Struct, frozen=True, tag="mail"):
     """An event for another conversation, or for this one later.
 
     Attributes:
@@ -253,7 +253,7 @@ class Mail(Struct, frozen=True, tag="mail"):
         body: The event as JSON.
         id: What the event is recognised by when it is given again.
         due: Not before this time, in seconds since 1970, UTC.
-        known: What it is recognised by as an event from outside; empty for letters of `ctx.send`.
+        known: What it is recognised by as an event from outside; empty for due_events of `ctx.send`.
         flow: Name of the only flow that gets it.
         expect: The only state of `flow` in which it is wanted.
     """
@@ -278,7 +278,7 @@ class Receipt(Struct, array_like=True):
         entry: The entry of the state it was sent in.
         chat: The chat it went to.
         message: Its message id.
-        file: The file that it carries, as `View` has it.
+        file: The file that it carries, as `ShownScreen` has it.
         bare: Whether it has no buttons.
     """
 
@@ -292,7 +292,7 @@ class Receipt(Struct, array_like=True):
     bare: bool = False
 
 
-class Wait(Struct, frozen=True, tag="wait"):
+class WaitForOutbox(Struct, frozen=True, tag="wait"):
     """Holds an outbox up until that of the key's former id is empty, so that messages stay in order.
 
     Attributes:
@@ -311,10 +311,10 @@ class Pending(Struct, array_like=True):
     """
 
     number: int
-    effect: Send | Edit | Delete | Mail | Wait
+    effect: Send | Edit | Delete | ScheduledEvent | WaitForOutbox
 
 
-class Overdue(Struct, frozen=True):
+class ExpiredTimer(Struct, frozen=True):
     """A timeout that has come.
 
     Attributes:
@@ -367,7 +367,7 @@ def is_overdue(row: Row, now: float) -> bool:
     return False
 
 
-def overdue(row: Row, known: Container[str], now: float, date: float | None = None) -> Overdue | None:
+def overdue(row: Row, known: Container[str], now: float, date: float | None = None) -> ExpiredTimer | None:
     """The timeout that came first of those that have come, `None` if there is none.
 
     Args:
@@ -396,7 +396,7 @@ def reminding(row: Row, known: Container[str], now: float) -> str | None:
     return min(due, key=lambda one: one[0])[1] if due else None
 
 
-def event_of(row: Row, late: Overdue) -> Timeout:
+def event_of(row: Row, late: ExpiredTimer) -> Timeout:
     """What a handler is told of a timeout."""
     if late.kind == "idle":
         return Timeout(late.at)
@@ -404,7 +404,7 @@ def event_of(row: Row, late: Overdue) -> Timeout:
     return Timeout(late.at, "age", frame.state if late.kind == "state" else None)
 
 
-def spent(row: Row, late: Overdue) -> Row:
+def without_timer(row: Row, late: ExpiredTimer) -> Row:
     """The row without the limit that has come: whoever handles it goes on without it.
 
     An idle deadline stays, since every step starts it anew, and with nobody to handle it there is an end.
@@ -412,7 +412,7 @@ def spent(row: Row, late: Overdue) -> Row:
     return row if late.kind == "idle" else _moved(row, late, None, row.snapshots[late.name])
 
 
-def put_off(row: Row, late: Overdue, at: float) -> Row:
+def put_off(row: Row, late: ExpiredTimer, at: float) -> Row:
     """The row with a timeout whose handler failed moved to a later time; nobody is reminded until then."""
     snapshot = row.snapshots[late.name]
     snapshot = structs.replace(snapshot, tries=snapshot.tries + 1, remind=None)
@@ -437,23 +437,23 @@ def _known(snapshot: Snapshot, known: Container[str]) -> bool:
     return all(frame.flow in known for frame in snapshot.frames)
 
 
-def _which(snapshot: Snapshot, at: float, name: str) -> Overdue:
+def _which(snapshot: Snapshot, at: float, name: str) -> ExpiredTimer:
     """Of those that come at the same moment the outermost flow's limit goes first, the idle deadline last."""
     for depth, frame in enumerate(snapshot.frames):
         if frame.flow_limit == at:
-            return Overdue(at, name, depth, "flow")
+            return ExpiredTimer(at, name, depth, "flow")
         if frame.state_limit == at:
-            return Overdue(at, name, depth, "state")
-    return Overdue(at, name, len(snapshot.frames) - 1, "idle")
+            return ExpiredTimer(at, name, depth, "state")
+    return ExpiredTimer(at, name, len(snapshot.frames) - 1, "idle")
 
 
-def _moved(row: Row, late: Overdue, at: float | None, snapshot: Snapshot) -> Row:
+def _moved(row: Row, late: ExpiredTimer, at: float | None, snapshot: Snapshot) -> Row:
     frames = list(snapshot.frames)
     frames[late.depth] = _limited(frames[late.depth], late, at)
     return with_snapshot(row, late.name, structs.replace(snapshot, frames=tuple(frames)))
 
 
-def _limited(frame: Frame, late: Overdue, at: float | None) -> Frame:
+def _limited(frame: Frame, late: ExpiredTimer, at: float | None) -> Frame:
     if late.kind == "flow":
         return structs.replace(frame, flow_limit=at)
     return structs.replace(frame, state_limit=at)

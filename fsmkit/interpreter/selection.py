@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from fsmkit.flow.handlers import Handler
-from fsmkit.interpreter.compiled import Flows, FlowTable
+from fsmkit.interpreter.compiled import CompiledFlow, FlowSet
 from fsmkit.interpreter.row import Frame, Row
 
 
@@ -23,7 +23,7 @@ class Step:
     __slots__ = ("depth", "frame", "handler", "match", "name", "table")
 
     def __init__(
-        self, name: str, depth: int, frame: Frame | None, table: FlowTable, handler: Handler, match: Any
+        self, name: str, depth: int, frame: Frame | None, table: CompiledFlow, handler: Handler, match: Any
     ) -> None:
         self.name = name
         self.depth = depth
@@ -42,11 +42,11 @@ class Step:
 
 
 def select(
-    flows: Flows,
+    flows: FlowSet,
     row: Row,
     event: Any,
     *,
-    entries: Iterable[FlowTable] | None = None,
+    entries: Iterable[CompiledFlow] | None = None,
     within: str | None = None,
     only: str | None = None,
     depth: int | None = None,

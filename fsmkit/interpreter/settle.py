@@ -10,24 +10,24 @@ import attrs
 from msgspec import structs
 
 from fsmkit.errors import RowTooLarge, UnstorableData
-from fsmkit.flow.context import Emit, Refused, Say, Track, Wish
+from fsmkit.flow.context import CountRetry, DeleteOnExit, Request, SendEvent, SendMessage
 from fsmkit.flow.events import ChatEvent, Done, Failed
 from fsmkit.flow.messages import MAX_VALUE, Address, Answer, Button, Keyboard, as_reply
 from fsmkit.interpreter.codec import EventCodec, encode_entry, encode_row
 from fsmkit.interpreter.row import (
-    Board,
     Bound,
     Delete,
     Edit,
     Effect,
     Frame,
-    Mail,
     Pending,
     Receipt,
     Row,
+    ScheduledEvent,
     Send,
+    ShownKeyboard,
+    ShownScreen,
     Snapshot,
-    View,
     timeout_at,
     wake_at,
 )
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from fsmkit.engine.turn import Turn
 
 
-def tend(row: Row, effects: list[Any], bound: Bound, to: Address) -> tuple[Row, list[Any]]:
+def update_reply_keyboard(row: Row, effects: list[Any], bound: Bound, to: Address) -> tuple[Row, list[Any]]:
     """The row with the reply keyboard that stands in a chat after some effects, and the effects.
 
     Args:
@@ -62,8 +62,8 @@ def tend(row: Row, effects: list[Any], bound: Bound, to: Address) -> tuple[Row, 
         changing = [removing]
     row = _without_boards(row, to)
     if bound.run and _leaves(changing[-1].reply.keyboard):
-        view = row.views.get(bound.flow) or View(to.chat, 0)
-        board = Board(to.chat, bound.run, bound.entry)
+        view = row.views.get(bound.flow) or ShownScreen(to.chat, 0)
+        board = ShownKeyboard(to.chat, bound.run, bound.entry)
         row = structs.replace(row, views={**row.views, bound.flow: structs.replace(view, board=board)})
     return row, effects
 
@@ -94,7 +94,7 @@ def _is_left(row: Row, to: Address) -> bool:
 def _without_boards(row: Row, to: Address) -> Row:
     if not any(view.board is not None and view.board.chat == to.chat for view in row.views.values()):
         return row
-    views: dict[str, View] = {}
+    views: dict[str, ShownScreen] = {}
     for name, view in row.views.items():
         if view.board is not None and view.board.chat == to.chat:
             view = structs.replace(view, board=None)
@@ -106,7 +106,7 @@ def _without_boards(row: Row, to: Address) -> Row:
 MAX_VALUES = 256
 """Long values of buttons that an entry keeps; buttons with older ones are stale."""
 
-MAX_TRAIL = 500
+MAX_TRACKED = 500
 """Messages that an entry remembers to delete; older ones stay."""
 
 Pack = Callable[[Any], str]
@@ -132,14 +132,21 @@ def address_of(rows: Iterable[Row], name: str, given: Address | None, key: Key) 
 
 
 def effects_of(
-    row: Row, name: str, wishes: Sequence[Wish], to: Address, pack: Pack, *, shared: bool, pressed: int | None
-) -> tuple[Row, list[Effect | Emit]]:
+    row: Row,
+    name: str,
+    requests: Sequence[Request],
+    to: Address,
+    pack: Pack,
+    *,
+    shared: bool,
+    pressed: int | None,
+) -> tuple[Row, list[Effect | SendEvent]]:
     """The row with what effects leave in it, and the effects.
 
     Args:
         row: The row at the end of the step.
         name: The conversation in which it ended.
-        wishes: What was asked for, in order.
+        requests: What was asked for, in order.
         to: Where effects go.
         pack: Makes text of buttons' values.
         shared: Whether anybody in the chat may press the buttons.
@@ -148,24 +155,24 @@ def effects_of(
     Raises:
         UnstorableData: If the value of a button cannot be stored.
     """
-    bound, row = _bind(row, name, wishes, None if shared else _person(to), pack)
-    effects: list[Effect | Emit] = []
+    bound, row = _bind(row, name, requests, None if shared else _person(to), pack)
+    effects: list[Effect | SendEvent] = []
     tracked: list[int] = []
     keyboards = bool(row.views)
-    for wish in wishes:
-        if isinstance(wish, Say):
+    for wish in requests:
+        if isinstance(wish, SendMessage):
             keyboards = keyboards or bool(wish.reply.keyboard)
             row, said = _say(row, name, wish, to, bound, pressed)
             effects.extend(said)
-        elif isinstance(wish, Track):
+        elif isinstance(wish, DeleteOnExit):
             tracked.append(wish.message)
-        elif isinstance(wish, Refused):
+        elif isinstance(wish, CountRetry):
             row = _count(row, name, wish)
         else:
             effects.append(wish)
     if tracked:
         row = follow(row, name, bound.run, bound.entry, tracked)
-    return tend(row, effects, bound, to) if keyboards else (row, effects)
+    return update_reply_keyboard(row, effects, bound, to) if keyboards else (row, effects)
 
 
 def storable(effect: Effect, pack: Pack) -> Effect:
@@ -179,17 +186,17 @@ def storable(effect: Effect, pack: Pack) -> Effect:
     return structs.replace(effect, reply=as_reply(effect.reply, buttons=packed))
 
 
-def fold(row: Row, receipts: Iterable[Receipt]) -> tuple[Row, list[Effect | Emit]]:
+def apply_receipts(row: Row, receipts: Iterable[Receipt]) -> tuple[Row, list[Effect | SendEvent]]:
     """The row with the ids of messages that were sent meanwhile; those that came too late are tidied up."""
-    effects: list[Effect | Emit] = []
+    effects: list[Effect | SendEvent] = []
     for receipt in receipts:
         to = Address(receipt.chat)
         if receipt.keep in ("view", "moved"):
-            old = row.views.get(receipt.flow) or View(receipt.chat, 0)
+            old = row.views.get(receipt.flow) or ShownScreen(receipt.chat, 0)
             replaced = 0 < old.message < receipt.message and old.chat == receipt.chat and not old.bare
             if receipt.keep == "view" and replaced:
                 effects.append(Edit(to, old.message, Bound(receipt.flow, receipt.run, receipt.entry)))
-            view = View(receipt.chat, receipt.message, receipt.file, old.board, receipt.bare)
+            view = ShownScreen(receipt.chat, receipt.message, receipt.file, old.board, receipt.bare)
             row = structs.replace(row, views={**row.views, receipt.flow: view})
         else:
             followed = follow(row, receipt.flow, receipt.run, receipt.entry, [receipt.message])
@@ -199,7 +206,7 @@ def fold(row: Row, receipts: Iterable[Receipt]) -> tuple[Row, list[Effect | Emit
     return row, effects
 
 
-def _count(row: Row, name: str, refused: Refused) -> Row:
+def _count(row: Row, name: str, refused: CountRetry) -> Row:
     """The row with one more answer refused, if the step has ended in the state that refused it."""
     snapshot = row.snapshots.get(name)
     frame = snapshot.frames[-1] if snapshot is not None else None
@@ -216,8 +223,8 @@ def follow(row: Row, name: str, run: int, entry: int, messages: list[int]) -> Ro
         return row
     for depth, frame in enumerate(snapshot.frames):
         if frame.entry == entry and frame.state is not None:
-            trail = (*frame.trail, *messages)[-MAX_TRAIL:]
-            return _with_frame(row, name, snapshot, depth, structs.replace(frame, trail=trail))
+            tracked = (*frame.tracked, *messages)[-MAX_TRACKED:]
+            return _with_frame(row, name, snapshot, depth, structs.replace(frame, tracked=tracked))
     return row
 
 
@@ -227,14 +234,14 @@ def _person(to: Address) -> int | str | None:
 
 
 def _bind(
-    row: Row, name: str, wishes: Iterable[Wish], owner: int | str | None, pack: Pack
+    row: Row, name: str, requests: Iterable[Request], owner: int | str | None, pack: Pack
 ) -> tuple[Bound, Row]:
     """The place for buttons; values that are too long for one are put into the row."""
     snapshot = row.snapshots.get(name)
     frame = snapshot.frames[-1] if snapshot is not None and snapshot.active else None
     before = values = () if frame is None else frame.values
-    for wish in wishes:
-        if isinstance(wish, Say):
+    for wish in requests:
+        if isinstance(wish, SendMessage):
             for button in (button for line in wish.reply.buttons for button in line):
                 long = _long_value(name, button, frame, pack)
                 if long and long not in values:
@@ -279,8 +286,8 @@ def _packed(button: Button, pack: Pack) -> Button:
 
 
 def _say(
-    row: Row, name: str, wish: Say, to: Address, bound: Bound, pressed: int | None
-) -> tuple[Row, list[Effect | Emit]]:
+    row: Row, name: str, wish: SendMessage, to: Address, bound: Bound, pressed: int | None
+) -> tuple[Row, list[Effect | SendEvent]]:
     reply = wish.reply
     if not wish.show:
         return row, [Send(reply, to, bound, "ephemeral" if wish.ephemeral else "")]
@@ -292,7 +299,7 @@ def _say(
         if shown != view:
             row = structs.replace(row, views={**row.views, name: shown})
         return row, [Edit(to, view.message, bound, reply, view.file)]
-    row = structs.replace(row, views={**row.views, name: View(view.chat, 0, "", view.board)})
+    row = structs.replace(row, views={**row.views, name: ShownScreen(view.chat, 0, "", view.board)})
     taken = [] if view.bare else [Edit(Address(view.chat), view.message, bound)]
     return row, [Send(reply, to, bound, "view"), *taken]
 
@@ -324,7 +331,7 @@ class Limits:
 def settle(
     turn: "Turn", limits: Limits, events: EventCodec, event_id: str | None
 ) -> tuple[list[Effect], list[Any]]:
-    """Makes effects of a turn's wishes and completes its row.
+    """Makes effects of a turn's requests and completes its row.
 
     Returns:
         The effects for the `Outcome`, and the entries for the outbox.
@@ -336,7 +343,7 @@ def settle(
     if snapshot is not None:
         row = _touched(turn, row, snapshot)
     effects: list[Any] = []
-    if turn.wishes:
+    if turn.requests:
         to = address_of((row, turn.loaded), turn.name, turn.address, turn.key)
         table = turn.flows.tables.get(turn.name)
         shared = table is not None and table.flow.shared
@@ -345,15 +352,15 @@ def settle(
             pressed = turn.key.message
             row = _at_home(row, turn, pressed)
         pack = turn.world.values.pack
-        row, effects = effects_of(row, turn.name, turn.wishes, to, pack, shared=shared, pressed=pressed)
-    if turn.deletes or turn.tidy:
+        row, effects = effects_of(row, turn.name, turn.requests, to, pack, shared=shared, pressed=pressed)
+    if turn.deletes or turn.cleanup:
         home = address_of((row, turn.loaded), turn.name, turn.address, turn.key)
-        effects = [*turn.tidy, *_deletes(turn, home), *effects]
+        effects = [*turn.cleanup, *_deletes(turn, home), *effects]
     if event_id is not None:
         keep = turn.now + limits.dedupe_for
         row = Row(row.snapshots, _remember(row.seen, event_id), keep, row.serial, row.views, row.later)
     turn.row = row
-    if not effects and not turn.letters:
+    if not effects and not turn.due_events:
         return effects, []
     return _sort(turn, effects, limits, events)
 
@@ -381,10 +388,10 @@ def _at_home(row: Row, turn: "Turn", home: int) -> Row:
     """The row with the one message whose conversation it is as its screen; buttons of another one would be
     another conversation's.
     """
-    shows = any(isinstance(wish, Say) and wish.show for wish in turn.wishes)
+    shows = any(isinstance(wish, SendMessage) and wish.show for wish in turn.requests)
     if turn.name in row.views or not shows:
         return row
-    return structs.replace(row, views={**row.views, turn.name: View(turn.key.chat, home)})
+    return structs.replace(row, views={**row.views, turn.name: ShownScreen(turn.key.chat, home)})
 
 
 def _sort(
@@ -392,12 +399,12 @@ def _sort(
 ) -> tuple[list[Effect], list[Any]]:
     """What goes to the outbox now, what is a letter for later, and what the `Outcome` shows."""
     row = turn.row
-    entries: list[Any] = list(turn.letters)
+    entries: list[Any] = list(turn.due_events)
     serial, later = row.serial, row.later
     for effect in effects:
-        if isinstance(effect, Emit):
+        if isinstance(effect, SendEvent):
             serial += 1
-            mail = _mail(effect, events, turn, serial)
+            mail = _scheduled_event(effect, events, turn, serial)
             if effect.after > 0:
                 later = (*later, mail)
             else:
@@ -405,7 +412,7 @@ def _sort(
         elif not isinstance(effect, Answer) and limits.delivers:
             entries.append(storable(effect, turn.world.values.pack))
     turn.row = Row(row.snapshots, row.seen, row.keep, serial, row.views, later)
-    return [effect for effect in effects if not isinstance(effect, Emit)], entries
+    return [effect for effect in effects if not isinstance(effect, SendEvent)], entries
 
 
 def _remember(seen: str, event_id: str) -> str:
@@ -455,11 +462,11 @@ def _touched(turn: "Turn", row: Row, snapshot: Snapshot) -> Row:
     return Row({**row.snapshots, turn.name: touched}, row.seen, row.keep, row.serial, row.views, row.later)
 
 
-def _mail(effect: Emit, events: EventCodec, turn: "Turn", serial: int) -> Mail:
+def _scheduled_event(effect: SendEvent, events: EventCodec, turn: "Turn", serial: int) -> ScheduledEvent:
     name, body = events.encode(effect.event)
     key = effect.key.with_bot(turn.key.bot)
     due = turn.now + effect.after if effect.after > 0 else 0.0
-    return Mail(str(key), name, body, f"{turn.key}#{turn.new_run()}.{serial}", due)
+    return ScheduledEvent(str(key), name, body, f"{turn.key}#{turn.new_run()}.{serial}", due)
 
 
 def wake_of(row: Row) -> float | None:

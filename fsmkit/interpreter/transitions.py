@@ -17,15 +17,15 @@ from fsmkit.flow.messages import Address
 from fsmkit.flow.results import LENGTHS
 from fsmkit.flow.states import Prompt, State, Times, idle_seconds, remind_seconds
 from fsmkit.graph.edges import Target
-from fsmkit.interpreter.compiled import Flows, FlowTable
-from fsmkit.interpreter.row import NO_DATA, Frame, Row, Snapshot, Work
+from fsmkit.interpreter.compiled import CompiledFlow, FlowSet
+from fsmkit.interpreter.row import NO_DATA, Frame, JobState, Row, Snapshot
 from fsmkit.interpreter.selection import Step
 
 MAX_HISTORY = 16
 """States that `back` can go back to."""
 
 
-class Left(Struct, frozen=True):
+class MessagesToDelete(Struct, frozen=True):
     """Messages to delete because their state was left.
 
     Attributes:
@@ -37,7 +37,7 @@ class Left(Struct, frozen=True):
     address: Address | None
 
 
-class Due(Struct, frozen=True, eq=False):
+class PendingCall(Struct, frozen=True, eq=False):
     """A function of `ctx` that a move makes due, with the frame that `ctx` shows.
 
     Attributes:
@@ -50,12 +50,12 @@ class Due(Struct, frozen=True, eq=False):
 
     kind: Literal["leave", "enter", "prompt", "otherwise", "reminder", "job"]
     function: Prompt | Callable[..., Any]
-    table: FlowTable
+    table: CompiledFlow
     frame: Frame
     place: str | None = None
 
 
-class Moves:
+class RowEditor:
     """The next row in the making.
 
     Args:
@@ -72,21 +72,21 @@ class Moves:
 
     __slots__ = ("deletes", "due", "flows", "now", "row", "run", "snapshots")
 
-    def __init__(self, flows: Flows, row: Row, now: float, run: int) -> None:
+    def __init__(self, flows: FlowSet, row: Row, now: float, run: int) -> None:
         self.flows = flows
         self.row = row
         self.now = now
         self.run = run
         self.snapshots = dict(row.snapshots)
-        self.due: list[Due] = []
-        self.deletes: list[Left] = []
+        self.due: list[PendingCall] = []
+        self.deletes: list[MessagesToDelete] = []
 
     def result(self) -> Row:
         """The next row."""
         row = self.row
         return Row(self.snapshots, row.seen, row.keep, row.serial, row.views, row.later)
 
-    def open(self, table: FlowTable, state: str, data: Raw | None) -> None:
+    def open(self, table: CompiledFlow, state: str, data: Raw | None) -> None:
         """Enters a flow that does not run; without data a draft is taken up."""
         old = self.snapshots.pop(table.name, None)  # the flow entered last stands last
         if data is None:
@@ -98,7 +98,7 @@ class Moves:
         self.snapshots[table.name] = Snapshot((frame,), self.run, 1, deadline, address, remind=remind)
         self._entered(table, frame)
 
-    def oust_others(self, table: FlowTable) -> None:
+    def oust_others(self, table: CompiledFlow) -> None:
         """Ends the key's other conversations if the flow that is about to be entered wants to be alone."""
         if table.flow.exclusive:
             for name in [name for name, other in self.snapshots.items() if other.active]:
@@ -139,13 +139,13 @@ class Moves:
             frames = (*frames[:depth], new, *frames[depth + 1 :])
         self._store(name, snapshot, frames, snapshot.entries, snapshot.run)
 
-    def draft(self, table: FlowTable, data: Raw) -> None:
+    def draft(self, table: CompiledFlow, data: Raw) -> None:
         """Keeps data without a state; they have no deadline."""
         old = self.snapshots.get(table.name)
         frame = Frame(table.name, table.version, None, data)
         self.snapshots[table.name] = Snapshot((frame,), address=old.address if old else None)
 
-    def call(self, name: str, depth: int, table: FlowTable, data: Raw) -> None:
+    def call(self, name: str, depth: int, table: CompiledFlow, data: Raw) -> None:
         """Runs a sub-flow above the flow at `depth`; what that had called is dropped."""
         self.cut(name, depth + 1)
         snapshot = self.snapshots[name]
@@ -154,7 +154,7 @@ class Moves:
         self._store(name, snapshot, (*snapshot.frames, frame), entry, snapshot.run or self.run)
         self._entered(table, frame)
 
-    def begin_call(self, caller: FlowTable, table: FlowTable, data: Raw) -> None:
+    def begin_call(self, caller: CompiledFlow, table: CompiledFlow, data: Raw) -> None:
         """Runs a sub-flow although the caller has no conversation: it waits without a state."""
         old = self.snapshots.pop(caller.name, None)
         self.oust_others(caller)
@@ -181,7 +181,7 @@ class Moves:
             self._left(self.flows.tables.get(frame.flow), frame, snapshot)
         del self.snapshots[name]
 
-    def adopt(self, name: str, address: Address | None) -> None:
+    def use_clock(self, name: str, address: Address | None) -> None:
         """Gives a conversation an address where it has none of its own."""
         snapshot = self.snapshots[name]
         if snapshot.address is None and address is not None:
@@ -200,7 +200,7 @@ class Moves:
 
     def _frame(
         self,
-        table: FlowTable,
+        table: CompiledFlow,
         state: str | None,
         data: Raw,
         history: tuple[str, ...],
@@ -219,7 +219,7 @@ class Moves:
             entry,
             flow_limit=flow_limit,
             state_limit=limit,
-            job=None if rules.job is None else Work(due=self.now),
+            job=None if rules.job is None else JobState(due=self.now),
         )
 
     def _limit(self, times: Times) -> float | None:
@@ -237,45 +237,45 @@ class Moves:
         now = self.now
         return None if ttl is None else now + ttl, None if remind is None else now + remind
 
-    def _left(self, table: FlowTable | None, frame: Frame, snapshot: Snapshot) -> None:
+    def _left(self, table: CompiledFlow | None, frame: Frame, snapshot: Snapshot) -> None:
         if frame.state is None or table is None:
             return
         rules = table.rules.get(frame.state)
         if rules is not None and rules.leave:
             self._hooks("leave", rules.leave, table, frame)
-        if frame.trail:
-            self.deletes.append(Left(frame.trail, snapshot.address))
+        if frame.tracked:
+            self.deletes.append(MessagesToDelete(frame.tracked, snapshot.address))
 
-    def _entered(self, table: FlowTable, frame: Frame) -> None:
+    def _entered(self, table: CompiledFlow, frame: Frame) -> None:
         rules = table.rules[frame.state] if frame.state is not None else None
         if rules is not None and not rules.silent:
             self._hooks("enter", rules.enter, table, frame)
             self._prompted(table, frame)
             if rules.job is not None:
-                self.due.append(Due("job", rules.job.function, table, frame, rules.job.place))
+                self.due.append(PendingCall("job", rules.job.function, table, frame, rules.job.place))
 
-    def _prompted(self, table: FlowTable, frame: Frame) -> None:
+    def _prompted(self, table: CompiledFlow, frame: Frame) -> None:
         rules = table.rules[frame.state or ""]
         if rules.prompt is not None:
-            self.due.append(Due("prompt", rules.prompt, table, frame, table.flow.place))
+            self.due.append(PendingCall("prompt", rules.prompt, table, frame, table.flow.place))
 
-    def _hooks(self, kind: Any, hooks: Iterable[Hook], table: FlowTable, frame: Frame) -> None:
-        self.due.extend(Due(kind, hook.function, table, frame, hook.place) for hook in hooks)
+    def _hooks(self, kind: Any, hooks: Iterable[Hook], table: CompiledFlow, frame: Frame) -> None:
+        self.due.extend(PendingCall(kind, hook.function, table, frame, hook.place) for hook in hooks)
 
 
-def times_of_frames(flows: Flows, frames: Sequence[Frame]) -> list[Times]:
+def times_of_frames(flows: FlowSet, frames: Sequence[Frame]) -> list[Times]:
     """The times of each frame, the running one first."""
     tables = flows.tables
     return [times_in(tables[frame.flow], frame.state) for frame in reversed(frames) if frame.flow in tables]
 
 
-def times_in(table: FlowTable, state: str | None) -> Times:
+def times_in(table: CompiledFlow, state: str | None) -> Times:
     """What counts in a state; the flow's own times where it waits without one."""
     rules = table.rules.get(state) if state is not None else None
     return table.times if rules is None else rules.times
 
 
-def initial_data(table: FlowTable) -> Raw:
+def initial_data(table: CompiledFlow) -> Raw:
     """The data of a flow with nothing stored, as JSON."""
     initial = table.codec.initial()
     return NO_DATA if initial is None else table.codec.encode(initial)
@@ -285,7 +285,7 @@ MAX_FRAMES = 8
 """Flows that may stand in one conversation, callers and called."""
 
 
-class Advance(Struct, frozen=True, eq=False):
+class StepResult(Struct, frozen=True, eq=False):
     """What a result made of a row.
 
     Attributes:
@@ -298,14 +298,14 @@ class Advance(Struct, frozen=True, eq=False):
     """
 
     row: Row
-    due: list[Due]
-    deletes: list[Left]
+    due: list[PendingCall]
+    deletes: list[MessagesToDelete]
     follow_up: Returned | None
     name: str
     moved: bool
 
 
-def advance(flows: Flows, row: Row, step: Step, result: Any, now: float, run: int) -> Advance:
+def advance(flows: FlowSet, row: Row, step: Step, result: Any, now: float, run: int) -> StepResult:
     """Applies a result: legality first, then the new row.
 
     Args:
@@ -322,7 +322,7 @@ def advance(flows: Flows, row: Row, step: Step, result: Any, now: float, run: in
         UnstorableData: If its data cannot be stored.
     """
     kind, *rest = check_shape(step, result)
-    moves = Moves(flows, row, now, run)
+    moves = RowEditor(flows, row, now, run)
     follow_up = None
     name = step.name
     if kind == "transition":
@@ -336,10 +336,10 @@ def advance(flows: Flows, row: Row, step: Step, result: Any, now: float, run: in
     else:
         follow_up = _end(moves, step, *rest)
     moved = kind != "stay" and (kind != "back" or step.state is not None)  # back from nowhere only stays
-    return Advance(moves.result(), moves.due, moves.deletes, follow_up, name, moved)
+    return StepResult(moves.result(), moves.due, moves.deletes, follow_up, name, moved)
 
 
-def entered(before: Row, moved: Advance) -> tuple[int, Frame] | None:
+def entered(before: Row, moved: StepResult) -> tuple[int, Frame] | None:
     """The frame in a state that a step has entered, and its depth; `None` if it has entered none."""
     new, old = moved.row.snapshots.get(moved.name), before.snapshots.get(moved.name)
     if new is None or not new.active or (old and (old.run, old.entries) == (new.run, new.entries)):
@@ -348,8 +348,15 @@ def entered(before: Row, moved: Advance) -> tuple[int, Frame] | None:
 
 
 def guarded(
-    flows: Flows, before: Row, step: Step, moved: Advance, guard: Handler, result: Any, now: float, run: int
-) -> Advance:
+    flows: FlowSet,
+    before: Row,
+    step: Step,
+    moved: StepResult,
+    guard: Handler,
+    result: Any,
+    now: float,
+    run: int,
+) -> StepResult:
     """Applies what a guard returned instead of letting a step into the state that it was to enter.
 
     Args:
@@ -377,7 +384,7 @@ def guarded(
         raise _invalid(
             asked, f"guard {guard.name} returned {result!r}: None, a transition or a bare stay may be"
         )
-    moves = Moves(flows, moved.row, now, run)
+    moves = RowEditor(flows, moved.row, now, run)
     other, state = _target(flows, asked, rest[0])
     if table.declared:
         _allow(asked, Target("transition", other.name, state))
@@ -390,7 +397,7 @@ def guarded(
     else:
         name = _cross(moves, asked, other, state, raw)
     due = [each for each in (*moved.due, *moves.due) if each.frame is not frame]
-    return Advance(moves.result(), due, moved.deletes + moves.deletes, moved.follow_up, name, True)
+    return StepResult(moves.result(), due, moved.deletes + moves.deletes, moved.follow_up, name, True)
 
 
 def check_shape(step: Step, result: Any) -> tuple[Any, ...]:
@@ -409,7 +416,7 @@ def check_shape(step: Step, result: Any) -> tuple[Any, ...]:
     raise _invalid(step, f"{step.handler.name} returned {result!r}, which is no result. {hint}")
 
 
-def _transition(moves: Moves, step: Step, state: Any, *data: Any) -> str:
+def _transition(moves: RowEditor, step: Step, state: Any, *data: Any) -> str:
     table, name = _target(moves.flows, step, state)
     if step.table.declared:
         _allow(step, Target("transition", table.name, name))
@@ -425,7 +432,7 @@ def _transition(moves: Moves, step: Step, state: Any, *data: Any) -> str:
     return _cross(moves, step, table, name, raw)
 
 
-def _cross(moves: Moves, step: Step, table: FlowTable, state: str, raw: Raw | None) -> str:
+def _cross(moves: RowEditor, step: Step, table: CompiledFlow, state: str, raw: Raw | None) -> str:
     """Ends this flow and enters another; a flow that waits for this one is gone back to."""
     if table.flow.key is not step.table.flow.key:
         raise _invalid(step, f"flow {table.name!r} has another key rule ({table.flow.key}); use ctx.send")
@@ -445,11 +452,11 @@ def _cross(moves: Moves, step: Step, table: FlowTable, state: str, raw: Raw | No
         moves.goto(table.name, 0, state, raw)
     else:
         moves.open(table, state, raw)
-        moves.adopt(table.name, address)
+        moves.use_clock(table.name, address)
     return table.name
 
 
-def _stay(moves: Moves, step: Step, *data: Any) -> None:
+def _stay(moves: RowEditor, step: Step, *data: Any) -> None:
     raw = _encode(step.table, data)
     if step.frame is not None and moves.snapshots[step.name].active:
         if raw == NO_DATA:
@@ -459,7 +466,7 @@ def _stay(moves: Moves, step: Step, *data: Any) -> None:
         moves.draft(step.table, raw)
 
 
-def _back(moves: Moves, step: Step, *rest: Any) -> None:
+def _back(moves: RowEditor, step: Step, *rest: Any) -> None:
     count = rest[0] if rest else 1
     if type(count) is not int or count < 1:
         raise _invalid(step, f'("back", {count!r}): a whole number from 1 is needed')
@@ -480,7 +487,7 @@ def _back(moves: Moves, step: Step, *rest: Any) -> None:
     return None
 
 
-def _call(moves: Moves, step: Step, flow: Any, *data: Any) -> None:
+def _call(moves: RowEditor, step: Step, flow: Any, *data: Any) -> None:
     table = moves.flows.find(flow) if isinstance(flow, str | Flow) else None
     if table is None:
         near = isinstance(flow, str) and difflib.get_close_matches(flow, list(moves.flows.tables), n=1)
@@ -500,7 +507,7 @@ def _call(moves: Moves, step: Step, flow: Any, *data: Any) -> None:
         moves.call(step.name, step.depth, table, raw)
 
 
-def _end(moves: Moves, step: Step, *result: Any) -> Returned | None:
+def _end(moves: RowEditor, step: Step, *result: Any) -> Returned | None:
     _allow(step, Target("end", step.table.name, None))
     if step.depth == 0:
         moves.close(step.name)
@@ -509,7 +516,7 @@ def _end(moves: Moves, step: Step, *result: Any) -> Returned | None:
     return Returned(step.table.name, result[0] if result else None)
 
 
-def _target(flows: Flows, step: Step, state: Any) -> tuple[FlowTable, str]:
+def _target(flows: FlowSet, step: Step, state: Any) -> tuple[CompiledFlow, str]:
     if type(state) is str and state in step.table.rules:
         return step.table, state
     if not isinstance(state, str | State):
@@ -531,11 +538,11 @@ def _allow(step: Step, target: Target) -> None:
         )
 
 
-def _encode(table: FlowTable, data: tuple[Any, ...]) -> Raw | None:
+def _encode(table: CompiledFlow, data: tuple[Any, ...]) -> Raw | None:
     return table.codec.encode(data[0]) if data else None
 
 
-def _require_data(step: Step, table: FlowTable, raw: Raw | None, frame: Frame | None) -> None:
+def _require_data(step: Step, table: CompiledFlow, raw: Raw | None, frame: Frame | None) -> None:
     """A state is never entered without data that its handlers can rely on."""
     if raw is not None and raw != NO_DATA:
         return

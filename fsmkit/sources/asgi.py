@@ -21,7 +21,7 @@ class _Server(uvicorn.Server):
 
 
 @contextlib.asynccontextmanager
-async def serving(app: Any, host: str, port: int) -> AsyncGenerator[tuple[uvicorn.Server, int]]:
+async def serve_asgi(app: Any, host: str, port: int) -> AsyncGenerator[tuple[uvicorn.Server, int]]:
     """Serves an application until the block ends; what is being answered then is answered.
 
     Args:

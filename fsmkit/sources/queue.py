@@ -4,7 +4,7 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from fsmkit.engine.fifo import Lanes
+from fsmkit.engine.fifo import KeyedWorkers
 from fsmkit.engine.source import Incoming, feed, lane_of
 from fsmkit.keys import Key
 
@@ -54,7 +54,7 @@ class QueueSource:
 
     async def run(self, engine: "Engine") -> None:
         """Gives events to the engine until it is cancelled."""
-        lanes = Lanes(AT_ONCE)
+        lanes = KeyedWorkers(AT_ONCE)
         try:
             while True:
                 incoming = await self._queue.get()

@@ -15,9 +15,9 @@ import attrs
 from msgspec import Raw
 
 from fsmkit.engine.engine import Engine
-from fsmkit.engine.fifo import Lanes, ended
+from fsmkit.engine.fifo import KeyedWorkers, ended
 from fsmkit.engine.source import Incoming, feed, lane_of
-from fsmkit.errors import LeaseLost, StoredByNewerVersion, StoreUnavailable, extra
+from fsmkit.errors import LeaseLost, StoredByNewerVersion, StoreUnavailable, requires_extra
 from fsmkit.interpreter.codec import EventCodec
 from fsmkit.keys import Key
 
@@ -51,7 +51,7 @@ Fields: TypeAlias = Mapping[str, str]
 
 
 @attrs.frozen
-class Entry:
+class StreamEntry:
     """An entry of the stream."""
 
     ident: str
@@ -76,7 +76,7 @@ class Group:
     lock: str
     token: str
 
-    async def entries(self, block: int) -> AsyncIterator[Entry]:
+    async def entries(self, block: int) -> AsyncIterator[StreamEntry]:
         """What an earlier reader left unacknowledged, the oldest first; then what is new. It ends when the
         right to read is another's.
 
@@ -103,20 +103,20 @@ class Group:
             if not new:  # waits without taking: when it wakes, the right may be another's
                 await self.client.xread({self.stream: last}, count=1, block=block)
 
-    async def _take(self, script: str, *more: str) -> tuple[str, list[Entry]] | None:
+    async def _take(self, script: str, *more: str) -> tuple[str, list[StreamEntry]] | None:
         keys = (self.lock, self.stream)
         found = await self.client.eval(script, 2, *keys, self.token, self.name, AT_ONCE, *more)
         if found is None:
             return None
         # Of an entry that was trimmed meanwhile older servers tell nothing, or no fields.
-        return found[0], [Entry(each[0], _paired(each[1])) for each in found[1] if each and each[1]]
+        return found[0], [StreamEntry(each[0], _paired(each[1])) for each in found[1] if each and each[1]]
 
 
 def _paired(flat: list[str]) -> Fields:
     return dict(zip(flat[::2], flat[1::2], strict=True))
 
 
-with extra("redis"):
+with requires_extra("redis"):
     import redis.asyncio
     from redis.asyncio.retry import Retry
     from redis.backoff import ExponentialBackoff
@@ -272,7 +272,7 @@ class RedisStream:
             return  # it ends by itself
 
     async def _read(self, engine: Engine) -> None:
-        lanes = Lanes(AT_ONCE)
+        lanes = KeyedWorkers(AT_ONCE)
         try:
             group = Group(self._client, self._stream, self._group, self._lock, self._token)
             async for entry in group.entries(block=round(self._seconds * 100)):
@@ -280,7 +280,7 @@ class RedisStream:
         finally:
             await lanes.cancel()
 
-    async def _take(self, engine: Engine, lanes: Lanes, entry: Entry) -> None:
+    async def _take(self, engine: Engine, lanes: KeyedWorkers, entry: StreamEntry) -> None:
         try:
             incoming = self._parse(entry.fields, engine.events)
             if not isinstance(incoming, Incoming):  # pyright: ignore[reportUnnecessaryIsInstance]
@@ -290,7 +290,7 @@ class RedisStream:
             return
         await lanes.put(lane_of(engine, incoming), partial(self._try, engine, entry, incoming))
 
-    async def _try(self, engine: Engine, entry: Entry, incoming: Incoming) -> None:
+    async def _try(self, engine: Engine, entry: StreamEntry, incoming: Incoming) -> None:
         tries, delay = 0, self._retry
         while True:
             try:
@@ -312,7 +312,7 @@ class RedisStream:
             await engine.clock.sleep(delay)
             delay = min(2 * delay, LONGEST_RETRY)
 
-    async def _bury(self, entry: Entry, error: Exception) -> None:
+    async def _bury(self, entry: StreamEntry, error: Exception) -> None:
         _log.error("%s: %s goes to %s: %r", self.name, entry.ident, self.dead, error)
         reason = f"{type(error).__name__}: {error}"
         letter = {**entry.fields, "dead_id": entry.ident, "dead_group": self._group, "dead_reason": reason}

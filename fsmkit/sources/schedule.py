@@ -12,10 +12,10 @@ from zoneinfo import ZoneInfo
 
 from fsmkit.engine.engine import Engine
 from fsmkit.engine.fanout import RATE, fan_out
-from fsmkit.errors import extra
+from fsmkit.errors import requires_extra
 from fsmkit.keys import Key
 
-with extra("schedule"):
+with requires_extra("schedule"):
     from cronsim import CronSim, CronSimError
 
 _log = logging.getLogger("fsmkit.sources")

@@ -12,16 +12,16 @@ from typing import Any, TypeAlias
 
 from fsmkit.engine.engine import Engine
 from fsmkit.engine.source import Incoming, feed
-from fsmkit.errors import LeaseLost, StoredByNewerVersion, StoreUnavailable, extra
+from fsmkit.errors import LeaseLost, StoredByNewerVersion, StoreUnavailable, requires_extra
 
-with extra("webhook"):
+with requires_extra("webhook"):
     from starlette.applications import Starlette
     from starlette.exceptions import HTTPException
     from starlette.requests import ClientDisconnect, Request
     from starlette.responses import PlainTextResponse, Response
     from starlette.routing import Route
 
-    from fsmkit.sources.asgi import serving
+    from fsmkit.sources.asgi import serve_asgi
 
 _log = logging.getLogger("fsmkit.sources")
 
@@ -101,7 +101,10 @@ class Webhook:
 
     async def run(self, engine: Engine) -> None:
         """Serves the path on a port of its own until it is cancelled; a request that is there is answered."""
-        async with serving(Starlette(routes=[self.route(engine)]), self._host, self.port) as (_, self.port):
+        async with serve_asgi(Starlette(routes=[self.route(engine)]), self._host, self.port) as (
+            _,
+            self.port,
+        ):
             _log.info("%s listens on %s:%d", self.name, self._host, self.port)
             try:
                 await asyncio.Event().wait()

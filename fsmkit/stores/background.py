@@ -10,7 +10,7 @@ from fsmkit.errors import StoreError
 _log = logging.getLogger("fsmkit")
 
 
-class Chores:
+class BackgroundTasks:
     """What is begun and not waited for: what it would have freed ends by itself.
 
     Args:

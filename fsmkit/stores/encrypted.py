@@ -10,11 +10,11 @@ from types import TracebackType
 
 from msgspec import structs
 
-from fsmkit.errors import StoreCorrupt, extra
+from fsmkit.errors import StoreCorrupt, requires_extra
 from fsmkit.keys import Key
 from fsmkit.stores.protocol import Change, Lease, Store, StoredRow
 
-with extra("crypto"):
+with requires_extra("crypto"):
     from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 
@@ -66,10 +66,10 @@ class Encrypted:
         """Keys of a person in whatever chat."""
         return await self._store.keys_of(user, bot=bot)
 
-    async def strike(self, key: Key, entry: bytes, receipt: bytes | None) -> bytes | None:
+    async def acknowledge(self, key: Key, entry: bytes, receipt: bytes | None) -> bytes | None:
         """Strikes off the first entry of the outbox; returns the next one in clear."""
         sealed = self._sealed.pop((key, entry), entry)
-        return self.entry(key, await self._store.strike(key, sealed, self.seal(receipt)))
+        return self.entry(key, await self._store.acknowledge(key, sealed, self.seal(receipt)))
 
     async def hold(self, key: Key, seconds: float) -> None:
         """Keeps the claim on an outbox."""

@@ -184,7 +184,7 @@ class MemoryStore:
         self.void: set[Key] = set()
         """Keys that were forgotten under the turn that is held."""
 
-    def adopt(self, clock: Clock) -> None:
+    def use_clock(self, clock: Clock) -> None:
         """Takes an engine's clock, where the store was given none."""
         if self._clock is None:
             self._clock = clock
@@ -212,7 +212,7 @@ class MemoryStore:
         """Keys of a person in whatever chat."""
         return sorted((key for key in self.table.records if _is_of(key, user, bot)), key=str)
 
-    async def strike(self, key: Key, entry: bytes, receipt: bytes | None) -> bytes | None:
+    async def acknowledge(self, key: Key, entry: bytes, receipt: bytes | None) -> bytes | None:
         """Strikes off the first entry of the outbox; returns the next one."""
         record = self.table.records.get(key)
         if record is None or not record.outbox or record.outbox[0] != entry:

@@ -146,12 +146,12 @@ class Store(Protocol):
         """
         ...
 
-    async def strike(self, key: Key, entry: bytes, receipt: bytes | None) -> bytes | None:
+    async def acknowledge(self, key: Key, entry: bytes, receipt: bytes | None) -> bytes | None:
         """Strikes off the first entry of the outbox, once it was delivered, and keeps the claim on the next.
 
         Who delivers an outbox has a claim on it: given by the commit that returned the first entry, lasting
-        `CLAIM_SECONDS` from the last `commit`, `strike` or `hold`. An outbox that nobody has a claim on any
-        more (its process died) is `due`.
+        `CLAIM_SECONDS` from the last `commit`, `acknowledge` or `hold`. An outbox that nobody has a claim on
+        any more (its process died) is `due`.
 
         Args:
             key: Whose outbox.

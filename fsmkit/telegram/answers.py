@@ -22,7 +22,7 @@ ANSWERS = frozenset({"answer_callback_query", "answer_pre_checkout_query", "answ
 """Methods of the bot that answer what Telegram asks."""
 
 
-class InTime:
+class AnswerTimer:
     """Answers a query by itself when nobody has for some time; the time runs from here.
 
     Args:
@@ -48,7 +48,7 @@ class InTime:
         self._clock = clock
         self._seconds = seconds
         self._answer = answer
-        self._noted = Noted(query)
+        self._noted = AnswerSpy(query)
         self._task = asyncio.get_running_loop().create_task(self._wait(), name=f"fsmkit answer {query.id}")
 
     @property
@@ -82,7 +82,7 @@ class InTime:
             await self._answer()
 
 
-class Noted:
+class AnswerSpy:
     """Notes whether a query is answered through its own `answer(...)`, until `end`.
 
     Attributes:
@@ -95,7 +95,7 @@ class Noted:
         self.answered = False
         self._query = query
         self._bot: Any = query.get_bot()
-        noting: Any = _Noting(self._bot, self._note)
+        noting: Any = _SpiedBot(self._bot, self._note)
         query.set_bot(noting)
 
     def end(self) -> None:
@@ -106,7 +106,7 @@ class Noted:
         self.answered = True
 
 
-class _Noting:
+class _SpiedBot:
     """A bot that tells when a query is answered; all else is the bot's."""
 
     def __init__(self, bot: Any, note: Callable[[], None]) -> None:
@@ -142,14 +142,14 @@ class Payments:
         self._engine = engine
         self._answered: deque[str] = deque(maxlen=MAX_ANSWERED)
 
-    def watch(self, event: TelegramEvent) -> InTime:
+    def watch(self, event: TelegramEvent) -> AnswerTimer:
         """Sees to it that a query is declined before Telegram gives up, whatever happens until then."""
-        return InTime(event.query, self._engine.clock, ANSWER_WITHIN, partial(self._decline_late, event))
+        return AnswerTimer(event.query, self._engine.clock, ANSWER_WITHIN, partial(self._decline_late, event))
 
     async def handle(
         self,
         event: TelegramEvent,
-        watched: InTime,
+        watched: AnswerTimer,
         receive: Callable[[Committed, Callable[[], bool]], Awaitable[Outcome]],
     ) -> Outcome:
         """Has a query handled, and answers it unless nobody of the flows wants it.

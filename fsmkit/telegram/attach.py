@@ -10,14 +10,14 @@ from fsmkit.clock import Clock
 from fsmkit.engine.engine import Engine
 from fsmkit.errors import DefinitionError
 from fsmkit.flow.flow import Flow
-from fsmkit.flow.locations import calling_place
+from fsmkit.flow.locations import calling_location
 from fsmkit.keys import Key
 from fsmkit.stores.protocol import Store
 from fsmkit.telegram.buttons import ButtonCodec
 from fsmkit.telegram.delivery import Delivery
 from fsmkit.telegram.fallbacks import UnclaimedPayments, UnclaimedPresses
 from fsmkit.telegram.handler import FlowHandler
-from fsmkit.telegram.lifecycle import AnyApplication, Life, group_taken
+from fsmkit.telegram.lifecycle import AnyApplication, Lifecycle, group_taken
 from fsmkit.telegram.update_processor import KeyedProcessor
 
 
@@ -71,7 +71,7 @@ def attach(
 
     engine.telegram_for = telegram_for
     engine.on_error = on_error
-    life = Life(app, engine)
+    life = Lifecycle(app, engine)
     engine.busy = lambda: life.busy
     handler = FlowHandler(engine, delivery, buttons, life, group)
     if isinstance(app.update_processor, KeyedProcessor):
@@ -94,7 +94,7 @@ class _Late:
 
 
 def _check(app: Any, group: int) -> None:
-    place = calling_place()
+    place = calling_location()
     if not isinstance(app, Application):
         raise DefinitionError(
             f"attach() takes an Application first, got {app!r}",

@@ -36,7 +36,7 @@ class Foreign(Exception):
 
 
 @attrs.frozen
-class _Key:
+class _TagKey:
     """What tags are made with.
 
     Attributes:
@@ -48,7 +48,7 @@ class _Key:
     number: int
 
     @classmethod
-    def of(cls, text: str, bot: str) -> "_Key":
+    def of(cls, text: str, bot: str) -> "_TagKey":
         """The key of a secret text; with the bot's id, as in a token, so that two bots may share a text."""
         whole = text if text.startswith(f"{bot}:") else f"{bot}:{text}"
         secret = blake2b(whole.encode(), digest_size=32, person=b"fsmkit-buttons-1").digest()
@@ -79,7 +79,7 @@ class ButtonCodec:
 
     def __init__(self, token: str, flows: Iterable[str], keys: Sequence[str] | None = None) -> None:
         bot = token.partition(":")[0]
-        self._keys = [_Key.of(text, bot) for text in ([token] if keys is None else _checked(keys))]
+        self._keys = [_TagKey.of(text, bot) for text in ([token] if keys is None else _checked(keys))]
         self._flows: dict[bytes, str] = {}
         for name in flows:
             other = self._flows.setdefault(_short(name), name)

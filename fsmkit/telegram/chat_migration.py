@@ -22,7 +22,7 @@ MAX_KNOWN = 10_000
 """Groups of which it is known here that they have moved; the rows know it themselves."""
 
 
-class Relocating:
+class ChatMigrations:
     """Moves conversations of groups that become supergroups.
 
     Args:

@@ -40,7 +40,7 @@ VALUES = {
 """The field of the query that is `event.value`."""
 
 
-class Query(NamedTuple):
+class QueryFields(NamedTuple):
     """What is read of an update that is no message.
 
     Attributes:
@@ -64,14 +64,14 @@ class Query(NamedTuple):
     value: str | None
 
 
-def read_query(update: Update) -> Query | None:
+def read_query(update: Update) -> QueryFields | None:
     """What an update that is no message brings; `None` if no person did it."""
     for field, kind in QUERIES.items():
         content: Any = getattr(update, field, None)
         if content is not None:
             chat = getattr(content, "chat", None)
             asked = kind == "chat_join_request"  # a conversation with the person, not one in the group
-            return Query(
+            return QueryFields(
                 kind,
                 content,
                 _person(content),

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 from telegram import CallbackQuery, Update
 from telegram.ext import Application, BaseHandler, TypeHandler
 
-from fsmkit.interpreter.compiled import Flows
+from fsmkit.interpreter.compiled import FlowSet
 from fsmkit.telegram.answers import Payments
 from fsmkit.telegram.buttons import ButtonCodec, Foreign, looks_ours
 from fsmkit.telegram.delivery import Delivery
@@ -38,7 +38,7 @@ class UnclaimedPresses(BaseHandler[Update, Any, None]):
         application: AnyApplication,
         delivery: Delivery,
         buttons: ButtonCodec,
-        flows: Flows,
+        flows: FlowSet,
     ) -> None:
         super().__init__(unused, block=True)
         self._application = application

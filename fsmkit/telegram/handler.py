@@ -17,14 +17,14 @@ from fsmkit.engine.envelope import Outcome
 from fsmkit.flow.context import PAYMENT_KINDS
 from fsmkit.flow.events import MESSAGE_KINDS
 from fsmkit.flow.messages import Answer
-from fsmkit.interpreter.compiled import Flows, FlowTable
+from fsmkit.interpreter.compiled import CompiledFlow, FlowSet
 from fsmkit.keys import Key, KeyBy, event_id_of
-from fsmkit.telegram.answers import InTime, Payments
+from fsmkit.telegram.answers import AnswerTimer, Payments
 from fsmkit.telegram.buttons import ButtonCodec, Foreign, looks_ours
-from fsmkit.telegram.chat_migration import Relocating, move_event
+from fsmkit.telegram.chat_migration import ChatMigrations, move_event
 from fsmkit.telegram.delivery import Delivery
 from fsmkit.telegram.event import TelegramEvent, album_of, as_press, read_update
-from fsmkit.telegram.lifecycle import Life
+from fsmkit.telegram.lifecycle import Lifecycle
 
 ANSWER_AFTER = 2.0
 """Seconds after which a press is answered although its handler has not."""
@@ -35,7 +35,7 @@ GONE = ("kicked", "left")
 QUERY_KINDS: frozenset[str | None] = frozenset({"raw_button", *PAYMENT_KINDS})
 """What Telegram waits for an answer to, beside fsmkit's own buttons, and the flows may have to give."""
 
-Keys = Sequence[tuple[Key, Sequence[FlowTable]]]
+Keys = Sequence[tuple[Key, Sequence[CompiledFlow]]]
 
 
 class Checked:
@@ -76,7 +76,7 @@ class FlowHandler(BaseHandler[Update, Any, None]):
     )
 
     def __init__(
-        self, engine: Engine, delivery: Delivery, buttons: ButtonCodec, life: Life, group: int
+        self, engine: Engine, delivery: Delivery, buttons: ButtonCodec, life: Lifecycle, group: int
     ) -> None:
         super().__init__(unused, block=True)  # explicit: `Defaults(block=False)` must not reach it
         self._engine = engine
@@ -84,7 +84,7 @@ class FlowHandler(BaseHandler[Update, Any, None]):
         self._buttons = buttons
         self._life = life
         self._group = group
-        self._relocating = Relocating(engine)
+        self._relocating = ChatMigrations(engine)
         delivery.migrated = self._relocating.learn
         self.payments = Payments(engine)
         rules = engine.flows.key_rules()
@@ -92,7 +92,7 @@ class FlowHandler(BaseHandler[Update, Any, None]):
         kinds = _wanted(engine.flows)
         self._albums = want_albums(engine.flows)
         self._wanted_queries = QUERY_KINDS if None in kinds else QUERY_KINDS & kinds
-        self._watched: dict[str, InTime] = {}
+        self._watched: dict[str, AnswerTimer] = {}
         engine.album_of = self._album
 
     @property
@@ -170,7 +170,7 @@ class FlowHandler(BaseHandler[Update, Any, None]):
         if outcome.kind != "passed":
             raise ApplicationHandlerStop
 
-    def _album(self, key: Key, body: bytes) -> tuple[TelegramEvent, Sequence[FlowTable]]:
+    def _album(self, key: Key, body: bytes) -> tuple[TelegramEvent, Sequence[CompiledFlow]]:
         """An album as an event, from its stored updates, with the flows that it may enter with its key."""
         updates = [Update.de_json(update, self._life.bot) for update in json.loads(body)]
         parts = [read_update(update, self._life.username) for update in updates]
@@ -185,7 +185,7 @@ class FlowHandler(BaseHandler[Update, Any, None]):
             rule, tables = self._rules[0]
             key = self._key(event, rule)
             return () if key is None else ((key, tables),)
-        found: dict[Key, list[FlowTable]] = {}
+        found: dict[Key, list[CompiledFlow]] = {}
         for rule, tables in self._rules:
             key = self._key(event, rule)
             if key is not None:
@@ -259,8 +259,8 @@ class FlowHandler(BaseHandler[Update, Any, None]):
         if watched is not None:
             await watched.end()
 
-    def _watch_press(self, query: CallbackQuery) -> InTime:
-        return InTime(query, self._engine.clock, ANSWER_AFTER, partial(self._delivery.answer, query.id))
+    def _watch_press(self, query: CallbackQuery) -> AnswerTimer:
+        return AnswerTimer(query, self._engine.clock, ANSWER_AFTER, partial(self._delivery.answer, query.id))
 
 
 def _query_id(update: Update) -> str:
@@ -268,12 +268,12 @@ def _query_id(update: Update) -> str:
     return query.id if query is not None else ""
 
 
-def want_albums(flows: Flows) -> bool:
+def want_albums(flows: FlowSet) -> bool:
     """Whether some handler asks for albums: only then has anything to be looked for."""
     return "album" in _wanted(flows)
 
 
-def _wanted(flows: Flows) -> frozenset[str | None]:
+def _wanted(flows: FlowSet) -> frozenset[str | None]:
     """The kinds of events that handlers name, with `None` if one may want any: a filter, a predicate."""
     handlers = [handler for table in flows.tables.values() for handler in table.flow.handlers]
     named = (handler.matcher.kinds for handler in handlers)

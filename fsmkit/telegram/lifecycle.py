@@ -18,7 +18,7 @@ AnyApplication = Application[Any, Any, Any, Any, Any, Any]
 Callback = Callable[[AnyApplication], Coroutine[Any, Any, None]]
 
 
-class Life:
+class Lifecycle:
     """Hooks an engine to an application.
 
     `run_polling` and `run_webhook` call `post_init`, `post_stop` and `post_shutdown`: the engine's start and

@@ -88,7 +88,7 @@ class Command(Matcher):
         return f"command({', '.join(shown)})"
 
 
-class Pressed(Matcher):
+class PressOf(Matcher):
     """Presses of inline buttons with some values (none given: any).
 
     A class stands for its objects, a compiled pattern for texts that match it as a whole, anything else for
@@ -156,7 +156,7 @@ def _shown(value: Any) -> str:
     return repr(value.pattern if isinstance(value, re.Pattern) else value)
 
 
-class Album(Matcher):
+class AlbumOf(Matcher):
     """Albums; the match is the tuple of file ids."""
 
     kinds = frozenset({"album"})
@@ -208,7 +208,7 @@ def button(*values: Any) -> Matcher:
         >>> button("yes", 1)
         button('yes', 1)
     """
-    return Pressed("button", values)
+    return PressOf("button", values)
 
 
 def raw_button(*data: str | re.Pattern[str]) -> Matcher:
@@ -223,7 +223,7 @@ def raw_button(*data: str | re.Pattern[str]) -> Matcher:
     if not all(isinstance(item, str | re.Pattern) for item in data):
         raise TypeError(f"raw_button({data!r}): callback data are texts or compiled patterns")
     patterns = tuple(re.compile(item) if isinstance(item, str) else item for item in data)
-    return Pressed("raw_button", patterns)
+    return PressOf("raw_button", patterns)
 
 
 def photo() -> Matcher:
@@ -236,7 +236,7 @@ def album() -> Matcher:
 
     Its messages are gathered to one event; in a state without a handler for albums they come one by one.
     """
-    return Album()
+    return AlbumOf()
 
 
 def document() -> Matcher:

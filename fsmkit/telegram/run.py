@@ -22,7 +22,7 @@ from telegram.request import HTTPXRequest
 from fsmkit.engine.source import Source
 from fsmkit.errors import DefinitionError, FsmkitError, StoreError
 from fsmkit.flow.flow import Flow
-from fsmkit.flow.locations import calling_place
+from fsmkit.flow.locations import calling_location
 from fsmkit.stores.protocol import Store
 from fsmkit.stores.urls import open_store, probe
 from fsmkit.telegram.attach import attach
@@ -154,7 +154,7 @@ def run(
     """
     try:
         if not flows:
-            raise DefinitionError("run() has no flow", place=calling_place(), remedy="Write run(flow)")
+            raise DefinitionError("run() has no flow", place=calling_location(), remedy="Write run(flow)")
         default, elsewhere = f"sqlite:{_started(flows)}.db", "run(..., store=URL)"
         serve(*flows, store=store, sources=sources, default=default, elsewhere=elsewhere)
     except (CannotRunError, DefinitionError, StoreError) as error:

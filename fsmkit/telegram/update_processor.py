@@ -15,7 +15,7 @@ from telegram import Update
 from telegram.ext import BaseUpdateProcessor
 
 from fsmkit.clock import Clock, SystemClock
-from fsmkit.engine.fifo import LineClosed, Lines
+from fsmkit.engine.fifo import KeyedLock, LockClosed
 from fsmkit.keys import Key, KeyBy
 from fsmkit.telegram.event import read_update
 
@@ -61,10 +61,10 @@ class Backlog(asyncio.Queue[object]):
         self._spent: dict[Hashable, float] = {}
         """Seconds that were waited for a chat since it last had half caught up."""
         self._woken: list[asyncio.Future[None]] = []
-        self._lines = Lines()
+        self._lines = KeyedLock()
         """Those who put at the same time (a webhook) wait in line too."""
 
-    def adopt(self, clock: Clock) -> None:
+    def use_clock(self, clock: Clock) -> None:
         """Takes an engine's clock, where none was given."""
         if self._clock is None:
             self._clock = clock
@@ -222,7 +222,7 @@ class KeyedProcessor(BaseUpdateProcessor):
         self.refused = 0
         self._max_waiting = max_waiting
         self._slots = asyncio.Semaphore(max_concurrent)
-        self._lines = Lines()
+        self._lines = KeyedLock()
         self._refusals: Counter[Hashable] = Counter()
         self._rules: set[KeyBy] = set()
         self._served: list[Served] = []
@@ -240,7 +240,7 @@ class KeyedProcessor(BaseUpdateProcessor):
         self._rules.update(rules)
         self._served.append(served)
         self._watches.append(watch)
-        self.queue.adopt(clock)
+        self.queue.use_clock(clock)
 
     async def initialize(self) -> None:
         """Starts the engines."""
@@ -272,7 +272,7 @@ class KeyedProcessor(BaseUpdateProcessor):
                 return
             async with self._lines.place(names, _person(update)), self._slots:
                 await coroutine
-        except LineClosed:
+        except LockClosed:
             return
         finally:
             for watch, query in watches:

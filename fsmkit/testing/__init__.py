@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from fsmkit.testing.check import check
     from fsmkit.testing.clock import ManualClock
     from fsmkit.testing.findings import Finding, Problem
-    from fsmkit.testing.harness.observation import Moment
+    from fsmkit.testing.harness.observation import Observation
     from fsmkit.testing.lint import lint
     from fsmkit.testing.oracles import ORACLES
     from fsmkit.testing.properties import after, always, eventually, never
@@ -28,7 +28,7 @@ __all__ = [
     "Chat",
     "Finding",
     "ManualClock",
-    "Moment",
+    "Observation",
     "OfflineTelegram",
     "Problem",
     "Profile",
@@ -48,7 +48,7 @@ _HOMES = {
     "Chat": "fsmkit.testing.chat",
     "Finding": "fsmkit.testing.findings",
     "ManualClock": "fsmkit.testing.clock",
-    "Moment": "fsmkit.testing.harness.observation",
+    "Observation": "fsmkit.testing.harness.observation",
     "ORACLES": "fsmkit.testing.oracles",
     "OfflineTelegram": "fsmkit.botapi.offline",
     "Problem": "fsmkit.testing.findings",

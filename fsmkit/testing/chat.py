@@ -16,11 +16,11 @@ from fsmkit.flow.flow import Flow
 from fsmkit.stores.protocol import Store
 from fsmkit.testing.clock import ManualClock
 from fsmkit.testing.findings import transcript
-from fsmkit.testing.harness import actions as acts
-from fsmkit.testing.harness.actions import Act
-from fsmkit.testing.harness.driver import Stage
+from fsmkit.testing.harness import actions as actions
+from fsmkit.testing.harness.actions import Action
+from fsmkit.testing.harness.driver import Driver
 from fsmkit.testing.harness.loop import new_loop
-from fsmkit.testing.harness.observation import Moment
+from fsmkit.testing.harness.observation import Observation
 from fsmkit.testing.harness.screen import NotThereError
 from fsmkit.testing.loading import reloader
 
@@ -29,15 +29,15 @@ START = 1_800_000_000.0
 
 
 class _Core:
-    """What all the people of a chat share: the stage, its event loop, and what has happened."""
+    """What all the people of a chat share: the driver, its event loop, and what has happened."""
 
-    def __init__(self, make: Callable[[], Stage]) -> None:
+    def __init__(self, make: Callable[[], Driver]) -> None:
         _refuse_running_loop()
         self.runner = asyncio.Runner(loop_factory=new_loop)
-        self.moments: list[Moment] = []
-        self.stage = make()
-        self.runner.run(self.stage.open())
-        self.close = weakref.finalize(self, _close, self.runner, self.stage)
+        self.observations: list[Observation] = []
+        self.driver = make()
+        self.runner.run(self.driver.open())
+        self.close = weakref.finalize(self, _close, self.runner, self.driver)
 
 
 class Chat:
@@ -89,10 +89,10 @@ class Chat:
     ) -> None:
         flows = flows_in(bot)
 
-        def make() -> Stage:
-            from fsmkit.testing.harness.ptb_driver import TelegramStage
+        def make() -> Driver:
+            from fsmkit.testing.harness.ptb_driver import PTBDriver
 
-            return TelegramStage(
+            return PTBDriver(
                 flows or bot[0],
                 store=store,
                 clock=clock or ManualClock(START),
@@ -111,7 +111,7 @@ class Chat:
 
     def say(self, text: str) -> Self:
         """Writes a text; `/words` are commands."""
-        return self.do(acts.Say(text, user=self.user))
+        return self.do(actions.Say(text, user=self.user))
 
     def command(self, name: str, *args: str) -> Self:
         """Writes a command, without its slash, and words after it."""
@@ -125,7 +125,7 @@ class Chat:
             stale: Presses an old one: not under the bot's last message, may it be on the screen or gone.
             nth: Not the newest of those, but the n-th before it.
         """
-        return self.do(acts.Press(button, stale, nth, user=self.user))
+        return self.do(actions.Press(button, stale, nth, user=self.user))
 
     def content(self, kind: str, *, caption: str | None = None, **fields: Any) -> Self:
         """Sends something that is no text.
@@ -135,7 +135,7 @@ class Chat:
             caption: The text under it.
             fields: Fields of the object, over sensible defaults.
         """
-        return self.do(acts.Content(kind, caption, fields, user=self.user))
+        return self.do(actions.Content(kind, caption, fields, user=self.user))
 
     def photo(self, caption: str | None = None, **fields: Any) -> Self:
         """Sends a photo."""
@@ -155,7 +155,7 @@ class Chat:
 
     def album(self, *kinds: str, caption: str | None = None) -> Self:
         """Sends an album: `album("photo", "video")`, two photos by default."""
-        return self.do(acts.Album(kinds or ("photo", "photo"), caption, user=self.user))
+        return self.do(actions.Album(kinds or ("photo", "photo"), caption, user=self.user))
 
     def gesture(self, kind: str, what: str = "", **fields: Any) -> Self:
         """Does something that makes no message.
@@ -166,7 +166,7 @@ class Chat:
             what: What was typed, the payload, the emoji, the number of the poll's option.
             fields: Fields of Telegram's object, over sensible defaults.
         """
-        return self.do(acts.Gesture(kind, what, fields, user=self.user))
+        return self.do(actions.Gesture(kind, what, fields, user=self.user))
 
     def react(self, emoji: str = "\N{THUMBS UP SIGN}") -> Self:
         """Reacts to the bot's newest message."""
@@ -178,20 +178,20 @@ class Chat:
 
     def edit(self, text: str) -> Self:
         """Edits the last message."""
-        return self.do(acts.Edit(text, user=self.user))
+        return self.do(actions.EditLast(text, user=self.user))
 
     # -- what else happens -------------------------------------------------------------------------
 
     def send(self, event: Any) -> Self:
         """An event comes from outside of Telegram, for this person's conversation."""
-        return self.do(acts.Outside(event, user=self.user))
+        return self.do(actions.Outside(event, user=self.user))
 
     def advance(
         self, seconds: float = 0.0, *, minutes: float = 0.0, hours: float = 0.0, days: float = 0.0
     ) -> Self:
         """Lets time pass; what is due on the way happens at its time."""
         passed = timedelta(seconds=seconds, minutes=minutes, hours=hours, days=days)
-        return self.do(acts.Wait(passed.total_seconds(), user=self.user))
+        return self.do(actions.Wait(passed.total_seconds(), user=self.user))
 
     def until_deadline(self, offset: float = 0.0) -> Self:
         """Lets time pass until the next deadline.
@@ -199,12 +199,12 @@ class Chat:
         Args:
             offset: Seconds after it; negative: before.
         """
-        return self.do(acts.Deadline(offset, user=self.user))
+        return self.do(actions.Deadline(offset, user=self.user))
 
     def restart(self) -> Self:
         """Stops the bot and starts it anew on the same store; flows of a module that can be run again are
         made anew, so that what stood in its globals is gone."""
-        return self.do(acts.Restart(user=self.user))
+        return self.do(actions.Restart(user=self.user))
 
     def deploy(self, *flows: Any) -> Self:
         """Stops the bot and starts another version of its flows on the same store.
@@ -213,25 +213,25 @@ class Chat:
             flows: The flows of that version.
         """
         later = flows_in(flows)
-        versions = self._core.stage.versions
+        versions = self._core.driver.versions
         versions.append(reloader(later) or (lambda: later))
-        return self.do(acts.Deploy(len(versions) - 1, user=self.user))
+        return self.do(actions.Deploy(len(versions) - 1, user=self.user))
 
     def duplicate(self) -> Self:
         """Gives the last update once more."""
-        return self.do(acts.Duplicate(user=self.user))
+        return self.do(actions.Duplicate(user=self.user))
 
-    def do(self, act: Act) -> Self:
-        """Carries out any act of `fsmkit.testing.harness.actions`."""
+    def do(self, action: Action) -> Self:
+        """Carries out any action of `fsmkit.testing.harness.actions`."""
         core = self._core
         _refuse_running_loop()
         try:
-            moment = core.runner.run(core.stage.do(act))
+            observation = core.runner.run(core.driver.do(action))
         except NotThereError as error:
-            raise AssertionError(self._with_transcript(f"{act.line()}: {error}")) from None
-        core.moments.append(moment)
-        if moment.errors:
-            raised = moment.errors[0]
+            raise AssertionError(self._with_transcript(f"{action.line()}: {error}")) from None
+        core.observations.append(observation)
+        if observation.errors:
+            raised = observation.errors[0]
             raised.add_note(self._with_transcript("in this conversation:"))
             raise raised
         return self
@@ -245,7 +245,7 @@ class Chat:
     # -- what is to be seen ------------------------------------------------------------------------
 
     def expect(self, *texts: str) -> Self:
-        """Checks that what the person saw since the last act contains each of some texts.
+        """Checks that what the person saw since the last action contains each of some texts.
 
         Raises:
             AssertionError: If it does not, with the transcript.
@@ -260,18 +260,18 @@ class Chat:
 
     @property
     def shown(self) -> list[str]:
-        """What came of the last act, line by line."""
-        return list(self._core.moments[-1].shown) if self._core.moments else []
+        """What came of the last action, line by line."""
+        return list(self._core.observations[-1].shown) if self._core.observations else []
 
     @property
     def screen(self) -> list[str]:
         """The bot's messages as this person sees them now, after edits and deletions, oldest first."""
-        return [bubble.text for bubble in self._core.stage.bubbles(self.user) if bubble.own]
+        return [bubble.text for bubble in self._core.driver.bubbles(self.user) if bubble.own]
 
     @property
     def buttons(self) -> list[str]:
         """What is written on the buttons on the screen, those of the newest message first."""
-        return [shown.text for shown in self._core.stage.pressable(self.user)]
+        return [shown.text for shown in self._core.driver.pressable(self.user)]
 
     @property
     def state(self) -> str | None:
@@ -291,17 +291,17 @@ class Chat:
     @property
     def transcript(self) -> str:
         """The conversation so far, with state, data and edges."""
-        return transcript(self._core.moments)
+        return transcript(self._core.observations)
 
     @property
-    def moments(self) -> list[Moment]:
-        """What came of each act so far."""
-        return list(self._core.moments)
+    def observations(self) -> list[Observation]:
+        """What came of each action so far."""
+        return list(self._core.observations)
 
     @property
-    def stage(self) -> Any:
-        """The bot and its world: `stage.app`, `stage.engine`, `stage.offline`, `stage.clock`."""
-        return self._core.stage
+    def driver(self) -> Any:
+        """The bot and its world: `driver.app`, `driver.engine`, `driver.offline`, `driver.clock`."""
+        return self._core.driver
 
     def close(self) -> None:
         """Stops the bot; done by itself when nobody needs the chat any more."""
@@ -316,13 +316,13 @@ class Chat:
     def __repr__(self) -> str:
         return f"<Chat of user {self.user} in state {self.state!r}>"
 
-    def _now(self) -> Moment:
-        stage = self._core.stage
-        row = self._core.runner.run(stage.row(self.user))
-        return Moment(Act(), row, row, stage.engine.flows if stage.engine else None, (), (), ())
+    def _now(self) -> Observation:
+        driver = self._core.driver
+        row = self._core.runner.run(driver.row(self.user))
+        return Observation(Action(), row, row, driver.engine.flows if driver.engine else None, (), (), ())
 
     def _with_transcript(self, said: str) -> str:
-        return f"{said}\n\n{self.transcript}" if self._core.moments else said
+        return f"{said}\n\n{self.transcript}" if self._core.observations else said
 
 
 def flows_in(given: tuple[Any, ...]) -> tuple[Flow[Any], ...]:
@@ -346,8 +346,8 @@ def _refuse_running_loop() -> None:
     raise RuntimeError("Chat runs an event loop of its own: write the test as `def`, not as `async def`")
 
 
-def _close(runner: asyncio.Runner, stage: Stage) -> None:
+def _close(runner: asyncio.Runner, driver: Driver) -> None:
     with contextlib.suppress(RuntimeError):  # another loop runs, where the garbage was collected
-        runner.run(stage.close())
+        runner.run(driver.close())
     with contextlib.suppress(RuntimeError):
         runner.close()

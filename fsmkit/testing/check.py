@@ -25,13 +25,13 @@ from fsmkit.testing.explore.shrinking import shortest
 from fsmkit.testing.explore.tours import Tours
 from fsmkit.testing.explore.unreached import nearest
 from fsmkit.testing.findings import Finding, Phase, Problem
-from fsmkit.testing.harness.actions import Act, Deadline, Deploy, Killed, Wait
-from fsmkit.testing.harness.engine_driver import DirectStage
+from fsmkit.testing.harness.actions import Action, Deadline, Deploy, Killed, Wait
+from fsmkit.testing.harness.engine_driver import EngineDriver
 from fsmkit.testing.harness.instrument import quiet
 from fsmkit.testing.harness.loop import DrawnLoop
-from fsmkit.testing.harness.observation import Moment, signature_of
+from fsmkit.testing.harness.observation import Observation, signature_of
 from fsmkit.testing.harness.screen import NotThereError
-from fsmkit.testing.inputs.candidates import Menus
+from fsmkit.testing.inputs.candidates import Candidates
 from fsmkit.testing.lint import lint
 from fsmkit.testing.loading import reloader, remembers, waiting
 from fsmkit.testing.mutation.running import Hunt
@@ -74,7 +74,7 @@ def check(
     resources: Any = None,
     chat: int | None = None,
     load: Callable[[], Flows] | None = None,
-    replays: Iterable[Sequence[Act]] = (),
+    replays: Iterable[Sequence[Action]] = (),
     deploys: Sequence[Flow[Any] | Flows] = (),
     stores: Iterable[str] = (),
 ) -> Report:
@@ -87,13 +87,13 @@ def check(
         phases: Which phases: `lint`, `tours`, `random`, `parallel`, `deploys`; and `mutants`, only where
             named.
         properties: What must be so of every conversation; see `fsmkit.testing.properties`.
-        oracles: What judges each moment.
+        oracles: What judges each observation.
         resources: What handlers find in `ctx.resources`; a class or a function makes them anew for each
             conversation.
         chat: Id of a group in which it happens; by default a group if several people share a conversation of
             some flow (`KeyBy.CHAT`), else the private chat with the bot.
         load: Makes the flows anew for a restart; by default their module is run again.
-        replays: Conversations, lists of acts, that are had before all others.
+        replays: Conversations, lists of actions, that are had before all others.
         deploys: Later versions, each a flow or several: conversations begin with `flows` and go on with
             these, which take the place of flows of the same name.
         stores: URLs of stores in which the conversation to each edge is had once more, and must come out the
@@ -139,8 +139,8 @@ def check(
     versions = [version_loader(flows, later) for later in deploys]
     work = _Work(report, given, every, properties, resources, chat, load, versions)
     with quiet(), asyncio.Runner(loop_factory=DrawnLoop) as runner:
-        for acts in replays:
-            runner.run(work.replay(acts))
+        for actions in replays:
+            runner.run(work.replay(actions))
         if "tours" in wanted:
             work.timed("tours", lambda: runner.run(work.tours()))
         if "random" in wanted:
@@ -169,85 +169,85 @@ class _Work:
     chat: int | None
     load: Callable[[], Flows] | None
     versions: Sequence[Callable[[], Flows]]
-    ways: dict[Crossing, tuple[Act, ...]] = attrs.field(factory=dict[Crossing, tuple[Act, ...]])
+    ways: dict[Crossing, tuple[Action, ...]] = attrs.field(factory=dict[Crossing, tuple[Action, ...]])
 
-    def stage(
+    def driver(
         self, change: Callable[[Engine], None] | None = None, store: Store | None = None
-    ) -> DirectStage:
+    ) -> EngineDriver:
         """A bot, by default in a store of its own; altered where something is to be changed."""
         flows = self.report.flows if self.load is None else self.load()
-        stage = DirectStage(
+        driver = EngineDriver(
             flows, load=self.load, resources=self.resources, chat=self.chat, store=store, change=change
         )
-        stage.versions.extend(self.versions)
-        return stage
+        driver.versions.extend(self.versions)
+        return driver
 
     def timed(self, phase: Phase, work: Callable[[], int]) -> None:
-        """Carries a phase out, and notes how long it took and how many acts."""
+        """Carries a phase out, and notes how long it took and how many actions."""
         begun = time.monotonic()
         self.report.steps[phase] = work()
         self.report.seconds[phase] = time.monotonic() - begun
 
-    async def replay(self, acts: Sequence[Act], phase: Phase = "replay") -> None:
+    async def replay(self, actions: Sequence[Action], phase: Phase = "replay") -> None:
         """Has a conversation, and reports what is wrong with it."""
-        conversation = self.begin(self.stage(), count=True)
-        for act in acts:
+        conversation = self.begin(self.driver(), count=True)
+        for action in actions:
             try:
-                problems = await conversation.do(act)
+                problems = await conversation.do(action)
             except NotThereError:
                 continue
             for problem in problems:
-                await self.confirm(problem, conversation.moments, phase)
+                await self.confirm(problem, conversation.observations, phase)
 
-    async def toured(self, stage: DirectStage, coverage: Coverage) -> Tours:
+    async def toured(self, driver: EngineDriver, coverage: Coverage) -> Tours:
         """Tours that are done."""
         tours = Tours(
-            stage, coverage, oracles=self.oracles, steps=self.profile.steps, seconds=self.profile.seconds
+            driver, coverage, oracles=self.oracles, steps=self.profile.steps, seconds=self.profile.seconds
         )
         await tours.run()
         return tours
 
     async def tours(self) -> int:
-        """The tours; how many acts were tried."""
-        stage = self.stage()
-        tours = await self.toured(stage, self.report.coverage)
+        """The tours; how many actions were tried."""
+        driver = self.driver()
+        tours = await self.toured(driver, self.report.coverage)
         self.ways = tours.ways
         for finding in tours.findings:
             problem = Problem(finding.code, finding.message, finding.where)
             if finding.code == "stuck":  # shown by many conversations together
-                self.add(problem, finding.moments, "tours", note=finding.note)
+                self.add(problem, finding.observations, "tours", note=finding.note)
             else:
-                await self.confirm(problem, finding.moments, "tours")
-        self.report.reasons = await nearest(tours, stage, self.report.coverage.missing_edges())
+                await self.confirm(problem, finding.observations, "tours")
+        self.report.reasons = await nearest(tours, driver, self.report.coverage.missing_edges())
         if self.load is not None:
-            await self._again(tours, lambda act: Killed(act, "before"))
-        if self.stage().has_own_resources:
-            await self._again(tours, lambda act: Killed(act, "store"))
+            await self._again(tours, lambda action: Killed(action, "before"))
+        if self.driver().has_own_resources:
+            await self._again(tours, lambda action: Killed(action, "store"))
         return tours.steps
 
-    async def _again(self, tours: Tours, killed: Callable[[Act], Killed]) -> None:
+    async def _again(self, tours: Tours, killed: Callable[[Action], Killed]) -> None:
         """Kills the bot at each edge: what is remembered, or done twice, comes to light here."""
         end = time.monotonic() + self.profile.seconds
-        for moments in tours.shortest.values():
+        for observations in tours.shortest.values():
             if time.monotonic() > end:
                 return
-            acts = [moment.act for moment in moments]
-            if not isinstance(acts[-1], Wait | Deadline):
-                await self.replay([*acts[:-1], killed(acts[-1])], "tours")
+            actions = [observation.action for observation in observations]
+            if not isinstance(actions[-1], Wait | Deadline):
+                await self.replay([*actions[:-1], killed(actions[-1])], "tours")
 
     def random(self, runner: asyncio.Runner) -> int:
-        """The random conversations; how many acts there were."""
+        """The random conversations; how many actions there were."""
         machine = _needs_hypothesis("explore.random_walk")
-        stage = self.stage()
+        driver = self.driver()
 
         def begin() -> Conversation:
             if self.load is not None:  # what one conversation leaves in memory is not for the next one
-                stage.renew()
-            return self.begin(stage, count=True)
+                driver.renew()
+            return self.begin(driver, count=True)
 
         known = {(finding.code, finding.where) for finding in self.report.findings}
         end = time.monotonic() + self.profile.seconds
-        search = machine.Search(stage, runner, begin, known, end, self.properties)
+        search = machine.Search(driver, runner, begin, known, end, self.properties)
         for number in range(ROUNDS):  # once more past what was found: it may hide something else
             machine.explore(
                 search,
@@ -258,7 +258,7 @@ class _Work:
             new = [(key, error) for key, error in search.found.items() if key not in known]
             for key, error in new:
                 known.add(key)
-                runner.run(self.confirm(error.problem, error.moments, "random"))
+                runner.run(self.confirm(error.problem, error.observations, "random"))
             if not new or time.monotonic() > end:
                 break
         broken = {finding.message for finding in self.report.findings}
@@ -268,34 +268,34 @@ class _Work:
         return int(search.steps)
 
     def parallel(self, runner: asyncio.Runner) -> int:
-        """Several people at once; how many acts there were."""
+        """Several people at once; how many actions there were."""
         overlaps = _needs_hypothesis("explore.concurrent")
-        stage = self.stage()
+        driver = self.driver()
 
         def begin() -> Conversation:
-            stage.renew()
-            return self.begin(stage)
+            driver.renew()
+            return self.begin(driver)
 
         if not self.ways:
-            tours = Tours(self.stage(), Coverage(graph_of(*self.report.flows)), oracles=(), steps=WAYS)
+            tours = Tours(self.driver(), Coverage(graph_of(*self.report.flows)), oracles=(), steps=WAYS)
             runner.run(tours.run())
             self.ways = tours.ways
         known = {(finding.code, finding.where) for finding in self.report.findings}
         end = time.monotonic() + self.profile.seconds
-        search = overlaps.Overlaps(stage, begin, runner.run, list(self.ways.values()), known, end)
+        search = overlaps.Overlaps(driver, begin, runner.run, list(self.ways.values()), known, end)
         places = waiting(self.report.flows)
         overlaps.sweep(search, [way for (*_, place, _, _), way in self.ways.items() if place in places])
         # Where no function waits, only fsmkit itself can mix anything up: a few are enough.
         examples = self.profile.overlaps // (1 if places else FEWER)
         overlaps.explore(search, seed=self.report.seed, examples=examples)
         for error in search.found.values():
-            runner.run(self.confirm(error.problem, error.moments, "parallel"))
+            runner.run(self.confirm(error.problem, error.observations, "parallel"))
         return int(search.steps)
 
     def mutants(self, runner: asyncio.Runner) -> int:
-        """The mutants; how many acts it took to notice them."""
+        """The mutants; how many actions it took to notice them."""
         hunt = Hunt(
-            self.stage,
+            self.driver,
             self.report.coverage.graph,
             runner,
             self.oracles,
@@ -308,59 +308,69 @@ class _Work:
         return hunt.steps
 
     async def stores(self, urls: Iterable[str]) -> int:
-        """The conversation to each edge in each store; how many acts were tried to find them."""
+        """The conversation to each edge in each store; how many actions were tried to find them."""
         tours = Tours(
-            self.stage(),
+            self.driver(),
             Coverage(self.report.coverage.graph),
             oracles=(),
             steps=self.profile.steps,
             seconds=self.profile.seconds,
         )
         await tours.run()
-        ways = [[moment.act for moment in moments] for moments in tours.shortest.values()]
+        ways = [
+            [observation.action for observation in observations] for observations in tours.shortest.values()
+        ]
         for url in urls:
             async with opened(url) as store:
                 name = type(store).__name__
-                async for problem, moments in differences(ways, self.stage(), self.stage(store=store), name):
-                    self.add(problem, moments, "stores")
+                async for problem, observations in differences(
+                    ways, self.driver(), self.driver(store=store), name
+                ):
+                    self.add(problem, observations, "stores")
         return tours.steps
 
     async def deploys(self) -> int:
         """Deploys each later version at each place of the tours, and offers its handlers inputs there."""
-        stage, menus = self.stage(), Menus()
-        tours = await self.toured(stage, Coverage(graph_of(*self.report.flows)))
+        driver, menus = self.driver(), Candidates()
+        tours = await self.toured(driver, Coverage(graph_of(*self.report.flows)))
         end = time.monotonic() + self.profile.seconds
-        places = {signature_of(moments[-1].after): moments for moments in tours.shortest.values()}
-        ways = [tuple(moment.act for moment in moments) for moments in places.values() if moments[-1].place]
+        places = {
+            signature_of(observations[-1].after): observations for observations in tours.shortest.values()
+        }
+        ways = [
+            tuple(observation.action for observation in observations)
+            for observations in places.values()
+            if observations[-1].place
+        ]
         steps = 0
-        for version, acts in itertools.product(range(len(self.versions)), ways):
+        for version, actions in itertools.product(range(len(self.versions)), ways):
             if time.monotonic() > end:
                 break
-            conversation = self.begin(stage)
-            for act in (*acts, Deploy(version)):
-                await conversation.do(act)
-            steps += len(acts) + 1
-            found: list[tuple[Problem, Sequence[Moment]]] = [
-                (problem, conversation.moments) for problem in conversation.problems
+            conversation = self.begin(driver)
+            for action in (*actions, Deploy(version)):
+                await conversation.do(action)
+            steps += len(actions) + 1
+            found: list[tuple[Problem, Sequence[Observation]]] = [
+                (problem, conversation.observations) for problem in conversation.problems
             ]
             if not found:
-                found += await offer(stage, menus, conversation.moments, self.oracles)
-            for problem, moments in found:
-                await self.confirm(problem, moments, "deploys")
+                found += await offer(driver, menus, conversation.observations, self.oracles)
+            for problem, observations in found:
+                await self.confirm(problem, observations, "deploys")
         return steps
 
-    def begin(self, stage: DirectStage, *, count: bool = False) -> Conversation:
+    def begin(self, driver: EngineDriver, *, count: bool = False) -> Conversation:
         """Begins a conversation."""
         coverage = self.report.coverage if count else None
-        return Conversation(stage, coverage=coverage, oracles=self.oracles)
+        return Conversation(driver, coverage=coverage, oracles=self.oracles)
 
-    async def confirm(self, problem: Problem, moments: Sequence[Moment], phase: Phase) -> None:
+    async def confirm(self, problem: Problem, observations: Sequence[Observation], phase: Phase) -> None:
         """Shortens what was found, in a fresh bot, and reports it."""
         if any((f.code, f.where) == (problem.code, problem.where) for f in self.report.findings):
             return
-        shared = None if self.load is not None else self.stage()
-        acts = [moment.act for moment in moments]
-        found = await shortest(lambda: self.begin(shared or self.stage()), acts, problem)
+        shared = None if self.load is not None else self.driver()
+        actions = [observation.action for observation in observations]
+        found = await shortest(lambda: self.begin(shared or self.driver()), actions, problem)
         if found is not None:
             self.add(found[1], found[0], phase)
             return
@@ -369,25 +379,27 @@ class _Work:
         message = (
             f"{problem.message}; it did not come again in a fresh bot: something is remembered elsewhere"
         )
-        self.add(Problem("flaky", message, problem.where), moments, phase)
+        self.add(Problem("flaky", message, problem.where), observations, phase)
 
-    def add(self, problem: Problem, moments: Sequence[Moment], phase: Phase, *, note: bool = False) -> None:
+    def add(
+        self, problem: Problem, observations: Sequence[Observation], phase: Phase, *, note: bool = False
+    ) -> None:
         """Reports a finding, once."""
         if any((f.code, f.where) == (problem.code, problem.where) for f in self.report.findings):
             return
-        flow = _flow_of(moments) or self.report.flows[0].name
+        flow = _flow_of(observations) or self.report.flows[0].name
         finding = Finding(
-            problem.code, problem.message, problem.where, flow, phase, note, tuple(moments), self.chat
+            problem.code, problem.message, problem.where, flow, phase, note, tuple(observations), self.chat
         )
         self.report.findings.append(finding)
 
 
-def _flow_of(moments: Sequence[Moment]) -> str:
-    for moment in reversed(moments):
-        if moment.taken:
-            return moment.taken[-1].flow
-        if moment.flow:
-            return moment.flow
+def _flow_of(observations: Sequence[Observation]) -> str:
+    for observation in reversed(observations):
+        if observation.taken:
+            return observation.taken[-1].flow
+        if observation.flow:
+            return observation.flow
     return ""
 
 

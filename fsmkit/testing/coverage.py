@@ -13,9 +13,9 @@ from fsmkit.flow.flow import Flow
 from fsmkit.flow.handlers import Handler
 from fsmkit.flow.states import State
 from fsmkit.graph.graph import Edge, Graph, Node
-from fsmkit.testing.harness.actions import Act, Killed, Refused
-from fsmkit.testing.harness.instrument import Taken
-from fsmkit.testing.harness.observation import Moment
+from fsmkit.testing.harness.actions import Action, Killed, Refused
+from fsmkit.testing.harness.instrument import HandlerCall
+from fsmkit.testing.harness.observation import Observation
 from fsmkit.testing.lint import Subject, buttons, taker
 
 Asked: TypeAlias = tuple[str, str | None, str]
@@ -120,20 +120,20 @@ class Coverage:
         """Handlers that are never called in a state, with the reason."""
         return never_called(self.graph) if self._never is None else self._never
 
-    def observe(self, moment: Moment, previous: Crossing | None) -> Crossing | None:
-        """Counts a moment.
+    def observe(self, observation: Observation, previous: Crossing | None) -> Crossing | None:
+        """Counts a observation.
 
         Args:
-            moment: The moment.
+            observation: The observation.
             previous: The edge taken last in this conversation.
 
         Returns:
             The edge taken last now.
         """
-        self.kinds[kind_of_act(moment.act)] += 1
-        for place in moment.place:
+        self.kinds[kind_of_act(observation.action)] += 1
+        for place in observation.place:
             self.states[place] += 1
-        for taken in moment.taken:
+        for taken in observation.taken:
             if taken.state is not None:  # also one that a job has led through meanwhile
                 self.states[(taken.flow, taken.state)] += 1
             if taken.kind in COUNTED:
@@ -143,14 +143,14 @@ class Coverage:
                     self.pairs[(previous, edge)] += 1
                 previous = edge
                 self.guards.add((taken.flow, taken.handler.place, "pass", False))
-                self._took(moment.act, taken)
+                self._took(observation.action, taken)
             elif taken.kind == "pass":
                 self.guards.add((taken.flow, taken.handler.place, "pass", True))
                 self.passed.add((taken.flow, taken.state, taken.handler.place))
         return previous
 
-    def _took(self, act: Act, taken: Taken) -> None:
-        kind = kind_of_input(act)
+    def _took(self, action: Action, taken: HandlerCall) -> None:
+        kind = kind_of_input(action)
         if kind is not None:
             self.inputs.add((taken.flow, taken.handler.place, kind))
 
@@ -204,7 +204,7 @@ class Coverage:
         for flow in self.graph.flows:
             for handler in flow.handlers:
                 inputs = inputs_of(handler)
-                kinds = {kind_of_input(act) for act in inputs.accepted}
+                kinds = {kind_of_input(action) for action in inputs.accepted}
                 kinds |= {"button"} if inputs.presses else set()
                 kinds |= {"deadline"} if inputs.waits else set()
                 wanted |= {(flow.name, handler.place, kind): None for kind in sorted(filter(None, kinds))}
@@ -274,21 +274,21 @@ def crossing(edge: Edge) -> Crossing:
     return (edge.flow, edge.source, edge.place, edge.kind, str(edge.target or ""))
 
 
-def kind_of_act(act: Act) -> str:
-    """The kind of input that an act is."""
-    name = type(act).__name__.lower()
+def kind_of_act(action: Action) -> str:
+    """The kind of input that an action is."""
+    name = type(action).__name__.lower()
     if name == "say":
-        return "command" if getattr(act, "text", "")[:1] == "/" else "text"
+        return "command" if getattr(action, "text", "")[:1] == "/" else "text"
     if name == "press":
-        return "old button" if getattr(act, "stale", False) else "button"
-    return getattr(act, "kind", name) if name == "content" else {"outside": "event"}.get(name, name)
+        return "old button" if getattr(action, "stale", False) else "button"
+    return getattr(action, "kind", name) if name == "content" else {"outside": "event"}.get(name, name)
 
 
-def kind_of_input(act: Act) -> str | None:
-    """The kind of input that a handler has taken with an act, `None` where that is not one of its own."""
-    if isinstance(act, Killed | Refused):
-        return kind_of_input(act.act)
-    kind = kind_of_act(act)
+def kind_of_input(action: Action) -> str | None:
+    """The kind of input that a handler has taken with an action, `None` where that is not one of its own."""
+    if isinstance(action, Killed | Refused):
+        return kind_of_input(action.action)
+    kind = kind_of_act(action)
     if kind in ("duplicate", "swap", "together", "restart"):
         return None
     return {"old button": "button", "pressdata": "button", "wait": "deadline"}.get(kind, kind)

@@ -8,24 +8,24 @@ import attrs
 import msgspec
 
 from fsmkit.interpreter.row import Row
-from fsmkit.testing.harness.actions import Act, shortened
-from fsmkit.testing.harness.observation import Moment
+from fsmkit.testing.harness.actions import Action, shortened
+from fsmkit.testing.harness.observation import Observation
 
 MAX_COLUMN = 44
 """Letters of a column; what is longer pushes the others to the right in its own line only."""
 
 
-def transcript(moments: Iterable[Moment]) -> str:
+def transcript(observations: Iterable[Observation]) -> str:
     """A conversation: `>` begins what the person did, below it stands what the bot said.
 
     Args:
-        moments: What came of each act.
+        observations: What came of each action.
     """
     lines: list[tuple[str, ...]] = []
-    for moment in moments:
-        lines.append((f"> {moment.act.by()}{moment.act.line()}", *_beside(moment)))
-        lines += [(f"    {line}",) for text in moment.shown for line in text.splitlines()]
-        lines += [(f"    ! {described(error)}",) for error in moment.errors]
+    for observation in observations:
+        lines.append((f"> {observation.action.by()}{observation.action.line()}", *_beside(observation)))
+        lines += [(f"    {line}",) for text in observation.shown for line in text.splitlines()]
+        lines += [(f"    ! {described(error)}",) for error in observation.errors]
     return "\n".join(_aligned(lines))
 
 
@@ -44,43 +44,48 @@ def stored(row: Row) -> list[dict[str, Any]]:
     ]
 
 
-def pasteable(acts: Sequence[Act], *, name: str, subject: str, ends: str = "") -> str:
+def pasteable(actions: Sequence[Action], *, name: str, subject: str, ends: str = "") -> str:
     """A test that does the same by hand.
 
     Args:
-        acts: The acts.
+        actions: The actions.
         name: Name of the test function.
         subject: What stands in `Chat(...)`.
         ends: A last statement.
     """
     lines = [f"def {name}():", f"    chat = Chat({subject})"]
-    for act in acts:
-        by = "chat" if act.user == 1 else f"chat.as_user({act.user})"
-        lines.append(f"    {by}.{act.code()}")
+    for action in actions:
+        by = "chat" if action.user == 1 else f"chat.as_user({action.user})"
+        lines.append(f"    {by}.{action.code()}")
     if ends:
         lines.append(f"    {ends}")
     return "\n".join(lines)
 
 
-def judged(acts: Sequence[Act], *, name: str, subject: str) -> str:
+def judged(actions: Sequence[Action], *, name: str, subject: str) -> str:
     """A test that has the conversation again, and judges it as `check` does.
 
     Args:
-        acts: The acts.
+        actions: The actions.
         name: Name of the test function.
         subject: What stands in `check(...)`; the resources that they had belong there, too.
     """
-    lines = [f"def {name}():", "    conversation = [", *(f"        {act!r}," for act in acts), "    ]"]
+    lines = [
+        f"def {name}():",
+        "    conversation = [",
+        *(f"        {action!r}," for action in actions),
+        "    ]",
+    ]
     lines.append(f"    report = check({subject}, phases=[], replays=[conversation])")
     return "\n".join([*lines, "    assert report.ok, report"])
 
 
 def described(error: BaseException) -> str:
     """An exception in one line, with the place in the user's own code where it came from."""
-    from fsmkit.flow.locations import place_in_user_code
+    from fsmkit.flow.locations import location_in_user_code
 
     said = f"{type(error).__name__}: {error}".removesuffix(": ")
-    place = place_in_user_code(error)
+    place = location_in_user_code(error)
     return " ".join((f"{place}: {said}" if place else said).split())
 
 
@@ -88,10 +93,10 @@ def _time(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
-def _beside(moment: Moment) -> tuple[str, str, str]:
-    place = "/".join(state or f"({flow})" for flow, state in moment.place) or "-"
-    data = "" if moment.data is None else shortened(repr(moment.data), 80)
-    return place, data, ", ".join(map(str, moment.taken))
+def _beside(observation: Observation) -> tuple[str, str, str]:
+    place = "/".join(state or f"({flow})" for flow, state in observation.place) or "-"
+    data = "" if observation.data is None else shortened(repr(observation.data), 80)
+    return place, data, ", ".join(map(str, observation.taken))
 
 
 def _aligned(lines: Sequence[tuple[str, ...]]) -> list[str]:
@@ -117,7 +122,7 @@ Phase: TypeAlias = Literal[
 
 @attrs.frozen
 class Problem:
-    """What an oracle says of a moment.
+    """What an oracle says of a observation.
 
     Attributes:
         code: What kind of finding, for example `raised`.
@@ -141,7 +146,7 @@ class Finding:
         flow: Name of the flow.
         phase: How it was found.
         note: Whether it is only worth a look; notes do not fail a run.
-        moments: The conversation that shows it; empty for what the declaration shows.
+        observations: The conversation that shows it; empty for what the declaration shows.
         chat: The group in which it takes place; `None`: the private chat with the bot.
     """
 
@@ -151,13 +156,13 @@ class Finding:
     flow: str
     phase: Phase
     note: bool = False
-    moments: tuple[Moment, ...] = ()
+    observations: tuple[Observation, ...] = ()
     chat: int | None = None
 
     @property
-    def acts(self) -> tuple[Act, ...]:
+    def actions(self) -> tuple[Action, ...]:
         """What was done."""
-        return tuple(moment.act for moment in self.moments)
+        return tuple(observation.action for observation in self.observations)
 
     @property
     def line(self) -> str:
@@ -166,15 +171,15 @@ class Finding:
         return f"{where}{'note: ' if self.note else ''}{self.code}: {self.message}"
 
     def __str__(self) -> str:
-        if not self.moments:
+        if not self.observations:
             return self.line
-        shown = "\n".join(f"  {line}" for line in transcript(self.moments).splitlines())
+        shown = "\n".join(f"  {line}" for line in transcript(self.observations).splitlines())
         return "\n".join([self.line, shown, *(f"  stored: {row}" for row in self.stored)])
 
     @property
     def stored(self) -> list[str]:
         """What is stored at the end of the conversation, a line of JSON for each flow that runs or waits."""
-        rows = stored(self.moments[-1].after) if self.moments else []
+        rows = stored(self.observations[-1].after) if self.observations else []
         return [msgspec.json.encode(row).decode() for row in rows]
 
     def test(self, subject: str | None = None) -> str:
@@ -186,8 +191,8 @@ class Finding:
         name = "test_" + "".join(c if c.isalnum() else "_" for c in f"{self.flow}_{self.code}").lower()
         subject = subject or self.flow + ("" if self.chat is None else f", chat={self.chat}")
         if self.code == "race":  # only all orders together show what is wrong
-            return judged(self.acts, name=name, subject=subject)
-        return pasteable(self.acts, name=name, subject=subject)
+            return judged(self.actions, name=name, subject=subject)
+        return pasteable(self.actions, name=name, subject=subject)
 
     def to_json(self) -> dict[str, Any]:
         """As `fsmkit test --json` writes it."""
@@ -199,30 +204,30 @@ class Finding:
             "phase": self.phase,
             "note": self.note,
             "chat": self.chat,
-            "conversation": [step(moment) for moment in self.moments],
-            "stored": stored(self.moments[-1].after) if self.moments else [],
+            "conversation": [step(observation) for observation in self.observations],
+            "stored": stored(self.observations[-1].after) if self.observations else [],
         }
 
 
-def step(moment: Moment) -> dict[str, Any]:
-    """A moment as JSON: what was done, seen, taken, and where the person stands."""
-    from fsmkit.testing.harness.actions import act_to_json
+def step(observation: Observation) -> dict[str, Any]:
+    """A observation as JSON: what was done, seen, taken, and where the person stands."""
+    from fsmkit.testing.harness.actions import action_to_json
 
     return {
-        "act": act_to_json(moment.act),
-        "line": moment.act.by() + moment.act.line(),
-        "shown": list(moment.shown),
-        "taken": [str(taken) for taken in moment.taken],
-        "state": moment.state,
-        "flow": moment.flow,
-        "data": repr(moment.data) if moment.data is not None else None,
-        "errors": [f"{type(error).__name__}: {error}" for error in moment.errors],
+        "act": action_to_json(observation.action),
+        "line": observation.action.by() + observation.action.line(),
+        "shown": list(observation.shown),
+        "taken": [str(taken) for taken in observation.taken],
+        "state": observation.state,
+        "flow": observation.flow,
+        "data": repr(observation.data) if observation.data is not None else None,
+        "errors": [f"{type(error).__name__}: {error}" for error in observation.errors],
     }
 
 
 def seen_from_here(place: str | None) -> str:
     """`file:line`, as seen from the working directory."""
-    from fsmkit.flow.locations import as_seen
+    from fsmkit.flow.locations import shown_path
 
     file, colon, line = (place or "").rpartition(":")
-    return f"{as_seen(file)}{colon}{line}" if file else place or ""
+    return f"{shown_path(file)}{colon}{line}" if file else place or ""

@@ -6,12 +6,12 @@ from typing import Any
 
 from fsmkit.flow.flow import Flow
 from fsmkit.flow.handlers import Handler
-from fsmkit.flow.locations import place_of as place_of_function
+from fsmkit.flow.locations import location_of
 from fsmkit.flow.matchers import AllOf, AnyOf, Matcher
 from fsmkit.flow.messages import Button, Reply, rows_of_buttons
 from fsmkit.flow.states import ANY, INHERIT, State, StatesGroup
 from fsmkit.graph.graph import Graph, graph_of
-from fsmkit.telegram.matchers import Pressed
+from fsmkit.telegram.matchers import PressOf
 from fsmkit.testing.findings import Finding
 from fsmkit.testing.harness.events import MadeEvent
 from fsmkit.testing.inputs.handlers import Inputs, inputs_of, wants
@@ -67,7 +67,7 @@ def finding(code: str, message: str, where: str | None, flow: Flow[Any], *, note
     return Finding(code, message, where, flow.name, "lint", note)
 
 
-def place_of(flow: Flow[Any], state: State) -> str:
+def location_of_state(flow: Flow[Any], state: State) -> str:
     """The first handler of a state, else where the flow is declared."""
     for handler in flow.handlers:
         if any(is_state(selector, state) for selector in handler.selectors):
@@ -126,7 +126,7 @@ def unreachable(subject: Subject) -> Iterator[Finding]:
         for state in flow.states.values():
             if flow.name in entered and (flow.name, state.name) not in subject.graph.reachable:
                 message = f"no edge leads to state {state.name!r}"
-                yield finding("unreachable", message, place_of(flow, state), flow)
+                yield finding("unreachable", message, location_of_state(flow, state), flow)
 
 
 def ways_out(subject: Subject) -> Iterator[Finding]:
@@ -139,7 +139,7 @@ def ways_out(subject: Subject) -> Iterator[Finding]:
             moving = [
                 e for e in edges if e.kind != "stay" and (e.target is None or e.target.state != state.name)
             ]
-            place = place_of(flow, state)
+            place = location_of_state(flow, state)
             if not edges:
                 yield finding("dead-end", f"no handler leads on from state {state.name!r}", place, flow)
             elif not moving and node not in graph.ending:
@@ -165,7 +165,7 @@ def buttons(subject: Subject) -> Iterator[Finding]:
                     message = (
                         f"no handler of state {state.name!r} takes a press of its button {button.text!r}"
                     )
-                    yield finding("unheard-button", message, place_of(flow, state), flow)
+                    yield finding("unheard-button", message, location_of_state(flow, state), flow)
         if not any(_makes_buttons(function) for function in functions_of([flow])):
             for handler in flow.handlers:
                 values = list(values_of(handler.matcher))
@@ -176,7 +176,7 @@ def buttons(subject: Subject) -> Iterator[Finding]:
 
 def values_of(matcher: Matcher) -> Iterator[Any]:
     """The literal values of buttons that a matcher wants; none if it wants others too."""
-    if isinstance(matcher, Pressed) and matcher.kind == "button":
+    if isinstance(matcher, PressOf) and matcher.kind == "button":
         if not any(isinstance(value, re.Pattern | type) for value in matcher.values):
             yield from matcher.values
     elif isinstance(matcher, AnyOf):
@@ -230,7 +230,11 @@ def taker(subject: Subject, handler: Handler, asked: list[Handler]) -> Handler |
     for earlier in asked[: asked.index(handler)]:
         if earlier.when is not None or subject.graph.handlers[earlier].passes:
             continue
-        if inputs.accepted and not inputs.presses and all(wants(earlier, act) for act in inputs.accepted):
+        if (
+            inputs.accepted
+            and not inputs.presses
+            and all(wants(earlier, action) for action in inputs.accepted)
+        ):
             return earlier
         values = list(values_of(handler.matcher))
         if values and not inputs.accepted and handler.when is None and all(takes(earlier, v) for v in values):
@@ -269,7 +273,7 @@ def prompts(subject: Subject) -> Iterator[Finding]:
                 text = said.text if isinstance(said, Reply) else said
                 if isinstance(text, str) and len(text.encode("utf-16-le")) // 2 > MAX_TEXT:
                     message = f"the {what} of state {state.name!r} is longer than a message ({MAX_TEXT})"
-                    yield finding("long-prompt", message, place_of(flow, state), flow)
+                    yield finding("long-prompt", message, location_of_state(flow, state), flow)
 
 
 def defaults(subject: Subject) -> Iterator[Finding]:
@@ -283,7 +287,7 @@ def defaults(subject: Subject) -> Iterator[Finding]:
         untested = [v for v in flow.migrations if not flow.migration_examples[v]]
         if untested:
             message = f"migrate({untested[0]}) is not tried by the tests: give examples= of what was stored"
-            place = place_of_function(flow.migrations[untested[0]])
+            place = location_of(flow.migrations[untested[0]])
             yield finding("untried-migration", message, place, flow, note=True)
         endless = [
             s.name for s in flow.states.values() if s.ttl is None or (s.ttl is INHERIT and flow.ttl is None)

@@ -21,12 +21,12 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from fsmkit.cli.errors import Refusal
+from fsmkit.cli.errors import CommandError
 from fsmkit.errors import DefinitionError
 from fsmkit.flow.flow import Flow
-from fsmkit.flow.locations import as_seen, place_in_user_code, place_of
+from fsmkit.flow.locations import location_in_user_code, location_of, shown_path
 from fsmkit.flow.states import State
-from fsmkit.graph.edges import together
+from fsmkit.graph.edges import collect_flows
 from fsmkit.interpreter.codec import FILE_PREFIX, name_in_file
 from fsmkit.keys import Key
 
@@ -121,13 +121,15 @@ def uses_bot(flows: Iterable[Flow[Any]]) -> bool:
 
 def waiting(flows: Iterable[Flow[Any]]) -> set[str]:
     """The places of the async functions of flows: only while these run can anything else happen."""
-    return {place_of(function) for function in functions_of(flows) if inspect.iscoroutinefunction(function)}
+    return {
+        location_of(function) for function in functions_of(flows) if inspect.iscoroutinefunction(function)
+    }
 
 
 def functions_of(flows: Iterable[Flow[Any]]) -> list[Any]:
     """All that a flow may call."""
     functions: list[Any] = []
-    for flow in together(flows).values():
+    for flow in collect_flows(flows).values():
         functions += [handler.function for handler in flow.handlers]
         functions += [handler.when for handler in flow.handlers if handler.when is not None]
         functions += [hook.function for hook in [*flow.enter_hooks, *flow.exit_hooks]]
@@ -195,7 +197,7 @@ _MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 
 
 @attrs.frozen
-class Loaded:
+class LoadedFile:
     """The flows that a command was asked to work on.
 
     Attributes:
@@ -216,7 +218,7 @@ class Loaded:
         """
         found = getattr(self.module, name, None)
         if not isinstance(found, type | FunctionType):
-            raise Refusal(f"{self.name} has no class or function {name!r} at its top level")
+            raise CommandError(f"{self.name} has no class or function {name!r} at its top level")
         return found
 
     def sources(self) -> "tuple[Source, ...]":
@@ -234,14 +236,14 @@ class Loaded:
             found = tuple(declared) if isinstance(declared, Iterable) else (declared,)
         for each in found:
             if not callable(getattr(each, "run", None)) or not isinstance(getattr(each, "name", None), str):
-                raise Refusal(
+                raise CommandError(
                     f"{self.name}: sources has {each!r}, which is no source: list objects with a name and "
                     f"`async def run(engine)`, as those of fsmkit.sources, or call it something else"
                 )
         return found
 
 
-def load(target: str) -> Loaded:
+def load(target: str) -> LoadedFile:
     """Loads the flows of `FILE[:FLOW]` or `package.module[:FLOW]`; called again, it reads the file anew.
 
     Args:
@@ -254,13 +256,13 @@ def load(target: str) -> Loaded:
     module = _import(name)
     found = _flows_in(module)
     if not found:
-        raise Refusal(
+        raise CommandError(
             f"{name} has no flow: declare one at its top level, for example "
             f'signup = Flow("signup"), with `from fsmkit import Flow`'
         )
     if wanted is None:
-        return Loaded(name, tuple(dict.fromkeys(found.values())), module)
-    return Loaded(name, (_pick(name, found, wanted),), module)
+        return LoadedFile(name, tuple(dict.fromkeys(found.values())), module)
+    return LoadedFile(name, (_pick(name, found, wanted),), module)
 
 
 def split_target(target: str) -> tuple[str, str | None]:
@@ -274,7 +276,7 @@ def split_target(target: str) -> tuple[str, str | None]:
     if not colon or Path(target).exists() or re.search(r"[/\\]|\.py$", flow):
         return target, None
     if not name or not flow:
-        raise Refusal(f"{target!r} is no FILE[:FLOW]: write it like examples/signup.py:signup")
+        raise CommandError(f"{target!r} is no FILE[:FLOW]: write it like examples/signup.py:signup")
     return name, flow
 
 
@@ -284,11 +286,11 @@ def split_target(target: str) -> tuple[str, str | None]:
 def _import(name: str) -> ModuleType:
     path = Path(name)
     if path.is_dir():
-        raise Refusal(f"{name} is a directory: name a Python file in it")
+        raise CommandError(f"{name} is a directory: name a Python file in it")
     if path.exists():
         return _run_file(path)
     if path.suffix == ".py" or not _MODULE.fullmatch(name):
-        raise Refusal(f"{name}: no such file")
+        raise CommandError(f"{name}: no such file")
     return _run_module(name)
 
 
@@ -300,10 +302,10 @@ def _run_file(path: Path) -> ModuleType:
     loader = importlib.machinery.SourceFileLoader(name, str(path))
     spec = importlib.util.spec_from_loader(name, loader)
     if spec is None:
-        raise Refusal(f"{as_seen(str(path))} cannot be loaded as a Python file")
+        raise CommandError(f"{shown_path(str(path))} cannot be loaded as a Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # before it runs: classes look up their own module there
-    with _clear_errors(as_seen(str(path))):
+    with _clear_errors(shown_path(str(path))):
         # Not `exec_module`: it may take an older compilation, and leaves one behind.
         exec(loader.source_to_code(path.read_bytes(), str(path)), vars(module))
     return module
@@ -315,10 +317,10 @@ def _run_module(name: str) -> ModuleType:
     try:
         with _clear_errors(name):
             return importlib.import_module(name) if known is None else importlib.reload(known)
-    except Refusal as refusal:
+    except CommandError as refusal:
         missing = refusal.__cause__
         if isinstance(missing, ModuleNotFoundError) and f"{name}.".startswith(f"{missing.name}."):
-            raise Refusal(f"{name}: no such file, and no module of that name") from missing
+            raise CommandError(f"{name}: no such file, and no module of that name") from missing
         raise
 
 
@@ -334,27 +336,28 @@ def _clear_errors(name: str) -> Generator[None]:
     try:
         yield
     except DefinitionError as error:
-        raise Refusal(str(error)) from error
+        raise CommandError(str(error)) from error
     except SyntaxError as error:
-        raise Refusal(_syntax(name, error)) from error
+        raise CommandError(_syntax(name, error)) from error
     except ImportError as error:
         said = str(error) if "pip install" in str(error) else f"{error}. {_import_remedy(error)}"
-        raise Refusal(f"{place_in_user_code(error) or name}: {said}") from error
+        raise CommandError(f"{location_in_user_code(error) or name}: {said}") from error
     except SystemExit as error:
-        raise Refusal(
-            f"{place_in_user_code(error) or name}: the program ends here, before fsmkit can use its flows. "
+        raise CommandError(
+            f"{location_in_user_code(error) or name}: the program ends here, before fsmkit can use its "
+            "flows. "
             'Put what starts the bot below `if __name__ == "__main__":`'
         ) from error
     except OSError as error:
         problem = error.strerror or str(error) if error.filename == name else str(error)
-        raise Refusal(f"{place_in_user_code(error) or name}: {problem}") from error
+        raise CommandError(f"{location_in_user_code(error) or name}: {problem}") from error
     except Exception as error:
         said = f"{type(error).__name__}: {error}".removesuffix(": ")
-        raise Refusal(f"{place_in_user_code(error) or name}: {said} (while it was loaded)") from error
+        raise CommandError(f"{location_in_user_code(error) or name}: {said} (while it was loaded)") from error
 
 
 def _syntax(name: str, error: SyntaxError) -> str:
-    file = as_seen(error.filename) if error.filename else name
+    file = shown_path(error.filename) if error.filename else name
     place = f"{file}:{error.lineno}" if error.lineno else file
     code = (error.text or "").strip()
     return f"{place}: {error.msg}" + (f": {code}" if code else "")
@@ -381,4 +384,4 @@ def _pick(name: str, found: dict[str, Flow[Any]], wanted: str) -> Flow[Any]:
         return by_name[wanted]
     near = difflib.get_close_matches(wanted, by_name, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(map(repr, found))}"
-    raise Refusal(f"{name} has no flow {wanted!r}: {hint}")
+    raise CommandError(f"{name} has no flow {wanted!r}: {hint}")

@@ -1,6 +1,6 @@
-"""Oracles: what must be so of every moment of every conversation, without a line of test code.
+"""Oracles: what must be so of every observation of every conversation, without a line of test code.
 
-Each is a function of the moments so far (the last one is judged) that yields problems. What only many
+Each is a function of the observations so far (the last one is judged) that yields problems. What only many
 conversations show together (no way out) is in `fsmkit.testing.explore.tours`.
 """
 
@@ -13,43 +13,43 @@ import msgspec
 from fsmkit.errors import FsmkitError, InvariantBroken, OrphanedConversation, StepError, UnstorableData
 from fsmkit.flow.flow import DEFAULT_TEXTS, Flow
 from fsmkit.flow.handlers import Handler
-from fsmkit.flow.locations import place_of
-from fsmkit.interpreter.compiled import Flows, FlowTable
-from fsmkit.interpreter.migrations import lift, survey
+from fsmkit.flow.locations import location_of
+from fsmkit.interpreter.compiled import CompiledFlow, FlowSet
+from fsmkit.interpreter.migrations import compatibility, migrate_row
 from fsmkit.interpreter.row import Frame, Row, Snapshot
 from fsmkit.testing.findings import Problem
 from fsmkit.testing.harness.actions import (
     Content,
     Deploy,
     Duplicate,
-    Edit,
+    EditLast,
     Outside,
     Press,
     PressData,
     Say,
     Stored,
 )
-from fsmkit.testing.harness.observation import Moment, running_frame
+from fsmkit.testing.harness.observation import Observation, running_frame
 from fsmkit.testing.inputs.handlers import wants
 from fsmkit.testing.loading import functions_of, reloader
 
-GIVEN = Say | Press | PressData | Content | Edit | Outside
+GIVEN = Say | Press | PressData | Content | EditLast | Outside
 """What is for one flow alone; time, for example, passes for all."""
 
 
-def keeps_to_itself(moments: Sequence[Moment]) -> Iterator[Problem]:
+def keeps_to_itself(observations: Sequence[Observation]) -> Iterator[Problem]:
     """A step of one flow leaves alone what other flows of the same key have stored."""
-    moment = moments[-1]
-    if len(moment.before.snapshots.keys() | moment.after.snapshots.keys()) < 2:
+    observation = observations[-1]
+    if len(observation.before.snapshots.keys() | observation.after.snapshots.keys()) < 2:
         return  # there is no neighbour, which is so most of the time
-    if not isinstance(moment.act, GIVEN) or moment.flows is None or moment.errors:
+    if not isinstance(observation.action, GIVEN) or observation.flows is None or observation.errors:
         return
-    tables = moment.flows.tables
-    ran = [taken for taken in moment.taken if taken.kind not in ("pass", "raised", "error")]
+    tables = observation.flows.tables
+    ran = [taken for taken in observation.taken if taken.kind not in ("pass", "raised", "error")]
     own = {taken.flow for taken in ran} | {taken.target.flow for taken in ran if taken.target is not None}
     foreign = [
         (name, before, after)
-        for name, before, after in _changed(moment.before, moment.after)
+        for name, before, after in _changed(observation.before, observation.after)
         if not own & (_flows_of(name, before) | _flows_of(name, after))
     ]
     for name, before, after in foreign:
@@ -63,7 +63,7 @@ def keeps_to_itself(moments: Sequence[Moment]) -> Iterator[Problem]:
             )
 
 
-def _means_it(table: FlowTable) -> bool:
+def _means_it(table: CompiledFlow) -> bool:
     """Whether a flow ends others, or some function of it names `at`, or may do so unseen."""
     if table.flow.exclusive:
         return True
@@ -103,95 +103,103 @@ def _told(snapshot: Snapshot | None) -> str:
     return f"{frames[-1][1]!r} with {frames[-1][2].decode()}" if frames else "nothing"
 
 
-Oracle: TypeAlias = Callable[[Sequence[Moment]], Iterator[Problem]]
+Oracle: TypeAlias = Callable[[Sequence[Observation]], Iterator[Problem]]
 
 
-def no_exception(moments: Sequence[Moment]) -> Iterator[Problem]:
+def no_exception(observations: Sequence[Observation]) -> Iterator[Problem]:
     """No handler raises, and all data can be stored."""
-    from fsmkit.flow.locations import place_in_user_code
+    from fsmkit.flow.locations import location_in_user_code
 
-    for error in moments[-1].errors:
+    for error in observations[-1].errors:
         if isinstance(error, OrphanedConversation):
             continue  # see `migrates`
-        place = place_in_user_code(error) or (error.place if isinstance(error, StepError) else None)
+        place = location_in_user_code(error) or (error.place if isinstance(error, StepError) else None)
         said = f"{type(error).__name__}: {error}".removesuffix(": ")
         if isinstance(error, InvariantBroken):
             yield Problem("invariant", str(error), error.place)
         elif isinstance(error, UnstorableData):
-            yield Problem("unstorable", f"data cannot be stored: {error}", place or _last_place(moments[-1]))
+            yield Problem(
+                "unstorable", f"data cannot be stored: {error}", place or _last_place(observations[-1])
+            )
         else:
-            yield Problem("raised", said, place or _last_place(moments[-1]))
+            yield Problem("raised", said, place or _last_place(observations[-1]))
 
 
-def declared_edges(moments: Sequence[Moment]) -> Iterator[Problem]:
+def declared_edges(observations: Sequence[Observation]) -> Iterator[Problem]:
     """What handlers return is what the graph says."""
-    for taken in moments[-1].taken:
+    for taken in observations[-1].taken:
         if not taken.declared:
             message = f"{taken.handler.name} went to {taken.target}, which its source does not show. Add to="
             yield Problem("undeclared-edge", message, taken.handler.place)
 
 
-def answered(moments: Sequence[Moment]) -> Iterator[Problem]:
+def answered(observations: Sequence[Observation]) -> Iterator[Problem]:
     """Whoever does something that a handler takes sees something come of it."""
-    moment = moments[-1]
-    if not isinstance(moment.act, Say | Content | Press) or moment.shown or moment.errors:
+    observation = observations[-1]
+    if not isinstance(observation.action, Say | Content | Press) or observation.shown or observation.errors:
         return
-    taken = [taken for taken in moment.taken if taken.kind not in ("pass", "raised", "error")]
-    if not taken or _works(moment):
+    taken = [taken for taken in observation.taken if taken.kind not in ("pass", "raised", "error")]
+    if not taken or _works(observation):
         return
     last = taken[-1]
     where = f"went to {last.target}" if last.target is not None and last.kind != "end" else f"did {last.kind}"
-    message = f"{last.handler.name} took {moment.act.line()!r} and {where}, and nothing was said or shown"
+    message = (
+        f"{last.handler.name} took {observation.action.line()!r} and {where}, and nothing was said or shown"
+    )
     yield Problem("unanswered", message, last.handler.place)
 
 
-def duplicates_change_nothing(moments: Sequence[Moment]) -> Iterator[Problem]:
+def duplicates_change_nothing(observations: Sequence[Observation]) -> Iterator[Problem]:
     """An update that was handled, and comes again, does nothing."""
-    moment = moments[-1]
-    if not isinstance(moment.act, Duplicate) or len(moments) < 2:
+    observation = observations[-1]
+    if not isinstance(observation.action, Duplicate) or len(observations) < 2:
         return
-    first = moments[-2]
-    if not isinstance(first.act, Say | Content | Press) or first.errors or first.before == first.after:
+    first = observations[-2]
+    if not isinstance(first.action, Say | Content | Press) or first.errors or first.before == first.after:
         return
-    if moment.before != moment.after or moment.shown or moment.taken:
-        place = moment.taken[-1].handler.place if moment.taken else None
-        yield Problem("duplicate", f"{first.act.line()!r} came again and was handled again", place)
+    if observation.before != observation.after or observation.shown or observation.taken:
+        place = observation.taken[-1].handler.place if observation.taken else None
+        yield Problem("duplicate", f"{first.action.line()!r} came again and was handled again", place)
 
 
-def migrates(moments: Sequence[Moment]) -> Iterator[Problem]:
+def migrates(observations: Sequence[Observation]) -> Iterator[Problem]:
     """What an older version has stored fits this one, and a field that both have keeps its value."""
-    moment = moments[-1]
-    if not isinstance(moment.act, Stored) or moment.flows is None:
+    observation = observations[-1]
+    if not isinstance(observation.action, Stored) or observation.flows is None:
         return
-    act, table = moment.act, moment.flows.tables[moment.act.flow]
-    place = place_of(table.flow.migrations[act.version])
-    for error in moment.errors:
+    action, table = observation.action, observation.flows.tables[observation.action.flow]
+    place = location_of(table.flow.migrations[action.version])
+    for error in observation.errors:
         yield Problem("migration", str(error), place)
-    frame = running_frame(moment.after)
-    if frame is None or not isinstance(act.data, dict):
+    frame = running_frame(observation.after)
+    if frame is None or not isinstance(action.data, dict):
         return
     new, fresh = table.codec.plain(frame.data), table.codec.plain(table.codec.encode(table.codec.initial()))
-    for name, old in act.data.items():
+    for name, old in action.data.items():
         kept, default = _field(new, name), _field(fresh, name)
-        if old and kept != old and kept == default and hasattr(moment.data, name):
-            message = f"migrate({act.version}) loses {name!r}: {old!r} is {kept!r} now, as at a beginning"
+        if old and kept != old and kept == default and hasattr(observation.data, name):
+            message = f"migrate({action.version}) loses {name!r}: {old!r} is {kept!r} now, as at a beginning"
             yield Problem("migration", message, place)
 
 
-def exits_work(moments: Sequence[Moment]) -> Iterator[Problem]:
+def exits_work(observations: Sequence[Observation]) -> Iterator[Problem]:
     """A command that ends a flow from every state does so, in sub-flows too."""
-    moment = moments[-1]
-    if not isinstance(moment.act, Say) or moment.act.text[:1] != "/" or moment.flows is None or moment.errors:
+    observation = observations[-1]
+    if (
+        not isinstance(observation.action, Say)
+        or observation.action.text[:1] != "/"
+        or observation.flows is None
+        or observation.errors
+    ):
         return
-    for depth, (flow, _) in enumerate(moment.came_from):
-        table = moment.flows.tables.get(flow)
-        leaving = _exit(table, moment.act) if table is not None else None
-        if leaving is None or len(moment.place) <= depth:
+    for depth, (flow, _) in enumerate(observation.came_from):
+        table = observation.flows.tables.get(flow)
+        leaving = _exit(table, observation.action) if table is not None else None
+        if leaving is None or len(observation.place) <= depth:
             continue
-        if all(taken.kind in ("pass", "error") for taken in moment.taken):
-            message = (
-                f"{leaving.name} ends {flow!r} from every state, but not from {moment.came_from[-1][1]!r}"
-            )
+        if all(taken.kind in ("pass", "error") for taken in observation.taken):
+            state = observation.came_from[-1][1]
+            message = f"{leaving.name} ends {flow!r} from every state, but not from {state!r}"
             yield Problem("no-exit", message, leaving.place)
 
 
@@ -206,34 +214,34 @@ ORACLES: tuple[Oracle, ...] = (
 )
 
 
-def judge(moments: Sequence[Moment], oracles: Sequence[Oracle] = ORACLES) -> list[Problem]:
-    """What is wrong with the last moment of a conversation."""
-    return [problem for oracle in oracles for problem in oracle(moments)]
+def judge(observations: Sequence[Observation], oracles: Sequence[Oracle] = ORACLES) -> list[Problem]:
+    """What is wrong with the last observation of a conversation."""
+    return [problem for oracle in oracles for problem in oracle(observations)]
 
 
 def _field(plain: Any, name: str) -> Any:
     return plain.get(name) if isinstance(plain, dict) else None
 
 
-def _last_place(moment: Moment) -> str | None:
-    return moment.taken[-1].handler.place if moment.taken else None
+def _last_place(observation: Observation) -> str | None:
+    return observation.taken[-1].handler.place if observation.taken else None
 
 
-def _works(moment: Moment) -> bool:
+def _works(observation: Observation) -> bool:
     """Whether the state that was entered has a job, whose outcome is the answer."""
-    if moment.flows is None or not moment.place:
+    if observation.flows is None or not observation.place:
         return False
-    flow, state = moment.place[-1]
-    table = moment.flows.tables.get(flow)
+    flow, state = observation.place[-1]
+    table = observation.flows.tables.get(flow)
     return table is not None and state in table.rules and table.rules[state].state.job is not None
 
 
-def _exit(table: FlowTable, act: Say) -> Handler | None:
+def _exit(table: CompiledFlow, action: Say) -> Handler | None:
     """The `ANY` handler of a flow that wants a command and can do nothing but end."""
     for handler in table.any:
         edges = table.edges[handler]
         only_ends = edges.complete and not (edges.stays or edges.backs or edges.passes)
-        if only_ends and {target.kind for target in edges.targets} == {"end"} and wants(handler, act):
+        if only_ends and {target.kind for target in edges.targets} == {"end"} and wants(handler, action):
             return handler
     return None
 
@@ -244,12 +252,12 @@ Versions: TypeAlias = tuple[Flow[Any], ...]
 UNFIT = ("orphaned", "newer")
 
 
-def deploys_keep(moments: Sequence[Moment]) -> Iterator[Problem]:
+def deploys_keep(observations: Sequence[Observation]) -> Iterator[Problem]:
     """What was stored before a deploy fits after it, and keeps its data."""
-    moment = moments[-1]
-    if isinstance(moment.act, Deploy) and moment.flows is not None:
-        yield from misfits(moment.flows, moment.before)
-        yield from losses(moment.flows, moment.before)
+    observation = observations[-1]
+    if isinstance(observation.action, Deploy) and observation.flows is not None:
+        yield from misfits(observation.flows, observation.before)
+        yield from losses(observation.flows, observation.before)
 
 
 def version_loader(
@@ -272,12 +280,12 @@ def version_loader(
     return load
 
 
-def misfits(flows: Flows, row: Row) -> Iterator[Problem]:
+def misfits(flows: FlowSet, row: Row) -> Iterator[Problem]:
     """Conversations of a row that do not fit the flows.
 
     One whose flow says with `texts(lost=...)` what the person is told was meant to be ended.
     """
-    for found in survey(flows, row):
+    for found in compatibility(flows, row):
         if found.fit not in UNFIT or (found.fit == "orphaned" and _is_meant(flows, found.flow)):
             continue
         table = flows.tables[found.flow]
@@ -287,10 +295,10 @@ def misfits(flows: Flows, row: Row) -> Iterator[Problem]:
         yield Problem(found.fit, message, _place(table, row))
 
 
-def losses(flows: Flows, row: Row) -> Iterator[Problem]:
+def losses(flows: FlowSet, row: Row) -> Iterator[Problem]:
     """Fields that a migration has put back to their default, though the old and the new type have them."""
     try:
-        lifted, orphans = lift(flows, row)
+        lifted, orphans = migrate_row(flows, row)
     except FsmkitError:
         return
     gone = {orphan.name for orphan in orphans}
@@ -301,7 +309,7 @@ def losses(flows: Flows, row: Row) -> Iterator[Problem]:
                 yield from _lost(table, old, new)
 
 
-def _lost(table: FlowTable, old: Frame, new: Frame) -> Iterator[Problem]:
+def _lost(table: CompiledFlow, old: Frame, new: Frame) -> Iterator[Problem]:
     before, after = msgspec.json.decode(old.data), msgspec.json.decode(new.data)
     default = _default(table)
     if not (isinstance(before, dict) and isinstance(after, dict) and isinstance(default, dict)):
@@ -313,7 +321,7 @@ def _lost(table: FlowTable, old: Frame, new: Frame) -> Iterator[Problem]:
             yield Problem("lost-field", message, _migration_place(table, old.version))
 
 
-def _default(table: FlowTable) -> Any:
+def _default(table: CompiledFlow) -> Any:
     """The data of a conversation that has none yet, as JSON holds them; nothing where they need arguments."""
     try:
         return msgspec.json.decode(table.codec.encode(table.flow.data()))
@@ -321,7 +329,7 @@ def _default(table: FlowTable) -> Any:
         return None
 
 
-def _is_meant(flows: Flows, name: str) -> bool:
+def _is_meant(flows: FlowSet, name: str) -> bool:
     flow: Flow[Any] = flows.tables[name].flow
     return flow.messages["lost"] != DEFAULT_TEXTS["lost"]
 
@@ -332,7 +340,7 @@ def _remedy(fit: str) -> str:
     return "Add was= to a state, or @flow.migrate; texts(lost=...) says that such conversations are to end"
 
 
-def _place(table: FlowTable, row: Row) -> str | None:
+def _place(table: CompiledFlow, row: Row) -> str | None:
     """Where it would have to be mended: the migration, or the flow."""
     for snapshot in row.snapshots.values():
         for frame in snapshot.frames:
@@ -341,6 +349,6 @@ def _place(table: FlowTable, row: Row) -> str | None:
     return table.flow.place
 
 
-def _migration_place(table: FlowTable, version: int) -> str | None:
+def _migration_place(table: CompiledFlow, version: int) -> str | None:
     function = table.flow.migrations.get(version)
-    return table.flow.place if function is None else place_of(function)
+    return table.flow.place if function is None else location_of(function)

@@ -1,6 +1,6 @@
 """Properties of whole conversations: always, never, eventually, after … until.
 
-Each is a declaration; `watcher()` gives what follows one conversation, moment by moment.
+Each is a declaration; `watcher()` gives what follows one conversation, observation by observation.
 """
 
 import abc
@@ -11,14 +11,14 @@ import attrs
 
 from fsmkit.flow.states import State
 from fsmkit.testing.findings import Problem
-from fsmkit.testing.harness.observation import Moment
+from fsmkit.testing.harness.observation import Observation
 
 Verdict: TypeAlias = Literal["held", "broken", "open"]
 """`open`: nothing is decided yet; at the end of a conversation it is inconclusive."""
 
 
-Condition: TypeAlias = str | State | Callable[[Moment], Any]
-"""A state (its name), or a function of a `Moment`."""
+Condition: TypeAlias = str | State | Callable[[Observation], Any]
+"""A state (its name), or a function of a `Observation`."""
 
 
 class Watcher(abc.ABC):
@@ -27,8 +27,8 @@ class Watcher(abc.ABC):
     verdict: Verdict = "open"
 
     @abc.abstractmethod
-    def see(self, moment: Moment) -> Verdict:
-        """Takes note of a moment; what can be said now."""
+    def see(self, observation: Observation) -> Verdict:
+        """Takes note of a observation; what can be said now."""
 
 
 class Property(abc.ABC):
@@ -50,7 +50,7 @@ class Property(abc.ABC):
 
 @attrs.frozen(eq=False, repr=False)
 class Always(Property):
-    """A condition holds of every moment."""
+    """A condition holds of every observation."""
 
     condition: Condition
     name: str
@@ -62,7 +62,7 @@ class Always(Property):
 
 @attrs.frozen(eq=False, repr=False)
 class Never(Property):
-    """A condition holds of no moment."""
+    """A condition holds of no observation."""
 
     condition: Condition
     name: str
@@ -74,7 +74,7 @@ class Never(Property):
 
 @attrs.frozen(eq=False, repr=False)
 class Eventually(Property):
-    """A condition holds of one of the first so many moments after a conversation has begun."""
+    """A condition holds of one of the first so many observations after a conversation has begun."""
 
     condition: Condition
     within: int
@@ -82,12 +82,14 @@ class Eventually(Property):
 
     def watcher(self) -> Watcher:
         """What follows one conversation."""
-        return _Until(lambda moment: bool(moment.place), _test(self.condition), self.within)
+        return _Until(lambda observation: bool(observation.place), _test(self.condition), self.within)
 
 
 @attrs.frozen(eq=False, repr=False)
 class After(Property):
-    """After one condition, another holds of every moment until a third does, or within so many moments."""
+    """After one condition, another holds of every observation until a third does, or within so many
+    observations.
+    """
 
     first: Condition
     goal: Condition | None = None
@@ -95,11 +97,11 @@ class After(Property):
     name: str = "after"
 
     def until(self, goal: Condition, *, within: int) -> "After":
-        """The goal is met within so many moments; each time that the first condition comes to hold.
+        """The goal is met within so many observations; each time that the first condition comes to hold.
 
         Args:
             goal: What must come.
-            within: How many moments there may be until then.
+            within: How many observations there may be until then.
         """
         return After(
             self.first, goal, within, f"after({_said(self.first)}).until({_said(goal)}, within={within})"
@@ -116,70 +118,70 @@ class After(Property):
         return _Until(_test(self.first), _test(self.goal), self.within)
 
 
-def oracle_of(property_: Property) -> Callable[[Sequence[Moment]], Iterator[Problem]]:
-    """An oracle that reports the moment at which a property is broken."""
+def oracle_of(property_: Property) -> Callable[[Sequence[Observation]], Iterator[Problem]]:
+    """An oracle that reports the observation at which a property is broken."""
 
-    def broken(moments: Sequence[Moment]) -> Iterator[Problem]:
+    def broken(observations: Sequence[Observation]) -> Iterator[Problem]:
         watcher = property_.watcher()
         verdict: Verdict = "open"
-        for moment in moments[:-1]:
-            verdict = watcher.see(moment)
-        if verdict != "broken" and watcher.see(moments[-1]) == "broken":
+        for observation in observations[:-1]:
+            verdict = watcher.see(observation)
+        if verdict != "broken" and watcher.see(observations[-1]) == "broken":
             yield Problem("property", f"{property_} does not hold", None)
 
     return broken
 
 
-def is_open(property_: Property, moments: Sequence[Moment]) -> bool:
+def is_open(property_: Property, observations: Sequence[Observation]) -> bool:
     """Whether a conversation was too short to tell."""
     watcher = property_.watcher()
-    verdicts = [watcher.see(moment) for moment in moments]
+    verdicts = [watcher.see(observation) for observation in observations]
     return bool(verdicts) and verdicts[-1] == "open"
 
 
 def always(condition: Condition) -> Always:
-    """A condition holds of every moment.
+    """A condition holds of every observation.
 
     Args:
-        condition: A function of a `Moment`, or a state (which is then never left).
+        condition: A function of a `Observation`, or a state (which is then never left).
 
     Example:
-        >>> always(lambda moment: len(moment.shown) < 10)
+        >>> always(lambda observation: len(observation.shown) < 10)
         always(<lambda>)
     """
     return Always(condition, f"always({_said(condition)})")
 
 
 def never(condition: Condition) -> Never:
-    """A condition holds of no moment; `never("limbo")`: the state is never entered."""
+    """A condition holds of no observation; `never("limbo")`: the state is never entered."""
     return Never(condition, f"never({_said(condition)})")
 
 
 def eventually(condition: Condition, *, within: int) -> Eventually:
-    """A condition holds of one of the first moments of a conversation.
+    """A condition holds of one of the first observations of a conversation.
 
     Args:
-        condition: A function of a `Moment`, or a state.
-        within: How many moments there may be; a shorter conversation says nothing.
+        condition: A function of a `Observation`, or a state.
+        within: How many observations there may be; a shorter conversation says nothing.
     """
     return Eventually(condition, within, f"eventually({_said(condition)}, within={within})")
 
 
 def after(condition: Condition) -> After:
-    """Begins `after(a).until(b, within=n)`: whenever `a` holds, `b` does within `n` moments."""
+    """Begins `after(a).until(b, within=n)`: whenever `a` holds, `b` does within `n` observations."""
     return After(condition, name=f"after({_said(condition)})")
 
 
 class _While(Watcher):
     """Broken as soon as a condition does not have the wanted answer."""
 
-    def __init__(self, test: Callable[[Moment], bool], wanted: bool) -> None:
+    def __init__(self, test: Callable[[Observation], bool], wanted: bool) -> None:
         self._test = test
         self._wanted = wanted
         self.verdict = "held"
 
-    def see(self, moment: Moment) -> Verdict:
-        if self._test(moment) is not self._wanted:
+    def see(self, observation: Observation) -> Verdict:
+        if self._test(observation) is not self._wanted:
             self.verdict = "broken"
         return self.verdict
 
@@ -187,33 +189,35 @@ class _While(Watcher):
 class _Until(Watcher):
     """Broken if, once it has begun, the goal does not come in time."""
 
-    def __init__(self, begins: Callable[[Moment], bool], goal: Callable[[Moment], bool], within: int) -> None:
+    def __init__(
+        self, begins: Callable[[Observation], bool], goal: Callable[[Observation], bool], within: int
+    ) -> None:
         self._begins = begins
         self._goal = goal
         self._within = within
         self._left: int | None = None
         self.verdict = "held"
 
-    def see(self, moment: Moment) -> Verdict:
+    def see(self, observation: Observation) -> Verdict:
         if self.verdict == "broken":
             return self.verdict
-        if self._left is not None and self._goal(moment):
+        if self._left is not None and self._goal(observation):
             self._left = None
             self.verdict = "held"
         elif self._left is not None:
             self._left -= 1
             self.verdict = "broken" if self._left <= 0 else "open"
-        elif self._begins(moment) and not self._goal(moment):
+        elif self._begins(observation) and not self._goal(observation):
             self._left = self._within
             self.verdict = "open"
         return self.verdict
 
 
-def _test(condition: Condition) -> Callable[[Moment], bool]:
+def _test(condition: Condition) -> Callable[[Observation], bool]:
     if isinstance(condition, str | State):
         name = str(condition)
-        return lambda moment: any(state == name for _, state in moment.place)
-    return lambda moment: bool(condition(moment))
+        return lambda observation: any(state == name for _, state in observation.place)
+    return lambda observation: bool(condition(observation))
 
 
 def _said(condition: Condition) -> str:

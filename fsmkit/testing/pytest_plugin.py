@@ -14,7 +14,7 @@ import pytest
 from fsmkit.flow.flow import Flow
 from fsmkit.testing.check import PHASES, check
 from fsmkit.testing.findings import Phase
-from fsmkit.testing.harness.actions import Act, NotReadableError, act_from_json, act_to_json
+from fsmkit.testing.harness.actions import Action, NotReadableError, action_from_json, action_to_json
 from fsmkit.testing.report import Report
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ class FlowPhase(pytest.Item):
         Raises:
             AssertionError: If something is wrong with the flows, or they cannot be loaded.
         """
-        from fsmkit.cli.errors import Refusal
+        from fsmkit.cli.errors import CommandError
         from fsmkit.testing.check import check
         from fsmkit.testing.loading import load
         from fsmkit.testing.pytest_plugin import fail_if_wrong, readable
@@ -132,7 +132,7 @@ class FlowPhase(pytest.Item):
         target = self.parent.name if self.parent is not None else ""
         try:
             flows = load(target).flows
-        except Refusal as refusal:
+        except CommandError as refusal:
             raise AssertionError(refusal.message) from refusal
         phase: Any = self.name
         profile: Any = self.config.getoption("--fsmkit-profile")
@@ -249,13 +249,17 @@ def fail_if_wrong(report: Report) -> None:
 
 def failures_of(report: Report) -> list[list[dict[str, Any]]]:
     """The conversations of a report that show failures, as JSON."""
-    return [[act_to_json(act) for act in finding.acts] for finding in report.failures if finding.acts]
+    return [
+        [action_to_json(action) for action in finding.actions]
+        for finding in report.failures
+        if finding.actions
+    ]
 
 
-def readable(stored: Sequence[Any], flows: Sequence[Flow[Any]]) -> list[list[Act]]:
+def readable(stored: Sequence[Any], flows: Sequence[Flow[Any]]) -> list[list[Action]]:
     """Conversations of an earlier run, without those whose events the flows do not know any more."""
-    found: list[list[Act]] = []
-    for acts in stored:
+    found: list[list[Action]] = []
+    for actions in stored:
         with contextlib.suppress(NotReadableError):
-            found.append([act_from_json(act, flows) for act in acts])
+            found.append([action_from_json(action, flows) for action in actions])
     return found

@@ -11,7 +11,7 @@ from fsmkit.graph.graph import Edge
 from fsmkit.testing.coverage import MEASURES, Coverage
 from fsmkit.testing.explore.unreached import Nearest
 from fsmkit.testing.findings import Finding, seen_from_here
-from fsmkit.testing.harness.actions import act_to_json
+from fsmkit.testing.harness.actions import action_to_json
 from fsmkit.testing.mutation.mutants import Score
 
 
@@ -79,7 +79,11 @@ def _numbers_json(numbers: Mapping[str, tuple[int, int]]) -> dict[str, Any]:
 def _missing_json(edge: Edge, reason: Nearest | None) -> dict[str, Any]:
     if reason is None:
         return {**edge_json(edge), "why": None, "nearest": None}
-    return {**edge_json(edge), "why": reason.why, "nearest": [act_to_json(act) for act in reason.acts]}
+    return {
+        **edge_json(edge),
+        "why": reason.why,
+        "nearest": [action_to_json(action) for action in reason.actions],
+    }
 
 
 def told(edge: Edge) -> str:
@@ -143,7 +147,7 @@ class Report:
         coverage: What was met by all phases.
         seed: With it, the random phase does the same again.
         profile: How long was searched.
-        steps: How many acts were carried out, by phase.
+        steps: How many actions were carried out, by phase.
         seconds: How long each phase took.
         inconclusive: Properties for which some conversation was too short, and that were not broken.
         reasons: Why edges were not taken in the tours.
@@ -200,7 +204,7 @@ class Report:
     def __str__(self) -> str:
         lines = [str(finding) for finding in self.findings]
         for finding in self.failures:
-            if finding.moments:
+            if finding.observations:
                 lines += ["", "the first of these as a test:", "", finding.test()]
                 break
         lines += lines_of(self.coverage, self.reasons) if self.steps else []

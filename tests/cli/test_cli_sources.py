@@ -2,7 +2,7 @@
 
 import pytest
 
-from fsmkit.cli.errors import Refusal
+from fsmkit.cli.errors import CommandError
 from fsmkit.testing.loading import load
 
 FLOW = """
@@ -40,7 +40,7 @@ def test_a_function_is_not_called_by_those_who_only_look(write):
     ],
 )
 def test_what_is_no_source_or_cannot_be_made_is_refused_with_its_place(write, declared, said):
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(CommandError) as refused:
         load(write(FLOW + declared)).sources()
     assert said in refused.value.message
     assert "bot.py" in refused.value.message

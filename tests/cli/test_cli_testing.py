@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from fsmkit.cli.commands import main
-from fsmkit.cli.errors import Refusal
+from fsmkit.cli.errors import CommandError
 from fsmkit.cli.test import read_fail_under
 from fsmkit.testing import Chat, record
 from fsmkit.testing.loading import load
@@ -127,7 +127,7 @@ def test_too_little_coverage_has_exit_status_1(run):
 
 @pytest.mark.parametrize("text", ["edges", "edges=x", "egdes=1", "=1"])
 def test_coverage_that_is_wanted_is_read_strictly(text):
-    with pytest.raises(Refusal, match="edges=100,pairs=80"):
+    with pytest.raises(CommandError, match="edges=100,pairs=80"):
         read_fail_under(text)
 
 
@@ -142,7 +142,7 @@ def test_the_stored_row_stands_below_the_last_line(run, tmp_path):
 def test_a_recording_is_had_again_with_the_file(run, tmp_path, write):
     recording = tmp_path / "talks.jsonl"
     with Chat(*load(write(SOUND)).flows) as chat:
-        record(chat.stage.engine, recording)
+        record(chat.driver.engine, recording)
         chat.command("start").say("Ann")
     same = run(SOUND, "test", "--recorded", str(recording))
     assert (same.exit_code, same.output) == (0, "2 recorded events of 1 people: nothing found\n")

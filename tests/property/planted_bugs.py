@@ -7,7 +7,7 @@ import attrs
 
 from fsmkit.testing import Finding, Profile, Report, check
 from fsmkit.testing.harness.actions import Together
-from fsmkit.testing.loading import Loaded, load
+from fsmkit.testing.loading import LoadedFile, load
 
 HERE = Path(__file__).parent / "planted"
 BUGS = sorted(HERE.glob("*.py"))
@@ -28,7 +28,7 @@ class Run:
 
     report: Report
     seconds: float
-    loaded: Loaded
+    loaded: LoadedFile
 
     @property
     def bug(self) -> Finding | None:
@@ -39,8 +39,8 @@ class Run:
     @property
     def length(self) -> int:
         """How many messages show it."""
-        acts = self.bug.acts if self.bug is not None else ()
-        return sum(len(act.acts) if isinstance(act, Together) else 1 for act in acts)
+        actions = self.bug.actions if self.bug is not None else ()
+        return sum(len(action.actions) if isinstance(action, Together) else 1 for action in actions)
 
     @property
     def shortest(self) -> int:

@@ -124,7 +124,7 @@ def _check_edges(before: Row, after: Row, op: Op, called: list[Any], world: tupl
     }
     for spec, handler in called:
         allowed.add((spec.name, None))  # it may wait without a state, or leave a draft
-        target = handler.act.target(spec.name)
+        target = handler.action.target(spec.name)
         for item in {target} if handler.to is None else set(handler.to):
             if item in initial:
                 allowed.add((item, initial[item]))
@@ -170,7 +170,7 @@ ANY_WILL_DO = settings(phases=[Phase.generate], database=None)
 def test_random_flows_have_handlers_of_every_kind(kind: str) -> None:
     find(
         worlds(),
-        lambda world: any(h.act.kind == kind for spec in world for h in spec.handlers),
+        lambda world: any(h.action.kind == kind for spec in world for h in spec.handlers),
         settings=ANY_WILL_DO,
     )
 

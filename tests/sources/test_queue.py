@@ -7,7 +7,7 @@ from jobs.waiting import settle
 from sources.shipping import KEY, Refusing, Shipped, World
 
 from fsmkit import Key
-from fsmkit.engine.fifo import Lanes
+from fsmkit.engine.fifo import KeyedWorkers
 from fsmkit.sources import QueueSource
 
 
@@ -98,7 +98,7 @@ async def test_a_source_that_raises_is_reported_and_started_again():
 
 async def test_lanes_keep_order_within_a_key_and_run_keys_at_the_same_time():
     order, gate = [], asyncio.Event()
-    lanes = Lanes(10)
+    lanes = KeyedWorkers(10)
 
     async def slow():
         await gate.wait()
@@ -118,7 +118,7 @@ async def test_lanes_keep_order_within_a_key_and_run_keys_at_the_same_time():
 
 
 async def test_beyond_its_bound_put_waits_and_room_comes_back_after_a_cancellation():
-    lanes, gate = Lanes(2), asyncio.Event()
+    lanes, gate = KeyedWorkers(2), asyncio.Event()
     await lanes.put("a", gate.wait)
     await lanes.put("a", gate.wait)
     third = asyncio.create_task(lanes.put("b", gate.wait))

@@ -51,7 +51,7 @@ async def load(store: SQLiteStore, key: Key) -> None:
             entry = await lease.commit(change)
         say("step", key.user, number)
         while entry is not None:
-            done, entry = entry, await store.strike(key, entry, b"receipt of " + entry)
+            done, entry = entry, await store.acknowledge(key, entry, b"receipt of " + entry)
             say("sent", key.user, done.decode())
 
 

@@ -18,7 +18,7 @@ from pymongo import MongoClient
 from fsmkit import Key
 from fsmkit.stores import CLAIM_SECONDS, Store
 from fsmkit.stores.mongo import MongoStore
-from fsmkit.stores.mongo.documents import draw
+from fsmkit.stores.mongo.documents import new_token
 from fsmkit.stores.postgres import PostgresStore
 from fsmkit.stores.redis import RedisStore
 from fsmkit.stores.sqlite import SQLiteStore
@@ -239,7 +239,7 @@ class Mongo(Subject):
     async def earlier(self, field: str, seconds: float) -> None:
         for row in self.rows.find({field: {"$gt": 0.0}}):
             # What a lease remembers of the document is from another time now: it has to look again.
-            moved = {field: row[field] - seconds, "revision": draw()}
+            moved = {field: row[field] - seconds, "revision": new_token()}
             self.rows.update_one({"_id": row["_id"]}, {"$set": moved})
 
     async def due(self, store: Store, bot: int, flows: Sequence[str], now: float) -> list[Key]:

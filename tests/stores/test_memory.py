@@ -260,7 +260,7 @@ async def test_rows_that_only_remember_event_ids_do_not_fill_the_store(clock):
 async def test_receipts_that_nobody_comes_back_for_are_swept_up(clock, store):
     async with store.lease(key(1)) as lease:
         entry = await lease.commit(Change(None, outbox=(b"one",)))
-    assert await store.strike(key(1), entry, b"receipt") is None
+    assert await store.acknowledge(key(1), entry, b"receipt") is None
     assert await due(store, clock.now()) == [key(1)]
     async with store.lease(key(1)) as lease:
         await lease.commit(Change(None, folded=len(lease.receipts)))

@@ -69,7 +69,7 @@ async def test_a_step_with_a_reply_is_three_commands(store: RedisStore, beside: 
     for number in range(50):
         entry = await put(store, KEY, b"row", outbox=(b"%d" % number,))
         assert entry is not None
-        assert await store.strike(KEY, entry, b"receipt") is None
+        assert await store.acknowledge(KEY, entry, b"receipt") is None
     assert calls(beside) - before == 150
 
 
@@ -211,7 +211,7 @@ async def test_four_sweepers_fire_each_timeout_once(make: Make) -> None:
 async def test_receipts_of_an_ended_conversation_are_looked_at(make: Make) -> None:
     store = make(claim_seconds=0.0)
     await put(store, KEY, None, outbox=(b"one",))
-    await store.strike(KEY, b"one", b"receipt")
+    await store.acknowledge(KEY, b"one", b"receipt")
     assert await store.due(KEY.bot, [], 0.0, 10) == [KEY]
     async with store.lease(KEY) as lease:
         assert list(lease.receipts) == [b"receipt"]

@@ -10,7 +10,7 @@ from redis.crc import key_slot
 from fsmkit import Key, StoreUnavailable
 from fsmkit.stores import CLAIM_SECONDS, Store
 from fsmkit.stores.redis import RedisStore
-from fsmkit.stores.redis.leases import Place
+from fsmkit.stores.redis.leases import KeyPlace
 from fsmkit.testing import StoreContract
 from fsmkit.testing.store_contract.base import KEY, START, add_one, patiently, put
 
@@ -95,7 +95,7 @@ async def test_a_slot_that_moves_is_found_again(stores: list[RedisStore], nodes:
     """Keys move one by one; until all of them are there, no script may see the half of a key."""
     await put(stores[0], KEY, b"41", outbox=(b"one",))
     await stores[1].peek(KEY)
-    slot = key_slot(f"{{fsmkit:{Place.of(KEY).shard}}}".encode())
+    slot = key_slot(f"{{fsmkit:{KeyPlace.of(KEY).shard}}}".encode())
     source = next(node for node in nodes if node.execute_command("CLUSTER", "COUNTKEYSINSLOT", slot))
     target = nodes[(nodes.index(source) + 1) % len(nodes)]
     source_id, target_id = (node.execute_command("CLUSTER", "MYID") for node in (source, target))
@@ -111,7 +111,7 @@ async def test_a_slot_that_moves_is_found_again(stores: list[RedisStore], nodes:
         node.execute_command("CLUSTER", "SETSLOT", slot, "NODE", target_id)
     await patiently(asyncio.wait_for(steps, 10.0))
     assert await stores[0].peek(KEY) == b"43"
-    assert await stores[1].strike(KEY, b"one", None) is None
+    assert await stores[1].acknowledge(KEY, b"one", None) is None
 
 
 async def test_the_other_nodes_go_on(redis_cluster: RedisCluster, nodes: list[Client]) -> None:

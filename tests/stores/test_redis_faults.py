@@ -9,7 +9,7 @@ import pytest
 from fsmkit import Key, LeaseLost, StoreUnavailable
 from fsmkit.stores import Change
 from fsmkit.stores.redis import RedisStore
-from fsmkit.stores.redis.leases import Place
+from fsmkit.stores.redis.leases import KeyPlace
 from fsmkit.testing.store_contract.base import KEY, OTHER, PATIENCE, add_one, patiently, put
 
 # Before the import: it is a plugin too, for there is one server in a session.
@@ -98,7 +98,7 @@ async def test_a_waiter_that_stands_still_is_passed_over_and_comes_back(make: Ma
 async def test_a_script_that_runs_twice_has_run_once(make: Make) -> None:
     store = make()
     nodes, turns = (await store.session()).nodes, (await store.session()).turns
-    shard, text = Place.of(KEY)
+    shard, text = KeyPlace.of(KEY)
     token, commit, strike = turns.new_id(), turns.new_id(), turns.new_id()
     steps: list[tuple[Any, ...]] = [
         ("acquire", text, token, 999, ""),
@@ -110,13 +110,13 @@ async def test_a_script_that_runs_twice_has_run_once(make: Make) -> None:
         assert await nodes.call(shard, *step) == await nodes.call(shard, *step)
     async with store.lease(KEY) as lease:
         assert (lease.row, list(lease.receipts)) == (b"row", [b"receipt"])
-    assert await store.strike(KEY, b"2", None) is None
+    assert await store.acknowledge(KEY, b"2", None) is None
 
 
 async def test_a_repeated_commit_is_recognised_after_others(make: Make) -> None:
     store = make()
     nodes, turns = (await store.session()).nodes, (await store.session()).turns
-    shard, text = Place.of(KEY)
+    shard, text = KeyPlace.of(KEY)
     token, number = turns.new_id(), turns.new_id()
     await nodes.call(shard, "acquire", text, token, 15_000, "")
     step = ("commit", text, token, 15_000, "", number, "", "1", b"1", "", b"[]", b"[]", 0, 30_000, 9999)
@@ -133,7 +133,7 @@ async def test_a_repeated_commit_is_recognised_after_others(make: Make) -> None:
 async def test_a_question_that_arrives_after_its_turn_takes_nothing(make: Make) -> None:
     store = make()
     nodes, turns = (await store.session()).nodes, (await store.session()).turns
-    shard, text = Place.of(KEY)
+    shard, text = KeyPlace.of(KEY)
     gone = turns.new_id()
     await nodes.call(shard, "release", text, gone, 15_000, 9999)
     assert await nodes.call(shard, "acquire", text, gone, 15_000, "") == [2]
@@ -198,7 +198,7 @@ async def test_a_server_that_comes_back_has_everything(own_server: RedisServer, 
     own_server.start()
     await add_one(lonely, KEY)
     assert await lonely.peek(KEY) == b"42"
-    assert await lonely.strike(KEY, b"one", None) == b"two"
+    assert await lonely.acknowledge(KEY, b"one", None) == b"two"
 
 
 async def test_a_step_that_failed_can_be_sent_again(own_server: RedisServer, lonely: RedisStore) -> None:

@@ -62,7 +62,7 @@ class Wish:
     fold: bool
 
 
-wishes = st.builds(
+requests = st.builds(
     Wish,
     row=st.sampled_from([b"a", b"b", b"", None]),
     wait=st.sampled_from([None, 0.0, 5.0, 10.0]),
@@ -115,11 +115,11 @@ class SameAsMemory(RuleBasedStateMachine):
         self.begin(key, exclusive, wanted)
 
     @precondition(lambda self: self.pairs)
-    @rule(data=st.data(), wish=wishes, hold=st.booleans())
+    @rule(data=st.data(), wish=requests, hold=st.booleans())
     def commit(self, data: Any, wish: Wish, hold: bool) -> None:
         self.commit_one(data.draw(st.sampled_from(self.pairs)), wish, hold)
 
-    @rule(key=keys, wish=wishes)
+    @rule(key=keys, wish=requests)
     def step(self, key: Key, wish: Wish) -> None:
         if self.begin(key, exclusive=False):
             pair = self.pairs[-1]
@@ -162,7 +162,7 @@ class SameAsMemory(RuleBasedStateMachine):
 
     @precondition(lambda self: self.claims)
     @rule(key=keys, receipt=st.sampled_from([None, b"r1", b"r2"]), right=st.sampled_from([True, True, False]))
-    def strike(self, key: Key, receipt: bytes | None, right: bool) -> None:
+    def acknowledge(self, key: Key, receipt: bytes | None, right: bool) -> None:
         record = self.model.table.records.get(key)
         last = record is not None and record.row is None and len(record.outbox) == 1
         # An empty record goes with its last entry: whether a lease on it is lost then is open. So is what
@@ -170,7 +170,7 @@ class SameAsMemory(RuleBasedStateMachine):
         if key not in self.claims or (last and any(pair.key == key for pair in self.pairs)):
             return
         entry = record.outbox[0] if right and record is not None and record.outbox else b"entry 0"
-        self.both(lambda store: store.strike(key, entry, receipt))
+        self.both(lambda store: store.acknowledge(key, entry, receipt))
 
     # -- the rest: one rule, for the others are what most runs should be made of ---------------------
 

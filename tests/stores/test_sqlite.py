@@ -436,7 +436,7 @@ async def test_a_full_disk_refuses_the_step_and_loses_nothing(
     with pytest.raises(StoreUnavailable):  # the next connection is the one with more room
         await put(store, KEY, b"x" * 1_000_000)
     await patiently(put(store, KEY, b"x" * 1_000_000))
-    assert await store.strike(KEY, b"first", None) is None
+    assert await store.acknowledge(KEY, b"first", None) is None
     await store.close()
 
 

@@ -123,7 +123,7 @@ async def free_outboxes(store: SQLiteStore) -> None:
     for key in await store.due(1, ["load"], 0.0, 1000):
         entries = await asyncio.to_thread(_entries, store.path, str(key))
         for entry in entries:
-            await store.strike(key, entry, None)
+            await store.acknowledge(key, entry, None)
 
 
 def _expire(path: str) -> None:

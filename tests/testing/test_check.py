@@ -13,9 +13,9 @@ from fsmkit import ANY, Flow, KeyBy, Returned, Timeout
 from fsmkit.graph.edges import Target
 from fsmkit.interpreter.row import Row
 from fsmkit.telegram import button, command, message, photo, text
-from fsmkit.testing import Moment, Profile, after, always, check, eventually, flow_tests, never
+from fsmkit.testing import Observation, Profile, after, always, check, eventually, flow_tests, never
 from fsmkit.testing.harness.actions import Deadline, Killed, Press, Say
-from fsmkit.testing.harness.instrument import Taken
+from fsmkit.testing.harness.instrument import HandlerCall
 from fsmkit.testing.oracles import judge
 
 QUICK = Profile(steps=3000, examples=30, length=20, seconds=20.0)
@@ -40,8 +40,8 @@ def tours(*flows, **options):
 
 
 def found(report):
-    """Codes of the failures, and the acts that show them."""
-    return [(finding.code, [act.line() for act in finding.acts]) for finding in report.failures]
+    """Codes of the failures, and the actions that show them."""
+    return [(finding.code, [action.line() for action in finding.actions]) for finding in report.failures]
 
 
 # -- tours -----------------------------------------------------------------------------------------
@@ -100,7 +100,7 @@ def test_what_a_counter_guards_is_reached_at_its_depth():
 
     report = tours(flow)
     assert report.coverage.missing_edges() == []
-    assert max(len(finding.acts) for finding in report.failures) == 14
+    assert max(len(finding.actions) for finding in report.failures) == 14
 
 
 def test_a_password_in_the_code_and_a_code_that_was_shown_are_typed():
@@ -225,9 +225,11 @@ def test_a_press_that_is_answered_silently_on_purpose_is_no_finding():
 def test_an_edge_that_the_source_does_not_show_is_found():
     flow = started()
     handler = flow.handlers[0]
-    taken = Taken("f", None, handler, None, "transition", Target("transition", "f", "a"), declared=False)
-    moment = Moment(Say("/start"), Row(), Row(), None, ("A?",), (taken,), ())
-    [problem] = judge([moment])
+    taken = HandlerCall(
+        "f", None, handler, None, "transition", Target("transition", "f", "a"), declared=False
+    )
+    observation = Observation(Say("/start"), Row(), Row(), None, ("A?",), (taken,), ())
+    [problem] = judge([observation])
     assert (problem.code, problem.where) == ("undeclared-edge", handler.place)
     assert 'went to "f/a"' in problem.message
 
@@ -249,7 +251,7 @@ def test_data_that_do_not_fit_their_type_are_found():
         return ("end",)
 
     [finding] = tours(flow).failures
-    assert (finding.code, len(finding.acts)) == ("unstorable", 2)
+    assert (finding.code, len(finding.actions)) == ("unstorable", 2)
     assert "age" in finding.message
 
 
@@ -271,7 +273,7 @@ def test_an_invariant_that_does_not_hold_is_found():
         return ("end",)
 
     [finding] = tours(flow).failures
-    assert (finding.code, [act.line() for act in finding.acts]) == ("invariant", ["/start", "-1"])
+    assert (finding.code, [action.line() for action in finding.actions]) == ("invariant", ["/start", "-1"])
 
 
 def test_a_place_that_nothing_leads_out_of_is_found_after_a_rare_pair_of_edges():
@@ -365,7 +367,7 @@ def test_a_command_that_ends_everywhere_but_in_one_state_is_found():
 def test_what_a_module_remembers_is_lost_in_a_restart_and_found():
     report = tours(sprouts.garden)
     [finding] = [finding for finding in report.failures if finding.code == "restart"]
-    assert finding.acts == (Say("/start"), Say("Ann"), Killed(Say("/known"), "before"))
+    assert finding.actions == (Say("/start"), Say("Ann"), Killed(Say("/known"), "before"))
     assert "chat.restart().say('/known')" in finding.test()
 
 
@@ -419,13 +421,13 @@ def test_a_property_that_is_broken_is_found_with_its_conversation():
     report = tours(wizard(3), properties=[never("step 3")])
     [finding] = report.failures
     assert finding.message == "never('step 3') does not hold"
-    assert len(finding.acts) == 3
+    assert len(finding.actions) == 3
 
 
 def test_properties_that_hold_are_no_findings():
     kept = [
-        always(lambda moment: len(moment.shown) < 5),
-        never(lambda moment: moment.state == "nowhere"),
+        always(lambda observation: len(observation.shown) < 5),
+        never(lambda observation: observation.state == "nowhere"),
         after("step 2").until("step 3", within=50),
     ]
     assert tours(wizard(3), properties=kept).failures == []
@@ -546,7 +548,7 @@ def test_in_a_group_somebody_else_presses():
 
     report = check(flow, phases=["random"], seed=SEED, profile=Profile(10, 200, 25, 30.0))
     [finding] = report.failures
-    assert [act.by() + act.line() for act in finding.acts] in (
+    assert [action.by() + action.line() for action in finding.actions] in (
         ["/start", "Ann", "user 2: [Mine]"],
         ["/start", "user 2: Ann", "[Mine]"],
     )

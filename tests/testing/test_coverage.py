@@ -39,7 +39,7 @@ def toured(*flows):
     """The report of the tours, and why edges were not taken: by handler, the way and the reason."""
     report = check(*flows, phases=["tours"], profile=QUICK, seed=1)
     reasons = {
-        plain(edge.handler): ([act.line() for act in near.acts], plain(near.why))
+        plain(edge.handler): ([action.line() for action in near.actions], plain(near.why))
         for edge, near in report.reasons.items()
     }
     return report, reasons

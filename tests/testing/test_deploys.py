@@ -72,9 +72,9 @@ def new(migration=None, was=(), lost=None, age_of=lambda data: data.name):
 
 
 def found(*deploys, phases=("deploys",), flow=None):
-    """Codes of what is wrong with deploys, and the acts that show it."""
+    """Codes of what is wrong with deploys, and the actions that show it."""
     report = check(flow or old(), deploys=deploys, phases=phases, profile=QUICK, seed=1)
-    return [(finding.code, [act.line() for act in finding.acts]) for finding in report.failures]
+    return [(finding.code, [action.line() for action in finding.actions]) for finding in report.failures]
 
 
 DEPLOYED = "(the new version is deployed)"
@@ -103,7 +103,7 @@ def test_a_migration_that_loses_a_field_is_found_at_its_place():
         "the migration of 'form' from version 1 loses 'name', which was stored in state 'age': its default is left",
     )
     assert finding.where.endswith(f":{forgetful.__code__.co_firstlineno}")
-    assert [act.line() for act in finding.acts] == ["/start", "Ann", DEPLOYED]
+    assert [action.line() for action in finding.actions] == ["/start", "Ann", DEPLOYED]
 
 
 def test_a_migration_that_raises_is_found():
@@ -128,7 +128,7 @@ def test_older_flows_than_those_stored_are_found():
 def test_random_conversations_go_on_after_a_deploy_too():
     many = Profile(steps=0, examples=300, length=25, seconds=60.0)
     report = check(old(), deploys=[new()], phases=["random"], profile=many, seed=1)
-    assert [(finding.code, [act.line() for act in finding.acts]) for finding in report.failures] == [
+    assert [(finding.code, [action.line() for action in finding.actions]) for finding in report.failures] == [
         ("orphaned", ["/start", "Ann", DEPLOYED])
     ]
 

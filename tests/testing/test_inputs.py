@@ -35,7 +35,7 @@ from fsmkit.telegram import (
     users_shared,
     web_app_data,
 )
-from fsmkit.testing.harness.actions import Content, Edit, Outside, PressData, Say
+from fsmkit.testing.harness.actions import Content, EditLast, Outside, PressData, Say
 from fsmkit.testing.inputs.handlers import event_of, inputs_of
 from fsmkit.testing.inputs.values import constants_of, instances_of, matching, near
 
@@ -110,11 +110,11 @@ def test_what_is_said_to_be_accepted_is_accepted_and_refused_refused(on):
     found = handler(on)
     inputs = inputs_of(found)
     assert inputs.accepted, "no input is known"
-    for act in inputs.accepted:
-        event = act.event if isinstance(act, Outside) else event_of(act)
-        assert found.wants(event) is not None, act
-    for act in inputs.refused:
-        assert found.wants(event_of(act)) is None, act
+    for action in inputs.accepted:
+        event = action.event if isinstance(action, Outside) else event_of(action)
+        assert found.wants(event) is not None, action
+    for action in inputs.refused:
+        assert found.wants(event_of(action)) is None, action
 
 
 @given(st.from_regex(r"\A[a-c]{0,3}(x|yy)[0-9]*\Z"))
@@ -230,7 +230,7 @@ def test_presses_and_timeouts_are_told_apart_from_texts():
 
 def test_each_kind_of_content_is_sent():
     assert Content("photo") in inputs_of(handler(photo())).accepted
-    assert Edit("Ann") in inputs_of(handler(edited())).accepted
+    assert EditLast("Ann") in inputs_of(handler(edited())).accepted
     assert PressData("page:1") in inputs_of(handler(raw_button(r"page:\d"))).accepted
 
 

@@ -103,7 +103,7 @@ def test_invariants_notice_what_generated_oracles_cannot():
 
 
 def test_properties_of_whole_conversations_notice_mutants():
-    properties = [never(lambda moment: moment.state == "sure" and not moment.data.age)]
+    properties = [never(lambda observation: observation.state == "sure" and not observation.data.age)]
     noticed = [
         message for message, by in mutants(signup(), properties=properties).items() if by == "property"
     ]
@@ -277,4 +277,4 @@ def test_the_json_says_what_was_broken_what_noticed_it_and_how():
     [silent] = [one for one in shown["list"] if one["message"] == "state 'age' has no prompt"]
     assert (silent["kind"], silent["flow"], silent["fate"]) == ("mute", "signup", "noticed")
     assert silent["by"]["code"] == "unanswered"
-    assert [act["do"] for act in silent["conversation"]] == ["say", "say"]
+    assert [action["do"] for action in silent["conversation"]] == ["say", "say"]

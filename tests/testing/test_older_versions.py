@@ -6,7 +6,7 @@ import pytest
 from fsmkit import DefinitionError, Flow
 from fsmkit.telegram import command
 from fsmkit.testing import Profile, check, lint
-from fsmkit.testing.harness.actions import Say, Stored, act_from_json, act_to_json
+from fsmkit.testing.harness.actions import Say, Stored, action_from_json, action_to_json
 
 QUICK = Profile(steps=500, examples=5, length=10, seconds=20.0)
 
@@ -42,7 +42,7 @@ def upgraded(lift, *examples):
 
 def found(flow):
     report = check(flow, phases=["tours"], profile=QUICK, seed=1)
-    return [(finding.code, finding.acts) for finding in report.failures]
+    return [(finding.code, finding.actions) for finding in report.failures]
 
 
 OLD = Stored("form", 1, "phone", {"name": "Ann", "phone": "1"})
@@ -79,9 +79,9 @@ def test_conversations_go_on_from_what_was_stored():
             raise RuntimeError("only after a deploy")
         ctx.reply("No.")
 
-    [(code, acts)] = found(flow)
+    [(code, actions)] = found(flow)
     assert code == "raised"
-    assert acts == (Stored("form", 1, "phone", {"name": "Ann"}), Say("/secret"))
+    assert actions == (Stored("form", 1, "phone", {"name": "Ann"}), Say("/secret"))
 
 
 def test_a_migration_without_examples_is_noted():
@@ -95,7 +95,7 @@ def test_examples_are_pairs():
 
 
 def test_it_is_written_down_and_read_back():
-    assert act_from_json(act_to_json(OLD), ()) == OLD
+    assert action_from_json(action_to_json(OLD), ()) == OLD
 
 
 def test_nothing_goes_wrong_with_what_was_stored_before_the_bot_began():

@@ -13,7 +13,7 @@ from fsmkit import Done, Flow, KeyBy
 from fsmkit.telegram import command
 from fsmkit.testing import Profile, check
 from fsmkit.testing.harness.actions import Press, Say, Together
-from fsmkit.testing.harness.engine_driver import DirectStage
+from fsmkit.testing.harness.engine_driver import EngineDriver
 from fsmkit.testing.harness.loop import ACT, DrawnLoop
 
 QUICK = Profile(steps=100, examples=60, length=10, seconds=30.0)
@@ -69,15 +69,15 @@ async def _note(seen, name):
 
 
 def test_people_who_do_not_meet_end_as_if_one_after_the_other():
-    stage = DirectStage((sprouts.garden,))
+    driver = EngineDriver((sprouts.garden,))
     with asyncio.Runner(loop_factory=DrawnLoop) as runner:
         for user in (1, 2):
-            runner.run(stage.do(Say("/start", user=user)))
-            runner.run(stage.do(Say("Basil", user=user)))
-        runner.run(stage.do(Together([Press("Yes"), Press("No", user=2)], [1, 0, 1])))
-        assert runner.run(stage.row(1)).snapshots == {}
-        assert runner.run(stage.row(2)).snapshots["garden"].frames[-1].state == "plant"
-    assert sorted(stage.lines)[-2:] == ["Basil is wet.", "Which plant?"]
+            runner.run(driver.do(Say("/start", user=user)))
+            runner.run(driver.do(Say("Basil", user=user)))
+        runner.run(driver.do(Together([Press("Yes"), Press("No", user=2)], [1, 0, 1])))
+        assert runner.run(driver.row(1)).snapshots == {}
+        assert runner.run(driver.row(2)).snapshots["garden"].frames[-1].state == "plant"
+    assert sorted(driver.lines)[-2:] == ["Basil is wet.", "Which plant?"]
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -85,10 +85,10 @@ def test_a_seat_that_is_sold_twice_is_found(seed):
     report = check(seats.careless, phases=["parallel"], profile=QUICK, seed=seed)
     [finding] = report.failures
     assert finding.code == "race"
-    assert [act.line() for act in finding.acts[:-1]] == ["/book", "/book"]
-    assert isinstance(finding.acts[-1], Together)
-    assert [act.line() for act in finding.acts[-1].acts] == ["/yes", "/yes"]
-    assert finding.acts[-1].schedule == ()
+    assert [action.line() for action in finding.actions[:-1]] == ["/book", "/book"]
+    assert isinstance(finding.actions[-1], Together)
+    assert [action.line() for action in finding.actions[-1].actions] == ["/yes", "/yes"]
+    assert finding.actions[-1].schedule == ()
 
 
 def test_a_seat_that_is_sold_in_one_go_is_no_finding():
@@ -154,8 +154,8 @@ def test_what_was_lost_at_once_is_found_when_it_shows_later():
     options = {"phases": ["parallel"], "profile": QUICK, "seed": 1, "resources": Till}
     [finding] = check(paying("careless_till", careless=True), **options).failures
     assert finding.code == "race"
-    together, last = finding.acts
-    assert [act.line() for act in together.acts] == ["/pay", "/pay"]
+    together, last = finding.actions
+    assert [action.line() for action in together.actions] == ["/pay", "/pay"]
     assert last.line() == "/sum"
     assert "'2 coins.' is not shown" in finding.message
     assert check(paying("careful_till", careless=False), **options).failures == []
@@ -196,7 +196,7 @@ def news(name, *, at_once):
 
 def test_messages_of_one_handler_that_come_in_another_order_are_found():
     [finding] = check(news("hasty", at_once=True), phases=["parallel"], profile=QUICK, seed=1).failures
-    assert [act.line() for act in finding.acts] == ["user 1: /news (schedule 1)"]
+    assert [action.line() for action in finding.actions] == ["user 1: /news (schedule 1)"]
 
 
 def test_messages_of_one_handler_one_after_the_other_are_no_finding():
@@ -208,7 +208,7 @@ def test_an_overlap_is_drawn_and_pasted_as_a_test_that_judges():
     assert "      > /yes       |\n" in str(finding)
     assert "                   | > /yes\n" in str(finding)
     assert "assert report.ok, report" in finding.test()
-    [again] = check(seats.careless, phases=[], replays=[finding.acts]).failures
+    [again] = check(seats.careless, phases=[], replays=[finding.actions]).failures
     assert again.code == "race"
 
 

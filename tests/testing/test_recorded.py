@@ -5,41 +5,41 @@ import json
 import pytest
 import sprouts
 
-from fsmkit.testing.harness import actions as acts
-from fsmkit.testing.harness.actions import KINDS, NotReadableError, act_from_json, act_to_json
+from fsmkit.testing.harness import actions as actions
+from fsmkit.testing.harness.actions import KINDS, NotReadableError, action_from_json, action_to_json
 
 EACH = [
-    acts.Say("Ann", user=2),
-    acts.Press("Yes"),
-    acts.Press("Yes", stale=True, nth=2),
-    acts.PressData("x"),
-    acts.Content("photo", "Me", {"width": 3}),
-    acts.Content("location"),
-    acts.Album(("photo", "video"), "Us"),
-    acts.Gesture("poll_answer", "1", {"poll_id": "7"}),
-    acts.Deploy(1),
-    acts.Edit("Bob"),
-    acts.Outside(sprouts.Rained(3)),
-    acts.Wait(2.5),
-    acts.Deadline(-1.0),
-    acts.Restart(),
-    acts.Stored("garden", 1, "plant", {"do": "say"}),
-    acts.Duplicate(),
-    acts.Swap(acts.Say("a"), acts.Press("b")),
-    acts.Killed(acts.Outside(sprouts.Rained(3)), "reply", 2, False),
-    acts.Refused(acts.Say("a"), 1, 3.0),
-    acts.Together([acts.Say("a"), acts.Say("b", user=2)], [0, 1]),
+    actions.Say("Ann", user=2),
+    actions.Press("Yes"),
+    actions.Press("Yes", stale=True, nth=2),
+    actions.PressData("x"),
+    actions.Content("photo", "Me", {"width": 3}),
+    actions.Content("location"),
+    actions.Album(("photo", "video"), "Us"),
+    actions.Gesture("poll_answer", "1", {"poll_id": "7"}),
+    actions.Deploy(1),
+    actions.EditLast("Bob"),
+    actions.Outside(sprouts.Rained(3)),
+    actions.Wait(2.5),
+    actions.Deadline(-1.0),
+    actions.Restart(),
+    actions.Stored("garden", 1, "plant", {"do": "say"}),
+    actions.Duplicate(),
+    actions.Swap(actions.Say("a"), actions.Press("b")),
+    actions.Killed(actions.Outside(sprouts.Rained(3)), "reply", 2, False),
+    actions.Refused(actions.Say("a"), 1, 3.0),
+    actions.Together([actions.Say("a"), actions.Say("b", user=2)], [0, 1]),
 ]
 
 
-@pytest.mark.parametrize("act", EACH, ids=lambda act: act.line())
-def test_an_act_comes_back_as_it_was(act):
-    shown = json.loads(json.dumps(act_to_json(act)))
-    assert act_from_json(shown, [sprouts.garden]) == act
+@pytest.mark.parametrize("action", EACH, ids=lambda action: action.line())
+def test_an_act_comes_back_as_it_was(action):
+    shown = json.loads(json.dumps(action_to_json(action)))
+    assert action_from_json(shown, [sprouts.garden]) == action
 
 
 def test_every_kind_of_act_is_tried_here():
-    assert {type(act) for act in EACH} == set(KINDS.values())
+    assert {type(action) for action in EACH} == set(KINDS.values())
 
 
 @pytest.mark.parametrize(
@@ -55,4 +55,4 @@ def test_every_kind_of_act_is_tried_here():
 )
 def test_what_is_no_act_is_refused(shown):
     with pytest.raises(NotReadableError, match="is no"):
-        act_from_json(shown, [sprouts.garden])
+        action_from_json(shown, [sprouts.garden])

@@ -11,7 +11,7 @@ from fsmkit import ANY, Flow, Timeout
 from fsmkit.telegram import button, command, photo, text
 from fsmkit.testing import Chat, record
 from fsmkit.testing.harness.actions import NotReadableError
-from fsmkit.testing.harness.engine_driver import DirectStage
+from fsmkit.testing.harness.engine_driver import EngineDriver
 from fsmkit.testing.replay.recordings import read_recording, rehearse
 
 
@@ -70,7 +70,7 @@ def recording(tmp_path):
     def recording(**options):
         path = tmp_path / "talks.jsonl"
         with Chat(shop()) as chat:
-            record(chat.stage.engine, path, **options)
+            record(chat.driver.engine, path, **options)
             chat.command("start").say("Ann Lee").press("Small").photo("My receipt").until_deadline()
             chat.send(Paid(17, "Ann Lee"))
             other = chat.as_user(2)
@@ -83,7 +83,7 @@ def recording(tmp_path):
 
 def again(path, flow):
     """What went another way: codes and messages; and how many events were had again."""
-    done = asyncio.run(rehearse(DirectStage((flow,)), read_recording(path, [flow])))
+    done = asyncio.run(rehearse(EngineDriver((flow,)), read_recording(path, [flow])))
     return [(finding.note, finding.code, finding.message) for finding in done.told()], done.steps, done.left
 
 
@@ -107,16 +107,16 @@ def test_what_people_write_is_not_kept(recording):
 
 
 def test_words_of_the_bot_are_kept(recording):
-    acts = [json.loads(line)["act"] for line in recording().read_text().splitlines()]
-    assert {"do": "say", "text": "/start"} in acts
-    assert {"do": "press", "button": "Small"} in acts
+    actions = [json.loads(line)["act"] for line in recording().read_text().splitlines()]
+    assert {"do": "say", "text": "/start"} in actions
+    assert {"do": "press", "button": "Small"} in actions
 
 
 def test_people_are_told_apart_by_a_hash_that_nobody_can_find_again(tmp_path):
     path = tmp_path / "talks.jsonl"
     for _ in range(2):
         with Chat(shop()) as chat:
-            record(chat.stage.engine, path)
+            record(chat.driver.engine, path)
             chat.say("/start")
     assert len({json.loads(line)["who"] for line in path.read_text().splitlines()}) == 2
 
@@ -125,15 +125,15 @@ def test_with_a_secret_a_person_is_the_same_after_a_restart(tmp_path):
     path = tmp_path / "talks.jsonl"
     for said in ("/start", "/start"):
         with Chat(shop()) as chat:
-            record(chat.stage.engine, path, secret="s" * 32)
+            record(chat.driver.engine, path, secret="s" * 32)
             chat.say(said)
     assert len({json.loads(line)["who"] for line in path.read_text().splitlines()}) == 1
 
 
 def test_texts_are_kept_where_that_is_asked_for(recording):
-    acts = [json.loads(line)["act"] for line in recording(texts=True).read_text().splitlines()]
-    assert {"do": "say", "text": "Ann Lee"} in acts
-    assert {"do": "content", "kind": "photo", "caption": "My receipt"} in acts
+    actions = [json.loads(line)["act"] for line in recording(texts=True).read_text().splitlines()]
+    assert {"do": "say", "text": "Ann Lee"} in actions
+    assert {"do": "content", "kind": "photo", "caption": "My receipt"} in actions
 
 
 @pytest.mark.parametrize("texts", [False, True])
@@ -200,8 +200,8 @@ def test_what_had_begun_before_the_recording_is_left_out(tmp_path):
     path = tmp_path / "talks.jsonl"
     chat = Chat(shop())
     chat.command("start")
-    later = Chat(shop(), store=chat.stage.store)
-    record(later.stage.engine, path)
+    later = Chat(shop(), store=chat.driver.store)
+    record(later.driver.engine, path)
     later.say("has the number of an update that came before").say("Ann Lee").command("cancel").command(
         "start"
     )
@@ -220,8 +220,8 @@ def test_what_is_no_recording_is_refused(tmp_path, content):
 
 def test_a_recorder_that_cannot_write_keeps_nobody_from_being_handled(tmp_path, caplog, monkeypatch):
     with Chat(shop()) as chat:
-        record(chat.stage.engine, tmp_path / "talks.jsonl")
-        monkeypatch.setattr("fsmkit.testing.replay.recorder.act_to_json", lambda act: 1 / 0)
+        record(chat.driver.engine, tmp_path / "talks.jsonl")
+        monkeypatch.setattr("fsmkit.testing.replay.recorder.action_to_json", lambda action: 1 / 0)
         with caplog.at_level(logging.ERROR, "fsmkit"):
             chat.command("start").say("Ann").expect("Size?")
     assert [record.message for record in caplog.records] == [

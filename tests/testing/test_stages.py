@@ -1,4 +1,4 @@
-"""The two stages: whatever is done, the flow stands and says the same on PTB as without it."""
+"""The two drivers: whatever is done, the flow stands and says the same on PTB as without it."""
 
 import asyncio
 
@@ -34,7 +34,7 @@ from fsmkit.testing.harness.actions import (
     Content,
     Deadline,
     Duplicate,
-    Edit,
+    EditLast,
     Gesture,
     Killed,
     Outside,
@@ -46,8 +46,8 @@ from fsmkit.testing.harness.actions import (
     Swap,
     Wait,
 )
-from fsmkit.testing.harness.engine_driver import START, DirectStage
-from fsmkit.testing.harness.ptb_driver import TelegramStage
+from fsmkit.testing.harness.engine_driver import START, EngineDriver
+from fsmkit.testing.harness.ptb_driver import PTBDriver
 from fsmkit.testing.harness.screen import NotThereError
 
 EXAMPLES = [
@@ -73,7 +73,7 @@ EXAMPLES = [
     [Say("/start"), Killed(Say("Basil"), "store", 1), Killed(Press("Yes"), "reply", 1), Say("/start")],
     [Say("/start"), Killed(Say("Basil"), "before"), Killed(Press("Yes"), "store", 2, False), Duplicate()],
     [Say("/start"), Refused(Say("Basil")), Say("y"), Wait(5)],
-    [Say("/start"), Refused(Say("Basil"), 1, 3.0), Press("Yes"), Edit("Basil 2"), PressData("made up")],
+    [Say("/start"), Refused(Say("Basil"), 1, 3.0), Press("Yes"), EditLast("Basil 2"), PressData("made up")],
     [Say("/start", user=2), Say("/start"), Say("Basil", user=2), Say("Mint"), Press("Yes", user=2)],
 ]
 
@@ -85,7 +85,7 @@ def times_as_ptb_will_have_them(monkeypatch):
 
 
 def everything(key=KeyBy.USER_IN_CHAT):
-    """A flow with all that the stages have to do differently."""
+    """A flow with all that the drivers have to do differently."""
     flow = Flow("everything", data=dict, key=key, ttl=60)
     flow.state("on", prompt="On.", buttons=[["a", "b"], [Button("Long", "l" * 80)]], ephemeral=True)
     flow.state("view")
@@ -140,7 +140,7 @@ MORE = [
         Content("photo", "Cap"),
         Content("contact"),
         Say("z"),
-        Edit("zz"),
+        EditLast("zz"),
         PressData("raw 1"),
         Say("dice"),
     ],
@@ -148,50 +148,54 @@ MORE = [
 ]
 
 
-async def played(stage, acts):
-    """What came of each act, as far as it is the same everywhere."""
-    await stage.open()
+async def played(driver, actions):
+    """What came of each action, as far as it is the same everywhere."""
+    await driver.open()
     seen = []
-    for act in acts:
+    for action in actions:
         try:
-            moment = await stage.do(act)
+            observation = await driver.do(action)
         except NotThereError:
             seen.append("not there")
             continue
         shown = [
-            line for line in moment.shown if line != "(answered silently)" and not line.startswith("(photo)")
+            line
+            for line in observation.shown
+            if line != "(answered silently)" and not line.startswith("(photo)")
         ]
         shown = [line for line in shown if not line.startswith("[photo")]
-        errors = [type(error) for error in moment.errors]
-        seen.append((moment.state, moment.data, shown, [str(taken) for taken in moment.taken], errors))
-    await stage.close()
+        errors = [type(error) for error in observation.errors]
+        seen.append(
+            (observation.state, observation.data, shown, [str(taken) for taken in observation.taken], errors)
+        )
+    await driver.close()
     return seen
 
 
-def on_both(flow, acts, chat=None):
-    """The same conversation on both stages."""
-    direct = asyncio.run(played(DirectStage((flow,), chat=chat), acts))
-    real = asyncio.run(played(TelegramStage((flow,), clock=ManualClock(START), chat=chat), acts))
+def on_both(flow, actions, chat=None):
+    """The same conversation on both drivers."""
+    direct = asyncio.run(played(EngineDriver((flow,), chat=chat), actions))
+    real = asyncio.run(played(PTBDriver((flow,), clock=ManualClock(START), chat=chat), actions))
     return direct, real
 
 
-@pytest.mark.parametrize("acts", EXAMPLES)
-def test_the_same_happens_on_both_stages(acts):
+@pytest.mark.parametrize("actions", EXAMPLES)
+def test_the_same_happens_on_both_stages(actions):
     sprouts.KNOWN.clear()
-    direct, real = on_both(sprouts.garden, acts)
+    direct, real = on_both(sprouts.garden, actions)
     assert direct == real
 
 
-@pytest.mark.parametrize("acts", MORE)
-def test_contents_views_menus_and_long_values_are_the_same_on_both(acts):
-    direct, real = on_both(everything(), acts)
+@pytest.mark.parametrize("actions", MORE)
+def test_contents_views_menus_and_long_values_are_the_same_on_both(actions):
+    direct, real = on_both(everything(), actions)
     assert direct == real
 
 
 @pytest.mark.parametrize("key", [KeyBy.CHAT, KeyBy.USER_IN_CHAT, KeyBy.GLOBAL_USER])
 def test_in_a_group_the_same_may_press_on_both(key):
-    acts = [Say("/start"), Press("a", user=2), Press("a"), Press("more", user=2), Say("5", user=2)]
-    direct, real = on_both(everything(key), acts, chat=-100)
+    actions = [Say("/start"), Press("a", user=2), Press("a"), Press("more", user=2), Say("5", user=2)]
+    direct, real = on_both(everything(key), actions, chat=-100)
     assert direct == real
 
 
@@ -249,7 +253,7 @@ ASKED = [
         Say("/start"),
         *(Content(kind) for kind in ("web_app_data", "users_shared", "chat_shared", "poll", "contact")),
     ],
-    [Say("/start"), Content("web_app_data", fields={"data": "42"}), Duplicate(), Say("x"), Edit("y")],
+    [Say("/start"), Content("web_app_data", fields={"data": "42"}), Duplicate(), Say("x"), EditLast("y")],
     [
         Say("/start"),
         Gesture("pre_checkout_query", "tea 1"),
@@ -280,15 +284,15 @@ ASKED = [
 ]
 
 
-@pytest.mark.parametrize("acts", ASKED)
-def test_albums_payments_votes_and_reactions_are_the_same_on_both(acts):
-    direct, real = on_both(asked(), acts)
+@pytest.mark.parametrize("actions", ASKED)
+def test_albums_payments_votes_and_reactions_are_the_same_on_both(actions):
+    direct, real = on_both(asked(), actions)
     assert direct == real
 
 
 def test_each_of_them_comes_to_its_handler():
-    seen = [direct for acts in ASKED for direct in on_both(asked(), acts)[0]]
-    assert {taken.split(">.")[1].partition(":")[0] for moment in seen if moment != "not there" for taken in moment[3]} == {
+    seen = [direct for actions in ASKED for direct in on_both(asked(), actions)[0]]
+    assert {taken.split(">.")[1].partition(":")[0] for observation in seen if observation != "not there" for taken in observation[3]} == {
         "start", "pictures", "sent", "question", "dear", "heavy", "gestured", "joining",
     }  # fmt: skip
 
@@ -296,7 +300,7 @@ def test_each_of_them_comes_to_its_handler():
 def test_the_tours_take_their_edges():
     report = check(asked(), phases=["tours"], seed=1)
     assert report.coverage.missing_edges() == []
-    assert [(finding.code, [act.line() for act in finding.acts]) for finding in report.failures] == [
+    assert [(finding.code, [action.line() for action in finding.actions]) for finding in report.failures] == [
         ("raised", ["/start", "(pays lead)"])
     ]
 
@@ -307,21 +311,21 @@ def test_a_payment_that_is_approved_is_paid():
 
 
 async def test_the_direct_stage_goes_back_to_an_earlier_moment():
-    stage = DirectStage((sprouts.garden,))
-    await stage.do(Say("/start"))
-    saved = stage.save()
-    first = await stage.do(Say("Basil"))
-    await stage.do(Press("Yes"))
-    stage.restore(saved)
-    second = await stage.do(Say("Basil"))
+    driver = EngineDriver((sprouts.garden,))
+    await driver.do(Say("/start"))
+    saved = driver.save()
+    first = await driver.do(Say("Basil"))
+    await driver.do(Press("Yes"))
+    driver.restore(saved)
+    second = await driver.do(Say("Basil"))
     assert (first.state, first.data, first.shown) == (second.state, second.data, second.shown)
 
 
 async def test_each_conversation_of_the_direct_stage_is_between_other_people():
-    stage = DirectStage((sprouts.garden,))
-    await stage.do(Say("/start"))
-    before = stage.key(1)
-    stage.reset()
-    assert stage.key(1) != before
-    assert stage.bubbles() == []
-    assert (await stage.row(1)).snapshots == {}
+    driver = EngineDriver((sprouts.garden,))
+    await driver.do(Say("/start"))
+    before = driver.key(1)
+    driver.reset()
+    assert driver.key(1) != before
+    assert driver.bubbles() == []
+    assert (await driver.row(1)).snapshots == {}

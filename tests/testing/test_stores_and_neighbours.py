@@ -15,7 +15,7 @@ from fsmkit.telegram import command
 from fsmkit.testing import Profile, check
 from fsmkit.testing.explore.conversation import Conversation
 from fsmkit.testing.harness.actions import Killed, Refused, Say
-from fsmkit.testing.harness.engine_driver import BOT, DirectStage
+from fsmkit.testing.harness.engine_driver import BOT, EngineDriver
 from fsmkit.testing.replay.store_parity import differences
 
 QUICK = Profile(steps=1500, examples=10, length=10, seconds=20.0)
@@ -84,30 +84,30 @@ class Deaf(MemoryStore):
         raise OSError("disk full")
 
 
-def problems_in(store, *acts):
+def problems_in(store, *actions):
     """What comes out differently in a store."""
     flow = named("f", "one")
 
     async def found():
-        stored = DirectStage((flow,), store=store)
+        stored = EngineDriver((flow,), store=store)
         return [
-            (problem, [moment.act.line() for moment in moments])
-            async for problem, moments in differences([acts], DirectStage((flow,)), stored, "Odd")
+            (problem, [observation.action.line() for observation in observations])
+            async for problem, observations in differences([actions], EngineDriver((flow,)), stored, "Odd")
         ]
 
     return asyncio.run(found())
 
 
 def test_data_that_come_back_differently_are_a_problem():
-    [(problem, acts)] = problems_in(Shouting(), Say("/one"), Say("Ann"))
+    [(problem, actions)] = problems_in(Shouting(), Say("/one"), Say("Ann"))
     assert problem.code == "store"
-    assert acts == ["/one", "Ann"]
+    assert actions == ["/one", "Ann"]
     assert "leads to 'age' with {'name': 'ANN'}, in memory to 'age' with {'name': 'Ann'}" in problem.message
 
 
 def test_a_store_that_raises_is_a_problem():
-    [(problem, acts)] = problems_in(Deaf(), Say("/one"))
-    assert acts == ["/one"]
+    [(problem, actions)] = problems_in(Deaf(), Say("/one"))
+    assert actions == ["/one"]
     assert problem.message.endswith("comes out differently in Odd: it raises OSError: disk full")
 
 
@@ -173,7 +173,7 @@ def test_a_step_that_changes_what_another_flow_has_stored_is_a_finding():
     [finding] = report.failures
     assert finding.code == "foreign-data"
     assert "reach changed what flow 'f' has stored" in finding.message
-    assert finding.acts[-1].line() == "/reach"
+    assert finding.actions[-1].line() == "/reach"
 
 
 def test_a_flow_that_names_ctx_at_means_it():
@@ -208,23 +208,23 @@ def test_an_exclusive_flow_may_end_the_others():
 # -- order -----------------------------------------------------------------------------------------
 
 
-class Jumbled(DirectStage):
+class Jumbled(EngineDriver):
     """A bot whose messages come in the wrong order after a mishap."""
 
-    async def do(self, act):
-        moment = await super().do(act)
-        if isinstance(act, Killed | Refused):
-            return attrs.evolve(moment, shown=moment.shown[::-1])
-        return moment
+    async def do(self, action):
+        observation = await super().do(action)
+        if isinstance(action, Killed | Refused):
+            return attrs.evolve(observation, shown=observation.shown[::-1])
+        return observation
 
 
-def codes(stage, act):
-    """What is wrong with an act in state `name`."""
+def codes(driver, action):
+    """What is wrong with an action in state `name`."""
 
     async def found():
-        talk = Conversation(stage)
+        talk = Conversation(driver)
         await talk.do(Say("/one"))
-        return [problem.code for problem in await talk.do(act)]
+        return [problem.code for problem in await talk.do(action)]
 
     return asyncio.run(found())
 
@@ -232,11 +232,11 @@ def codes(stage, act):
 MISHAPS = [Refused(Say("Ann"), 1, 3.0), Killed(Say("Ann"), "reply", 1), Killed(Say("Ann"), "reply", 2)]
 
 
-@pytest.mark.parametrize("act", MISHAPS)
-def test_replies_keep_their_order_when_telegram_makes_them_wait_and_when_the_bot_is_killed(act):
-    assert codes(DirectStage((named("f", "one"),)), act) == []
-    assert codes(Jumbled((named("f", "one"),)), act) == ["order"]
+@pytest.mark.parametrize("action", MISHAPS)
+def test_replies_keep_their_order_when_telegram_makes_them_wait_and_when_the_bot_is_killed(action):
+    assert codes(EngineDriver((named("f", "one"),)), action) == []
+    assert codes(Jumbled((named("f", "one"),)), action) == ["order"]
 
 
 def test_a_message_that_is_refused_for_good_leaves_the_others_in_order():
-    assert codes(DirectStage((named("f", "one"),)), Refused(Say("Ann"), 1, None)) == []
+    assert codes(EngineDriver((named("f", "one"),)), Refused(Say("Ann"), 1, None)) == []

@@ -3,13 +3,13 @@
 import pytest
 
 from fsmkit.interpreter.row import Row
-from fsmkit.testing import Moment, after, always, eventually, never
+from fsmkit.testing import Observation, after, always, eventually, never
 from fsmkit.testing.harness.actions import Say
 from fsmkit.testing.properties import is_open, oracle_of
 
 
-class At(Moment):
-    """A moment in a state."""
+class At(Observation):
+    """A observation in a state."""
 
     def __init__(self, state):
         super().__init__(Say("x"), Row(), Row(), None, (), (), ())
@@ -17,14 +17,14 @@ class At(Moment):
 
 
 def verdicts(property_, states):
-    """What is said after each moment of a conversation."""
+    """What is said after each observation of a conversation."""
     watcher = property_.watcher()
     return [watcher.see(At(state)) for state in states]
 
 
 def test_always_is_broken_by_the_first_moment_that_is_otherwise():
     assert verdicts(always("a"), "aab") == ["held", "held", "broken"]
-    assert verdicts(always(lambda moment: moment.state != "b"), "aca") == ["held"] * 3
+    assert verdicts(always(lambda observation: observation.state != "b"), "aca") == ["held"] * 3
 
 
 def test_never_is_broken_by_the_first_moment_that_is_so():
@@ -44,8 +44,8 @@ def test_after_until_counts_from_each_time_that_it_begins():
 
 def test_what_is_broken_stays_broken_and_is_reported_once():
     oracle = oracle_of(never("b"))
-    moments = [At("a"), At("b"), At("a"), At("b")]
-    assert [len(list(oracle(moments[:n]))) for n in range(1, 5)] == [0, 1, 0, 0]
+    observations = [At("a"), At("b"), At("a"), At("b")]
+    assert [len(list(oracle(observations[:n]))) for n in range(1, 5)] == [0, 1, 0, 0]
 
 
 def test_a_conversation_that_was_too_short_leaves_it_open():

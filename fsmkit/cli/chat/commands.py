@@ -10,8 +10,8 @@ import attrs
 import msgspec
 
 from fsmkit.botapi.errors import Json
-from fsmkit.cli.chat.session import USER, Session
-from fsmkit.cli.errors import Refusal
+from fsmkit.cli.chat.session import USER, ChatSession
+from fsmkit.cli.errors import CommandError
 from fsmkit.errors import DefinitionError
 from fsmkit.flow.matchers import classes_in
 from fsmkit.graph.diagram import mermaid
@@ -134,12 +134,12 @@ class Verb:
         about: What it does.
     """
 
-    run: Callable[[Session, str], Awaitable[None]]
+    run: Callable[[ChatSession, str], Awaitable[None]]
     usage: str
     about: str
 
 
-async def carry_out(session: Session, name: str, rest: str) -> None:
+async def carry_out(session: ChatSession, name: str, rest: str) -> None:
     """Carries out a command.
 
     Raises:
@@ -153,7 +153,7 @@ async def carry_out(session: Session, name: str, rest: str) -> None:
     await verb.run(session, rest)
 
 
-async def press(session: Session, wanted: str) -> None:
+async def press(session: ChatSession, wanted: str) -> None:
     """Presses a button: by its number under the latest message that has buttons, or by its text.
 
     Raises:
@@ -176,7 +176,7 @@ async def press(session: Session, wanted: str) -> None:
     await session.handle()
 
 
-def may_be_a_press(session: Session, said: str) -> bool:
+def may_be_a_press(session: ChatSession, said: str) -> bool:
     """Whether it is the number of a button above the latest message, none of whose row was pressed yet."""
     message = session.screen.latest_with_buttons()
     if message is None or message == session.last_pressed or not (said.isascii() and said.isdigit()):
@@ -184,7 +184,7 @@ def may_be_a_press(session: Session, said: str) -> bool:
     return _button(session.screen.buttons(message), said) is not None
 
 
-async def say(session: Session, text: str) -> None:
+async def say(session: ChatSession, text: str) -> None:
     """Says a text to the bot.
 
     Raises:
@@ -195,7 +195,7 @@ async def say(session: Session, text: str) -> None:
     await _sent(session, session.offline.say(text, user=USER))
 
 
-async def _sent(session: Session, update: Json) -> None:
+async def _sent(session: ChatSession, update: Json) -> None:
     """Hands on a message of the person, and notes its number for `:edit`."""
     session.last_said = update["message"]["message_id"]
     await session.handle()
@@ -207,12 +207,12 @@ def _button(buttons: list[Json], wanted: str) -> Json | None:
     return next((button for button in buttons if button["text"].casefold() == wanted.casefold()), None)
 
 
-async def _state(session: Session, _rest: str) -> None:
+async def _state(session: ChatSession, _rest: str) -> None:
     row = await session.engine.peek(session.key)
     session.out(stored_json(row, await session.undelivered(), session.clock.now()))
 
 
-async def _wait(session: Session, rest: str) -> None:
+async def _wait(session: ChatSession, rest: str) -> None:
     try:
         seconds = parse_duration(rest)
     except ValueError as error:
@@ -221,7 +221,7 @@ async def _wait(session: Session, rest: str) -> None:
     await session.watch(session.wait(seconds))
 
 
-async def _edit(session: Session, rest: str) -> None:
+async def _edit(session: ChatSession, rest: str) -> None:
     if session.last_said is None or not rest:
         raise Misused("nothing has been said yet" if rest else "edit it to what? `:edit Ann`")
     try:
@@ -231,7 +231,7 @@ async def _edit(session: Session, rest: str) -> None:
     await session.handle()
 
 
-async def _event(session: Session, rest: str) -> None:
+async def _event(session: ChatSession, rest: str) -> None:
     name, _, body = rest.partition(" ")
     handlers = (h for table in session.engine.flows.tables.values() for h in table.flow.handlers)
     classes = {kind.__name__: kind for kind in classes_in(handler.matcher for handler in handlers)}
@@ -242,7 +242,7 @@ async def _event(session: Session, rest: str) -> None:
     await session.watch(_receive(session, event), silence="(no answer)")
 
 
-async def _receive(session: Session, event: Any) -> None:
+async def _receive(session: ChatSession, event: Any) -> None:
     outcome = await session.engine.send(session.key, event)
     if outcome.kind == "passed":
         session.out("(no handler wants it now)")
@@ -257,33 +257,33 @@ def _made(kind: type, body: str) -> Any:
         raise Misused(f"this makes no {kind.__name__}: {error}") from error
 
 
-async def _restart(session: Session, _rest: str) -> None:
+async def _restart(session: ChatSession, _rest: str) -> None:
     try:
         await session.restart()
-    except Refusal as error:
+    except CommandError as error:
         raise Misused(f"{error.message} (the old code goes on)") from error
     except DefinitionError as error:
         raise Misused(f"{error} (the old code goes on)") from error
     session.out("(restarted)")
 
 
-async def _graph(session: Session, _rest: str) -> None:
+async def _graph(session: ChatSession, _rest: str) -> None:
     session.out(mermaid(graph_of(*session.flows)).rstrip())
 
 
-async def _help(session: Session, _rest: str) -> None:
+async def _help(session: ChatSession, _rest: str) -> None:
     for line in HELP:
         session.out(line)
 
 
-def _sender(kind: str) -> Callable[[Session, str], Awaitable[None]]:
-    async def send(session: Session, rest: str) -> None:
+def _sender(kind: str) -> Callable[[ChatSession, str], Awaitable[None]]:
+    async def send(session: ChatSession, rest: str) -> None:
         await _sent(session, session.offline.send(kind, user=USER, caption=rest or None))
 
     return send
 
 
-async def _location(session: Session, rest: str) -> None:
+async def _location(session: ChatSession, rest: str) -> None:
     point: dict[str, Any] = {}
     if rest:
         try:
@@ -294,7 +294,7 @@ async def _location(session: Session, rest: str) -> None:
     await _sent(session, session.offline.send("location", user=USER, **point))
 
 
-async def _contact(session: Session, rest: str) -> None:
+async def _contact(session: ChatSession, rest: str) -> None:
     person: dict[str, Any] = {"first_name": rest} if rest else {}
     await _sent(session, session.offline.send("contact", user=USER, **person))
 

@@ -14,12 +14,12 @@ from fsmkit.cli.stores import tried
 from fsmkit.engine.engine import Engine
 from fsmkit.errors import FsmkitError
 from fsmkit.flow.flow import Flow
-from fsmkit.flow.locations import place_in_user_code
+from fsmkit.flow.locations import location_in_user_code
 from fsmkit.keys import Key
 from fsmkit.stores.protocol import Store
 from fsmkit.testing.clock import ManualClock
-from fsmkit.testing.harness.actions import Act
-from fsmkit.testing.harness.ptb_driver import TelegramStage
+from fsmkit.testing.harness.actions import Action
+from fsmkit.testing.harness.ptb_driver import PTBDriver
 from fsmkit.testing.harness.rendering import Screen
 from fsmkit.testing.harness.screen import NotThereError
 
@@ -36,7 +36,7 @@ def describe(error: BaseException) -> list[str]:
         error: The exception, with the notes that the engine has put onto it.
     """
     said = str(error)
-    place = place_in_user_code(error)
+    place = location_in_user_code(error)
     if place is not None or not isinstance(error, FsmkitError):  # the texts of most of ours name the place
         said = f"{type(error).__name__}: {said}".removesuffix(": ")
     lines = [f"! {one_line(f'{place}: {said}' if place else said)}"]
@@ -99,7 +99,7 @@ JOB_PATIENCE = 5.0
 Flows = tuple[Flow[Any], ...]
 
 
-class Session:
+class ChatSession:
     """A person in the private chat with a bot, and a clock that only moves when told to.
 
     Args:
@@ -109,7 +109,7 @@ class Session:
         show: Prints a line.
 
     Attributes:
-        stage: The bot and its world.
+        driver: The bot and its world.
         clock: Begins at the real time.
         offline: The Telegram of bot and person.
         screen: What the person sees.
@@ -129,11 +129,11 @@ class Session:
         self.store = store
         self.clock = ManualClock(int(time.time()))
         first_id = _first_id() if store.durable else 1
-        self.stage = TelegramStage(
+        self.driver = PTBDriver(
             load(), store=store, clock=self.clock, load=load, first_id=first_id, lang=lang
         )
-        self.stage.on_error = self._complain
-        self.offline = self.stage.offline
+        self.driver.on_error = self._complain
+        self.offline = self.driver.offline
         self.offline.add_user(USER, first_name="You", language_code=lang)
         self.screen = Screen(self.offline, USER, self.out, first_id=first_id)
         self.last_said: int | None = None
@@ -142,14 +142,14 @@ class Session:
     @property
     def flows(self) -> Flows:
         """The bot's flows, as last loaded."""
-        return self.stage.flows
+        return self.driver.flows
 
     @property
     def engine(self) -> Engine:
         """What runs them."""
-        if self.stage.engine is None:
+        if self.driver.engine is None:
             raise TypeError("a stage of flows has an engine")
-        return self.stage.engine
+        return self.driver.engine
 
     @property
     def key(self) -> Key:
@@ -171,14 +171,14 @@ class Session:
         """
         await tried(self.store)
         self._show(hint)
-        await self.stage.open()
+        await self.driver.open()
         if self.store.durable:
             await self.watch(self._go_on())
 
     async def end(self) -> None:
         """Stops for good."""
         try:
-            await self.stage.close()
+            await self.driver.close()
         finally:
             await self.store.close()
 
@@ -189,13 +189,13 @@ class Session:
             Refusal: If the flows cannot be loaded; then the old ones go on.
             DefinitionError: If they do not fit together; likewise.
         """
-        await self.stage.restart()
+        await self.driver.restart()
 
     # -- what happens ------------------------------------------------------------------------------
 
     async def handle(self) -> None:
         """Gives the bot all that the person did, and shows what it does until it has come to rest."""
-        await self.watch(self.offline.feed(self.stage.app), silence="(no answer)")
+        await self.watch(self.offline.feed(self.driver.app), silence="(no answer)")
 
     async def watch(self, work: Coroutine[Any, Any, object], *, silence: str = "") -> None:
         """Carries out what may make the bot act, and shows that as it goes on.
@@ -218,14 +218,14 @@ class Session:
         if silence and self._lines == before:
             self.out(silence)
 
-    async def act(self, act: Act) -> None:
+    async def act(self, act: Action) -> None:
         """Carries out an act of a test, and shows what comes of it."""
-        await self.watch(self.stage.do(act), silence="(no answer)")
-        self.last_said = self.stage.last_said(USER) or self.last_said
+        await self.watch(self.driver.do(act), silence="(no answer)")
+        self.last_said = self.driver.last_said(USER) or self.last_said
 
     async def wait(self, seconds: float) -> None:
         """Moves the clock, stopping at each deadline on the way, so that all fire at their time."""
-        await self.stage.wait(seconds)
+        await self.driver.wait(seconds)
 
     async def _go_on(self) -> None:
         await self.engine.sweep()

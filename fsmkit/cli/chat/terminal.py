@@ -17,10 +17,10 @@ import attrs
 import click
 
 from fsmkit.cli.chat.commands import Misused, carry_out, may_be_a_press, press, say
-from fsmkit.cli.chat.session import Flows, Session, Warnings
-from fsmkit.cli.errors import Refusal, definition_errors
+from fsmkit.cli.chat.session import ChatSession, Flows, Warnings
+from fsmkit.cli.errors import CommandError, definition_errors
 from fsmkit.cli.stores import open_named
-from fsmkit.cli.test import Stored, chosen, split_number, stored_conversations
+from fsmkit.cli.test import StoredConversation, chosen, split_number, stored_conversations
 from fsmkit.testing.harness.actions import Say
 from fsmkit.testing.inputs.handlers import inputs_of
 from fsmkit.testing.loading import load
@@ -35,7 +35,7 @@ _VERB = re.compile(r":([A-Za-z]{2,})(?:\s+(.*))?", re.DOTALL)
 
 
 @attrs.frozen
-class Line:
+class TypedLine:
     """A line, read.
 
     Attributes:
@@ -49,7 +49,7 @@ class Line:
     rest: str = ""
 
 
-def read(typed: str, buttons: int) -> Line:
+def read(typed: str, buttons: int) -> TypedLine:
     """Reads a line.
 
     A bare number presses a button only where the bot's latest message has one of that number: an age, a
@@ -64,12 +64,12 @@ def read(typed: str, buttons: int) -> Line:
         ('press', 'say', 'press')
     """
     if found := _PRESS.fullmatch(typed):
-        return Line("press", found[1])
+        return TypedLine("press", found[1])
     if _NUMBER.fullmatch(typed) and 1 <= int(typed) <= buttons:
-        return Line("press", typed)
+        return TypedLine("press", typed)
     if found := _VERB.fullmatch(typed):
-        return Line("verb", found[1].lower(), (found[2] or "").strip())
-    return Line("say", typed)
+        return TypedLine("verb", found[1].lower(), (found[2] or "").strip())
+    return TypedLine("say", typed)
 
 
 PROMPT = "> "
@@ -95,7 +95,7 @@ def talk(target: str, *, lang: str, url: str, replay: str | None = None) -> None
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a stray byte must not end the chat
     with definition_errors():
-        session = Session(lambda: load(target).flows, open_named(url), lang=lang, show=click.echo)
+        session = ChatSession(lambda: load(target).flows, open_named(url), lang=lang, show=click.echo)
     had = _had(replay, session) if replay is not None else None
     names = ", ".join(flow.name for flow in session.flows)
     commands = ", ".join(_entries(session.flows))
@@ -112,18 +112,18 @@ def talk(target: str, *, lang: str, url: str, replay: str | None = None) -> None
             runner.run(session.end())
 
 
-def _had(replay: str, session: Session) -> Stored:
+def _had(replay: str, session: ChatSession) -> StoredConversation:
     """The conversation that is to be had again."""
     path, number = split_number(replay)
     had = chosen(stored_conversations(path, session.flows), path, number)
     if had.chat is not None:
-        raise Refusal(
+        raise CommandError(
             f"{replay} takes place in a group, and this is a private chat: `fsmkit test --replay` can"
         )
     return had
 
 
-async def _have(session: Session, had: Stored) -> None:
+async def _have(session: ChatSession, had: StoredConversation) -> None:
     """Has a conversation, as if it was typed."""
     session.out(f"({had.about})")
     for act in had.acts:
@@ -166,7 +166,7 @@ def _piped() -> str:
     return line
 
 
-async def _carry_out(session: Session, typed: str) -> None:
+async def _carry_out(session: ChatSession, typed: str) -> None:
     latest = session.screen.latest
     line = read(typed, len(session.screen.buttons(latest)) if latest is not None else 0)
     try:
@@ -183,7 +183,7 @@ async def _carry_out(session: Session, typed: str) -> None:
 
 
 @contextlib.contextmanager
-def _warnings_shown(session: Session) -> Generator[None]:
+def _warnings_shown(session: ChatSession) -> Generator[None]:
     """Shows fsmkit's own warnings in the chat, where they belong, and not on standard error too."""
     log, shown = logging.getLogger("fsmkit"), Warnings(session.out)
     log.addHandler(shown)

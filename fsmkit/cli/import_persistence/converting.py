@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 
-from fsmkit.cli.errors import Refusal, definition_errors
+from fsmkit.cli.errors import CommandError, definition_errors
 from fsmkit.cli.import_persistence.reading import Named, Persisted, read_persistence
 from fsmkit.cli.run import default_store
 from fsmkit.cli.stores import open_named, store_errors, tried
@@ -36,7 +36,7 @@ ENDED = -1
 
 
 @attrs.frozen
-class Problem:
+class NotTaken:
     """A conversation that was not taken.
 
     Attributes:
@@ -51,7 +51,7 @@ class Problem:
 
 
 @attrs.define
-class Report:
+class ImportReport:
     """What was taken, and what was not.
 
     Attributes:
@@ -69,7 +69,7 @@ class Report:
     there: Counter[str] = attrs.field(factory=Counter)
     left_over: Counter[str] = attrs.field(factory=Counter)
     unknown: Counter[str] = attrs.field(factory=Counter)
-    problems: list[Problem] = attrs.field(factory=list)
+    problems: list[NotTaken] = attrs.field(factory=list)
     strange: tuple[str, ...] = ()
 
     @property
@@ -79,7 +79,7 @@ class Report:
 
 
 @attrs.frozen
-class Found:
+class FoundConversation:
     """One conversation of the file.
 
     Attributes:
@@ -95,7 +95,7 @@ class Found:
     states: dict[str, Any]
 
 
-async def take(file: Path, target: str, url: str, *, bot: int | str, dry_run: bool) -> Report:
+async def take(file: Path, target: str, url: str, *, bot: int | str, dry_run: bool) -> ImportReport:
     """Reads a persistence and writes its conversations into a store.
 
     Args:
@@ -111,9 +111,9 @@ async def take(file: Path, target: str, url: str, *, bot: int | str, dry_run: bo
     flows = load(target).flows
     moved = [flow for flow in flows if isinstance(flow, MovedFlow)]
     if not moved:
-        raise Refusal(f"{target} has no flow that from_conversation_handler(...) made: give it one")
+        raise CommandError(f"{target} has no flow that from_conversation_handler(...) made: give it one")
     persisted = read_persistence(file)
-    report = Report(dry_run, strange=persisted.strange)
+    report = ImportReport(dry_run, strange=persisted.strange)
     store = open_named(url)
     await tried(store)
     try:
@@ -127,7 +127,7 @@ async def take(file: Path, target: str, url: str, *, bot: int | str, dry_run: bo
     return report
 
 
-async def _take(engine: Engine, found: Found, persisted: Persisted, report: Report) -> None:
+async def _take(engine: Engine, found: FoundConversation, persisted: Persisted, report: ImportReport) -> None:
     flow = found.flow
     try:
         chain = _chain(flow.chart.top, found, report)
@@ -144,7 +144,7 @@ async def _take(engine: Engine, found: Found, persisted: Persisted, report: Repo
         else:
             await engine.set_state(flow, key, state, data)
     except (_NotTakenError, UnstorableData) as error:
-        report.problems.append(Problem(found.name, found.key, str(error)))
+        report.problems.append(NotTaken(found.name, found.key, str(error)))
         return
     report.taken[flow.name, state] += 1
 
@@ -153,7 +153,7 @@ class _NotTakenError(Exception):
     """Why a conversation cannot be taken."""
 
 
-def _found(persisted: Persisted, flows: list[MovedFlow], report: Report) -> Iterator[Found]:
+def _found(persisted: Persisted, flows: list[MovedFlow], report: ImportReport) -> Iterator[FoundConversation]:
     """The conversations of the file, those of nested ConversationHandlers with the one around them."""
     known: set[str] = set()
     for flow in flows:
@@ -163,13 +163,13 @@ def _found(persisted: Persisted, flows: list[MovedFlow], report: Report) -> Iter
         held = {name: persisted.conversations.get(name, {}) for name in names}
         for key in dict.fromkeys(key for states in held.values() for key in states):
             states = {name: states[key] for name, states in held.items() if key in states}
-            yield Found(flow, top.name or flow.name, key, states)
+            yield FoundConversation(flow, top.name or flow.name, key, states)
     for name, states in persisted.conversations.items():
         if name not in known and states:
             report.unknown[name] += len(states)
 
 
-def _chain(top: Conversation, found: Found, report: Report) -> Chain:
+def _chain(top: Conversation, found: FoundConversation, report: ImportReport) -> Chain:
     """Where a conversation stands; what is nested in another place than that is left over."""
     states = {
         each.name: _own(each, found.states[each.name])
@@ -250,7 +250,7 @@ FEW = 10
 
 def import_persistence(
     file: str, target: str, url: str | None, *, bot: int | str | None, dry_run: bool
-) -> Report:
+) -> ImportReport:
     """Takes the conversations of a persistence into a store.
 
     Args:
@@ -265,14 +265,14 @@ def import_persistence(
     """
     bot = _bot_of_token() if bot is None else bot
     if bot is None:
-        raise Refusal(
+        raise CommandError(
             f"whose conversations they are is not in the file: name the bot with --bot ID, the number before "
             f"the colon of its token, or set {TOKEN}"
         )
     return asyncio.run(take(Path(file), target, url or default_store(target), bot=bot, dry_run=dry_run))
 
 
-def as_lines(report: Report) -> list[str]:
+def as_lines(report: ImportReport) -> list[str]:
     """The outcome for a person."""
     lines: list[str] = []
     if report.taken:
@@ -296,7 +296,7 @@ def as_lines(report: Report) -> list[str]:
     return [*lines, f"{total} conversation{'' if total == 1 else 's'} {said}"]
 
 
-def as_json(report: Report) -> dict[str, Any]:
+def as_json(report: ImportReport) -> dict[str, Any]:
     """The outcome for scripts; the shape is in docs/reference/cli.md."""
     return {
         "dry_run": report.dry_run,

@@ -60,7 +60,7 @@ class StandIn:
         """Of a subclass of dict."""
 
 
-class Reader(pickle.Unpickler):
+class SafeUnpickler(pickle.Unpickler):
     """An unpickler to which nothing can be called.
 
     Attributes:
@@ -117,7 +117,7 @@ def plain(value: Any) -> Any:
 def read(path: str) -> dict[str, Any]:
     """What a file holds, in JSON, with the names of what was not loaded."""
     with open(path, "rb") as file:
-        reader = Reader(file)
+        reader = SafeUnpickler(file)
         try:
             held = reader.load()
         except (MemoryError, RecursionError):

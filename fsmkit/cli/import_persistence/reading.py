@@ -9,8 +9,8 @@ from typing import Any
 
 import attrs
 
-from fsmkit.cli.errors import Refusal
-from fsmkit.flow.locations import as_seen
+from fsmkit.cli.errors import CommandError
+from fsmkit.flow.locations import shown_path
 
 _READER = Path(__file__).with_name("pickled.py")
 
@@ -65,7 +65,7 @@ def read_persistence(path: Path) -> Persisted:
     Raises:
         Refusal: If it is none, or cannot be read; nothing of it was run.
     """
-    shown = as_seen(str(path))
+    shown = shown_path(str(path))
     if path.is_file():
         held, strange = _read(path)
         whole = isinstance(held, dict) and "conversations" in held
@@ -73,7 +73,7 @@ def read_persistence(path: Path) -> Persisted:
     else:
         files = {part: Path(f"{path}_{part}") for part in ("conversations", "user_data", "chat_data")}
         if not files["conversations"].is_file():
-            raise Refusal(f"{shown}: no such file, and no {shown}_conversations either")
+            raise CommandError(f"{shown}: no such file, and no {shown}_conversations either")
         read = {part: _read(file) for part, file in files.items() if file.is_file()}
         parts = {part: found for part, (found, _) in read.items()}
         strange = tuple(dict.fromkeys(name for _, names in read.values() for name in names))
@@ -81,24 +81,24 @@ def read_persistence(path: Path) -> Persisted:
     if not isinstance(conversations, dict) or not all(
         isinstance(name, str) and isinstance(each, dict) for name, each in conversations.items()
     ):
-        raise Refusal(f"{shown} holds no conversations of a PicklePersistence{_hint(strange)}")
+        raise CommandError(f"{shown} holds no conversations of a PicklePersistence{_hint(strange)}")
     return Persisted(conversations, _dict(parts, "user_data"), _dict(parts, "chat_data"), strange)
 
 
 def _read(path: Path) -> tuple[Any, tuple[str, ...]]:
-    shown = as_seen(str(path))
+    shown = shown_path(str(path))
     command = [sys.executable, "-I", str(_READER), str(path)]
     try:
         done = subprocess.run(command, capture_output=True, timeout=WAIT_SECONDS, check=False)
     except subprocess.TimeoutExpired as error:
-        raise Refusal(f"{shown} takes too long to read; it is no ordinary persistence file") from error
+        raise CommandError(f"{shown} takes too long to read; it is no ordinary persistence file") from error
     if done.returncode:
         problem = done.stderr.decode(errors="replace").strip().splitlines()[-1:] or ["it was ended"]
-        raise Refusal(f"{shown} cannot be read: {problem[0]}")
+        raise CommandError(f"{shown} cannot be read: {problem[0]}")
     said = json.loads(done.stdout)
     strange = tuple(said["strange"])
     if "error" in said:
-        raise Refusal(f"{shown} is no whole pickle file: {said['error']}{_hint(strange)}")
+        raise CommandError(f"{shown} is no whole pickle file: {said['error']}{_hint(strange)}")
     return _value(said["held"]), strange
 
 

@@ -13,7 +13,7 @@ from fsmkit.cli.errors import NothingThere
 from fsmkit.cli.tables import columns
 from fsmkit.errors import StoreCorrupt
 from fsmkit.interpreter.codec import decode_row
-from fsmkit.interpreter.row import Frame, Mail, Move, Row, Snapshot, Work, timeout_at
+from fsmkit.interpreter.row import Destination, Frame, JobState, Row, ScheduledEvent, Snapshot, timeout_at
 from fsmkit.keys import Key
 from fsmkit.stores.protocol import Store, StoredRow
 
@@ -339,7 +339,7 @@ def _frame(frame: Frame) -> dict[str, Any]:
     }
 
 
-def _job(work: Work | None) -> dict[str, Any] | None:
+def _job(work: JobState | None) -> dict[str, Any] | None:
     if work is None:
         return None
     return {
@@ -352,7 +352,7 @@ def _job(work: Work | None) -> dict[str, Any] | None:
     }
 
 
-def _letter(mail: Mail) -> dict[str, Any]:
+def _letter(mail: ScheduledEvent) -> dict[str, Any]:
     return {
         "to": mail.key,
         "event": mail.event,
@@ -364,5 +364,5 @@ def _letter(mail: Mail) -> dict[str, Any]:
     }
 
 
-def _moved(move: Move | None) -> dict[str, Any] | None:
+def _moved(move: Destination | None) -> dict[str, Any] | None:
     return None if move is None else {"to": move.key, "arrived": move.arrived}

@@ -4,13 +4,13 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
-from fsmkit.cli.errors import NothingThere, Refusal, definition_errors
+from fsmkit.cli.errors import CommandError, NothingThere, definition_errors
 from fsmkit.engine.maintenance import Rewritten, dropped, moved, ready, rewrite
 from fsmkit.errors import StoredByNewerVersion, UnknownState
 from fsmkit.interpreter.access import locate
 from fsmkit.interpreter.codec import decode_row
-from fsmkit.interpreter.compiled import Flows, FlowTable
-from fsmkit.interpreter.migrations import survey
+from fsmkit.interpreter.compiled import CompiledFlow, FlowSet
+from fsmkit.interpreter.migrations import compatibility
 from fsmkit.interpreter.row import Row
 from fsmkit.keys import Key
 from fsmkit.stores.protocol import Store
@@ -38,7 +38,7 @@ async def forget(store: Store, who: Key | int | str, bot: int | str | None) -> s
     return f"{who}: {rows} row{'' if rows == 1 else 's'} removed"
 
 
-def flows_of(target: str) -> Flows:
+def flows_of(target: str) -> FlowSet:
     """The flows of `FILE[:FLOW]`, put together.
 
     Raises:
@@ -49,7 +49,7 @@ def flows_of(target: str) -> Flows:
         return ready(loaded)
 
 
-async def move(store: Store, key: Key, state: str, flows: Flows, flow: str | None, now: float) -> str:
+async def move(store: Store, key: Key, state: str, flows: FlowSet, flow: str | None, now: float) -> str:
     """Puts a conversation into another state, its data kept; the sentence that says so.
 
     Raises:
@@ -71,33 +71,35 @@ async def move(store: Store, key: Key, state: str, flows: Flows, flow: str | Non
     try:
         written = await rewrite(store, key, now, change)
     except (UnknownState, StoredByNewerVersion) as error:
-        raise Refusal(str(error)) from error
+        raise CommandError(str(error)) from error
     if not written:
         raise NothingThere(f"{key} has no conversation of {table.name}")
     return f"{key}: {table.name} is in {state} now, it was in {before[0] or 'no state'}; no prompt was sent"
 
 
-def _table(flows: Flows, wanted: str | None, row: Row, key: Key) -> FlowTable:
+def _table(flows: FlowSet, wanted: str | None, row: Row, key: Key) -> CompiledFlow:
     """The flow to move: the one that is named, else the one that runs."""
     running = [snapshot.frames[-1].flow for snapshot in row.snapshots.values() if snapshot.active]
     if wanted is None and not running:
         raise NothingThere(f"{key} has no conversation")
     if wanted is None and len(running) > 1:
-        raise Refusal(f"{key} has conversations of {_and(running)}: name one with --flow")
+        raise CommandError(f"{key} has conversations of {_and(running)}: name one with --flow")
     name = running[0] if wanted is None else wanted
     table = flows.find(name)
     if table is None:
-        raise Refusal(f"the file has no flow {name!r}: it has {_and(list(flows.tables))}")
+        raise CommandError(f"the file has no flow {name!r}: it has {_and(list(flows.tables))}")
     return table
 
 
-def _check(flows: Flows, row: Row, flow: str) -> None:
+def _check(flows: FlowSet, row: Row, flow: str) -> None:
     """Refuses a move after which a handler could not read the conversation."""
     found = locate(row, flow)
     name = found[0] if found else flow
-    [finding] = survey(flows, Row({name: row.snapshots[name]}))
+    [finding] = compatibility(flows, Row({name: row.snapshots[name]}))
     if finding.fit == "orphaned":
-        raise Refusal(f"the data of {finding.flow!r} do not fit it: {finding.reason}; nothing was changed")
+        raise CommandError(
+            f"the data of {finding.flow!r} do not fit it: {finding.reason}; nothing was changed"
+        )
 
 
 def _state(row: Row, flow: str) -> str | None:

@@ -20,7 +20,7 @@ NO_FLOW = ""
 _numbers = count(secrets.randbits(61))
 
 
-def draw() -> Int64:
+def new_token() -> Int64:
     """A number for a lease or a change that nobody has drawn before, in whatever process."""
     return Int64(next(_numbers))
 
@@ -39,7 +39,7 @@ def is_empty(document: Document) -> bool:
     return document["row"] is None and not document["outbox"] and not document["receipts"]
 
 
-def is_talking(document: Document | None) -> bool:
+def has_conversation(document: Document | None) -> bool:
     """Whether a conversation is stored."""
     return document is not None and document["flows"] != [NO_FLOW]
 

@@ -17,8 +17,8 @@ from pymongo.errors import DuplicateKeyError
 
 from fsmkit.errors import LeaseLost, StoreUnavailable
 from fsmkit.keys import Key
-from fsmkit.stores.mongo.documents import Document, blank, changed, draw, is_empty, is_idle
-from fsmkit.stores.mongo.session import Session
+from fsmkit.stores.mongo.documents import Document, blank, changed, is_empty, is_idle, new_token
+from fsmkit.stores.mongo.session import MongoSession
 from fsmkit.stores.protocol import Change
 
 if TYPE_CHECKING:
@@ -56,8 +56,8 @@ class MongoLease:
         self.idle = False
         self._text = str(key)
         self._exclusive = exclusive
-        self._token = draw()
-        self._session: Session | None = None
+        self._token = new_token()
+        self._session: MongoSession | None = None
         self._turn: asyncio.Lock | None = None
         self._document: Document = {}
         self._missing = False
@@ -88,7 +88,7 @@ class MongoLease:
         session = self._session
         if session is None:
             raise LeaseLost(f"the lease on {self.key} is over; nothing was written")
-        number = draw()
+        number = new_token()
         version = self._document["version"]
         repeated = False
         while True:
@@ -111,7 +111,7 @@ class MongoLease:
             self._know(fresh)
         return self._written(session, number, change, hold)
 
-    def _written(self, session: Session, number: Int64, change: Change, hold: bool) -> bytes | None:
+    def _written(self, session: MongoSession, number: Int64, change: Change, hold: bool) -> bytes | None:
         self.receipts = self.receipts[change.folded :]
         if not hold:
             self._session = None
@@ -123,7 +123,9 @@ class MongoLease:
         entry: bytes = document["outbox"][0]
         return entry
 
-    async def _write(self, session: Session, change: Change, number: Int64, hold: bool) -> tuple[bool, bool]:
+    async def _write(
+        self, session: MongoSession, change: Change, number: Int64, hold: bool
+    ) -> tuple[bool, bool]:
         """Tries the change on the document as it is known: whether it was written, and was repeated."""
         now = session.now()
         document = self._document
@@ -151,7 +153,7 @@ class MongoLease:
             session.note(self._text, after)
         return done is not None, again
 
-    def _stands(self, session: Session, fresh: Document | None, version: int) -> bool:
+    def _stands(self, session: MongoSession, fresh: Document | None, version: int) -> bool:
         """Whether only the outbox was changed meanwhile, so that the commit can be tried again."""
         if not self._exclusive:
             return version == (0 if fresh is None else fresh["version"])
@@ -168,7 +170,7 @@ class MongoLease:
 
     # -- the lease ---------------------------------------------------------------------------------
 
-    async def _wait(self, session: Session) -> Document | None:
+    async def _wait(self, session: MongoSession) -> Document | None:
         turn = session.turns.get(self._text)
         if turn is None:
             turn = session.turns[self._text] = asyncio.Lock()
@@ -189,7 +191,7 @@ class MongoLease:
         session.held[self._token] = self._text
         return document
 
-    async def _ask(self, session: Session) -> Document:
+    async def _ask(self, session: MongoSession) -> Document:
         """Asks until the lease is there; who waits in another process is not known here."""
         pause = FIRST_PAUSE
         while True:
@@ -207,11 +209,11 @@ class MongoLease:
             await asyncio.sleep(pause * random.uniform(0.5, 1.5))
             pause = min(pause * 1.5, LONGEST_PAUSE)
 
-    async def _read(self, session: Session) -> Document | None:
+    async def _read(self, session: MongoSession) -> Document | None:
         found, _ = await session.call(lambda rows: rows.find_one({"_id": self._text}))
         return found
 
-    async def _free(self, session: Session) -> None:
+    async def _free(self, session: MongoSession) -> None:
         """Frees the lease, and lets the next one of this process ask for it."""
         mine = {"_id": self._text, "token": self._token}
         try:
@@ -227,7 +229,7 @@ class MongoLease:
         finally:
             self._leave(session)
 
-    def _leave(self, session: Session) -> None:
+    def _leave(self, session: MongoSession) -> None:
         session.held.pop(self._token, None)
         turn, self._turn = self._turn, None
         if turn is not None:

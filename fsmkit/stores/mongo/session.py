@@ -19,8 +19,8 @@ from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import ConnectionFailure, DuplicateKeyError, OperationFailure, PyMongoError
 
 from fsmkit.errors import StoreCorrupt, StoreError, StoreUnavailable
-from fsmkit.stores.background import Chores
-from fsmkit.stores.mongo.documents import Document, is_talking
+from fsmkit.stores.background import BackgroundTasks
+from fsmkit.stores.mongo.documents import Document, has_conversation
 
 _log = logging.getLogger("fsmkit")
 
@@ -51,7 +51,7 @@ INDEXES = [
 _T = TypeVar("_T")
 
 
-class Session:
+class MongoSession:
     """The client of one event loop.
 
     It closes when the session's task is cancelled: by `close`, or by the end of the loop.
@@ -78,7 +78,7 @@ class Session:
         self._opening = asyncio.Lock()
         self._client: AsyncMongoClient[Document] | None = None
         self._rows: AsyncCollection[Document] | None = None
-        self.chores = Chores(self.loop, "mongo")
+        self.chores = BackgroundTasks(self.loop, "mongo")
         self._life: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
@@ -92,7 +92,7 @@ class Session:
 
     def note(self, key: str, document: Document | None) -> None:
         """Remembers whether a key has a conversation; if that is wrong later, it costs a command, no more."""
-        if is_talking(document):
+        if has_conversation(document):
             self.talking[key] = None
         else:
             self.talking.pop(key, None)

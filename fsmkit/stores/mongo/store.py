@@ -8,14 +8,14 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from functools import partial
 
-from fsmkit.errors import StoreUnavailable, extra
+from fsmkit.errors import StoreUnavailable, requires_extra
 from fsmkit.keys import Key
 from fsmkit.stores.protocol import CLAIM_SECONDS, Index, StoredRow
 
-with extra("mongo"):
-    from fsmkit.stores.mongo.documents import NO_FLOW, Document, draw, is_empty
+with requires_extra("mongo"):
+    from fsmkit.stores.mongo.documents import NO_FLOW, Document, is_empty, new_token
     from fsmkit.stores.mongo.leases import MongoLease
-    from fsmkit.stores.mongo.session import Session
+    from fsmkit.stores.mongo.session import MongoSession
 
 PAGE = 500
 """Rows that `scan` reads at a time."""
@@ -51,14 +51,14 @@ class MongoStore:
     durable = True
 
     def __init__(self, url: str, *, database: str = "fsmkit", lease_seconds: float = 15.0) -> None:
-        self._make = partial(Session, url, database, lease_seconds)
-        self._session: Session | None = None
+        self._make = partial(MongoSession, url, database, lease_seconds)
+        self._session: MongoSession | None = None
         self._closed = False
-        self.number = draw()
+        self.number = new_token()
         self.delivering: dict[str, Document] = {}
         """Documents whose outbox this store delivers, as it knows them."""
 
-    async def session(self) -> Session:
+    async def session(self) -> MongoSession:
         """What belongs to the running event loop; the client of an earlier one is closed by its end."""
         session = self._session
         if session is None or session.loop is not asyncio.get_running_loop():
@@ -100,7 +100,7 @@ class MongoStore:
         found, _ = await session.call(lambda rows: rows.find(stored, {"_id": 1}).sort("_id", 1).to_list())
         return [Key.parse(document["_id"]) for document in found]
 
-    async def strike(self, key: Key, entry: bytes, receipt: bytes | None) -> bytes | None:
+    async def acknowledge(self, key: Key, entry: bytes, receipt: bytes | None) -> bytes | None:
         """Strikes off the first entry of the outbox; returns the next one."""
         text = str(key)
         known = self.delivering.pop(text, None) or await self._find(text)
@@ -130,7 +130,7 @@ class MongoStore:
         claim = now + CLAIM_SECONDS if rest else None
         # Receipts of a row that went: nobody may ever come back for them, so the sweeper does.
         wake = 0.0 if known["row"] is None and receipts and not rest else known["wake"]
-        new = {"outbox": rest, "receipts": receipts, "claim": claim, "wake": wake, "revision": draw()}
+        new = {"outbox": rest, "receipts": receipts, "claim": claim, "wake": wake, "revision": new_token()}
         struck = {**known, **new}
         expected = {"_id": text, "revision": known["revision"]}
         if is_empty(struck):  # unless somebody has a lease on it
@@ -148,7 +148,7 @@ class MongoStore:
         session = await self.session()
         mine = {"_id": str(key), "claimer": self.number, "claim": {"$gt": 0.0}}
         # With a new revision: a step that has read the document must not find the claim over, and take it.
-        longer = {"$set": {"claim": session.now() + seconds + CLAIM_SECONDS, "revision": draw()}}
+        longer = {"$set": {"claim": session.now() + seconds + CLAIM_SECONDS, "revision": new_token()}}
         await session.call(lambda rows: rows.update_one(mine, longer))
 
     async def due(self, bot: int | str | None, flows: Sequence[str], now: float, limit: int) -> list[Key]:
@@ -167,7 +167,7 @@ class MongoStore:
         keys = [document["_id"] for document in found]
         if not keys:
             return []
-        mine, taker = {"_id": {"$in": keys}}, draw()
+        mine, taker = {"_id": {"$in": keys}}, new_token()
         take = {"$set": {"taken": here + TAKEN, "taker": taker}}
         await session.call(lambda rows: rows.update_many({**mine, "taken": {"$lte": here}}, take))
         took, _ = await session.call(lambda rows: rows.find({**mine, "taker": taker}, {"_id": 1}).to_list())

@@ -20,12 +20,12 @@ TIDY_SECONDS = 600.0
 _numbers = count(secrets.randbits(62))
 
 
-def draw() -> int:
+def new_token() -> int:
     """A number for a lease or a commit that nobody has drawn before, in whatever process."""
     return next(_numbers)
 
 
-class Loaded(NamedTuple):
+class LoadedRow(NamedTuple):
     """A row as a lease found it; version 0: there is none. `idle`: nothing could want the lease."""
 
     version: int
@@ -52,7 +52,7 @@ class Leases:
             dsn, schema, self._channel, pool_size, self._hear, self._ask_again, self._beat, self._third
         )
         self._held: dict[int, str] = {}
-        self._waiting: dict[int, asyncio.Future[Loaded | None]] = {}
+        self._waiting: dict[int, asyncio.Future[LoadedRow | None]] = {}
         self._asking: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._tidied = time.monotonic()
         self._acquire = f"SELECT * FROM {schema}.acquire($1, $2, $3, $4)"
@@ -61,7 +61,7 @@ class Leases:
         self._renew = f"SELECT {schema}.renew($1, $2, $3)"
         self._tidy = f"SELECT {schema}.tidy()"
 
-    async def acquire(self, key: str, token: int, wanted: bool) -> Loaded:
+    async def acquire(self, key: str, token: int, wanted: bool) -> LoadedRow:
         """Waits for a lease, first come, first served in the order that the server received.
 
         Args:
@@ -91,14 +91,14 @@ class Leases:
         self._held.pop(token, None)
         return self.connections.chores.begin(self.connections.call(self._release, key, token))
 
-    async def _wait(self, key: str, token: int, wanted: bool) -> Loaded:
+    async def _wait(self, key: str, token: int, wanted: bool) -> LoadedRow:
         # One key's questions leave one by one: on their several connections they would overtake each other.
         lock = self._asking.get(key)
         if lock is None:
             lock = self._asking[key] = asyncio.Lock()
         async with lock:
             answer = await self._ask(key, token, wanted)
-        while not isinstance(answer, Loaded):
+        while not isinstance(answer, LoadedRow):
             granted = self._waiting[token]
             # Asked again in time to keep the place in line, and when the holder's time is up.
             await asyncio.wait([granted], timeout=min(answer + 0.01, self._third))
@@ -108,12 +108,12 @@ class Leases:
             answer = told or await self._ask(key, token)
         return answer
 
-    async def _ask(self, key: str, token: int, wanted: bool = True) -> Loaded | float:
+    async def _ask(self, key: str, token: int, wanted: bool = True) -> LoadedRow | float:
         """The row, or the seconds that the lease of somebody else has left."""
         statement = self._acquire if wanted else self._approach
         rows, _ = await self.connections.call(statement, key, token, self._channel, self.term)
         wait, version, blob, receipts, *idle = rows[0]
-        return Loaded(version or 0, blob, receipts or (), any(idle)) if wait is None else float(wait)
+        return LoadedRow(version or 0, blob, receipts or (), any(idle)) if wait is None else float(wait)
 
     def _hear(self, payload: str) -> None:
         """A lease was handed over; the row comes with it, unless it is too long."""
@@ -142,6 +142,6 @@ class Leases:
         return bool(self._waiting)
 
 
-def _loaded(parts: list[str]) -> Loaded:
+def _loaded(parts: list[str]) -> LoadedRow:
     version, blob, *receipts = parts
-    return Loaded(int(version), None if blob == "-" else b64decode(blob), tuple(map(b64decode, receipts)))
+    return LoadedRow(int(version), None if blob == "-" else b64decode(blob), tuple(map(b64decode, receipts)))

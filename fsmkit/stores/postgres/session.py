@@ -13,7 +13,7 @@ from typing import Any
 import asyncpg
 
 from fsmkit.errors import StoreCorrupt, StoreError, StoreUnavailable
-from fsmkit.stores.background import Chores
+from fsmkit.stores.background import BackgroundTasks
 
 _log = logging.getLogger("fsmkit")
 
@@ -88,7 +88,7 @@ class Connections:
         self._every = every
         self._pool: asyncpg.Pool | None = None
         self._opening = asyncio.Lock()
-        self.chores = Chores(self.loop, "postgres")
+        self.chores = BackgroundTasks(self.loop, "postgres")
         self._life: asyncio.Task[None] | None = None
 
     async def call(self, statement: str, *args: object) -> tuple[list[asyncpg.Record], bool]:

@@ -12,12 +12,12 @@ from functools import partial
 from types import TracebackType
 from typing import Any
 
-from fsmkit.errors import LeaseLost, StoreUnavailable, extra
+from fsmkit.errors import LeaseLost, StoreUnavailable, requires_extra
 from fsmkit.keys import Key
 from fsmkit.stores.protocol import CLAIM_SECONDS, Change, Index, StoredRow
 
-with extra("postgres"):
-    from fsmkit.stores.postgres.leases import Leases, Loaded, draw
+with requires_extra("postgres"):
+    from fsmkit.stores.postgres.leases import Leases, LoadedRow, new_token
 
 PAGE = 500
 """Rows that `scan` reads at a time."""
@@ -50,7 +50,7 @@ class PostgresLease:
         self._wanted = wanted
         self.idle = False
         self._text = str(key)
-        self._token = draw() if exclusive else None
+        self._token = new_token() if exclusive else None
         self._leases: Leases | None = None
         self._version = 0
         self.key = key
@@ -84,7 +84,7 @@ class PostgresLease:
             raise LeaseLost(f"the lease on {self.key} is over; nothing was written")
         args = (*_change(change), self._store.number, _CLAIM, leases.term if hold else None)
         rows, repeated = await leases.connections.call(
-            self._store.statements["commit"], self._text, self._token, self._version, draw(), *args
+            self._store.statements["commit"], self._text, self._token, self._version, new_token(), *args
         )
         written, entry, version = rows[0]
         if not written:
@@ -132,7 +132,7 @@ class PostgresStore:
         self._leases: Leases | None = None
         self._closed = False
         self.statements = _statements(schema)
-        self.number = draw()
+        self.number = new_token()
 
     def leases(self) -> Leases:
         """What belongs to the running event loop; connections of an earlier one are closed by its end."""
@@ -147,11 +147,11 @@ class PostgresStore:
         """A turn with one row, first come, first served; see `fsmkit.stores.Store`."""
         return PostgresLease(self, key, exclusive, wanted)
 
-    async def load(self, key: str) -> Loaded:
+    async def load(self, key: str) -> LoadedRow:
         """The row, without a lease."""
         rows = await self._call("load", key)
         version, blob, receipts = rows[0] if rows else (0, None, ())
-        return Loaded(version, blob, receipts)
+        return LoadedRow(version, blob, receipts)
 
     async def peek(self, key: Key) -> bytes | None:
         """The row as last committed."""
@@ -172,7 +172,7 @@ class PostgresStore:
         rows = await self._call("keys_of", _part(user), None if bot is None else _part(bot))
         return [Key.parse(row[0]) for row in rows]
 
-    async def strike(self, key: Key, entry: bytes, receipt: bytes | None) -> bytes | None:
+    async def acknowledge(self, key: Key, entry: bytes, receipt: bytes | None) -> bytes | None:
         """Strikes off the first entry of the outbox; returns the next one."""
         rows = await self._call("strike", str(key), entry, receipt, self.number, _CLAIM)
         following: bytes | None = rows[0][0]

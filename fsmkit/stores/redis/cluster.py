@@ -34,7 +34,7 @@ from redis.exceptions import (
 )
 
 from fsmkit.errors import StoreCorrupt, StoreUnavailable
-from fsmkit.stores.redis.connection import Link, Settings, Wire
+from fsmkit.stores.redis.connection import Link, PipelinedConnection, Settings
 
 OF_ONE_KEY = ("acquire", "release", "renew", "load", "commit", "strike", "hold", "forget")
 
@@ -150,7 +150,7 @@ class Nodes:
         self._link_class, self._options = settings.connection()
         options = self._options
         self._home: Address = (str(options.get("host", "localhost")), int(options.get("port", 6379)))
-        self._wires: dict[Address, Wire] = {}
+        self._wires: dict[Address, PipelinedConnection] = {}
         self._closed = False
         self._owners: list[Address] = [] if self.cluster else [self._home] * SHARDS
         self._charting: asyncio.Task[None] | None = None
@@ -235,17 +235,17 @@ class Nodes:
 
     # -- which server ------------------------------------------------------------------------------
 
-    async def _wire(self, shard: int) -> Wire:
+    async def _wire(self, shard: int) -> PipelinedConnection:
         if not self._owners:
             await self._chart()
         return self._wire_to(self._owners[shard])
 
-    def _wire_to(self, address: Address) -> Wire:
+    def _wire_to(self, address: Address) -> PipelinedConnection:
         if self._closed:
             raise StoreUnavailable("the store was closed")
         wire = self._wires.get(address)
         if wire is None:
-            wire = Wire(lambda: self._make(address), self.scripts.loading(), self._timeout)
+            wire = PipelinedConnection(lambda: self._make(address), self.scripts.loading(), self._timeout)
             self._wires[address] = wire
         return wire
 

@@ -48,7 +48,7 @@ class Link(Protocol):
         ...
 
 
-class Wire:
+class PipelinedConnection:
     """One connection, made when it is needed and made again after it was lost.
 
     Args:

@@ -20,7 +20,7 @@ from fsmkit.stores.redis.cluster import Nodes, shard_of
 _log = logging.getLogger("fsmkit")
 
 
-class Place(NamedTuple):
+class KeyPlace(NamedTuple):
     """Where a key is stored.
 
     Attributes:
@@ -32,13 +32,13 @@ class Place(NamedTuple):
     text: str
 
     @classmethod
-    def of(cls, key: Key) -> "Place":
+    def of(cls, key: Key) -> "KeyPlace":
         """The place of a key."""
         text = str(key)
         return cls(shard_of(text), text)
 
 
-class View(NamedTuple):
+class LeasedRow(NamedTuple):
     """A row as its lease found it.
 
     Attributes:
@@ -55,7 +55,7 @@ class View(NamedTuple):
 
 
 @attrs.define(eq=False)
-class _Turn:
+class _RedisWaiter:
     """A turn that is waited for, or that is held.
 
     Attributes:
@@ -68,14 +68,14 @@ class _Turn:
     """
 
     token: str
-    place: Place
-    granted: "asyncio.Future[View]"
+    place: KeyPlace
+    granted: "asyncio.Future[LeasedRow]"
     ask: float
     wanted: bool
     ticket: bytes = b""
 
 
-class Turns:
+class RedisWaiters:
     """The turns of one process (to be exact: of one event loop).
 
     Args:
@@ -91,15 +91,15 @@ class Turns:
         self._third = lease_seconds / 3
         self.process = secrets.token_urlsafe(6)
         self._numbers = itertools.count(1)
-        self._waiting: dict[str, _Turn] = {}
-        self._held: dict[str, _Turn] = {}
+        self._waiting: dict[str, _RedisWaiter] = {}
+        self._held: dict[str, _RedisWaiter] = {}
         self._errands: set[asyncio.Task[Any]] = set()
 
     def new_id(self) -> str:
         """An id never used twice: 8 characters for the process, 8 that count."""
         return f"{self.process}{next(self._numbers):08x}"
 
-    async def take(self, place: Place, wanted: bool) -> tuple[str, View]:
+    async def take(self, place: KeyPlace, wanted: bool) -> tuple[str, LeasedRow]:
         """Waits for the turn; the token of the lease, and the row.
 
         Args:
@@ -111,7 +111,7 @@ class Turns:
         """
         loop = asyncio.get_running_loop()
         # The future stands before the server is asked: the wake-up can overtake the answer.
-        turn = _Turn(self.new_id(), place, loop.create_future(), loop.time() + self._third, wanted)
+        turn = _RedisWaiter(self.new_id(), place, loop.create_future(), loop.time() + self._third, wanted)
         self._waiting[turn.token] = turn
         try:
             view = await self._ask(turn) or await turn.granted
@@ -176,11 +176,11 @@ class Turns:
         turn = self._waiting.get(token.decode())
         if turn is not None:
             if not turn.granted.done():
-                turn.granted.set_result(View(version, row if there else None, tuple(receipts)))
+                turn.granted.set_result(LeasedRow(version, row if there else None, tuple(receipts)))
         elif token.decode() not in self._held:
             # Its waiter has gone meanwhile: the next in line must not wait for the lease to expire.
-            place = Place(shard_of(text.decode()), text.decode())
-            self._run(self._let_go(_Turn(token.decode(), place, asyncio.Future(), 0.0, True)))
+            place = KeyPlace(shard_of(text.decode()), text.decode())
+            self._run(self._let_go(_RedisWaiter(token.decode(), place, asyncio.Future(), 0.0, True)))
 
     def missed(self) -> None:
         """Wake-ups may have been lost: asks again for all that is waited for."""
@@ -189,12 +189,12 @@ class Turns:
 
     # -- errands -----------------------------------------------------------------------------------
 
-    async def _ask(self, turn: _Turn) -> View | None:
+    async def _ask(self, turn: _RedisWaiter) -> LeasedRow | None:
         shard, text = turn.place
         wanted = "1" if turn.wanted else ""
         reply = await self._nodes.call(shard, "acquire", text, turn.token, self.lease_ms, turn.ticket, wanted)
         if reply[0] in (1, 3):
-            return View(reply[1], reply[2], tuple(reply[3:]), reply[0] == 3)
+            return LeasedRow(reply[1], reply[2], tuple(reply[3:]), reply[0] == 3)
         if reply[0] == 2:
             raise LeaseLost(f"the turn of {text} is over")
         turn.ticket = reply[1]
@@ -202,7 +202,7 @@ class Turns:
         turn.ask = min(turn.ask, asyncio.get_running_loop().time() + max(reply[2], 0) / 1000)
         return None
 
-    async def _ask_again(self, turn: _Turn) -> None:
+    async def _ask_again(self, turn: _RedisWaiter) -> None:
         waiting, granted = self._waiting, turn.granted
         try:
             view = await self._ask(turn)
@@ -214,7 +214,7 @@ class Turns:
             if view is not None and turn.token in waiting and not granted.done():
                 granted.set_result(view)
 
-    async def _renew(self, turn: _Turn) -> None:
+    async def _renew(self, turn: _RedisWaiter) -> None:
         shard, text = turn.place
         try:
             kept = await self._nodes.call(shard, "renew", text, turn.token, self.lease_ms)
@@ -223,7 +223,7 @@ class Turns:
         except StoreUnavailable as error:
             _log.warning("the lease on %s could not be renewed: %s", text, error)
 
-    async def _let_go(self, turn: _Turn) -> None:
+    async def _let_go(self, turn: _RedisWaiter) -> None:
         shard, text = turn.place
         try:
             await self._nodes.call(shard, "release", text, turn.token, self.lease_ms, self._repeat_ms)

@@ -10,8 +10,8 @@ import logging
 from fsmkit.errors import StoreCorrupt, StoreUnavailable
 from fsmkit.stores.redis.cluster import SHARDS, Nodes
 from fsmkit.stores.redis.connection import Settings
-from fsmkit.stores.redis.leases import Turns
-from fsmkit.stores.redis.subscriber import Ear
+from fsmkit.stores.redis.leases import RedisWaiters
+from fsmkit.stores.redis.subscriber import Subscriber
 
 _log = logging.getLogger("fsmkit")
 
@@ -23,7 +23,7 @@ BEATS = 12
 """Looks at leases and waiters in one lease time."""
 
 
-class Session:
+class RedisSession:
     """The store in the running loop.
 
     Args:
@@ -34,9 +34,9 @@ class Session:
         self.loop = asyncio.get_running_loop()
         self.ready = False
         self.nodes = Nodes(settings)
-        self.turns = Turns(self.nodes, settings.lease_seconds, settings.repeat_ms)
+        self.turns = RedisWaiters(self.nodes, settings.lease_seconds, settings.repeat_ms)
         channel = f"{settings.prefix}:wake:{self.turns.process}"
-        self._ear = Ear(self.nodes.link, channel, self.turns, settings.timeout)
+        self._ear = Subscriber(self.nodes.link, channel, self.turns, settings.timeout)
         self._beat = settings.lease_seconds / BEATS
         self._patience = settings.retry_seconds
         self._opening: asyncio.Task[None] | None = None

@@ -15,15 +15,15 @@ from typing import Any
 
 import msgspec
 
-from fsmkit.errors import LeaseLost, StoreUnavailable, extra
+from fsmkit.errors import LeaseLost, StoreUnavailable, requires_extra
 from fsmkit.keys import Key
 from fsmkit.stores.protocol import CLAIM_SECONDS, Change, Index, StoredRow
 
-with extra("redis"):
+with requires_extra("redis"):
     from fsmkit.stores.redis.cluster import SHARDS, Nodes
     from fsmkit.stores.redis.connection import Settings
-    from fsmkit.stores.redis.leases import Place, View
-    from fsmkit.stores.redis.session import Session
+    from fsmkit.stores.redis.leases import KeyPlace, LeasedRow
+    from fsmkit.stores.redis.session import RedisSession
 
 PAGE = 200
 """Keys that `scan` and `forget` read at once."""
@@ -56,8 +56,8 @@ class RedisLease:
         self._exclusive = exclusive
         self._wanted = wanted
         self.idle = False
-        self._place = Place.of(key)
-        self._session: Session | None = None
+        self._place = KeyPlace.of(key)
+        self._session: RedisSession | None = None
         self._token = ""
         self._version = b""
         self.key = key
@@ -70,7 +70,7 @@ class RedisLease:
             self._token, view = await session.turns.take(self._place, self._wanted)
         else:
             reply = await session.nodes.call(self._place.shard, "load", self._place.text)
-            view = View(reply[1], reply[2], tuple(reply[3:]))
+            view = LeasedRow(reply[1], reply[2], tuple(reply[3:]))
         self._version, self.row, self.receipts, self.idle = view
         self._session = None if self.idle else session
         return self
@@ -150,16 +150,16 @@ class RedisStore:
         self._settings = Settings(url, prefix, lease_seconds, retry_seconds, timeout)
         self.repeat_ms = self._settings.repeat_ms
         self._settings.connection()  # what cannot be read is refused here, not when the first update comes
-        self._session: Session | None = None
+        self._session: RedisSession | None = None
         self._closed = False
 
-    async def session(self) -> Session:
+    async def session(self) -> RedisSession:
         """What the store has in the running loop; made when it is first needed."""
         session = self._session
         if session is None or session.loop is not asyncio.get_running_loop():
             if self._closed:
                 raise StoreUnavailable("the store was closed")
-            session = self._session = Session(self._settings)
+            session = self._session = RedisSession(self._settings)
         if not session.ready:
             await session.open()
         return session
@@ -170,13 +170,13 @@ class RedisStore:
 
     async def peek(self, key: Key) -> bytes | None:
         """The row as last committed."""
-        shard, text = Place.of(key)
+        shard, text = KeyPlace.of(key)
         row: bytes | None = await (await self.session()).nodes.command(shard, "HGET", f"row:{text}", "b")
         return row
 
     async def outbox(self, key: Key) -> list[bytes]:
         """The entries that wait to be delivered, in their order."""
-        shard, text = Place.of(key)
+        shard, text = KeyPlace.of(key)
         nodes = (await self.session()).nodes
         entries: list[bytes] = await nodes.command(shard, "LRANGE", f"outbox:{text}", 0, -1)
         return entries
@@ -196,9 +196,9 @@ class RedisStore:
         nodes = (await self.session()).nodes
         return sorted([key async for key in _keys(nodes) if _is_of(key, user, bot)], key=str)
 
-    async def strike(self, key: Key, entry: bytes, receipt: bytes | None) -> bytes | None:
+    async def acknowledge(self, key: Key, entry: bytes, receipt: bytes | None) -> bytes | None:
         """Strikes off the first entry of the outbox; returns the next one."""
-        session, (shard, text) = await self.session(), Place.of(key)
+        session, (shard, text) = await self.session(), KeyPlace.of(key)
         given = "" if receipt is None else "1"
         following: bytes | None = await session.nodes.call(
             shard, "strike", text, session.turns.new_id(), self.claim_ms, entry, given, receipt or b""
@@ -207,7 +207,7 @@ class RedisStore:
 
     async def hold(self, key: Key, seconds: float) -> None:
         """Keeps the claim on an outbox for so many seconds, and as long as a claim lasts."""
-        session, (shard, text) = await self.session(), Place.of(key)
+        session, (shard, text) = await self.session(), KeyPlace.of(key)
         wait = round(seconds * 1000) + self.claim_ms
         await session.nodes.call(shard, "hold", text, session.turns.process, wait)
 
@@ -261,7 +261,7 @@ class RedisStore:
             found = (_fresh(nodes), _keys(nodes))
             keys = list({key for each in found async for key in each if _is_of(key, who, bot)})
         removed = 0
-        for shard, text in map(Place.of, keys):
+        for shard, text in map(KeyPlace.of, keys):
             removed += await nodes.call(shard, "forget", text, self._lease_ms)
         return removed
 

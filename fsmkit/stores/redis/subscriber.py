@@ -28,7 +28,7 @@ class Hears(Protocol):
         ...
 
 
-class Ear:
+class Subscriber:
     """A subscription that lasts.
 
     Args:

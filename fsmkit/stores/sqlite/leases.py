@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable
 
 from fsmkit.errors import LeaseLost
-from fsmkit.stores.sqlite.tables import Found, Rows
+from fsmkit.stores.sqlite.tables import FoundRow, Rows
 
 _TAKE = """INSERT INTO lease (key, owner, ticket, expires) VALUES (?, ?, ?, ?)
     ON CONFLICT (key) DO UPDATE
@@ -35,7 +35,7 @@ _LAST_POLL = 0.05
 """Seconds between two looks at a lease that another process holds: no longer than a person notices."""
 
 
-class Turn:
+class Waiter:
     """One who waits in line, or holds a lease.
 
     Args:
@@ -51,12 +51,12 @@ class Turn:
         self.loop = loop
         self.wanted = wanted
         self.idle = False
-        self.waiter: asyncio.Future[Found] = loop.create_future()
+        self.waiter: asyncio.Future[FoundRow] = loop.create_future()
         self.ticket = 0
         self.held = False
 
 
-class Turns:
+class Waiters:
     """The lines of one process.
 
     Args:
@@ -65,13 +65,13 @@ class Turns:
         granted: Told of each turn that has come, with the row as it is now.
     """
 
-    def __init__(self, owner: str, seconds: float, granted: Callable[[Turn, Found], None]) -> None:
+    def __init__(self, owner: str, seconds: float, granted: Callable[[Waiter, FoundRow], None]) -> None:
         self._owner = owner
         self._seconds = seconds
         self._granted = granted
         self._tickets = 0
-        self._lines: dict[str, deque[Turn]] = {}
-        self._barred: dict[str, Turn] = {}
+        self._lines: dict[str, deque[Waiter]] = {}
+        self._barred: dict[str, Waiter] = {}
         self._poll = _FIRST_POLL
 
     def __bool__(self) -> bool:
@@ -83,15 +83,15 @@ class Turns:
         """In how many seconds to look at the leases of other processes again; `None`: no need to."""
         return self._poll if self._barred else None
 
-    def waiting(self) -> list[Turn]:
+    def waiting(self) -> list[Waiter]:
         """All who wait."""
         return [turn for line in self._lines.values() for turn in line if not turn.held]
 
-    def barred(self) -> list[Turn]:
+    def blocked(self) -> list[Waiter]:
         """Those who are first in line here, while another process holds the lease."""
         return list(self._barred.values())
 
-    def enter(self, db: sqlite3.Connection, turn: Turn, now: float) -> None:
+    def enter(self, db: sqlite3.Connection, turn: Waiter, now: float) -> None:
         """Puts a turn in line; it is granted at once if nobody is before it."""
         line = self._lines.get(turn.key)
         if line is None and not turn.wanted and _is_idle(db, turn.key, now):
@@ -106,7 +106,7 @@ class Turns:
         self._lines[turn.key] = deque((turn,))
         self._take(db, turn, now)
 
-    def leave(self, db: sqlite3.Connection, turn: Turn, now: float) -> None:
+    def leave(self, db: sqlite3.Connection, turn: Waiter, now: float) -> None:
         """Ends a turn, or takes it out of the line; the next one has its turn."""
         line = self._lines.get(turn.key)
         if line is None or turn not in line:
@@ -125,7 +125,7 @@ class Turns:
         if in_file:
             db.execute(_FREE, (turn.key, self._owner, turn.ticket))
 
-    def prove(self, db: sqlite3.Connection, turn: Turn, now: float, *, last: bool) -> None:
+    def prove(self, db: sqlite3.Connection, turn: Waiter, now: float, *, last: bool) -> None:
         """Makes sure that a lease is held still, and lets it last anew.
 
         Args:
@@ -159,13 +159,13 @@ class Turns:
     def look(self, db: sqlite3.Connection, now: float) -> None:
         """Tries again for those whose turn another process has."""
         self._poll = min(self._poll * 1.5, _LAST_POLL)
-        for turn in self.barred():
+        for turn in self.blocked():
             if turn.loop.is_closed():
                 self.leave(db, turn, now)
             else:
                 self._take(db, turn, now)
 
-    def revoke(self, turn: Turn) -> None:
+    def revoke(self, turn: Waiter) -> None:
         """Takes a turn back whose transaction failed; a lease left in the file is this process's still."""
         line = self._lines.get(turn.key)
         if line is None or turn not in line:
@@ -182,7 +182,7 @@ class Turns:
         else:
             del self._lines[turn.key]
 
-    def _take(self, db: sqlite3.Connection, turn: Turn, now: float) -> None:
+    def _take(self, db: sqlite3.Connection, turn: Waiter, now: float) -> None:
         given = (turn.key, self._owner, turn.ticket, now + self._seconds, now)
         if db.execute(_TAKE, given).rowcount:
             turn.held = True
@@ -192,7 +192,7 @@ class Turns:
             self._barred[turn.key] = turn
             self._poll = _FIRST_POLL
 
-    def _renew(self, db: sqlite3.Connection, turn: Turn, now: float) -> bool:
+    def _renew(self, db: sqlite3.Connection, turn: Waiter, now: float) -> bool:
         given = (now + self._seconds, turn.key, self._owner, turn.ticket, now)
         return db.execute(_RENEW, given).rowcount > 0
 

@@ -14,9 +14,9 @@ from fsmkit.clock import Clock, SystemClock
 from fsmkit.errors import LeaseLost
 from fsmkit.keys import Key
 from fsmkit.stores.protocol import Change, StoredRow
-from fsmkit.stores.sqlite.leases import Turn
-from fsmkit.stores.sqlite.tables import Found
-from fsmkit.stores.sqlite.writer import COMMIT, LEASE, READ, Session, Writer
+from fsmkit.stores.sqlite.leases import Waiter
+from fsmkit.stores.sqlite.tables import FoundRow
+from fsmkit.stores.sqlite.writer import COMMIT, LEASE, READ, Transaction, WriterThread
 
 
 class SQLiteLease:
@@ -36,14 +36,14 @@ class SQLiteLease:
         "row",
     )
 
-    def __init__(self, writer: Writer, key: Key, exclusive: bool, wanted: bool) -> None:
+    def __init__(self, writer: WriterThread, key: Key, exclusive: bool, wanted: bool) -> None:
         self._writer = writer
         self._exclusive = exclusive
         self._wanted = wanted
         self.idle = False
         self._text = str(key)
-        self._seen = Found()
-        self._turn: Turn | None = None
+        self._seen = FoundRow()
+        self._turn: Waiter | None = None
         self._held = False
         self.key = key
         self.row: bytes | None = None
@@ -51,7 +51,7 @@ class SQLiteLease:
 
     async def __aenter__(self) -> "SQLiteLease":
         if self._exclusive:
-            turn = self._turn = Turn(self._text, asyncio.get_running_loop(), self._wanted)
+            turn = self._turn = Waiter(self._text, asyncio.get_running_loop(), self._wanted)
             try:
                 self._seen = await self._writer.enter(turn)
             except asyncio.CancelledError:
@@ -80,7 +80,7 @@ class SQLiteLease:
             raise LeaseLost(f"the lease on {self.key} is over; nothing was written")
         text, seen, turn = self._text, self._seen, self._turn
 
-        def work(at: Session) -> tuple[bytes | None, Found]:
+        def work(at: Transaction) -> tuple[bytes | None, FoundRow]:
             stands = at.rows.check(text, seen)
             if turn is not None:
                 at.turns.prove(at.db, turn, at.now, last=not hold)
@@ -153,7 +153,7 @@ class SQLiteStore:
             raise ValueError(f"SQLiteStore({name!r}): a file is needed; MemoryStore() keeps rows in memory")
         # Absolute: the program may change its directory before the first use.
         self.path = os.path.abspath(name)
-        self._writer = Writer(self.path, synchronous, lease_seconds, clock or SystemClock())
+        self._writer = WriterThread(self.path, synchronous, lease_seconds, clock or SystemClock())
         self._end = weakref.finalize(self, self._writer.stop)
 
     def lease(self, key: Key, *, exclusive: bool = True, wanted: bool = True) -> SQLiteLease:
@@ -184,11 +184,11 @@ class SQLiteStore:
         found: list[Key] = await self._writer.ask(READ, lambda at: at.rows.keys_of(who, only))
         return found
 
-    async def strike(self, key: Key, entry: bytes, receipt: bytes | None) -> bytes | None:
+    async def acknowledge(self, key: Key, entry: bytes, receipt: bytes | None) -> bytes | None:
         """Strikes off the first entry of the outbox; returns the next one."""
         text = str(key)
         following: bytes | None = await self._writer.ask(
-            COMMIT, lambda at: at.rows.strike(text, entry, receipt, at.now)
+            COMMIT, lambda at: at.rows.acknowledge(text, entry, receipt, at.now)
         )
         return following
 
@@ -222,7 +222,7 @@ class SQLiteStore:
         text, key = (str(who).split(":")[0], str(who)) if isinstance(who, Key) else (_part_text(who), None)
         only = None if bot is None else _bot_text(bot)
 
-        def work(at: Session) -> int:
+        def work(at: Transaction) -> int:
             at.scrub = True
             return at.rows.forget(key, text, only)
 

@@ -38,7 +38,7 @@ _INDEX = """INSERT INTO conversation (record, place, flow, state, deadline) VALU
 _FIRST = "SELECT id, entry FROM outbox WHERE record = ? ORDER BY id LIMIT 1"
 
 
-class Found(Struct, frozen=True):
+class FoundRow(Struct, frozen=True):
     """A row as a lease found it.
 
     Attributes:
@@ -66,13 +66,13 @@ class Rows:
         self._db = db
         self._owner = owner
 
-    def find(self, key: str) -> Found:
+    def find(self, key: str) -> FoundRow:
         """A row with all that a step needs."""
         found = self._one("SELECT id, version, row, receipts FROM record WHERE key = ?", key)
         if found is None:
-            return Found()
+            return FoundRow()
         record, version, row, receipts = found
-        return Found(record, version, row, tuple(_unpack(receipts)) if receipts else ())
+        return FoundRow(record, version, row, tuple(_unpack(receipts)) if receipts else ())
 
     def peek(self, key: str) -> bytes | None:
         """The row alone."""
@@ -96,7 +96,7 @@ class Rows:
             WHERE (user = :who OR chat = :who) AND (bot = :bot OR :bot IS NULL) ORDER BY key"""
         return [Key.parse(key) for (key,) in self._db.execute(query, {"who": who, "bot": bot})]
 
-    def check(self, key: str, seen: Found) -> tuple[Any, ...] | None:
+    def check(self, key: str, seen: FoundRow) -> tuple[Any, ...] | None:
         """The record as it stands, which nobody may have written since it was seen.
 
         Raises:
@@ -111,7 +111,7 @@ class Rows:
 
     def write(
         self, key: str, stands: tuple[Any, ...] | None, change: Change, now: float
-    ) -> tuple[bytes | None, Found]:
+    ) -> tuple[bytes | None, FoundRow]:
         """One commit, on a record that `check` returned: the entry to deliver, and the row as it is now."""
         record, version, conversations, claim, claimer, packed = stands or (0, 0, 0, None, None, None)
         receipts = _unpack(packed)[change.folded :] if packed else []
@@ -122,7 +122,7 @@ class Rows:
         elif change.row is None:
             if record:
                 self._drop(record)
-            return None, Found()
+            return None, FoundRow()
         size = len(change.index)
         if record:
             given = (version + 1, change.wake, size, claim, claimer, _pack(receipts) if receipts else None)
@@ -133,9 +133,9 @@ class Rows:
             record = self._db.execute(_INSERT, made).lastrowid or 0
         self._file(record, change, conversations)
         entry = self._db.execute(_FIRST, (record,)).fetchone()[1] if mine else None
-        return entry, Found(record, version + 1, change.row, tuple(receipts))
+        return entry, FoundRow(record, version + 1, change.row, tuple(receipts))
 
-    def strike(self, key: str, entry: bytes, receipt: bytes | None, now: float) -> bytes | None:
+    def acknowledge(self, key: str, entry: bytes, receipt: bytes | None, now: float) -> bytes | None:
         """Strikes off the first entry of an outbox; returns the next."""
         found = self._one("SELECT id, claim, claimer, receipts, row IS NULL FROM record WHERE key = ?", key)
         if found is None or found[1] is None or (found[1] > now and found[2] != self._owner):

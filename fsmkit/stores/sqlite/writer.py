@@ -16,9 +16,9 @@ from typing import Any, Literal
 
 from fsmkit.clock import Clock
 from fsmkit.errors import LeaseLost, StoreError, StoreUnavailable
-from fsmkit.stores.sqlite.leases import Turn, Turns
+from fsmkit.stores.sqlite.leases import Waiter, Waiters
 from fsmkit.stores.sqlite.schema import BUSY_SECONDS, FileLock, explain, is_busy, open_file
-from fsmkit.stores.sqlite.tables import Found, Rows
+from fsmkit.stores.sqlite.tables import FoundRow, Rows
 
 _log = logging.getLogger("fsmkit")
 
@@ -26,7 +26,7 @@ READ, LEASE, COMMIT = range(3)
 """What a job does to the file: nothing; what may be lost at a power cut; what has to be there after it."""
 
 
-class Session:
+class Transaction:
     """What a job works with, inside one transaction.
 
     Attributes:
@@ -39,7 +39,7 @@ class Session:
 
     __slots__ = ("db", "now", "rows", "scrub", "turns")
 
-    def __init__(self, db: sqlite3.Connection, turns: Turns, owner: str) -> None:
+    def __init__(self, db: sqlite3.Connection, turns: Waiters, owner: str) -> None:
         self.db = db
         self.rows = Rows(db, owner)
         self.turns = turns
@@ -59,7 +59,7 @@ class File:
     """
 
     def __init__(
-        self, path: str, synchronous: Literal["FULL", "NORMAL"], clock: Clock, turns: Turns, owner: str
+        self, path: str, synchronous: Literal["FULL", "NORMAL"], clock: Clock, turns: Waiters, owner: str
     ) -> None:
         self.path = path
         self._clock = clock
@@ -68,10 +68,10 @@ class File:
         self._modes = ("NORMAL", "NORMAL", synchronous)
         self._mode = ""
         self._lock: FileLock | None = None
-        self._session: Session | None = None
+        self._session: Transaction | None = None
 
     @contextmanager
-    def transaction(self, level: int) -> Generator[Session]:
+    def transaction(self, level: int) -> Generator[Transaction]:
         """All that is done within is written, or nothing of it; durable when the block ends."""
         session = self._open()
         if level == READ:
@@ -120,10 +120,10 @@ class File:
         if self._lock is not None:
             self._lock.close()
 
-    def _open(self) -> Session:
+    def _open(self) -> Transaction:
         if self._session is None:
             with self._locked():
-                self._session = Session(open_file(self.path), self._turns, self._owner)
+                self._session = Transaction(open_file(self.path), self._turns, self._owner)
             self._mode = ""
         return self._session
 
@@ -143,7 +143,7 @@ def _checkpoint(db: sqlite3.Connection) -> None:
 MAX_BATCH = 256
 
 
-class Job:
+class WriteJob:
     """Something to do, and who waits for its outcome; without work: the thread is to end."""
 
     __slots__ = ("future", "level", "loop", "turn", "work")
@@ -151,10 +151,10 @@ class Job:
     def __init__(
         self,
         level: int,
-        work: Callable[[Session], Any] | None,
+        work: Callable[[Transaction], Any] | None,
         loop: asyncio.AbstractEventLoop | None = None,
         future: "asyncio.Future[Any] | None" = None,
-        turn: Turn | None = None,
+        turn: Waiter | None = None,
     ) -> None:
         self.level = level
         self.work = work
@@ -166,7 +166,7 @@ class Job:
 _Answer = tuple["asyncio.Future[Any]", Any, BaseException | None]
 
 
-class Writer:
+class WriterThread:
     """Takes jobs from event loops, and answers each when what it wrote is durable.
 
     Args:
@@ -181,35 +181,35 @@ class Writer:
     ) -> None:
         owner = uuid.uuid4().hex[:16]
         self._path = path
-        self._turns = Turns(owner, lease_seconds, self._grant)
+        self._turns = Waiters(owner, lease_seconds, self._grant)
         self._file = File(path, synchronous, clock, self._turns, owner)
         self._third = lease_seconds / 3
         self._beat_at = 0.0
         self._answers: dict[asyncio.AbstractEventLoop, list[_Answer]] = {}
-        self._granted: list[Turn] = []
-        self._queue: SimpleQueue[Job] = SimpleQueue()
+        self._granted: list[Waiter] = []
+        self._queue: SimpleQueue[WriteJob] = SimpleQueue()
         self._guard = threading.Lock()
         self._thread: threading.Thread | None = None
         self._closed = False
 
     # -- from the event loops ----------------------------------------------------------------------
 
-    def ask(self, level: int, work: Callable[[Session], Any]) -> "asyncio.Future[Any]":
+    def ask(self, level: int, work: Callable[[Transaction], Any]) -> "asyncio.Future[Any]":
         """Has something done; the future has its outcome."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Any] = loop.create_future()
-        self._put(Job(level, work, loop, future))
+        self._put(WriteJob(level, work, loop, future))
         return future
 
-    def enter(self, turn: Turn) -> "asyncio.Future[Found]":
+    def enter(self, turn: Waiter) -> "asyncio.Future[FoundRow]":
         """Puts a turn in line; the future has the row as it is when the turn comes."""
-        self._put(Job(LEASE, lambda at: at.turns.enter(at.db, turn, at.now), turn=turn))
+        self._put(WriteJob(LEASE, lambda at: at.turns.enter(at.db, turn, at.now), turn=turn))
         return turn.waiter
 
-    def leave(self, turn: Turn) -> None:
+    def leave(self, turn: Waiter) -> None:
         """Ends a turn; nobody waits for it."""
         if not self._closed:
-            self._put(Job(LEASE, lambda at: at.turns.leave(at.db, turn, at.now)))
+            self._put(WriteJob(LEASE, lambda at: at.turns.leave(at.db, turn, at.now)))
 
     async def close(self) -> None:
         """Does what was asked for, then ends the thread."""
@@ -217,7 +217,7 @@ class Writer:
         if thread is not None:
             loop = asyncio.get_running_loop()
             ended: asyncio.Future[None] = loop.create_future()
-            self._queue.put(Job(READ, None, loop, ended))
+            self._queue.put(WriteJob(READ, None, loop, ended))
             await ended
             thread.join()
 
@@ -225,7 +225,7 @@ class Writer:
         """Ends the thread from outside of any event loop: the store was dropped, or the program ends."""
         thread = self._end()
         if thread is not None:
-            self._queue.put(Job(READ, None))
+            self._queue.put(WriteJob(READ, None))
             thread.join()
 
     def _end(self) -> threading.Thread | None:
@@ -234,7 +234,7 @@ class Writer:
             self._closed = True
         return thread
 
-    def _put(self, job: Job) -> None:
+    def _put(self, job: WriteJob) -> None:
         if self._thread is None:
             with self._guard:
                 if self._closed:
@@ -247,7 +247,7 @@ class Writer:
     # -- in the thread -----------------------------------------------------------------------------
 
     def _run(self) -> None:
-        last: Job | None = None
+        last: WriteJob | None = None
         while last is None:
             batch, last = self._gather()
             self._serve(batch)
@@ -256,9 +256,9 @@ class Writer:
         self._answer(last, None, None)
         self._send()
 
-    def _gather(self) -> tuple[list[Job], Job | None]:
+    def _gather(self) -> tuple[list[WriteJob], WriteJob | None]:
         """All jobs that wait, and the one that ends the thread; none if leases are to be looked after."""
-        batch: list[Job] = []
+        batch: list[WriteJob] = []
         try:
             job = self._queue.get(timeout=self._patience())
             while job.work is not None:
@@ -277,7 +277,7 @@ class Writer:
         beat, poll = self._beat_at - time.monotonic(), self._turns.poll
         return max(0.0, beat if poll is None else min(beat, poll))
 
-    def _serve(self, batch: list[Job]) -> None:
+    def _serve(self, batch: list[WriteJob]) -> None:
         """Does a batch in one transaction, all or nothing, and answers."""
         now = time.monotonic()
         beat = bool(self._turns) and now >= self._beat_at
@@ -298,7 +298,7 @@ class Writer:
         self._granted.clear()
         self._send()
 
-    def _do(self, session: Session, job: Job) -> None:
+    def _do(self, session: Transaction, job: WriteJob) -> None:
         try:
             value = job.work(session) if job.work else None
         except LeaseLost as error:  # said before anything was written
@@ -306,7 +306,7 @@ class Writer:
         else:
             self._answer(job, value, None)
 
-    def _fail(self, batch: list[Job], error: Exception) -> None:
+    def _fail(self, batch: list[WriteJob], error: Exception) -> None:
         """Tells everybody that nothing was written; a file that failed is opened anew the next time."""
         if not isinstance(error, sqlite3.Error | StoreError | OSError):
             _log.error("%s: nothing was written", self._path, exc_info=error)
@@ -315,19 +315,19 @@ class Writer:
             self._file.drop()
         for job in batch:
             self._answer(job, None, explain(error, self._path))
-        turns = {*self._granted, *self._turns.barred(), *(job.turn for job in batch if job.turn)}
+        turns = {*self._granted, *self._turns.blocked(), *(job.turn for job in batch if job.turn)}
         self._refuse(turns, error)
 
-    def _refuse(self, turns: Iterable[Turn], error: Exception) -> None:
+    def _refuse(self, turns: Iterable[Waiter], error: Exception) -> None:
         for turn in turns:
             self._turns.revoke(turn)
             self._note(turn.loop, (turn.waiter, None, explain(error, self._path)))
 
-    def _grant(self, turn: Turn, found: Found) -> None:
+    def _grant(self, turn: Waiter, found: FoundRow) -> None:
         self._granted.append(turn)
         self._note(turn.loop, (turn.waiter, found, None))
 
-    def _answer(self, job: Job, value: Any, error: BaseException | None) -> None:
+    def _answer(self, job: WriteJob, value: Any, error: BaseException | None) -> None:
         if job.loop is not None and job.future is not None:
             self._note(job.loop, (job.future, value, error))
 

@@ -13,11 +13,11 @@ from telegram.ext import ApplicationHandlerStop, ConversationHandler
 from fsmkit.errors import FsmkitError, UnknownState
 from fsmkit.flow.context import evolve
 from fsmkit.flow.events import ChatEvent
-from fsmkit.flow.locations import place_of
+from fsmkit.flow.locations import location_of
 from fsmkit.flow.matchers import Matcher
 from fsmkit.flow.results import Result
-from fsmkit.graph.names import UNKNOWN, Scope, UnreadableSourceError, own_nodes, written
-from fsmkit.graph.source import Way, goes_on
+from fsmkit.graph.names import UNKNOWN, Scope, UnreadableSourceError, names_in, own_nodes
+from fsmkit.graph.source import Return, goes_on
 from fsmkit.interpreter.codec import needs_nothing
 from fsmkit.telegram.conversation_handler.chart import (
     AnyHandler,
@@ -25,7 +25,7 @@ from fsmkit.telegram.conversation_handler.chart import (
     Chart,
     Conversation,
     Offer,
-    UnknownTargetError,
+    UnknownReturnError,
     all_returns,
     idle_seconds,
     leads_to,
@@ -147,7 +147,7 @@ def returned_by(callback: Any) -> list[Any] | None:
         True
     """
     try:
-        node, scope = written(callback)
+        node, scope = names_in(callback)
     except UnreadableSourceError:
         return None
     if isinstance(node, ast.Lambda):
@@ -180,7 +180,7 @@ def _given(node: ast.AST, scope: Scope) -> list[Any]:
             return []
 
 
-class Taken(Matcher):
+class CheckUpdateOf(Matcher):
     """What a handler of a ConversationHandler takes; the match is what its `check_update` returned.
 
     Args:
@@ -203,7 +203,7 @@ class Taken(Matcher):
         return f"{type(self.handler).__name__}({_name(self.handler)})"
 
 
-class Asked:
+class CallbackOf:
     """The handler function of a flow that stands for a PTB handler in one place.
 
     Args:
@@ -233,7 +233,7 @@ class Asked:
         returned = await self._call(event.update, ctx, context)
         try:
             chain = leads_to(self._offer, returned)
-        except UnknownTargetError as error:
+        except UnknownReturnError as error:
             raise self._unknown(error, ctx) from None
         if chain == ():
             return ("end",)
@@ -251,14 +251,14 @@ class Asked:
         except ApplicationHandlerStop as stop:
             return stop.state
 
-    def _unknown(self, error: UnknownTargetError, ctx: Any) -> UnknownState:
+    def _unknown(self, error: UnknownReturnError, ctx: Any) -> UnknownState:
         name = error.conversation.name
         return UnknownState(
             f"{self.__qualname__} returned {error.state!r}, which is no state of the ConversationHandler"
             f"{f' {name!r}' if name else ''}: {error}",
             flow=ctx.flow,
             state=ctx.state,
-            place=place_of(self._offer.handler.callback),
+            place=location_of(self._offer.handler.callback),
         )
 
 
@@ -314,15 +314,15 @@ def timeout_handlers(conversation: Conversation) -> list[AnyHandler]:
     return list(conversation.states.get(ConversationHandler.TIMEOUT, ()))
 
 
-def _ways(chart: Chart, offer: Offer) -> tuple[Way, ...]:
+def _ways(chart: Chart, offer: Offer) -> tuple[Return, ...]:
     """Where a callback goes, as far as its source says; else wherever it could."""
     returned = returned_by(offer.handler.callback)
     chains = targets_of(offer, all_returns(offer) if returned is None else returned)
-    return tuple(dict.fromkeys(Way("stay") if c is None else _way(chart.name_of(c)) for c in chains))
+    return tuple(dict.fromkeys(Return("stay") if c is None else _way(chart.name_of(c)) for c in chains))
 
 
-def _way(state: str | None) -> Way:
-    return Way("end") if state is None else Way("transition", state)
+def _way(state: str | None) -> Return:
+    return Return("end") if state is None else Return("transition", state)
 
 
 def _admits(conversation: Conversation, update: Update) -> bool:

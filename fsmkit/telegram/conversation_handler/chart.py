@@ -15,7 +15,7 @@ import attrs
 from telegram.ext import BaseHandler, ConversationHandler
 
 from fsmkit.errors import DefinitionError
-from fsmkit.flow.locations import calling_place
+from fsmkit.flow.locations import calling_location
 
 INTO = " > "
 """Stands between the state of a conversation and that of one nested in it."""
@@ -119,7 +119,7 @@ class Offer:
     again: bool
 
 
-class UnknownTargetError(Exception):
+class UnknownReturnError(Exception):
     """A callback returned a state that its ConversationHandler does not have.
 
     Attributes:
@@ -218,7 +218,7 @@ def targets_of(offer: Offer, returns: Iterable[Any]) -> Iterator[Chain | None]:
     for returned in returns:
         try:
             yield leads_to(offer, returned)
-        except (UnknownTargetError, TypeError):
+        except (UnknownReturnError, TypeError):
             continue  # raised should it ever be returned
 
 
@@ -239,7 +239,7 @@ def _moved(path: Chain, chain: Chain, again: bool, returned: Any) -> Chain:
     if returned == ConversationHandler.END:
         return path[:-1] if present and level.state is not None else chain
     if returned not in conversation.states or returned in SYMBOLS:
-        raise UnknownTargetError(returned, conversation)
+        raise UnknownReturnError(returned, conversation)
     here = Level(conversation, returned)
     below = chain[depth:] if present and not again else ()
     return (*path[:-1], here, *(below if below and _nests(here, below[0].conversation) else ()))
@@ -340,4 +340,4 @@ def _text(state: Hashable, names: Mapping[Any, str]) -> str:
 
 def unmovable(problem: str, remedy: str) -> DefinitionError:
     """The error for what cannot be moved, at the line that asked for it."""
-    return DefinitionError(problem, place=calling_place(), remedy=remedy)
+    return DefinitionError(problem, place=calling_location(), remedy=remedy)

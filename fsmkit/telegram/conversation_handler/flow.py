@@ -14,9 +14,9 @@ from fsmkit.flow.results import Result
 from fsmkit.flow.states import State
 from fsmkit.keys import KeyBy
 from fsmkit.telegram.conversation_handler.adapters import (
-    Asked,
+    CallbackOf,
     Carrier,
-    Taken,
+    CheckUpdateOf,
     TimedOut,
     carrier,
     expiring,
@@ -110,8 +110,8 @@ class MovedFlow(Flow[Any]):
     def _ask(self, state: str | None, chain: Chain) -> None:
         """Registers the old handlers of a place, in PTB's order."""
         for offer in self.chart.offers(chain):
-            matcher = Taken(offer.handler, self.chart.top)
-            self.defstate(state, on=matcher)(Asked(self.chart, offer, self.carrier))
+            matcher = CheckUpdateOf(offer.handler, self.chart.top)
+            self.defstate(state, on=matcher)(CallbackOf(self.chart, offer, self.carrier))
 
     def _expire(self, state: str | None, chain: Chain) -> None:
         """Registers what happens when a place times out, where more happens than that all ends."""

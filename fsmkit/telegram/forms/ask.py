@@ -11,11 +11,11 @@ import attrs
 
 from fsmkit.errors import DefinitionError
 from fsmkit.flow.flow import Flow, Text, in_language
-from fsmkit.flow.locations import calling_place
+from fsmkit.flow.locations import calling_location
 from fsmkit.flow.messages import Reply
 from fsmkit.flow.results import Result
 from fsmkit.flow.states import END, Prompt, State, Symbol
-from fsmkit.telegram.forms.questions import SKIPPED, Asked, Question, make_ready
+from fsmkit.telegram.forms.questions import SKIPPED, Question, ReadyQuestion, make_ready
 from fsmkit.telegram.matchers import text
 
 Goal = str | State | Symbol
@@ -95,7 +95,7 @@ def ask(
         >>> [handler.targets for handler in flow.handlers]
         [('city',), (END,), (END,), None]
     """
-    place = calling_place()
+    place = calling_location()
     question = Question(prompt, parse=parse, retry=retry, choices=choices, optional=optional, columns=columns)
     asked = make_ready(question, skip=skip, yes_no=YES_NO, place=place)
     keep = _keeping(flow, name if into is None else into, place)
@@ -112,7 +112,7 @@ def ask(
 def put_handlers(
     flow: Flow[Any],
     name: str,
-    asked: Asked,
+    asked: ReadyQuestion,
     read: Callable[[Any, Any], Any],
     keep: Callable[[Any, Any], Any],
     to: Goal,
@@ -143,7 +143,7 @@ def put_handlers(
         flow.defstate(name, on=text(), to=patience.goal)(refused)
 
 
-def _why(asked: Asked, read: Callable[[Any, Any], Any], event: Any, ctx: Any) -> str:
+def _why(asked: ReadyQuestion, read: Callable[[Any, Any], Any], event: Any, ctx: Any) -> str:
     """What is said to an answer that will not do: it is read once more for the error."""
     error: ValueError | None = None
     try:
@@ -178,7 +178,7 @@ def _ending(read: Any, keep: Any) -> Callable[[Any, Any], Result]:
     return answered
 
 
-def _repeating(asked: Asked, read: Any, patience: Patience) -> Callable[[Any, Any], Result]:
+def _repeating(asked: ReadyQuestion, read: Any, patience: Patience) -> Callable[[Any, Any], Result]:
     def asked_again(event: Any, ctx: Any) -> Result:
         ctx.retry(_why(asked, read, event, ctx), ephemeral=patience.ephemeral)
         return ("stay",)
@@ -186,7 +186,7 @@ def _repeating(asked: Asked, read: Any, patience: Patience) -> Callable[[Any, An
     return asked_again
 
 
-def _giving_up(asked: Asked, read: Any, patience: Patience) -> Callable[[Any, Any], Result]:
+def _giving_up(asked: ReadyQuestion, read: Any, patience: Patience) -> Callable[[Any, Any], Result]:
     def asked_again_or_ended(event: Any, ctx: Any) -> Result:
         if ctx.retries < (patience.retries or 0):
             ctx.retry(_why(asked, read, event, ctx), ephemeral=patience.ephemeral)
@@ -198,7 +198,7 @@ def _giving_up(asked: Asked, read: Any, patience: Patience) -> Callable[[Any, An
     return asked_again_or_ended
 
 
-def _leaving(asked: Asked, read: Any, patience: Patience) -> Callable[[Any, Any], Result]:
+def _leaving(asked: ReadyQuestion, read: Any, patience: Patience) -> Callable[[Any, Any], Result]:
     goal: Any = patience.goal
 
     def asked_again_or_left(event: Any, ctx: Any) -> Result:
@@ -215,7 +215,7 @@ def _leaving(asked: Asked, read: Any, patience: Patience) -> Callable[[Any, Any]
 # -- the state, and where an answer goes -----------------------------------------------------------
 
 
-def _state(flow: Flow[Any], name: str, asked: Asked, more: Mapping[str, Any]) -> State:
+def _state(flow: Flow[Any], name: str, asked: ReadyQuestion, more: Mapping[str, Any]) -> State:
     def prompt(ctx: Any) -> Any:
         return _shown(asked, ctx)
 
@@ -229,7 +229,7 @@ def _state(flow: Flow[Any], name: str, asked: Asked, more: Mapping[str, Any]) ->
     return flow.state(name, prompt=prompt, otherwise=otherwise, **more)
 
 
-async def _shown(asked: Asked, ctx: Any) -> Reply | None:
+async def _shown(asked: ReadyQuestion, ctx: Any) -> Reply | None:
     said = await asked.said(ctx)
     rows = asked.rows(ctx.lang)
     return said if said is None or said.buttons or not rows else attrs.evolve(said, buttons=rows)

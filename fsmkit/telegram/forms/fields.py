@@ -14,7 +14,7 @@ import msgspec
 
 from fsmkit.errors import DefinitionError
 from fsmkit.flow.flow import Text
-from fsmkit.telegram.forms.questions import SKIPPED, Asked, Question, is_readable, make_ready
+from fsmkit.telegram.forms.questions import SKIPPED, Question, ReadyQuestion, is_readable, make_ready
 
 METADATA = "question"
 """The key under which a field's metadata hold its question."""
@@ -38,7 +38,7 @@ class Field:
     alias: str
     kind: Any
     needed: bool
-    asked: Asked
+    asked: ReadyQuestion
     label: Text
     owner: type
 

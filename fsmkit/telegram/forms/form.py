@@ -12,7 +12,7 @@ import attrs
 import msgspec
 
 from fsmkit.flow.flow import Flow, Text, in_language
-from fsmkit.flow.locations import calling_place
+from fsmkit.flow.locations import calling_location
 from fsmkit.flow.messages import Button, Reply
 from fsmkit.flow.results import Result
 from fsmkit.flow.states import END, State
@@ -205,7 +205,7 @@ def form(
         >>> list(guests.states)
         ['name', 'age', 'review']
     """
-    place = calling_place()
+    place = calling_location()
     words = _words(flow, texts or {}, place)
     yes_no = {True: words["yes"], False: words["no"]}
     fields = fields_of(owner, questions or {}, skip=words["skip"], yes_no=yes_no, place=place)

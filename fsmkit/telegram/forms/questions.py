@@ -23,7 +23,7 @@ MAX_INT = 2**63 - 1
 
 
 @attrs.frozen(eq=False)
-class Reader:
+class AnswerParser:
     """Reads one kind of answer.
 
     Attributes:
@@ -35,7 +35,7 @@ class Reader:
     pattern: str | re.Pattern[str] | None = None
 
 
-def reader_of(parse: Any) -> Reader:
+def reader_of(parse: Any) -> AnswerParser:
     """The reader for what stands in `parse=`.
 
     Args:
@@ -48,9 +48,9 @@ def reader_of(parse: Any) -> Reader:
     if isinstance(parse, type) and parse in READERS:
         return READERS[parse]
     if isinstance(parse, re.Pattern):
-        return Reader(_matching(parse), parse)
+        return AnswerParser(_matching(parse), parse)
     if callable(parse):
-        return Reader(parse)
+        return AnswerParser(parse)
     raise TypeError(f"parse={parse!r}: a type, a compiled pattern or a function of a text is needed")
 
 
@@ -109,12 +109,12 @@ _NUMBER = r"[+-]?[0-9]+(\.[0-9]+)?"
 
 _DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 
-READERS: dict[type, Reader] = {
-    str: Reader(_text),
-    int: Reader(_int, _INT),
-    float: Reader(_float, _NUMBER),
-    Decimal: Reader(_decimal, _NUMBER),
-    date: Reader(_date, _DATE),
+READERS: dict[type, AnswerParser] = {
+    str: AnswerParser(_text),
+    int: AnswerParser(_int, _INT),
+    float: AnswerParser(_float, _NUMBER),
+    Decimal: AnswerParser(_decimal, _NUMBER),
+    date: AnswerParser(_date, _DATE),
 }
 
 SKIP: Final = "/skip"
@@ -180,7 +180,7 @@ class Choice:
 
 
 @attrs.frozen(eq=False)
-class Asked:
+class ReadyQuestion:
     """A question made ready.
 
     Attributes:
@@ -191,7 +191,7 @@ class Asked:
     """
 
     question: Question
-    reader: Reader | None
+    reader: AnswerParser | None
     choices: tuple[Choice, ...]
     skip: Text = None
 
@@ -250,7 +250,9 @@ class Asked:
         return not any(isinstance(each, Mapping) for each in texts)
 
 
-def make_ready(question: Question, *, skip: Text, yes_no: Mapping[Any, Text], place: str | None) -> Asked:
+def make_ready(
+    question: Question, *, skip: Text, yes_no: Mapping[Any, Text], place: str | None
+) -> ReadyQuestion:
     """A checked question.
 
     Args:
@@ -287,7 +289,7 @@ def make_ready(question: Question, *, skip: Text, yes_no: Mapping[Any, Text], pl
         raise DefinitionError(
             f"columns={question.columns!r}", place=place, remedy="Telegram shows 1 to 8 buttons in a row"
         )
-    return Asked(question, reader, offered, skip if question.optional else None)
+    return ReadyQuestion(question, reader, offered, skip if question.optional else None)
 
 
 def is_readable(kind: Any) -> bool:

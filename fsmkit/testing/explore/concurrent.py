@@ -1,7 +1,7 @@
 """The search of the parallel phase: Hypothesis draws who does what at once, and under which schedule.
 
-Each conversation has a common beginning, then an overlap, then some acts in which it comes to light what was
-mixed up.
+Each conversation has a common beginning, then an overlap, then some actions in which it comes to light what
+was mixed up.
 """
 
 import time
@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 from fsmkit.testing.explore.conversation import Conversation
 from fsmkit.testing.explore.random_walk import HEALTH, PICK, FoundError, Known
 from fsmkit.testing.findings import Problem
-from fsmkit.testing.harness.actions import Act, Together
-from fsmkit.testing.harness.engine_driver import DirectStage
-from fsmkit.testing.harness.observation import Moment
+from fsmkit.testing.harness.actions import Action, Together
+from fsmkit.testing.harness.engine_driver import EngineDriver
+from fsmkit.testing.harness.observation import Observation
 from fsmkit.testing.harness.screen import NotThereError
-from fsmkit.testing.inputs.candidates import Menus, presses
+from fsmkit.testing.inputs.candidates import Candidates, presses
 
 SWEPT: tuple[tuple[int, ...], ...] = ((), (1,), (0, 1, 1))
 """Schedules under which each edge is tried against itself."""
@@ -29,7 +29,7 @@ SWEPT: tuple[tuple[int, ...], ...] = ((), (1,), (0, 1, 1))
 ON = 3.0
 """Seconds for which is searched on when something was found."""
 
-Way = tuple[Act, ...]
+Way = tuple[Action, ...]
 
 
 @attrs.frozen
@@ -39,13 +39,13 @@ class Part:
     Attributes:
         way: How the person begins.
         wanted: Whether it is in the overlap that the person goes on where the way leads.
-        act: What is done instead.
+        action: What is done instead.
         second: What is done after it, in the overlap too; `None`: nothing.
     """
 
     way: int
     wanted: bool
-    act: int
+    action: int
     second: int | None
 
 
@@ -80,23 +80,23 @@ class Overlaps:
     """What the conversations of one search share.
 
     Attributes:
-        stage: Where they take place.
+        driver: Where they take place.
         begin: Begins one.
         run: Carries a coroutine out.
         ways: Conversations of one person to start from, each to another edge.
         known: Problems that are not looked for again.
         end: When to give up, on the monotonic clock.
         found: What is wrong.
-        steps: How many acts were carried out.
+        steps: How many actions were carried out.
     """
 
-    stage: DirectStage
+    driver: EngineDriver
     begin: Callable[[], Conversation]
     run: Callable[[Any], Any]
     ways: Sequence[Way]
     known: Known
     end: float
-    menus: Menus = attrs.field(factory=Menus)
+    menus: Candidates = attrs.field(factory=Candidates)
     found: dict[tuple[str, str | None], FoundError] = attrs.field(factory=dict[Any, Any])
     steps: int = 0
 
@@ -105,45 +105,48 @@ class Overlaps:
         """Whether the time is over."""
         return time.monotonic() > self.end
 
-    def conversation(self, acts: Sequence[Act]) -> Conversation:
+    def conversation(self, actions: Sequence[Action]) -> Conversation:
         """Has a conversation, leaving out what cannot be done."""
         talk = self.begin()
-        for act in acts:
-            self.do(talk, act)
+        for action in actions:
+            self.do(talk, action)
         return talk
 
-    def do(self, talk: Conversation, act: Act | None) -> bool:
-        """Carries an act out, if there is one and it can be done; whether it was."""
-        if act is None or self.over:
+    def do(self, talk: Conversation, action: Action | None) -> bool:
+        """Carries an action out, if there is one and it can be done; whether it was."""
+        if action is None or self.over:
             return False
-        self.steps += len(act.acts) if isinstance(act, Together) else 1
+        self.steps += len(action.actions) if isinstance(action, Together) else 1
         try:
-            problems = self.run(talk.do(act))
+            problems = self.run(talk.do(action))
         except NotThereError:
             return False
         for problem in problems:
-            self._note(problem, talk.moments)
+            self._note(problem, talk.observations)
         return True
 
-    def _note(self, problem: Problem, moments: Sequence[Moment]) -> None:
+    def _note(self, problem: Problem, observations: Sequence[Observation]) -> None:
         key = (problem.code, problem.where)
         if key in self.known:
             return
         known = self.found.get(key)
         if known is None:
             self.end = min(self.end, time.monotonic() + ON)
-        if known is None or len(moments) < len(known.moments):
-            self.found[key] = FoundError(problem, moments)
+        if known is None or len(observations) < len(known.observations):
+            self.found[key] = FoundError(problem, observations)
 
-    def choices(self, talk: Conversation, user: int) -> list[Act]:
+    def choices(self, talk: Conversation, user: int) -> list[Action]:
         """What a person can do now."""
-        mine = next((moment for moment in reversed(talk.moments) if moment.act.user == user), None)
-        row = self.run(self.stage.row(user))
+        mine = next(
+            (observation for observation in reversed(talk.observations) if observation.action.user == user),
+            None,
+        )
+        row = self.run(self.driver.row(user))
         seen = "\n".join(mine.shown) if mine is not None else ""
-        dishes = self.menus.dishes(self.stage.running.flows, row, seen)
-        acts: list[Act] = [*presses(self.stage, user)]
-        acts += [attrs.evolve(act, user=user) for dish in dishes for act in dish.acts[:3]]
-        return acts
+        dishes = self.menus.dishes(self.driver.running.flows, row, seen)
+        actions: list[Action] = [*presses(self.driver, user)]
+        actions += [attrs.evolve(action, user=user) for dish in dishes for action in dish.actions[:3]]
+        return actions
 
 
 def sweep(search: Overlaps, ways: Sequence[Way]) -> None:
@@ -154,9 +157,9 @@ def sweep(search: Overlaps, ways: Sequence[Way]) -> None:
                 return
             if schedule:
                 search.conversation([*way[:-1], Together(way[-1:], schedule)])
-            beginning = [*way[:-1], *(attrs.evolve(act, user=2) for act in way[:-1])]
-            acts = (way[-1], attrs.evolve(way[-1], user=2))
-            search.conversation([*beginning, Together(acts, schedule)])
+            beginning = [*way[:-1], *(attrs.evolve(action, user=2) for action in way[:-1])]
+            actions = (way[-1], attrs.evolve(way[-1], user=2))
+            search.conversation([*beginning, Together(actions, schedule)])
 
 
 def explore(search: Overlaps, *, seed: int, examples: int) -> None:
@@ -186,21 +189,21 @@ def explore(search: Overlaps, *, seed: int, examples: int) -> None:
 
 
 def _carry_out(search: Overlaps, plan: Plan) -> None:
-    talk, together = search.begin(), list[Act]()
+    talk, together = search.begin(), list[Action]()
     for user, part in enumerate(plan.people, 1):
         way = search.ways[part.way % len(search.ways)] if search.ways else ()
-        for act in way[:-1]:
-            search.do(talk, attrs.evolve(act, user=user))
+        for action in way[:-1]:
+            search.do(talk, attrs.evolve(action, user=user))
         choices = search.choices(talk, user)
-        wanted = attrs.evolve(way[-1], user=user) if way and part.wanted else _chosen(choices, part.act)
+        wanted = attrs.evolve(way[-1], user=user) if way and part.wanted else _chosen(choices, part.action)
         twice = part.second is not None and len(together) < user  # one person is enough: orders are many
         second = _chosen(choices, part.second or 0) if twice else None
-        together += [act for act in (wanted, second) if act is not None]
+        together += [action for action in (wanted, second) if action is not None]
     if together and search.do(talk, Together(together, plan.schedule)):
         for user, which in plan.after:
             user = user % len(plan.people) + 1
             search.do(talk, _chosen(search.choices(talk, user), which))
 
 
-def _chosen(acts: Sequence[Act], which: int) -> Act | None:
-    return acts[which % len(acts)] if acts else None
+def _chosen(actions: Sequence[Action], which: int) -> Action | None:
+    return actions[which % len(actions)] if actions else None

@@ -1,4 +1,4 @@
-"""One conversation that is judged: acts go in, moments and problems come out.
+"""One conversation that is judged: actions go in, observations and problems come out.
 
 Shared by the random phase, by what shortens a failure, and by replays, so that a problem is found again by
 whoever does the same.
@@ -9,84 +9,87 @@ from collections.abc import Sequence
 
 from fsmkit.testing.coverage import Coverage, Crossing
 from fsmkit.testing.explore.linearizability import Past, Worlds
-from fsmkit.testing.explore.tours import Spot
+from fsmkit.testing.explore.tours import SearchState
 from fsmkit.testing.findings import Problem
-from fsmkit.testing.harness.actions import Act, Deploy, Killed, Refused, Together
-from fsmkit.testing.harness.engine_driver import DirectStage, Saved
-from fsmkit.testing.harness.observation import Moment, signature_of
+from fsmkit.testing.harness.actions import Action, Deploy, Killed, Refused, Together
+from fsmkit.testing.harness.engine_driver import EngineDriver, Saved
+from fsmkit.testing.harness.observation import Observation, signature_of
 from fsmkit.testing.harness.screen import NotThereError
 from fsmkit.testing.oracles import ORACLES, Oracle, judge
 
 
 class Conversation:
-    """A conversation on a stage, from its beginning.
+    """A conversation on a driver, from its beginning.
 
     Args:
-        stage: Where it takes place; it is put back to an empty store, or to `since`.
-        coverage: Told of every moment, if given.
-        oracles: What judges each moment.
-        since: A moment at which it goes on; the beginning by default.
+        driver: Where it takes place; it is put back to an empty store, or to `since`.
+        coverage: Told of every observation, if given.
+        oracles: What judges each observation.
+        since: A observation at which it goes on; the beginning by default.
 
     Attributes:
-        moments: What came of each act.
+        observations: What came of each action.
         problems: What is wrong, in the order in which it showed.
     """
 
     def __init__(
         self,
-        stage: DirectStage,
+        driver: EngineDriver,
         *,
         coverage: Coverage | None = None,
         oracles: Sequence[Oracle] = ORACLES,
-        since: Spot | None = None,
+        since: SearchState | None = None,
     ) -> None:
         if since is None:
-            stage.reset()
+            driver.reset()
         else:
-            stage.restore(since.saved)
-        self.stage = stage
-        self.moments: list[Moment] = [] if since is None else list(since.moments)
+            driver.restore(since.saved)
+        self.driver = driver
+        self.observations: list[Observation] = [] if since is None else list(since.observations)
         self.problems: list[Problem] = []
         self._coverage = coverage
         self._oracles = oracles
         self._last: Crossing | None = None if since is None else since.last
         self._worlds: Worlds | None = None
-        self._at_once: Moment | None = None
+        self._at_once: Observation | None = None
 
-    async def do(self, act: Act) -> list[Problem]:
-        """Carries an act out; what is wrong with it.
+    async def do(self, action: Action) -> list[Problem]:
+        """Carries an action out; what is wrong with it.
 
         Raises:
             NotThereError: If it cannot be done now; nothing was done.
         """
-        plain = await self._undisturbed(act) if isinstance(act, Killed | Refused) else None
-        start = self.stage.save() if isinstance(act, Together) and self.stage.stands_in_store else None
-        moment = await self.stage.do(act)
-        self.moments.append(moment)
-        mixed_up = await self._mixed_up(moment, start)
-        if isinstance(act, Deploy):
+        plain = await self._undisturbed(action) if isinstance(action, Killed | Refused) else None
+        start = self.driver.save() if isinstance(action, Together) and self.driver.stands_in_store else None
+        observation = await self.driver.do(action)
+        self.observations.append(observation)
+        mixed_up = await self._mixed_up(observation, start)
+        if isinstance(action, Deploy):
             self._coverage = None  # it counts what the tested version takes
         if self._coverage is not None:
-            self._last = self._coverage.observe(moment, self._last)
-            self._coverage.guards |= self.stage.guards
-        found = judge(self.moments, self._oracles)
-        if plain is not None and isinstance(act, Killed):
-            found += _differences(act, plain, moment)
+            self._last = self._coverage.observe(observation, self._last)
+            self._coverage.guards |= self.driver.guards
+        found = judge(self.observations, self._oracles)
+        if plain is not None and isinstance(action, Killed):
+            found += _differences(action, plain, observation)
         elif plain is not None:
             place = plain.taken[-1].handler.place if plain.taken else None
-            found += _out_of_order(act, plain, moment, place)
+            found += _out_of_order(action, plain, observation, place)
         found += mixed_up
         self.problems += found
         return found
 
-    async def _mixed_up(self, moment: Moment, start: Saved | None) -> list[Problem]:
+    async def _mixed_up(self, observation: Observation, start: Saved | None) -> list[Problem]:
         """What several people did at once has to end as in some order one after the other, and go on so."""
-        if isinstance(moment.act, Together):
-            before = tuple(earlier.act for earlier in self.moments[:-1])
-            self._worlds, self._at_once = Worlds(self.stage, Past(before, moment.act), start), moment
+        if isinstance(observation.action, Together):
+            before = tuple(earlier.action for earlier in self.observations[:-1])
+            self._worlds, self._at_once = (
+                Worlds(self.driver, Past(before, observation.action), start),
+                observation,
+            )
             fits = await self._worlds.begin()
         elif self._worlds is not None:
-            fits = await self._worlds.go_on(moment.act)
+            fits = await self._worlds.go_on(observation.action)
         else:
             return []
         worlds = self._worlds
@@ -94,61 +97,65 @@ class Conversation:
             self._worlds = None
         return [] if fits else [Problem("race", worlds.told(), _place_of_waiting(self._at_once))]
 
-    async def _undisturbed(self, act: Killed | Refused) -> Moment | None:
+    async def _undisturbed(self, action: Killed | Refused) -> Observation | None:
         """What would have come of it without the mishap; `None` if that is not the same each time."""
-        saved, guards = self.stage.save(), set(self.stage.guards)
+        saved, guards = self.driver.save(), set(self.driver.guards)
         try:
-            first = await self.stage.do(act.act)
-            self.stage.restore(saved)
-            second = await self.stage.do(act.act)
+            first = await self.driver.do(action.action)
+            self.driver.restore(saved)
+            second = await self.driver.do(action.action)
         except NotThereError:
             return None
         finally:
-            self.stage.restore(saved)
-            self.stage.guards = guards
+            self.driver.restore(saved)
+            self.driver.guards = guards
         return first if _same(first, second) and first.shown == second.shown and not first.errors else None
 
 
-def _place_of_waiting(moment: Moment | None) -> str | None:
+def _place_of_waiting(observation: Observation | None) -> str | None:
     """Where a handler stands that others can come between, or the first that ran."""
-    taken = moment.taken if moment is not None else ()
+    taken = observation.taken if observation is not None else ()
     waiting = [each for each in taken if inspect.iscoroutinefunction(each.handler.function)]
     return next((each.handler.place for each in (*waiting, *taken)), None)
 
 
-def _differences(act: Killed, plain: Moment, moment: Moment) -> list[Problem]:
+def _differences(action: Killed, plain: Observation, observation: Observation) -> list[Problem]:
     """A bot that is killed and started again ends where it would have ended, and has said what it would."""
-    if moment.errors or (not act.again and act.at != "before"):
+    if observation.errors or (not action.again and action.at != "before"):
         return []  # an exception is a problem of its own
     place = plain.taken[-1].handler.place if plain.taken else None
-    if not _same(plain, moment):
+    if not _same(plain, observation):
         return [
             Problem(
                 "restart",
-                f"{act.line()!r} leads to {_where(moment)}, without the restart to {_where(plain)}",
+                f"{action.line()!r} leads to {_where(observation)}, without the restart to {_where(plain)}",
                 place,
             )
         ]
-    missing = [line for line in plain.shown if line not in moment.shown]
+    missing = [line for line in plain.shown if line not in observation.shown]
     if missing:
-        return [Problem("restart", f"{act.line()!r} shows no {missing[0]!r}, as it would without it", place)]
-    return _out_of_order(act, plain, moment, place)
+        return [
+            Problem("restart", f"{action.line()!r} shows no {missing[0]!r}, as it would without it", place)
+        ]
+    return _out_of_order(action, plain, observation, place)
 
 
-def _out_of_order(act: Act, plain: Moment, moment: Moment, place: str | None) -> list[Problem]:
+def _out_of_order(
+    action: Action, plain: Observation, observation: Observation, place: str | None
+) -> list[Problem]:
     """What is said in another order than it would be undisturbed; what is said once more says nothing."""
     wanted = list(dict.fromkeys(plain.shown))
-    shown = [line for line in dict.fromkeys(moment.shown) if line in wanted]
+    shown = [line for line in dict.fromkeys(observation.shown) if line in wanted]
     if shown == [line for line in wanted if line in shown]:
         return []
-    message = f"{act.line()!r} shows {shown!r}, in another order than without it: {wanted!r}"
+    message = f"{action.line()!r} shows {shown!r}, in another order than without it: {wanted!r}"
     return [Problem("order", message, place)]
 
 
-def _same(one: Moment, other: Moment) -> bool:
-    """Whether two moments stand at the same place with the same stored data."""
+def _same(one: Observation, other: Observation) -> bool:
+    """Whether two observations stand at the same place with the same stored data."""
     return signature_of(one.after) == signature_of(other.after)
 
 
-def _where(moment: Moment) -> str:
-    return f"{moment.state!r} with {moment.data!r}" if moment.place else "the end"
+def _where(observation: Observation) -> str:
+    return f"{observation.state!r} with {observation.data!r}" if observation.place else "the end"

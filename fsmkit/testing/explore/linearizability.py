@@ -12,8 +12,8 @@ from typing import Any
 
 import attrs
 
-from fsmkit.testing.harness.actions import Act, Together
-from fsmkit.testing.harness.engine_driver import DirectStage, Saved
+from fsmkit.testing.harness.actions import Action, Together
+from fsmkit.testing.harness.engine_driver import EngineDriver, Saved
 from fsmkit.testing.harness.observation import signature_of
 from fsmkit.testing.harness.screen import NotThereError
 
@@ -45,41 +45,41 @@ class Past:
 
     Attributes:
         before: Acts before the overlap.
-        act: The overlap.
+        action: The overlap.
         after: Acts after it.
     """
 
-    before: tuple[Act, ...]
-    act: Together
-    after: tuple[Act, ...] = ()
+    before: tuple[Action, ...]
+    action: Together
+    after: tuple[Action, ...] = ()
 
     @property
     def people(self) -> list[int]:
         """Who does something before or in the overlap."""
-        return sorted({act.user for act in itertools.chain(self.before, *self.act.lanes)})
+        return sorted({action.user for action in itertools.chain(self.before, *self.action.lanes)})
 
 
-def orders(act: Together) -> Iterator[Order]:
-    """The orders in which the acts of an overlap can come one after the other.
+def orders(action: Together) -> Iterator[Order]:
+    """The orders in which the actions of an overlap can come one after the other.
 
     Example:
         >>> from fsmkit.testing.harness.actions import Say
         >>> list(orders(Together([Say("a"), Say("b"), Say("c", user=2)])))
         [(0, 0, 1), (0, 1, 0), (1, 0, 0)]
     """
-    numbers = [number for number, lane in enumerate(act.lanes) for _ in lane]
+    numbers = [number for number, lane in enumerate(action.lanes) for _ in lane]
     yield from dict.fromkeys(itertools.permutations(numbers))
 
 
-def _rests(act: Together, *, left: bool) -> Iterator[Rests]:
-    """What is left behind may be done before any later act: each time at once is tried first."""
-    every = itertools.product((True, False), repeat=len(act.acts) - 1)
+def _rests(action: Together, *, left: bool) -> Iterator[Rests]:
+    """What is left behind may be done before any later action: each time at once is tried first."""
+    every = itertools.product((True, False), repeat=len(action.actions) - 1)
     yield from ((*rests, True) for rests in itertools.islice(every, None if left else 1))
 
 
-def count_of(act: Together) -> int:
+def count_of(action: Together) -> int:
     """How many orders there are."""
-    lanes = [len(lane) for lane in act.lanes]
+    lanes = [len(lane) for lane in action.lanes]
     return factorial(sum(lanes)) // prod(map(factorial, lanes))
 
 
@@ -87,54 +87,54 @@ class Worlds:
     """What a bot may do now that several people did something at once.
 
     Args:
-        stage: The bot, to which it has just happened.
+        driver: The bot, to which it has just happened.
         past: What was done.
-        start: The moment before it was done at once, if all that matters stands in it.
+        start: The observation before it was done at once, if all that matters stands in it.
 
     Attributes:
         predictable: Whether the bot does the same again if the same is done; if not, nothing can be said.
         expected: What was last to be seen in the first order.
     """
 
-    def __init__(self, stage: DirectStage, past: Past, start: Saved | None = None) -> None:
-        self._stage = stage
+    def __init__(self, driver: EngineDriver, past: Past, start: Saved | None = None) -> None:
+        self._stage = driver
         self._start = start
         self.past = past
         self.predictable = True
         self.expected: Sight = ()
         self._trace: Trace = []
-        self._worlds: dict[tuple[Order, Rests], DirectStage] = {}
+        self._worlds: dict[tuple[Order, Rests], EngineDriver] = {}
 
     async def begin(self) -> bool:
         """Whether the bot has done as in one of the orders."""
-        if count_of(self.past.act) > MOST_ORDERS:
+        if count_of(self.past.action) > MOST_ORDERS:
             self.predictable = False
             return True
         self._trace.append(await sight(self._stage, self.past.people))
         overlap = self._stage.overlap
-        for rests in _rests(self.past.act, left=overlap is not None and overlap.left):
-            for order in orders(self.past.act):
-                stage, trace = await self._run(order, rests)
+        for rests in _rests(self.past.action, left=overlap is not None and overlap.left):
+            for order in orders(self.past.action):
+                driver, trace = await self._run(order, rests)
                 self.expected = self.expected or trace[-1]
                 if trace == self._trace:
-                    self._worlds[(order, rests)] = stage
+                    self._worlds[(order, rests)] = driver
             if self._worlds:
                 break
         return bool(self._worlds) or not await self._comes_again()
 
-    async def go_on(self, act: Act) -> bool:
-        """Whether the bot, which has done one more act, still does as in one of the orders."""
-        self.past = attrs.evolve(self.past, after=(*self.past.after, act))
+    async def go_on(self, action: Action) -> bool:
+        """Whether the bot, which has done one more action, still does as in one of the orders."""
+        self.past = attrs.evolve(self.past, after=(*self.past.after, action))
         self._trace.append(await sight(self._stage, self.past.people))
-        for world, stage in [*self._worlds.items()]:
-            self.expected = await _do(stage, act, self.past.people)
+        for world, driver in [*self._worlds.items()]:
+            self.expected = await _do(driver, action, self.past.people)
             if self.expected != self._trace[-1]:
                 del self._worlds[world]
         return bool(self._worlds) or not await self._comes_again()
 
     def told(self) -> str:
         """What is wrong where no order is left."""
-        acts = self.past.act.line().removeprefix("(at once) ")
+        actions = self.past.action.line().removeprefix("(at once) ")
         seen, expected = self._trace[-1], self.expected
         missing = [*(Counter(_lines(expected)) - Counter(_lines(seen)))]
         if missing:
@@ -143,11 +143,11 @@ class Worlds:
             what = "the messages come in an order in which they never come otherwise"
         else:
             what = "other data are stored"
-        return f"at once {acts} ends as in no order one after the other: {what}"
+        return f"at once {actions} ends as in no order one after the other: {what}"
 
     async def _comes_again(self) -> bool:
         """Whether the bot does the same each time that the same is done."""
-        order = next(orders(self.past.act))
+        order = next(orders(self.past.action))
         first = (await self._run(order))[1]
         for _ in range(REPEATS):
             if (await self._run(order))[1] != first or (await self._run(None))[1] != self._trace:
@@ -155,43 +155,43 @@ class Worlds:
                 break
         return self.predictable
 
-    async def _run(self, order: Order | None, rests: Rests = ()) -> tuple[DirectStage, Trace]:
+    async def _run(self, order: Order | None, rests: Rests = ()) -> tuple[EngineDriver, Trace]:
         """All of the past in another bot; in an order, or at once as it was."""
-        stage, past = self._stage.twin(), self.past
+        driver, past = self._stage.twin(), self.past
         if self._start is not None:
-            stage.restore(self._start)
+            driver.restore(self._start)
         else:
-            for act in past.before:
-                await _do(stage, act, past.people)
+            for action in past.before:
+                await _do(driver, action, past.people)
         if order is None:
-            await stage.do(past.act)
+            await driver.do(past.action)
         else:
-            await stage.do_in_order(past.act, order, rests or (True,) * len(order))
-        trace = [await sight(stage, past.people)]
-        trace += [await _do(stage, act, past.people) for act in past.after]
-        return stage, trace
+            await driver.do_in_order(past.action, order, rests or (True,) * len(order))
+        trace = [await sight(driver, past.people)]
+        trace += [await _do(driver, action, past.people) for action in past.after]
+        return driver, trace
 
 
-async def _do(stage: DirectStage, act: Act, people: Sequence[int]) -> Sight:
+async def _do(driver: EngineDriver, action: Action, people: Sequence[int]) -> Sight:
     try:
-        await stage.do(act)
+        await driver.do(action)
     except NotThereError:
         return ("not there",)
-    return await sight(stage, people)
+    return await sight(driver, people)
 
 
-async def sight(stage: DirectStage, people: Sequence[int]) -> Sight:
-    """All that can be seen of a bot: rows, screens, what the last act brought, and its resources.
+async def sight(driver: EngineDriver, people: Sequence[int]) -> Sight:
+    """All that can be seen of a bot: rows, screens, what the last action brought, and its resources.
 
     In a group nobody knows whose message comes first; there the order of messages does not count.
     """
-    bubbles = [[(bubble.text, _texts(bubble.buttons)) for bubble in stage.bubbles(who)] for who in people]
-    said = [stage.said(who) for who in people]
-    if stage.chat is not None:
+    bubbles = [[(bubble.text, _texts(bubble.buttons)) for bubble in driver.bubbles(who)] for who in people]
+    said = [driver.said(who) for who in people]
+    if driver.chat is not None:
         bubbles, said = [sorted(shown) for shown in bubbles], [sorted(lines) for lines in said]
-    rows = [signature_of(await stage.row(who)) for who in people]
-    errors = sorted(f"{type(error).__name__}: {error}" for error in stage.errors)
-    return (rows, bubbles, said, sorted(stage.lines), errors, stage.resources_as_value())
+    rows = [signature_of(await driver.row(who)) for who in people]
+    errors = sorted(f"{type(error).__name__}: {error}" for error in driver.errors)
+    return (rows, bubbles, said, sorted(driver.lines), errors, driver.resources_as_value())
 
 
 def _lines(sight: Sight) -> list[str]:

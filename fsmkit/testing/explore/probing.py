@@ -8,55 +8,55 @@ from collections.abc import Sequence
 
 from fsmkit.flow.matchers import Matcher, parts_of
 from fsmkit.flow.messages import Button
-from fsmkit.interpreter.compiled import Flows
+from fsmkit.interpreter.compiled import FlowSet
 from fsmkit.interpreter.row import Bound, Row
-from fsmkit.telegram.matchers import Pressed
+from fsmkit.telegram.matchers import PressOf
 from fsmkit.testing.findings import Problem
-from fsmkit.testing.harness.engine_driver import DirectStage
-from fsmkit.testing.harness.observation import Moment, place_of
+from fsmkit.testing.harness.engine_driver import EngineDriver
+from fsmkit.testing.harness.observation import Observation, running_states
 from fsmkit.testing.harness.screen import NotThereError
-from fsmkit.testing.inputs.candidates import Menus, asked, presses, waits
+from fsmkit.testing.inputs.candidates import Candidates, asked, presses, waits
 from fsmkit.testing.inputs.values import matching
 from fsmkit.testing.oracles import Oracle, judge
 
 MOST = 3
 """Inputs of one handler that are tried."""
 
-Offered = list[tuple[Problem, tuple[Moment, ...]]]
+Offered = list[tuple[Problem, tuple[Observation, ...]]]
 
 
 async def offer(
-    stage: DirectStage, menus: Menus, moments: Sequence[Moment], oracles: Sequence[Oracle]
+    driver: EngineDriver, menus: Candidates, observations: Sequence[Observation], oracles: Sequence[Oracle]
 ) -> Offered:
     """Tries what the handlers want that are asked now; what is wrong, with the conversation that shows it.
 
     Args:
-        stage: Where the person stands; it is put back.
+        driver: Where the person stands; it is put back.
         menus: What the declarations give.
-        moments: The way here.
-        oracles: What judges each moment.
+        observations: The way here.
+        oracles: What judges each observation.
     """
-    row = await stage.row(1)
-    saved = stage.save()
-    runs = bool(place_of(row))  # else what begins a conversation may find a draft
+    row = await driver.row(1)
+    saved = driver.save()
+    runs = bool(running_states(row))  # else what begins a conversation may find a draft
     dishes = [
-        dish for dish in menus.dishes(stage.running.flows, row, "") if not runs or dish.state is not None
+        dish for dish in menus.dishes(driver.running.flows, row, "") if not runs or dish.state is not None
     ]
-    acts = [act for dish in dishes for act in dish.acts[:MOST]]
+    actions = [action for dish in dishes for action in dish.actions[:MOST]]
     found: Offered = []
-    for act in dict.fromkeys([*acts, *presses(stage), *waits(row)]):
-        stage.restore(saved)
+    for action in dict.fromkeys([*actions, *presses(driver), *waits(row)]):
+        driver.restore(saved)
         try:
-            moment = await stage.do(act)
+            observation = await driver.do(action)
         except NotThereError:
             continue
-        way = (*moments, moment)
+        way = (*observations, observation)
         found += [(problem, way) for problem in judge(way, oracles)]
-    stage.restore(saved)
+    driver.restore(saved)
     return found
 
 
-def buttons_for(flows: Flows, row: Row) -> list[tuple[Bound, list[Button]]]:
+def buttons_for(flows: FlowSet, row: Row) -> list[tuple[Bound, list[Button]]]:
     """The buttons that must be on the screen of a person whose row is all that is known: one for each value
     that a handler wants where the person stands."""
     found: list[tuple[Bound, list[Button]]] = []
@@ -75,7 +75,7 @@ def _values(matcher: Matcher) -> list[str]:
     """Texts that a matcher of presses wants; other values come with the screen only."""
     texts: list[str] = []
     for part in parts_of([matcher]):
-        if isinstance(part, Pressed) and part.kind == "button":
+        if isinstance(part, PressOf) and part.kind == "button":
             for value in part.values:
                 if isinstance(value, str):
                     texts.append(value)

@@ -1,6 +1,6 @@
 """The random phase: a Hypothesis state machine made from the flow, faults included.
 
-Its rules draw what to do from the menu of the moment: what is asked for, what is nearly that, what other
+Its rules draw what to do from the menu of the observation: what is asked for, what is nearly that, what other
 states want, old buttons, updates that come again or in the wrong order, kills, refusals, and time.
 """
 
@@ -20,11 +20,11 @@ from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_a
 from fsmkit.interpreter.row import Row
 from fsmkit.testing.explore.conversation import Conversation
 from fsmkit.testing.findings import Problem
-from fsmkit.testing.harness.actions import Act, Deadline, Deploy, Duplicate, Killed, Refused, Swap
-from fsmkit.testing.harness.engine_driver import DirectStage
-from fsmkit.testing.harness.observation import Moment
+from fsmkit.testing.harness.actions import Action, Deadline, Deploy, Duplicate, Killed, Refused, Swap
+from fsmkit.testing.harness.engine_driver import EngineDriver
+from fsmkit.testing.harness.observation import Observation
 from fsmkit.testing.harness.screen import NotThereError
-from fsmkit.testing.inputs.candidates import WRONG, Dish, Menus, old_presses, presses, stored, waits
+from fsmkit.testing.inputs.candidates import WRONG, Candidate, Candidates, old_presses, presses, stored, waits
 from fsmkit.testing.inputs.handlers import ANYTHING
 from fsmkit.testing.properties import Property, is_open
 
@@ -49,9 +49,9 @@ Known = set[tuple[str, str | None]]
 class FoundError(Exception):
     """A conversation in which something is wrong; for each problem there is a class of its own."""
 
-    def __init__(self, problem: Problem, moments: Sequence[Moment]) -> None:
+    def __init__(self, problem: Problem, observations: Sequence[Observation]) -> None:
         self.problem = problem
-        self.moments = tuple(moments)
+        self.observations = tuple(observations)
         super().__init__(problem.message)
 
 
@@ -60,35 +60,35 @@ class Search:
     """What the conversations of one search share.
 
     Attributes:
-        stage: Where they take place.
+        driver: Where they take place.
         runner: The event loop.
         begin: Begins one.
         known: Problems that were found before, and are not looked for again.
         end: When to give up, on the monotonic clock.
         properties: What may be inconclusive.
-        steps: How many acts were carried out.
+        steps: How many actions were carried out.
         inconclusive: Properties that some conversation was too short for.
     """
 
-    stage: DirectStage
+    driver: EngineDriver
     runner: asyncio.Runner
     begin: Callable[[], Conversation]
     known: Known
     end: float
     properties: Sequence[Property] = ()
-    menus: Menus = attrs.field(factory=Menus)
+    menus: Candidates = attrs.field(factory=Candidates)
     classes: dict[tuple[str, str | None], type[FoundError]] = attrs.field(factory=dict[Any, Any])
     found: dict[tuple[str, str | None], FoundError] = attrs.field(factory=dict[Any, Any])
     steps: int = 0
     inconclusive: set[str] = attrs.field(factory=set[str])
 
-    def error(self, problem: Problem, moments: Sequence[Moment]) -> FoundError:
+    def error(self, problem: Problem, observations: Sequence[Observation]) -> FoundError:
         """The exception of a problem; of one class for each, so that Hypothesis tells them apart."""
         key = (problem.code, problem.where)
         kind = self.classes.setdefault(key, type(f"Found_{problem.code}", (FoundError,), {}))
-        error = kind(problem, moments)
+        error = kind(problem, observations)
         known = self.found.get(key)
-        if known is None or len(moments) <= len(known.moments):
+        if known is None or len(observations) <= len(known.observations):
             self.found[key] = error
         return error
 
@@ -122,7 +122,7 @@ class ConversationMachine(RuleBasedStateMachine):
     @rule(which=PICK)
     def press(self, which: int) -> None:
         """Presses a button."""
-        self._do(_chosen(presses(self.search.stage), which))
+        self._do(_chosen(presses(self.search.driver), which))
 
     # -- what a person does, too -------------------------------------------------------------------
 
@@ -130,7 +130,7 @@ class ConversationMachine(RuleBasedStateMachine):
     def nearly(self, which: int, how: int) -> None:
         """Does what some handler nearly wants."""
         refused = [self.search.menus.inputs(dish.handler).refused for dish in self._dishes()]
-        self._do(_chosen_from([acts for acts in refused if acts], which, how))
+        self._do(_chosen_from([actions for actions in refused if actions], which, how))
 
     @rule(which=PICK)
     def anything(self, which: int) -> None:
@@ -140,41 +140,41 @@ class ConversationMachine(RuleBasedStateMachine):
     @rule(which=PICK, how=PICK)
     def elsewhere(self, which: int, how: int) -> None:
         """Does what another state wants."""
-        flows = self.search.stage.running.flows.tables.values()
+        flows = self.search.driver.running.flows.tables.values()
         handlers = [handler for table in flows for handler in table.edges]
         wanted = [self.search.menus.inputs(handler).accepted for handler in handlers]
-        self._do(_chosen_from([acts for acts in wanted if acts], which, how))
+        self._do(_chosen_from([actions for actions in wanted if actions], which, how))
 
     @rule(which=PICK)
     def press_an_old_one(self, which: int) -> None:
         """Presses a button of earlier."""
-        self._do(_chosen(old_presses(self.search.stage), which))
+        self._do(_chosen(old_presses(self.search.driver), which))
 
     @rule(which=PICK, how=PICK)
     def stranger(self, which: int, how: int) -> None:
         """In a group somebody else presses, or does what this person was asked for."""
-        if self.search.stage.chat is not None:
-            act = self._some(which, how)
-            self._do(attrs.evolve(act, user=2) if act is not None else None)
+        if self.search.driver.chat is not None:
+            action = self._some(which, how)
+            self._do(attrs.evolve(action, user=2) if action is not None else None)
 
     # -- what goes wrong ---------------------------------------------------------------------------
 
     @rule()
     def again(self) -> None:
         """The last update comes once more."""
-        self._do(Duplicate() if self.talk.moments else None)
+        self._do(Duplicate() if self.talk.observations else None)
 
     @rule(which=PICK, how=PICK, at=st.sampled_from(["before", "store", "reply"]), nth=st.integers(1, 4))
     def killed(self, which: int, how: int, at: Any, nth: int) -> None:
         """The bot is killed meanwhile, or just before."""
-        act = self._some(which, how)
-        self._do(Killed(act, at, 1 if at == "before" else nth) if act is not None else None)
+        action = self._some(which, how)
+        self._do(Killed(action, at, 1 if at == "before" else nth) if action is not None else None)
 
     @rule(which=PICK, nth=st.integers(1, 2), wait=st.sampled_from([None, 3.0]))
     def refused(self, which: int, nth: int, wait: float | None) -> None:
         """Telegram refuses what the bot sends."""
-        act = self._some(which, 0)
-        self._do(Refused(act, nth, wait) if act is not None else None)
+        action = self._some(which, 0)
+        self._do(Refused(action, nth, wait) if action is not None else None)
 
     @rule(which=PICK, other=PICK)
     def swapped(self, which: int, other: int) -> None:
@@ -192,44 +192,48 @@ class ConversationMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         """Notes what the conversation was too short for."""
         for property_ in self.search.properties:
-            if is_open(property_, self.talk.moments):
+            if is_open(property_, self.talk.observations):
                 self.search.inconclusive.add(property_.name)
 
-    def _do(self, act: Act | None) -> None:
+    def _do(self, action: Action | None) -> None:
         search = self.search
-        if act is None or time.monotonic() > search.end:
+        if action is None or time.monotonic() > search.end:
             return
         search.steps += 1
         try:
-            problems = search.runner.run(self.talk.do(act))
+            problems = search.runner.run(self.talk.do(action))
         except NotThereError:
             return
         for problem in problems:
             if (problem.code, problem.where) not in search.known:
-                raise search.error(problem, self.talk.moments)
+                raise search.error(problem, self.talk.observations)
 
     def _row(self) -> Any:
-        return next((moment.after for moment in self._mine()), EMPTY)
+        return next((observation.after for observation in self._mine()), EMPTY)
 
-    def _mine(self) -> Iterator[Moment]:
+    def _mine(self) -> Iterator[Observation]:
         """What the person did that everything is about, the last first."""
-        return (moment for moment in reversed(self.talk.moments) if moment.act.user == 1)
+        return (
+            observation for observation in reversed(self.talk.observations) if observation.action.user == 1
+        )
 
-    def _dishes(self) -> list[Dish]:
-        seen = "\n".join(line for moment in itertools.islice(self._mine(), 1) for line in moment.shown)
-        return self.search.menus.dishes(self.search.stage.running.flows, self._row(), seen)
+    def _dishes(self) -> list[Candidate]:
+        seen = "\n".join(
+            line for observation in itertools.islice(self._mine(), 1) for line in observation.shown
+        )
+        return self.search.menus.dishes(self.search.driver.running.flows, self._row(), seen)
 
-    def _wanted(self) -> list[Sequence[Act]]:
-        wanted: list[Sequence[Act]] = [dish.acts for dish in self._dishes() if dish.acts]
-        shown = presses(self.search.stage)
+    def _wanted(self) -> list[Sequence[Action]]:
+        wanted: list[Sequence[Action]] = [dish.actions for dish in self._dishes() if dish.actions]
+        shown = presses(self.search.driver)
         return [*([shown] if shown else []), *wanted]
 
-    def _begun_before(self) -> list[Sequence[Act]]:
+    def _begun_before(self) -> list[Sequence[Action]]:
         """What older versions have stored, at a beginning; no update, so nothing can go wrong with it."""
-        older = [] if self.talk.moments else stored(self.search.stage.running.flows)
+        older = [] if self.talk.observations else stored(self.search.driver.running.flows)
         return [older] if older else []
 
-    def _some(self, which: int, how: int) -> Act | None:
+    def _some(self, which: int, how: int) -> Action | None:
         return _chosen_from(self._wanted(), which, how)
 
 
@@ -239,7 +243,7 @@ class DeployingMachine(ConversationMachine):
     @rule(which=PICK)
     def deployed(self, which: int) -> None:
         """Another version is deployed, and the conversation goes on."""
-        self._do(_chosen([Deploy(version) for version in range(len(self.search.stage.versions))], which))
+        self._do(_chosen([Deploy(version) for version in range(len(self.search.driver.versions))], which))
 
 
 def explore(search: Search, *, seed: int | None, examples: int, length: int) -> None:
@@ -249,9 +253,9 @@ def explore(search: Search, *, seed: int | None, examples: int, length: int) -> 
         search: What they share.
         seed: Makes a run repeatable.
         examples: How many conversations.
-        length: How many acts each may have.
+        length: How many actions each may have.
     """
-    base = DeployingMachine if search.stage.versions else ConversationMachine
+    base = DeployingMachine if search.driver.versions else ConversationMachine
     machine: Any = type("Conversations", (base,), {"search": search})
     if seed is not None:
         hypothesis.seed(seed)(machine)
@@ -263,7 +267,7 @@ def explore(search: Search, *, seed: int | None, examples: int, length: int) -> 
         print_blob=False,
         report_multiple_bugs=True,
         verbosity=Verbosity.quiet,
-        # `fsmkit.testing.explore.shrinking` leaves whole acts out: it is faster, and ends shorter.
+        # `fsmkit.testing.explore.shrinking` leaves whole actions out: it is faster, and ends shorter.
         phases=[Phase.generate],
         suppress_health_check=HEALTH,
     )
@@ -278,9 +282,9 @@ def explore(search: Search, *, seed: int | None, examples: int, length: int) -> 
             raise
 
 
-def _chosen(acts: Sequence[Act], which: int) -> Act | None:
-    return acts[which % len(acts)] if acts else None
+def _chosen(actions: Sequence[Action], which: int) -> Action | None:
+    return actions[which % len(actions)] if actions else None
 
 
-def _chosen_from(lists: Sequence[Sequence[Act]], which: int, how: int) -> Act | None:
+def _chosen_from(lists: Sequence[Sequence[Action]], which: int, how: int) -> Action | None:
     return _chosen(lists[which % len(lists)], how) if lists else None

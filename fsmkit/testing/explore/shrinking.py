@@ -7,8 +7,8 @@ import attrs
 
 from fsmkit.testing.explore.conversation import Conversation
 from fsmkit.testing.findings import Problem
-from fsmkit.testing.harness.actions import Act, Content, Killed, Refused, Say, Swap, Together
-from fsmkit.testing.harness.observation import Moment
+from fsmkit.testing.harness.actions import Action, Content, Killed, Refused, Say, Swap, Together
+from fsmkit.testing.harness.observation import Observation
 from fsmkit.testing.harness.screen import NotThereError
 
 TRIES = 400
@@ -26,22 +26,22 @@ SIMPLE = ((), (1,), (0, 1), (1, 1), (0, 0, 1))
 
 Begin = Callable[[], Conversation]
 
-Shown = tuple[tuple[Moment, ...], Problem]
+Shown = tuple[tuple[Observation, ...], Problem]
 """A conversation, and the problem in its words."""
 
 
-async def shortest(begin: Begin, acts: Sequence[Act], problem: Problem) -> Shown | None:
+async def shortest(begin: Begin, actions: Sequence[Action], problem: Problem) -> Shown | None:
     """The shortest conversation found that shows a problem; `None` if it does not come again at all.
 
     Args:
         begin: Begins a conversation, in a fresh bot.
-        acts: One that showed it.
+        actions: One that showed it.
         problem: What has to show again, by its code and place.
     """
-    best = await again(begin, acts, problem)
+    best = await again(begin, actions, problem)
     tries = TRIES
     while best is not None:
-        for candidate in _simpler([moment.act for moment in best[0]]):
+        for candidate in _simpler([observation.action for observation in best[0]]):
             tries -= 1
             if tries < 0:
                 return best
@@ -54,72 +54,78 @@ async def shortest(begin: Begin, acts: Sequence[Act], problem: Problem) -> Shown
     return best
 
 
-async def again(begin: Begin, acts: Sequence[Act], problem: Problem) -> Shown | None:
+async def again(begin: Begin, actions: Sequence[Action], problem: Problem) -> Shown | None:
     """A conversation up to where a problem shows, `None` if it does not; what cannot be done is left out."""
     conversation = begin()
-    for act in acts:
+    for action in actions:
         try:
-            problems = await conversation.do(act)
+            problems = await conversation.do(action)
         except NotThereError:
             continue
         for found in problems:
             if (found.code, found.where) == (problem.code, problem.where):
-                return tuple(conversation.moments), found
+                return tuple(conversation.observations), found
     return None
 
 
-def _simpler(acts: list[Act]) -> Iterator[list[Act]]:
-    """The same with acts left out, many at once first; then with plainer ones."""
-    size = len(acts) // 2
+def _simpler(actions: list[Action]) -> Iterator[list[Action]]:
+    """The same with actions left out, many at once first; then with plainer ones."""
+    size = len(actions) // 2
     while size:
-        for start in range(0, len(acts) - size + 1, size):
-            yield acts[:start] + acts[start + size :]
+        for start in range(0, len(actions) - size + 1, size):
+            yield actions[:start] + actions[start + size :]
         size //= 2
-    if len(acts) <= MOST_PAIRS:
-        for one, other in itertools.combinations(range(len(acts)), 2):
-            yield [act for number, act in enumerate(acts) if number not in (one, other)]
-    for number, act in enumerate(acts):
-        for simple in plainer(act):
-            yield [*acts[:number], *simple, *acts[number + 1 :]]
+    if len(actions) <= MOST_PAIRS:
+        for one, other in itertools.combinations(range(len(actions)), 2):
+            yield [action for number, action in enumerate(actions) if number not in (one, other)]
+    for number, action in enumerate(actions):
+        for simple in plainer(action):
+            yield [*actions[:number], *simple, *actions[number + 1 :]]
 
 
-def plainer(act: Act) -> Iterator[Sequence[Act]]:
-    """An act without what went wrong with it, a text that is shorter."""
-    if isinstance(act, Say):
-        command, _, words = act.text.partition(" ")
-        if act.text[:1] == "/" and words:
-            yield [attrs.evolve(act, text=command)]
-        elif act.text[:1] != "/" and act.text not in PLAIN:
-            shorter = (act.text[: len(act.text) // 2], act.text[:-1])
-            yield from ([attrs.evolve(act, text=text)] for text in (*PLAIN, *shorter) if text.strip())
-    elif isinstance(act, Content) and act.caption:
-        yield [attrs.evolve(act, caption=None)]
-    elif isinstance(act, Killed | Refused):
-        yield [act.act]
-        yield from ([attrs.evolve(act, act=inner)] for [inner] in plainer(act.act))
-    elif isinstance(act, Together):
-        yield from _less_at_once(act)
-    elif isinstance(act, Swap):
-        yield [act.first]
-        yield [act.second]
+def plainer(action: Action) -> Iterator[Sequence[Action]]:
+    """An action without what went wrong with it, a text that is shorter."""
+    if isinstance(action, Say):
+        command, _, words = action.text.partition(" ")
+        if action.text[:1] == "/" and words:
+            yield [attrs.evolve(action, text=command)]
+        elif action.text[:1] != "/" and action.text not in PLAIN:
+            shorter = (action.text[: len(action.text) // 2], action.text[:-1])
+            yield from ([attrs.evolve(action, text=text)] for text in (*PLAIN, *shorter) if text.strip())
+    elif isinstance(action, Content) and action.caption:
+        yield [attrs.evolve(action, caption=None)]
+    elif isinstance(action, Killed | Refused):
+        yield [action.action]
+        yield from ([attrs.evolve(action, action=inner)] for [inner] in plainer(action.action))
+    elif isinstance(action, Together):
+        yield from _less_at_once(action)
+    elif isinstance(action, Swap):
+        yield [action.first]
+        yield [action.second]
 
 
-def _less_at_once(act: Together) -> Iterator[Sequence[Act]]:
-    """Fewer acts, a schedule that is nearer to first come, first served, plainer acts."""
-    if len(act.acts) == 1:  # nothing is at once with it
-        yield [attrs.evolve(act.acts[0], user=1)]
-        yield act.acts
-    for number in range(len(act.acts)):
-        rest = act.acts[:number] + act.acts[number + 1 :]
-        # With one act less the choices have other numbers: some simple ones are tried, too.
-        schedules = dict.fromkeys((*SIMPLE, act.schedule)) if rest else ()
-        yield from ([attrs.evolve(act, acts=rest, schedule=schedule)] for schedule in schedules)
+def _less_at_once(action: Together) -> Iterator[Sequence[Action]]:
+    """Fewer actions, a schedule that is nearer to first come, first served, plainer actions."""
+    if len(action.actions) == 1:  # nothing is at once with it
+        yield [attrs.evolve(action.actions[0], user=1)]
+        yield action.actions
+    for number in range(len(action.actions)):
+        rest = action.actions[:number] + action.actions[number + 1 :]
+        # With one action less the choices have other numbers: some simple ones are tried, too.
+        schedules = dict.fromkeys((*SIMPLE, action.schedule)) if rest else ()
+        yield from ([attrs.evolve(action, actions=rest, schedule=schedule)] for schedule in schedules)
     for schedule in SIMPLE:
-        if (len(schedule), sum(schedule)) < (len(act.schedule), sum(act.schedule)):
-            yield [attrs.evolve(act, schedule=schedule)]
-    for number, choice in enumerate(act.schedule):
+        if (len(schedule), sum(schedule)) < (len(action.schedule), sum(action.schedule)):
+            yield [attrs.evolve(action, schedule=schedule)]
+    for number, choice in enumerate(action.schedule):
         for less in range(choice):
-            yield [attrs.evolve(act, schedule=(*act.schedule[:number], less, *act.schedule[number + 1 :]))]
-    for number, each in enumerate(act.acts):
+            yield [
+                attrs.evolve(
+                    action, schedule=(*action.schedule[:number], less, *action.schedule[number + 1 :])
+                )
+            ]
+    for number, each in enumerate(action.actions):
         for [plain] in plainer(each):
-            yield [attrs.evolve(act, acts=(*act.acts[:number], plain, *act.acts[number + 1 :]))]
+            yield [
+                attrs.evolve(action, actions=(*action.actions[:number], plain, *action.actions[number + 1 :]))
+            ]

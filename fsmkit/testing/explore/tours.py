@@ -1,8 +1,8 @@
 """Tours: the shortest conversation to each edge, then to each pair of edges, really carried out.
 
-A search among moments of the direct stage: each place is visited by the shortest way, everything on its menu
-is tried, and the search goes back to the moment before. What is still missing then is searched for deeper,
-nearest to the missing edges first.
+A search among observations of the direct driver: each place is visited by the shortest way, everything on its
+menu is tried, and the search goes back to the observation before. What is still missing then is searched for
+deeper, nearest to the missing edges first.
 """
 
 import time
@@ -16,47 +16,47 @@ from fsmkit.graph.graph import Edge, Node
 from fsmkit.interpreter.row import Row
 from fsmkit.testing.coverage import Coverage, Crossing
 from fsmkit.testing.findings import Finding, Problem
-from fsmkit.testing.harness.actions import Act, Deadline, Say
-from fsmkit.testing.harness.engine_driver import DirectStage, Saved
+from fsmkit.testing.harness.actions import Action, Deadline, Say
+from fsmkit.testing.harness.engine_driver import EngineDriver, Saved
 from fsmkit.testing.harness.observation import (
-    Moment,
+    Observation,
     Place,
     Shape,
     Signature,
-    place_of,
     running_frame,
+    running_states,
     shape_of,
     signature_of,
 )
 from fsmkit.testing.harness.screen import NotThereError
-from fsmkit.testing.inputs.candidates import WRONG, Dish, Menus, presses, stored, waits
+from fsmkit.testing.inputs.candidates import WRONG, Candidate, Candidates, presses, stored, waits
 from fsmkit.testing.inputs.values import looks_at_input
 from fsmkit.testing.oracles import ORACLES, Oracle, judge
 
 DEEPER = 2
-"""The part of all acts that may be spent where no edge is missing any more, as a divisor."""
+"""The part of all actions that may be spent where no edge is missing any more, as a divisor."""
 
 
 FEW = 2
 """Inputs of a handler that are tried where all of its edges are known already."""
 
-Judge = Callable[[Sequence[Moment]], list[Problem]]
+Judge = Callable[[Sequence[Observation]], list[Problem]]
 
 
 @attrs.frozen(eq=False)
-class Spot:
-    """A moment to go on from.
+class SearchState:
+    """A observation to go on from.
 
     Attributes:
         saved: All that stood then.
-        moments: The way here.
+        observations: The way here.
         row: What was stored for the person.
         last: The edge taken last.
         signature: What tells it from others.
     """
 
     saved: Saved
-    moments: tuple[Moment, ...]
+    observations: tuple[Observation, ...]
     row: Row
     last: Crossing | None
     signature: Signature
@@ -64,59 +64,59 @@ class Spot:
     @property
     def place(self) -> tuple[Place, ...]:
         """Where the person stands."""
-        return place_of(self.row)
+        return running_states(self.row)
 
 
 class Tours:
     """The search for conversations.
 
     Args:
-        stage: Where they take place.
-        coverage: Told of every moment.
+        driver: Where they take place.
+        coverage: Told of every observation.
         oracles: What judges them.
-        steps: How many acts may be tried at all.
+        steps: How many actions may be tried at all.
         seconds: How long it may take.
-        told: Told of each act that was tried, and from where.
+        told: Told of each action that was tried, and from where.
         ignored: Problems, by code and place, that are not looked for; the search ends at the first other one.
 
     Attributes:
         coverage: What was met.
         findings: What was wrong, each by the shortest conversation that shows it.
-        steps: How many acts were tried.
+        steps: How many actions were tried.
     """
 
     def __init__(
         self,
-        stage: DirectStage,
+        driver: EngineDriver,
         coverage: Coverage,
         *,
         oracles: Sequence[Oracle] = ORACLES,
         steps: int = 20_000,
         seconds: float = 30.0,
-        told: Callable[[Spot, Act], None] | None = None,
+        told: Callable[[SearchState, Action], None] | None = None,
         ignored: Collection[tuple[str, str | None]] | None = None,
     ) -> None:
-        self._stage = stage
+        self._stage = driver
         self.coverage = coverage
         self._oracles = oracles
         self._budget = steps
         self._end = time.monotonic() + seconds
-        self._menus = Menus()
-        self._known: dict[Signature, Spot] = {}
+        self._menus = Candidates()
+        self._known: dict[Signature, SearchState] = {}
         self._children: dict[Signature, set[Signature]] = {}
         self._ways: set[tuple[Signature, Crossing | None]] = set()
         self._shapes: set[Shape] = set()
         self._ran: set[tuple[str, str | None, str]] = set()
         self._expanded: Counter[object] = Counter()
-        self._queue: deque[Spot] = deque()
-        self._rest: list[Spot] = []
+        self._queue: deque[SearchState] = deque()
+        self._rest: list[SearchState] = []
         self._by_handler = _by_handler(coverage)
         self._told = told
         self._ignored = ignored or ()
         self._first = ignored is not None
         self._found: dict[tuple[str, str | None], Finding] = {}
         self.steps = 0
-        self.shortest: dict[Crossing, tuple[Moment, ...]] = {}
+        self.shortest: dict[Crossing, tuple[Observation, ...]] = {}
         """The first conversation that took each edge, which is among the shortest."""
 
     @property
@@ -125,10 +125,13 @@ class Tours:
         return list(self._found.values())
 
     @property
-    def ways(self) -> dict[Crossing, tuple[Act, ...]]:
-        """The acts of those conversations, but for edges that are taken when time has passed."""
-        ways = {edge: tuple(moment.act for moment in moments) for edge, moments in self.shortest.items()}
-        return {e: way for e, way in ways.items() if not any(isinstance(act, Deadline) for act in way)}
+    def ways(self) -> dict[Crossing, tuple[Action, ...]]:
+        """The actions of those conversations, but for edges that are taken when time has passed."""
+        ways = {
+            edge: tuple(observation.action for observation in observations)
+            for edge, observations in self.shortest.items()
+        }
+        return {e: way for e, way in ways.items() if not any(isinstance(action, Deadline) for action in way)}
 
     async def run(self) -> None:
         """Visits each place, then searches for what is missing, then looks for places without a way out."""
@@ -139,14 +142,15 @@ class Tours:
         await self._deepen()
         await self._stuck()
 
-    async def follow(self, passages: Iterable[tuple[Spot, Act]]) -> None:
-        """As `run`, from moments on that are known: does something there, and goes on from what comes of it.
+    async def follow(self, passages: Iterable[tuple[SearchState, Action]]) -> None:
+        """As `run`, from observations on that are known: does something there, and goes on from what comes of
+        it.
 
         Args:
-            passages: The moments, of a stage with people of the same ids, and what is done there.
+            passages: The observations, of a driver with people of the same ids, and what is done there.
         """
-        for spot, act in passages:
-            await self._try(spot, act)
+        for spot, action in passages:
+            await self._try(spot, action)
         await self._visit()
         await self._stuck()
 
@@ -168,26 +172,26 @@ class Tours:
 
     # -- one place ---------------------------------------------------------------------------------
 
-    async def _expand(self, spot: Spot, *, all_inputs: bool = False) -> None:
+    async def _expand(self, spot: SearchState, *, all_inputs: bool = False) -> None:
         """Tries everything on the menu of a place."""
-        self._shapes.add(shape_of(spot.row, spot.moments))
+        self._shapes.add(shape_of(spot.row, spot.observations))
         new = not self._expanded[spot.place]
         self._expanded[spot.place] += 1
         self._expanded[(spot.place, spot.last)] += 1
         self._children.setdefault(spot.signature, set())
         flows = self._stage.running.flows
-        seen = "\n".join(spot.moments[-1].shown) if spot.moments else ""
+        seen = "\n".join(spot.observations[-1].shown) if spot.observations else ""
         for dish in self._menus.dishes(flows, spot.row, seen):
-            for number, act in enumerate(dish.acts):
+            for number, action in enumerate(dish.actions):
                 if number >= FEW and not (new or all_inputs or self._wanted(dish, spot.last)):
                     break
-                await self._try(spot, act)
+                await self._try(spot, action)
         self._stage.restore(spot.saved)
-        older = () if spot.moments else stored(flows)
-        for act in [*presses(self._stage), *waits(spot.row), *older, *(WRONG if new else ())]:
-            await self._try(spot, act)
+        older = () if spot.observations else stored(flows)
+        for action in [*presses(self._stage), *waits(spot.row), *older, *(WRONG if new else ())]:
+            await self._try(spot, action)
 
-    def _wanted(self, dish: Dish, last: Crossing | None) -> bool:
+    def _wanted(self, dish: Candidate, last: Crossing | None) -> bool:
         """Whether some edge of a handler was not taken yet, or not after this one."""
         edges = self._by_handler.get((dish.flow, dish.state, dish.handler.place), ())
         missing = any(edge not in self.coverage.edges for edge in edges)
@@ -195,49 +199,49 @@ class Tours:
             last is not None and any((last, edge) not in self.coverage.pairs for edge in edges)
         )
 
-    async def _try(self, spot: Spot, act: Act) -> None:
+    async def _try(self, spot: SearchState, action: Action) -> None:
         if self._done():
             return
         self.steps += 1
         self._stage.restore(spot.saved)
         try:
-            moment = await self._stage.do(act)
+            observation = await self._stage.do(action)
         except NotThereError:
             return
         if self._told is not None:
-            self._told(spot, act)
-        moments = (*spot.moments, moment)
-        last = self.coverage.observe(moment, spot.last)
+            self._told(spot, action)
+        observations = (*spot.observations, observation)
+        last = self.coverage.observe(observation, spot.last)
         if last is not None and last != spot.last:
-            self.shortest.setdefault(last, moments)
-        self._ran.update((taken.flow, taken.state, taken.handler.place) for taken in moment.taken)
-        for problem in judge(moments, self._oracles):
-            self._report(problem, moments)
+            self.shortest.setdefault(last, observations)
+        self._ran.update((taken.flow, taken.state, taken.handler.place) for taken in observation.taken)
+        for problem in judge(observations, self._oracles):
+            self._report(problem, observations)
         self.coverage.guards |= self._stage.guards
-        child = await self._add(None, moments, moment.after, last)
-        if not isinstance(act, Deadline) and spot.signature in self._children:
+        child = await self._add(None, observations, observation.after, last)
+        if not isinstance(action, Deadline) and spot.signature in self._children:
             self._children[spot.signature].add(child)
 
     async def _add(
-        self, saved: Saved | None, moments: tuple[Moment, ...], row: Row, last: Crossing | None
+        self, saved: Saved | None, observations: tuple[Observation, ...], row: Row, last: Crossing | None
     ) -> Signature:
         signature = signature_of(row)
         if (signature, last) not in self._ways:
             self._ways.add((signature, last))
-            spot = Spot(saved or self._stage.save(), moments, row, last, signature)
+            spot = SearchState(saved or self._stage.save(), observations, row, last, signature)
             self._known.setdefault(signature, spot)
             self._queue.append(spot)
         return signature
 
-    def _report(self, problem: Problem, moments: tuple[Moment, ...], *, note: bool = False) -> None:
+    def _report(self, problem: Problem, observations: tuple[Observation, ...], *, note: bool = False) -> None:
         if (problem.code, problem.where) in self._ignored:
             return
-        moment = moments[-1]
-        flow = moment.flow or (moment.came_from[-1][0] if moment.came_from else "")
-        flow = flow or (moment.taken[-1].flow if moment.taken else "")
-        finding = Finding(problem.code, problem.message, problem.where, flow, "tours", note, moments)
+        observation = observations[-1]
+        flow = observation.flow or (observation.came_from[-1][0] if observation.came_from else "")
+        flow = flow or (observation.taken[-1].flow if observation.taken else "")
+        finding = Finding(problem.code, problem.message, problem.where, flow, "tours", note, observations)
         known = self._found.setdefault((problem.code, problem.where), finding)
-        if len(moments) < len(known.moments):
+        if len(observations) < len(known.observations):
             self._found[(problem.code, problem.where)] = finding
 
     # -- what is missing ---------------------------------------------------------------------------
@@ -272,16 +276,17 @@ class Tours:
             if edge.source is not None  # a beginning has been tried with all inputs there are
         }
 
-    def nearest(self, node: Node) -> Spot:
+    def nearest(self, node: Node) -> SearchState:
         """The place that came nearest to a state, by the shortest way; the beginning for no conversation."""
         if node[1] is None:
             return min(
-                (spot for spot in self._known.values() if not spot.place), key=lambda spot: len(spot.moments)
+                (spot for spot in self._known.values() if not spot.place),
+                key=lambda spot: len(spot.observations),
             )
         distances = self.coverage.graph.distances_to([node])
 
-        def far(spot: Spot) -> tuple[int, int]:
-            return min((distances.get(at, FAR) for at in spot.place), default=FAR), len(spot.moments)
+        def far(spot: SearchState) -> tuple[int, int]:
+            return min((distances.get(at, FAR) for at in spot.place), default=FAR), len(spot.observations)
 
         return min(self._known.values(), key=far)
 
@@ -291,7 +296,7 @@ class Tours:
         while self._rest and self.steps < end and not self._spent():
             again, self._rest = self._rest, []
             for spot in again:
-                shape = shape_of(spot.row, spot.moments)
+                shape = shape_of(spot.row, spot.observations)
                 if shape in self._shapes:
                     continue
                 if self.steps >= end or self._spent():
@@ -309,7 +314,7 @@ class Tours:
         traps = list(self._traps())
         if not traps or self._spent():
             return
-        spot = min(traps, key=lambda trap: len(trap.moments))
+        spot = min(traps, key=lambda trap: len(trap.observations))
         frame = running_frame(spot.row)
         state = frame.state if frame is not None else None
         places = {place for trap in traps for place in trap.place}
@@ -320,9 +325,9 @@ class Tours:
         if untaken:
             message += f" ({len(untaken)} edges from there were not taken: give examples= for their inputs)"
         where = self.coverage.graph.flows[0].place
-        for taken in reversed(spot.moments[-1].taken if spot.moments else ()):
+        for taken in reversed(spot.observations[-1].taken if spot.observations else ()):
             where = taken.handler.place
-        self._report(Problem("stuck", message, where), spot.moments, note=bool(untaken))
+        self._report(Problem("stuck", message, where), spot.observations, note=bool(untaken))
 
     def _may_come(self, edge: Edge) -> bool:
         """Whether another input could still take an edge.
@@ -336,10 +341,10 @@ class Tours:
 
     def _has_other_inputs(self, handler: Handler, ran: bool) -> bool:
         accepted = self._menus.inputs(handler).accepted
-        free = any(isinstance(act, Say) and act.text[:1] != "/" for act in accepted)
+        free = any(isinstance(action, Say) and action.text[:1] != "/" for action in accepted)
         return bool(accepted) and (free or not ran or looks_at_input(handler))
 
-    def _traps(self) -> Iterator[Spot]:
+    def _traps(self) -> Iterator[SearchState]:
         """Places of which all was tried, and from which neither an end nor an open place is reached."""
         free = {s for s, spot in self._known.items() if not spot.place or s not in self._children}
         parents: dict[Signature, set[Signature]] = {}
@@ -358,7 +363,7 @@ class Tours:
 FAR = 1_000_000
 
 
-def _distance(spot: Spot, distances: dict[Node, int]) -> int:
+def _distance(spot: SearchState, distances: dict[Node, int]) -> int:
     return min(
         (distances.get(node, FAR) for node in spot.place), default=min(distances.values(), default=FAR) + 1
     )

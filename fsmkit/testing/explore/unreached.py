@@ -10,12 +10,12 @@ import attrs
 
 from fsmkit.flow.handlers import Handler
 from fsmkit.graph.graph import Edge
-from fsmkit.testing.explore.tours import Spot, Tours
-from fsmkit.testing.harness.actions import Act, Press
-from fsmkit.testing.harness.engine_driver import DirectStage
-from fsmkit.testing.harness.observation import Moment
+from fsmkit.testing.explore.tours import SearchState, Tours
+from fsmkit.testing.harness.actions import Action, Press
+from fsmkit.testing.harness.engine_driver import EngineDriver
+from fsmkit.testing.harness.observation import Observation
 from fsmkit.testing.harness.screen import NotThereError
-from fsmkit.testing.inputs.candidates import Menus, presses, waits
+from fsmkit.testing.inputs.candidates import Candidates, presses, waits
 from fsmkit.testing.lint import takes
 
 MOST = 40
@@ -30,48 +30,50 @@ class Nearest:
     """How near conversations came to an edge.
 
     Attributes:
-        acts: The conversation that came nearest.
+        actions: The conversation that came nearest.
         why: What stood in the way, a sentence.
     """
 
-    acts: tuple[Act, ...]
+    actions: tuple[Action, ...]
     why: str
 
     def __str__(self) -> str:
-        way = ", ".join(act.by() + act.line() for act in self.acts)
+        way = ", ".join(action.by() + action.line() for action in self.actions)
         return f"nearest: {way or '(the beginning)'}; {self.why}"
 
 
-async def nearest(tours: Tours, stage: DirectStage, edges: Sequence[Edge]) -> dict[Edge, Nearest]:
+async def nearest(tours: Tours, driver: EngineDriver, edges: Sequence[Edge]) -> dict[Edge, Nearest]:
     """What stood in the way of edges that were not taken.
 
     Args:
         tours: The tours, which are over.
-        stage: Where they took place.
+        driver: Where they took place.
         edges: The edges.
     """
-    menus = Menus()
-    return {edge: await _explained(tours, stage, menus, edge) for edge in edges[:MOST]}
+    menus = Candidates()
+    return {edge: await _explained(tours, driver, menus, edge) for edge in edges[:MOST]}
 
 
-async def _explained(tours: Tours, stage: DirectStage, menus: Menus, edge: Edge) -> Nearest:
+async def _explained(tours: Tours, driver: EngineDriver, menus: Candidates, edge: Edge) -> Nearest:
     spot = tours.nearest(edge.node)
-    acts = tuple(moment.act for moment in spot.moments)
+    actions = tuple(observation.action for observation in spot.observations)
     if edge.source is not None and edge.node not in spot.place:
         near = f", only to {spot.place[-1][1]!r}" if spot.place else " or near it"
-        return Nearest(acts, f"no conversation came to {edge.source!r}{near}")
-    return Nearest(acts, await _hindrance(tours, stage, menus, edge, spot))
+        return Nearest(actions, f"no conversation came to {edge.source!r}{near}")
+    return Nearest(actions, await _hindrance(tours, driver, menus, edge, spot))
 
 
-async def _hindrance(tours: Tours, stage: DirectStage, menus: Menus, edge: Edge, spot: Spot) -> str:
+async def _hindrance(
+    tours: Tours, driver: EngineDriver, menus: Candidates, edge: Edge, spot: SearchState
+) -> str:
     """What stands in the way in the very state that the edge leaves."""
     did = tours.coverage.did(edge)
     if did:
         more = f" or {len(did) - FEW} other things" if len(did) > FEW + 1 else ""
         shown = did[:FEW] if more else did
         return f"{edge.handler} ran there and did {' or '.join(shown)}{more}"
-    handlers = _handlers(stage, edge)
-    tried, takers = await _tried(stage, menus, handlers, spot)
+    handlers = _handlers(driver, edge)
+    tried, takers = await _tried(driver, menus, handlers, spot)
     if takers:
         return f"of {tried} inputs that it may want {' and '.join(takers)} took all"
     if tried:
@@ -84,37 +86,37 @@ async def _hindrance(tours: Tours, stage: DirectStage, menus: Menus, edge: Edge,
     return f"no input is known that {'its when=' if guarded else 'it'} accepts: give examples=[...]"
 
 
-def _handlers(stage: DirectStage, edge: Edge) -> list[Handler]:
-    table = stage.running.flows.tables[edge.flow]
+def _handlers(driver: EngineDriver, edge: Edge) -> list[Handler]:
+    table = driver.running.flows.tables[edge.flow]
     return [handler for handler in table.by_state.get(edge.source, ()) if handler.place == edge.place]
 
 
 async def _tried(
-    stage: DirectStage, menus: Menus, handlers: Sequence[Handler], spot: Spot
+    driver: EngineDriver, menus: Candidates, handlers: Sequence[Handler], spot: SearchState
 ) -> tuple[int, list[str]]:
     """How many inputs of handlers were tried, and which other handlers took them."""
-    stage.restore(spot.saved)
-    wanted = [act for handler in handlers for act in menus.inputs(handler).accepted]
+    driver.restore(spot.saved)
+    wanted = [action for handler in handlers for action in menus.inputs(handler).accepted]
     if any(menus.inputs(handler).presses for handler in handlers):
-        wanted += presses(stage)
+        wanted += presses(driver)
     if any(menus.inputs(handler).waits for handler in handlers):
         wanted += waits(spot.row)
     takers: dict[str, None] = {}
     tried = 0
-    for act in wanted:
-        stage.restore(spot.saved)
+    for action in wanted:
+        driver.restore(spot.saved)
         try:
-            moment = await stage.do(act)
+            observation = await driver.do(action)
         except NotThereError:
             continue
-        if isinstance(act, Press) and not _may_want(handlers, moment):
+        if isinstance(action, Press) and not _may_want(handlers, observation):
             continue
         tried += 1
-        takers |= {taken.handler.name: None for taken in moment.taken if taken.kind != "pass"}
+        takers |= {taken.handler.name: None for taken in observation.taken if taken.kind != "pass"}
     return tried, list(takers)
 
 
-def _may_want(handlers: Sequence[Handler], moment: Moment) -> bool:
+def _may_want(handlers: Sequence[Handler], observation: Observation) -> bool:
     """Whether one of the handlers wants the button that somebody else took the press of."""
-    values = [taken.event.value for taken in moment.taken if hasattr(taken.event, "value")]
+    values = [taken.event.value for taken in observation.taken if hasattr(taken.event, "value")]
     return any(takes(handler, value) for handler in handlers for value in values)

@@ -1,6 +1,6 @@
 """Where a bot under test stands: real PTB on an offline Telegram, or the engine alone; one interface."""
 
-from fsmkit.testing.harness.driver import Stage
-from fsmkit.testing.harness.screen import Bubble, KilledError, NotThereError, Shown
+from fsmkit.testing.harness.driver import Driver
+from fsmkit.testing.harness.screen import KilledError, Message, NotThereError, ShownButton
 
-__all__ = ["Bubble", "KilledError", "NotThereError", "Shown", "Stage"]
+__all__ = ["Driver", "KilledError", "Message", "NotThereError", "ShownButton"]

@@ -1,6 +1,6 @@
 """Acts: what people and the world do to a bot, as data; a conversation is a list of them.
 
-What a hand-written test does, what is generated, what is shrunk, stored and replayed are all acts, and a
+What a hand-written test does, what is generated, what is shrunk, stored and replayed are all actions, and a
 `fsmkit.testing.harness.Stage` carries each of them out. Each knows its line in a transcript and in a test.
 """
 
@@ -13,11 +13,11 @@ import msgspec
 from fsmkit.flow.flow import Flow
 from fsmkit.flow.matchers import classes_in
 from fsmkit.interpreter.codec import EventCodec, class_name
-from fsmkit.testing.harness import actions as acts
+from fsmkit.testing.harness import actions as actions
 
 
 @attrs.frozen
-class Act:
+class Action:
     """Something that is done.
 
     Attributes:
@@ -40,7 +40,7 @@ class Act:
 
 
 @attrs.frozen
-class Say(Act):
+class Say(Action):
     """A text is written; a command is a text too."""
 
     text: str
@@ -55,7 +55,7 @@ class Say(Act):
 
 
 @attrs.frozen
-class Press(Act):
+class Press(Action):
     """An inline button is pressed.
 
     Attributes:
@@ -79,7 +79,7 @@ class Press(Act):
 
 
 @attrs.frozen
-class PressData(Act):
+class PressData(Action):
     """A button that the bot made itself is pressed, or one that somebody made up.
 
     Attributes:
@@ -94,7 +94,7 @@ class PressData(Act):
 
 
 @attrs.frozen
-class Content(Act):
+class Content(Action):
     """Something is sent that is no text: a photo, a location, ….
 
     Attributes:
@@ -118,7 +118,7 @@ class Content(Act):
 
 
 @attrs.frozen
-class Album(Act):
+class Album(Action):
     """Several files are sent at once, as an album.
 
     Attributes:
@@ -153,7 +153,7 @@ GESTURES: Mapping[str, str] = {
 
 
 @attrs.frozen
-class Gesture(Act):
+class Gesture(Action):
     """Something is done that makes no message: a vote, a reaction, a payment, a request to join, ….
 
     Attributes:
@@ -177,7 +177,7 @@ class Gesture(Act):
 
 
 @attrs.frozen
-class Edit(Act):
+class EditLast(Action):
     """The person's last message is edited."""
 
     text: str
@@ -192,7 +192,7 @@ class Edit(Act):
 
 
 @attrs.frozen
-class Outside(Act):
+class Outside(Action):
     """An event comes from outside of Telegram, for the person's conversation."""
 
     event: Any = attrs.field(hash=False)
@@ -207,7 +207,7 @@ class Outside(Act):
 
 
 @attrs.frozen
-class Wait(Act):
+class Wait(Action):
     """Time passes.
 
     Attributes:
@@ -226,7 +226,7 @@ class Wait(Act):
 
 
 @attrs.frozen
-class Deadline(Act):
+class Deadline(Action):
     """Time passes until the next deadline, or nearly, or a little more.
 
     Attributes:
@@ -246,7 +246,7 @@ class Deadline(Act):
 
 
 @attrs.frozen
-class Restart(Act):
+class Restart(Action):
     """The bot is stopped and started on the same store; what stood in its memory is gone."""
 
     def line(self) -> str:
@@ -259,11 +259,11 @@ class Restart(Act):
 
 
 @attrs.frozen
-class Deploy(Act):
+class Deploy(Action):
     """The bot is stopped, and another version of its flows is started on the same store.
 
     Attributes:
-        version: Which of the versions that the stage was given, from 0.
+        version: Which of the versions that the driver was given, from 0.
     """
 
     version: int = 0
@@ -280,7 +280,7 @@ class Deploy(Act):
 
 
 @attrs.frozen
-class Stored(Act):
+class Stored(Action):
     """What an older version of a flow has stored for the person, found by the one that runs now.
 
     Attributes:
@@ -301,7 +301,7 @@ class Stored(Act):
 
 
 @attrs.frozen
-class Duplicate(Act):
+class Duplicate(Action):
     """The last update comes once more."""
 
     def line(self) -> str:
@@ -314,11 +314,11 @@ class Duplicate(Act):
 
 
 @attrs.frozen
-class Swap(Act):
+class Swap(Action):
     """Two things are done in quick succession, and come to the bot in the wrong order."""
 
-    first: Act
-    second: Act
+    first: Action
+    second: Action
 
     def line(self) -> str:
         """Both."""
@@ -326,44 +326,44 @@ class Swap(Act):
 
 
 @attrs.frozen
-class Together(Act):
+class Together(Action):
     """Several things are done at once, and handled at the same time; one person's in their order.
 
     Attributes:
-        acts: What is done.
+        actions: What is done.
         schedule: Who goes on where several can: 0 who has waited longest, 1 the next, …; 0 after its end.
     """
 
-    acts: tuple[Act, ...] = attrs.field(converter=tuple[Act, ...])
+    actions: tuple[Action, ...] = attrs.field(converter=tuple[Action, ...])
     schedule: tuple[int, ...] = attrs.field(default=(), converter=tuple[int, ...])
 
     @property
-    def lanes(self) -> tuple[tuple[Act, ...], ...]:
+    def lanes(self) -> tuple[tuple[Action, ...], ...]:
         """What each person does, one thing after the other."""
-        lanes: dict[int, list[Act]] = {}
-        for act in self.acts:
-            lanes.setdefault(act.user, []).append(act)
+        lanes: dict[int, list[Action]] = {}
+        for action in self.actions:
+            lanes.setdefault(action.user, []).append(action)
         return tuple(tuple(lane) for lane in lanes.values())
 
     def line(self) -> str:
         """All of them, and the schedule."""
-        done = " || ".join(f"user {act.user}: {act.line()}" for act in self.acts)
+        done = " || ".join(f"user {action.user}: {action.line()}" for action in self.actions)
         order = f" (schedule {' '.join(map(str, self.schedule))})" if any(self.schedule) else ""
         return done + order
 
 
 @attrs.frozen
-class Killed(Act):
+class Killed(Action):
     """The bot is killed, and started again: while it handles something, or just before.
 
     Attributes:
-        act: What it handles.
+        action: What it handles.
         at: Before which of its operations: on the `store`, or of sending a `reply`; or `before` all that.
         nth: The number of that operation, from 1; with fewer of them nothing goes wrong.
         again: Whether the update comes once more after the start.
     """
 
-    act: Act
+    action: Action
     at: Literal["store", "reply", "before"] = "store"
     nth: int = 1
     again: bool = True
@@ -371,34 +371,34 @@ class Killed(Act):
     def line(self) -> str:
         """When it was killed."""
         if self.at == "before":
-            return f"{self.act.line()} (after a restart)"
+            return f"{self.action.line()} (after a restart)"
         what = "store operation" if self.at == "store" else "reply"
         again = ", then the update again" if self.again else ""
-        return f"{self.act.line()} (killed before {what} {self.nth}, restarted{again})"
+        return f"{self.action.line()} (killed before {what} {self.nth}, restarted{again})"
 
     def code(self) -> str:
         """`restart()` and what follows it, or `do(...)`."""
-        return f"restart().{self.act.code()}" if self.at == "before" else f"do({self!r})"
+        return f"restart().{self.action.code()}" if self.at == "before" else f"do({self!r})"
 
 
 @attrs.frozen
-class Refused(Act):
+class Refused(Action):
     """Telegram refuses what the bot sends.
 
     Attributes:
-        act: What the bot answers to.
+        action: What the bot answers to.
         nth: Which message, from 1.
         wait: Seconds that Telegram asks to wait (429); `None`: it refuses for good (400).
     """
 
-    act: Act
+    action: Action
     nth: int = 1
     wait: float | None = None
 
     def line(self) -> str:
         """How it was refused."""
         how = "refused" if self.wait is None else f"put off for {self.wait:g} s"
-        return f"{self.act.line()} (reply {self.nth} is {how})"
+        return f"{self.action.line()} (reply {self.nth} is {how})"
 
 
 def shortened(text: str, most: int = 60) -> str:
@@ -413,59 +413,63 @@ def _text_code(text: str) -> str:
     return repr(text)
 
 
-KINDS: dict[str, type[Act]] = {
-    "say": acts.Say,
-    "press": acts.Press,
-    "press-data": acts.PressData,
-    "content": acts.Content,
-    "album": acts.Album,
-    "gesture": acts.Gesture,
-    "edit": acts.Edit,
-    "event": acts.Outside,
-    "wait": acts.Wait,
-    "deadline": acts.Deadline,
-    "restart": acts.Restart,
-    "deploy": acts.Deploy,
-    "stored": acts.Stored,
-    "duplicate": acts.Duplicate,
-    "swap": acts.Swap,
-    "together": acts.Together,
-    "killed": acts.Killed,
-    "refused": acts.Refused,
+KINDS: dict[str, type[Action]] = {
+    "say": actions.Say,
+    "press": actions.Press,
+    "press-data": actions.PressData,
+    "content": actions.Content,
+    "album": actions.Album,
+    "gesture": actions.Gesture,
+    "edit": actions.EditLast,
+    "event": actions.Outside,
+    "wait": actions.Wait,
+    "deadline": actions.Deadline,
+    "restart": actions.Restart,
+    "deploy": actions.Deploy,
+    "stored": actions.Stored,
+    "duplicate": actions.Duplicate,
+    "swap": actions.Swap,
+    "together": actions.Together,
+    "killed": actions.Killed,
+    "refused": actions.Refused,
 }
-"""The field `do` of an act, and its class; the other fields have the names of the class's attributes."""
+"""The field `do` of an action, and its class; the other fields have the names of the class's attributes."""
 
 _NAMES = {kind: name for name, kind in KINDS.items()}
 
 
+_FORMER = {"act": "action", "acts": "actions"}
+"""Names of fields in recordings of version 0.1, which are still read."""
+
+
 class NotReadableError(ValueError):
-    """JSON that is no act."""
+    """JSON that is no action."""
 
 
-def act_to_json(act: Act) -> dict[str, Any]:
-    """An act as a JSON object; fields at their defaults are left out.
+def action_to_json(action: Action) -> dict[str, Any]:
+    """An action as a JSON object; fields at their defaults are left out.
 
     Example:
-        >>> act_to_json(acts.Say("Ann"))
+        >>> action_to_json(actions.Say("Ann"))
         {'do': 'say', 'text': 'Ann'}
     """
-    shown: dict[str, Any] = {"do": _NAMES[type(act)]}
-    for field in attrs.fields(type(act)):
-        value = getattr(act, field.name)
+    shown: dict[str, Any] = {"do": _NAMES[type(action)]}
+    for field in attrs.fields(type(action)):
+        value = getattr(action, field.name)
         if field.default is not attrs.NOTHING and (value == field.default or value in ({}, None)):
             continue
-        if isinstance(value, Act):
-            value = act_to_json(value)
-        elif field.name == "acts":
-            value = [act_to_json(part) for part in value]
+        if isinstance(value, Action):
+            value = action_to_json(value)
+        elif field.name == "actions":
+            value = [action_to_json(part) for part in value]
         elif field.name == "event":
             value = _event_to_json(value)
         shown[field.name] = value
     return shown
 
 
-def act_from_json(shown: Any, flows: Iterable[Flow[Any]]) -> Act:
-    """The act of a JSON object.
+def action_from_json(shown: Any, flows: Iterable[Flow[Any]]) -> Action:
+    """The action of a JSON object.
 
     Args:
         shown: The object.
@@ -475,19 +479,21 @@ def act_from_json(shown: Any, flows: Iterable[Flow[Any]]) -> Act:
         NotReadableError: If it is none.
     """
     if not isinstance(shown, dict) or shown.get("do") not in KINDS:
-        raise NotReadableError(f"{shown!r} is no act: its field `do` is one of {', '.join(KINDS)}")
-    fields: dict[str, Any] = {name: value for name, value in shown.items() if name != "do"}
+        raise NotReadableError(f"{shown!r} is no action: its field `do` is one of {', '.join(KINDS)}")
+    fields: dict[str, Any] = {
+        _FORMER.get(str(name), str(name)): value for name, value in shown.items() if name != "do"
+    }
     for name, value in fields.items():
         if isinstance(value, dict) and "do" in value and name != "data":
-            fields[name] = act_from_json(value, flows)
-        elif name == "acts" and isinstance(value, list):
-            fields[name] = tuple(act_from_json(part, flows) for part in value)
+            fields[name] = action_from_json(value, flows)
+        elif name == "actions" and isinstance(value, list):
+            fields[name] = tuple(action_from_json(part, flows) for part in value)
         elif name == "event":
             fields[name] = _event_from_json(value, flows)
     try:
         return KINDS[shown["do"]](**fields)
     except (TypeError, ValueError) as error:
-        raise NotReadableError(f"{shown!r} is no act: {error}") from error
+        raise NotReadableError(f"{shown!r} is no action: {error}") from error
 
 
 def _event_to_json(event: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What an engine has under way beside the act that is carried out: jobs, and deliveries that wait."""
+"""What an engine has under way beside the action that is carried out: jobs, and deliveries that wait."""
 
 import asyncio
 from typing import Any
@@ -8,7 +8,7 @@ import msgspec
 from fsmkit.engine.engine import Engine
 from fsmkit.engine.maintenance import Rewritten, moved, rewrite
 from fsmkit.flow.messages import Address
-from fsmkit.interpreter.migrations import lift
+from fsmkit.interpreter.migrations import migrate_row
 from fsmkit.interpreter.row import Frame, Row, Snapshot
 from fsmkit.keys import Key
 from fsmkit.testing.harness.actions import Stored
@@ -55,26 +55,26 @@ async def cancel_tasks() -> None:
 RUN = 1
 
 
-async def store_as_before(engine: Engine, key: Key, act: Stored, address: Address) -> None:
+async def store_as_before(engine: Engine, key: Key, action: Stored, address: Address) -> None:
     """Stores a conversation as the deploy of a new version finds it.
 
     Args:
         engine: The engine of the version that runs.
         key: Whose conversation.
-        act: What was stored.
+        action: What was stored.
         address: Where its messages go.
 
     Raises:
         OrphanedConversation: If it does not fit the flow, not even by its migrations.
     """
-    data = msgspec.Raw(msgspec.json.encode(act.data))
-    frame = Frame(act.flow, act.version, act.state, data, entry=1)
-    old = Row(snapshots={act.flow: Snapshot((frame,), run=RUN, entries=1, address=address)})
-    row, orphans = lift(engine.flows, old)
+    data = msgspec.Raw(msgspec.json.encode(action.data))
+    frame = Frame(action.flow, action.version, action.state, data, entry=1)
+    old = Row(snapshots={action.flow: Snapshot((frame,), run=RUN, entries=1, address=address)})
+    row, orphans = migrate_row(engine.flows, old)
     if orphans:
         raise orphans[0].error
-    now, state = engine.clock.now(), row.snapshots[act.flow].frames[0].state
+    now, state = engine.clock.now(), row.snapshots[action.flow].frames[0].state
     await rewrite(engine.store, key, now, lambda _row: Rewritten(row))
     if state is not None:  # its times begin
-        table = engine.flows.tables[act.flow]
+        table = engine.flows.tables[action.flow]
         await rewrite(engine.store, key, now, moved(engine.flows, table, state, now, RUN))

@@ -1,6 +1,6 @@
-"""`Stage`: one bot, the people who talk to it, and its world: store, clock, screens.
+"""`Driver`: one bot, the people who talk to it, and its world: store, clock, screens.
 
-How acts are carried out, whatever the bot is made of. The bot on PTB is in `ptb_driver`, the one without
+How actions are carried out, whatever the bot is made of. The bot on PTB is in `ptb_driver`, the one without
 PTB's objects in `engine_driver`.
 """
 
@@ -22,7 +22,7 @@ from fsmkit.interpreter.row import Row, times_of
 from fsmkit.keys import Key
 from fsmkit.testing.clock import ManualClock
 from fsmkit.testing.harness.actions import (
-    Act,
+    Action,
     Album,
     Deadline,
     Deploy,
@@ -37,15 +37,15 @@ from fsmkit.testing.harness.actions import (
     Wait,
 )
 from fsmkit.testing.harness.background import deliveries_done, jobs_done, store_as_before
-from fsmkit.testing.harness.instrument import Taken
-from fsmkit.testing.harness.observation import Moment
+from fsmkit.testing.harness.instrument import HandlerCall
+from fsmkit.testing.harness.observation import Observation
 from fsmkit.testing.harness.overlap import Overlap, together
-from fsmkit.testing.harness.screen import Bubble, FromOutside, NotThereError, Shown
+from fsmkit.testing.harness.screen import FromOutside, Message, NotThereError, ShownButton
 
 Flows: TypeAlias = tuple[Flow[Any], ...]
 
 
-class Stage(abc.ABC):
+class Driver(abc.ABC):
     """A bot and its world.
 
     Args:
@@ -54,9 +54,9 @@ class Stage(abc.ABC):
 
     Attributes:
         engine: What runs the flows, `None` for a bot without any.
-        taken: Handlers that ran since the last act.
-        errors: Exceptions since the last act.
-        lines: What a person saw since the last act.
+        taken: Handlers that ran since the last action.
+        errors: Exceptions since the last action.
+        lines: What a person saw since the last action.
         overlap: In which order, if several people did something at once.
     """
 
@@ -65,11 +65,11 @@ class Stage(abc.ABC):
     def __init__(self, clock: ManualClock, chat: int | None) -> None:
         self.clock = clock
         self.chat = chat
-        self.taken: list[Taken] = []
+        self.taken: list[HandlerCall] = []
         self.errors: list[BaseException] = []
         self.lines: list[str] = []
         self.overlap: Overlap | None = None
-        self.seen: dict[int, list[Shown]] = {}
+        self.seen: dict[int, list[ShownButton]] = {}
         """All buttons that were ever shown, by chat."""
         self.versions: list[Callable[[], Flows]] = []
         """What makes the flows of later versions, for `Deploy`."""
@@ -100,15 +100,15 @@ class Stage(abc.ABC):
         """
 
     @abc.abstractmethod
-    def prepare(self, act: Act) -> Any:
-        """The update that an act makes.
+    def prepare(self, action: Action) -> Any:
+        """The update that an action makes.
 
         Raises:
             NotThereError: If it cannot be done now.
         """
 
     @abc.abstractmethod
-    def prepare_album(self, act: Album) -> Sequence[Any]:
+    def prepare_album(self, action: Album) -> Sequence[Any]:
         """The updates of the messages of an album."""
 
     @abc.abstractmethod
@@ -116,34 +116,34 @@ class Stage(abc.ABC):
         """Gives an update to the bot, to its end."""
 
     @abc.abstractmethod
-    def bubbles(self, user: int = 1) -> list[Bubble]:
+    def bubbles(self, user: int = 1) -> list[Message]:
         """The messages that are visible now, oldest first."""
 
     @abc.abstractmethod
-    async def kill(self, act: Killed) -> None:
-        """Carries out an act in which the bot is killed, and starts it anew."""
+    async def kill(self, action: Killed) -> None:
+        """Carries out an action in which the bot is killed, and starts it anew."""
 
     @abc.abstractmethod
     def refuse(self, nth: int, wait: float | None) -> None:
         """Lets Telegram refuse one of the next messages; `nth` 0: none any more."""
 
-    # -- acts --------------------------------------------------------------------------------------
+    # -- actions --------------------------------------------------------------------------------------
 
-    async def do(self, act: Act) -> Moment:
-        """Carries an act out, and all that comes of it.
+    async def do(self, action: Action) -> Observation:
+        """Carries an action out, and all that comes of it.
 
         Raises:
             NotThereError: If it cannot be done now; nothing was done.
         """
-        before = await self.row(act.user)
+        before = await self.row(action.user)
         self._forget_last()
-        await self._carry_out(act)
+        await self._carry_out(action)
         await self._rest()
-        after = await self.row(act.user)
-        if isinstance(act, Together) and self.overlap is not None:
-            act = attrs.evolve(act, schedule=self.overlap.schedule)
-        return Moment(
-            act,
+        after = await self.row(action.user)
+        if isinstance(action, Together) and self.overlap is not None:
+            action = attrs.evolve(action, schedule=self.overlap.schedule)
+        return Observation(
+            action,
             before,
             after,
             self.engine.flows if self.engine is not None else None,
@@ -156,83 +156,83 @@ class Stage(abc.ABC):
     def _forget_last(self) -> None:
         self.taken, self.errors, self.lines, self.overlap = [], [], [], None
 
-    async def _carry_out(self, act: Act) -> None:
-        match act:
+    async def _carry_out(self, action: Action) -> None:
+        match action:
             case Wait():
-                await self.wait(act.seconds)
+                await self.wait(action.seconds)
             case Deadline():
-                await self._until_deadline(act.offset)
+                await self._until_deadline(action.offset)
             case Restart():
                 await self.restart()
             case Deploy():
-                if not 0 <= act.version < len(self.versions):
+                if not 0 <= action.version < len(self.versions):
                     raise NotThereError("no such version of the flows was given")
-                await self.deploy(self.versions[act.version])
+                await self.deploy(self.versions[action.version])
             case Album():
-                for part in self.prepare_album(act):
+                for part in self.prepare_album(action):
                     self._last = part
                     await self.arrive(part)
                 await self.wait(QUIET)
             case Stored():
-                await self._store(act)
+                await self._store(action)
             case Duplicate():
                 if self._last is None:
                     raise NotThereError("no update has come yet, so that none can come again")
                 await self.arrive(self._last)
             case Swap():
-                first, second = self._prepare(act.first), self._prepare(act.second)
+                first, second = self._prepare(action.first), self._prepare(action.second)
                 await self.arrive(second)
                 await self.arrive(first)
                 self._last = first
             case Together():
-                await self._together(act)
+                await self._together(action)
             case Killed():
-                await self.kill(act)
+                await self.kill(action)
             case Refused():
-                self.refuse(act.nth, act.wait)
-                await self._carry_out(act.act)
+                self.refuse(action.nth, action.wait)
+                await self._carry_out(action.action)
                 self.refuse(0, None)
-                if act.wait is not None:  # what was put off is sent then
-                    await self.wait(act.wait)
+                if action.wait is not None:  # what was put off is sent then
+                    await self.wait(action.wait)
                     await deliveries_done()
             case _:
-                self._last = self._prepare(act)
+                self._last = self._prepare(action)
                 await self.arrive(self._last)
 
-    async def _store(self, act: Stored) -> None:
-        if self.engine is None or (await self.row(act.user)).snapshots:
+    async def _store(self, action: Stored) -> None:
+        if self.engine is None or (await self.row(action.user)).snapshots:
             raise NotThereError("only what nobody has written to since can an older version have stored")
-        address = Address(self.where(act.user), None, None, self.who(act.user), "en")
+        address = Address(self.where(action.user), None, None, self.who(action.user), "en")
         try:
-            await store_as_before(self.engine, self.key(act.user, act.flow), act, address)
+            await store_as_before(self.engine, self.key(action.user, action.flow), action, address)
         except OrphanedConversation as error:
             self.errors.append(error)
 
-    async def _together(self, act: Together) -> None:
+    async def _together(self, action: Together) -> None:
         self.at_once(True)
         try:
-            await together(act, self._prepare, self.arrive, self._begin_overlap)
+            await together(action, self._prepare, self.arrive, self._begin_overlap)
         finally:
             self.at_once(False)
 
-    def at_once(self, begun: bool) -> None:  # noqa: B027  # a stage need not care
+    def at_once(self, begun: bool) -> None:  # noqa: B027  # a driver need not care
         """Told before and after several things are handled at the same time."""
 
     def _begin_overlap(self, overlap: Overlap, lines: list[str]) -> None:
         """Has what people see added to another list."""
         self.overlap, self.lines = overlap, lines
 
-    def _prepare(self, act: Act) -> Any:
-        """What an act makes: an update, or an event from outside with an id of its own."""
-        if not isinstance(act, Outside):
-            return self.prepare(act)
+    def _prepare(self, action: Action) -> Any:
+        """What an action makes: an update, or an event from outside with an id of its own."""
+        if not isinstance(action, Outside):
+            return self.prepare(action)
         if self.engine is None:
             raise NotThereError("events from outside need an engine: this bot has no flows")
         self.outside += 1
-        return FromOutside(act.event, act.user, ("outside", self.outside))
+        return FromOutside(action.event, action.user, ("outside", self.outside))
 
     async def arrive(self, update: Any) -> None:
-        """Gives the bot what an act has made."""
+        """Gives the bot what an action has made."""
         if not isinstance(update, FromOutside):
             await self.give(update)
         elif self.engine is not None:
@@ -349,7 +349,7 @@ class Stage(abc.ABC):
             return rows[0]
         return Row(snapshots={name: snap for row in reversed(rows) for name, snap in row.snapshots.items()})
 
-    def find(self, user: int, button: str, *, stale: bool = False, nth: int = 0) -> Shown:
+    def find(self, user: int, button: str, *, stale: bool = False, nth: int = 0) -> ShownButton:
         """A button that can be pressed.
 
         Raises:
@@ -366,7 +366,7 @@ class Stage(abc.ABC):
             return old[nth]
         raise NotThereError(f"no old button {button!r} was ever shown; there was {_listed(self.stale(user))}")
 
-    def pressable(self, user: int) -> list[Shown]:
+    def pressable(self, user: int) -> list[ShownButton]:
         """The buttons on the screen, those of the newest message first."""
         return [
             shown
@@ -376,14 +376,14 @@ class Stage(abc.ABC):
             if shown.data is not None
         ]
 
-    def stale(self, user: int) -> list[Shown]:
+    def stale(self, user: int) -> list[ShownButton]:
         """Buttons of earlier, newest first: all that were ever shown, but for those of the last message."""
         own = [bubble for bubble in self.bubbles(user) if bubble.own]
-        fresh = {shown for row in own[-1].buttons for shown in row} if own else set[Shown]()
+        fresh = {shown for row in own[-1].buttons for shown in row} if own else set[ShownButton]()
         seen = self.seen.get(self.where(user), [])
         return [shown for shown in reversed(seen) if shown not in fresh]
 
-    def note_buttons(self, chat: int, buttons: Sequence[Shown]) -> None:
+    def note_buttons(self, chat: int, buttons: Sequence[ShownButton]) -> None:
         """Remembers buttons that were shown, for old ones stay pressable."""
         known = self.seen.setdefault(chat, [])
         known.extend(shown for shown in buttons if shown.data is not None and shown not in known)

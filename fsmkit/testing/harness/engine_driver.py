@@ -1,7 +1,7 @@
-"""The stage without PTB: the engine alone, events made directly, messages kept as data.
+"""The driver without PTB: the engine alone, events made directly, messages kept as data.
 
-Some fifty times as fast as the one on PTB, and it can be put back to an earlier moment, which is what the
-search for conversations lives on. `event.update` and `ctx.bot` are made where somebody asks for them.
+Some fifty times as fast as the one on PTB, and it can be put back to an earlier observation, which is what
+the search for conversations lives on. `event.update` and `ctx.bot` are made where somebody asks for them.
 """
 
 import asyncio
@@ -29,18 +29,18 @@ from fsmkit.telegram.buttons import ButtonCodec, Foreign
 from fsmkit.telegram.event import TelegramEvent, as_press
 from fsmkit.telegram.handler import want_albums
 from fsmkit.testing.coverage import Guard
-from fsmkit.testing.harness import actions as acts
-from fsmkit.testing.harness.actions import Act, Killed, Together
+from fsmkit.testing.harness import actions as actions
+from fsmkit.testing.harness.actions import Action, Killed, Together
 from fsmkit.testing.harness.background import cancel_tasks
-from fsmkit.testing.harness.driver import Stage
+from fsmkit.testing.harness.driver import Driver
 from fsmkit.testing.harness.events import MadeEvent, album_from, made_gesture
 from fsmkit.testing.harness.faults import FragileStore, RewindableClock
 from fsmkit.testing.harness.instrument import watch
-from fsmkit.testing.harness.observation import Moment
+from fsmkit.testing.harness.observation import Observation
 from fsmkit.testing.harness.overlap import in_order
 from fsmkit.testing.harness.ptb_context import BotSide
 from fsmkit.testing.harness.rendering import verdict
-from fsmkit.testing.harness.screen import Bubble, KilledError, NotThereError, Shown
+from fsmkit.testing.harness.screen import KilledError, Message, NotThereError, ShownButton
 from fsmkit.testing.loading import uses_bot
 
 
@@ -53,21 +53,21 @@ class Screens:
         last: Id of the newest message.
     """
 
-    chats: dict[int, dict[int, Bubble]] = attrs.field(factory=dict[int, dict[int, Bubble]])
+    chats: dict[int, dict[int, Message]] = attrs.field(factory=dict[int, dict[int, Message]])
     last: int = 0
 
     def copy(self) -> "Screens":
         """The same as it stands now."""
         return Screens({chat: dict(screen) for chat, screen in self.chats.items()}, self.last)
 
-    def of(self, chat: int) -> list[Bubble]:
+    def of(self, chat: int) -> list[Message]:
         """The visible messages of a chat, oldest first."""
         return [bubble for _, bubble in sorted(self.chats.get(chat, {}).items())]
 
     def write(self, chat: int, text: str) -> int:
         """A person writes; the id of the message."""
         self.last += 1
-        self.chats.setdefault(chat, {})[self.last] = Bubble(self.last, text, own=False)
+        self.chats.setdefault(chat, {})[self.last] = Message(self.last, text, own=False)
         return self.last
 
     def send(self, effect: Send, codec: ButtonCodec) -> tuple[int, list[str]]:
@@ -100,20 +100,22 @@ class Screens:
             tuple(_shown(number, button, codec, effect.bound) for button in row) for row in reply.buttons
         )
         media = next((f"({name}) " for name in MEDIA if getattr(reply, name)), "")
-        bubble = Bubble(number, media + reply.text, rows)
+        bubble = Message(number, media + reply.text, rows)
         if screen.get(number) == bubble:
             return []  # "message is not modified"
         screen[number] = bubble
         return [mark + bubble.text, *_under(reply, rows)]
 
 
-def _shown(number: int, button: Button, codec: ButtonCodec, bound: Bound) -> Shown:
+def _shown(number: int, button: Button, codec: ButtonCodec, bound: Bound) -> ShownButton:
     if button.callback_data is not None:
-        return Shown(number, button.text, button.callback_data)
-    return Shown(number, button.text, None if button.action is not None else codec.encode(button, bound))
+        return ShownButton(number, button.text, button.callback_data)
+    return ShownButton(
+        number, button.text, None if button.action is not None else codec.encode(button, bound)
+    )
 
 
-def _under(reply: Reply, rows: tuple[tuple[Shown, ...], ...]) -> Iterator[str]:
+def _under(reply: Reply, rows: tuple[tuple[ShownButton, ...], ...]) -> Iterator[str]:
     """Keyboards, as lines."""
     yield from ("  " + " ".join(f"[{shown.text}]" for shown in row) for row in rows)
     keys: Any = reply.keyboard.keys if isinstance(reply.keyboard, Keyboard) else reply.keyboard
@@ -149,12 +151,12 @@ class RefusedError(Exception):
 
 @attrs.frozen
 class Saved:
-    """A moment to go back to."""
+    """A observation to go back to."""
 
     rows: Any
     now: float
     screens: Screens
-    seen: dict[int, list[Shown]]
+    seen: dict[int, list[ShownButton]]
     updates: int
     last: Any
     mine: dict[int, int]
@@ -162,7 +164,7 @@ class Saved:
     version: int | None = None
 
 
-class DirectStage(Stage):
+class EngineDriver(Driver):
     """The engine on a store in memory, and people who send it events.
 
     Args:
@@ -171,7 +173,8 @@ class DirectStage(Stage):
         resources: What handlers find in `ctx.resources`; a class or function makes them anew for each
             conversation. They outlive restarts.
         chat: Where people talk to the bot; `None`: each in the private chat with it.
-        store: Where rows are kept; by default in memory, where they can be put back to an earlier moment.
+        store: Where rows are kept; by default in memory, where they can be put back to an earlier
+            observation.
         change: Alters each engine before an event comes, for what looks at flows that are altered.
     """
 
@@ -301,9 +304,9 @@ class DirectStage(Stage):
     def _begin(self) -> None:
         self.restore(Saved({}, START, Screens(), {}, 1, None, {}, self._made()))
 
-    def twin(self) -> "DirectStage":
+    def twin(self) -> "EngineDriver":
         """Another bot of the same kind, at the beginning of a conversation between the same people."""
-        other = DirectStage(
+        other = EngineDriver(
             self._flows if self._load is None else self._load(),
             load=self._load,
             resources=self._given_resources,
@@ -334,7 +337,7 @@ class DirectStage(Stage):
         rows = self._screens.chats[self.where(1)][number].buttons
         self.note_buttons(self.where(1), [shown for row in rows for shown in row])
 
-    def value_of(self, shown: Shown) -> str | None:
+    def value_of(self, shown: ShownButton) -> str | None:
         """The value of one of fsmkit's buttons that are on the screen, as far as it stands in it."""
         try:
             pressed = self._buttons.decode(shown.data, self.who(1))
@@ -343,7 +346,7 @@ class DirectStage(Stage):
         return pressed.value if pressed is not None else shown.data
 
     def save(self) -> Saved:
-        """This moment, to go back to."""
+        """This observation, to go back to."""
         seen = {chat: list(known) for chat, known in self.seen.items()}
         return Saved(
             self.store.snapshot(),
@@ -380,7 +383,7 @@ class DirectStage(Stage):
         )
 
     def restore(self, saved: Saved) -> None:
-        """Goes back to a moment; what stands in the memory of the flows' modules stays as it is."""
+        """Goes back to a observation; what stands in the memory of the flows' modules stays as it is."""
         if saved.version != self._version:
             self._switch(saved.version)
         self.store.killed_before = self._kill_reply = 0
@@ -402,10 +405,10 @@ class DirectStage(Stage):
         chat, user = (part if isinstance(part, int) else None for part in (key.chat, key.user))
         return self._bot_side.context(chat, user)
 
-    async def do(self, act: Act) -> Moment:
-        """Carries an act out; see `Stage.do`."""
+    async def do(self, action: Action) -> Observation:
+        """Carries an action out; see `Driver.do`."""
         await self._have_bot_side()
-        return await super().do(act)
+        return await super().do(action)
 
     async def _have_bot_side(self) -> None:
         """Makes PTB's objects before they are asked for."""
@@ -413,11 +416,11 @@ class DirectStage(Stage):
             self._bot_side = BotSide(self.clock, lambda line: self.lines.append(line))
             await self._bot_side.start()
 
-    async def do_in_order(self, act: Together, order: Sequence[int], rests: Sequence[bool]) -> None:
+    async def do_in_order(self, action: Together, order: Sequence[int], rests: Sequence[bool]) -> None:
         """Carries out what happens at once one after the other; see `fsmkit.testing.explore`."""
         await self._have_bot_side()
         self.taken, self.errors = [], []
-        await in_order(act, order, rests, self._prepare, self.arrive, self._begin_overlap)
+        await in_order(action, order, rests, self._prepare, self.arrive, self._begin_overlap)
         await self._rest()
 
     def said(self, user: int) -> list[str]:
@@ -430,31 +433,31 @@ class DirectStage(Stage):
         """The id of a person: other people in each conversation, since a bot may remember them."""
         return self._base + user
 
-    def prepare(self, act: Act) -> Any:
-        """The event of an act."""
-        user, chat = self.who(act.user), self.where(act.user)
+    def prepare(self, action: Action) -> Any:
+        """The event of an action."""
+        user, chat = self.who(action.user), self.where(action.user)
         kind, text, caption, fields, value = "text", None, None, None, None
         message = self._screens.last + 1
-        if isinstance(act, acts.Say):
-            text = act.text
+        if isinstance(action, actions.Say):
+            text = action.text
             if not text.strip():
                 raise NotThereError("Telegram sends no text of blanks only")
-        elif isinstance(act, acts.Press):
-            shown = self.find(act.user, act.button, stale=act.stale, nth=act.nth)
+        elif isinstance(action, actions.Press):
+            shown = self.find(action.user, action.button, stale=action.stale, nth=action.nth)
             kind, value, message = "raw_button", shown.data, shown.message
-        elif isinstance(act, acts.PressData):
-            kind, value, message = "raw_button", act.data, self._screens.last
-        elif isinstance(act, acts.Content):
-            kind, caption, fields = act.kind, act.caption, act.fields
-        elif isinstance(act, acts.Edit):
-            kind, text = "edited", act.text
+        elif isinstance(action, actions.PressData):
+            kind, value, message = "raw_button", action.data, self._screens.last
+        elif isinstance(action, actions.Content):
+            kind, caption, fields = action.kind, action.caption, action.fields
+        elif isinstance(action, actions.EditLast):
+            kind, text = "edited", action.text
             if user not in self._mine:
                 raise NotThereError("nothing was said yet that could be edited")
             message = self._mine[user]
-        elif isinstance(act, acts.Gesture):
-            return self._gesture(act)
+        elif isinstance(action, actions.Gesture):
+            return self._gesture(action)
         else:
-            raise NotThereError(f"{act!r} makes no update")
+            raise NotThereError(f"{action!r} makes no update")
         event = MadeEvent(
             kind,
             self._updates,
@@ -474,25 +477,25 @@ class DirectStage(Stage):
             self._mine[user] = self._screens.write(chat, text or f"({kind})")
         return event
 
-    def _gesture(self, act: acts.Gesture) -> TelegramEvent:
+    def _gesture(self, action: actions.Gesture) -> TelegramEvent:
         self._updates += 1
         return made_gesture(
-            act.kind,
-            act.what,
-            act.fields,
+            action.kind,
+            action.what,
+            action.fields,
             self._updates - 1,
             self.clock.now(),
             chat=self.chat,
-            user=self.who(act.user),
+            user=self.who(action.user),
             message=self._screens.last,
             bot=self._bot_side.bot if self._bot_side is not None else None,
         )
 
-    def prepare_album(self, act: acts.Album) -> Sequence[MadeEvent]:
+    def prepare_album(self, action: actions.Album) -> Sequence[MadeEvent]:
         """The events of an album's messages."""
         parts: list[MadeEvent] = []
-        for number, kind in enumerate(act.kinds):
-            part = self.prepare(acts.Content(kind, None if number else act.caption, user=act.user))
+        for number, kind in enumerate(action.kinds):
+            part = self.prepare(actions.Content(kind, None if number else action.caption, user=action.user))
             part.join(f"album {parts[0].id[1] if parts else part.id[1]}", gathered=self._albums)
             parts.append(part)
         return parts
@@ -594,7 +597,7 @@ class DirectStage(Stage):
 
     # -- screens -----------------------------------------------------------------------------------
 
-    def bubbles(self, user: int = 1) -> list[Bubble]:
+    def bubbles(self, user: int = 1) -> list[Message]:
         """The messages that are visible now, oldest first."""
         return self._screens.of(self.where(user))
 
@@ -632,8 +635,8 @@ class DirectStage(Stage):
         """Lets the store's operations take their turns while several things are handled."""
         self.store.yields = begun
 
-    def beside(self, other: "DirectStage") -> None:
-        """Begins a conversation between the same people as on another stage."""
+    def beside(self, other: "EngineDriver") -> None:
+        """Begins a conversation between the same people as on another driver."""
         self.reset()
         self._base = other._base
 
@@ -641,24 +644,24 @@ class DirectStage(Stage):
         """Lets Telegram refuse one of the next messages."""
         self._refuse = (nth, wait)
 
-    async def kill(self, act: Killed) -> None:
-        """Carries an act out, is killed meanwhile, and starts anew."""
-        if act.at == "before":
+    async def kill(self, action: Killed) -> None:
+        """Carries an action out, is killed meanwhile, and starts anew."""
+        if action.at == "before":
             await self.restart()
-            await self._carry_out(act.act)
+            await self._carry_out(action.action)
             return
-        if act.at == "store":
-            self.store.killed_before = act.nth
+        if action.at == "store":
+            self.store.killed_before = action.nth
         else:
-            self._kill_reply = act.nth
+            self._kill_reply = action.nth
         last, self._last = self._last, None
         try:
-            await self._carry_out(act.act)
+            await self._carry_out(action.action)
         except KilledError:
             self.store.killed_before = self._kill_reply = 0
             self.errors.clear()
             await self.restart()
-            if act.again and self._last is not None:
+            if action.again and self._last is not None:
                 await self.arrive(self._last)
         finally:
             self.store.killed_before = self._kill_reply = 0

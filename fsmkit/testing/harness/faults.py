@@ -56,12 +56,12 @@ class FragileStore(MemoryStore):
         self._operation()
         return super().write(key, version, change)
 
-    async def strike(self, key: Key, entry: bytes, receipt: bytes | None) -> bytes | None:
-        """As `MemoryStore.strike`."""
+    async def acknowledge(self, key: Key, entry: bytes, receipt: bytes | None) -> bytes | None:
+        """As `MemoryStore.acknowledge`."""
         self._operation()
         if self.yields:
             await asyncio.sleep(0)
-        return await super().strike(key, entry, receipt)
+        return await super().acknowledge(key, entry, receipt)
 
     def _operation(self) -> None:
         if self.killed_before:

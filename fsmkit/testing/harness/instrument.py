@@ -15,12 +15,12 @@ import attrs
 from fsmkit.engine.engine import Engine
 from fsmkit.flow.handlers import Handler
 from fsmkit.graph.edges import Target
-from fsmkit.interpreter.compiled import FlowTable
+from fsmkit.interpreter.compiled import CompiledFlow
 from fsmkit.keys import Key
 
 
 @attrs.frozen(eq=False)
-class Taken:
+class HandlerCall:
     """A handler that ran.
 
     Attributes:
@@ -53,7 +53,7 @@ class Taken:
         return f"{self.handler.name}: {self.kind}{where}"
 
 
-Note = Callable[[Taken], None]
+Note = Callable[[HandlerCall], None]
 
 
 NoteGuard = Callable[[str, Handler, bool], None]
@@ -71,7 +71,7 @@ def watch(engine: Engine, note: Note, note_guard: NoteGuard | None = None) -> No
         _watch(engine, table, note, note_guard)
 
 
-def _watch(engine: Engine, table: FlowTable, note: Note, note_guard: NoteGuard | None) -> None:
+def _watch(engine: Engine, table: CompiledFlow, note: Note, note_guard: NoteGuard | None) -> None:
     changed = {
         handler: _guarded(table, handler, _watched(engine, table, handler, note), note_guard)
         for handler in table.edges
@@ -79,7 +79,7 @@ def _watch(engine: Engine, table: FlowTable, note: Note, note_guard: NoteGuard |
     exchange(table, changed)
 
 
-def exchange(table: FlowTable, changed: Mapping[Handler, Handler]) -> None:
+def exchange(table: CompiledFlow, changed: Mapping[Handler, Handler]) -> None:
     """Puts other handlers into a table in the place of some; the flow itself stays as it is."""
     table.by_state = {
         state: tuple(changed.get(handler, handler) for handler in handlers)
@@ -90,18 +90,18 @@ def exchange(table: FlowTable, changed: Mapping[Handler, Handler]) -> None:
     table.declared = {changed.get(handler, handler): edges for handler, edges in table.declared.items()}
 
 
-def _watched(engine: Engine, table: FlowTable, handler: Handler, note: Note) -> Handler:
+def _watched(engine: Engine, table: CompiledFlow, handler: Handler, note: Note) -> Handler:
     function = handler.function
 
     def seen(event: Any, ctx: Any, result: Any) -> Any:
         kind, target = read_result(engine, table, result)
         edges = table_edges
         declared = target is None or not edges.complete or target in edges.targets
-        note(Taken(table.name, ctx.state, handler, event, kind, target, declared, ctx.key))
+        note(HandlerCall(table.name, ctx.state, handler, event, kind, target, declared, ctx.key))
         return result
 
     def raised(event: Any, ctx: Any) -> None:
-        note(Taken(table.name, ctx.state, handler, event, "raised", key=ctx.key))
+        note(HandlerCall(table.name, ctx.state, handler, event, "raised", key=ctx.key))
 
     async def later(event: Any, ctx: Any, result: Any) -> Any:
         try:
@@ -125,7 +125,7 @@ def _watched(engine: Engine, table: FlowTable, handler: Handler, note: Note) -> 
     return attrs.evolve(handler, function=call)
 
 
-def _guarded(table: FlowTable, handler: Handler, watched: Handler, note: NoteGuard | None) -> Handler:
+def _guarded(table: CompiledFlow, handler: Handler, watched: Handler, note: NoteGuard | None) -> Handler:
     when = handler.when
     if when is None or note is None:
         return watched
@@ -139,7 +139,7 @@ def _guarded(table: FlowTable, handler: Handler, watched: Handler, note: NoteGua
     return attrs.evolve(watched, when=asked)
 
 
-def read_result(engine: Engine, table: FlowTable, result: Any) -> tuple[str, Target | None]:
+def read_result(engine: Engine, table: CompiledFlow, result: Any) -> tuple[str, Target | None]:
     """Kind and target of a result, as far as it is one."""
     if result is None:
         return "stay", None

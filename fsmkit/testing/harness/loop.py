@@ -13,14 +13,14 @@ from collections.abc import Callable, Generator, Iterable
 from typing import Any, SupportsIndex
 
 ACT = "fsmkit act "
-"""What the names of the tasks of acts begin with."""
+"""What the names of the tasks of actions begin with."""
 
 
 PATIENCE = 5.0
 """Seconds for which the loop stands still for work in a thread."""
 
 
-class Schedule:
+class DrawnSchedule:
     """Who goes on where several tasks can: 0 the one that has waited longest, 1 the next, ….
 
     Args:
@@ -51,7 +51,7 @@ class Schedule:
 class _Ready(deque[asyncio.Handle]):
     """The loop's ready queue."""
 
-    schedule: Schedule | None = None
+    schedule: DrawnSchedule | None = None
 
     def popleft(self) -> asyncio.Handle:
         """The handle that runs next."""
@@ -108,13 +108,13 @@ class DrawnLoop(asyncio.SelectorEventLoop):
 
     def follow(self, choices: Iterable[int] | None) -> None:
         """Follows a schedule from now on; `None`: the ordinary order."""
-        self._ready.schedule = None if choices is None else Schedule(tuple(choices))
+        self._ready.schedule = None if choices is None else DrawnSchedule(tuple(choices))
 
     @contextlib.contextmanager
-    def drawn(self, choices: tuple[int, ...]) -> Generator[Schedule]:
+    def drawn(self, choices: tuple[int, ...]) -> Generator[DrawnSchedule]:
         """Follows a schedule meanwhile."""
         hasty, self._hasty = self._hasty, True
-        schedule = Schedule(choices)
+        schedule = DrawnSchedule(choices)
         self._ready.schedule = schedule
         try:
             yield schedule

@@ -1,4 +1,4 @@
-"""Moments: what came of an act. What oracles, properties, coverage and transcripts look at."""
+"""Moments: what came of an action. What oracles, properties, coverage and transcripts look at."""
 
 from collections.abc import Iterable, Sequence
 from functools import cached_property
@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import attrs
 import msgspec
 
-from fsmkit.interpreter.compiled import Flows
+from fsmkit.interpreter.compiled import FlowSet
 from fsmkit.interpreter.row import Frame, Row
-from fsmkit.testing.harness.actions import Act, Say
-from fsmkit.testing.harness.instrument import Taken
+from fsmkit.testing.harness.actions import Action, Say
+from fsmkit.testing.harness.instrument import HandlerCall
 
 if TYPE_CHECKING:
     from fsmkit.testing.harness.overlap import Overlap
@@ -19,15 +19,15 @@ Place: TypeAlias = tuple[str, str | None]
 """Names of a flow and of the state in which it runs, or waits for what it called."""
 
 Signature: TypeAlias = tuple[object, ...]
-"""What tells two moments apart."""
+"""What tells two observations apart."""
 
 
 @attrs.frozen(eq=False, slots=False)
-class Moment:
-    """What came of an act.
+class Observation:
+    """What came of an action.
 
     Attributes:
-        act: The act.
+        action: The action.
         before: What was stored for the person before it.
         after: What is stored now.
         flows: The bot's flows, `None` for a bot without any.
@@ -37,24 +37,24 @@ class Moment:
         overlap: What happened in which order, where several people did something at once.
     """
 
-    act: Act
+    action: Action
     before: Row
     after: Row
-    flows: Flows | None
+    flows: FlowSet | None
     shown: tuple[str, ...]
-    taken: tuple[Taken, ...]
+    taken: tuple[HandlerCall, ...]
     errors: tuple[BaseException, ...]
     overlap: "Overlap | None" = None
 
     @cached_property
     def came_from(self) -> tuple[Place, ...]:
         """Where the person stood, the flow that was entered first, then what it called."""
-        return place_of(self.before)
+        return running_states(self.before)
 
     @cached_property
     def place(self) -> tuple[Place, ...]:
         """Where the person stands now; empty where no conversation runs."""
-        return place_of(self.after)
+        return running_states(self.after)
 
     @property
     def flow(self) -> str | None:
@@ -89,7 +89,7 @@ def running_frame(row: Row) -> Frame | None:
     return None
 
 
-def place_of(row: Row) -> tuple[Place, ...]:
+def running_states(row: Row) -> tuple[Place, ...]:
     """Where a person stands: flow and state of each frame of the conversation entered last."""
     for snapshot in reversed(row.snapshots.values()):
         if snapshot.active:
@@ -98,7 +98,8 @@ def place_of(row: Row) -> tuple[Place, ...]:
 
 
 def signature_of(row: Row) -> Signature:
-    """What tells two moments apart: where the flows stand, their data, and what may still come by itself.
+    """What tells two observations apart: where the flows stand, their data, and what may still come by
+    itself.
 
     Not which run it is, nor when. That a reminder has come makes a difference: only then comes the timeout.
     """
@@ -118,16 +119,18 @@ WRITTEN = "…"
 Shape = tuple[object, ...]
 
 
-def shape_of(row: Row, moments: Sequence[Moment]) -> Shape:
+def shape_of(row: Row, observations: Sequence[Observation]) -> Shape:
     """The shape of a place.
 
     Args:
         row: What is stored.
-        moments: How one has come there.
+        observations: How one has come there.
     """
-    written = {moment.act.text.strip() for moment in moments if isinstance(moment.act, Say)}
+    written = {
+        observation.action.text.strip() for observation in observations if isinstance(observation.action, Say)
+    }
     frames = (frame for snapshot in row.snapshots.values() for frame in snapshot.frames)
-    return (place_of(row), *(_shape(msgspec.json.decode(frame.data), written) for frame in frames))
+    return (running_states(row), *(_shape(msgspec.json.decode(frame.data), written) for frame in frames))
 
 
 def _shape(value: Any, written: Iterable[str]) -> object:

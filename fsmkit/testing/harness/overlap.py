@@ -1,4 +1,4 @@
-"""Carries out acts of several people at once, or one after the other in a given order.
+"""Carries out actions of several people at once, or one after the other in a given order.
 
 What is prepared, and left to settle afterwards, is the same in both: the two can be compared.
 """
@@ -10,12 +10,12 @@ from typing import Any
 
 import attrs
 
-from fsmkit.testing.harness.actions import Act, Together
+from fsmkit.testing.harness.actions import Action, Together
 from fsmkit.testing.harness.background import JOB_PATIENCE
 from fsmkit.testing.harness.loop import ACT, DrawnLoop
 
-Prepare = Callable[[Act], Any]
-"""Makes the update of an act."""
+Prepare = Callable[[Action], Any]
+"""Makes the update of an action."""
 
 Arrive = Callable[[Any], Awaitable[None]]
 """Gives an update to the bot."""
@@ -80,11 +80,11 @@ class _Noted(list[str]):
         return self
 
 
-async def together(act: Together, prepare: Prepare, arrive: Arrive, begin: Begin) -> None:
+async def together(action: Together, prepare: Prepare, arrive: Arrive, begin: Begin) -> None:
     """All lanes at once.
 
     Args:
-        act: The act.
+        action: The action.
         prepare: Makes an update; all are made before any arrives, as if sent in quick succession.
         arrive: Gives it to the bot.
         begin: Is given the overlap, and the list to which lines are added that people see.
@@ -92,9 +92,9 @@ async def together(act: Together, prepare: Prepare, arrive: Arrive, begin: Begin
     Raises:
         NotThereError: If something cannot be done; nothing was done.
     """
-    overlap, updates = _prepared(act, prepare, begin)
+    overlap, updates = _prepared(action, prepare, begin)
     loop, before = _loop(), asyncio.all_tasks()
-    with loop.drawn(act.schedule) as schedule:
+    with loop.drawn(action.schedule) as schedule:
         begun = loop.begun
         walks = [_walk(overlap, number, lane, arrive) for number, lane in enumerate(updates)]
         await asyncio.gather(
@@ -106,13 +106,18 @@ async def together(act: Together, prepare: Prepare, arrive: Arrive, begin: Begin
 
 
 async def in_order(
-    act: Together, order: Sequence[int], rests: Sequence[bool], prepare: Prepare, arrive: Arrive, begin: Begin
+    action: Together,
+    order: Sequence[int],
+    rests: Sequence[bool],
+    prepare: Prepare,
+    arrive: Arrive,
+    begin: Begin,
 ) -> None:
     """One after the other.
 
     Args:
-        act: The act.
-        order: Whose turn it is, by the numbers of the lanes; each as often as the lane has acts.
+        action: The action.
+        order: Whose turn it is, by the numbers of the lanes; each as often as the lane has actions.
         rests: After which of them what is left behind (a job, a task) is done before the next one comes.
         prepare: As for `together`.
         arrive: As for `together`.
@@ -121,7 +126,7 @@ async def in_order(
     Raises:
         NotThereError: If something cannot be done; nothing was done.
     """
-    overlap, updates = _prepared(act, prepare, begin)
+    overlap, updates = _prepared(action, prepare, begin)
     lanes, before = [iter(lane) for lane in updates], asyncio.all_tasks()
     with _loop().drawn(()):
         for number, rest in zip(order, rests, strict=True):
@@ -132,9 +137,11 @@ async def in_order(
     _lane.set(None)
 
 
-def _prepared(act: Together, prepare: Prepare, begin: Begin) -> tuple[Overlap, list[list[tuple[str, Any]]]]:
-    updates = [[(inner.line(), prepare(inner)) for inner in lane] for lane in act.lanes]
-    overlap = Overlap(tuple(lane[0].user for lane in act.lanes))
+def _prepared(
+    action: Together, prepare: Prepare, begin: Begin
+) -> tuple[Overlap, list[list[tuple[str, Any]]]]:
+    updates = [[(inner.line(), prepare(inner)) for inner in lane] for lane in action.lanes]
+    overlap = Overlap(tuple(lane[0].user for lane in action.lanes))
     begin(overlap, _Noted(overlap))
     return overlap, updates
 

@@ -1,4 +1,4 @@
-"""PTB's context on the direct stage, for flows whose handlers use `ctx.bot` or `ctx.telegram`.
+"""PTB's context on the direct driver, for flows whose handlers use `ctx.bot` or `ctx.telegram`.
 
 What a handler sends so goes to an offline Telegram and is shown; it is not put back with the rest.
 """

@@ -1,6 +1,6 @@
-"""The stage on PTB: a real application on an offline Telegram, with fsmkit's flows or without.
+"""The driver on PTB: a real application on an offline Telegram, with fsmkit's flows or without.
 
-What `fsmkit.testing.Chat` and `fsmkit chat` drive. Beside it stands the stage without PTB,
+What `fsmkit.testing.Chat` and `fsmkit chat` drive. Beside it stands the driver without PTB,
 `fsmkit.testing.harness.engine_driver`.
 """
 
@@ -21,14 +21,14 @@ from fsmkit.stores.protocol import Store
 from fsmkit.telegram.attach import attach
 from fsmkit.telegram.handler import FlowHandler
 from fsmkit.testing.clock import ManualClock
-from fsmkit.testing.harness import actions as acts
-from fsmkit.testing.harness.actions import Act, Killed
+from fsmkit.testing.harness import actions as actions
+from fsmkit.testing.harness.actions import Action, Killed
 from fsmkit.testing.harness.background import JOB_PATIENCE
-from fsmkit.testing.harness.driver import Stage
+from fsmkit.testing.harness.driver import Driver
 from fsmkit.testing.harness.faults import FragileStore
 from fsmkit.testing.harness.instrument import watch
 from fsmkit.testing.harness.rendering import Screen, content_of
-from fsmkit.testing.harness.screen import Bubble, KilledError, NotThereError, Shown
+from fsmkit.testing.harness.screen import KilledError, Message, NotThereError, ShownButton
 
 Flows = tuple[Flow[Any], ...]
 
@@ -39,7 +39,7 @@ Build = Callable[[AnyBuilder], AnyApplication]
 SENDING = ("sendMessage", "sendPhoto", "sendDocument", "editMessageText", "editMessageCaption")
 
 
-class TelegramStage(Stage):
+class PTBDriver(Driver):
     """A PTB application on an offline Telegram, and people who talk to it.
 
     Args:
@@ -158,57 +158,59 @@ class TelegramStage(Stage):
 
     # -- people ------------------------------------------------------------------------------------
 
-    def prepare(self, act: Act) -> Json:
-        """The update of an act, as Telegram sends it."""
-        self._introduce(act.user)
+    def prepare(self, action: Action) -> Json:
+        """The update of an action, as Telegram sends it."""
+        self._introduce(action.user)
         try:
-            update = self._update(act)
+            update = self._update(action)
         except LookupError as error:
             raise NotThereError(str(error)) from error
         self.offline.take_updates()
         if "message" in update:
-            self._mine[act.user] = update["message"]["message_id"]
+            self._mine[action.user] = update["message"]["message_id"]
         return update
 
-    def _update(self, act: Act) -> Json:
-        person: dict[str, Any] = {"user": act.user, "chat": self.chat}
-        if isinstance(act, acts.Say):
-            if not act.text.strip():
+    def _update(self, action: Action) -> Json:
+        person: dict[str, Any] = {"user": action.user, "chat": self.chat}
+        if isinstance(action, actions.Say):
+            if not action.text.strip():
                 raise NotThereError("Telegram sends no text of blanks only")
-            return self.offline.say(act.text, user=act.user, chat=self.chat)
-        if isinstance(act, acts.Press):
-            shown = self.find(act.user, act.button, stale=act.stale, nth=act.nth)
+            return self.offline.say(action.text, user=action.user, chat=self.chat)
+        if isinstance(action, actions.Press):
+            shown = self.find(action.user, action.button, stale=action.stale, nth=action.nth)
             return self.offline.press_data(shown.data or "", message_id=shown.message, **person)
-        if isinstance(act, acts.PressData):
-            return self.offline.press_data(act.data, **person)
-        if isinstance(act, acts.Content):
-            fields = act.fields or (POLL if act.kind == "poll" else {})
-            return self.offline.send(act.kind, caption=act.caption, **person, **dict(fields))
-        if isinstance(act, acts.Edit):
-            if act.user not in self._mine:
+        if isinstance(action, actions.PressData):
+            return self.offline.press_data(action.data, **person)
+        if isinstance(action, actions.Content):
+            fields = action.fields or (POLL if action.kind == "poll" else {})
+            return self.offline.send(action.kind, caption=action.caption, **person, **dict(fields))
+        if isinstance(action, actions.EditLast):
+            if action.user not in self._mine:
                 raise NotThereError("nothing was said yet that could be edited")
-            return self.offline.edit(self._mine[act.user], act.text, user=act.user, chat=self.chat)
-        if isinstance(act, acts.Gesture):
-            newest = max((bubble.message for bubble in self.bubbles(act.user) if bubble.own), default=1)
-            return self.offline.gesture(act.kind, act.what, message_id=newest, **person, **dict(act.fields))
-        raise NotThereError(f"{act!r} makes no update")
+            return self.offline.edit(self._mine[action.user], action.text, user=action.user, chat=self.chat)
+        if isinstance(action, actions.Gesture):
+            newest = max((bubble.message for bubble in self.bubbles(action.user) if bubble.own), default=1)
+            return self.offline.gesture(
+                action.kind, action.what, message_id=newest, **person, **dict(action.fields)
+            )
+        raise NotThereError(f"{action!r} makes no update")
 
-    def prepare_album(self, act: acts.Album) -> Sequence[Json]:
+    def prepare_album(self, action: actions.Album) -> Sequence[Json]:
         """The updates of an album's messages."""
-        self._introduce(act.user)
+        self._introduce(action.user)
         self._albums += 1
         updates = [
             self.offline.send(
                 kind,
-                user=act.user,
+                user=action.user,
                 chat=self.chat,
-                caption=act.caption if number == 0 else None,
+                caption=action.caption if number == 0 else None,
                 group=str(self._albums),
             )
-            for number, kind in enumerate(act.kinds)
+            for number, kind in enumerate(action.kinds)
         ]
         self.offline.take_updates()
-        self._mine[act.user] = updates[-1]["message"]["message_id"]
+        self._mine[action.user] = updates[-1]["message"]["message_id"]
         return updates
 
     def last_said(self, user: int) -> int | None:
@@ -241,7 +243,7 @@ class TelegramStage(Stage):
             rows = (row for bubble in self.bubbles(user) for row in bubble.buttons)
             self.note_buttons(self.where(user), [shown for row in rows for shown in row])
 
-    def bubbles(self, user: int = 1) -> list[Bubble]:
+    def bubbles(self, user: int = 1) -> list[Message]:
         """The messages that are visible now, oldest first."""
         return [_bubble(message) for message in self.offline.messages(self.where(user))]
 
@@ -256,25 +258,25 @@ class TelegramStage(Stage):
             else:
                 self.offline.fail(method, retry_after=int(wait), when=countdown)
 
-    async def kill(self, act: Killed) -> None:
-        """Carries an act out, is killed meanwhile, and starts anew."""
-        if act.at == "before":
+    async def kill(self, action: Killed) -> None:
+        """Carries an action out, is killed meanwhile, and starts anew."""
+        if action.at == "before":
             await self.restart()
-            await self._carry_out(act.act)
+            await self._carry_out(action.action)
             return
-        if act.at == "reply":
+        if action.at == "reply":
             for method in SENDING:
-                self.offline.fail(method, when=_Countdown(act.nth, kill=True))
+                self.offline.fail(method, when=_Countdown(action.nth, kill=True))
         elif isinstance(self.store, FragileStore):
-            self.store.killed_before = act.nth
+            self.store.killed_before = action.nth
         else:
             raise NotThereError("only with the default store can a bot be killed before a store operation")
         try:
-            await self._carry_out(act.act)
+            await self._carry_out(action.action)
         except KilledError:
             self.errors.clear()
             await self.restart()
-            if act.again and self._last is not None:
+            if action.again and self._last is not None:
                 await self.arrive(self._last)
         finally:
             if isinstance(self.store, FragileStore):
@@ -311,14 +313,15 @@ def _token(bot: Any) -> str:
     return str(bot.bot.token) if isinstance(bot, Application) else "42:OFFLINE"
 
 
-def _bubble(message: Json) -> Bubble:
+def _bubble(message: Json) -> Message:
     number = message["message_id"]
     rows = message.get("reply_markup", {}).get("inline_keyboard", [])
     buttons = tuple(
-        tuple(Shown(number, button["text"], button.get("callback_data")) for button in row) for row in rows
+        tuple(ShownButton(number, button["text"], button.get("callback_data")) for button in row)
+        for row in rows
     )
     own = bool(message.get("from", {}).get("is_bot"))
-    return Bubble(number, content_of(message), buttons, own)
+    return Message(number, content_of(message), buttons, own)
 
 
 def _is_left_behind(name: str) -> bool:

@@ -1,4 +1,4 @@
-"""What is seen on a stage, what cannot be done there, and what is on its way to the bot."""
+"""What is seen on a driver, what cannot be done there, and what is on its way to the bot."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import attrs
 
 
 class NotThereError(LookupError):
-    """An act that cannot be done: a button that is not on the screen, a message that is gone."""
+    """An action that cannot be done: a button that is not on the screen, a message that is gone."""
 
 
 class KilledError(BaseException):
@@ -14,7 +14,7 @@ class KilledError(BaseException):
 
 
 @attrs.frozen
-class Shown:
+class ShownButton:
     """An inline button that was shown.
 
     Attributes:
@@ -29,7 +29,7 @@ class Shown:
 
 
 @attrs.frozen
-class Bubble:
+class Message:
     """A message on the screen.
 
     Attributes:
@@ -41,7 +41,7 @@ class Bubble:
 
     message: int
     text: str
-    buttons: tuple[tuple[Shown, ...], ...] = ()
+    buttons: tuple[tuple[ShownButton, ...], ...] = ()
     own: bool = True
 
 

@@ -1,4 +1,4 @@
-"""Menus: what can be done at a moment of a conversation, by the handlers that may take it.
+"""Menus: what can be done at a observation of a conversation, by the handlers that may take it.
 
 Where a person stands says which handlers are asked; their declarations, the buttons on the screen and the
 words that were shown say what to try.
@@ -13,21 +13,21 @@ import msgspec
 
 from fsmkit.errors import StoredByNewerVersion
 from fsmkit.flow.handlers import Handler
-from fsmkit.interpreter.compiled import Flows, FlowTable
-from fsmkit.interpreter.migrations import is_current, lift
+from fsmkit.interpreter.compiled import CompiledFlow, FlowSet
+from fsmkit.interpreter.migrations import is_current, migrate_row
 from fsmkit.interpreter.row import Row, times_of
-from fsmkit.testing.harness.actions import Act, Content, Deadline, Edit, Press, Say, Stored
-from fsmkit.testing.harness.driver import Stage
+from fsmkit.testing.harness.actions import Action, Content, Deadline, EditLast, Press, Say, Stored
+from fsmkit.testing.harness.driver import Driver
 from fsmkit.testing.inputs.handlers import Inputs, inputs_of, wants
 
-WRONG: tuple[Act, ...] = (
+WRONG: tuple[Action, ...] = (
     Say("Ann"),
     Say("1"),
     Say("/fsmkit_unknown"),
     Content("photo"),
     Content("location"),
     Content("sticker"),
-    Edit("Ann"),
+    EditLast("Ann"),
 )
 """What people do when they were asked for something else."""
 
@@ -43,23 +43,23 @@ _WORD = re.compile(r"[\w-]{2,40}")
 
 
 @attrs.frozen
-class Dish:
+class Candidate:
     """A handler that is asked where a person stands, and what it may take.
 
     Attributes:
         flow: Name of its flow.
         state: The state for which it is asked.
         handler: The handler.
-        acts: What to do.
+        actions: What to do.
     """
 
     flow: str
     state: str | None
     handler: Handler
-    acts: tuple[Act, ...]
+    actions: tuple[Action, ...]
 
 
-class Menus:
+class Candidates:
     """The menus of one bot; what the declarations give is worked out once."""
 
     def __init__(self) -> None:
@@ -71,7 +71,7 @@ class Menus:
             self._inputs[handler] = inputs_of(handler)
         return self._inputs[handler]
 
-    def dishes(self, flows: Flows, row: Row, seen: str) -> list[Dish]:
+    def dishes(self, flows: FlowSet, row: Row, seen: str) -> list[Candidate]:
         """What the handlers may take that are asked now, in their order; presses are `presses`.
 
         Args:
@@ -79,18 +79,18 @@ class Menus:
             row: What is stored for the person.
             seen: What was shown last: words to be typed may stand there.
         """
-        found: list[Dish] = []
+        found: list[Candidate] = []
         typed = [*_KEY.findall(seen), *_words(row), *_WORD.findall(seen)]
         hints = list(dict.fromkeys(typed))[:MOST_WORDS]
         for table, state, handler in asked(flows, row):
             inputs = self.inputs(handler)
             hinted = [Say(word) for word in hints] if _takes_text(inputs) and not handler.examples else []
-            acts = (*inputs.accepted, *(act for act in hinted if wants(handler, act)))
-            found.append(Dish(table.name, state, handler, tuple(dict.fromkeys(acts))))
+            actions = (*inputs.accepted, *(action for action in hinted if wants(handler, action)))
+            found.append(Candidate(table.name, state, handler, tuple(dict.fromkeys(actions))))
         return found
 
 
-def asked(flows: Flows, row: Row) -> Iterator[tuple[FlowTable, str | None, Handler]]:
+def asked(flows: FlowSet, row: Row) -> Iterator[tuple[CompiledFlow, str | None, Handler]]:
     """Yield the handlers that `fsmkit.interpreter.selection.select` would ask, whatever they want."""
     running: set[str] = set()
     row = _as_read(flows, row)
@@ -109,23 +109,23 @@ def asked(flows: Flows, row: Row) -> Iterator[tuple[FlowTable, str | None, Handl
             yield from ((table, None, handler) for handler in table.by_state[None])
 
 
-def _as_read(flows: Flows, row: Row) -> Row:
+def _as_read(flows: FlowSet, row: Row) -> Row:
     """A row in the versions that run, as a handler would find it."""
     if is_current(flows, row):
         return row
     try:
-        return lift(flows, row)[0]
+        return migrate_row(flows, row)[0]
     except StoredByNewerVersion:
         return row
 
 
-def waits(row: Row) -> list[Act]:
+def waits(row: Row) -> list[Action]:
     """Letting time pass, where something is due at some time."""
     due = any(times_of(snapshot) for snapshot in row.snapshots.values())
     return [Deadline()] if due or row.later else []
 
 
-def stored(flows: Flows) -> list[Act]:
+def stored(flows: FlowSet) -> list[Action]:
     """What older versions of the flows may have stored, as their migrations say."""
     return [
         Stored(name, version, state, data)
@@ -135,16 +135,16 @@ def stored(flows: Flows) -> list[Act]:
     ]
 
 
-def presses(stage: Stage, user: int = 1) -> list[Press]:
+def presses(driver: Driver, user: int = 1) -> list[Press]:
     """Each button on the screen, by its text."""
-    return [Press(text, user=user) for text in dict.fromkeys(shown.text for shown in stage.pressable(user))]
+    return [Press(text, user=user) for text in dict.fromkeys(shown.text for shown in driver.pressable(user))]
 
 
-def old_presses(stage: Stage, user: int = 1, most: int = 6) -> list[Press]:
+def old_presses(driver: Driver, user: int = 1, most: int = 6) -> list[Press]:
     """Buttons of earlier, newest first."""
     counts: dict[str, int] = {}
     found: list[Press] = []
-    for shown in stage.stale(user)[:most]:
+    for shown in driver.stale(user)[:most]:
         nth = counts.get(shown.text, 0)
         counts[shown.text] = nth + 1
         found.append(Press(shown.text, True, nth, user=user))
@@ -152,7 +152,7 @@ def old_presses(stage: Stage, user: int = 1, most: int = 6) -> list[Press]:
 
 
 def _takes_text(inputs: Inputs) -> bool:
-    return any(isinstance(act, Say) and act.text[:1] != "/" for act in inputs.accepted)
+    return any(isinstance(action, Say) and action.text[:1] != "/" for action in inputs.accepted)
 
 
 def _words(row: Row) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""The inputs of a handler: acts that its matcher takes, and acts that it nearly takes."""
+"""The inputs of a handler: actions that its matcher takes, and actions that it nearly takes."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -11,13 +11,13 @@ from fsmkit.flow.handlers import Handler
 from fsmkit.flow.matchers import AllOf, AnyOf, CheckUpdate, Matcher, Not, OfClass, Predicate, parts_of
 from fsmkit.telegram import matchers
 from fsmkit.telegram.event import album_of
-from fsmkit.telegram.matchers import Command, OfKind, Payload, Pressed, Reaction, Text
+from fsmkit.telegram.matchers import Command, OfKind, Payload, PressOf, Reaction, Text
 from fsmkit.testing.harness.actions import (
     GESTURES,
-    Act,
+    Action,
     Album,
     Content,
-    Edit,
+    EditLast,
     Gesture,
     Outside,
     PressData,
@@ -40,12 +40,12 @@ CONTENTS = (
     "animation",
     "dice",
 )
-ANYTHING: tuple[Act, ...] = (
+ANYTHING: tuple[Action, ...] = (
     *(Say(text) for text in TEXTS),
     Say("/fsmkit_unknown"),
     *(Content(kind) for kind in CONTENTS),
     Content("photo", "Ann"),
-    Edit("Ann"),
+    EditLast("Ann"),
     PressData("fsmkit"),
 )
 """What people send to any bot at any time."""
@@ -79,8 +79,8 @@ class Inputs:
         waits: Whether it wants timeouts.
     """
 
-    accepted: tuple[Act, ...]
-    refused: tuple[Act, ...]
+    accepted: tuple[Action, ...]
+    refused: tuple[Action, ...]
     presses: bool
     waits: bool
 
@@ -109,43 +109,43 @@ def inputs_of(handler: Handler) -> Inputs:
     texts, numbers = constants_of(handler.function, handler.when, *_predicates(handler.matcher))
     given = [_as_act(example) for example in handler.examples]
     if given:
-        candidates: list[Act] = given
+        candidates: list[Action] = given
     else:
         candidates = [*_candidates(handler.matcher, texts, numbers)]
-    said = [act.text for act in candidates if isinstance(act, Say) and wants(handler, act)]
+    said = [action.text for action in candidates if isinstance(action, Say) and wants(handler, action)]
     words = [text for text in said if text[:1] != "/"]
-    close: list[Act] = [Say(text) for text in near(words) if text.strip() and len(text) <= 4096]
+    close: list[Action] = [Say(text) for text in near(words) if text.strip() and len(text) <= 4096]
     # What is near may be accepted too: `\d` takes the digits of other scripts.
-    accepted = tuple(dict.fromkeys(act for act in [*candidates, *close] if wants(handler, act)))
-    refused = tuple(dict.fromkeys(act for act in [*close, *ANYTHING] if not wants(handler, act)))
+    accepted = tuple(dict.fromkeys(action for action in [*candidates, *close] if wants(handler, action)))
+    refused = tuple(dict.fromkeys(action for action in [*close, *ANYTHING] if not wants(handler, action)))
     kinds = set(_kinds(handler.matcher))
     return Inputs(accepted, refused, "button" in kinds, "Timeout" in kinds)
 
 
-def wants(handler: Handler, act: Act) -> bool:
-    """Whether a handler wants the event that an act makes; or its predicate cannot bear it: the conversation
-    that gives it will tell.
+def wants(handler: Handler, action: Action) -> bool:
+    """Whether a handler wants the event that an action makes; or its predicate cannot bear it: the
+    conversation that gives it will tell.
     """
-    event = act.event if isinstance(act, Outside) else event_of(act)
+    event = action.event if isinstance(action, Outside) else event_of(action)
     return event is not None and handler.wants(event) is not None
 
 
-def event_of(act: Act) -> ChatEvent | None:
-    """The event that an act makes, whoever does it wherever; `None` if it is not known before."""
-    if isinstance(act, Say):
-        return MadeEvent("text", 1, 0.0, 1, 1, 1, text=act.text)
-    if isinstance(act, Edit):
-        return MadeEvent("edited", 1, 0.0, 1, 1, 1, text=act.text)
-    if isinstance(act, Content):
-        return MadeEvent(act.kind, 1, 0.0, 1, 1, 1, caption=act.caption, fields=act.fields)
-    if isinstance(act, Gesture):
-        return made_gesture(act.kind, act.what, act.fields, 1, 0.0, chat=None, user=1, message=1)
-    if isinstance(act, Album):
-        parts = [MadeEvent(kind, 1, 0.0, 1, 1, number) for number, kind in enumerate(act.kinds, 1)]
+def event_of(action: Action) -> ChatEvent | None:
+    """The event that an action makes, whoever does it wherever; `None` if it is not known before."""
+    if isinstance(action, Say):
+        return MadeEvent("text", 1, 0.0, 1, 1, 1, text=action.text)
+    if isinstance(action, EditLast):
+        return MadeEvent("edited", 1, 0.0, 1, 1, 1, text=action.text)
+    if isinstance(action, Content):
+        return MadeEvent(action.kind, 1, 0.0, 1, 1, 1, caption=action.caption, fields=action.fields)
+    if isinstance(action, Gesture):
+        return made_gesture(action.kind, action.what, action.fields, 1, 0.0, chat=None, user=1, message=1)
+    if isinstance(action, Album):
+        parts = [MadeEvent(kind, 1, 0.0, 1, 1, number) for number, kind in enumerate(action.kinds, 1)]
         return album_of(parts)
-    if isinstance(act, PressData):
+    if isinstance(action, PressData):
         event = MadeEvent("raw_button", 1, 0.0, 1, 1, 1)
-        event.value = act.data
+        event.value = action.data
         return event
     return None
 
@@ -154,7 +154,7 @@ def own_words(handler: Handler) -> list[str]:
     """Texts that a handler's own code or matcher names: words of the bot's, not of who says them."""
     texts, _ = constants_of(handler.function, handler.when, *_predicates(handler.matcher))
     for part in parts_of([handler.matcher]):
-        if isinstance(part, Pressed):
+        if isinstance(part, PressOf):
             texts += [value for value in part.values if isinstance(value, str)]
         elif isinstance(part, Command):
             texts += [f"/{name}" for name in part.names]
@@ -165,20 +165,20 @@ def own_words(handler: Handler) -> list[str]:
     return [*texts, *(example for example in handler.examples if isinstance(example, str))]
 
 
-def _as_act(example: Any) -> Act:
-    if isinstance(example, Act):
+def _as_act(example: Any) -> Action:
+    if isinstance(example, Action):
         return example
     return Say(example) if isinstance(example, str) else Outside(example)
 
 
-def _candidates(matcher: Matcher, texts: list[str], numbers: list[int | float]) -> Iterator[Act]:
+def _candidates(matcher: Matcher, texts: list[str], numbers: list[int | float]) -> Iterator[Action]:
     """What a matcher may want; a guess, from its class."""
     if isinstance(matcher, AnyOf | AllOf):
         for part in matcher.matchers:
             yield from _candidates(part, texts, numbers)
         if matcher.kinds == frozenset({"inline"}):
             yield from (Gesture("inline", what) for part in _closed_over(matcher) for what in matching(part))
-    elif isinstance(matcher, matchers.Album):
+    elif isinstance(matcher, matchers.AlbumOf):
         yield from (Album(), Album(("photo", "video", "photo"), "Ann"))
     elif isinstance(matcher, Text):
         yield from map(Say, [*matching(matcher.pattern), *_written(texts, numbers)])
@@ -189,7 +189,7 @@ def _candidates(matcher: Matcher, texts: list[str], numbers: list[int | float]) 
     elif isinstance(matcher, Reaction):
         wanted = matcher.wanted or ("\N{THUMBS UP SIGN}",)
         yield from (Gesture("message_reaction", emoji) for emoji in wanted)
-    elif isinstance(matcher, Pressed):
+    elif isinstance(matcher, PressOf):
         yield from map(PressData, _data(matcher))
     elif isinstance(matcher, OfClass):
         if not issubclass(matcher.wanted, Internal | ChatEvent):
@@ -201,7 +201,7 @@ def _candidates(matcher: Matcher, texts: list[str], numbers: list[int | float]) 
             yield from (Content(kind, caption) for caption in (None, *texts[:4]) if kind in matcher.kinds)
         yield from (Gesture(kind) for kind in GESTURES if kind in matcher.kinds)
         yield from (Gesture("inline", what) for what in texts[:4] if "inline" in matcher.kinds)
-        yield from (Edit(text) for text in ("Ann", *texts[:4]) if "edited" in matcher.kinds)
+        yield from (EditLast(text) for text in ("Ann", *texts[:4]) if "edited" in matcher.kinds)
     else:  # any text, a predicate, a PTB filter, a matcher of the user's own
         yield from _of_ptb(matcher)
         yield from map(Say, TEXTS[:2])
@@ -217,14 +217,14 @@ def _closed_over(matcher: Matcher) -> Iterator[re.Pattern[str]]:
                 yield cell.cell_contents
 
 
-def _about(kind: str, what: str) -> Act:
+def _about(kind: str, what: str) -> Action:
     """What is done with a payload, or with a text that was typed."""
     if kind in PAYLOADS:
         return Content(kind, fields={PAYLOADS[kind]: what})
     return Gesture(kind, what)
 
 
-def _of_ptb(matcher: Matcher) -> Iterator[Act]:
+def _of_ptb(matcher: Matcher) -> Iterator[Action]:
     """Commands and callback data that a PTB handler names, for a matcher that asks one."""
     handler = getattr(matcher, "checker", None) or getattr(matcher, "handler", None)
     for name in sorted(getattr(handler, "commands", ())):
@@ -241,7 +241,7 @@ def _written(texts: Iterable[str], numbers: Iterable[int | float]) -> Iterator[s
         yield from (str(number + step) for step in (0, 1, -1))
 
 
-def _commands(matcher: Command, texts: list[str], numbers: list[int | float]) -> Iterator[Act]:
+def _commands(matcher: Command, texts: list[str], numbers: list[int | float]) -> Iterator[Action]:
     for name in matcher.names or ("start", "help"):
         if matcher.args is not None:
             yield from (Say(f"/{name} {words}") for words in matching(matcher.args))
@@ -250,7 +250,7 @@ def _commands(matcher: Command, texts: list[str], numbers: list[int | float]) ->
             yield from (Say(f"/{name} {words}") for words in ["1", "a b", *_written(texts, numbers)][:8])
 
 
-def _data(matcher: Pressed) -> Iterator[str]:
+def _data(matcher: PressOf) -> Iterator[str]:
     """Callback data of buttons that the bot made itself; fsmkit's own are found on the screen."""
     if matcher.kind != "raw_button":
         return

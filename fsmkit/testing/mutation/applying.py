@@ -11,13 +11,13 @@ from typing import Any
 import attrs
 
 from fsmkit.engine.engine import Engine
-from fsmkit.flow.context import Say
+from fsmkit.flow.context import SendMessage
 from fsmkit.flow.handlers import Handler
 from fsmkit.flow.messages import Answer, Verdict
 from fsmkit.flow.states import State
 from fsmkit.graph.edges import Target
 from fsmkit.graph.graph import Edge, Graph
-from fsmkit.interpreter.compiled import FlowTable
+from fsmkit.interpreter.compiled import CompiledFlow
 from fsmkit.testing.harness.instrument import exchange, read_result
 from fsmkit.testing.mutation.mutants import Mutant, Site
 
@@ -51,7 +51,7 @@ def alter(engine: Engine, mutant: Mutant) -> None:
             _skip(table, site)
 
 
-def altered(graph: Graph, table: FlowTable, mutant: Mutant) -> Graph:
+def altered(graph: Graph, table: CompiledFlow, mutant: Mutant) -> Graph:
     """The graph that the flow would have if it were written as the mutant is.
 
     Args:
@@ -92,7 +92,7 @@ def changed(handler: Handler, change: Change) -> Handler:
     return attrs.evolve(handler, function=call)
 
 
-def restate(table: FlowTable, name: str, **declared: Any) -> None:
+def restate(table: CompiledFlow, name: str, **declared: Any) -> None:
     """Declares a state otherwise, in one engine."""
     rules = table.rules[name]
     state: State = copy.copy(rules.state)
@@ -103,9 +103,9 @@ def restate(table: FlowTable, name: str, **declared: Any) -> None:
     table.rules[name] = attrs.evolve(rules, state=state, buttons=buttons, silent=silent)
 
 
-def sayings(ctx: Any) -> list[Say | Answer]:
+def sayings(ctx: Any) -> list[SendMessage | Answer]:
     """What a handler says: replies, and answers to presses that have a text."""
-    return [wish for wish in ctx.wishes if isinstance(wish, Say) or _says(wish)]
+    return [wish for wish in ctx.requests if isinstance(wish, SendMessage) or _says(wish)]
 
 
 def _says(wish: Any) -> bool:
@@ -115,14 +115,14 @@ def _says(wish: Any) -> bool:
 # -- what is broken --------------------------------------------------------------------------------
 
 
-def _change(engine: Engine, table: FlowTable, mutant: Mutant) -> Change:
+def _change(engine: Engine, table: CompiledFlow, mutant: Mutant) -> Change:
     site = mutant.site
 
     def says_less(_event: Any, ctx: Any, result: Any) -> Any:
         said = sayings(ctx)
         if len(said) > site.nth:
             silenced = said[site.nth]
-            ctx.wishes[:] = [wish for wish in ctx.wishes if wish is not silenced]
+            ctx.requests[:] = [wish for wish in ctx.requests if wish is not silenced]
         return result
 
     def goes_elsewhere(_event: Any, ctx: Any, result: Any) -> Any:
@@ -151,7 +151,7 @@ def _stays(result: tuple[Any, ...], site: Site, ctx: Any) -> tuple[Any, ...]:
     return ("stay", result[2]) if here and mine and len(result) == 3 and ctx.state is not None else ("stay",)
 
 
-def _declare(table: FlowTable, handler: Handler, mutant: Mutant) -> None:
+def _declare(table: CompiledFlow, handler: Handler, mutant: Mutant) -> None:
     """Has the declaration follow: that an edge is not declared would give each mutant away."""
     edges = table.edges[handler]
     goal = () if mutant.goal is None else (Target("transition", table.name, mutant.goal),)
@@ -167,7 +167,7 @@ def _broken(edge: Edge, mutant: Mutant) -> Edge:
     return attrs.evolve(edge, target=Target("transition", edge.flow, mutant.goal))
 
 
-def _skip(table: FlowTable, site: Site) -> None:
+def _skip(table: CompiledFlow, site: Site) -> None:
     flow = table.flow
     hook = (flow.enter_hooks if site.part == "enter" else flow.exit_hooks)[site.number]
     for name, rules in table.rules.items():

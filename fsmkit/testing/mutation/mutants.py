@@ -10,9 +10,9 @@ from typing import Any, Literal, TypeAlias
 import attrs
 
 from fsmkit.graph.edges import Target
-from fsmkit.interpreter.compiled import FlowTable
+from fsmkit.interpreter.compiled import CompiledFlow
 from fsmkit.testing.findings import Problem, seen_from_here
-from fsmkit.testing.harness.actions import Act
+from fsmkit.testing.harness.actions import Action
 
 Part: TypeAlias = Literal["edge", "data", "saying", "prompt", "otherwise", "enter", "exit", "guard"]
 """What stands at a site: where a handler goes, the data that it returns, a reply or an answer, what a state
@@ -97,7 +97,7 @@ class Mutant:
         }
 
 
-def mutants_at(site: Site, table: FlowTable, seed: int) -> Iterator[Mutant]:
+def mutants_at(site: Site, table: CompiledFlow, seed: int) -> Iterator[Mutant]:
     """The ways in which a site can be broken.
 
     Args:
@@ -122,7 +122,7 @@ def mutants_at(site: Site, table: FlowTable, seed: int) -> Iterator[Mutant]:
             yield Mutant(site, "unguard")
 
 
-def _goals(site: Site, table: FlowTable) -> list[str]:
+def _goals(site: Site, table: CompiledFlow) -> list[str]:
     """Where else a transition within the flow could go: to what the handler names, else to any state."""
     target = site.target
     if target is None or target.kind != "transition" or target.flow != site.flow:
@@ -184,18 +184,22 @@ class Hunted:
         mutant: What was broken.
         fate: Whether it was noticed.
         by: What noticed it.
-        acts: The conversation in which it was noticed, or one that came there and noticed nothing.
+        actions: The conversation in which it was noticed, or one that came there and noticed nothing.
     """
 
     mutant: Mutant
     fate: Fate
     by: Problem | None = None
-    acts: tuple[Act, ...] = ()
+    actions: tuple[Action, ...] = ()
 
     @property
     def line(self) -> str:
         """It in one line: place, what was broken, and how one comes there."""
-        way = f" (after {', '.join(act.by() + act.line() for act in self.acts)})" if self.acts else ""
+        way = (
+            f" (after {', '.join(action.by() + action.line() for action in self.actions)})"
+            if self.actions
+            else ""
+        )
         return f"{seen_from_here(self.mutant.site.place)}: {self.mutant.message}{way}"
 
     def to_json(self) -> dict[str, Any]:
@@ -204,10 +208,10 @@ class Hunted:
         if self.by is not None:
             where = seen_from_here(self.by.where) if self.by.where else None
             by = {"code": self.by.code, "message": self.by.message, "where": where}
-        from fsmkit.testing.harness.actions import act_to_json
+        from fsmkit.testing.harness.actions import action_to_json
 
-        acts = [act_to_json(act) for act in self.acts]
-        return {**self.mutant.to_json(), "fate": self.fate, "by": by, "conversation": acts}
+        actions = [action_to_json(action) for action in self.actions]
+        return {**self.mutant.to_json(), "fate": self.fate, "by": by, "conversation": actions}
 
 
 @attrs.frozen

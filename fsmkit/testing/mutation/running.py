@@ -1,6 +1,6 @@
 """The hunt: has the conversations that come to a mutant, and sees whether anything is wrong with them.
 
-First what the graph would show, then tours on from the moments just before the mutant, then random
+First what the graph would show, then tours on from the observations just before the mutant, then random
 conversations from there, faults included. What shows without the mutant, too, does not count.
 """
 
@@ -15,14 +15,14 @@ import attrs
 
 from fsmkit.engine.engine import Engine
 from fsmkit.graph.graph import Graph
-from fsmkit.interpreter.compiled import Flows
+from fsmkit.interpreter.compiled import FlowSet
 from fsmkit.testing.coverage import Asked, Coverage, never_called
 from fsmkit.testing.explore.conversation import Conversation
 from fsmkit.testing.explore.shrinking import again
 from fsmkit.testing.explore.tours import Tours
 from fsmkit.testing.findings import Finding, Problem
-from fsmkit.testing.harness.actions import Act
-from fsmkit.testing.harness.engine_driver import DirectStage
+from fsmkit.testing.harness.actions import Action
+from fsmkit.testing.harness.engine_driver import EngineDriver
 from fsmkit.testing.harness.screen import NotThereError
 from fsmkit.testing.lint import lint_graph
 from fsmkit.testing.mutation.applying import alter, altered
@@ -57,7 +57,7 @@ MISTAKEN = 3
 Known = set[tuple[str, str | None]]
 
 
-MakeStage = Callable[[Callable[[Engine], None] | None], DirectStage]
+MakeStage = Callable[[Callable[[Engine], None] | None], EngineDriver]
 
 
 @attrs.define(eq=False)
@@ -65,18 +65,18 @@ class Hunt:
     """The search for what notices mutants.
 
     Attributes:
-        stage: Makes a bot, altered if it is told how.
+        driver: Makes a bot, altered if it is told how.
         graph: The graph of the flows as they are.
         runner: The event loop.
-        oracles: What judges each moment, properties included.
+        oracles: What judges each observation, properties included.
         profile: How long is searched.
         seed: Makes it repeatable.
         known: What is wrong without any mutant, by code and place.
         random: `fsmkit.testing.explore.random_walk`, imported by who knows that Hypothesis is installed.
-        steps: How many acts were tried.
+        steps: How many actions were tried.
     """
 
-    stage: MakeStage
+    driver: MakeStage
     graph: Graph
     runner: asyncio.Runner
     oracles: Sequence[Oracle]
@@ -85,7 +85,7 @@ class Hunt:
     known: Known
     random: Any
     steps: int = 0
-    _flows: Flows = attrs.field(init=False)
+    _flows: FlowSet = attrs.field(init=False)
     _never: Mapping[Asked, str] = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -105,9 +105,9 @@ class Hunt:
 
     async def _survey(self) -> "_Plain":
         survey = Survey()
-        stage = self.stage(survey.watch)
+        driver = self.driver(survey.watch)
         tours = Tours(
-            stage,
+            driver,
             Coverage(self.graph, self._never),
             oracles=self.oracles,
             steps=self.profile.steps,
@@ -119,7 +119,7 @@ class Hunt:
         self.known |= {(finding.code, finding.where) for finding in tours.findings}
         self.known |= {(finding.code, finding.where) for finding in lint_graph(self.graph)}
         passages = {site: list(found.values()) for site, found in survey.passages.items()}
-        return _Plain(self.stage(None), stage, passages)
+        return _Plain(self.driver(None), driver, passages)
 
     def _mutants(self, plain: "_Plain") -> Iterator[Mutant]:
         """All mutants, in the order of the code."""
@@ -138,20 +138,22 @@ class Hunt:
         seen = next(self._lint(graph), None)
         if seen is not None:
             return Hunted(mutant, "noticed", Problem(seen.code, seen.message, seen.where))
-        stage = self.stage(lambda engine: alter(engine, mutant))
-        stage.beside(plain.surveyed)
+        driver = self.driver(lambda engine: alter(engine, mutant))
+        driver.beside(plain.surveyed)
         ignored = set(self.known)
         for _ in range(MISTAKEN):
-            found = self._search(stage, graph, passages, ignored)
+            found = self._search(driver, graph, passages, ignored)
             if found is None:
                 break
-            problem, acts = found
-            if problem.code == "stuck" or self.runner.run(self._comes_of(mutant, plain, problem, acts)):
-                return Hunted(mutant, "noticed", problem, acts)
+            problem, actions = found
+            if problem.code == "stuck" or self.runner.run(self._comes_of(mutant, plain, problem, actions)):
+                return Hunted(mutant, "noticed", problem, actions)
             ignored.add((problem.code, problem.where))
-            stage.beside(plain.surveyed)
-        spot, act = passages[0]
-        return Hunted(mutant, "unnoticed", None, (*(moment.act for moment in spot.moments), act))
+            driver.beside(plain.surveyed)
+        spot, action = passages[0]
+        return Hunted(
+            mutant, "unnoticed", None, (*(observation.action for observation in spot.observations), action)
+        )
 
     def _lint(self, graph: Graph) -> Iterator[Finding]:
         """What the graph shows that it would not show without the mutant."""
@@ -160,51 +162,53 @@ class Hunt:
             yield from (f for f in lint_graph(graph) if (f.code, f.message) not in known)
 
     def _search(
-        self, stage: DirectStage, graph: Graph, passages: Sequence[Passage], ignored: Known
-    ) -> tuple[Problem, tuple[Act, ...]] | None:
+        self, driver: EngineDriver, graph: Graph, passages: Sequence[Passage], ignored: Known
+    ) -> tuple[Problem, tuple[Action, ...]] | None:
         """Something that is wrong, and how one comes there."""
         end = time.monotonic() + SECONDS
         coverage = Coverage(graph, self._never)
         tours = Tours(
-            stage, coverage, oracles=self.oracles, steps=STEPS, seconds=SECONDS, ignored=frozenset(ignored)
+            driver, coverage, oracles=self.oracles, steps=STEPS, seconds=SECONDS, ignored=frozenset(ignored)
         )
         self.runner.run(tours.follow(passages))
         self.steps += tours.steps
         for finding in tours.findings:
             if not finding.note:
-                return Problem(finding.code, finding.message, finding.where), finding.acts
-        return self._at_random(stage, passages, ignored, end)
+                return Problem(finding.code, finding.message, finding.where), finding.actions
+        return self._at_random(driver, passages, ignored, end)
 
     def _at_random(
-        self, stage: DirectStage, passages: Sequence[Passage], ignored: Known, end: float
-    ) -> tuple[Problem, tuple[Act, ...]] | None:
+        self, driver: EngineDriver, passages: Sequence[Passage], ignored: Known, end: float
+    ) -> tuple[Problem, tuple[Action, ...]] | None:
         turns = itertools.cycle(passages)
 
         def begin() -> Conversation:
-            spot, act = next(turns)
-            talk = Conversation(stage, oracles=self.oracles, since=spot)
-            self.runner.run(_begun(talk, act))
+            spot, action = next(turns)
+            talk = Conversation(driver, oracles=self.oracles, since=spot)
+            self.runner.run(_begun(talk, action))
             return talk
 
-        search = self.random.Search(stage, self.runner, begin, ignored, end)
+        search = self.random.Search(driver, self.runner, begin, ignored, end)
         examples = max(2, self.profile.examples // SHARE)
         self.random.explore(search, seed=self.seed, examples=examples, length=LENGTH)
         self.steps += search.steps
         for error in search.found.values():
-            return error.problem, tuple(moment.act for moment in error.moments)
+            return error.problem, tuple(observation.action for observation in error.observations)
         return None
 
-    async def _comes_of(self, mutant: Mutant, plain: "_Plain", problem: Problem, acts: Sequence[Act]) -> bool:
+    async def _comes_of(
+        self, mutant: Mutant, plain: "_Plain", problem: Problem, actions: Sequence[Action]
+    ) -> bool:
         """Whether a problem shows with the mutant, in a bot that is new, and not without it."""
 
-        def begin(stage: DirectStage) -> Conversation:
-            return Conversation(stage, oracles=self.oracles)
+        def begin(driver: EngineDriver) -> Conversation:
+            return Conversation(driver, oracles=self.oracles)
 
-        broken = self.stage(lambda engine: alter(engine, mutant))
-        if await again(lambda: begin(broken), acts, problem) is None:
+        broken = self.driver(lambda engine: alter(engine, mutant))
+        if await again(lambda: begin(broken), actions, problem) is None:
             return False
-        plain.stage.renew()
-        return await again(lambda: begin(plain.stage), acts, problem) is None
+        plain.driver.renew()
+        return await again(lambda: begin(plain.driver), actions, problem) is None
 
 
 @attrs.frozen(eq=False)
@@ -212,19 +216,19 @@ class _Plain:
     """The bot without a mutant.
 
     Attributes:
-        stage: For conversations of its own.
+        driver: For conversations of its own.
         surveyed: That on which passages took place.
-        passages: The moments from which each site is come to.
+        passages: The observations from which each site is come to.
     """
 
-    stage: DirectStage
-    surveyed: DirectStage
+    driver: EngineDriver
+    surveyed: EngineDriver
     passages: dict[Site, list[Passage]]
 
 
-async def _begun(talk: Conversation, act: Act) -> None:
+async def _begun(talk: Conversation, action: Action) -> None:
     try:
-        await talk.do(act)
+        await talk.do(action)
     except NotThereError:  # the mutant shows other buttons
         return
 

@@ -1,4 +1,4 @@
-"""The survey: which sites of flows conversations come to, and from which moments.
+"""The survey: which sites of flows conversations come to, and from which observations.
 
 Tours of the flows as they are, with handlers, hooks and prompts that note that they were asked.
 """
@@ -9,41 +9,42 @@ from typing import Any
 import attrs
 
 from fsmkit.engine.engine import Engine
-from fsmkit.flow.context import Say
+from fsmkit.flow.context import SendMessage
 from fsmkit.flow.handlers import Handler, Hook
 from fsmkit.graph.edges import Target
-from fsmkit.interpreter.compiled import Flows, FlowTable
+from fsmkit.interpreter.compiled import CompiledFlow, FlowSet
 from fsmkit.testing.coverage import kind_of_act
-from fsmkit.testing.explore.tours import Spot
-from fsmkit.testing.harness.actions import Act
+from fsmkit.testing.explore.tours import SearchState
+from fsmkit.testing.harness.actions import Action
 from fsmkit.testing.harness.instrument import exchange, read_result
+from fsmkit.testing.lint import location_of_state
 from fsmkit.testing.mutation.applying import changed, restate, sayings, without_data
 from fsmkit.testing.mutation.mutants import Part, Site
 
-Passage = tuple[Spot, Act]
-"""A moment, and what is done there that comes to a site."""
+Passage = tuple[SearchState, Action]
+"""A observation, and what is done there that comes to a site."""
 
 ENOUGH = 6
-"""Passages of a site that are kept, each from another place or by another kind of act."""
+"""Passages of a site that are kept, each from another place or by another kind of action."""
 
 
 class Survey:
     """What is noted while the flows are toured.
 
     Attributes:
-        passages: The moments from which each site was come to, the nearest to the beginning first.
+        passages: The observations from which each site was come to, the nearest to the beginning first.
     """
 
     def __init__(self) -> None:
         self.passages: dict[Site, dict[Any, Passage]] = {}
         self._now: dict[Site, None] = {}
 
-    def tell(self, spot: Spot, act: Act) -> None:
-        """Notes what was come to by an act."""
+    def tell(self, spot: SearchState, action: Action) -> None:
+        """Notes what was come to by an action."""
         for site in self._now:
             known = self.passages.setdefault(site, {})
             if len(known) < ENOUGH:
-                known.setdefault((spot.place, spot.last, kind_of_act(act)), (spot, act))
+                known.setdefault((spot.place, spot.last, kind_of_act(action)), (spot, action))
         self._now.clear()
 
     def watch(self, engine: Engine) -> None:
@@ -69,7 +70,7 @@ class Survey:
     # -- handlers ----------------------------------------------------------------------------------
 
     def _watched(
-        self, engine: Engine, table: FlowTable, number: int, handler: Handler, called: set[str]
+        self, engine: Engine, table: CompiledFlow, number: int, handler: Handler, called: set[str]
     ) -> Handler:
         def site(part: Part, **what: Any) -> Site:
             return Site(part, table.name, handler.name, number, handler.place, **what)
@@ -82,7 +83,7 @@ class Survey:
                 self._note(site("data", result=kind, target=target))
             if kind not in ("pass", "error", "raised"):
                 for nth, wish in enumerate(sayings(ctx)):
-                    text = wish.reply.text if isinstance(wish, Say) else wish.text
+                    text = wish.reply.text if isinstance(wish, SendMessage) else wish.text
                     self._note(site("saying", nth=nth, text=_short(text)))
             return result
 
@@ -101,13 +102,13 @@ class Survey:
 
     # -- states and hooks --------------------------------------------------------------------------
 
-    def _watch_states(self, table: FlowTable) -> None:
+    def _watch_states(self, table: CompiledFlow) -> None:
         for name, rules in list(table.rules.items()):
             for site in _sayings_of(table, name):
                 part = "prompt" if site.part == "prompt" else "otherwise"
                 restate(table, name, **{part: self._noted(getattr(rules.state, part), site)})
 
-    def _watch_hooks(self, table: FlowTable) -> None:
+    def _watch_hooks(self, table: CompiledFlow) -> None:
         hooks = {
             hook: attrs.evolve(hook, function=self._noted(hook.function, site))
             for hook, site in _hooks_of(table)
@@ -125,7 +126,7 @@ class Survey:
         return call
 
 
-def sites_of(flows: Flows) -> Iterator[Site]:
+def sites_of(flows: FlowSet) -> Iterator[Site]:
     """The sites that the declarations show: all but data and what handlers say."""
     for table in flows.tables.values():
         for number, handler in enumerate(table.flow.handlers):
@@ -143,18 +144,17 @@ def sites_of(flows: Flows) -> Iterator[Site]:
             yield site
 
 
-def _sayings_of(table: FlowTable, name: str) -> Iterator[Site]:
-    from fsmkit.testing.lint import place_of
+def _sayings_of(table: CompiledFlow, name: str) -> Iterator[Site]:
 
     state = table.rules[name].state
-    place = place_of(table.flow, state)
+    place = location_of_state(table.flow, state)
     if state.prompt is not None:
         yield Site("prompt", table.name, name, place=place)
     if state.otherwise is not None:
         yield Site("otherwise", table.name, name, place=place)
 
 
-def _hooks_of(table: FlowTable) -> Iterator[tuple[Hook, Site]]:
+def _hooks_of(table: CompiledFlow) -> Iterator[tuple[Hook, Site]]:
     flow = table.flow
     kinds: tuple[tuple[Part, list[Hook]], ...] = (("enter", flow.enter_hooks), ("exit", flow.exit_hooks))
     for part, hooks in kinds:
@@ -165,7 +165,7 @@ def _hooks_of(table: FlowTable) -> Iterator[tuple[Hook, Site]]:
 
 def _matters(
     engine: Engine,
-    table: FlowTable,
+    table: CompiledFlow,
     result: Any,
     kind: str,
     target: Target | None,

@@ -14,12 +14,12 @@ import attrs
 from msgspec import structs
 
 from fsmkit.clock import Clock, SystemClock
-from fsmkit.engine.maintenance import Report as Survey
+from fsmkit.engine.maintenance import StoreSurvey as Survey
 from fsmkit.engine.maintenance import unreadable
 from fsmkit.errors import StoreCorrupt
 from fsmkit.flow.flow import Flow
 from fsmkit.interpreter.codec import decode_row
-from fsmkit.interpreter.migrations import Fit, survey
+from fsmkit.interpreter.migrations import Fit, compatibility
 from fsmkit.interpreter.row import Row
 from fsmkit.interpreter.settle import Limits, change_of
 from fsmkit.keys import Key
@@ -27,11 +27,11 @@ from fsmkit.stores.protocol import Store
 from fsmkit.testing.explore.probing import buttons_for, offer
 from fsmkit.testing.findings import Finding, Problem
 from fsmkit.testing.harness.actions import Wait
-from fsmkit.testing.harness.engine_driver import DirectStage
+from fsmkit.testing.harness.engine_driver import EngineDriver
 from fsmkit.testing.harness.instrument import quiet
-from fsmkit.testing.harness.observation import Moment, place_of
+from fsmkit.testing.harness.observation import Observation, running_states
 from fsmkit.testing.harness.screen import NotThereError
-from fsmkit.testing.inputs.candidates import Menus
+from fsmkit.testing.inputs.candidates import Candidates
 from fsmkit.testing.oracles import ORACLES, Oracle, losses, misfits
 
 SECONDS = 60.0
@@ -166,7 +166,7 @@ async def check_store(
         resources: What handlers find in `ctx.resources`.
         clock: The time.
     """
-    look = _Look(DirectStage(flows, resources=resources), oracles, (clock or SystemClock()).now())
+    look = _Look(EngineDriver(flows, resources=resources), oracles, (clock or SystemClock()).now())
     end = time.monotonic() + seconds
     with quiet():
         async for stored in store.scan(bot=bot):
@@ -187,24 +187,26 @@ class _Look:
     """One look at a store.
 
     Args:
-        stage: Where handlers are tried.
+        driver: Where handlers are tried.
         oracles: What judges each step.
         now: The time.
     """
 
-    def __init__(self, stage: DirectStage, oracles: Sequence[Oracle], now: float) -> None:
+    def __init__(self, driver: EngineDriver, oracles: Sequence[Oracle], now: float) -> None:
         self.report = LiveReport()
-        self._stage = stage
+        self._stage = driver
         self._oracles = oracles
         self._now = now
-        self._menus = Menus()
+        self._menus = Candidates()
 
     async def at(self, key: Key, row: Row, in_time: bool) -> None:
         """Looks at a row."""
         flows = self._stage.running.flows
-        found = survey(flows, row)
+        found = compatibility(flows, row)
         self.report.survey.add(key, found)
-        flow, state = place_of(row)[-1] if place_of(row) else (next(iter(row.snapshots), ""), None)
+        flow, state = (
+            running_states(row)[-1] if running_states(row) else (next(iter(row.snapshots), ""), None)
+        )
         problems = [*misfits(flows, row), *losses(flows, row)]
         for problem in problems:
             self.report.add(key, Broken(problem, flow, state))
@@ -239,9 +241,9 @@ class _Look:
 
     async def _try(self, key: Key, flow: str, state: str | None) -> None:
         row = await self._stage.row(1)
-        nothing = Moment(Wait(0.0), row, row, self._stage.running.flows, (), (), ())
-        for problem, moments in await offer(self._stage, self._menus, [nothing], self._oracles):
-            self.report.add(key, Broken(problem, flow, state, moments[-1].act.line()))
+        nothing = Observation(Wait(0.0), row, row, self._stage.running.flows, (), (), ())
+        for problem, observations in await offer(self._stage, self._menus, [nothing], self._oracles):
+            self.report.add(key, Broken(problem, flow, state, observations[-1].action.line()))
 
 
 def _told(broken: Broken, keys: Sequence[Key]) -> str:

@@ -1,4 +1,4 @@
-"""The recorder: what people do with a running bot, as acts, to be had again with its next version.
+"""The recorder: what people do with a running bot, as actions, to be had again with its next version.
 
 It stands at the handlers and needs neither Hypothesis nor pytest. What people write is not kept: in its
 place stands something else that the same handler takes. `fsmkit.testing.replay.recordings` reads it back.
@@ -20,19 +20,19 @@ from fsmkit.flow.handlers import Handler
 from fsmkit.keys import Key
 from fsmkit.testing.harness.actions import (
     GESTURES,
-    Act,
+    Action,
     Album,
     Content,
     Deadline,
-    Edit,
+    EditLast,
     Gesture,
     Outside,
     Press,
     PressData,
     Say,
-    act_to_json,
+    action_to_json,
 )
-from fsmkit.testing.harness.instrument import Taken, watch
+from fsmkit.testing.harness.instrument import HandlerCall, watch
 from fsmkit.testing.inputs.handlers import inputs_of, own_words
 
 _log = logging.getLogger("fsmkit")
@@ -80,7 +80,7 @@ class _Recorder:
         self._written: deque[tuple[str, Any, str]] = deque(maxlen=REMEMBERED)
         self._broken = False
 
-    def note(self, taken: Taken) -> None:
+    def note(self, taken: HandlerCall) -> None:
         """Writes a line for a handler that took an event."""
         if taken.kind == "pass" or taken.key is None:
             return
@@ -91,7 +91,7 @@ class _Recorder:
                 _log.exception("an event could not be recorded; others may be missing too")
             self._broken = True
 
-    def _write(self, taken: Taken, key: Key) -> None:
+    def _write(self, taken: HandlerCall, key: Key) -> None:
         event = taken.event
         if isinstance(event, Internal) and not isinstance(event, Timeout):
             return  # it comes of itself when the conversation is had again
@@ -100,9 +100,9 @@ class _Recorder:
         if mark[1] is not None and mark in self._written:
             return
         self._written.append(mark)
-        done = act = act_of(event)
+        done = action = act_of(event)
         if done is not None and not self._texts:
-            act = stand_in(taken.handler, done)
+            action = stand_in(taken.handler, done)
         line = {
             "who": who,
             "flow": taken.flow,
@@ -110,16 +110,16 @@ class _Recorder:
             "handler": taken.handler.name,
             "kind": taken.kind,
             "target": _target(taken),
-            "act": None if act is None else act_to_json(act),
+            "act": None if action is None else action_to_json(action),
             "index": _index(event),
-            "stands": act != done,
+            "stands": action != done,
         }
         with self._path.open("ab") as file:  # each time, so that the file may be moved away meanwhile
             file.write(msgspec.json.encode(line) + b"\n")
 
 
-def act_of(event: Any) -> Act | None:
-    """What was done to make an event; `None` if no act does so."""
+def act_of(event: Any) -> Action | None:
+    """What was done to make an event; `None` if no action does so."""
     if isinstance(event, Timeout):
         return Deadline()
     if not isinstance(event, ChatEvent):
@@ -132,7 +132,7 @@ def act_of(event: Any) -> Act | None:
     if kind == "raw_button":
         return PressData(str(event.value))
     if kind == "edited":
-        return Edit(event.text or "")
+        return EditLast(event.text or "")
     if kind == "album":
         parts: Any = getattr(event, "parts", ())
         return Album(tuple(part.kind for part in parts), getattr(event, "caption", None))
@@ -144,47 +144,49 @@ def act_of(event: Any) -> Act | None:
 UNKNOWN = frozenset(
     {"service", "other", "my_chat_member", "chat_member", "business_connection", "managed_bot"}
 )
-"""Kinds that no act makes."""
+"""Kinds that no action makes."""
 
 
-def stand_in(handler: Handler, act: Act) -> Act | None:
+def stand_in(handler: Handler, action: Action) -> Action | None:
     """Something like what was done, in the eyes of the handler that took it, without what was written.
 
     Args:
         handler: The handler.
-        act: What was done.
+        action: What was done.
     """
     words = set(own_words(handler))
-    if isinstance(act, Press):
-        return act if act.button in words else Press("")
-    if _text(act) in (None, "") or _text(act) in words:
-        return act
-    like = [other for other in inputs_of(handler).accepted if _alike(act, other)]
-    return min(like, key=lambda other: _distance(_text(act) or "", _text(other) or ""), default=_bare(act))
+    if isinstance(action, Press):
+        return action if action.button in words else Press("")
+    if _text(action) in (None, "") or _text(action) in words:
+        return action
+    like = [other for other in inputs_of(handler).accepted if _alike(action, other)]
+    return min(
+        like, key=lambda other: _distance(_text(action) or "", _text(other) or ""), default=_bare(action)
+    )
 
 
-def _bare(act: Act) -> Act | None:
-    """An act without its text, where it has a sense without one."""
-    if isinstance(act, Content | Album):
-        return attrs.evolve(act, caption="Ann")
-    return attrs.evolve(act, what="") if isinstance(act, Gesture) else None
+def _bare(action: Action) -> Action | None:
+    """An action without its text, where it has a sense without one."""
+    if isinstance(action, Content | Album):
+        return attrs.evolve(action, caption="Ann")
+    return attrs.evolve(action, what="") if isinstance(action, Gesture) else None
 
 
-def _alike(act: Act, other: Act) -> bool:
-    if type(act) is not type(other) or getattr(act, "kind", None) != getattr(other, "kind", None):
+def _alike(action: Action, other: Action) -> bool:
+    if type(action) is not type(other) or getattr(action, "kind", None) != getattr(other, "kind", None):
         return False
-    if isinstance(act, Say) and isinstance(other, Say):
-        command = [text.split()[0] if text[:1] == "/" else "" for text in (act.text, other.text)]
+    if isinstance(action, Say) and isinstance(other, Say):
+        command = [text.split()[0] if text[:1] == "/" else "" for text in (action.text, other.text)]
         return command[0] == command[1]
     return True
 
 
-def _text(act: Act) -> str | None:
+def _text(action: Action) -> str | None:
     """What was written."""
-    if isinstance(act, Outside):
-        return repr(act.event)
+    if isinstance(action, Outside):
+        return repr(action.event)
     return next(
-        (getattr(act, name) for name in ("text", "caption", "what", "data") if hasattr(act, name)), None
+        (getattr(action, name) for name in ("text", "caption", "what", "data") if hasattr(action, name)), None
     )
 
 
@@ -216,7 +218,7 @@ def _what(event: Any) -> str:
     return str(event.text if event.text is not None else event.value or "")
 
 
-def _target(taken: Taken) -> list[str | None] | None:
+def _target(taken: HandlerCall) -> list[str | None] | None:
     return None if taken.target is None else [taken.target.flow, taken.target.state]
 
 

@@ -12,28 +12,28 @@ import attrs
 import msgspec
 
 from fsmkit.flow.flow import Flow
-from fsmkit.interpreter.compiled import FlowTable
+from fsmkit.interpreter.compiled import CompiledFlow
 from fsmkit.testing.findings import Finding, Problem
 from fsmkit.testing.harness.actions import (
-    Act,
+    Action,
     Content,
     Deadline,
-    Edit,
+    EditLast,
     NotReadableError,
     Outside,
     Press,
     Say,
-    act_from_json,
+    action_from_json,
 )
-from fsmkit.testing.harness.engine_driver import DirectStage
-from fsmkit.testing.harness.instrument import Taken
-from fsmkit.testing.harness.observation import Moment
+from fsmkit.testing.harness.engine_driver import EngineDriver
+from fsmkit.testing.harness.instrument import HandlerCall
+from fsmkit.testing.harness.observation import Observation
 from fsmkit.testing.harness.screen import NotThereError
-from fsmkit.testing.inputs.candidates import Dish, Menus
+from fsmkit.testing.inputs.candidates import Candidate, Candidates
 
-_KINDS: dict[type[Act], str] = {
+_KINDS: dict[type[Action], str] = {
     Say: "a text",
-    Edit: "an edited text",
+    EditLast: "an edited text",
     Content: "a caption",
     Outside: "an event",
 }
@@ -44,7 +44,7 @@ TRIES = 12
 
 
 @attrs.frozen
-class Line:
+class RecordedLine:
     """An event that a handler took.
 
     Attributes:
@@ -53,9 +53,9 @@ class Line:
         handler: Its name.
         kind: What it returned.
         target: Flow and state that this leads to.
-        act: What stands for what was done; `None` if nothing is known that could.
+        action: What stands for what was done; `None` if nothing is known that could.
         index: Which button of its message was pressed.
-        stands: Whether the act stands for another text than the one that was written.
+        stands: Whether the action stands for another text than the one that was written.
     """
 
     flow: str
@@ -63,7 +63,7 @@ class Line:
     handler: str
     kind: str
     target: tuple[str, str | None] | None
-    act: Act | None
+    action: Action | None
     index: int | None = None
     stands: bool = False
 
@@ -73,7 +73,7 @@ class Line:
         return edge_in_words(self.kind, self.target, self.flow)
 
 
-def read_recording(path: str | Path, flows: Iterable[Flow[Any]]) -> list[list[Line]]:
+def read_recording(path: str | Path, flows: Iterable[Flow[Any]]) -> list[list[RecordedLine]]:
     """The conversations of a file, those of each person one after the other.
 
     Args:
@@ -85,7 +85,7 @@ def read_recording(path: str | Path, flows: Iterable[Flow[Any]]) -> list[list[Li
         OSError: If there is no such file.
     """
     flows = tuple(flows)
-    people: dict[str, list[Line]] = {}
+    people: dict[str, list[RecordedLine]] = {}
     for number, text in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), 1):
         if text.strip():
             try:
@@ -96,17 +96,17 @@ def read_recording(path: str | Path, flows: Iterable[Flow[Any]]) -> list[list[Li
     return list(people.values())
 
 
-def _line(text: str, flows: Sequence[Flow[Any]]) -> tuple[str, Line]:
+def _line(text: str, flows: Sequence[Flow[Any]]) -> tuple[str, RecordedLine]:
     shown: dict[str, Any] = msgspec.json.decode(text)
-    who, act = str(shown["who"]), shown["act"]
+    who, action = str(shown["who"]), shown["act"]
     target = None if shown["target"] is None else (shown["target"][0], shown["target"][1])
     try:
-        done = None if act is None else act_from_json(act, flows)
+        done = None if action is None else action_from_json(action, flows)
     except NotReadableError:
-        if not isinstance(act, dict) or act.get("do") != "event":
+        if not isinstance(action, dict) or action.get("do") != "event":
             raise
         done = None  # of a class that no handler takes any more
-    return who, Line(
+    return who, RecordedLine(
         shown["flow"],
         shown["state"],
         shown["handler"],
@@ -142,7 +142,7 @@ class Rehearsal:
         self.counts.update(found.keys())
         for problem, finding in found.items():
             known = self.findings.setdefault(problem, finding)
-            if len(finding.moments) < len(known.moments):
+            if len(finding.observations) < len(known.observations):
                 self.findings[problem] = finding
 
     def told(self) -> list[Finding]:
@@ -155,16 +155,16 @@ class Rehearsal:
         ]
 
 
-async def rehearse(stage: DirectStage, talks: Iterable[Sequence[Line]]) -> Rehearsal:
-    """Has recorded conversations with the flows of a stage.
+async def rehearse(driver: EngineDriver, talks: Iterable[Sequence[RecordedLine]]) -> Rehearsal:
+    """Has recorded conversations with the flows of a driver.
 
     Args:
-        stage: Where; its flows are the new version.
+        driver: Where; its flows are the new version.
         talks: The lines of each person.
     """
-    done, menus = Rehearsal(), Menus()
+    done, menus = Rehearsal(), Candidates()
     for lines in talks:
-        talk = _Talk(stage, menus)
+        talk = _Talk(driver, menus)
         for line in lines:
             if await talk.go_on(line):
                 done.steps += 1
@@ -177,16 +177,16 @@ async def rehearse(stage: DirectStage, talks: Iterable[Sequence[Line]]) -> Rehea
 class _Talk:
     """What one person did."""
 
-    def __init__(self, stage: DirectStage, menus: Menus) -> None:
+    def __init__(self, driver: EngineDriver, menus: Candidates) -> None:
         self.found: dict[Problem, Finding] = {}
         """What went another way."""
-        self._stage = stage
+        self._stage = driver
         self._menus = menus
-        self._moments: list[Moment] = []
+        self._moments: list[Observation] = []
         self._lost = True
         """Whether it is not known where the person stands, until something begins."""
 
-    async def go_on(self, line: Line) -> bool:
+    async def go_on(self, line: RecordedLine) -> bool:
         """Does what a line says; whether that could be tried."""
         await self._meet(line)
         if not self._lost:
@@ -198,7 +198,7 @@ class _Talk:
             return True
         return False
 
-    async def _meet(self, line: Line) -> None:
+    async def _meet(self, line: RecordedLine) -> None:
         """Comes to where a line begins."""
         if line.state is not None:
             return
@@ -211,7 +211,7 @@ class _Talk:
     def _runs(self, flow: str) -> bool:
         return bool(self._moments) and any(name == flow for name, _ in self._moments[-1].place)
 
-    def _gone(self, line: Line) -> Problem | None:
+    def _gone(self, line: RecordedLine) -> Problem | None:
         """What of a line the flows do not have any more."""
         tables = self._stage.running.flows.tables
         for flow, state in ((line.flow, line.state), line.target or (line.flow, None)):
@@ -223,53 +223,62 @@ class _Talk:
                 return Problem("unknown-state", message, table.flow.place)
         return None
 
-    async def _do(self, line: Line) -> None:
+    async def _do(self, line: RecordedLine) -> None:
         """Does what was recorded; where something else stood for it, also what might go the recorded way."""
         table = self._stage.running.flows.tables[line.flow]
         saved, first = self._stage.save(), None
-        acts, others = await self._acts(line)
-        for act in acts:
+        actions, others = await self._acts(line)
+        for action in actions:
             self._stage.restore(saved)
-            first = await self._try(act)
+            first = await self._try(action)
             if first is not None and _same_way(first, line, table):
                 self._moments.append(first)
                 return
-        for act in others:
+        for action in others:
             self._stage.restore(saved)
-            moment = await self._try(act)
-            if moment is not None and _same_way(moment, line, table):
+            observation = await self._try(action)
+            if observation is not None and _same_way(observation, line, table):
                 if first is not None and (first.errors or not _takers(first)):
                     self._tell(_unsure(_wrong(line, table, first)), line, first, note=True)
-                self._moments.append(moment)
+                self._moments.append(observation)
                 return
         self._tell(_wrong(line, table, first), line, first)
 
-    async def _try(self, act: Act) -> Moment | None:
+    async def _try(self, action: Action) -> Observation | None:
         try:
-            return await self._stage.do(act)
+            return await self._stage.do(action)
         except NotThereError:
             return None
 
     def _tell(
-        self, problem: Problem, line: Line, moment: Moment | None = None, *, note: bool = False
+        self,
+        problem: Problem,
+        line: RecordedLine,
+        observation: Observation | None = None,
+        *,
+        note: bool = False,
     ) -> None:
         """Notes what is wrong; without a way on, the next lines cannot be had."""
-        moments = (*self._moments, *([moment] if moment is not None else []))
-        finding = Finding(problem.code, problem.message, problem.where, line.flow, "recorded", note, moments)
+        observations = (*self._moments, *([observation] if observation is not None else []))
+        finding = Finding(
+            problem.code, problem.message, problem.where, line.flow, "recorded", note, observations
+        )
         self.found.setdefault(problem, finding)
         self._lost = not note
 
-    async def _acts(self, line: Line) -> tuple[Sequence[Act], Sequence[Act]]:
+    async def _acts(self, line: RecordedLine) -> tuple[Sequence[Action], Sequence[Action]]:
         """What was done, and what else may go the recorded way."""
-        if isinstance(line.act, Press):
-            return self._presses(line.act.button, line.index)
-        acts = [line.act] if line.act is not None else []
-        if acts and not line.stands:
-            return acts, []
+        if isinstance(line.action, Press):
+            return self._presses(line.action.button, line.index)
+        actions = [line.action] if line.action is not None else []
+        if actions and not line.stands:
+            return actions, []
         seen = "\n".join(self._moments[-1].shown) if self._moments else ""
         dishes = self._menus.dishes(self._stage.running.flows, await self._stage.row(1), seen)
-        same = [act for dish in dishes if _is_namesake(dish, line) for act in dish.acts]
-        return acts, [act for act in same if line.act is None or type(act) is type(line.act)][:TRIES]
+        same = [action for dish in dishes if _is_namesake(dish, line) for action in dish.actions]
+        return actions, [
+            action for action in same if line.action is None or type(action) is type(line.action)
+        ][:TRIES]
 
     def _presses(self, button: str, index: int | None) -> tuple[Sequence[Press], Sequence[Press]]:
         """The button of the recorded value; then that at its place, and the others beside it."""
@@ -281,23 +290,25 @@ class _Talk:
         return [Press(shown.text) for shown in wanted[:1]], [Press(text) for text in others]
 
 
-def _wrong(line: Line, table: FlowTable, moment: Moment | None) -> Problem:
+def _wrong(line: RecordedLine, table: CompiledFlow, observation: Observation | None) -> Problem:
     """What is wrong where what was done did not go the recorded way.
 
     Args:
         line: What was recorded.
         table: Its flow.
-        moment: What came of it; `None`: it could not be done.
+        observation: What came of it; `None`: it could not be done.
     """
     did = f"{line.handler} in state {line.state!r}" if line.state else line.handler
-    if moment is None:
-        what = "its button is not on the screen" if isinstance(line.act, Press) else "nothing known makes it"
+    if observation is None:
+        what = (
+            "its button is not on the screen" if isinstance(line.action, Press) else "nothing known makes it"
+        )
         return Problem("refused", f"{did} took {_kind(line)}: {what} now", _place(line, table))
-    if moment.errors:
-        error = moment.errors[0]
+    if observation.errors:
+        error = observation.errors[0]
         message = f"{type(error).__name__}: {error}, where {did} did {line.edge}"
-        return Problem("raised", message, _last_place(moment) or _place(line, table))
-    taken = _takers(moment)
+        return Problem("raised", message, _last_place(observation) or _place(line, table))
+    taken = _takers(observation)
     if not taken:
         message = f"{did} took {_kind(line)}: no handler takes it now"
         return Problem("refused", message, _place(line, table))
@@ -312,22 +323,22 @@ def _unsure(problem: Problem) -> Problem:
     return attrs.evolve(problem, message=problem.message + more)
 
 
-def _takers(moment: Moment) -> list[Taken]:
-    return [taken for taken in moment.taken if taken.kind != "pass"]
+def _takers(observation: Observation) -> list[HandlerCall]:
+    return [taken for taken in observation.taken if taken.kind != "pass"]
 
 
-def _same_way(moment: Moment, line: Line, table: FlowTable) -> bool:
+def _same_way(observation: Observation, line: RecordedLine, table: CompiledFlow) -> bool:
     """Whether something went the recorded way, may the handler have another name."""
-    if moment.errors and line.kind != "raised":
+    if observation.errors and line.kind != "raised":
         return False
     target = line.target
     if target is not None and target[1] is not None and target[0] == table.name:
         target = (target[0], table.renamed.get(target[1], target[1]))
     if line.kind == "raised":
         return True  # it went wrong before: anything is as good
-    if isinstance(moment.act, Deadline) and line.kind == "end" and not moment.place:
+    if isinstance(observation.action, Deadline) and line.kind == "end" and not observation.place:
         return True
-    return any(one.kind == line.kind and _goal(one) == target for one in moment.taken)
+    return any(one.kind == line.kind and _goal(one) == target for one in observation.taken)
 
 
 def edge_in_words(kind: str, target: tuple[str, str | None] | None, flow: str) -> str:
@@ -338,29 +349,31 @@ def edge_in_words(kind: str, target: tuple[str, str | None] | None, flow: str) -
     return f"{kind} -> {name}"
 
 
-def _goal(taken: Taken) -> tuple[str, str | None] | None:
+def _goal(taken: HandlerCall) -> tuple[str, str | None] | None:
     return None if taken.target is None else (taken.target.flow, taken.target.state)
 
 
-def _is_namesake(dish: Dish, line: Line) -> bool:
+def _is_namesake(dish: Candidate, line: RecordedLine) -> bool:
     return dish.flow == line.flow and dish.handler.name == line.handler
 
 
-def _place(line: Line, table: FlowTable) -> str | None:
+def _place(line: RecordedLine, table: CompiledFlow) -> str | None:
     """Where the handler stands now, or the flow, if it is gone."""
     named = (handler.place for handler in table.flow.handlers if handler.name == line.handler)
     return next(named, table.flow.place)
 
 
-def _last_place(moment: Moment) -> str | None:
-    from fsmkit.flow.locations import place_in_user_code
+def _last_place(observation: Observation) -> str | None:
+    from fsmkit.flow.locations import location_in_user_code
 
-    return place_in_user_code(moment.errors[0]) or (moment.taken[-1].handler.place if moment.taken else None)
+    return location_in_user_code(observation.errors[0]) or (
+        observation.taken[-1].handler.place if observation.taken else None
+    )
 
 
-def _kind(line: Line) -> str:
-    if line.act is None:
+def _kind(line: RecordedLine) -> str:
+    if line.action is None:
         return "something of which no more is known"
     if line.stands:
-        return f"{_KINDS.get(type(line.act), 'something')} like this"
-    return repr(line.act.line()) if line.act != Press("") else "a button"
+        return f"{_KINDS.get(type(line.action), 'something')} like this"
+    return repr(line.action.line()) if line.action != Press("") else "a button"

@@ -11,12 +11,12 @@ from tempfile import TemporaryDirectory
 from fsmkit.stores.protocol import Store
 from fsmkit.stores.urls import open_store, probe
 from fsmkit.testing.findings import Problem
-from fsmkit.testing.harness.actions import Act, Restart
-from fsmkit.testing.harness.engine_driver import DirectStage
-from fsmkit.testing.harness.observation import Moment, signature_of
+from fsmkit.testing.harness.actions import Action, Restart
+from fsmkit.testing.harness.engine_driver import EngineDriver
+from fsmkit.testing.harness.observation import Observation, signature_of
 from fsmkit.testing.harness.screen import NotThereError
 
-Different = tuple[Problem, tuple[Moment, ...]]
+Different = tuple[Problem, tuple[Observation, ...]]
 
 
 @contextlib.asynccontextmanager
@@ -37,7 +37,7 @@ async def opened(url: str) -> AsyncGenerator[Store]:
 
 
 async def differences(
-    conversations: Iterable[Sequence[Act]], memory: DirectStage, stored: DirectStage, name: str
+    conversations: Iterable[Sequence[Action]], memory: EngineDriver, stored: EngineDriver, name: str
 ) -> AsyncIterator[Different]:
     """What comes out differently in a store.
 
@@ -47,50 +47,54 @@ async def differences(
         stored: The same bot in the store.
         name: Of the store, for people.
     """
-    for acts in conversations:
+    for actions in conversations:
         memory.renew()
         memory.reset()
         stored.renew()
         stored.beside(memory)
-        moments: list[Moment] = []
+        observations: list[Observation] = []
         try:
-            for act in (*acts, Restart()):
-                problem = await _step(act, memory, stored, name, moments)
+            for action in (*actions, Restart()):
+                problem = await _step(action, memory, stored, name, observations)
                 if problem is not None:
-                    yield problem, tuple(moments)
+                    yield problem, tuple(observations)
                     break
         finally:
-            for user in {1, *(act.user for act in acts)}:
+            for user in {1, *(action.user for action in actions)}:
                 for key in stored.keys(user):
                     await stored.running.store.forget(key)
 
 
 async def _step(
-    act: Act, memory: DirectStage, stored: DirectStage, name: str, moments: list[Moment]
+    action: Action, memory: EngineDriver, stored: EngineDriver, name: str, observations: list[Observation]
 ) -> Problem | None:
     try:
-        moment = await memory.do(act)
+        observation = await memory.do(action)
     except NotThereError:
         return None
-    moments.append(moment)
+    observations.append(observation)
     try:
-        other = await stored.do(act)
+        other = await stored.do(action)
     except NotThereError as error:
-        return _problem(act, name, moment, f"it cannot be done: {error}")
-    if other.errors and not moment.errors:
+        return _problem(action, name, observation, f"it cannot be done: {error}")
+    if other.errors and not observation.errors:
         raised = other.errors[0]
-        return _problem(act, name, moment, f"it raises {type(raised).__name__}: {raised}")
-    if signature_of(other.after) != signature_of(moment.after):
-        return _problem(act, name, moment, f"it leads to {_where(other)}, in memory to {_where(moment)}")
-    if other.shown != moment.shown:
-        return _problem(act, name, moment, f"it shows {other.shown!r}, in memory {moment.shown!r}")
+        return _problem(action, name, observation, f"it raises {type(raised).__name__}: {raised}")
+    if signature_of(other.after) != signature_of(observation.after):
+        return _problem(
+            action, name, observation, f"it leads to {_where(other)}, in memory to {_where(observation)}"
+        )
+    if other.shown != observation.shown:
+        return _problem(
+            action, name, observation, f"it shows {other.shown!r}, in memory {observation.shown!r}"
+        )
     return None
 
 
-def _problem(act: Act, name: str, moment: Moment, what: str) -> Problem:
-    place = moment.taken[-1].handler.place if moment.taken else None
-    return Problem("store", f"{act.line()!r} comes out differently in {name}: {what}", place)
+def _problem(action: Action, name: str, observation: Observation, what: str) -> Problem:
+    place = observation.taken[-1].handler.place if observation.taken else None
+    return Problem("store", f"{action.line()!r} comes out differently in {name}: {what}", place)
 
 
-def _where(moment: Moment) -> str:
-    return f"{moment.state!r} with {moment.data!r}" if moment.place else "the end"
+def _where(observation: Observation) -> str:
+    return f"{observation.state!r} with {observation.data!r}" if observation.place else "the end"

@@ -75,7 +75,7 @@ async def put(
 
 
 async def add_one(store: Store, key: Key, *, exclusive: bool = True) -> None:
-    """Counts in the row of a key; what the handler does takes a moment."""
+    """Counts in the row of a key; what the handler does takes a observation."""
     async with store.lease(key, exclusive=exclusive) as lease:
         count = int(lease.row or b"0")
         await asyncio.sleep(0)

@@ -10,7 +10,7 @@ async def deliver_all(store: Store, entry: bytes | None) -> list[bytes]:
     delivered = []
     while entry is not None:
         delivered.append(entry)
-        entry = await store.strike(KEY, entry, None)
+        entry = await store.acknowledge(KEY, entry, None)
     return delivered
 
 
@@ -27,7 +27,7 @@ async def add_one_more(store: Store) -> None:
 
 
 class OutboxContract(ContractBase):
-    """The outbox beside each row: `commit`, `strike` and `hold`."""
+    """The outbox beside each row: `commit`, `acknowledge` and `hold`."""
 
     async def test_who_commits_into_an_idle_outbox_delivers_it(self, store: Store) -> None:
         assert await put(store, KEY, b"row", outbox=(b"one", b"two")) == b"one"
@@ -52,22 +52,22 @@ class OutboxContract(ContractBase):
 
     async def test_an_entry_is_struck_off_once(self, store: Store) -> None:
         await put(store, KEY, b"row", outbox=(b"one", b"two", b"three"))
-        assert await store.strike(KEY, b"one", b"r1") == b"two"
-        assert await store.strike(KEY, b"one", b"r1") is None
-        assert await store.strike(KEY, b"three", b"r3") is None
-        assert await store.strike(KEY, b"two", b"r2") == b"three"
+        assert await store.acknowledge(KEY, b"one", b"r1") == b"two"
+        assert await store.acknowledge(KEY, b"one", b"r1") is None
+        assert await store.acknowledge(KEY, b"three", b"r3") is None
+        assert await store.acknowledge(KEY, b"two", b"r2") == b"three"
         assert await receipts(store) == [b"r1", b"r2"]
 
     async def test_striking_where_nothing_stands_does_no_harm(self, store: Store) -> None:
-        assert await store.strike(KEY, b"one", b"receipt") is None
+        assert await store.acknowledge(KEY, b"one", b"receipt") is None
         await put(store, OTHER, b"row", outbox=(b"one",))
-        assert await store.strike(KEY, b"one", b"receipt") is None
+        assert await store.acknowledge(KEY, b"one", b"receipt") is None
         assert await receipts(store) == []
 
     async def test_delivery_does_not_wait_for_a_lease(self, store: Store) -> None:
         await put(store, KEY, b"row", outbox=(b"one", b"two"))
         async with store.lease(KEY) as lease:
-            assert await patiently(store.strike(KEY, b"one", b"receipt")) == [b"two"]
+            assert await patiently(store.acknowledge(KEY, b"one", b"receipt")) == [b"two"]
             await lease.commit(Change(b"row 2"))
         assert await store.peek(KEY) == b"row 2"
 
@@ -75,7 +75,7 @@ class OutboxContract(ContractBase):
         assert await store.outbox(KEY) == []
         first = await put(store, KEY, b"row", outbox=(b"one", b"\x00two\xff", b"three"))
         assert await store.outbox(KEY) == [b"one", b"\x00two\xff", b"three"]
-        await store.strike(KEY, b"one", b"receipt")
+        await store.acknowledge(KEY, b"one", b"receipt")
         assert await store.outbox(KEY) == [b"\x00two\xff", b"three"]
         assert await store.outbox(OTHER) == []
         assert first == b"one"
@@ -87,7 +87,7 @@ class OutboxContract(ContractBase):
             assert await new.commit(Change(old.row, 5.0, outbox=entries)) == b"one"
             assert await store.forget(KEY) == 1
         assert (await store.peek(KEY), await store.outbox(KEY)) == (None, [])
-        assert await store.strike(KEY, b"one", None) is None  # who delivered the old one's stops
+        assert await store.acknowledge(KEY, b"one", None) is None  # who delivered the old one's stops
         assert (await store.peek(OTHER), await store.outbox(OTHER)) == (b"row", [b"one", b"two"])
         await patiently(add_one_more(store))
 
@@ -95,9 +95,9 @@ class OutboxContract(ContractBase):
 
     async def test_receipts_are_shown_in_order_until_they_stand_in_the_row(self, store: Store) -> None:
         await put(store, KEY, b"row", outbox=(b"one", b"two", b"three"))
-        await store.strike(KEY, b"one", b"r1")
-        await store.strike(KEY, b"two", None)
-        await store.strike(KEY, b"three", b"\x00r3\xff")
+        await store.acknowledge(KEY, b"one", b"r1")
+        await store.acknowledge(KEY, b"two", None)
+        await store.acknowledge(KEY, b"three", b"\x00r3\xff")
         assert await receipts(store) == [b"r1", b"\x00r3\xff"]
         async with store.lease(KEY) as lease:
             await lease.commit(Change(b"row 2", folded=2))
@@ -105,22 +105,22 @@ class OutboxContract(ContractBase):
 
     async def test_a_commit_that_folds_nothing_keeps_them(self, store: Store) -> None:
         await put(store, KEY, b"row", outbox=(b"one",))
-        await store.strike(KEY, b"one", b"r1")
+        await store.acknowledge(KEY, b"one", b"r1")
         await put(store, KEY, b"row 2")
         assert await receipts(store) == [b"r1"]
 
     async def test_a_receipt_that_came_during_the_step_is_for_the_next_one(self, store: Store) -> None:
         await put(store, KEY, b"row", outbox=(b"one", b"two"))
-        await store.strike(KEY, b"one", b"r1")
+        await store.acknowledge(KEY, b"one", b"r1")
         async with store.lease(KEY) as lease:
             assert list(lease.receipts) == [b"r1"]
-            await store.strike(KEY, b"two", b"r2")
+            await store.acknowledge(KEY, b"two", b"r2")
             await lease.commit(Change(b"row 2", folded=1))
         assert await receipts(store) == [b"r2"]
 
     async def test_receipts_are_folded_once_over_several_commits(self, store: Store) -> None:
         await put(store, KEY, b"row", outbox=(b"one",))
-        await store.strike(KEY, b"one", b"r1")
+        await store.acknowledge(KEY, b"one", b"r1")
         async with store.lease(KEY) as lease:
             await lease.commit(Change(b"row 2", folded=len(lease.receipts)), hold=True)
             assert list(lease.receipts) == []
@@ -152,7 +152,7 @@ class OutboxContract(ContractBase):
 
     async def test_receipts_of_a_row_that_went_are_for_the_next_step(self, store: Store) -> None:
         await put(store, KEY, None, outbox=(b"one",))
-        await store.strike(KEY, b"one", b"r1")
+        await store.acknowledge(KEY, b"one", b"r1")
         assert await receipts(store) == [b"r1"]
         async with store.lease(KEY) as lease:
             await lease.commit(Change(None, folded=1))
@@ -160,9 +160,9 @@ class OutboxContract(ContractBase):
 
     async def test_receipts_that_nobody_may_ask_for_again_are_due(self, store: Store) -> None:
         await put(store, KEY, None, outbox=(b"one", b"two"))
-        assert await store.strike(KEY, b"one", b"receipt") == b"two"
+        assert await store.acknowledge(KEY, b"one", b"receipt") == b"two"
         assert await store.due(KEY.bot, [], START, 10) == []
-        await store.strike(KEY, b"two", None)
+        await store.acknowledge(KEY, b"two", None)
         assert await store.due(2, [], START, 10) == []
         assert await store.due(KEY.bot, [], START, 10) == [KEY]
         async with store.lease(KEY) as lease:
@@ -171,7 +171,7 @@ class OutboxContract(ContractBase):
 
     async def test_receipts_of_a_row_that_stands_are_not_due(self, store: Store) -> None:
         await put(store, KEY, b"row", outbox=(b"one",))
-        await store.strike(KEY, b"one", b"receipt")
+        await store.acknowledge(KEY, b"one", b"receipt")
         assert await store.due(KEY.bot, [], START, 10) == []
 
     # -- claims ------------------------------------------------------------------------------------
@@ -195,7 +195,7 @@ class OutboxContract(ContractBase):
     async def test_a_claim_lasts_from_the_last_sign_of_life(self, store: Store) -> None:
         await put(store, KEY, b"row", outbox=(b"one", b"two", b"three"))
         await self.expire_claims(store)
-        assert await store.strike(KEY, b"one", None) == b"two"
+        assert await store.acknowledge(KEY, b"one", None) == b"two"
         assert await store.due(KEY.bot, [], 0.0, 10) == []
         await self.expire_claims(store)
         await store.hold(KEY, 0.0)
@@ -215,7 +215,7 @@ class OutboxContract(ContractBase):
 
     async def test_another_process_goes_on_where_one_died(self, store: Store) -> None:
         await put(store, KEY, b"row", outbox=(b"one", b"two", b"three"))
-        await store.strike(KEY, b"one", b"r1")
+        await store.acknowledge(KEY, b"one", b"r1")
         second = await self.another(store)
         try:
             assert await put(second, KEY, b"row 2") is None
@@ -231,7 +231,7 @@ class OutboxContract(ContractBase):
         try:
             await self.expire_claims(store)
             assert await put(second, KEY, b"row 2") == b"one"
-            assert await store.strike(KEY, b"one", None) is None
+            assert await store.acknowledge(KEY, b"one", None) is None
         finally:
             await second.close()
 

@@ -144,7 +144,7 @@ class RowContract(ContractBase):
         if not store.durable:
             pytest.skip(f"{type(store).__name__} forgets on purpose")
         await put(store, KEY, b"row", wake=5.0, index=[("form", "name")], outbox=(b"one", b"two"))
-        await store.strike(KEY, b"one", b"receipt")
+        await store.acknowledge(KEY, b"one", b"receipt")
         again = await self.reopen(store)
         try:
             (stored,) = [stored async for stored in again.scan(flow="form", state="name")]
@@ -298,7 +298,7 @@ class LookupContract(ContractBase):
         await put(store, OTHER, None, outbox=(b"one",))
         assert await store.keys(KEY.chat) == [KEY, OTHER]
         await put(store, KEY, None)
-        await store.strike(OTHER, b"one", None)
+        await store.acknowledge(OTHER, b"one", None)
         assert await store.keys(KEY.chat) == []
 
     # -- a person ----------------------------------------------------------------------------------
@@ -318,7 +318,7 @@ class LookupContract(ContractBase):
             assert await store.keys_of(KEY.user) == []
         await put(store, KEY, None, outbox=(b"one",))
         assert await store.keys_of(KEY.user) == [KEY]
-        await store.strike(KEY, b"one", None)
+        await store.acknowledge(KEY, b"one", None)
         assert await store.keys_of(KEY.user) == []
 
 
@@ -331,13 +331,13 @@ class ForgetContract(ContractBase):
 
     async def test_a_key_is_forgotten_with_all_that_stood_there(self, store: Store) -> None:
         await put(store, KEY, b"row", wake=1.0, index=FORM, outbox=(b"one", b"two"))
-        await store.strike(KEY, b"one", b"receipt")
+        await store.acknowledge(KEY, b"one", b"receipt")
         await put(store, OTHER, b"other")
         assert await store.forget(KEY) == 1
         assert await store.peek(KEY) is None
         assert await store.due(1, FLOWS, 1e12, 10) == []
         assert await all_keys(store) == [OTHER]
-        assert await store.strike(KEY, b"two", None) is None
+        assert await store.acknowledge(KEY, b"two", None) is None
         async with store.lease(KEY) as lease:
             assert (lease.row, list(lease.receipts)) == (None, [])
             assert await lease.commit(Change(b"new", outbox=(b"three",))) == b"three"
@@ -397,7 +397,7 @@ class ForgetContract(ContractBase):
         await put(store, KEY, b"row", outbox=(b"one",))
         async with store.lease(KEY) as lease:
             await lease.commit(Change(None), hold=True)
-            await store.strike(KEY, b"one", None)
+            await store.acknowledge(KEY, b"one", None)
             assert await store.forget(7) == 0
             with pytest.raises(LeaseLost):
                 await lease.commit(Change(b"back again"))
