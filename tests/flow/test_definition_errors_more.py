@@ -14,7 +14,7 @@ class Signup(StatesGroup):
 
 
 def line_of(function):
-    return f"tests/test_definition_errors_more.py:{inspect.getsourcelines(function)[1]}"
+    return f"tests/flow/test_definition_errors_more.py:{inspect.getsourcelines(function)[1]}"
 
 
 def handler(event, ctx): ...

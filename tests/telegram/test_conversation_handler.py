@@ -232,7 +232,7 @@ def test_what_cannot_be_moved_is_said_with_line_and_remedy(make, problem):
     with pytest.raises(DefinitionError) as caught:
         make()
     assert problem in str(caught.value)
-    assert caught.value.place.startswith("tests/telegram/test_moving.py:")
+    assert caught.value.place.startswith("tests/telegram/test_conversation_handler.py:")
 
 
 async def test_without_an_application_the_callbacks_cannot_be_called(bench):
@@ -254,7 +254,7 @@ async def test_a_state_that_there_is_not_is_an_error_that_names_the_callback(ben
     [error] = bench.errors
     assert isinstance(error, UnknownState)
     assert "returned 'nowhere', which is no state of the ConversationHandler 'signup'" in str(error)
-    assert "tests/telegram/test_moving.py:" in error.place
+    assert "tests/telegram/test_conversation_handler.py:" in error.place
     assert (await bench.engine.get_state(flow, bench.key()))[0] == "0"
     bench.errors.clear()
 

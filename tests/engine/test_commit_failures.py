@@ -268,7 +268,7 @@ async def test_an_exception_of_any_kind_comes_out_with_its_origin(error):
     origin = origin_of(caught.value)
     assert (caught.value, origin.key, origin.flow, origin.state) == (error, KEY, "f", "a")
     assert (origin.event.text, origin.handler.endswith("fails")) == ("x", True)
-    assert "test_engine_commit_failures.py:" in origin.place
+    assert "test_commit_failures.py:" in origin.place
     assert (await bench.stored(), bench.store.turns) == (before, {})
 
 
@@ -325,7 +325,7 @@ async def test_a_predicate_that_raises_is_named():
     note, where = caught.value.__notes__
     assert where.startswith("fsmkit: flow 'f', state 'a', key ")
     assert note.startswith("fsmkit: asking whether ")
-    assert "test_engine_commit_failures.py:" in note
+    assert "test_commit_failures.py:" in note
 
 
 def test_the_origin_of_no_error_is_none():

@@ -119,7 +119,7 @@ def test_flows_that_are_named_as_objects_are_found_before_anything_is_resolved()
 
 def test_two_flows_of_one_name_are_refused() -> None:
     with pytest.raises(
-        DefinitionError, match=r"two flows have this name \(the other: tests/test_edges.py:\d+\)"
+        DefinitionError, match=r"two flows have this name \(the other: tests/graph/test_edges.py:\d+\)"
     ):
         collect_flows([Flow("f"), Flow("f")])
 

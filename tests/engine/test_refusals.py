@@ -97,14 +97,14 @@ async def refused(result, error, *flows, data=None):
 async def test_what_is_no_result_is_refused_and_changes_nothing(result):
     error = await refused(result, InvalidResult)
     assert (error.flow, error.state) == ("f", "a")
-    assert "test_engine_refusals.py:" in error.place
+    assert "test_refusals.py:" in error.place
 
 
 @pytest.mark.parametrize("result", UNKNOWN, ids=repr)
 async def test_a_target_that_nobody_declared_is_refused_and_changes_nothing(result):
     error = await refused(result, UnknownState)
     assert (error.flow, error.state) == ("f", "a")
-    assert "test_engine_refusals.py:" in error.place
+    assert "test_refusals.py:" in error.place
 
 
 async def test_a_wrong_result_is_named_with_its_handler():

@@ -40,7 +40,7 @@ async def test_a_step_after_which_an_invariant_does_not_hold_is_refused(invarian
     with pytest.raises(InvariantBroken) as caught:
         await bench.engine.send(KEY, -5)
     assert (caught.value.flow, caught.value.state) == ("f", "a")
-    assert "test_engine_invariants.py:" in caught.value.place
+    assert "test_invariants.py:" in caught.value.place
     assert await bench.stored() == before
 
 

@@ -82,7 +82,7 @@ def test_an_edge_says_what_triggers_it_and_where_its_handler_stands() -> None:
         source="a",
         selector="a",
         handler=handler.__qualname__,
-        place=f"tests/test_graph.py:{handler.__code__.co_firstlineno}",
+        place=f"tests/graph/test_graph.py:{handler.__code__.co_firstlineno}",
         trigger=f"Returned when {is_long.__qualname__}",
         kind="end",
         target=Target("end", "f"),

@@ -50,7 +50,7 @@ async def test_the_exception_carries_flow_state_key_and_place():
         await bench.say("fail")
     (note,) = caught.value.__notes__
     assert "flow 'f', state 'a', key 10:7:-:-:-, handler failing.<locals>.fails" in note
-    assert "tests/test_engine_crashes.py:" in note
+    assert "tests/engine/test_crashes.py:" in note
 
 
 async def test_an_event_whose_handler_raised_is_handled_when_it_comes_again():

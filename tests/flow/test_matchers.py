@@ -217,7 +217,7 @@ def test_matchers_show_as_they_are_written():
     assert repr((NEW_TEXT | as_matcher(Paid)) & Timeout) == "(text() | Paid) & Timeout"
     assert repr(~NEW_TEXT) == "~(text())"
     assert repr(as_matcher(len)) == "len"
-    assert repr(as_matcher(Checker(1))).startswith("<tests.test_matching.Checker")
+    assert repr(as_matcher(Checker(1))).startswith("<tests.flow.test_matchers.Checker")
 
 
 def test_the_kinds_of_matchers_follow_from_their_parts():
