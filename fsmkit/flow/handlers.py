@@ -57,6 +57,10 @@ class Handler:
             return Raised(error)
         return None
 
+    def why_not(self, event: Any) -> str:
+        """Return why `wants` refused an event, in a few words."""
+        return self.matcher.why_not(event) or "its when= said no"
+
 
 @attrs.frozen(eq=False)
 class Raised:
