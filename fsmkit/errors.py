@@ -148,7 +148,7 @@ class OrphanedConversation(FsmkitError):
         self.problem = problem
         super().__init__(
             f"a stored conversation of flow {flow!r} in state {state!r} does not fit the flow: {problem}. "
-            f"Add State(was=...) or @flow.migrate, or end such conversations with on_orphan='end'"
+            f"Add State(renamed_from=...) or @flow.migrate, or end such conversations with on_orphan='end'"
         )
 
 

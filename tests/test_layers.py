@@ -89,7 +89,6 @@ UPWARD: set[tuple[str, str]] = {
     ("fsmkit.testing.report", "fsmkit.cli.tables"),
     ("fsmkit.testing.pytest_plugin", "fsmkit.cli.errors"),
     ("fsmkit.testing.loading", "fsmkit.cli.errors"),
-    ("fsmkit.flow.results", "fsmkit.flow.flow"),
     ("fsmkit.engine.source", "fsmkit.engine.engine"),
     ("fsmkit.stores.mongo.leases", "fsmkit.stores.mongo.store"),
 }

@@ -6,5 +6,6 @@ from fsmkit.engine.envelope import Outcome
 from fsmkit.engine.fanout import fan_out
 from fsmkit.engine.jobs import JobContext
 from fsmkit.engine.source import Incoming, Source, feed
+from fsmkit.interpreter.selection import explain
 
-__all__ = ["Client", "Engine", "Incoming", "JobContext", "Outcome", "Source", "fan_out", "feed"]
+__all__ = ["Client", "Engine", "Incoming", "JobContext", "Outcome", "Source", "explain", "fan_out", "feed"]

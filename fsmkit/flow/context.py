@@ -6,7 +6,7 @@ Wishes are only recorded here; the engine makes effects of them when the step is
 import functools
 from collections.abc import Iterable
 from datetime import timedelta
-from typing import Any, Generic, Protocol, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, Unpack
 
 import attrs
 import msgspec
@@ -255,16 +255,25 @@ class Context(Generic[D]):
             )
         self._wish(verdict)
 
-    def track(self, message: Any) -> None:
-        """Deletes a message when the state is left.
+    def delete_on_exit(self, message: Any) -> None:
+        """Delete a message when the state is left.
 
         Args:
             message: Its id, or anything with a `message_id` (a `telegram.Message`, the event).
         """
         number = message if isinstance(message, int) else getattr(message, "message_id", None)
         if not isinstance(number, int):
-            raise TypeError(f"ctx.track takes a message or a message id, got {message!r}")
+            raise TypeError(f"ctx.delete_on_exit takes a message or a message id, got {message!r}")
         self._wish(DeleteOnExit(number))
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name):
+            if name == "track":
+                raise TypeError("ctx.track(message) is now called ctx.delete_on_exit(message)")
+            raise AttributeError(
+                f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self
+            )
 
     def send(self, key: Key, event: Any, after: float | timedelta | None = None) -> None:
         """Gives an event to a conversation (another one, or this one later), in the same commit.

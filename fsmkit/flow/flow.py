@@ -7,7 +7,7 @@ checked when the flows are put together (`fsmkit.interpreter.compiled`).
 import difflib
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, Unpack, cast
+from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, TypeVar, Unpack, cast
 
 from msgspec import UNSET
 
@@ -26,7 +26,18 @@ from fsmkit.flow.handlers import (
 from fsmkit.flow.locations import calling_location, location_of
 from fsmkit.flow.messages import MAX_VALUE, Button, Reply, as_screen, rows_of_buttons
 from fsmkit.flow.results import Result
-from fsmkit.flow.states import ANY, INHERIT, Prompt, State, StateOptions, StatesGroup, Ttl, times_of
+from fsmkit.flow.states import (
+    ANY,
+    INHERIT,
+    RENAMED_OPTIONS,
+    Prompt,
+    State,
+    StateOptions,
+    StatesGroup,
+    Ttl,
+    times_of,
+    unknown_option,
+)
 from fsmkit.keys import KeyBy
 
 if TYPE_CHECKING:
@@ -162,8 +173,9 @@ class Flow(Generic[D]):
             raise DefinitionError(
                 f"state {name!r} of flow {self.name!r} is declared twice", place=place, remedy="Remove one"
             )
-        _check_options(options, place)
-        state = State(name, **options)
+        for option in options.keys() - StateOptions.__annotations__.keys():
+            _refuse_option(option, place)
+        state = State(name, **cast(Any, options))
         state.flow = self.name
         self._check_state(state, place)
         self._implied.discard(name)
@@ -483,11 +495,11 @@ def _refuse_bare(states: tuple[Any, ...], what: str, name: str) -> None:
         )
 
 
-def _check_options(options: Iterable[str], place: str | None) -> None:
-    """Refuses a misspelt option of `flow.state`, which would be a TypeError of a class nobody has called."""
+def _refuse_option(option: str, place: str | None) -> NoReturn:
+    """Refuse an option that `State` does not take, with a place and a remedy where it is misspelt."""
+    if option in RENAMED_OPTIONS:
+        raise TypeError(unknown_option(option))
     known = list(StateOptions.__annotations__)
-    for option in options:
-        if option not in known:
-            near = difflib.get_close_matches(option, known, n=1)
-            remedy = f"Did you mean {near[0]}=?" if near else f"It takes {', '.join(known)}"
-            raise DefinitionError(f"a state has no option {option}=", place=place, remedy=remedy)
+    near = difflib.get_close_matches(option, known, n=1)
+    remedy = f"Did you mean {near[0]}=?" if near else f"It takes {', '.join(known)}"
+    raise DefinitionError(unknown_option(option), place=place, remedy=remedy)

@@ -57,6 +57,10 @@ class Handler:
             return Raised(error)
         return None
 
+    def why_not(self, event: Any) -> str:
+        """Return why `wants` refused an event, in a few words."""
+        return self.matcher.why_not(event) or "its when= said no"
+
 
 @attrs.frozen(eq=False)
 class Raised:
@@ -267,9 +271,9 @@ def job_spec(state: State, whose: str, place: str | None) -> JobSpec | None:
         DefinitionError: If the function cannot be called as jobs are, or a time or a number is none.
     """
     if state.job is None:
-        if state.timeout is not None or state.retries:
+        if state.job_timeout is not None or state.job_retries:
             raise DefinitionError(
-                f"{whose} has timeout= or retries=, and no job that they could be for",
+                f"{whose} has job_timeout= or job_retries=, and no job that they could be for",
                 place=place,
                 remedy="Add job=; the time after which the state times out is ttl= or max_age=",
             )
@@ -277,15 +281,17 @@ def job_spec(state: State, whose: str, place: str | None) -> JobSpec | None:
     at = location_of(state.job) if callable(state.job) else place
     wants_job = callable(state.job) and _required(state.job) == 2
     check_callable(state.job, 2 if wants_job else 1, at, "a job is a function of (data) or of (data, job)")
-    timeout = seconds_of(state.timeout, whose, place, "timeout")
+    timeout = seconds_of(state.job_timeout, whose, place, "job_timeout")
     if isinstance(timeout, str):
         raise DefinitionError(
-            f"{whose} has timeout=INHERIT", place=place, remedy="Write seconds, a timedelta, or None (never)"
+            f"{whose} has job_timeout=INHERIT",
+            place=place,
+            remedy="Write seconds, a timedelta, or None (never)",
         )
-    retries: Any = state.retries
+    retries: Any = state.job_retries
     if type(retries) is not int or retries < 0:
         raise DefinitionError(
-            f"{whose} has retries={retries!r}", place=place, remedy="Write a whole number from 0"
+            f"{whose} has job_retries={retries!r}", place=place, remedy="Write a whole number from 0"
         )
     return JobSpec(state.job, wants_job, _is_async(state.job), timeout, retries, at or "?")
 

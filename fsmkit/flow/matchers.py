@@ -37,11 +37,31 @@ class Matcher(abc.ABC):
     def match(self, event: Any) -> Any:
         """What was matched, for `ctx.match`; `None` if the event is not wanted."""
 
+    def why_not(self, event: Any) -> str | None:
+        """Return why an event is not wanted, in a few words; `None` if it is."""
+        if self.match(event) is not None:
+            return None
+        kind = kind_of(event)
+        if self.kinds is not None and kind not in self.kinds:
+            return f"not {self.label()}"
+        return f"not this {kind}"
+
     def impossible(self) -> str | None:
         """Why nothing can ever match, if so."""
         if self.kinds is not None and not self.kinds:
             return "no event is of all these kinds at once"
         return None
+
+    def label(self) -> str:
+        """Return what people call the events that it wants, for diagrams and reasons."""
+        return repr(self)
+
+    def examples(self) -> Iterable[Any]:
+        """Return events that it may want, and texts for messages: inputs for generated tests.
+
+        Each is tried, so a guess does no harm. `examples=` of a handler goes first.
+        """
+        return ()
 
     def __or__(self, other: "On") -> "Matcher":
         return AnyOf((self, as_matcher(other)))
@@ -59,6 +79,11 @@ class Matcher(abc.ABC):
         return Not(self)
 
 
+def kind_of(event: Any) -> str:
+    """Return what an event is called in reasons: the kind of a Telegram event, else the name of its class."""
+    return event.kind if isinstance(event, ChatEvent) else type(event).__name__
+
+
 On: TypeAlias = Matcher | type | ChecksUpdates | Callable[[Any], Any]
 """What may stand in `on=`: a matcher, an event class, a PTB filter or handler, a predicate."""
 
@@ -71,6 +96,10 @@ class NewText(Matcher):
     def match(self, event: Any) -> Any:
         """The text."""
         return event.text if isinstance(event, ChatEvent) and event.kind == "text" else None
+
+    def label(self) -> str:
+        """Return `text`."""
+        return "text"
 
     def __repr__(self) -> str:
         return "text()"
@@ -88,6 +117,10 @@ class OfClass(Matcher):
         """The event itself."""
         return event if isinstance(event, self.wanted) else None
 
+    def why_not(self, event: Any) -> str | None:
+        """Return the class that the event is not of."""
+        return None if isinstance(event, self.wanted) else f"not {self.label()}"
+
     def __repr__(self) -> str:
         return self.wanted.__name__
 
@@ -101,6 +134,10 @@ class Predicate(Matcher):
     def match(self, event: Any) -> Any:
         """What the function returned, if that is true."""
         return None if isinstance(event, Internal) else self.function(event) or None
+
+    def why_not(self, event: Any) -> str | None:
+        """Return that the function said no, or that it is not asked about such events."""
+        return None if self.match(event) is not None else f"{self!r} said no to this {kind_of(event)}"
 
     def __repr__(self) -> str:
         return getattr(self.function, "__qualname__", repr(self.function))
@@ -145,6 +182,14 @@ class AnyOf(Matcher):
         reasons = [matcher.impossible() for matcher in self.matchers]
         return reasons[0] if reasons and None not in reasons else None
 
+    def label(self) -> str:
+        """Return all their labels."""
+        return " | ".join(matcher.label() for matcher in self.matchers)
+
+    def examples(self) -> Iterable[Any]:
+        """Return the examples of all of them."""
+        return (example for matcher in self.matchers for example in matcher.examples())
+
     def __repr__(self) -> str:
         return " | ".join(map(repr, self.matchers))
 
@@ -167,10 +212,22 @@ class AllOf(Matcher):
                 return None
         return found
 
+    def why_not(self, event: Any) -> str | None:
+        """Return the reason of the first that does not match."""
+        return next((reason for matcher in self.matchers if (reason := matcher.why_not(event))), None)
+
     def impossible(self) -> str | None:
         """A reason if one of them can never match, or no event is of all their kinds."""
         reasons = [reason for matcher in self.matchers if (reason := matcher.impossible())]
         return reasons[0] if reasons else super().impossible()
+
+    def label(self) -> str:
+        """Return all their labels."""
+        return " & ".join(f"({m.label()})" if isinstance(m, AnyOf) else m.label() for m in self.matchers)
+
+    def examples(self) -> Iterable[Any]:
+        """Return the examples of all of them."""
+        return (example for matcher in self.matchers for example in matcher.examples())
 
     def __repr__(self) -> str:
         return " & ".join(f"({m!r})" if isinstance(m, AnyOf) else repr(m) for m in self.matchers)
@@ -185,6 +242,10 @@ class Not(Matcher):
     def match(self, event: Any) -> Any:
         """The event itself."""
         return event if isinstance(event, ChatEvent) and self.matcher.match(event) is None else None
+
+    def label(self) -> str:
+        """Return the label of what it does not want, negated."""
+        return f"~({self.matcher.label()})"
 
     def __repr__(self) -> str:
         return f"~({self.matcher!r})"

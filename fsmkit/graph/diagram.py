@@ -73,21 +73,6 @@ def dot(graph: Graph, seen: Seen | None = None) -> str:
     return "\n".join([*lines, "}"]) + "\n"
 
 
-def label(trigger: str) -> str:
-    """A trigger as people say it.
-
-    Args:
-        trigger: What an `Edge` has as its trigger.
-
-    Example:
-        >>> label("command('start') | text()"), label("button('Yes')")
-        ('/start | text', '"Yes"')
-    """
-    trigger = re.sub(r"(?<![\w'\\])command\('(\w+)'\)", r"/\1", trigger)
-    trigger = re.sub(r"(?<![\w'\\])button\('([^']*)'\)", r'"\1"', trigger)
-    return re.sub(r"(?<![\w'\\])(\w+)\(\)", r"\1", trigger)
-
-
 # -- what is drawn ---------------------------------------------------------------------------------
 
 
@@ -140,7 +125,7 @@ def _picture(graph: Graph, flow: Flow[object], number: int, seen: Seen | None) -
         goal = _goal(edge)
         if edge.flow == flow.name and goal is not None:
             labels = arrows.setdefault((_source(edge), goal), {})
-            labels.setdefault(label(edge.trigger), []).append(seen is None or edge in seen.edges)
+            labels.setdefault(edge.label, []).append(seen is None or edge in seen.edges)
     spots |= {spot: None for arrow in arrows for spot in arrow}
     ids = {spot: f"s{number}_{n}{_suffix(spot.text)}" for n, spot in enumerate(spots, 1)}
     moods: dict[_Spot | _Arrow, Mood] = {}

@@ -159,6 +159,8 @@ def _ways(hint: Any) -> Iterator[Return]:
     origin, args = get_origin(hint), get_args(hint)
     if hint is None or hint is types.NoneType:
         yield Return("stay")
+    elif origin is Literal and args == (END,):
+        yield Return("end")
     elif origin in (Union, types.UnionType):
         for part in args:
             yield from _ways(part)

@@ -35,6 +35,7 @@ class Edge:
         trigger: What it wants.
         kind: What it does; `back` goes to a state from which this one was entered.
         target: Where it goes, for a transition, a call and an end.
+        label: What it wants, as people call it.
     """
 
     flow: str
@@ -45,6 +46,7 @@ class Edge:
     trigger: str
     kind: Kind
     target: Target | None = None
+    label: str = attrs.field(default="", eq=False, repr=False)
 
     @property
     def node(self) -> Node:
@@ -214,12 +216,13 @@ def graph_of(*flows: Flow[Any]) -> Graph:
 
 
 def _expanded(handler: Handler, flow: Flow[Any], edges: Edges) -> Iterator[Edge]:
-    trigger = repr(handler.matcher)
+    trigger, label = repr(handler.matcher), handler.matcher.label()
     if handler.when is not None:
-        trigger += f" when {getattr(handler.when, '__qualname__', repr(handler.when))}"
+        when = f" when {getattr(handler.when, '__qualname__', repr(handler.when))}"
+        trigger, label = trigger + when, label + when
     for source, selector in _sources(handler, flow).items():
         for kind, target in _steps(edges):
-            yield Edge(flow.name, source, selector, handler.name, handler.place, trigger, kind, target)
+            yield Edge(flow.name, source, selector, handler.name, handler.place, trigger, kind, target, label)
 
 
 def _sources(handler: Handler, flow: Flow[Any]) -> dict[str | None, Selector]:

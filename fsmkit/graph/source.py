@@ -188,10 +188,9 @@ def _to(kind: str, target: ast.expr, scope: Scope, within: frozenset[str]) -> It
 
 
 def _way_of_value(value: Any, expr: ast.expr) -> Return:
-    if value is None:
-        return Return("stay", line=expr.lineno)
     if value is UNKNOWN:
         return _unread(expr, "which cannot be read")
+    value = results.as_tuple(value)
     if not (type(value) is tuple and value and _is_result(value[0], len(value))):
         return _unread(expr, "which is no result")
     return Return(value[0], value[1] if value[0] in _NAMES_TARGET else None, expr.lineno)

@@ -273,13 +273,13 @@ def _handles_reminders(flow: Flow[Any]) -> bool:
 def _renamed(flow: Flow[Any]) -> dict[str, str]:
     renamed: dict[str, str] = {}
     for state in flow.states.values():
-        for old in state.was:
+        for old in state.renamed_from:
             if not isinstance(old, str) or not old:
-                raise flow.error(f"state {state.name!r} has was={old!r}", "List old names, texts")
+                raise flow.error(f"state {state.name!r} has renamed_from={old!r}", "List old names, texts")
             if old in flow.states or old in renamed:
                 raise flow.error(
-                    f"state {state.name!r} has was={old!r}, which is still a name of a state",
-                    "Rename one, or remove it from was=",
+                    f"state {state.name!r} has renamed_from={old!r}, which is still a name of a state",
+                    "Rename one, or remove it from renamed_from=",
                 )
             renamed[old] = state.name
     return renamed

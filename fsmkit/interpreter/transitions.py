@@ -14,7 +14,7 @@ from fsmkit.flow.events import Returned
 from fsmkit.flow.flow import Flow
 from fsmkit.flow.handlers import Handler, Hook
 from fsmkit.flow.messages import Address
-from fsmkit.flow.results import LENGTHS
+from fsmkit.flow.results import LENGTHS, as_tuple
 from fsmkit.flow.states import Prompt, State, Times, idle_seconds, remind_seconds
 from fsmkit.graph.edges import Target
 from fsmkit.interpreter.compiled import CompiledFlow, FlowSet
@@ -402,15 +402,14 @@ def guarded(
 
 def check_shape(step: Step, result: Any) -> tuple[Any, ...]:
     """The result as a tuple; raises InvalidResult if it is none."""
-    if result is None:
-        return ("stay",)
+    result = as_tuple(result)
     if type(result) is tuple and result and type(result[0]) is str and result[0] in LENGTHS:
         least, most = LENGTHS[result[0]]
         if least <= len(result) <= most:
             return result
         count = str(least) if least == most else f"{least} to {most}"
         raise _invalid(step, f"{result!r} is no result: {result[0]!r} takes {count} elements")
-    hint = 'Return a tuple such as ("transition", "age", data), ("stay",), ("end",), or None'
+    hint = 'Return a tuple such as ("transition", "age", data), ("stay",), END, or None'
     if type(result) is tuple and result and (near := difflib.get_close_matches(str(result[0]), LENGTHS, n=1)):
         hint = f"Did you mean {near[0]!r}?"
     raise _invalid(step, f"{step.handler.name} returned {result!r}, which is no result. {hint}")

@@ -28,6 +28,10 @@ class OfKind(Matcher):
                 return found
         return event
 
+    def label(self) -> str:
+        """Return the name of the kinds."""
+        return self.name
+
     def __repr__(self) -> str:
         return f"{self.name}()"
 
@@ -83,6 +87,12 @@ class Command(Matcher):
             return f"{wrong[0]!r} is no command: letters, digits and _, 32 at most, without the slash"
         return super().impossible()
 
+    def label(self) -> str:
+        """Return the command as it is typed."""
+        if len(self.names) > 1 or self.args:
+            return repr(self)
+        return f"/{self.names[0]}" if self.names else "command"
+
     def __repr__(self) -> str:
         shown = [*map(repr, self.names), *([f"args={self.args.pattern!r}"] if self.args else [])]
         return f"command({', '.join(shown)})"
@@ -122,6 +132,13 @@ class PressOf(Matcher):
         """A button never has an empty text for its value."""
         empty = any(isinstance(value, str) and not value for value in self.values)
         return "a button has no empty value" if empty else super().impossible()
+
+    def label(self) -> str:
+        """Return the text of the one button, in quotation marks."""
+        if not self.values:
+            return self.kind
+        named = self.kind == "button" and len(self.values) == 1 and isinstance(self.values[0], str)
+        return f'"{self.values[0]}"' if named else repr(self)
 
     def __repr__(self) -> str:
         return f"{self.kind}({', '.join(map(_shown, self.values))})"
@@ -164,6 +181,10 @@ class AlbumOf(Matcher):
     def match(self, event: Any) -> Any:
         """The file ids, in order."""
         return event.file_ids if getattr(event, "kind", None) == "album" else None
+
+    def label(self) -> str:
+        """Return `album`."""
+        return "album"
 
     def __repr__(self) -> str:
         return "album()"
@@ -370,6 +391,10 @@ class Reaction(Matcher):
             return None
         added = getattr(event, "reactions", ())
         return next((one for one in added if not self.wanted or one in self.wanted), None)
+
+    def label(self) -> str:
+        """Return `reaction`, with the emoji where there are any."""
+        return repr(self) if self.wanted else "reaction"
 
     def __repr__(self) -> str:
         return f"reaction({', '.join(map(repr, self.wanted))})"

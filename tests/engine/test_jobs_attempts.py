@@ -53,7 +53,7 @@ async def until(condition):
 
 
 async def test_a_job_that_raises_is_tried_again_with_growing_delay(work):
-    bench = await begun(work, retries=2)
+    bench = await begun(work, job_retries=2)
     await work.end(OSError("first"))
     await later(bench, 1.9)
     assert work.attempts == [1]
@@ -70,7 +70,7 @@ async def test_a_job_that_raises_is_tried_again_with_growing_delay(work):
 
 
 async def test_what_the_last_attempt_raises_comes_back_as_failed(work):
-    bench = await begun(work, retries=1)
+    bench = await begun(work, job_retries=1)
     await work.end(OSError("first"))
     await later(bench, 2)
     await work.end(OSError("second"))
@@ -78,7 +78,7 @@ async def test_what_the_last_attempt_raises_comes_back_as_failed(work):
 
 
 async def test_a_job_that_was_put_off_is_not_begun_once_its_state_was_left(work):
-    bench = await begun(work, retries=1)
+    bench = await begun(work, job_retries=1)
     await work.end(OSError("first"))
     await bench.say("leave")
     await later(bench, 60)
@@ -86,7 +86,7 @@ async def test_a_job_that_was_put_off_is_not_begun_once_its_state_was_left(work)
 
 
 async def test_an_attempt_that_takes_too_long_is_cancelled_and_has_failed(work):
-    bench = await begun(work, timeout=30)
+    bench = await begun(work, job_timeout=30)
     bench.clock.advance(29)
     await settle()
     assert work.cancelled == 0
@@ -98,7 +98,7 @@ async def test_an_attempt_that_takes_too_long_is_cancelled_and_has_failed(work):
 
 
 async def test_an_attempt_that_is_in_time_is_not_disturbed(work):
-    bench = await begun(work, timeout=30)
+    bench = await begun(work, job_timeout=30)
     bench.clock.advance(29)
     await settle()
     await work.end("result")
@@ -116,7 +116,7 @@ async def test_a_job_that_cleans_up_after_its_time_has_ended_before_the_outcome_
             await asyncio.sleep(0)
             order.append("cleaned up")
 
-    flow = working(slow, timeout=30)
+    flow = working(slow, job_timeout=30)
     flow.on_enter("idle")(lambda ctx: order.append("told"))
     bench = Bench(flow)
     await bench.say("go")
@@ -151,7 +151,7 @@ async def test_what_a_job_that_wants_to_exit_raises_is_reported_where_nobody_han
         raise SystemExit(3)
 
     flow = Flow("g")
-    flow.state("work", job=leave, timeout=timeout)
+    flow.state("work", job=leave, job_timeout=timeout)
     returns(flow, None)(("transition", "work"))
     bench = Bench(flow)
     await bench.say("go")
@@ -425,7 +425,7 @@ async def test_a_thread_that_sees_that_the_engine_stops_is_begun_again_by_the_ne
 
 async def test_the_time_of_a_thread_begins_with_the_thread():
     work = Thread()
-    flow = working(work, timeout=30)
+    flow = working(work, job_timeout=30)
     bench = Bench(flow)
     await bench.say("go")
     await until(lambda: work.jobs)
@@ -480,12 +480,12 @@ async def test_what_a_job_is_given_says_where_it_belongs(work):
 
 async def test_a_job_of_a_group_of_states_that_was_inherited_keeps_its_options(work):
     class Base(StatesGroup):
-        work = State(job=work, timeout=5, retries=2)
+        work = State(job=work, job_timeout=5, job_retries=2)
 
     class Child(Base):
         pass
 
-    assert (Child.work.timeout, Child.work.retries) == (5, 2)
+    assert (Child.work.job_timeout, Child.work.job_retries) == (5, 2)
 
 
 @pytest.mark.parametrize(
@@ -494,11 +494,11 @@ async def test_a_job_of_a_group_of_states_that_was_inherited_keeps_its_options(w
         ({"job": "charge"}, "a job is a function"),
         ({"job": lambda: None}, "a job is a function"),
         ({"job": lambda a, b, c: None}, "a job is a function"),
-        ({"timeout": 5}, "no job that they could be for"),
-        ({"retries": 1}, "no job that they could be for"),
-        ({"job": print, "timeout": 0}, "timeout=0"),
-        ({"job": lambda data: None, "retries": -1}, "retries=-1"),
-        ({"job": lambda data: None, "retries": True}, "retries=True"),
+        ({"job_timeout": 5}, "no job that they could be for"),
+        ({"job_retries": 1}, "no job that they could be for"),
+        ({"job": print, "job_timeout": 0}, "job_timeout=0"),
+        ({"job": lambda data: None, "job_retries": -1}, "job_retries=-1"),
+        ({"job": lambda data: None, "job_retries": True}, "job_retries=True"),
     ],
 )
 def test_a_job_that_could_not_run_is_refused(options, problem):
@@ -515,5 +515,5 @@ async def test_a_built_in_function_without_a_signature_takes_the_data():
 def test_a_time_that_is_inherited_is_no_time_of_a_job():
     from fsmkit.flow.states import INHERIT
 
-    with pytest.raises(DefinitionError, match="timeout=INHERIT"):
-        Flow("f").state("work", job=lambda data: None, timeout=INHERIT)
+    with pytest.raises(DefinitionError, match="job_timeout=INHERIT"):
+        Flow("f").state("work", job=lambda data: None, job_timeout=INHERIT)

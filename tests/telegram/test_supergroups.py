@@ -413,7 +413,7 @@ async def test_ids_of_messages_of_the_old_chat_are_let_go(group):
     @flow.defstate(None, on=command("start"))
     def start(event, ctx):
         ctx.show("Screen", buttons=["Next"])
-        ctx.track(event)
+        ctx.delete_on_exit(event)
         return ("transition", "on")
 
     @flow.defstate("on", on=button("Next"))

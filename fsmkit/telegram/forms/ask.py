@@ -80,7 +80,7 @@ def ask(
         sorry: What is said then.
         skip: What is written on the Skip button.
         columns: Buttons in a row.
-        state: Further arguments of `flow.state`: `ttl`, `ephemeral`, `was`.
+        state: Further arguments of `flow.state`: `ttl`, `ephemeral`, `renamed_from`.
 
     Returns:
         The state.

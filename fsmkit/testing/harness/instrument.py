@@ -14,6 +14,7 @@ import attrs
 
 from fsmkit.engine.engine import Engine
 from fsmkit.flow.handlers import Handler
+from fsmkit.flow.results import as_tuple
 from fsmkit.graph.edges import Target
 from fsmkit.interpreter.compiled import CompiledFlow
 from fsmkit.keys import Key
@@ -141,8 +142,7 @@ def _guarded(table: CompiledFlow, handler: Handler, watched: Handler, note: Note
 
 def read_result(engine: Engine, table: CompiledFlow, result: Any) -> tuple[str, Target | None]:
     """Kind and target of a result, as far as it is one."""
-    if result is None:
-        return "stay", None
+    result = as_tuple(result)
     if type(result) is not tuple or not result or not isinstance(result[0], str):
         return "raised", None
     kind = result[0]
