@@ -5,8 +5,7 @@ and user), flow, state and deadline.
 """
 
 from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import AbstractAsyncContextManager
-from types import TracebackType
+from contextlib import asynccontextmanager
 
 from msgspec import structs
 
@@ -46,9 +45,15 @@ class Encrypted:
         """How the entries that are being delivered here stand in the store: no two encryptions are equal."""
         self.durable = store.durable
 
-    def lease(self, key: Key, *, exclusive: bool = True, wanted: bool = True) -> "_EncryptedLease":
-        """A turn with one row, in clear."""
-        return _EncryptedLease(self, self._store.lease(key, exclusive=exclusive, wanted=wanted), key)
+    @asynccontextmanager
+    async def lease(self, key: Key, *, wanted: bool = True) -> AsyncIterator[Lease]:
+        """Wait for the turn with one row, in clear."""
+        async with self._store.lease(key, wanted=wanted) as lease:
+            yield _EncryptedLease(self, lease)
+
+    async def snapshot(self, key: Key) -> Lease:
+        """Read the row in clear; of several who commit, the first wins."""
+        return _EncryptedLease(self, await self._store.snapshot(key))
 
     async def peek(self, key: Key) -> bytes | None:
         """The row as last committed, in clear."""
@@ -71,9 +76,9 @@ class Encrypted:
         sealed = self._sealed.pop((key, entry), entry)
         return self.entry(key, await self._store.acknowledge(key, sealed, self.seal(receipt)))
 
-    async def hold(self, key: Key, seconds: float) -> None:
+    async def extend_claim(self, key: Key, seconds: float) -> None:
         """Keeps the claim on an outbox."""
-        await self._store.hold(key, seconds)
+        await self._store.extend_claim(key, seconds)
 
     async def due(self, bot: int | str | None, flows: Sequence[str], now: float, limit: int) -> list[Key]:
         """Keys whose time has come."""
@@ -123,37 +128,20 @@ class Encrypted:
 
 
 class _EncryptedLease:
-    """A turn with one row; see `fsmkit.stores.Lease`."""
+    """A lease in clear, on one whose bytes are encrypted; see `fsmkit.stores.Lease`."""
 
-    def __init__(self, outer: Encrypted, within: AbstractAsyncContextManager[Lease], key: Key) -> None:
+    def __init__(self, outer: Encrypted, lease: Lease) -> None:
         self._outer = outer
-        self._within = within
-        self._lease: Lease | None = None
-        self.key = key
-        self.idle = False
-        self.row: bytes | None = None
-        self.receipts: Sequence[bytes] = ()
-
-    async def __aenter__(self) -> "_EncryptedLease":
-        lease = self._lease = await self._within.__aenter__()
+        self._lease = lease
+        self.key = lease.key
         self.idle = lease.idle
-        try:
-            self.row = self._outer.open(self.key, lease.row)
-            self.receipts = tuple(self._outer.open(self.key, receipt) or b"" for receipt in lease.receipts)
-        except BaseException as error:
-            await self._within.__aexit__(type(error), error, error.__traceback__)
-            raise
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._within.__aexit__(kind, error, trace)
+        self.row = outer.open(lease.key, lease.row)
+        self.receipts: Sequence[bytes] = tuple(
+            outer.open(lease.key, receipt) or b"" for receipt in lease.receipts
+        )
 
     async def commit(self, change: Change, *, hold: bool = False) -> bytes | None:
-        """Writes the row encrypted."""
-        if self._lease is None:
-            raise RuntimeError("a lease is entered with `async with` before it commits")
+        """Write the row encrypted."""
         outer = self._outer
         outbox = tuple(outer.seal(entry) or b"" for entry in change.outbox)
         sealed = structs.replace(change, row=outer.seal(change.row), outbox=outbox)

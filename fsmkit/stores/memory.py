@@ -13,7 +13,8 @@ from cachetools import TLRUCache
 from fsmkit.clock import Clock, SystemClock
 from fsmkit.errors import LeaseLost, StoreFull
 from fsmkit.keys import Key
-from fsmkit.stores.protocol import Change, Index, StoredRow
+from fsmkit.stores.protocol import Change, Index, Lease, StoredRow
+from fsmkit.stores.snapshot import RowSnapshot
 
 _SYSTEM = SystemClock()
 
@@ -85,11 +86,10 @@ class _Table(TLRUCache[Key, _Record]):
 class MemoryLease:
     """A turn with one row; see `fsmkit.stores.Lease`."""
 
-    __slots__ = ("_exclusive", "_held", "_store", "_version", "_wanted", "idle", "key", "receipts", "row")
+    __slots__ = ("_held", "_store", "_version", "_wanted", "idle", "key", "receipts", "row")
 
-    def __init__(self, store: "MemoryStore", key: Key, exclusive: bool, wanted: bool) -> None:
+    def __init__(self, store: "MemoryStore", key: Key, wanted: bool) -> None:
         self._store = store
-        self._exclusive = exclusive
         self._wanted = wanted
         self._held = False
         self._version = 0
@@ -101,13 +101,12 @@ class MemoryLease:
     async def __aenter__(self) -> "MemoryLease":
         turns = self._store.turns
         records = self._store.table.records
-        if self._exclusive:
-            if self.key in turns:
-                await self._wait(turns)
-            elif self._wanted or ((found := records.get(self.key)) is not None and found.index):
-                turns[self.key] = None
-            else:
-                self.idle = True
+        if self.key in turns:
+            await self._wait(turns)
+        elif self._wanted or ((found := records.get(self.key)) is not None and found.index):
+            turns[self.key] = None
+        else:
+            self.idle = True
         self._held = not self.idle
         record = records.get(self.key)
         if record is not None:
@@ -124,7 +123,7 @@ class MemoryLease:
 
     async def commit(self, change: Change, *, hold: bool = False) -> bytes | None:
         """Writes the row and frees the lease; see `fsmkit.stores.Lease`."""
-        if not self._held or (self._exclusive and self.key in self._store.void):
+        if not self._held or self.key in self._store.void:
             raise LeaseLost(f"the lease on {self.key} is over; nothing was written")
         entry, self._version = self._store.write(self.key, self._version, change)
         self.receipts = self.receipts[change.folded :]
@@ -151,12 +150,11 @@ class MemoryLease:
     def _free(self) -> None:
         if self._held:
             self._held = False
-            if self._exclusive:
-                self._store.pass_turn(self.key)
+            self._store.pass_turn(self.key)
 
 
 Copied = dict[Key, tuple[bytes | None, int, float, tuple[Index, ...], tuple[bytes, ...], tuple[bytes, ...]]]
-"""What `MemoryStore.snapshot` gives."""
+"""What `MemoryStore.copy` gives."""
 
 
 class MemoryStore:
@@ -189,9 +187,18 @@ class MemoryStore:
         if self._clock is None:
             self._clock = clock
 
-    def lease(self, key: Key, *, exclusive: bool = True, wanted: bool = True) -> MemoryLease:
-        """A turn with one row, first come, first served."""
-        return MemoryLease(self, key, exclusive, wanted)
+    def lease(self, key: Key, *, wanted: bool = True) -> MemoryLease:
+        """Wait for the turn with one row, first come, first served."""
+        return MemoryLease(self, key, wanted)
+
+    async def snapshot(self, key: Key) -> Lease:
+        """Read the row; of several who commit, the first wins."""
+        record = self.table.records.get(key) or _Record()
+
+        async def write(version: int, change: Change) -> tuple[bytes | None, int]:
+            return self.write(key, version, change)
+
+        return RowSnapshot(key, record.version, record.row, tuple(record.receipts), write)
 
     async def peek(self, key: Key) -> bytes | None:
         """The row as last committed."""
@@ -230,7 +237,7 @@ class MemoryStore:
             self.table.put(key, record)
         return None
 
-    async def hold(self, key: Key, seconds: float) -> None:
+    async def extend_claim(self, key: Key, seconds: float) -> None:
         """Nothing: in one process a claim ends with the process."""
 
     async def due(self, bot: int | str | None, flows: Sequence[str], now: float, limit: int) -> list[Key]:
@@ -270,8 +277,8 @@ class MemoryStore:
 
     # -- for tests ---------------------------------------------------------------------------------
 
-    def snapshot(self) -> "Copied":
-        """All rows and outboxes, as another process would find them: without leases and claims."""
+    def copy(self) -> "Copied":
+        """Copy all rows and outboxes, as another process would find them: without leases and claims."""
         return {
             key: (
                 record.row,
@@ -285,7 +292,7 @@ class MemoryStore:
         }
 
     def restore(self, copied: "Copied") -> None:
-        """Goes back to a snapshot; nothing may be under way."""
+        """Go back to a copy; nothing may be under way."""
         self.table = _Table(self._now)
         self.turns.clear()
         for key, (row, version, wake, index, outbox, receipts) in copied.items():

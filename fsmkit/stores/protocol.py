@@ -105,18 +105,23 @@ class Store(Protocol):
 
     durable: bool
 
-    def lease(
-        self, key: Key, *, exclusive: bool = True, wanted: bool = True
-    ) -> AbstractAsyncContextManager[Lease]:
-        """A turn with one row: first come, first served; leaving the block frees it.
+    def lease(self, key: Key, *, wanted: bool = True) -> AbstractAsyncContextManager[Lease]:
+        """Wait for the turn with one row, first come, first served; leaving the block frees it.
 
         Args:
             key: Whose row.
-            exclusive: `False`: waits for nobody; of two commits the second raises LeaseLost.
             wanted: `False`: the turn is of use only to a conversation that runs. Where none is stored (the
                 row's `index` is empty, or there is no row) and nobody has or awaits the turn, none is taken:
                 the lease is `idle`, and shows the row. A turn that may just begin a conversation is waited
-                for as ever. Of no effect without `exclusive`.
+                for as ever.
+        """
+        ...
+
+    async def snapshot(self, key: Key) -> Lease:
+        """Read the row without waiting for anybody; of several who commit, the first wins.
+
+        Its commit raises LeaseLost if somebody has written the row since it was read, with a lease or
+        without one. There is nothing to free. `RowSnapshot` (`fsmkit.stores.snapshot`) is made of a read and a write by version.
         """
         ...
 
@@ -150,7 +155,7 @@ class Store(Protocol):
         """Strikes off the first entry of the outbox, once it was delivered, and keeps the claim on the next.
 
         Who delivers an outbox has a claim on it: given by the commit that returned the first entry, lasting
-        `CLAIM_SECONDS` from the last `commit`, `acknowledge` or `hold`. An outbox that nobody has a claim on
+        `CLAIM_SECONDS` from the last `commit`, `acknowledge` or `extend_claim`. An outbox that nobody has a claim on
         any more (its process died) is `due`.
 
         Args:
@@ -163,7 +168,7 @@ class Store(Protocol):
         """
         ...
 
-    async def hold(self, key: Key, seconds: float) -> None:
+    async def extend_claim(self, key: Key, seconds: float) -> None:
         """Keeps the claim on an outbox for so many seconds and `CLAIM_SECONDS` more: the chat has to wait."""
         ...
 

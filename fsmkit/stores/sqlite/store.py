@@ -13,7 +13,8 @@ from typing import Literal
 from fsmkit.clock import Clock, SystemClock
 from fsmkit.errors import LeaseLost
 from fsmkit.keys import Key
-from fsmkit.stores.protocol import Change, StoredRow
+from fsmkit.stores.protocol import Change, Lease, StoredRow
+from fsmkit.stores.snapshot import RowSnapshot
 from fsmkit.stores.sqlite.leases import Waiter
 from fsmkit.stores.sqlite.tables import FoundRow
 from fsmkit.stores.sqlite.writer import COMMIT, LEASE, READ, Transaction, WriterThread
@@ -22,45 +23,27 @@ from fsmkit.stores.sqlite.writer import COMMIT, LEASE, READ, Transaction, Writer
 class SQLiteLease:
     """A turn with one row; see `fsmkit.stores.Lease`."""
 
-    __slots__ = (
-        "_exclusive",
-        "_held",
-        "_seen",
-        "_text",
-        "_turn",
-        "_wanted",
-        "_writer",
-        "idle",
-        "key",
-        "receipts",
-        "row",
-    )
+    __slots__ = ("_held", "_seen", "_waiter", "_wanted", "_writer", "idle", "key", "receipts", "row")
 
-    def __init__(self, writer: WriterThread, key: Key, exclusive: bool, wanted: bool) -> None:
+    def __init__(self, writer: WriterThread, key: Key, wanted: bool) -> None:
         self._writer = writer
-        self._exclusive = exclusive
         self._wanted = wanted
-        self.idle = False
-        self._text = str(key)
         self._seen = FoundRow()
-        self._turn: Waiter | None = None
+        self._waiter: Waiter | None = None
         self._held = False
+        self.idle = False
         self.key = key
         self.row: bytes | None = None
         self.receipts: Sequence[bytes] = ()
 
     async def __aenter__(self) -> "SQLiteLease":
-        if self._exclusive:
-            turn = self._turn = Waiter(self._text, asyncio.get_running_loop(), self._wanted)
-            try:
-                self._seen = await self._writer.enter(turn)
-            except asyncio.CancelledError:
-                self._writer.leave(turn)
-                raise
-            self.idle = turn.idle
-        else:
-            text = self._text
-            self._seen = await self._writer.ask(READ, lambda at: at.rows.find(text))
+        waiter = self._waiter = Waiter(str(self.key), asyncio.get_running_loop(), self._wanted)
+        try:
+            self._seen = await self._writer.enter(waiter)
+        except asyncio.CancelledError:
+            self._writer.leave(waiter)
+            raise
+        self.idle = waiter.idle
         self._held = not self.idle
         self.row = self._seen.row
         self.receipts = self._seen.receipts
@@ -69,24 +52,22 @@ class SQLiteLease:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._held:
+        if self._held and self._waiter is not None:
             self._held = False
-            if self._turn is not None:
-                self._writer.leave(self._turn)
+            self._writer.leave(self._waiter)
 
     async def commit(self, change: Change, *, hold: bool = False) -> bytes | None:
-        """Writes the row and frees the lease; see `fsmkit.stores.Lease`."""
-        if not self._held:
+        """Write the row and free the lease; see `fsmkit.stores.Lease`."""
+        waiter, seen = self._waiter, self._seen
+        if not self._held or waiter is None:
             raise LeaseLost(f"the lease on {self.key} is over; nothing was written")
-        text, seen, turn = self._text, self._seen, self._turn
 
         def work(at: Transaction) -> tuple[bytes | None, FoundRow]:
-            stands = at.rows.check(text, seen)
-            if turn is not None:
-                at.turns.prove(at.db, turn, at.now, last=not hold)
-            written = at.rows.write(text, stands, change, at.now)
-            if turn is not None and not hold:
-                at.turns.leave(at.db, turn, at.now)
+            stored = at.rows.check(waiter.key, seen)
+            at.waiters.prove(at.db, waiter, at.now, last=not hold)
+            written = at.rows.write(waiter.key, stored, change, at.now)
+            if not hold:
+                at.waiters.leave(at.db, waiter, at.now)
             return written
 
         entry, self._seen = await self._writer.ask(COMMIT, work)
@@ -156,9 +137,22 @@ class SQLiteStore:
         self._writer = WriterThread(self.path, synchronous, lease_seconds, clock or SystemClock())
         self._end = weakref.finalize(self, self._writer.stop)
 
-    def lease(self, key: Key, *, exclusive: bool = True, wanted: bool = True) -> SQLiteLease:
-        """A turn with one row, first come, first served in this process."""
-        return SQLiteLease(self._writer, key, exclusive, wanted)
+    def lease(self, key: Key, *, wanted: bool = True) -> SQLiteLease:
+        """Wait for the turn with one row, first come, first served in this process."""
+        return SQLiteLease(self._writer, key, wanted)
+
+    async def snapshot(self, key: Key) -> Lease:
+        """Read the row; of several who commit, the first wins."""
+        text, ask = str(key), self._writer.ask
+
+        async def write(seen: FoundRow, change: Change) -> tuple[bytes | None, FoundRow]:
+            written: tuple[bytes | None, FoundRow] = await ask(
+                COMMIT, lambda at: at.rows.write(text, at.rows.check(text, seen), change, at.now)
+            )
+            return written
+
+        found: FoundRow = await ask(READ, lambda at: at.rows.find(text))
+        return RowSnapshot(key, found, found.row, found.receipts, write)
 
     async def peek(self, key: Key) -> bytes | None:
         """The row as last committed."""
@@ -192,10 +186,10 @@ class SQLiteStore:
         )
         return following
 
-    async def hold(self, key: Key, seconds: float) -> None:
+    async def extend_claim(self, key: Key, seconds: float) -> None:
         """Keeps the claim on the outbox for so many seconds and `CLAIM_SECONDS` more."""
         text = str(key)
-        await self._writer.ask(LEASE, lambda at: at.rows.hold(text, seconds, at.now))
+        await self._writer.ask(LEASE, lambda at: at.rows.extend_claim(text, seconds, at.now))
 
     async def due(self, bot: int | str | None, flows: Sequence[str], now: float, limit: int) -> list[Key]:
         """Keys whose `wake` has come, or whose outbox nobody delivers; the most overdue first."""

@@ -159,7 +159,7 @@ class Rows:
         )
         return following[1] if following else None
 
-    def hold(self, key: str, seconds: float, now: float) -> None:
+    def extend_claim(self, key: str, seconds: float, now: float) -> None:
         """Keeps the claim on an outbox."""
         self._db.execute(
             "UPDATE record SET claim = ?, claimer = ? WHERE key = ? AND (claimer = ? OR claim <= ?)",

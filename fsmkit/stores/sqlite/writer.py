@@ -32,17 +32,17 @@ class Transaction:
     Attributes:
         db: The connection.
         rows: The tables.
-        turns: The lines.
+        waiters: Who waits and who holds.
         now: The time of the transaction, by the store's own clock.
         scrub: Set by a job whose old data must leave the log of the file too.
     """
 
-    __slots__ = ("db", "now", "rows", "scrub", "turns")
+    __slots__ = ("db", "now", "rows", "scrub", "waiters")
 
-    def __init__(self, db: sqlite3.Connection, turns: Waiters, owner: str) -> None:
+    def __init__(self, db: sqlite3.Connection, waiters: Waiters, owner: str) -> None:
         self.db = db
         self.rows = Rows(db, owner)
-        self.turns = turns
+        self.waiters = waiters
         self.now = 0.0
         self.scrub = False
 
@@ -54,16 +54,16 @@ class File:
         path: The file.
         synchronous: Whether commits wait for the disk.
         clock: For leases and claims.
-        turns: The lines.
+        waiters: Who waits and who holds.
         owner: What this process's leases and claims are known by.
     """
 
     def __init__(
-        self, path: str, synchronous: Literal["FULL", "NORMAL"], clock: Clock, turns: Waiters, owner: str
+        self, path: str, synchronous: Literal["FULL", "NORMAL"], clock: Clock, waiters: Waiters, owner: str
     ) -> None:
         self.path = path
         self._clock = clock
-        self._turns = turns
+        self._waiters = waiters
         self._owner = owner
         self._modes = ("NORMAL", "NORMAL", synchronous)
         self._mode = ""
@@ -111,7 +111,7 @@ class File:
         try:
             if self._session is not None:
                 with self._locked():
-                    if self._turns:
+                    if self._waiters:
                         self._session.db.execute("DELETE FROM lease WHERE owner = ?", (self._owner,))
                     _checkpoint(self._session.db)
         except (sqlite3.Error, StoreError) as error:
@@ -123,7 +123,7 @@ class File:
     def _open(self) -> Transaction:
         if self._session is None:
             with self._locked():
-                self._session = Transaction(open_file(self.path), self._turns, self._owner)
+                self._session = Transaction(open_file(self.path), self._waiters, self._owner)
             self._mode = ""
         return self._session
 
@@ -146,7 +146,7 @@ MAX_BATCH = 256
 class WriteJob:
     """Something to do, and who waits for its outcome; without work: the thread is to end."""
 
-    __slots__ = ("future", "level", "loop", "turn", "work")
+    __slots__ = ("future", "level", "loop", "waiter", "work")
 
     def __init__(
         self,
@@ -154,13 +154,13 @@ class WriteJob:
         work: Callable[[Transaction], Any] | None,
         loop: asyncio.AbstractEventLoop | None = None,
         future: "asyncio.Future[Any] | None" = None,
-        turn: Waiter | None = None,
+        waiter: Waiter | None = None,
     ) -> None:
         self.level = level
         self.work = work
         self.loop = loop
         self.future = future
-        self.turn = turn
+        self.waiter = waiter
 
 
 _Answer = tuple["asyncio.Future[Any]", Any, BaseException | None]
@@ -181,8 +181,8 @@ class WriterThread:
     ) -> None:
         owner = uuid.uuid4().hex[:16]
         self._path = path
-        self._turns = Waiters(owner, lease_seconds, self._grant)
-        self._file = File(path, synchronous, clock, self._turns, owner)
+        self._waiters = Waiters(owner, lease_seconds, self._grant)
+        self._file = File(path, synchronous, clock, self._waiters, owner)
         self._third = lease_seconds / 3
         self._beat_at = 0.0
         self._answers: dict[asyncio.AbstractEventLoop, list[_Answer]] = {}
@@ -201,15 +201,15 @@ class WriterThread:
         self._put(WriteJob(level, work, loop, future))
         return future
 
-    def enter(self, turn: Waiter) -> "asyncio.Future[FoundRow]":
+    def enter(self, waiter: Waiter) -> "asyncio.Future[FoundRow]":
         """Puts a turn in line; the future has the row as it is when the turn comes."""
-        self._put(WriteJob(LEASE, lambda at: at.turns.enter(at.db, turn, at.now), turn=turn))
-        return turn.waiter
+        self._put(WriteJob(LEASE, lambda at: at.waiters.enter(at.db, waiter, at.now), waiter=waiter))
+        return waiter.granted
 
-    def leave(self, turn: Waiter) -> None:
+    def leave(self, waiter: Waiter) -> None:
         """Ends a turn; nobody waits for it."""
         if not self._closed:
-            self._put(WriteJob(LEASE, lambda at: at.turns.leave(at.db, turn, at.now)))
+            self._put(WriteJob(LEASE, lambda at: at.waiters.leave(at.db, waiter, at.now)))
 
     async def close(self) -> None:
         """Does what was asked for, then ends the thread."""
@@ -252,7 +252,7 @@ class WriterThread:
             batch, last = self._gather()
             self._serve(batch)
         self._file.close()
-        self._refuse(self._turns.waiting(), StoreUnavailable(f"{self._path}: the store was closed"))
+        self._refuse(self._waiters.waiting(), StoreUnavailable(f"{self._path}: the store was closed"))
         self._answer(last, None, None)
         self._send()
 
@@ -272,25 +272,25 @@ class WriterThread:
 
     def _patience(self) -> float | None:
         """Seconds until leases have to be looked after, `None` if there are none."""
-        if not self._turns:
+        if not self._waiters:
             return None
-        beat, poll = self._beat_at - time.monotonic(), self._turns.poll
+        beat, poll = self._beat_at - time.monotonic(), self._waiters.poll
         return max(0.0, beat if poll is None else min(beat, poll))
 
     def _serve(self, batch: list[WriteJob]) -> None:
         """Does a batch in one transaction, all or nothing, and answers."""
         now = time.monotonic()
-        beat = bool(self._turns) and now >= self._beat_at
-        if beat or not self._turns:
+        beat = bool(self._waiters) and now >= self._beat_at
+        if beat or not self._waiters:
             self._beat_at = now + self._third
-        look = self._turns.poll is not None
+        look = self._waiters.poll is not None
         level = max((job.level for job in batch), default=READ)
         try:
             with self._file.transaction(max(level, LEASE) if beat or look else level) as session:
                 if beat:
-                    self._turns.beat(session.db, session.now)
+                    self._waiters.beat(session.db, session.now)
                 if look:
-                    self._turns.look(session.db, session.now)
+                    self._waiters.look(session.db, session.now)
                 for job in batch:
                     self._do(session, job)
         except Exception as error:  # a mistake of ours too must not end the thread: all would wait for ever
@@ -315,17 +315,17 @@ class WriterThread:
             self._file.drop()
         for job in batch:
             self._answer(job, None, explain(error, self._path))
-        turns = {*self._granted, *self._turns.blocked(), *(job.turn for job in batch if job.turn)}
+        turns = {*self._granted, *self._waiters.blocked(), *(job.waiter for job in batch if job.waiter)}
         self._refuse(turns, error)
 
     def _refuse(self, turns: Iterable[Waiter], error: Exception) -> None:
-        for turn in turns:
-            self._turns.revoke(turn)
-            self._note(turn.loop, (turn.waiter, None, explain(error, self._path)))
+        for waiter in turns:
+            self._waiters.revoke(waiter)
+            self._note(waiter.loop, (waiter.granted, None, explain(error, self._path)))
 
-    def _grant(self, turn: Waiter, found: FoundRow) -> None:
-        self._granted.append(turn)
-        self._note(turn.loop, (turn.waiter, found, None))
+    def _grant(self, waiter: Waiter, found: FoundRow) -> None:
+        self._granted.append(waiter)
+        self._note(waiter.loop, (waiter.granted, found, None))
 
     def _answer(self, job: WriteJob, value: Any, error: BaseException | None) -> None:
         if job.loop is not None and job.future is not None:

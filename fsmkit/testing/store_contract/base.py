@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from fsmkit.keys import Key
-from fsmkit.stores.protocol import Change, Index, Store
+from fsmkit.stores.protocol import Change, Index, Lease, Store
 from fsmkit.testing.clock import ManualClock
 
 START = 1_000_000.0
@@ -74,12 +74,21 @@ async def put(
         return await lease.commit(Change(row, wake, entries, outbox))
 
 
-async def add_one(store: Store, key: Key, *, exclusive: bool = True) -> None:
-    """Counts in the row of a key; what the handler does takes a observation."""
-    async with store.lease(key, exclusive=exclusive) as lease:
-        count = int(lease.row or b"0")
-        await asyncio.sleep(0)
-        await lease.commit(Change(b"%d" % (count + 1)))
+async def add_one(store: Store, key: Key) -> None:
+    """Count in the row of a key, in its turn; what the handler does takes a moment."""
+    async with store.lease(key) as lease:
+        await _count(lease)
+
+
+async def add_one_out_of_turn(store: Store, key: Key) -> None:
+    """Count in the row of a key without waiting for the turn."""
+    await _count(await store.snapshot(key))
+
+
+async def _count(lease: Lease) -> None:
+    count = int(lease.row or b"0")
+    await asyncio.sleep(0)
+    await lease.commit(Change(b"%d" % (count + 1)))
 
 
 async def all_keys(store: Store, **wanted: Any) -> list[Key]:
