@@ -111,7 +111,7 @@ Leases = Callable[..., AbstractAsyncContextManager[Lease]]
 
 
 @asynccontextmanager
-async def _snapshot(store: Store, key: Key, *, wanted: bool) -> AsyncIterator[Lease]:
+async def _snapshot(store: Store, key: Key, **_wanted: bool) -> AsyncIterator[Lease]:
     """Look at a row without a turn, which nobody has to wait for, whatever is wanted."""
     yield await store.snapshot(key)
 

@@ -121,7 +121,8 @@ class Store(Protocol):
         """Read the row without waiting for anybody; of several who commit, the first wins.
 
         Its commit raises LeaseLost if somebody has written the row since it was read, with a lease or
-        without one. There is nothing to free. `RowSnapshot` (`fsmkit.stores.snapshot`) is made of a read and a write by version.
+        without one. There is nothing to free. `fsmkit.stores.snapshot` makes it of a read and a write by
+        version.
         """
         ...
 
@@ -155,8 +156,8 @@ class Store(Protocol):
         """Strikes off the first entry of the outbox, once it was delivered, and keeps the claim on the next.
 
         Who delivers an outbox has a claim on it: given by the commit that returned the first entry, lasting
-        `CLAIM_SECONDS` from the last `commit`, `acknowledge` or `extend_claim`. An outbox that nobody has a claim on
-        any more (its process died) is `due`.
+        `CLAIM_SECONDS` from the last `commit`, `acknowledge` or `extend_claim`. An outbox that nobody has a
+        claim on any more (its process died) is `due`.
 
         Args:
             key: Whose outbox.

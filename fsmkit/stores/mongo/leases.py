@@ -7,6 +7,7 @@ import asyncio
 import random
 from collections.abc import Sequence
 from functools import partial
+from math import inf
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -70,7 +71,7 @@ class MongoSnapshot:
             if fresh is not None and number in fresh["commits"]:
                 self._know(fresh)
                 break
-            if not self._stands(session, fresh, version):
+            if not self._stands(fresh, version):
                 if repeated:  # perhaps it was, and others have written since; only they know
                     raise StoreUnavailable(
                         f"{self.key}: the answer to a commit was lost, perhaps it was written"
@@ -81,8 +82,8 @@ class MongoSnapshot:
             self._know(fresh)
         self.receipts = self.receipts[change.folded :]
         if not hold:
+            self._end()
             self._session = None
-            self._end(session)
         document = self._document
         if document["claimed"] != number:
             return None
@@ -95,9 +96,9 @@ class MongoSnapshot:
     ) -> tuple[bool, bool]:
         """Try the change on the document as it is known: whether it was written, and was repeated."""
         now, document = session.now(), self._document
-        expected = {"_id": self._text, "revision": document["revision"], **self._proof(now)}
+        expected = {"_id": self._text, "revision": document["revision"], **self._proof()}
         new = changed(document, change, number, now, self._store.number)
-        new |= self._kept(session, now, hold)
+        new |= self._kept() if hold else self._freed()
         after: Document | None = {**document, **new}
         if change.row is None and not new["outbox"] and not new.get("token"):
             after = None
@@ -119,20 +120,24 @@ class MongoSnapshot:
         fresh = await self._read(session)  # there was no row: a document may be somebody's lease
         return (self._document if fresh is None or fresh["version"] == 0 else None), False
 
-    def _proof(self, now: float) -> Document:
-        """What the document has to show beside its revision."""
+    def _proof(self) -> Document:
+        """Return what the document has to show beside its revision."""
         return {}
 
-    def _kept(self, session: MongoSession, now: float, hold: bool) -> Document:
-        """What a commit makes of the lease."""
+    def _kept(self) -> Document:
+        """Return what a commit writes of a lease that goes on."""
         return {}
 
-    def _stands(self, session: MongoSession, fresh: Document | None, version: int) -> bool:
-        """Whether only the outbox was changed meanwhile, so that the commit can be tried again."""
+    def _freed(self) -> Document:
+        """Return what a commit writes of a lease that ends."""
+        return {}
+
+    def _stands(self, fresh: Document | None, version: int) -> bool:
+        """Return whether only the outbox was changed meanwhile, so that the commit can be tried again."""
         return version == (0 if fresh is None else fresh["version"])
 
-    def _end(self, session: MongoSession) -> None:
-        """Let others go on."""
+    def _end(self) -> None:
+        """Let others go on, after the last commit."""
 
     def _show(self, document: Document | None) -> None:
         self._know(document)
@@ -160,9 +165,10 @@ class MongoLease(MongoSnapshot):
         self._turn: asyncio.Lock | None = None
 
     async def __aenter__(self) -> "MongoLease":
-        session = await self._store.session()
+        session = self._session = await self._store.session()
         self._show(await self._wait(session))
-        self._session = None if self.idle else session
+        if self.idle:
+            self._session = None
         return self
 
     async def __aexit__(
@@ -178,23 +184,32 @@ class MongoLease(MongoSnapshot):
     async def _delete(self, session: MongoSession, expected: Document) -> tuple[Document | None, bool]:
         return await session.call(lambda rows: rows.find_one_and_delete(expected, {"_id": 1}))
 
-    def _proof(self, now: float) -> Document:
-        return {"token": self._token, "until": {"$gt": now}}
+    def _proof(self) -> Document:
+        return {"token": self._token, "until": {"$gt": self._now()}}
 
-    def _kept(self, session: MongoSession, now: float, hold: bool) -> Document:
-        if hold:
-            return {"until": now + session.lease_seconds, "token": self._token}
+    def _kept(self) -> Document:
+        seconds = self._session.lease_seconds if self._session is not None else 0.0
+        return {"until": self._now() + seconds, "token": self._token}
+
+    def _freed(self) -> Document:
         return {"until": 0.0, "token": None}
 
-    def _stands(self, session: MongoSession, fresh: Document | None, version: int) -> bool:
+    def _stands(self, fresh: Document | None, version: int) -> bool:
         return (
             fresh is not None
             and fresh["version"] == version
             and fresh["token"] == self._token
-            and bool(fresh["until"] > session.now())
+            and bool(fresh["until"] > self._now())
         )
 
-    def _end(self, session: MongoSession) -> None:
+    def _now(self) -> float:
+        return self._session.now() if self._session is not None else inf
+
+    def _end(self) -> None:
+        if self._session is not None:
+            self._leave(self._session)
+
+    def _leave(self, session: MongoSession) -> None:
         session.held.pop(self._token, None)
         turn, self._turn = self._turn, None
         if turn is not None:
@@ -211,7 +226,7 @@ class MongoLease(MongoSnapshot):
                 found = await self._read(session)
                 if is_idle(found, session.now()):
                     self.idle = True
-                    self._end(session)
+                    self._leave(session)
                     return found
             document = await self._ask(session)
         except BaseException:
@@ -253,7 +268,7 @@ class MongoLease(MongoSnapshot):
                     return
             await session.call(lambda rows: rows.update_one(mine, {"$set": {"until": 0.0, "token": None}}))
         finally:
-            self._end(session)
+            self._leave(session)
 
 
 async def _take(key: str, now: float, mine: Document, rows: "AsyncCollection[Document]") -> Document | None:

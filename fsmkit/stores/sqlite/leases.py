@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable
 
 from fsmkit.errors import LeaseLost
+from fsmkit.stores.sqlite.owners import Owners
 from fsmkit.stores.sqlite.tables import FoundRow, Rows
 
 _TAKE = """INSERT INTO lease (key, owner, ticket, expires) VALUES (?, ?, ?, ?)
@@ -60,13 +61,14 @@ class Waiters:
     """The lines of one process.
 
     Args:
-        owner: What this process's leases are known by.
+        owners: What this process's leases are known by, and who else is alive.
         seconds: How long a lease lasts without a sign of life.
         granted: Told of each turn that has come, with the row as it is now.
     """
 
-    def __init__(self, owner: str, seconds: float, granted: Callable[[Waiter, FoundRow], None]) -> None:
-        self._owner = owner
+    def __init__(self, owners: Owners, seconds: float, granted: Callable[[Waiter, FoundRow], None]) -> None:
+        self._owners = owners
+        self._owner = owners.name
         self._seconds = seconds
         self._granted = granted
         self._tickets = 0
@@ -137,9 +139,10 @@ class Waiters:
         Raises:
             LeaseLost: It is not; nothing was written.
         """
-        if not waiter.held:
+        line = self._lines.get(waiter.key)
+        if not waiter.held or line is None or line[0] is not waiter:  # of another process, before a fork
             held = False
-        elif last and len(self._lines[waiter.key]) == 1:
+        elif last and len(line) == 1:
             given = (waiter.key, self._owner, waiter.ticket, now)
             held = db.execute(f"{_FREE} AND expires > ?", given).rowcount > 0
             waiter.held = not held
@@ -184,13 +187,23 @@ class Waiters:
 
     def _take(self, db: sqlite3.Connection, waiter: Waiter, now: float) -> None:
         given = (waiter.key, self._owner, waiter.ticket, now + self._seconds, now)
-        if db.execute(_TAKE, given).rowcount:
+        if db.execute(_TAKE, given).rowcount or (
+            self._outlives_holder(db, waiter.key, now) and db.execute(_TAKE, given).rowcount
+        ):
             waiter.held = True
             self._blocked.pop(waiter.key, None)
             self._granted(waiter, Rows(db, self._owner).find(waiter.key))
         elif waiter.key not in self._blocked:
             self._blocked[waiter.key] = waiter
             self._poll = _FIRST_POLL
+
+    def _outlives_holder(self, db: sqlite3.Connection, key: str, now: float) -> bool:
+        """Whether the process that has the lease is dead; all that it held is free then."""
+        (holder,) = db.execute("SELECT owner FROM lease WHERE key = ?", (key,)).fetchone()
+        if not self._owners.is_dead(holder):
+            return False
+        Rows(db, self._owner).release([holder], now)
+        return True
 
     def _renew(self, db: sqlite3.Connection, waiter: Waiter, now: float) -> bool:
         given = (now + self._seconds, waiter.key, self._owner, waiter.ticket, now)

@@ -25,6 +25,9 @@ APPLICATION_ID = 0x46534D4B
 BUSY_SECONDS = 10.0
 """How long a writer waits for another process (or a person with a database tool) to finish writing."""
 
+LOG_BYTES = 4 << 20
+"""How large the log may stay: what SQLite writes between two checkpoints, 1,000 pages of 4 KiB."""
+
 UPGRADES: tuple[tuple[str, ...], ...] = (
     (
         # `row` stands last: what is read without it costs no overflow pages.
@@ -109,8 +112,9 @@ class FileLock:
 
 
 def connect(path: str) -> sqlite3.Connection:
-    """A connection as the writer needs it; nothing of the file has been read yet."""
-    return sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+    """Make a connection as the writer needs it; nothing of the file has been read yet."""
+    # Before a fork another thread than the writer's closes it, while the writer stands still.
+    return sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
 
 
 def open_file(path: str) -> sqlite3.Connection:
@@ -140,6 +144,8 @@ def _open_once(path: str) -> sqlite3.Connection:
             raise StoreUnavailable(f"{path}: {_NO_WAL}")
         # macOS: a plain fsync leaves the data in the disk's own cache. Elsewhere it does nothing.
         db.execute("PRAGMA fullfsync=ON")
+        # A reader that stays open for long makes the log long; once it has gone, the next commits cut it.
+        db.execute(f"PRAGMA journal_size_limit={LOG_BYTES}")
         # What was deleted is overwritten: a person who is forgotten leaves nothing in unused pages.
         db.execute("PRAGMA secure_delete=ON")
         if version < len(UPGRADES):

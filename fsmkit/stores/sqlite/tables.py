@@ -4,7 +4,7 @@ Whose turn it is stands in `fsmkit.stores.sqlite.leases`.
 """
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import msgspec
@@ -165,6 +165,18 @@ class Rows:
             "UPDATE record SET claim = ?, claimer = ? WHERE key = ? AND (claimer = ? OR claim <= ?)",
             (now + seconds + CLAIM_SECONDS, self._owner, key, self._owner, now),
         )
+
+    def release(self, owners: Sequence[str], now: float) -> None:
+        """Free all leases and claims of owners that are dead, or that leave."""
+        for owner in owners:
+            self._db.execute("DELETE FROM lease WHERE owner = ?", (owner,))
+            self._db.execute("UPDATE record SET claim = ? WHERE claim > ? AND claimer = ?", (now, now, owner))
+
+    def held_until(self, known: Collection[str]) -> float | None:
+        """Return when the last lease or claim of an owner is over that is none of these."""
+        query = """SELECT owner, max(expires) FROM lease GROUP BY owner UNION ALL
+            SELECT claimer, max(claim) FROM record WHERE claim IS NOT NULL GROUP BY claimer"""
+        return max((until for owner, until in self._db.execute(query) if owner not in known), default=None)
 
     def due(self, bot: str, flows: Sequence[str], now: float, wall: float, limit: int) -> list[Key]:
         """Keys whose `wake` has come by the engine's clock, or whose claim is over by the store's own."""

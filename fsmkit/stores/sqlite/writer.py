@@ -5,10 +5,11 @@ The file and its transactions are in `fsmkit.stores.sqlite.writer`.
 
 import asyncio
 import logging
+import os
 import sqlite3
 import threading
 import time
-import uuid
+import weakref
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from queue import Empty, SimpleQueue
@@ -17,6 +18,7 @@ from typing import Any, Literal
 from fsmkit.clock import Clock
 from fsmkit.errors import LeaseLost, StoreError, StoreUnavailable
 from fsmkit.stores.sqlite.leases import Waiter, Waiters
+from fsmkit.stores.sqlite.owners import Owners, drop_inherited
 from fsmkit.stores.sqlite.schema import BUSY_SECONDS, FileLock, explain, is_busy, open_file
 from fsmkit.stores.sqlite.tables import FoundRow, Rows
 
@@ -55,30 +57,37 @@ class File:
         synchronous: Whether commits wait for the disk.
         clock: For leases and claims.
         waiters: Who waits and who holds.
-        owner: What this process's leases and claims are known by.
+        owners: What this process's leases and claims are known by, and who else is alive.
     """
 
     def __init__(
-        self, path: str, synchronous: Literal["FULL", "NORMAL"], clock: Clock, waiters: Waiters, owner: str
+        self,
+        path: str,
+        synchronous: Literal["FULL", "NORMAL"],
+        clock: Clock,
+        waiters: Waiters,
+        owners: Owners,
     ) -> None:
         self.path = path
         self._clock = clock
         self._waiters = waiters
-        self._owner = owner
+        self._owners = owners
         self._modes = ("NORMAL", "NORMAL", synchronous)
         self._mode = ""
         self._lock: FileLock | None = None
         self._session: Transaction | None = None
+        self._told = False
 
     @contextmanager
     def transaction(self, level: int) -> Generator[Transaction]:
-        """All that is done within is written, or nothing of it; durable when the block ends."""
+        """Write all that is done within, or nothing of it; it is durable when the block ends."""
         session = self._open()
-        if level == READ:
+        dead = self._owners.find_dead()
+        if level == READ and not dead:
             session.now = self._clock.now()
             yield session
             return
-        db, mode = session.db, self._modes[level]
+        db, mode = session.db, self._modes[max(level, LEASE)]
         if mode != self._mode:
             db.execute(f"PRAGMA synchronous={mode}")
             self._mode = mode
@@ -86,6 +95,7 @@ class File:
             db.execute("BEGIN IMMEDIATE")
             try:
                 session.now = self._clock.now()
+                session.rows.release(dead, session.now)
                 yield session
                 db.execute("COMMIT")
             except BaseException:
@@ -95,9 +105,10 @@ class File:
             if session.scrub:
                 session.scrub = False
                 _checkpoint(db)
+        self._owners.remove(dead)
 
     def drop(self) -> None:
-        """Closes the file, after a failure too; the next transaction opens it anew."""
+        """Close the file, after a failure too; the next transaction opens it anew."""
         session, self._session = self._session, None
         if session is not None:
             try:
@@ -107,25 +118,49 @@ class File:
                 session.db.close()
 
     def close(self) -> None:
-        """Leaves one file without a log, and no lease of this process."""
+        """Leave one file without a log, and no lease or claim of this process."""
+        clean = False
         try:
             if self._session is not None:
                 with self._locked():
-                    if self._waiters:
-                        self._session.db.execute("DELETE FROM lease WHERE owner = ?", (self._owner,))
+                    self._session.rows.release([self._owners.name], self._clock.now())
+                    clean = True
                     _checkpoint(self._session.db)
         except (sqlite3.Error, StoreError) as error:
             _log.warning("%s: nothing is lost, but its log could not be merged: %s", self.path, error)
         self.drop()
+        self._owners.leave(clean=clean)
+        self.unlock()
+
+    def unlock(self) -> None:
+        """Close the side file: at the end, or in a child that must not share its parent's lock."""
         if self._lock is not None:
             self._lock.close()
+            self._lock = None
 
     def _open(self) -> Transaction:
         if self._session is None:
             with self._locked():
-                self._session = Transaction(open_file(self.path), self._waiters, self._owner)
+                db = open_file(self.path)
+                self._owners.register()
+                self._session = Transaction(db, self._waiters, self._owners.name)
             self._mode = ""
+            if not self._told:
+                self._told = True
+                self._tell_of_unknown(self._session)
         return self._session
+
+    def _tell_of_unknown(self, session: Transaction) -> None:
+        """Log what is held by processes of which nobody knows whether they live, older versions for one."""
+        now = self._clock.now()
+        until = session.rows.held_until(self._owners.known())
+        if until is not None and until > now:
+            _log.warning(
+                "%s: something is held by a process that cannot be told from a dead one; if it is, its chats "
+                "wait for %.0f seconds at most",
+                self.path,
+                until - now,
+            )
 
     def _locked(self) -> FileLock:
         if self._lock is None:
@@ -141,6 +176,33 @@ def _checkpoint(db: sqlite3.Connection) -> None:
 
 
 MAX_BATCH = 256
+
+_writers: "weakref.WeakSet[WriterThread]" = weakref.WeakSet()
+"""The writers of this process, which have to stand still when it forks."""
+
+_paused: "list[WriterThread]" = []
+
+
+def _pause_all() -> None:
+    for writer in sorted(_writers, key=id):  # of two threads that fork, one waits
+        writer.pause()
+        _paused.append(writer)
+
+
+def _go_on_all() -> None:
+    while _paused:
+        _paused.pop().go_on()
+
+
+def _begin_all_anew() -> None:
+    drop_inherited()
+    _paused.clear()
+    for writer in _writers:
+        writer.begin_anew()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_pause_all, after_in_parent=_go_on_all, after_in_child=_begin_all_anew)
 
 
 class WriteJob:
@@ -179,18 +241,46 @@ class WriterThread:
     def __init__(
         self, path: str, synchronous: Literal["FULL", "NORMAL"], lease_seconds: float, clock: Clock
     ) -> None:
-        owner = uuid.uuid4().hex[:16]
         self._path = path
-        self._waiters = Waiters(owner, lease_seconds, self._grant)
-        self._file = File(path, synchronous, clock, self._waiters, owner)
+        self._synchronous: Literal["FULL", "NORMAL"] = synchronous
+        self._lease_seconds = lease_seconds
         self._third = lease_seconds / 3
+        self._clock = clock
+        self._closed = False
+        self._begin()
+        _writers.add(self)
+
+    def _begin(self) -> None:
+        """Set up what belongs to one process."""
+        owners = Owners(self._path)
+        self._waiters = Waiters(owners, self._lease_seconds, self._grant)
+        self._file = File(self._path, self._synchronous, self._clock, self._waiters, owners)
         self._beat_at = 0.0
         self._answers: dict[asyncio.AbstractEventLoop, list[_Answer]] = {}
         self._granted: list[Waiter] = []
         self._queue: SimpleQueue[WriteJob] = SimpleQueue()
         self._guard = threading.Lock()
+        self._at_work = threading.Lock()
         self._thread: threading.Thread | None = None
-        self._closed = False
+
+    # -- around a fork -----------------------------------------------------------------------------
+
+    def pause(self) -> None:
+        """Let the thread come to the end of what it does, and close the file: SQLite's must not be forked."""
+        self._at_work.acquire()
+        try:
+            self._file.drop()
+        except (sqlite3.Error, StoreError, OSError) as error:
+            _log.warning("%s: could not be closed before a fork: %s", self._path, error)
+
+    def go_on(self) -> None:
+        """Let the thread go on in the parent; it opens the file anew."""
+        self._at_work.release()
+
+    def begin_anew(self) -> None:
+        """Be another process: without the parent's thread, leases and locks."""
+        self._file.unlock()
+        self._begin()
 
     # -- from the event loops ----------------------------------------------------------------------
 
@@ -250,8 +340,10 @@ class WriterThread:
         last: WriteJob | None = None
         while last is None:
             batch, last = self._gather()
-            self._serve(batch)
-        self._file.close()
+            with self._at_work:
+                self._serve(batch)
+        with self._at_work:
+            self._file.close()
         self._refuse(self._waiters.waiting(), StoreUnavailable(f"{self._path}: the store was closed"))
         self._answer(last, None, None)
         self._send()
