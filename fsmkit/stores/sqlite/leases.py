@@ -96,6 +96,9 @@ class Waiters:
     def enter(self, db: sqlite3.Connection, waiter: Waiter, now: float) -> None:
         """Puts a turn in line; it is granted at once if nobody is before it."""
         line = self._lines.get(waiter.key)
+        while line is not None and line[0].loop.is_closed():
+            self.leave(db, line[0], now)
+            line = self._lines.get(waiter.key)
         if line is None and not waiter.wanted and _is_idle(db, waiter.key, now):
             waiter.idle = True
             self._granted(waiter, Rows(db, self._owner).find(waiter.key))

@@ -4,9 +4,9 @@ The lock is on a file of the process's own, in the directory `NAME-owners` besid
 the process however it ends. A file that is there and can be locked belongs to a dead process: what it held in
 the database is free at once, instead of when its time has run out.
 
-The locks are POSIX record locks (`lockf`), which belong to the process: a child that was forked does not have
-its parent's. Those of `flock` belong to the open file, and would show a killed parent as alive for as long as a
-child lives. The price is that a process loses such a lock with *any* descriptor of the file that it closes, so
+The locks are POSIX record locks (`lockf`), which belong to the process: a forked child does not have those of
+its parent. Locks by `flock` belong to the open file: a killed parent would seem alive for as long as a child
+lives. The price is that a process loses such a lock with *any* descriptor of the file that it closes, so the
 files of this process are never opened a second time, and never tested.
 """
 

@@ -8,7 +8,7 @@ import os
 import weakref
 from collections.abc import AsyncIterator, Sequence
 from types import TracebackType
-from typing import Literal
+from typing import Any, Literal
 
 from fsmkit.clock import Clock, SystemClock
 from fsmkit.errors import LeaseLost
@@ -81,7 +81,9 @@ class SQLiteStore:
     """Rows in one SQLite file, for one machine; several processes may use the file at the same time.
 
     The store is made without touching the file, which is opened (or made) when the store is first used. One
-    thread writes: it takes all that waits into one transaction, and answers when that is durable.
+    thread writes: it takes all that waits into one transaction, and answers when that is durable. Event loops
+    in several threads may use one store, and a process that forks goes on with it on both sides. A pickled
+    store is one of its own on the same file.
 
     - `synchronous="FULL"`: what was answered survives the kill of the process, a crash of the system and a
       power cut (as far as the disk keeps what it says it has written).
@@ -90,9 +92,12 @@ class SQLiteStore:
       each commit.
 
     Within a process it is first come, first served for a key. Between processes no order is promised, but
-    that one at a time has its turn; the turn of a process that died is free again after `lease_seconds`.
-    Beside the file stand `-wal` and `-shm` while it is open, and `-lock`, which may be deleted only when
-    nobody uses the file. A directory of another machine (NFS) is no place for it.
+    that one at a time has its turn. What a killed process held is free at once: each process has a file of
+    its own in `-owners`, locked by the operating system while it lives. Where there are no such locks
+    (Windows), and where a process stands still, it is free after `lease_seconds`.
+
+    Beside the file stand `-wal`, `-shm` and `-owners` while it is open, and `-lock`; they may be deleted only
+    when nobody uses the file. A directory of another machine (NFS) is no place for it.
 
     Args:
         path: The file; its directory has to be there.
@@ -134,8 +139,12 @@ class SQLiteStore:
             raise ValueError(f"SQLiteStore({name!r}): a file is needed; MemoryStore() keeps rows in memory")
         # Absolute: the program may change its directory before the first use.
         self.path = os.path.abspath(name)
+        self._made_of = (self.path, synchronous, lease_seconds, clock)
         self._writer = WriterThread(self.path, synchronous, lease_seconds, clock or SystemClock())
         self._end = weakref.finalize(self, self._writer.stop)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _make, self._made_of
 
     def lease(self, key: Key, *, wanted: bool = True) -> SQLiteLease:
         """Wait for the turn with one row, first come, first served in this process."""
@@ -230,6 +239,12 @@ class SQLiteStore:
     async def _page(self, after: str, *by: str | None) -> list[StoredRow]:
         page: list[StoredRow] = await self._writer.ask(READ, lambda at: at.rows.page(after, *by))
         return page
+
+
+def _make(
+    path: str, synchronous: Literal["FULL", "NORMAL"], lease_seconds: float, clock: Clock | None
+) -> SQLiteStore:
+    return SQLiteStore(path, synchronous=synchronous, lease_seconds=lease_seconds, clock=clock)
 
 
 def _part_text(part: int | str) -> str:
