@@ -56,55 +56,55 @@ class Encrypted:
         return _EncryptedLease(self, await self._store.snapshot(key))
 
     async def peek(self, key: Key) -> bytes | None:
-        """The row as last committed, in clear."""
+        """Return the row as last committed, in clear."""
         return self.open(key, await self._store.peek(key))
 
     async def outbox(self, key: Key) -> list[bytes]:
-        """The entries that wait to be delivered, in clear."""
+        """Return the entries that wait to be delivered, in clear."""
         return [self.open(key, entry) or b"" for entry in await self._store.outbox(key)]
 
     async def keys(self, chat: int | str, *, bot: int | str | None = None) -> list[Key]:
-        """Keys in a chat for which anything is stored."""
+        """Return keys in a chat for which anything is stored."""
         return await self._store.keys(chat, bot=bot)
 
     async def keys_of(self, user: int | str, *, bot: int | str | None = None) -> list[Key]:
-        """Keys of a person in whatever chat."""
+        """Return keys of a person in whatever chat."""
         return await self._store.keys_of(user, bot=bot)
 
     async def acknowledge(self, key: Key, entry: bytes, receipt: bytes | None) -> bytes | None:
-        """Strikes off the first entry of the outbox; returns the next one in clear."""
+        """Acknowledge the first entry of the outbox; return the next one in clear."""
         sealed = self._sealed.pop((key, entry), entry)
         return self.entry(key, await self._store.acknowledge(key, sealed, self.seal(receipt)))
 
     async def extend_claim(self, key: Key, seconds: float) -> None:
-        """Keeps the claim on an outbox."""
+        """Extend the claim on an outbox."""
         await self._store.extend_claim(key, seconds)
 
     async def due(self, bot: int | str | None, flows: Sequence[str], now: float, limit: int) -> list[Key]:
-        """Keys whose time has come."""
+        """Return keys whose time has come."""
         return await self._store.due(bot, flows, now, limit)
 
     async def scan(
         self, *, bot: int | str | None = None, flow: str | None = None, state: str | None = None
     ) -> AsyncIterator[StoredRow]:
-        """Rows in clear."""
+        """Yield rows in clear."""
         async for stored in self._store.scan(bot=bot, flow=flow, state=state):
             yield structs.replace(stored, row=self.open(stored.key, stored.row) or b"")
 
     async def forget(self, who: Key | int | str, *, bot: int | str | None = None) -> int:
-        """Removes all that is stored for a key or a person."""
+        """Remove all that is stored for a key or a person."""
         return await self._store.forget(who, bot=bot)
 
     async def close(self) -> None:
-        """Closes the store."""
+        """Close the store."""
         await self._store.close()
 
     def seal(self, clear: bytes | None) -> bytes | None:
-        """Bytes for the store."""
+        """Encrypt bytes for the store."""
         return None if clear is None else self._fernet.encrypt(clear)
 
     def open(self, key: Key, sealed: bytes | None) -> bytes | None:
-        """Bytes of the store in clear.
+        """Decrypt bytes of the store.
 
         Raises:
             StoreCorrupt: If none of the keys fits.
@@ -119,7 +119,7 @@ class Encrypted:
             ) from error
 
     def entry(self, key: Key, sealed: bytes | None) -> bytes | None:
-        """An entry of the outbox in clear."""
+        """Decrypt an entry of the outbox."""
         if sealed is None:
             return None
         entry = self.open(key, sealed) or b""

@@ -1,7 +1,7 @@
 """What a store is: versioned rows by key, with leases, deadlines and an outbox beside each row.
 
-A store knows no flows and reads no row: it keeps bytes. `fsmkit.testing` has the contract that every store
-passes; the stores themselves are in the modules of this package.
+How a step, a commit, claims and receipts work together, and why in that order, stands at the head of
+`fsmkit.stores`. `fsmkit.testing` has the contract that every store passes.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -81,7 +81,7 @@ class Lease(Protocol):
     idle: bool
 
     async def commit(self, change: Change, *, hold: bool = False) -> bytes | None:
-        """Writes the row, if the lease still holds and nobody wrote it since; frees the lease.
+        """Write the row, if the lease still holds and nobody wrote it since, and free the lease.
 
         Args:
             change: What to write.
@@ -127,15 +127,15 @@ class Store(Protocol):
         ...
 
     async def peek(self, key: Key) -> bytes | None:
-        """The row as last committed, without a lease."""
+        """Return the row as last committed, without a lease."""
         ...
 
     async def outbox(self, key: Key) -> list[bytes]:
-        """The entries that wait to be delivered, in their order; the first may just be on its way."""
+        """Return the entries that wait to be delivered, in their order; the first may just be on its way."""
         ...
 
     async def keys(self, chat: int | str, *, bot: int | str | None = None) -> list[Key]:
-        """Keys in a chat for which anything is stored, a row or an outbox, ordered by their text.
+        """Return keys in a chat for which anything is stored, a row or an outbox, ordered by their text.
 
         Args:
             chat: The key's part of that name; by the key rule `GLOBAL_USER` it is a person.
@@ -144,7 +144,7 @@ class Store(Protocol):
         ...
 
     async def keys_of(self, user: int | str, *, bot: int | str | None = None) -> list[Key]:
-        """Keys of a person in whatever chat for which anything is stored, ordered by their text.
+        """Return keys of a person in whatever chat for which anything is stored, ordered by their text.
 
         Args:
             user: A user's id: keys with that user, and those of that user's private chat.
@@ -153,7 +153,7 @@ class Store(Protocol):
         ...
 
     async def acknowledge(self, key: Key, entry: bytes, receipt: bytes | None) -> bytes | None:
-        """Strikes off the first entry of the outbox, once it was delivered, and keeps the claim on the next.
+        """Remove the first entry of the outbox, once it was delivered, and keep the claim on the next.
 
         Who delivers an outbox has a claim on it: given by the commit that returned the first entry, lasting
         `CLAIM_SECONDS` from the last `commit`, `acknowledge` or `extend_claim`. An outbox that nobody has a
@@ -170,11 +170,11 @@ class Store(Protocol):
         ...
 
     async def extend_claim(self, key: Key, seconds: float) -> None:
-        """Keeps the claim on an outbox for so many seconds and `CLAIM_SECONDS` more: the chat has to wait."""
+        """Extend the claim on an outbox by so many seconds and `CLAIM_SECONDS` more: the chat has to wait."""
         ...
 
     async def due(self, bot: int | str | None, flows: Sequence[str], now: float, limit: int) -> list[Key]:
-        """Keys whose `wake` has come, or whose outbox nobody delivers; the most overdue first.
+        """Return keys whose `wake` has come, or whose outbox nobody delivers; the most overdue first.
 
         Args:
             bot: Only this bot's keys.
@@ -187,11 +187,11 @@ class Store(Protocol):
     def scan(
         self, *, bot: int | str | None = None, flow: str | None = None, state: str | None = None
     ) -> AsyncIterator[StoredRow]:
-        """All rows, or those with a conversation of a flow or in a state, ordered by the key's text."""
+        """Yield all rows, or those with a conversation of a flow or in a state, ordered by the key's text."""
         ...
 
     async def forget(self, who: Key | int | str, *, bot: int | str | None = None) -> int:
-        """Removes all that is stored for a key, or for a person in whatever chat.
+        """Remove all that is stored for a key, or for a person in whatever chat.
 
         A step that runs meanwhile loses its lease, so that it cannot write anything back.
 
@@ -205,5 +205,5 @@ class Store(Protocol):
         ...
 
     async def close(self) -> None:
-        """Ends connections; the store is of no use after it."""
+        """End connections; the store is of no use after it."""
         ...

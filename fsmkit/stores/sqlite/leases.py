@@ -77,7 +77,7 @@ class Waiters:
         self._poll = _FIRST_POLL
 
     def __bool__(self) -> bool:
-        """Whether anybody holds or waits."""
+        """Return whether anybody holds or waits."""
         return bool(self._lines)
 
     @property
@@ -86,15 +86,15 @@ class Waiters:
         return self._poll if self._blocked else None
 
     def waiting(self) -> list[Waiter]:
-        """All who wait."""
+        """Return all who wait."""
         return [waiter for line in self._lines.values() for waiter in line if not waiter.held]
 
     def blocked(self) -> list[Waiter]:
-        """Those who are first in line here, while another process holds the lease."""
+        """Return those who are first in line here, while another process holds the lease."""
         return list(self._blocked.values())
 
     def enter(self, db: sqlite3.Connection, waiter: Waiter, now: float) -> None:
-        """Puts a turn in line; it is granted at once if nobody is before it."""
+        """Put a turn in line; it is granted at once if nobody is before it."""
         line = self._lines.get(waiter.key)
         while line is not None and line[0].loop.is_closed():
             self.leave(db, line[0], now)
@@ -112,7 +112,7 @@ class Waiters:
         self._take(db, waiter, now)
 
     def leave(self, db: sqlite3.Connection, waiter: Waiter, now: float) -> None:
-        """Ends a turn, or takes it out of the line; the next one has its turn."""
+        """End a turn, or take it out of the line; the next one has its turn."""
         line = self._lines.get(waiter.key)
         if line is None or waiter not in line:
             return
@@ -131,7 +131,7 @@ class Waiters:
             db.execute(_FREE, (waiter.key, self._owner, waiter.ticket))
 
     def prove(self, db: sqlite3.Connection, waiter: Waiter, now: float, *, last: bool) -> None:
-        """Makes sure that a lease is held still, and lets it last anew.
+        """Make sure that a lease is held still, and let it last anew.
 
         Args:
             db: The connection.
@@ -155,7 +155,7 @@ class Waiters:
             raise LeaseLost(f"the lease on {waiter.key} is over; nothing was written")
 
     def beat(self, db: sqlite3.Connection, now: float) -> None:
-        """Renews what is held. Who does not come back (a loop that has ended) loses its turn."""
+        """Renew what is held. Who does not come back (a loop that has ended) loses its turn."""
         for waiter in [line[0] for line in self._lines.values() if line[0].held]:
             if waiter.loop.is_closed():
                 self.leave(db, waiter, now)
@@ -163,7 +163,7 @@ class Waiters:
                 self._renew(db, waiter, now)
 
     def look(self, db: sqlite3.Connection, now: float) -> None:
-        """Tries again for those whose turn another process has."""
+        """Try again for those whose turn another process has."""
         self._poll = min(self._poll * 1.5, _LAST_POLL)
         for waiter in self.blocked():
             if waiter.loop.is_closed():
@@ -172,7 +172,7 @@ class Waiters:
                 self._take(db, waiter, now)
 
     def revoke(self, waiter: Waiter) -> None:
-        """Takes a turn back whose transaction failed; a lease left in the file is this process's still."""
+        """Take a turn back whose transaction failed; a lease left in the file is this process's still."""
         line = self._lines.get(waiter.key)
         if line is None or waiter not in line:
             return
@@ -201,7 +201,7 @@ class Waiters:
             self._poll = _FIRST_POLL
 
     def _outlives_holder(self, db: sqlite3.Connection, key: str, now: float) -> bool:
-        """Whether the process that has the lease is dead; all that it held is free then."""
+        """Return whether the process that has the lease is dead; all that it held is free then."""
         (holder,) = db.execute("SELECT owner FROM lease WHERE key = ?", (key,)).fetchone()
         if not self._owners.is_dead(holder):
             return False
@@ -214,5 +214,5 @@ class Waiters:
 
 
 def _is_idle(db: sqlite3.Connection, key: str, now: float) -> bool:
-    """Whether no conversation is stored and no other process has the turn."""
+    """Return whether no conversation is stored and no other process has the turn."""
     return not db.execute(_BUSY, {"key": key, "now": now}).fetchone()[0]

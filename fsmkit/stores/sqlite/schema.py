@@ -105,7 +105,7 @@ class FileLock:
             fcntl.flock(self._file, fcntl.LOCK_UN)
 
     def close(self) -> None:
-        """Closes the side file; it stays, for others may hold it open."""
+        """Close the side file; it stays, for others may hold it open."""
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
@@ -118,7 +118,7 @@ def connect(path: str) -> sqlite3.Connection:
 
 
 def open_file(path: str) -> sqlite3.Connection:
-    """Opens the file, makes it if there is none, and brings its schema up to date; called under the lock.
+    """Open the file, make it if there is none, and bring its schema up to date; called under the lock.
 
     Raises:
         StoreError: The file cannot be used; it is left as it was.
@@ -157,7 +157,7 @@ def _open_once(path: str) -> sqlite3.Connection:
 
 
 def explain(error: BaseException, path: str) -> StoreError:
-    """The error for a person: which file, what is wrong with it, what to do."""
+    """Make the error for a person: which file, what is wrong with it, what to do."""
     if isinstance(error, StoreError):
         return type(error)(*error.args)  # one for each who waits: a traceback belongs to one of them
     if isinstance(error, OSError):
@@ -173,17 +173,17 @@ def explain(error: BaseException, path: str) -> StoreError:
 
 
 def is_busy(error: sqlite3.Error) -> bool:
-    """Whether somebody else only was in the way."""
+    """Return whether somebody else only was in the way."""
     return _code(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
 def _code(error: BaseException) -> int:
-    """What SQLite calls the error, without the extended part."""
+    """Return what SQLite calls the error, without the extended part."""
     return int(getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)) & 0xFF
 
 
 def _version(db: sqlite3.Connection, path: str) -> int:
-    """The schema's version, 0 for a new file; raises StoreCorrupt for a file that is not for us."""
+    """Return the schema's version, 0 for a new file; raise StoreCorrupt for a file that is not for us."""
     application, version = _pragma(db, "application_id"), _pragma(db, "user_version")
     if application == 0 and version == 0:
         if db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
@@ -200,7 +200,7 @@ def _version(db: sqlite3.Connection, path: str) -> int:
 
 
 def _upgrade(db: sqlite3.Connection, path: str) -> None:
-    """Runs the steps that are missing, all of them or none."""
+    """Run the steps that are missing, all of them or none."""
     db.execute("BEGIN IMMEDIATE")
     # Read again: where there is no side lock, another process may have been faster.
     for statements in UPGRADES[_version(db, path) :]:

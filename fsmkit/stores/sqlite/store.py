@@ -164,31 +164,31 @@ class SQLiteStore:
         return RowSnapshot(key, found, found.row, found.receipts, write)
 
     async def peek(self, key: Key) -> bytes | None:
-        """The row as last committed."""
+        """Return the row as last committed."""
         text = str(key)
         row: bytes | None = await self._writer.ask(READ, lambda at: at.rows.peek(text))
         return row
 
     async def outbox(self, key: Key) -> list[bytes]:
-        """The entries that wait to be delivered, in their order."""
+        """Return the entries that wait to be delivered, in their order."""
         text = str(key)
         entries: list[bytes] = await self._writer.ask(READ, lambda at: at.rows.outbox(text))
         return entries
 
     async def keys(self, chat: int | str, *, bot: int | str | None = None) -> list[Key]:
-        """Keys in a chat for which anything is stored, ordered by their text."""
+        """Return keys in a chat for which anything is stored, ordered by their text."""
         where, only = _part_text(chat), None if bot is None else _bot_text(bot)
         found: list[Key] = await self._writer.ask(READ, lambda at: at.rows.keys(where, only))
         return found
 
     async def keys_of(self, user: int | str, *, bot: int | str | None = None) -> list[Key]:
-        """Keys of a person in whatever chat, ordered by their text."""
+        """Return keys of a person in whatever chat, ordered by their text."""
         who, only = _part_text(user), None if bot is None else _bot_text(bot)
         found: list[Key] = await self._writer.ask(READ, lambda at: at.rows.keys_of(who, only))
         return found
 
     async def acknowledge(self, key: Key, entry: bytes, receipt: bytes | None) -> bytes | None:
-        """Strikes off the first entry of the outbox; returns the next one."""
+        """Acknowledge the first entry of the outbox; return the next one."""
         text = str(key)
         following: bytes | None = await self._writer.ask(
             COMMIT, lambda at: at.rows.acknowledge(text, entry, receipt, at.now)
@@ -196,12 +196,12 @@ class SQLiteStore:
         return following
 
     async def extend_claim(self, key: Key, seconds: float) -> None:
-        """Keeps the claim on the outbox for so many seconds and `CLAIM_SECONDS` more."""
+        """Extend the claim on the outbox by so many seconds and `CLAIM_SECONDS` more."""
         text = str(key)
         await self._writer.ask(LEASE, lambda at: at.rows.extend_claim(text, seconds, at.now))
 
     async def due(self, bot: int | str | None, flows: Sequence[str], now: float, limit: int) -> list[Key]:
-        """Keys whose `wake` has come, or whose outbox nobody delivers; the most overdue first."""
+        """Return keys whose `wake` has come, or whose outbox nobody delivers; the most overdue first."""
         who = _bot_text(bot)
         keys: list[Key] = await self._writer.ask(READ, lambda at: at.rows.due(who, flows, now, at.now, limit))
         return keys
@@ -209,7 +209,7 @@ class SQLiteStore:
     async def scan(
         self, *, bot: int | str | None = None, flow: str | None = None, state: str | None = None
     ) -> AsyncIterator[StoredRow]:
-        """All rows, or those with a conversation of a flow or in a state, ordered by the key's text."""
+        """Yield all rows, or those with a conversation of a flow or in a state, ordered by the key's text."""
         who, after = None if bot is None else _bot_text(bot), ""
         while page := await self._page(after, who, flow, state):
             for stored in page:
@@ -217,7 +217,7 @@ class SQLiteStore:
             after = str(page[-1].key)
 
     async def forget(self, who: Key | int | str, *, bot: int | str | None = None) -> int:
-        """Removes all that is stored for a key or a person, from the file and from its log.
+        """Remove all that is stored for a key or a person, from the file and from its log.
 
         Nothing of it is left in unused parts of the file either, unless another program reads the file
         at that moment.
@@ -233,7 +233,7 @@ class SQLiteStore:
         return removed
 
     async def close(self) -> None:
-        """Ends the thread, and leaves one file without a log."""
+        """End the thread, and leave one file without a log."""
         await self._writer.close()
 
     async def _page(self, after: str, *by: str | None) -> list[StoredRow]:

@@ -169,7 +169,7 @@ class File:
 
 
 def _checkpoint(db: sqlite3.Connection) -> None:
-    """Merges the log into the file and empties it; a reader in another process may keep it from that."""
+    """Merge the log into the file and empty it; a reader in another process may keep it from that."""
     db.execute("PRAGMA busy_timeout=500")
     db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     db.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000:.0f}")
@@ -285,24 +285,24 @@ class WriterThread:
     # -- from the event loops ----------------------------------------------------------------------
 
     def ask(self, level: int, work: Callable[[Transaction], Any]) -> "asyncio.Future[Any]":
-        """Has something done; the future has its outcome."""
+        """Have something done; the future has its outcome."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Any] = loop.create_future()
         self._put(WriteJob(level, work, loop, future))
         return future
 
     def enter(self, waiter: Waiter) -> "asyncio.Future[FoundRow]":
-        """Puts a turn in line; the future has the row as it is when the turn comes."""
+        """Put a turn in line; the future has the row as it is when the turn comes."""
         self._put(WriteJob(LEASE, lambda at: at.waiters.enter(at.db, waiter, at.now), waiter=waiter))
         return waiter.granted
 
     def leave(self, waiter: Waiter) -> None:
-        """Ends a turn; nobody waits for it."""
+        """End a turn; nobody waits for it."""
         if not self._closed:
             self._put(WriteJob(LEASE, lambda at: at.waiters.leave(at.db, waiter, at.now)))
 
     async def close(self) -> None:
-        """Does what was asked for, then ends the thread."""
+        """Do what was asked for, then end the thread."""
         thread = self._end()
         if thread is not None:
             loop = asyncio.get_running_loop()
@@ -312,7 +312,7 @@ class WriterThread:
             thread.join()
 
     def stop(self) -> None:
-        """Ends the thread from outside of any event loop: the store was dropped, or the program ends."""
+        """End the thread from outside of any event loop: the store was dropped, or the program ends."""
         thread = self._end()
         if thread is not None:
             self._queue.put(WriteJob(READ, None))
@@ -349,7 +349,7 @@ class WriterThread:
         self._send()
 
     def _gather(self) -> tuple[list[WriteJob], WriteJob | None]:
-        """All jobs that wait, and the one that ends the thread; none if leases are to be looked after."""
+        """Return the jobs that wait, and the one that ends the thread; none when leases are to be seen to."""
         batch: list[WriteJob] = []
         try:
             job = self._queue.get(timeout=self._patience())
@@ -363,14 +363,14 @@ class WriterThread:
         return batch, job
 
     def _patience(self) -> float | None:
-        """Seconds until leases have to be looked after, `None` if there are none."""
+        """Return the seconds until leases have to be looked after, `None` if there are none."""
         if not self._waiters:
             return None
         beat, poll = self._beat_at - time.monotonic(), self._waiters.poll
         return max(0.0, beat if poll is None else min(beat, poll))
 
     def _serve(self, batch: list[WriteJob]) -> None:
-        """Does a batch in one transaction, all or nothing, and answers."""
+        """Do a batch in one transaction, all or nothing, and answer."""
         now = time.monotonic()
         beat = bool(self._waiters) and now >= self._beat_at
         if beat or not self._waiters:
@@ -399,7 +399,7 @@ class WriterThread:
             self._answer(job, value, None)
 
     def _fail(self, batch: list[WriteJob], error: Exception) -> None:
-        """Tells everybody that nothing was written; a file that failed is opened anew the next time."""
+        """Tell everybody that nothing was written; a file that failed is opened anew the next time."""
         if not isinstance(error, sqlite3.Error | StoreError | OSError):
             _log.error("%s: nothing was written", self._path, exc_info=error)
         self._answers.clear()
@@ -427,7 +427,7 @@ class WriterThread:
         self._answers.setdefault(loop, []).append(answer)
 
     def _send(self) -> None:
-        """Answers all, each loop with one call."""
+        """Answer all, each loop with one call."""
         answers, self._answers = self._answers, {}
         for loop, own in answers.items():
             try:

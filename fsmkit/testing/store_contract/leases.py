@@ -258,7 +258,7 @@ FORM = (Index("form", "name", None),)
 
 
 async def _look(store: Store, order: list[int], number: int, *, wanted: bool) -> tuple[bool, bytes | None]:
-    """Takes a turn and writes nothing; whether it was idle, and the row."""
+    """Take a turn and write nothing; return whether it was idle, and the row."""
     async with store.lease(KEY, wanted=wanted) as lease:
         order.append(number)
         return lease.idle, lease.row

@@ -6,7 +6,7 @@ from fsmkit.testing.store_contract.base import KEY, OTHER, START, ContractBase, 
 
 
 async def deliver_all(store: Store, entry: bytes | None) -> list[bytes]:
-    """Strikes off one entry after the other, as who delivers does."""
+    """Acknowledge one entry after the other, as who delivers does."""
     delivered = []
     while entry is not None:
         delivered.append(entry)
@@ -15,13 +15,13 @@ async def deliver_all(store: Store, entry: bytes | None) -> list[bytes]:
 
 
 async def receipts(store: Store) -> list[bytes]:
-    """What the next step would be shown."""
+    """Return what the next step would be shown."""
     async with store.lease(KEY) as lease:
         return list(lease.receipts)
 
 
 async def add_one_more(store: Store) -> None:
-    """A step on the key that was left, which is free."""
+    """Make a step on the key that was left, which is free."""
     async with store.lease(KEY) as lease:
         assert lease.row is None
 
