@@ -97,7 +97,7 @@ class ClaimHeartbeat:
             since = self._clock.now() - CLAIM_SECONDS / 3
             for key in [key for key, begun in self._begun.items() if begun <= since]:
                 try:
-                    await self._store.hold(key, 0.0)
+                    await self._store.extend_claim(key, 0.0)
                 except Exception as error:  # the others' deliveries are watched on
                     _log.warning("the outbox of %s could not be kept: %s", key, error)
 
@@ -147,7 +147,7 @@ class Outbox:
             try:
                 receipt = await self._carry_out(key, pending, tell=refusals < MAX_REFUSALS)
             except RetryLater as later:
-                await self._store.hold(key, later.seconds)
+                await self._store.extend_claim(key, later.seconds)
                 self._later(key, entry, later.seconds, self._ahead(pending.effect))
                 return
             except asyncio.CancelledError:  # the caller gives up, the messages do not

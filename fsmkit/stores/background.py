@@ -24,14 +24,14 @@ class BackgroundTasks:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def begin(self, work: Coroutine[Any, Any, object]) -> "asyncio.Task[None]":
-        """Begins a piece of work; what the store refuses is noted, and not raised."""
+        """Begin a piece of work; what the store refuses is noted, and not raised."""
         task = self._loop.create_task(_quietly(work), name=self._name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
 
     async def finish(self, seconds: float) -> None:
-        """Waits for what was begun, for so long at most."""
+        """Wait for what was begun, for so long at most."""
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=seconds)
 

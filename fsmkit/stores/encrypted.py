@@ -5,8 +5,7 @@ and user), flow, state and deadline.
 """
 
 from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import AbstractAsyncContextManager
-from types import TracebackType
+from contextlib import asynccontextmanager
 
 from msgspec import structs
 
@@ -46,60 +45,66 @@ class Encrypted:
         """How the entries that are being delivered here stand in the store: no two encryptions are equal."""
         self.durable = store.durable
 
-    def lease(self, key: Key, *, exclusive: bool = True, wanted: bool = True) -> "_EncryptedLease":
-        """A turn with one row, in clear."""
-        return _EncryptedLease(self, self._store.lease(key, exclusive=exclusive, wanted=wanted), key)
+    @asynccontextmanager
+    async def lease(self, key: Key, *, wanted: bool = True) -> AsyncIterator[Lease]:
+        """Wait for the turn with one row, in clear."""
+        async with self._store.lease(key, wanted=wanted) as lease:
+            yield _EncryptedLease(self, lease)
+
+    async def snapshot(self, key: Key) -> Lease:
+        """Read the row in clear; of several who commit, the first wins."""
+        return _EncryptedLease(self, await self._store.snapshot(key))
 
     async def peek(self, key: Key) -> bytes | None:
-        """The row as last committed, in clear."""
+        """Return the row as last committed, in clear."""
         return self.open(key, await self._store.peek(key))
 
     async def outbox(self, key: Key) -> list[bytes]:
-        """The entries that wait to be delivered, in clear."""
+        """Return the entries that wait to be delivered, in clear."""
         return [self.open(key, entry) or b"" for entry in await self._store.outbox(key)]
 
     async def keys(self, chat: int | str, *, bot: int | str | None = None) -> list[Key]:
-        """Keys in a chat for which anything is stored."""
+        """Return keys in a chat for which anything is stored."""
         return await self._store.keys(chat, bot=bot)
 
     async def keys_of(self, user: int | str, *, bot: int | str | None = None) -> list[Key]:
-        """Keys of a person in whatever chat."""
+        """Return keys of a person in whatever chat."""
         return await self._store.keys_of(user, bot=bot)
 
     async def acknowledge(self, key: Key, entry: bytes, receipt: bytes | None) -> bytes | None:
-        """Strikes off the first entry of the outbox; returns the next one in clear."""
+        """Acknowledge the first entry of the outbox; return the next one in clear."""
         sealed = self._sealed.pop((key, entry), entry)
         return self.entry(key, await self._store.acknowledge(key, sealed, self.seal(receipt)))
 
-    async def hold(self, key: Key, seconds: float) -> None:
-        """Keeps the claim on an outbox."""
-        await self._store.hold(key, seconds)
+    async def extend_claim(self, key: Key, seconds: float) -> None:
+        """Extend the claim on an outbox."""
+        await self._store.extend_claim(key, seconds)
 
     async def due(self, bot: int | str | None, flows: Sequence[str], now: float, limit: int) -> list[Key]:
-        """Keys whose time has come."""
+        """Return keys whose time has come."""
         return await self._store.due(bot, flows, now, limit)
 
     async def scan(
         self, *, bot: int | str | None = None, flow: str | None = None, state: str | None = None
     ) -> AsyncIterator[StoredRow]:
-        """Rows in clear."""
+        """Yield rows in clear."""
         async for stored in self._store.scan(bot=bot, flow=flow, state=state):
             yield structs.replace(stored, row=self.open(stored.key, stored.row) or b"")
 
     async def forget(self, who: Key | int | str, *, bot: int | str | None = None) -> int:
-        """Removes all that is stored for a key or a person."""
+        """Remove all that is stored for a key or a person."""
         return await self._store.forget(who, bot=bot)
 
     async def close(self) -> None:
-        """Closes the store."""
+        """Close the store."""
         await self._store.close()
 
     def seal(self, clear: bytes | None) -> bytes | None:
-        """Bytes for the store."""
+        """Encrypt bytes for the store."""
         return None if clear is None else self._fernet.encrypt(clear)
 
     def open(self, key: Key, sealed: bytes | None) -> bytes | None:
-        """Bytes of the store in clear.
+        """Decrypt bytes of the store.
 
         Raises:
             StoreCorrupt: If none of the keys fits.
@@ -114,7 +119,7 @@ class Encrypted:
             ) from error
 
     def entry(self, key: Key, sealed: bytes | None) -> bytes | None:
-        """An entry of the outbox in clear."""
+        """Decrypt an entry of the outbox."""
         if sealed is None:
             return None
         entry = self.open(key, sealed) or b""
@@ -123,37 +128,20 @@ class Encrypted:
 
 
 class _EncryptedLease:
-    """A turn with one row; see `fsmkit.stores.Lease`."""
+    """A lease in clear, on one whose bytes are encrypted; see `fsmkit.stores.Lease`."""
 
-    def __init__(self, outer: Encrypted, within: AbstractAsyncContextManager[Lease], key: Key) -> None:
+    def __init__(self, outer: Encrypted, lease: Lease) -> None:
         self._outer = outer
-        self._within = within
-        self._lease: Lease | None = None
-        self.key = key
-        self.idle = False
-        self.row: bytes | None = None
-        self.receipts: Sequence[bytes] = ()
-
-    async def __aenter__(self) -> "_EncryptedLease":
-        lease = self._lease = await self._within.__aenter__()
+        self._lease = lease
+        self.key = lease.key
         self.idle = lease.idle
-        try:
-            self.row = self._outer.open(self.key, lease.row)
-            self.receipts = tuple(self._outer.open(self.key, receipt) or b"" for receipt in lease.receipts)
-        except BaseException as error:
-            await self._within.__aexit__(type(error), error, error.__traceback__)
-            raise
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._within.__aexit__(kind, error, trace)
+        self.row = outer.open(lease.key, lease.row)
+        self.receipts: Sequence[bytes] = tuple(
+            outer.open(lease.key, receipt) or b"" for receipt in lease.receipts
+        )
 
     async def commit(self, change: Change, *, hold: bool = False) -> bytes | None:
-        """Writes the row encrypted."""
-        if self._lease is None:
-            raise RuntimeError("a lease is entered with `async with` before it commits")
+        """Write the row encrypted."""
         outer = self._outer
         outbox = tuple(outer.seal(entry) or b"" for entry in change.outbox)
         sealed = structs.replace(change, row=outer.seal(change.row), outbox=outbox)

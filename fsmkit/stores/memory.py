@@ -13,7 +13,8 @@ from cachetools import TLRUCache
 from fsmkit.clock import Clock, SystemClock
 from fsmkit.errors import LeaseLost, StoreFull
 from fsmkit.keys import Key
-from fsmkit.stores.protocol import Change, Index, StoredRow
+from fsmkit.stores.protocol import Change, Index, Lease, StoredRow
+from fsmkit.stores.snapshot import RowSnapshot
 
 _SYSTEM = SystemClock()
 
@@ -47,7 +48,7 @@ class _Table(TLRUCache[Key, _Record]):
         self.overdue: dict[Key, _Record] = {}
 
     def expire(self, time: float | None = None) -> list[tuple[Key, _Record]]:
-        """Moves what has expired to `overdue`; called by `__setitem__` too."""
+        """Move what has expired to `overdue`; called by `__setitem__` too."""
         now = self.timer() if time is None else time
         expired = []
         for key, record in super().expire(now):
@@ -61,7 +62,7 @@ class _Table(TLRUCache[Key, _Record]):
         return expired
 
     def file(self, key: Key, record: _Record) -> None:
-        """Has the cache watch a record's `wake`, also if that has come already (a cache would drop it)."""
+        """Have the cache watch a record's `wake`, also if that has come already (a cache would drop it)."""
         record.filed = record.wake
         self.overdue.pop(key, None)
         self[key] = record
@@ -69,14 +70,14 @@ class _Table(TLRUCache[Key, _Record]):
             self.overdue[key] = record
 
     def put(self, key: Key, record: _Record) -> None:
-        """Stores a record."""
+        """Store a record."""
         known = self.records.get(key) is record
         self.records[key] = record
         if not known or record.wake < record.filed or key in self.overdue:
             self.file(key, record)
 
     def drop(self, key: Key) -> _Record | None:
-        """Removes the record of a key."""
+        """Remove the record of a key."""
         self.overdue.pop(key, None)
         self.pop(key, None)
         return self.records.pop(key, None)
@@ -85,11 +86,10 @@ class _Table(TLRUCache[Key, _Record]):
 class MemoryLease:
     """A turn with one row; see `fsmkit.stores.Lease`."""
 
-    __slots__ = ("_exclusive", "_held", "_store", "_version", "_wanted", "idle", "key", "receipts", "row")
+    __slots__ = ("_held", "_store", "_version", "_wanted", "idle", "key", "receipts", "row")
 
-    def __init__(self, store: "MemoryStore", key: Key, exclusive: bool, wanted: bool) -> None:
+    def __init__(self, store: "MemoryStore", key: Key, wanted: bool) -> None:
         self._store = store
-        self._exclusive = exclusive
         self._wanted = wanted
         self._held = False
         self._version = 0
@@ -101,13 +101,12 @@ class MemoryLease:
     async def __aenter__(self) -> "MemoryLease":
         turns = self._store.turns
         records = self._store.table.records
-        if self._exclusive:
-            if self.key in turns:
-                await self._wait(turns)
-            elif self._wanted or ((found := records.get(self.key)) is not None and found.index):
-                turns[self.key] = None
-            else:
-                self.idle = True
+        if self.key in turns:
+            await self._wait(turns)
+        elif self._wanted or ((found := records.get(self.key)) is not None and found.index):
+            turns[self.key] = None
+        else:
+            self.idle = True
         self._held = not self.idle
         record = records.get(self.key)
         if record is not None:
@@ -123,8 +122,8 @@ class MemoryLease:
         self._free()
 
     async def commit(self, change: Change, *, hold: bool = False) -> bytes | None:
-        """Writes the row and frees the lease; see `fsmkit.stores.Lease`."""
-        if not self._held or (self._exclusive and self.key in self._store.void):
+        """Write the row and free the lease; see `fsmkit.stores.Lease`."""
+        if not self._held or self.key in self._store.void:
             raise LeaseLost(f"the lease on {self.key} is over; nothing was written")
         entry, self._version = self._store.write(self.key, self._version, change)
         self.receipts = self.receipts[change.folded :]
@@ -133,7 +132,7 @@ class MemoryLease:
         return entry
 
     async def _wait(self, turns: "dict[Key, deque[asyncio.Future[None]] | None]") -> None:
-        """Waits in line; a waiter that is cancelled when its turn has just come hands it on."""
+        """Wait in line; a waiter that is cancelled when its turn has just come hands it on."""
         queue = turns[self.key]
         if queue is None:
             queue = turns[self.key] = deque()
@@ -151,12 +150,11 @@ class MemoryLease:
     def _free(self) -> None:
         if self._held:
             self._held = False
-            if self._exclusive:
-                self._store.pass_turn(self.key)
+            self._store.pass_turn(self.key)
 
 
 Copied = dict[Key, tuple[bytes | None, int, float, tuple[Index, ...], tuple[bytes, ...], tuple[bytes, ...]]]
-"""What `MemoryStore.snapshot` gives."""
+"""What `MemoryStore.copy` gives."""
 
 
 class MemoryStore:
@@ -185,35 +183,44 @@ class MemoryStore:
         """Keys that were forgotten under the turn that is held."""
 
     def use_clock(self, clock: Clock) -> None:
-        """Takes an engine's clock, where the store was given none."""
+        """Take an engine's clock, where the store was given none."""
         if self._clock is None:
             self._clock = clock
 
-    def lease(self, key: Key, *, exclusive: bool = True, wanted: bool = True) -> MemoryLease:
-        """A turn with one row, first come, first served."""
-        return MemoryLease(self, key, exclusive, wanted)
+    def lease(self, key: Key, *, wanted: bool = True) -> MemoryLease:
+        """Wait for the turn with one row, first come, first served."""
+        return MemoryLease(self, key, wanted)
+
+    async def snapshot(self, key: Key) -> Lease:
+        """Read the row; of several who commit, the first wins."""
+        record = self.table.records.get(key) or _Record()
+
+        async def write(version: int, change: Change) -> tuple[bytes | None, int]:
+            return self.write(key, version, change)
+
+        return RowSnapshot(key, record.version, record.row, tuple(record.receipts), write)
 
     async def peek(self, key: Key) -> bytes | None:
-        """The row as last committed."""
+        """Return the row as last committed."""
         record = self.table.records.get(key)
         return record.row if record else None
 
     async def outbox(self, key: Key) -> list[bytes]:
-        """The entries that wait to be delivered, in their order."""
+        """Return the entries that wait to be delivered, in their order."""
         record = self.table.records.get(key)
         return list(record.outbox) if record else []
 
     async def keys(self, chat: int | str, *, bot: int | str | None = None) -> list[Key]:
-        """Keys in a chat for which anything is stored."""
+        """Return keys in a chat for which anything is stored."""
         found = [key for key in self.table.records if key.chat == chat and bot in (None, key.bot)]
         return sorted(found, key=str)
 
     async def keys_of(self, user: int | str, *, bot: int | str | None = None) -> list[Key]:
-        """Keys of a person in whatever chat."""
+        """Return keys of a person in whatever chat."""
         return sorted((key for key in self.table.records if _is_of(key, user, bot)), key=str)
 
     async def acknowledge(self, key: Key, entry: bytes, receipt: bytes | None) -> bytes | None:
-        """Strikes off the first entry of the outbox; returns the next one."""
+        """Acknowledge the first entry of the outbox; return the next one."""
         record = self.table.records.get(key)
         if record is None or not record.outbox or record.outbox[0] != entry:
             return None
@@ -230,11 +237,11 @@ class MemoryStore:
             self.table.put(key, record)
         return None
 
-    async def hold(self, key: Key, seconds: float) -> None:
-        """Nothing: in one process a claim ends with the process."""
+    async def extend_claim(self, key: Key, seconds: float) -> None:
+        """Do nothing: in one process a claim ends with the process."""
 
     async def due(self, bot: int | str | None, flows: Sequence[str], now: float, limit: int) -> list[Key]:
-        """Keys whose `wake` has come, the most overdue first."""
+        """Return keys whose `wake` has come, the most overdue first."""
         self.table.expire(now)
         known = set(flows)
         found = [
@@ -248,7 +255,7 @@ class MemoryStore:
     async def scan(
         self, *, bot: int | str | None = None, flow: str | None = None, state: str | None = None
     ) -> AsyncIterator[StoredRow]:
-        """All rows, or those with a conversation of a flow or in a state."""
+        """Yield all rows, or those with a conversation of a flow or in a state."""
         for key, record in sorted(self.table.records.items(), key=lambda item: str(item[0])):
             if record.row is None or (bot is not None and key.bot != bot):
                 continue
@@ -256,22 +263,22 @@ class MemoryStore:
                 yield StoredRow(key, record.row, record.index, len(record.outbox))
 
     async def forget(self, who: Key | int | str, *, bot: int | str | None = None) -> int:
-        """Removes all that is stored for a key or a person; a step that runs meanwhile loses its lease."""
+        """Remove all that is stored for a key or a person; a step that runs meanwhile loses its lease."""
         known = {**self.table.records, **self.turns}
         keys = [who] if isinstance(who, Key) else [key for key in known if _is_of(key, who, bot)]
         self.void.update(key for key in keys if key in self.turns)
         return sum(self.table.drop(key) is not None for key in keys)
 
     async def close(self) -> None:
-        """Nothing: there is no connection to end, and another engine may go on with the rows."""
+        """Do nothing: there is no connection to end, and another engine may go on with the rows."""
 
     def _now(self) -> float:
         return (self._clock or _SYSTEM).now()
 
     # -- for tests ---------------------------------------------------------------------------------
 
-    def snapshot(self) -> "Copied":
-        """All rows and outboxes, as another process would find them: without leases and claims."""
+    def copy(self) -> "Copied":
+        """Copy all rows and outboxes, as another process would find them: without leases and claims."""
         return {
             key: (
                 record.row,
@@ -285,7 +292,7 @@ class MemoryStore:
         }
 
     def restore(self, copied: "Copied") -> None:
-        """Goes back to a snapshot; nothing may be under way."""
+        """Go back to a copy; nothing may be under way."""
         self.table = _Table(self._now)
         self.turns.clear()
         for key, (row, version, wake, index, outbox, receipts) in copied.items():
@@ -300,7 +307,7 @@ class MemoryStore:
     # -- for the lease -----------------------------------------------------------------------------
 
     def write(self, key: Key, version: int, change: Change) -> tuple[bytes | None, int]:
-        """One commit: the entry to deliver, as `Lease.commit` returns it, and the row's new version."""
+        """Commit; return the entry to deliver, as `Lease.commit` does, and the row's new version."""
         table = self.table
         record = table.records.get(key)
         if (record.version if record else 0) != version:
@@ -329,14 +336,14 @@ class MemoryStore:
         return record.outbox[0], record.version
 
     def _full(self) -> bool:
-        """Whether `maxsize` keys have conversations; rows that only remember event ids do not count."""
+        """Return whether `maxsize` keys have conversations; rows with nothing but event ids do not count."""
         records = self.table.records
         if self.maxsize is None or len(records) < self.maxsize:
             return False
         return sum(1 for record in records.values() if record.index) >= self.maxsize
 
     def pass_turn(self, key: Key) -> None:
-        """Gives the turn to the next in line; with nobody there the key is forgotten."""
+        """Give the turn to the next in line; with nobody there the key is forgotten."""
         queue = self.turns[key]
         self.void.discard(key)
         while queue:

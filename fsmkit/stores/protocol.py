@@ -1,7 +1,7 @@
 """What a store is: versioned rows by key, with leases, deadlines and an outbox beside each row.
 
-A store knows no flows and reads no row: it keeps bytes. `fsmkit.testing` has the contract that every store
-passes; the stores themselves are in the modules of this package.
+How a step, a commit, claims and receipts work together, and why in that order, stands at the head of
+`fsmkit.stores`. `fsmkit.testing` has the contract that every store passes.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -81,7 +81,7 @@ class Lease(Protocol):
     idle: bool
 
     async def commit(self, change: Change, *, hold: bool = False) -> bytes | None:
-        """Writes the row, if the lease still holds and nobody wrote it since; frees the lease.
+        """Write the row, if the lease still holds and nobody wrote it since, and free the lease.
 
         Args:
             change: What to write.
@@ -105,31 +105,37 @@ class Store(Protocol):
 
     durable: bool
 
-    def lease(
-        self, key: Key, *, exclusive: bool = True, wanted: bool = True
-    ) -> AbstractAsyncContextManager[Lease]:
-        """A turn with one row: first come, first served; leaving the block frees it.
+    def lease(self, key: Key, *, wanted: bool = True) -> AbstractAsyncContextManager[Lease]:
+        """Wait for the turn with one row, first come, first served; leaving the block frees it.
 
         Args:
             key: Whose row.
-            exclusive: `False`: waits for nobody; of two commits the second raises LeaseLost.
             wanted: `False`: the turn is of use only to a conversation that runs. Where none is stored (the
                 row's `index` is empty, or there is no row) and nobody has or awaits the turn, none is taken:
                 the lease is `idle`, and shows the row. A turn that may just begin a conversation is waited
-                for as ever. Of no effect without `exclusive`.
+                for as ever.
+        """
+        ...
+
+    async def snapshot(self, key: Key) -> Lease:
+        """Read the row without waiting for anybody; of several who commit, the first wins.
+
+        Its commit raises LeaseLost if somebody has written the row since it was read, with a lease or
+        without one. There is nothing to free. `fsmkit.stores.snapshot` makes it of a read and a write by
+        version.
         """
         ...
 
     async def peek(self, key: Key) -> bytes | None:
-        """The row as last committed, without a lease."""
+        """Return the row as last committed, without a lease."""
         ...
 
     async def outbox(self, key: Key) -> list[bytes]:
-        """The entries that wait to be delivered, in their order; the first may just be on its way."""
+        """Return the entries that wait to be delivered, in their order; the first may just be on its way."""
         ...
 
     async def keys(self, chat: int | str, *, bot: int | str | None = None) -> list[Key]:
-        """Keys in a chat for which anything is stored, a row or an outbox, ordered by their text.
+        """Return keys in a chat for which anything is stored, a row or an outbox, ordered by their text.
 
         Args:
             chat: The key's part of that name; by the key rule `GLOBAL_USER` it is a person.
@@ -138,7 +144,7 @@ class Store(Protocol):
         ...
 
     async def keys_of(self, user: int | str, *, bot: int | str | None = None) -> list[Key]:
-        """Keys of a person in whatever chat for which anything is stored, ordered by their text.
+        """Return keys of a person in whatever chat for which anything is stored, ordered by their text.
 
         Args:
             user: A user's id: keys with that user, and those of that user's private chat.
@@ -147,11 +153,11 @@ class Store(Protocol):
         ...
 
     async def acknowledge(self, key: Key, entry: bytes, receipt: bytes | None) -> bytes | None:
-        """Strikes off the first entry of the outbox, once it was delivered, and keeps the claim on the next.
+        """Remove the first entry of the outbox, once it was delivered, and keep the claim on the next.
 
         Who delivers an outbox has a claim on it: given by the commit that returned the first entry, lasting
-        `CLAIM_SECONDS` from the last `commit`, `acknowledge` or `hold`. An outbox that nobody has a claim on
-        any more (its process died) is `due`.
+        `CLAIM_SECONDS` from the last `commit`, `acknowledge` or `extend_claim`. An outbox that nobody has a
+        claim on any more (its process died) is `due`.
 
         Args:
             key: Whose outbox.
@@ -163,12 +169,12 @@ class Store(Protocol):
         """
         ...
 
-    async def hold(self, key: Key, seconds: float) -> None:
-        """Keeps the claim on an outbox for so many seconds and `CLAIM_SECONDS` more: the chat has to wait."""
+    async def extend_claim(self, key: Key, seconds: float) -> None:
+        """Extend the claim on an outbox by so many seconds and `CLAIM_SECONDS` more: the chat has to wait."""
         ...
 
     async def due(self, bot: int | str | None, flows: Sequence[str], now: float, limit: int) -> list[Key]:
-        """Keys whose `wake` has come, or whose outbox nobody delivers; the most overdue first.
+        """Return keys whose `wake` has come, or whose outbox nobody delivers; the most overdue first.
 
         Args:
             bot: Only this bot's keys.
@@ -181,11 +187,11 @@ class Store(Protocol):
     def scan(
         self, *, bot: int | str | None = None, flow: str | None = None, state: str | None = None
     ) -> AsyncIterator[StoredRow]:
-        """All rows, or those with a conversation of a flow or in a state, ordered by the key's text."""
+        """Yield all rows, or those with a conversation of a flow or in a state, ordered by the key's text."""
         ...
 
     async def forget(self, who: Key | int | str, *, bot: int | str | None = None) -> int:
-        """Removes all that is stored for a key, or for a person in whatever chat.
+        """Remove all that is stored for a key, or for a person in whatever chat.
 
         A step that runs meanwhile loses its lease, so that it cannot write anything back.
 
@@ -199,5 +205,5 @@ class Store(Protocol):
         ...
 
     async def close(self) -> None:
-        """Ends connections; the store is of no use after it."""
+        """End connections; the store is of no use after it."""
         ...

@@ -41,7 +41,7 @@ class StoreUrlError(StoreError):
 
 
 def open_store(url: str) -> Store:
-    """Makes the store that a URL names, with the keys of the environment; nothing is connected to yet.
+    """Make the store that a URL names, with the keys of the environment; nothing is connected to yet.
 
     Args:
         url: `sqlite:bot.db`, `redis://host:6379/0`, `redis+cluster://host:7000`, `postgresql://host/name`,
@@ -59,7 +59,7 @@ def open_store(url: str) -> Store:
 
 
 def opened(url: str) -> Store:
-    """The same without keys: an encrypted store shows encrypted rows."""
+    """Do the same without keys: an encrypted store shows encrypted rows."""
     scheme, colon, rest = url.partition(":")
     kind = _KINDS.get(scheme.lower()) if colon else None
     if kind is None:
@@ -80,7 +80,7 @@ def opened(url: str) -> Store:
 
 
 async def probe(store: Store) -> None:
-    """Finds out whether a store can be used, by the way a bot's first update would; if not, closes it.
+    """Find out whether a store can be used, as a bot's first update would; if not, close it.
 
     Raises:
         StoreError: If it cannot be used.
@@ -95,7 +95,7 @@ async def probe(store: Store) -> None:
 
 
 async def check_keys(store: Store) -> None:
-    """Refuses an encrypted store without its keys, or with others: by its first row.
+    """Refuse an encrypted store without its keys, or with others: by its first row.
 
     What is written without them is lost to the bot, and the conversation with it.
 
@@ -108,7 +108,7 @@ async def check_keys(store: Store) -> None:
 
 
 def unlocked(store: Store) -> Store:
-    """The store as its keys show it; the store itself where there are none."""
+    """Return the store as its keys show it; the store itself where there are none."""
     keys = re.split(r"[,\s]+", os.environ.get(KEYS, "").strip(", \n"))
     if keys == [""]:
         return store

@@ -138,8 +138,8 @@ async def test_a_store_that_is_away_fails_the_event_and_it_may_come_again():
     class Away(MemoryStore):
         away = True
 
-        def lease(self, key, *, exclusive=True, wanted=True):
-            return AwayLease(self, key, exclusive, wanted)
+        def lease(self, key, *, wanted=True):
+            return AwayLease(self, key, wanted)
 
     class AwayLease(MemoryLease):
         async def commit(self, change, *, hold=False):

@@ -24,7 +24,7 @@ class Held(MemoryStore):
         super().__init__()
         self.held = []
 
-    async def hold(self, key, seconds):
+    async def extend_claim(self, key, seconds):
         self.held.append((key, seconds))
         if self.away:
             raise StoreUnavailable("nobody answers")

@@ -24,6 +24,11 @@ class Watched(MemoryStore):
         self.leases.append(lease)
         return lease
 
+    async def snapshot(self, key):
+        seen = await super().snapshot(key)
+        self.leases.append(seen)
+        return seen
+
 
 def form(entry=None, **options):
     """Begins with a command, asks for texts."""

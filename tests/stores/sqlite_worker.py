@@ -2,13 +2,16 @@
 
 `python sqlite_worker.py nest FILE KEYS` starts a process for each line that it reads, and says its number; the
 process steps until it is killed, then the nest says `dead`. `count FILE KEYS STEPS` counts and ends; `hold FILE`
-takes a lease, waits for a line and commits. Each says what it has done on its standard output, after the store
+takes a lease, waits for a line and commits; `parent FILE` forks a child, which does nothing, and goes on as
+`hold`. `claim FILE` commits what is to be delivered, and delivers nothing. `fork FILE KEYS STEPS` steps, forks,
+and then counts in both. Each says what it has done on its standard output, after the store
 has answered.
 """
 
 import asyncio
 import os
 import sys
+import time
 import zlib
 
 from fsmkit import Key, LeaseLost
@@ -76,11 +79,46 @@ async def hold(store: SQLiteStore, key: Key) -> None:
         say("held")
         await asyncio.to_thread(sys.stdin.readline)
         try:
-            await lease.commit(Change(b"from a process that stood still"))
+            await lease.commit(Change(b"7"))
         except LeaseLost:
             say("lost")
         else:
             say("written")
+
+
+async def claim(store: SQLiteStore, key: Key) -> None:
+    """A delivery that lasts until the process ends."""
+    async with store.lease(key) as lease:
+        await lease.commit(Change(b"row", outbox=(b"one", b"two")))
+    say("claimed")
+    await asyncio.Event().wait()
+
+
+def sleeper() -> int:
+    """Forks a process that does nothing for as long as any test takes; its number."""
+    child = os.fork()
+    if child == 0:
+        time.sleep(60)
+        os._exit(0)
+    return child
+
+
+def fork(path: str, keys: int, steps: int) -> None:
+    """Uses one store before a fork, and in both processes after it."""
+    store = SQLiteStore(path, lease_seconds=60.0)
+    users = [Key(chat=1, user=user, bot=1) for user in range(keys)]
+
+    async def work(steps: int) -> None:
+        await asyncio.gather(*(count(store, key, steps) for key in users))
+
+    asyncio.run(work(1))
+    child = os.fork()
+    asyncio.run(work(steps))
+    if child == 0:
+        os._exit(0)  # as a worker of gunicorn or multiprocessing may: without closing the store
+    _, status = os.waitpid(child, 0)
+    asyncio.run(store.close())
+    sys.exit(os.waitstatus_to_exitcode(status))
 
 
 def nest(path: str, keys: int) -> None:
@@ -102,6 +140,12 @@ async def main(what: str, path: str, keys: int, steps: int) -> None:
         await asyncio.gather(*(load(store, key) for key in users))
     elif what == "count":
         await asyncio.gather(*(count(store, key, steps) for key in users))
+    elif what == "claim":
+        await claim(store, users[0])
+    elif what == "parent":
+        await count(store, users[0], 1)
+        say("child", sleeper())
+        await hold(store, users[0])
     else:
         await hold(store, users[0])
     await store.close()
@@ -111,5 +155,7 @@ if __name__ == "__main__":
     what, path, keys, steps, *_ = [*sys.argv[1:], *("1", "0")[len(sys.argv) - 3 :]]
     if what == "nest":
         nest(path, int(keys))
+    elif what == "fork":
+        fork(path, int(keys), int(steps))
     else:
         asyncio.run(main(what, path, int(keys), int(steps)))

@@ -193,11 +193,11 @@ async def test_a_row_that_was_forgotten_meanwhile_is_not_written(store):
 
 async def test_a_row_that_went_and_came_back_is_not_taken_for_the_old_one(store):
     await write(store, KEY)
-    async with store.lease(KEY, exclusive=False) as lease:
-        await write(store, KEY, None)
-        await write(store, KEY)
-        with pytest.raises(LeaseLost):
-            await lease.commit(Change(b"two"))
+    seen = await store.snapshot(KEY)
+    await write(store, KEY, None)
+    await write(store, KEY)
+    with pytest.raises(LeaseLost):
+        await seen.commit(Change(b"two"))
     assert await store.peek(KEY) == b"row"
 
 

@@ -72,6 +72,20 @@ requests = st.builds(
 )
 
 
+class _Unordered:
+    """A snapshot, entered and left as a lease is."""
+
+    def __init__(self, store: Store, key: Key) -> None:
+        self._store = store
+        self._key = key
+
+    async def __aenter__(self) -> Lease:
+        return await self._store.snapshot(self._key)
+
+    async def __aexit__(self, *_exc: object) -> None:
+        """Nothing is held."""
+
+
 class SameAsMemory(RuleBasedStateMachine):
     """Does the same to both stores, and looks whether they answer the same."""
 
@@ -131,7 +145,9 @@ class SameAsMemory(RuleBasedStateMachine):
         if exclusive and any(pair.key == key and pair.exclusive and pair.held for pair in self.pairs):
             return False
         stores = (self.model, self.subject)
-        contexts = tuple(store.lease(key, exclusive=exclusive, wanted=wanted) for store in stores)
+        contexts = tuple(
+            store.lease(key, wanted=wanted) if exclusive else _Unordered(store, key) for store in stores
+        )
         model, subject = (self.run(context.__aenter__()) for context in contexts)
         assert (subject.key, subject.row, subject.idle) == (key, model.row, model.idle)
         assert list(subject.receipts) == list(model.receipts)
@@ -209,7 +225,7 @@ class SameAsMemory(RuleBasedStateMachine):
         """Who delivers has to wait, and keeps the claim, or takes it again."""
         if key not in self.claims:
             return
-        self.both(lambda store: store.hold(key, 0.0))
+        self.both(lambda store: store.extend_claim(key, 0.0))
         record = self.model.table.records.get(key)
         if record is not None:
             record.delivering = bool(record.outbox)
@@ -273,8 +289,8 @@ async def outcome(commit: Awaitable[bytes | None]) -> bytes | str | None:
 
 async def seen(store: Store, key: Key) -> tuple[bytes | None, bytes | None, list[bytes]]:
     """What is shown of a key without a turn."""
-    async with store.lease(key, exclusive=False) as lease:
-        return await store.peek(key), lease.row, list(lease.receipts)
+    lease = await store.snapshot(key)
+    return await store.peek(key), lease.row, list(lease.receipts)
 
 
 async def everything(store: Store) -> list[Any]:

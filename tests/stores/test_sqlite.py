@@ -5,6 +5,7 @@ import contextlib
 import fcntl
 import gc
 import os
+import pickle
 import sqlite3
 import tempfile
 import threading
@@ -131,7 +132,7 @@ def test_one_event_loop_after_the_other_may_use_it(path: Path) -> None:
 
 
 def test_a_lease_of_a_loop_that_has_ended_is_free_in_the_next(path: Path) -> None:
-    store = SQLiteStore(path, lease_seconds=0.3)
+    store = SQLiteStore(path, lease_seconds=3600.0)
 
     async def leave_behind() -> None:
         await store.lease(KEY).__aenter__()
@@ -139,6 +140,70 @@ def test_a_lease_of_a_loop_that_has_ended_is_free_in_the_next(path: Path) -> Non
     asyncio.run(leave_behind())
     asyncio.run(patiently_add(store))
     asyncio.run(store.close())
+
+
+async def test_who_waits_in_another_loop_has_the_turn_of_a_loop_that_ends(path: Path) -> None:
+    store, held, waits = SQLiteStore(path, lease_seconds=0.3), threading.Event(), threading.Event()
+
+    async def leave_behind() -> None:
+        await store.lease(KEY).__aenter__()
+        held.set()
+        waits.wait()
+
+    thread = threading.Thread(target=asyncio.run, args=(leave_behind(),))
+    thread.start()
+    await asyncio.to_thread(held.wait)
+    adding = asyncio.create_task(patiently_add(store))
+    await begun(adding)
+    waits.set()
+    await adding
+    await asyncio.to_thread(thread.join)
+    assert await store.peek(KEY) == b"1"
+    await store.close()
+
+
+def test_event_loops_in_several_threads_share_a_store(path: Path) -> None:
+    store, loops, steps = SQLiteStore(path), 4, 25
+
+    async def count() -> None:
+        for _ in range(steps):
+            await patiently(add_one(store, KEY), add_one(store, OTHER))
+
+    workers = [threading.Thread(target=asyncio.run, args=(count(),)) for _ in range(loops)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert [asyncio.run(store.peek(key)) for key in (KEY, OTHER)] == [b"%d" % (loops * steps)] * 2
+    asyncio.run(store.close())
+    assert threads() == []
+
+
+async def test_a_pickled_store_is_another_on_the_same_file(store: SQLiteStore) -> None:
+    await put(store, KEY, b"row")
+    copied = pickle.loads(pickle.dumps(store))
+    async with copied.lease(KEY) as lease:
+        waiting = asyncio.create_task(add_one(store, OTHER))
+        await lease.commit(Change(b"from the copy"))
+        await waiting
+    await copied.close()
+    assert (await store.peek(KEY), await store.peek(OTHER)) == (b"from the copy", b"1")
+
+
+async def test_the_log_is_short_again_once_a_long_reader_has_gone(path: Path, store: SQLiteStore) -> None:
+    log, keys = path.with_name("bot.db-wal"), [Key(1, user) for user in range(40)]
+
+    async def load(rounds: int) -> int:
+        for _ in range(rounds):
+            await patiently(*(put(store, key, os.urandom(3000)) for key in keys))
+        return log.stat().st_size
+
+    await load(1)
+    with contextlib.closing(sqlite3.connect(path)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM record").fetchone()
+        assert await load(60) > 2 * schema.LOG_BYTES
+    assert await load(3) <= schema.LOG_BYTES
 
 
 async def patiently_add(store: Store) -> None:
@@ -241,7 +306,7 @@ async def test_a_person_who_is_forgotten_leaves_nothing_in_the_files(store: SQLi
         await put(store, KEY, b"the secret of user seven %d" % number + b"x" * 3000, outbox=(b"a secret",))
         await put(store, OTHER, b"kept")
     await store.forget(KEY.user)
-    files = [file.read_bytes() for file in path.parent.iterdir()]
+    files = [file.read_bytes() for file in path.parent.iterdir() if file.is_file()]
     assert not any(b"secret" in file for file in files)
     assert await store.peek(OTHER) == b"kept"
 

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import random
+import shutil
 import signal
 import sqlite3
 import sys
@@ -17,7 +18,7 @@ from rounds import ROUNDS
 from stores.sqlite_worker import LEASE_SECONDS, entries_of, number_of
 
 from fsmkit import Key
-from fsmkit.stores import StoredRow
+from fsmkit.stores import Change, StoredRow
 from fsmkit.stores.sqlite import SQLiteStore
 from fsmkit.testing.store_contract.base import add_one
 
@@ -158,6 +159,136 @@ async def test_the_turn_of_a_process_that_was_killed_is_free_after_the_lease_tim
         await asyncio.wait_for(add_one(store, key), 30)
         assert time.monotonic() - began < LEASE_SECONDS + 2
     assert await store.peek(key) == b"1"
+    await store.close()
+
+
+# -- who is dead is known at once ------------------------------------------------------------------
+
+LONG = 3600.0
+"""Seconds that a lease would last: no test waits for that."""
+AT_ONCE = 1.0
+KEY = Key(chat=1, user=0, bot=1)
+
+
+@pytest.fixture
+async def survivor(path: Path) -> AsyncIterator[SQLiteStore]:
+    store = SQLiteStore(path, lease_seconds=LONG)
+    yield store
+    await store.close()
+
+
+def free_in_an_hour(path: Path) -> None:
+    """Lets all leases and claims last for long."""
+    with contextlib.closing(sqlite3.connect(path, timeout=10, isolation_level=None)) as db:
+        db.execute("UPDATE lease SET expires = expires + ?", (LONG,))
+        db.execute("UPDATE record SET claim = claim + ? WHERE claim IS NOT NULL", (LONG,))
+
+
+async def killed_while(path: Path, survivor: SQLiteStore, what: str) -> float:
+    """Kills a process that holds a key of which a survivor waits for the turn; seconds until it comes."""
+    async with worker(what, path) as process:
+        child = 0
+        while (said := await line(process)) != "held":
+            child = int(said.removeprefix("child ")) if said.startswith("child") else child
+        free_in_an_hour(path)
+        waiting = asyncio.create_task(add_one(survivor, KEY))
+        await asyncio.wait([waiting], timeout=0.2)
+        assert not waiting.done()
+        process.kill()
+        began = time.monotonic()
+        try:
+            await asyncio.wait_for(waiting, 30)
+            return time.monotonic() - began
+        finally:
+            if child:
+                os.kill(child, signal.SIGKILL)
+
+
+async def test_who_waits_for_a_process_that_is_killed_has_its_turn_at_once(
+    path: Path, survivor: SQLiteStore
+) -> None:
+    assert await killed_while(path, survivor, "hold") < AT_ONCE
+    assert await survivor.peek(KEY) == b"1"
+
+
+async def test_a_child_of_the_killed_process_does_not_pass_for_it(path: Path, survivor: SQLiteStore) -> None:
+    assert await killed_while(path, survivor, "parent") < AT_ONCE
+    assert await survivor.peek(KEY) == b"2"
+
+
+async def test_who_comes_after_a_process_was_killed_does_not_wait(path: Path, survivor: SQLiteStore) -> None:
+    async with worker("hold", path) as process:
+        assert await line(process) == "held"
+        free_in_an_hour(path)
+        process.kill()
+        await process.wait()
+    began = time.monotonic()
+    await asyncio.wait_for(add_one(survivor, KEY), 30)
+    assert time.monotonic() - began < AT_ONCE
+    owners = path.with_name("bot.db-owners")
+    assert len(list(owners.iterdir())) == 1  # the dead one's file is gone
+    await survivor.close()
+    assert not owners.exists()
+
+
+async def test_what_a_killed_process_delivered_is_due_at_once(path: Path, survivor: SQLiteStore) -> None:
+    async with worker("claim", path) as process:
+        assert await line(process) == "claimed"
+        free_in_an_hour(path)
+        assert await survivor.due(1, [], 0.0, 10) == []
+        process.kill()
+        await process.wait()
+    until = time.monotonic() + 30
+    while await survivor.due(1, [], 0.0, 10) != [KEY]:
+        assert time.monotonic() < until
+        await asyncio.sleep(0.05)
+    async with survivor.lease(KEY) as lease:
+        assert await lease.commit(Change(b"row", outbox=(b"three",))) == b"one"
+
+
+async def test_a_process_that_stands_still_is_not_dead(path: Path, survivor: SQLiteStore) -> None:
+    async with worker("hold", path) as process:
+        assert await line(process) == "held"
+        free_in_an_hour(path)
+        process.send_signal(signal.SIGSTOP)
+        waiting = asyncio.create_task(add_one(survivor, KEY))
+        await asyncio.wait([waiting], timeout=1.5)
+        assert not waiting.done()
+        process.send_signal(signal.SIGCONT)
+        assert process.stdin is not None
+        process.stdin.write(b"go on\n")
+        assert await line(process) == "written"
+        await asyncio.wait_for(waiting, 30)
+    assert await survivor.peek(KEY) == b"8"
+
+
+async def test_what_an_older_version_left_ends_with_its_time_and_the_log_says_so(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with worker("hold", path) as process:
+        assert await line(process) == "held"
+        process.kill()
+        await process.wait()
+    shutil.rmtree(path.with_name("bot.db-owners"))
+    store = SQLiteStore(path, lease_seconds=LEASE_SECONDS)
+    began = time.monotonic()
+    await asyncio.wait_for(add_one(store, KEY), 30)
+    assert time.monotonic() - began > LEASE_SECONDS / 4
+    assert [record.getMessage().split(": ")[1] for record in caplog.records] == [
+        "something is held by a process that cannot be told from a dead one; if it is, its chats wait for 1 "
+        "seconds at most"
+    ]
+    await store.close()
+
+
+async def test_a_store_that_was_used_before_a_fork_is_of_use_in_both_processes(path: Path) -> None:
+    keys, steps = 3, 40
+    async with worker("fork", path, keys, steps) as process:
+        said, _ = await asyncio.wait_for(process.communicate(), 120)
+        assert process.returncode == 0
+    assert len(said.splitlines()) == keys * (1 + 2 * steps)
+    store = SQLiteStore(path)
+    assert [stored.row async for stored in store.scan()] == [b"%d" % (1 + 2 * steps)] * keys
     await store.close()
 
 

@@ -7,6 +7,7 @@ import asyncio
 import random
 from collections.abc import Sequence
 from functools import partial
+from math import inf
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -31,60 +32,30 @@ LONGEST_PAUSE = 0.1
 """Seconds between two questions for a lease that another process holds."""
 
 
-class MongoLease:
-    """A turn with one row; see `fsmkit.stores.Lease`."""
+class MongoSnapshot:
+    """A row as it was read, and its commit, which holds only if nobody has written it since."""
 
-    __slots__ = (
-        "_document",
-        "_exclusive",
-        "_missing",
-        "_session",
-        "_store",
-        "_text",
-        "_token",
-        "_turn",
-        "_wanted",
-        "idle",
-        "key",
-        "receipts",
-        "row",
-    )
+    __slots__ = ("_document", "_missing", "_session", "_store", "_text", "idle", "key", "receipts", "row")
 
-    def __init__(self, store: "MongoStore", key: Key, exclusive: bool, wanted: bool) -> None:
+    def __init__(self, store: "MongoStore", key: Key) -> None:
         self._store = store
-        self._wanted = wanted
-        self.idle = False
         self._text = str(key)
-        self._exclusive = exclusive
-        self._token = new_token()
         self._session: MongoSession | None = None
-        self._turn: asyncio.Lock | None = None
         self._document: Document = {}
         self._missing = False
+        self.idle = False
         self.key = key
         self.row: bytes | None = None
         self.receipts: Sequence[bytes] = ()
 
-    async def __aenter__(self) -> "MongoLease":
-        session = await self._store.session()
-        self._know(await (self._wait(session) if self._exclusive else self._read(session)))
-        self._session = None if self.idle else session
-        self.row = self._document["row"]
-        self.receipts = tuple(self._document["receipts"])
+    async def load(self) -> "MongoSnapshot":
+        """Read the row."""
+        session = self._session = await self._store.session()
+        self._show(await self._read(session))
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        session, self._session = self._session, None
-        if session is None or not self._exclusive or session.loop.is_closed():
-            return
-        freed = session.chores.begin(self._free(session))
-        if not isinstance(error, asyncio.CancelledError):
-            await asyncio.shield(freed)
-
     async def commit(self, change: Change, *, hold: bool = False) -> bytes | None:
-        """Writes the row and frees the lease; see `fsmkit.stores.Lease`."""
+        """Write the row; see `fsmkit.stores.Lease`."""
         session = self._session
         if session is None:
             raise LeaseLost(f"the lease on {self.key} is over; nothing was written")
@@ -100,7 +71,7 @@ class MongoLease:
             if fresh is not None and number in fresh["commits"]:
                 self._know(fresh)
                 break
-            if not self._stands(session, fresh, version):
+            if not self._stands(fresh, version):
                 if repeated:  # perhaps it was, and others have written since; only they know
                     raise StoreUnavailable(
                         f"{self.key}: the answer to a commit was lost, perhaps it was written"
@@ -109,13 +80,10 @@ class MongoLease:
                     f"the lease on {self.key} is over or its row was changed; nothing was written"
                 )
             self._know(fresh)
-        return self._written(session, number, change, hold)
-
-    def _written(self, session: MongoSession, number: Int64, change: Change, hold: bool) -> bytes | None:
         self.receipts = self.receipts[change.folded :]
         if not hold:
+            self._end()
             self._session = None
-            self._leave(session)
         document = self._document
         if document["claimed"] != number:
             return None
@@ -126,22 +94,15 @@ class MongoLease:
     async def _write(
         self, session: MongoSession, change: Change, number: Int64, hold: bool
     ) -> tuple[bool, bool]:
-        """Tries the change on the document as it is known: whether it was written, and was repeated."""
-        now = session.now()
-        document = self._document
-        expected: Document = {"_id": self._text, "revision": document["revision"]}
-        if self._exclusive:
-            expected |= {"token": self._token, "until": {"$gt": now}}
+        """Try the change on the document as it is known: whether it was written, and was repeated."""
+        now, document = session.now(), self._document
+        expected = {"_id": self._text, "revision": document["revision"], **self._proof()}
         new = changed(document, change, number, now, self._store.number)
-        if self._exclusive:
-            new |= {"until": now + session.lease_seconds} if hold else {"until": 0.0, "token": None}
+        new |= self._kept() if hold else self._freed()
         after: Document | None = {**document, **new}
-        if change.row is None and not new["outbox"] and not (hold and self._exclusive):
-            if not self._exclusive and document["version"] == 0:  # a document may be somebody's lease
-                fresh = await self._read(session)
-                return fresh is None or fresh["version"] == 0, False
+        if change.row is None and not new["outbox"] and not new.get("token"):
             after = None
-            done, again = await session.call(lambda rows: rows.find_one_and_delete(expected, {"_id": 1}))
+            done, again = await self._delete(session, expected)
         elif self._missing:
             done, again = await session.call(partial(_insert, {**document, **new}))
         else:
@@ -153,22 +114,106 @@ class MongoLease:
             session.note(self._text, after)
         return done is not None, again
 
-    def _stands(self, session: MongoSession, fresh: Document | None, version: int) -> bool:
-        """Whether only the outbox was changed meanwhile, so that the commit can be tried again."""
-        if not self._exclusive:
-            return version == (0 if fresh is None else fresh["version"])
-        return (
-            fresh is not None
-            and fresh["version"] == version
-            and fresh["token"] == self._token
-            and bool(fresh["until"] > session.now())
-        )
+    async def _delete(self, session: MongoSession, expected: Document) -> tuple[Document | None, bool]:
+        if self._document["version"]:
+            return await session.call(lambda rows: rows.find_one_and_delete(expected, {"_id": 1}))
+        fresh = await self._read(session)  # there was no row: a document may be somebody's lease
+        return (self._document if fresh is None or fresh["version"] == 0 else None), False
+
+    def _proof(self) -> Document:
+        """Return what the document has to show beside its revision."""
+        return {}
+
+    def _kept(self) -> Document:
+        """Return what a commit writes of a lease that goes on."""
+        return {}
+
+    def _freed(self) -> Document:
+        """Return what a commit writes of a lease that ends."""
+        return {}
+
+    def _stands(self, fresh: Document | None, version: int) -> bool:
+        """Return whether only the outbox was changed meanwhile, so that the commit can be tried again."""
+        return version == (0 if fresh is None else fresh["version"])
+
+    def _end(self) -> None:
+        """Let others go on, after the last commit."""
+
+    def _show(self, document: Document | None) -> None:
+        self._know(document)
+        self.row = self._document["row"]
+        self.receipts = tuple(self._document["receipts"])
 
     def _know(self, document: Document | None) -> None:
         self._missing = document is None
         self._document = document or blank(self._text)
 
-    # -- the lease ---------------------------------------------------------------------------------
+    async def _read(self, session: MongoSession) -> Document | None:
+        found, _ = await session.call(lambda rows: rows.find_one({"_id": self._text}))
+        return found
+
+
+class MongoLease(MongoSnapshot):
+    """A turn with one row; see `fsmkit.stores.Lease`."""
+
+    __slots__ = ("_token", "_turn", "_wanted")
+
+    def __init__(self, store: "MongoStore", key: Key, wanted: bool) -> None:
+        super().__init__(store, key)
+        self._wanted = wanted
+        self._token = new_token()
+        self._turn: asyncio.Lock | None = None
+
+    async def __aenter__(self) -> "MongoLease":
+        session = self._session = await self._store.session()
+        self._show(await self._wait(session))
+        if self.idle:
+            self._session = None
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        session, self._session = self._session, None
+        if session is None or session.loop.is_closed():
+            return
+        freed = session.chores.begin(self._free(session))
+        if not isinstance(error, asyncio.CancelledError):
+            await asyncio.shield(freed)
+
+    async def _delete(self, session: MongoSession, expected: Document) -> tuple[Document | None, bool]:
+        return await session.call(lambda rows: rows.find_one_and_delete(expected, {"_id": 1}))
+
+    def _proof(self) -> Document:
+        return {"token": self._token, "until": {"$gt": self._now()}}
+
+    def _kept(self) -> Document:
+        seconds = self._session.lease_seconds if self._session is not None else 0.0
+        return {"until": self._now() + seconds, "token": self._token}
+
+    def _freed(self) -> Document:
+        return {"until": 0.0, "token": None}
+
+    def _stands(self, fresh: Document | None, version: int) -> bool:
+        return (
+            fresh is not None
+            and fresh["version"] == version
+            and fresh["token"] == self._token
+            and bool(fresh["until"] > self._now())
+        )
+
+    def _now(self) -> float:
+        return self._session.now() if self._session is not None else inf
+
+    def _end(self) -> None:
+        if self._session is not None:
+            self._leave(self._session)
+
+    def _leave(self, session: MongoSession) -> None:
+        session.held.pop(self._token, None)
+        turn, self._turn = self._turn, None
+        if turn is not None:
+            turn.release()
 
     async def _wait(self, session: MongoSession) -> Document | None:
         turn = session.turns.get(self._text)
@@ -209,10 +254,6 @@ class MongoLease:
             await asyncio.sleep(pause * random.uniform(0.5, 1.5))
             pause = min(pause * 1.5, LONGEST_PAUSE)
 
-    async def _read(self, session: MongoSession) -> Document | None:
-        found, _ = await session.call(lambda rows: rows.find_one({"_id": self._text}))
-        return found
-
     async def _free(self, session: MongoSession) -> None:
         """Frees the lease, and lets the next one of this process ask for it."""
         mine = {"_id": self._text, "token": self._token}
@@ -228,12 +269,6 @@ class MongoLease:
             await session.call(lambda rows: rows.update_one(mine, {"$set": {"until": 0.0, "token": None}}))
         finally:
             self._leave(session)
-
-    def _leave(self, session: MongoSession) -> None:
-        session.held.pop(self._token, None)
-        turn, self._turn = self._turn, None
-        if turn is not None:
-            turn.release()
 
 
 async def _take(key: str, now: float, mine: Document, rows: "AsyncCollection[Document]") -> Document | None:

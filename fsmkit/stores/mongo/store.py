@@ -10,11 +10,11 @@ from functools import partial
 
 from fsmkit.errors import StoreUnavailable, requires_extra
 from fsmkit.keys import Key
-from fsmkit.stores.protocol import CLAIM_SECONDS, Index, StoredRow
+from fsmkit.stores.protocol import CLAIM_SECONDS, Index, Lease, StoredRow
 
 with requires_extra("mongo"):
     from fsmkit.stores.mongo.documents import NO_FLOW, Document, is_empty, new_token
-    from fsmkit.stores.mongo.leases import MongoLease
+    from fsmkit.stores.mongo.leases import MongoLease, MongoSnapshot
     from fsmkit.stores.mongo.session import MongoSession
 
 PAGE = 500
@@ -68,9 +68,13 @@ class MongoStore:
         await session.open()
         return session
 
-    def lease(self, key: Key, *, exclusive: bool = True, wanted: bool = True) -> MongoLease:
-        """A turn with one row; first come, first served in this process."""
-        return MongoLease(self, key, exclusive, wanted)
+    def lease(self, key: Key, *, wanted: bool = True) -> MongoLease:
+        """Wait for the turn with one row; first come, first served in this process."""
+        return MongoLease(self, key, wanted)
+
+    async def snapshot(self, key: Key) -> Lease:
+        """Read the row; of several who commit, the first wins."""
+        return await MongoSnapshot(self, key).load()
 
     async def peek(self, key: Key) -> bytes | None:
         """The row as last committed."""
@@ -143,7 +147,7 @@ class MongoStore:
         )
         return None if done is None else struck
 
-    async def hold(self, key: Key, seconds: float) -> None:
+    async def extend_claim(self, key: Key, seconds: float) -> None:
         """Keeps the claim on an outbox."""
         session = await self.session()
         mine = {"_id": str(key), "claimer": self.number, "claim": {"$gt": 0.0}}

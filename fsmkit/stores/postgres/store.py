@@ -14,7 +14,8 @@ from typing import Any
 
 from fsmkit.errors import LeaseLost, StoreUnavailable, requires_extra
 from fsmkit.keys import Key
-from fsmkit.stores.protocol import CLAIM_SECONDS, Change, Index, StoredRow
+from fsmkit.stores.protocol import CLAIM_SECONDS, Change, Index, Lease, StoredRow
+from fsmkit.stores.snapshot import RowSnapshot
 
 with requires_extra("postgres"):
     from fsmkit.stores.postgres.leases import Leases, LoadedRow, new_token
@@ -45,12 +46,12 @@ class PostgresLease:
         "row",
     )
 
-    def __init__(self, store: "PostgresStore", key: Key, exclusive: bool, wanted: bool) -> None:
+    def __init__(self, store: "PostgresStore", key: Key, wanted: bool) -> None:
         self._store = store
         self._wanted = wanted
         self.idle = False
         self._text = str(key)
-        self._token = new_token() if exclusive else None
+        self._token = new_token()
         self._leases: Leases | None = None
         self._version = 0
         self.key = key
@@ -59,10 +60,7 @@ class PostgresLease:
 
     async def __aenter__(self) -> "PostgresLease":
         leases = self._store.leases()
-        if self._token is None:
-            loaded = await self._store.load(self._text)
-        else:
-            loaded = await leases.acquire(self._text, self._token, self._wanted)
+        loaded = await leases.acquire(self._text, self._token, self._wanted)
         self._version, self.row, self.receipts, self.idle = loaded
         self._leases = None if self.idle else leases
         return self
@@ -71,34 +69,25 @@ class PostgresLease:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         leases, self._leases = self._leases, None
-        if leases is None or self._token is None or leases.connections.loop.is_closed():
+        if leases is None or leases.connections.loop.is_closed():
             return
         freed = leases.release(self._text, self._token)
         if not isinstance(error, asyncio.CancelledError):
             await asyncio.shield(freed)
 
     async def commit(self, change: Change, *, hold: bool = False) -> bytes | None:
-        """Writes the row and frees the lease; see `fsmkit.stores.Lease`."""
+        """Write the row and free the lease; see `fsmkit.stores.Lease`."""
         leases = self._leases
         if leases is None:
             raise LeaseLost(f"the lease on {self.key} is over; nothing was written")
-        args = (*_change(change), self._store.number, _CLAIM, leases.term if hold else None)
-        rows, repeated = await leases.connections.call(
-            self._store.statements["commit"], self._text, self._token, self._version, new_token(), *args
+        entry, self._version = await self._store.write(
+            leases, self._text, self._version, change, token=self._token, hold=hold
         )
-        written, entry, version = rows[0]
-        if not written:
-            if repeated:  # perhaps it was, and others have written since; only they know
-                raise StoreUnavailable(
-                    f"the answer to a commit for {self.key} was lost: perhaps it was written"
-                )
-            raise LeaseLost(f"the lease on {self.key} is over or its row was changed; nothing was written")
-        self._version = version or 0
         self.receipts = self.receipts[change.folded :]
         if not hold:
             self._leases = None
-            leases.committed(self._token or 0)
-        return bytes(entry) if entry is not None else None
+            leases.committed(self._token)
+        return entry
 
 
 class PostgresStore:
@@ -143,9 +132,48 @@ class PostgresStore:
             raise StoreUnavailable("the store is closed")
         return leases
 
-    def lease(self, key: Key, *, exclusive: bool = True, wanted: bool = True) -> PostgresLease:
-        """A turn with one row, first come, first served; see `fsmkit.stores.Store`."""
-        return PostgresLease(self, key, exclusive, wanted)
+    def lease(self, key: Key, *, wanted: bool = True) -> PostgresLease:
+        """Wait for the turn with one row, first come, first served; see `fsmkit.stores.Store`."""
+        return PostgresLease(self, key, wanted)
+
+    async def snapshot(self, key: Key) -> Lease:
+        """Read the row; of several who commit, the first wins."""
+        leases, text = self.leases(), str(key)
+
+        async def write(version: int, change: Change) -> tuple[bytes | None, int]:
+            return await self.write(leases, text, version, change)
+
+        found = await self.load(text)
+        return RowSnapshot(key, found.version, found.blob, found.receipts, write)
+
+    async def write(
+        self,
+        leases: Leases,
+        key: str,
+        version: int,
+        change: Change,
+        *,
+        token: int | None = None,
+        hold: bool = False,
+    ) -> tuple[bytes | None, int]:
+        """Write by version, and with a token only if its lease holds.
+
+        Returns:
+            The entry to deliver and the new version.
+
+        Raises:
+            LeaseLost: The lease is over or the version is another; nothing was written.
+        """
+        args = (*_change(change), self.number, _CLAIM, leases.term if hold else None)
+        rows, repeated = await leases.connections.call(
+            self.statements["commit"], key, token, version, new_token(), *args
+        )
+        written, entry, following = rows[0]
+        if not written:
+            if repeated:  # perhaps it was, and others have written since; only they know
+                raise StoreUnavailable(f"the answer to a commit for {key} was lost: perhaps it was written")
+            raise LeaseLost(f"the lease on {key} is over or its row was changed; nothing was written")
+        return None if entry is None else bytes(entry), following or 0
 
     async def load(self, key: str) -> LoadedRow:
         """The row, without a lease."""
@@ -178,7 +206,7 @@ class PostgresStore:
         following: bytes | None = rows[0][0]
         return following
 
-    async def hold(self, key: Key, seconds: float) -> None:
+    async def extend_claim(self, key: Key, seconds: float) -> None:
         """Keeps the claim on an outbox."""
         await self._call("hold", str(key), self.number, _CLAIM + timedelta(seconds=seconds))
 

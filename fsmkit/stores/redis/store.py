@@ -17,12 +17,13 @@ import msgspec
 
 from fsmkit.errors import LeaseLost, StoreUnavailable, requires_extra
 from fsmkit.keys import Key
-from fsmkit.stores.protocol import CLAIM_SECONDS, Change, Index, StoredRow
+from fsmkit.stores.protocol import CLAIM_SECONDS, Change, Index, Lease, StoredRow
+from fsmkit.stores.snapshot import RowSnapshot
 
 with requires_extra("redis"):
     from fsmkit.stores.redis.cluster import SHARDS, Nodes
     from fsmkit.stores.redis.connection import Settings
-    from fsmkit.stores.redis.leases import KeyPlace, LeasedRow
+    from fsmkit.stores.redis.leases import KeyPlace
     from fsmkit.stores.redis.session import RedisSession
 
 PAGE = 200
@@ -38,7 +39,6 @@ class RedisLease:
     """A turn with one row; see `fsmkit.stores.Lease`."""
 
     __slots__ = (
-        "_exclusive",
         "_place",
         "_session",
         "_store",
@@ -51,9 +51,8 @@ class RedisLease:
         "row",
     )
 
-    def __init__(self, store: "RedisStore", key: Key, exclusive: bool, wanted: bool) -> None:
+    def __init__(self, store: "RedisStore", key: Key, wanted: bool) -> None:
         self._store = store
-        self._exclusive = exclusive
         self._wanted = wanted
         self.idle = False
         self._place = KeyPlace.of(key)
@@ -66,11 +65,7 @@ class RedisLease:
 
     async def __aenter__(self) -> "RedisLease":
         session = await self._store.session()
-        if self._exclusive:
-            self._token, view = await session.turns.take(self._place, self._wanted)
-        else:
-            reply = await session.nodes.call(self._place.shard, "load", self._place.text)
-            view = LeasedRow(reply[1], reply[2], tuple(reply[3:]))
+        self._token, view = await session.turns.take(self._place, self._wanted)
         self._version, self.row, self.receipts, self.idle = view
         self._session = None if self.idle else session
         return self
@@ -79,7 +74,7 @@ class RedisLease:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         session, self._session = self._session, None
-        if session is None or not self._token:
+        if session is None:
             return
         if isinstance(error, StoreUnavailable):
             session.turns.give_up(self._token)  # who calls has waited for the server long enough
@@ -87,27 +82,19 @@ class RedisLease:
             await session.turns.release(self._token)
 
     async def commit(self, change: Change, *, hold: bool = False) -> bytes | None:
-        """Writes the row and frees the lease; see `fsmkit.stores.Lease`."""
-        session, (shard, text) = self._session, self._place
+        """Write the row and free the lease; see `fsmkit.stores.Lease`."""
+        session = self._session
         if session is None:
             raise LeaseLost(f"the lease on {self.key} is over; nothing was written")
-        turns, told = session.turns, self._store
-        number = turns.new_id() if hold or not self._token else self._token
-        flows = sorted({entry.flow for entry in change.index})
-        reply = await session.nodes.call(
-            shard, "commit", text, self._token, turns.lease_ms, self._version, number,
-            "1" if hold else "", "" if change.row is None else "1", change.row or b"",
-            "" if change.wake is None else repr(float(change.wake)),
-            _encode([(entry.flow, entry.state, entry.deadline) for entry in change.index]), _encode(flows),
-            change.folded, told.claim_ms, told.repeat_ms, *change.outbox,
-        )  # fmt: skip
-        if not reply[0] or not hold:
+        written = await self._store.write(
+            session, self._place, self._version, change, token=self._token, hold=hold
+        )
+        if written is None or not hold:
             self._session = None
-            turns.drop(self._token)
-        if not reply[0]:
+            session.turns.drop(self._token)
+        if written is None:
             raise LeaseLost(f"the lease on {self.key} is over; nothing was written")
-        entry: bytes | None
-        _, entry, self._version = reply
+        entry, self._version = written
         self.receipts = self.receipts[change.folded :]
         return entry
 
@@ -145,10 +132,10 @@ class RedisStore:
             raise ValueError(f"prefix={prefix!r}: letters, digits and _ . : / - are possible")
         if lease_seconds <= 0:
             raise ValueError(f"lease_seconds={lease_seconds!r}: a lease needs some time")
-        self.claim_ms = round(claim_seconds * 1000)
+        self._claim_ms = round(claim_seconds * 1000)
         self._lease_ms = round(lease_seconds * 1000)
         self._settings = Settings(url, prefix, lease_seconds, retry_seconds, timeout)
-        self.repeat_ms = self._settings.repeat_ms
+        self._repeat_ms = self._settings.repeat_ms
         self._settings.connection()  # what cannot be read is refused here, not when the first update comes
         self._session: RedisSession | None = None
         self._closed = False
@@ -164,9 +151,49 @@ class RedisStore:
             await session.open()
         return session
 
-    def lease(self, key: Key, *, exclusive: bool = True, wanted: bool = True) -> RedisLease:
-        """A turn with one row, first come, first served among all processes."""
-        return RedisLease(self, key, exclusive, wanted)
+    def lease(self, key: Key, *, wanted: bool = True) -> RedisLease:
+        """Wait for the turn with one row, first come, first served among all processes."""
+        return RedisLease(self, key, wanted)
+
+    async def snapshot(self, key: Key) -> Lease:
+        """Read the row; of several who commit, the first wins."""
+        session, place = await self.session(), KeyPlace.of(key)
+
+        async def write(version: bytes, change: Change) -> tuple[bytes | None, bytes]:
+            written = await self.write(session, place, version, change)
+            if written is None:
+                raise LeaseLost(f"the row of {key} was written by another step; nothing was written")
+            return written
+
+        _, version, row, *receipts = await session.nodes.call(place.shard, "load", place.text)
+        return RowSnapshot(key, version, row, tuple(receipts), write)
+
+    async def write(
+        self,
+        session: RedisSession,
+        place: KeyPlace,
+        version: bytes,
+        change: Change,
+        *,
+        token: str = "",
+        hold: bool = False,
+    ) -> tuple[bytes | None, bytes] | None:
+        """Write by version, and with a token only if its lease holds.
+
+        Returns:
+            The entry to deliver and the new version, or `None`: nothing was written.
+        """
+        turns, index = session.turns, change.index
+        number = turns.new_id() if hold or not token else token
+        flows = sorted({entry.flow for entry in index})
+        reply = await session.nodes.call(
+            place.shard, "commit", place.text, token, turns.lease_ms, version, number,
+            "1" if hold else "", "" if change.row is None else "1", change.row or b"",
+            "" if change.wake is None else repr(float(change.wake)),
+            _encode([(entry.flow, entry.state, entry.deadline) for entry in index]), _encode(flows),
+            change.folded, self._claim_ms, self._repeat_ms, *change.outbox,
+        )  # fmt: skip
+        return (reply[1], reply[2]) if reply[0] else None
 
     async def peek(self, key: Key) -> bytes | None:
         """The row as last committed."""
@@ -201,14 +228,14 @@ class RedisStore:
         session, (shard, text) = await self.session(), KeyPlace.of(key)
         given = "" if receipt is None else "1"
         following: bytes | None = await session.nodes.call(
-            shard, "strike", text, session.turns.new_id(), self.claim_ms, entry, given, receipt or b""
+            shard, "strike", text, session.turns.new_id(), self._claim_ms, entry, given, receipt or b""
         )
         return following
 
-    async def hold(self, key: Key, seconds: float) -> None:
+    async def extend_claim(self, key: Key, seconds: float) -> None:
         """Keeps the claim on an outbox for so many seconds, and as long as a claim lasts."""
         session, (shard, text) = await self.session(), KeyPlace.of(key)
-        wait = round(seconds * 1000) + self.claim_ms
+        wait = round(seconds * 1000) + self._claim_ms
         await session.nodes.call(shard, "hold", text, session.turns.process, wait)
 
     async def due(self, bot: int | str | None, flows: Sequence[str], now: float, limit: int) -> list[Key]:

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable
 
 from fsmkit.errors import LeaseLost
+from fsmkit.stores.sqlite.owners import Owners
 from fsmkit.stores.sqlite.tables import FoundRow, Rows
 
 _TAKE = """INSERT INTO lease (key, owner, ticket, expires) VALUES (?, ?, ?, ?)
@@ -44,14 +45,14 @@ class Waiter:
         wanted: `False`: it is of use only where a conversation is stored.
     """
 
-    __slots__ = ("held", "idle", "key", "loop", "ticket", "waiter", "wanted")
+    __slots__ = ("granted", "held", "idle", "key", "loop", "ticket", "wanted")
 
     def __init__(self, key: str, loop: asyncio.AbstractEventLoop, wanted: bool) -> None:
         self.key = key
         self.loop = loop
         self.wanted = wanted
         self.idle = False
-        self.waiter: asyncio.Future[FoundRow] = loop.create_future()
+        self.granted: asyncio.Future[FoundRow] = loop.create_future()
         self.ticket = 0
         self.held = False
 
@@ -60,73 +61,77 @@ class Waiters:
     """The lines of one process.
 
     Args:
-        owner: What this process's leases are known by.
+        owners: What this process's leases are known by, and who else is alive.
         seconds: How long a lease lasts without a sign of life.
         granted: Told of each turn that has come, with the row as it is now.
     """
 
-    def __init__(self, owner: str, seconds: float, granted: Callable[[Waiter, FoundRow], None]) -> None:
-        self._owner = owner
+    def __init__(self, owners: Owners, seconds: float, granted: Callable[[Waiter, FoundRow], None]) -> None:
+        self._owners = owners
+        self._owner = owners.name
         self._seconds = seconds
         self._granted = granted
         self._tickets = 0
         self._lines: dict[str, deque[Waiter]] = {}
-        self._barred: dict[str, Waiter] = {}
+        self._blocked: dict[str, Waiter] = {}
         self._poll = _FIRST_POLL
 
     def __bool__(self) -> bool:
-        """Whether anybody holds or waits."""
+        """Return whether anybody holds or waits."""
         return bool(self._lines)
 
     @property
     def poll(self) -> float | None:
         """In how many seconds to look at the leases of other processes again; `None`: no need to."""
-        return self._poll if self._barred else None
+        return self._poll if self._blocked else None
 
     def waiting(self) -> list[Waiter]:
-        """All who wait."""
-        return [turn for line in self._lines.values() for turn in line if not turn.held]
+        """Return all who wait."""
+        return [waiter for line in self._lines.values() for waiter in line if not waiter.held]
 
     def blocked(self) -> list[Waiter]:
-        """Those who are first in line here, while another process holds the lease."""
-        return list(self._barred.values())
+        """Return those who are first in line here, while another process holds the lease."""
+        return list(self._blocked.values())
 
-    def enter(self, db: sqlite3.Connection, turn: Waiter, now: float) -> None:
-        """Puts a turn in line; it is granted at once if nobody is before it."""
-        line = self._lines.get(turn.key)
-        if line is None and not turn.wanted and _is_idle(db, turn.key, now):
-            turn.idle = True
-            self._granted(turn, Rows(db, self._owner).find(turn.key))
+    def enter(self, db: sqlite3.Connection, waiter: Waiter, now: float) -> None:
+        """Put a turn in line; it is granted at once if nobody is before it."""
+        line = self._lines.get(waiter.key)
+        while line is not None and line[0].loop.is_closed():
+            self.leave(db, line[0], now)
+            line = self._lines.get(waiter.key)
+        if line is None and not waiter.wanted and _is_idle(db, waiter.key, now):
+            waiter.idle = True
+            self._granted(waiter, Rows(db, self._owner).find(waiter.key))
             return
         self._tickets += 1
-        turn.ticket = self._tickets
+        waiter.ticket = self._tickets
         if line is not None:
-            line.append(turn)
+            line.append(waiter)
             return
-        self._lines[turn.key] = deque((turn,))
-        self._take(db, turn, now)
+        self._lines[waiter.key] = deque((waiter,))
+        self._take(db, waiter, now)
 
-    def leave(self, db: sqlite3.Connection, turn: Waiter, now: float) -> None:
-        """Ends a turn, or takes it out of the line; the next one has its turn."""
-        line = self._lines.get(turn.key)
-        if line is None or turn not in line:
+    def leave(self, db: sqlite3.Connection, waiter: Waiter, now: float) -> None:
+        """End a turn, or take it out of the line; the next one has its turn."""
+        line = self._lines.get(waiter.key)
+        if line is None or waiter not in line:
             return
-        first = line[0] is turn
-        line.remove(turn)
-        in_file, turn.held = turn.held, False
+        first = line[0] is waiter
+        line.remove(waiter)
+        in_file, waiter.held = waiter.held, False
         if not first:
             return
-        self._barred.pop(turn.key, None)
+        self._blocked.pop(waiter.key, None)
         if line:
             # The next one overwrites the lease; if it cannot, the lease is no longer ours.
             self._take(db, line[0], now)
             return
-        del self._lines[turn.key]
+        del self._lines[waiter.key]
         if in_file:
-            db.execute(_FREE, (turn.key, self._owner, turn.ticket))
+            db.execute(_FREE, (waiter.key, self._owner, waiter.ticket))
 
-    def prove(self, db: sqlite3.Connection, turn: Waiter, now: float, *, last: bool) -> None:
-        """Makes sure that a lease is held still, and lets it last anew.
+    def prove(self, db: sqlite3.Connection, waiter: Waiter, now: float, *, last: bool) -> None:
+        """Make sure that a lease is held still, and let it last anew.
 
         Args:
             db: The connection.
@@ -137,66 +142,77 @@ class Waiters:
         Raises:
             LeaseLost: It is not; nothing was written.
         """
-        if not turn.held:
+        line = self._lines.get(waiter.key)
+        if not waiter.held or line is None or line[0] is not waiter:  # of another process, before a fork
             held = False
-        elif last and len(self._lines[turn.key]) == 1:
-            given = (turn.key, self._owner, turn.ticket, now)
+        elif last and len(line) == 1:
+            given = (waiter.key, self._owner, waiter.ticket, now)
             held = db.execute(f"{_FREE} AND expires > ?", given).rowcount > 0
-            turn.held = not held
+            waiter.held = not held
         else:
-            held = self._renew(db, turn, now)
+            held = self._renew(db, waiter, now)
         if not held:
-            raise LeaseLost(f"the lease on {turn.key} is over; nothing was written")
+            raise LeaseLost(f"the lease on {waiter.key} is over; nothing was written")
 
     def beat(self, db: sqlite3.Connection, now: float) -> None:
-        """Renews what is held. Who does not come back (a loop that has ended) loses its turn."""
-        for turn in [line[0] for line in self._lines.values() if line[0].held]:
-            if turn.loop.is_closed():
-                self.leave(db, turn, now)
+        """Renew what is held. Who does not come back (a loop that has ended) loses its turn."""
+        for waiter in [line[0] for line in self._lines.values() if line[0].held]:
+            if waiter.loop.is_closed():
+                self.leave(db, waiter, now)
             else:
-                self._renew(db, turn, now)
+                self._renew(db, waiter, now)
 
     def look(self, db: sqlite3.Connection, now: float) -> None:
-        """Tries again for those whose turn another process has."""
+        """Try again for those whose turn another process has."""
         self._poll = min(self._poll * 1.5, _LAST_POLL)
-        for turn in self.blocked():
-            if turn.loop.is_closed():
-                self.leave(db, turn, now)
+        for waiter in self.blocked():
+            if waiter.loop.is_closed():
+                self.leave(db, waiter, now)
             else:
-                self._take(db, turn, now)
+                self._take(db, waiter, now)
 
-    def revoke(self, turn: Waiter) -> None:
-        """Takes a turn back whose transaction failed; a lease left in the file is this process's still."""
-        line = self._lines.get(turn.key)
-        if line is None or turn not in line:
+    def revoke(self, waiter: Waiter) -> None:
+        """Take a turn back whose transaction failed; a lease left in the file is this process's still."""
+        line = self._lines.get(waiter.key)
+        if line is None or waiter not in line:
             return
-        turn.held = False
-        first = line[0] is turn
-        line.remove(turn)
+        waiter.held = False
+        first = line[0] is waiter
+        line.remove(waiter)
         if not first:
             return
-        self._barred.pop(turn.key, None)
+        self._blocked.pop(waiter.key, None)
         if line:
-            self._barred[turn.key] = line[0]
+            self._blocked[waiter.key] = line[0]
             self._poll = _FIRST_POLL
         else:
-            del self._lines[turn.key]
+            del self._lines[waiter.key]
 
-    def _take(self, db: sqlite3.Connection, turn: Waiter, now: float) -> None:
-        given = (turn.key, self._owner, turn.ticket, now + self._seconds, now)
-        if db.execute(_TAKE, given).rowcount:
-            turn.held = True
-            self._barred.pop(turn.key, None)
-            self._granted(turn, Rows(db, self._owner).find(turn.key))
-        elif turn.key not in self._barred:
-            self._barred[turn.key] = turn
+    def _take(self, db: sqlite3.Connection, waiter: Waiter, now: float) -> None:
+        given = (waiter.key, self._owner, waiter.ticket, now + self._seconds, now)
+        if db.execute(_TAKE, given).rowcount or (
+            self._outlives_holder(db, waiter.key, now) and db.execute(_TAKE, given).rowcount
+        ):
+            waiter.held = True
+            self._blocked.pop(waiter.key, None)
+            self._granted(waiter, Rows(db, self._owner).find(waiter.key))
+        elif waiter.key not in self._blocked:
+            self._blocked[waiter.key] = waiter
             self._poll = _FIRST_POLL
 
-    def _renew(self, db: sqlite3.Connection, turn: Waiter, now: float) -> bool:
-        given = (now + self._seconds, turn.key, self._owner, turn.ticket, now)
+    def _outlives_holder(self, db: sqlite3.Connection, key: str, now: float) -> bool:
+        """Return whether the process that has the lease is dead; all that it held is free then."""
+        (holder,) = db.execute("SELECT owner FROM lease WHERE key = ?", (key,)).fetchone()
+        if not self._owners.is_dead(holder):
+            return False
+        Rows(db, self._owner).release([holder], now)
+        return True
+
+    def _renew(self, db: sqlite3.Connection, waiter: Waiter, now: float) -> bool:
+        given = (now + self._seconds, waiter.key, self._owner, waiter.ticket, now)
         return db.execute(_RENEW, given).rowcount > 0
 
 
 def _is_idle(db: sqlite3.Connection, key: str, now: float) -> bool:
-    """Whether no conversation is stored and no other process has the turn."""
+    """Return whether no conversation is stored and no other process has the turn."""
     return not db.execute(_BUSY, {"key": key, "now": now}).fetchone()[0]

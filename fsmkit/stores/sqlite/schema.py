@@ -25,6 +25,9 @@ APPLICATION_ID = 0x46534D4B
 BUSY_SECONDS = 10.0
 """How long a writer waits for another process (or a person with a database tool) to finish writing."""
 
+LOG_BYTES = 4 << 20
+"""How large the log may stay: what SQLite writes between two checkpoints, 1,000 pages of 4 KiB."""
+
 UPGRADES: tuple[tuple[str, ...], ...] = (
     (
         # `row` stands last: what is read without it costs no overflow pages.
@@ -102,19 +105,20 @@ class FileLock:
             fcntl.flock(self._file, fcntl.LOCK_UN)
 
     def close(self) -> None:
-        """Closes the side file; it stays, for others may hold it open."""
+        """Close the side file; it stays, for others may hold it open."""
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
 
 
 def connect(path: str) -> sqlite3.Connection:
-    """A connection as the writer needs it; nothing of the file has been read yet."""
-    return sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+    """Make a connection as the writer needs it; nothing of the file has been read yet."""
+    # Before a fork another thread than the writer's closes it, while the writer stands still.
+    return sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
 
 
 def open_file(path: str) -> sqlite3.Connection:
-    """Opens the file, makes it if there is none, and brings its schema up to date; called under the lock.
+    """Open the file, make it if there is none, and bring its schema up to date; called under the lock.
 
     Raises:
         StoreError: The file cannot be used; it is left as it was.
@@ -140,6 +144,8 @@ def _open_once(path: str) -> sqlite3.Connection:
             raise StoreUnavailable(f"{path}: {_NO_WAL}")
         # macOS: a plain fsync leaves the data in the disk's own cache. Elsewhere it does nothing.
         db.execute("PRAGMA fullfsync=ON")
+        # A reader that stays open for long makes the log long; once it has gone, the next commits cut it.
+        db.execute(f"PRAGMA journal_size_limit={LOG_BYTES}")
         # What was deleted is overwritten: a person who is forgotten leaves nothing in unused pages.
         db.execute("PRAGMA secure_delete=ON")
         if version < len(UPGRADES):
@@ -151,7 +157,7 @@ def _open_once(path: str) -> sqlite3.Connection:
 
 
 def explain(error: BaseException, path: str) -> StoreError:
-    """The error for a person: which file, what is wrong with it, what to do."""
+    """Make the error for a person: which file, what is wrong with it, what to do."""
     if isinstance(error, StoreError):
         return type(error)(*error.args)  # one for each who waits: a traceback belongs to one of them
     if isinstance(error, OSError):
@@ -167,17 +173,17 @@ def explain(error: BaseException, path: str) -> StoreError:
 
 
 def is_busy(error: sqlite3.Error) -> bool:
-    """Whether somebody else only was in the way."""
+    """Return whether somebody else only was in the way."""
     return _code(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
 def _code(error: BaseException) -> int:
-    """What SQLite calls the error, without the extended part."""
+    """Return what SQLite calls the error, without the extended part."""
     return int(getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)) & 0xFF
 
 
 def _version(db: sqlite3.Connection, path: str) -> int:
-    """The schema's version, 0 for a new file; raises StoreCorrupt for a file that is not for us."""
+    """Return the schema's version, 0 for a new file; raise StoreCorrupt for a file that is not for us."""
     application, version = _pragma(db, "application_id"), _pragma(db, "user_version")
     if application == 0 and version == 0:
         if db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
@@ -194,7 +200,7 @@ def _version(db: sqlite3.Connection, path: str) -> int:
 
 
 def _upgrade(db: sqlite3.Connection, path: str) -> None:
-    """Runs the steps that are missing, all of them or none."""
+    """Run the steps that are missing, all of them or none."""
     db.execute("BEGIN IMMEDIATE")
     # Read again: where there is no side lock, another process may have been faster.
     for statements in UPGRADES[_version(db, path) :]:

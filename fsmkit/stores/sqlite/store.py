@@ -8,12 +8,13 @@ import os
 import weakref
 from collections.abc import AsyncIterator, Sequence
 from types import TracebackType
-from typing import Literal
+from typing import Any, Literal
 
 from fsmkit.clock import Clock, SystemClock
 from fsmkit.errors import LeaseLost
 from fsmkit.keys import Key
-from fsmkit.stores.protocol import Change, StoredRow
+from fsmkit.stores.protocol import Change, Lease, StoredRow
+from fsmkit.stores.snapshot import RowSnapshot
 from fsmkit.stores.sqlite.leases import Waiter
 from fsmkit.stores.sqlite.tables import FoundRow
 from fsmkit.stores.sqlite.writer import COMMIT, LEASE, READ, Transaction, WriterThread
@@ -22,45 +23,27 @@ from fsmkit.stores.sqlite.writer import COMMIT, LEASE, READ, Transaction, Writer
 class SQLiteLease:
     """A turn with one row; see `fsmkit.stores.Lease`."""
 
-    __slots__ = (
-        "_exclusive",
-        "_held",
-        "_seen",
-        "_text",
-        "_turn",
-        "_wanted",
-        "_writer",
-        "idle",
-        "key",
-        "receipts",
-        "row",
-    )
+    __slots__ = ("_held", "_seen", "_waiter", "_wanted", "_writer", "idle", "key", "receipts", "row")
 
-    def __init__(self, writer: WriterThread, key: Key, exclusive: bool, wanted: bool) -> None:
+    def __init__(self, writer: WriterThread, key: Key, wanted: bool) -> None:
         self._writer = writer
-        self._exclusive = exclusive
         self._wanted = wanted
-        self.idle = False
-        self._text = str(key)
         self._seen = FoundRow()
-        self._turn: Waiter | None = None
+        self._waiter: Waiter | None = None
         self._held = False
+        self.idle = False
         self.key = key
         self.row: bytes | None = None
         self.receipts: Sequence[bytes] = ()
 
     async def __aenter__(self) -> "SQLiteLease":
-        if self._exclusive:
-            turn = self._turn = Waiter(self._text, asyncio.get_running_loop(), self._wanted)
-            try:
-                self._seen = await self._writer.enter(turn)
-            except asyncio.CancelledError:
-                self._writer.leave(turn)
-                raise
-            self.idle = turn.idle
-        else:
-            text = self._text
-            self._seen = await self._writer.ask(READ, lambda at: at.rows.find(text))
+        waiter = self._waiter = Waiter(str(self.key), asyncio.get_running_loop(), self._wanted)
+        try:
+            self._seen = await self._writer.enter(waiter)
+        except asyncio.CancelledError:
+            self._writer.leave(waiter)
+            raise
+        self.idle = waiter.idle
         self._held = not self.idle
         self.row = self._seen.row
         self.receipts = self._seen.receipts
@@ -69,24 +52,22 @@ class SQLiteLease:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._held:
+        if self._held and self._waiter is not None:
             self._held = False
-            if self._turn is not None:
-                self._writer.leave(self._turn)
+            self._writer.leave(self._waiter)
 
     async def commit(self, change: Change, *, hold: bool = False) -> bytes | None:
-        """Writes the row and frees the lease; see `fsmkit.stores.Lease`."""
-        if not self._held:
+        """Write the row and free the lease; see `fsmkit.stores.Lease`."""
+        waiter, seen = self._waiter, self._seen
+        if not self._held or waiter is None:
             raise LeaseLost(f"the lease on {self.key} is over; nothing was written")
-        text, seen, turn = self._text, self._seen, self._turn
 
         def work(at: Transaction) -> tuple[bytes | None, FoundRow]:
-            stands = at.rows.check(text, seen)
-            if turn is not None:
-                at.turns.prove(at.db, turn, at.now, last=not hold)
-            written = at.rows.write(text, stands, change, at.now)
-            if turn is not None and not hold:
-                at.turns.leave(at.db, turn, at.now)
+            stored = at.rows.check(waiter.key, seen)
+            at.waiters.prove(at.db, waiter, at.now, last=not hold)
+            written = at.rows.write(waiter.key, stored, change, at.now)
+            if not hold:
+                at.waiters.leave(at.db, waiter, at.now)
             return written
 
         entry, self._seen = await self._writer.ask(COMMIT, work)
@@ -100,7 +81,9 @@ class SQLiteStore:
     """Rows in one SQLite file, for one machine; several processes may use the file at the same time.
 
     The store is made without touching the file, which is opened (or made) when the store is first used. One
-    thread writes: it takes all that waits into one transaction, and answers when that is durable.
+    thread writes: it takes all that waits into one transaction, and answers when that is durable. Event loops
+    in several threads may use one store, and a process that forks goes on with it on both sides. A pickled
+    store is one of its own on the same file.
 
     - `synchronous="FULL"`: what was answered survives the kill of the process, a crash of the system and a
       power cut (as far as the disk keeps what it says it has written).
@@ -109,9 +92,12 @@ class SQLiteStore:
       each commit.
 
     Within a process it is first come, first served for a key. Between processes no order is promised, but
-    that one at a time has its turn; the turn of a process that died is free again after `lease_seconds`.
-    Beside the file stand `-wal` and `-shm` while it is open, and `-lock`, which may be deleted only when
-    nobody uses the file. A directory of another machine (NFS) is no place for it.
+    that one at a time has its turn. What a killed process held is free at once: each process has a file of
+    its own in `-owners`, locked by the operating system while it lives. Where there are no such locks
+    (Windows), and where a process stands still, it is free after `lease_seconds`.
+
+    Beside the file stand `-wal`, `-shm` and `-owners` while it is open, and `-lock`; they may be deleted only
+    when nobody uses the file. A directory of another machine (NFS) is no place for it.
 
     Args:
         path: The file; its directory has to be there.
@@ -153,52 +139,69 @@ class SQLiteStore:
             raise ValueError(f"SQLiteStore({name!r}): a file is needed; MemoryStore() keeps rows in memory")
         # Absolute: the program may change its directory before the first use.
         self.path = os.path.abspath(name)
+        self._made_of = (self.path, synchronous, lease_seconds, clock)
         self._writer = WriterThread(self.path, synchronous, lease_seconds, clock or SystemClock())
         self._end = weakref.finalize(self, self._writer.stop)
 
-    def lease(self, key: Key, *, exclusive: bool = True, wanted: bool = True) -> SQLiteLease:
-        """A turn with one row, first come, first served in this process."""
-        return SQLiteLease(self._writer, key, exclusive, wanted)
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _make, self._made_of
+
+    def lease(self, key: Key, *, wanted: bool = True) -> SQLiteLease:
+        """Wait for the turn with one row, first come, first served in this process."""
+        return SQLiteLease(self._writer, key, wanted)
+
+    async def snapshot(self, key: Key) -> Lease:
+        """Read the row; of several who commit, the first wins."""
+        text, ask = str(key), self._writer.ask
+
+        async def write(seen: FoundRow, change: Change) -> tuple[bytes | None, FoundRow]:
+            written: tuple[bytes | None, FoundRow] = await ask(
+                COMMIT, lambda at: at.rows.write(text, at.rows.check(text, seen), change, at.now)
+            )
+            return written
+
+        found: FoundRow = await ask(READ, lambda at: at.rows.find(text))
+        return RowSnapshot(key, found, found.row, found.receipts, write)
 
     async def peek(self, key: Key) -> bytes | None:
-        """The row as last committed."""
+        """Return the row as last committed."""
         text = str(key)
         row: bytes | None = await self._writer.ask(READ, lambda at: at.rows.peek(text))
         return row
 
     async def outbox(self, key: Key) -> list[bytes]:
-        """The entries that wait to be delivered, in their order."""
+        """Return the entries that wait to be delivered, in their order."""
         text = str(key)
         entries: list[bytes] = await self._writer.ask(READ, lambda at: at.rows.outbox(text))
         return entries
 
     async def keys(self, chat: int | str, *, bot: int | str | None = None) -> list[Key]:
-        """Keys in a chat for which anything is stored, ordered by their text."""
+        """Return keys in a chat for which anything is stored, ordered by their text."""
         where, only = _part_text(chat), None if bot is None else _bot_text(bot)
         found: list[Key] = await self._writer.ask(READ, lambda at: at.rows.keys(where, only))
         return found
 
     async def keys_of(self, user: int | str, *, bot: int | str | None = None) -> list[Key]:
-        """Keys of a person in whatever chat, ordered by their text."""
+        """Return keys of a person in whatever chat, ordered by their text."""
         who, only = _part_text(user), None if bot is None else _bot_text(bot)
         found: list[Key] = await self._writer.ask(READ, lambda at: at.rows.keys_of(who, only))
         return found
 
     async def acknowledge(self, key: Key, entry: bytes, receipt: bytes | None) -> bytes | None:
-        """Strikes off the first entry of the outbox; returns the next one."""
+        """Acknowledge the first entry of the outbox; return the next one."""
         text = str(key)
         following: bytes | None = await self._writer.ask(
             COMMIT, lambda at: at.rows.acknowledge(text, entry, receipt, at.now)
         )
         return following
 
-    async def hold(self, key: Key, seconds: float) -> None:
-        """Keeps the claim on the outbox for so many seconds and `CLAIM_SECONDS` more."""
+    async def extend_claim(self, key: Key, seconds: float) -> None:
+        """Extend the claim on the outbox by so many seconds and `CLAIM_SECONDS` more."""
         text = str(key)
-        await self._writer.ask(LEASE, lambda at: at.rows.hold(text, seconds, at.now))
+        await self._writer.ask(LEASE, lambda at: at.rows.extend_claim(text, seconds, at.now))
 
     async def due(self, bot: int | str | None, flows: Sequence[str], now: float, limit: int) -> list[Key]:
-        """Keys whose `wake` has come, or whose outbox nobody delivers; the most overdue first."""
+        """Return keys whose `wake` has come, or whose outbox nobody delivers; the most overdue first."""
         who = _bot_text(bot)
         keys: list[Key] = await self._writer.ask(READ, lambda at: at.rows.due(who, flows, now, at.now, limit))
         return keys
@@ -206,7 +209,7 @@ class SQLiteStore:
     async def scan(
         self, *, bot: int | str | None = None, flow: str | None = None, state: str | None = None
     ) -> AsyncIterator[StoredRow]:
-        """All rows, or those with a conversation of a flow or in a state, ordered by the key's text."""
+        """Yield all rows, or those with a conversation of a flow or in a state, ordered by the key's text."""
         who, after = None if bot is None else _bot_text(bot), ""
         while page := await self._page(after, who, flow, state):
             for stored in page:
@@ -214,7 +217,7 @@ class SQLiteStore:
             after = str(page[-1].key)
 
     async def forget(self, who: Key | int | str, *, bot: int | str | None = None) -> int:
-        """Removes all that is stored for a key or a person, from the file and from its log.
+        """Remove all that is stored for a key or a person, from the file and from its log.
 
         Nothing of it is left in unused parts of the file either, unless another program reads the file
         at that moment.
@@ -230,12 +233,18 @@ class SQLiteStore:
         return removed
 
     async def close(self) -> None:
-        """Ends the thread, and leaves one file without a log."""
+        """End the thread, and leave one file without a log."""
         await self._writer.close()
 
     async def _page(self, after: str, *by: str | None) -> list[StoredRow]:
         page: list[StoredRow] = await self._writer.ask(READ, lambda at: at.rows.page(after, *by))
         return page
+
+
+def _make(
+    path: str, synchronous: Literal["FULL", "NORMAL"], lease_seconds: float, clock: Clock | None
+) -> SQLiteStore:
+    return SQLiteStore(path, synchronous=synchronous, lease_seconds=lease_seconds, clock=clock)
 
 
 def _part_text(part: int | str) -> str:

@@ -4,7 +4,7 @@ Whose turn it is stands in `fsmkit.stores.sqlite.leases`.
 """
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import msgspec
@@ -67,7 +67,7 @@ class Rows:
         self._owner = owner
 
     def find(self, key: str) -> FoundRow:
-        """A row with all that a step needs."""
+        """Return a row with all that a step needs."""
         found = self._one("SELECT id, version, row, receipts FROM record WHERE key = ?", key)
         if found is None:
             return FoundRow()
@@ -75,29 +75,29 @@ class Rows:
         return FoundRow(record, version, row, tuple(_unpack(receipts)) if receipts else ())
 
     def peek(self, key: str) -> bytes | None:
-        """The row alone."""
+        """Return the row alone."""
         found = self._one("SELECT row FROM record WHERE key = ?", key)
         row: bytes | None = found[0] if found else None
         return row
 
     def outbox(self, key: str) -> list[bytes]:
-        """The entries of an outbox."""
+        """Return the entries of an outbox."""
         query = "SELECT entry FROM outbox WHERE record = (SELECT id FROM record WHERE key = ?) ORDER BY id"
         return [entry for (entry,) in self._db.execute(query, (key,))]
 
     def keys(self, chat: str, bot: str | None) -> list[Key]:
-        """The keys of a chat."""
+        """Return the keys of a chat."""
         query = "SELECT key FROM record WHERE chat = :chat AND (bot = :bot OR :bot IS NULL) ORDER BY key"
         return [Key.parse(key) for (key,) in self._db.execute(query, {"chat": chat, "bot": bot})]
 
     def keys_of(self, who: str, bot: str | None) -> list[Key]:
-        """The keys of a person."""
+        """Return the keys of a person."""
         query = """SELECT key FROM record
             WHERE (user = :who OR chat = :who) AND (bot = :bot OR :bot IS NULL) ORDER BY key"""
         return [Key.parse(key) for (key,) in self._db.execute(query, {"who": who, "bot": bot})]
 
     def check(self, key: str, seen: FoundRow) -> tuple[Any, ...] | None:
-        """The record as it stands, which nobody may have written since it was seen.
+        """Return the record as it stands, which nobody may have written since it was seen.
 
         Raises:
             LeaseLost: Somebody has.
@@ -112,7 +112,7 @@ class Rows:
     def write(
         self, key: str, stands: tuple[Any, ...] | None, change: Change, now: float
     ) -> tuple[bytes | None, FoundRow]:
-        """One commit, on a record that `check` returned: the entry to deliver, and the row as it is now."""
+        """Commit on a record that `check` returned; return the entry to deliver, and the row as it is now."""
         record, version, conversations, claim, claimer, packed = stands or (0, 0, 0, None, None, None)
         receipts = _unpack(packed)[change.folded :] if packed else []
         mine = False
@@ -136,7 +136,7 @@ class Rows:
         return entry, FoundRow(record, version + 1, change.row, tuple(receipts))
 
     def acknowledge(self, key: str, entry: bytes, receipt: bytes | None, now: float) -> bytes | None:
-        """Strikes off the first entry of an outbox; returns the next."""
+        """Acknowledge the first entry of an outbox; return the next."""
         found = self._one("SELECT id, claim, claimer, receipts, row IS NULL FROM record WHERE key = ?", key)
         if found is None or found[1] is None or (found[1] > now and found[2] != self._owner):
             return None
@@ -159,15 +159,27 @@ class Rows:
         )
         return following[1] if following else None
 
-    def hold(self, key: str, seconds: float, now: float) -> None:
-        """Keeps the claim on an outbox."""
+    def extend_claim(self, key: str, seconds: float, now: float) -> None:
+        """Extend the claim on an outbox."""
         self._db.execute(
             "UPDATE record SET claim = ?, claimer = ? WHERE key = ? AND (claimer = ? OR claim <= ?)",
             (now + seconds + CLAIM_SECONDS, self._owner, key, self._owner, now),
         )
 
+    def release(self, owners: Sequence[str], now: float) -> None:
+        """Free all leases and claims of owners that are dead, or that leave."""
+        for owner in owners:
+            self._db.execute("DELETE FROM lease WHERE owner = ?", (owner,))
+            self._db.execute("UPDATE record SET claim = ? WHERE claim > ? AND claimer = ?", (now, now, owner))
+
+    def held_until(self, known: Collection[str]) -> float | None:
+        """Return when the last lease or claim of an owner is over that is none of these."""
+        query = """SELECT owner, max(expires) FROM lease GROUP BY owner UNION ALL
+            SELECT claimer, max(claim) FROM record WHERE claim IS NOT NULL GROUP BY claimer"""
+        return max((until for owner, until in self._db.execute(query) if owner not in known), default=None)
+
     def due(self, bot: str, flows: Sequence[str], now: float, wall: float, limit: int) -> list[Key]:
-        """Keys whose `wake` has come by the engine's clock, or whose claim is over by the store's own."""
+        """Return keys whose `wake` has come by the engine's clock, or whose claim is over by the store's."""
         known = f"""(conversations = 0 OR EXISTS (SELECT 1 FROM conversation
             WHERE record = record.id AND flow IN ({", ".join("?" * len(flows))})))"""
         overdue: dict[str, float] = {}
@@ -179,7 +191,7 @@ class Rows:
         return [Key.parse(key) for key in sorted(overdue, key=overdue.__getitem__)[:limit]]
 
     def page(self, after: str, bot: str | None, flow: str | None, state: str | None) -> list[StoredRow]:
-        """Some of the rows that `scan` shows: those whose keys come after `after`."""
+        """Return some of the rows that `scan` shows: those whose keys come after `after`."""
         wanted = {"flow": flow, "state": state}
         narrow = [f"{name} = :{name}" for name, value in wanted.items() if value is not None]
         query = f"""SELECT id, key, row, (SELECT count(*) FROM outbox WHERE record = record.id) FROM record
@@ -190,7 +202,7 @@ class Rows:
         return [StoredRow(Key.parse(key), row, self._index(record), size) for record, key, row, size in found]
 
     def forget(self, key: str | None, who: str, bot: str | None) -> int:
-        """Removes records, by their key or by who is in it; their leases too, so that steps are lost."""
+        """Remove records, by their key or by who is in it; their leases too, so that steps are lost."""
         if key is not None:
             found = self._db.execute("SELECT id FROM record WHERE key = ?", (key,)).fetchall()
             self._db.execute("DELETE FROM lease WHERE key = ?", (key,))
@@ -207,7 +219,7 @@ class Rows:
         return len(found)
 
     def _file(self, record: int, change: Change, before: int) -> None:
-        """Writes what a record is looked up by, and appends to its outbox."""
+        """Write what a record is looked up by, and append to its outbox."""
         for place, entry in enumerate(change.index):
             self._db.execute(_INDEX, (record, place, entry.flow, entry.state, entry.deadline))
         if before > len(change.index):

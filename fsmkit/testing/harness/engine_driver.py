@@ -266,7 +266,7 @@ class EngineDriver(Driver):
     async def restart(self) -> None:
         """A new engine, on newly made flows where that is possible, and the same store."""
         await cancel_tasks()  # it is as good as a kill: nothing is waited for
-        self.store.restore(self.store.snapshot())
+        self.store.restore(self.store.copy())
         if self._load is not None:
             self._build(self._load())
         await self._engine.sweep()
@@ -274,7 +274,7 @@ class EngineDriver(Driver):
     async def deploy(self, load: Callable[[], Flows]) -> None:
         """A new engine with another version of the flows, on the same store."""
         await cancel_tasks()
-        self.store.restore(self.store.snapshot())
+        self.store.restore(self.store.copy())
         self._switch(self.versions.index(load))
         await self._engine.sweep()
 
@@ -349,7 +349,7 @@ class EngineDriver(Driver):
         """This observation, to go back to."""
         seen = {chat: list(known) for chat, known in self.seen.items()}
         return Saved(
-            self.store.snapshot(),
+            self.store.copy(),
             self.clock.now(),
             self._screens.copy(),
             seen,

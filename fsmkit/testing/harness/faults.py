@@ -46,10 +46,10 @@ class FragileStore(MemoryStore):
     yields = False
     """Whether each operation lets others go on meanwhile, as one over a network does."""
 
-    def lease(self, key: Key, *, exclusive: bool = True, wanted: bool = True) -> MemoryLease:
+    def lease(self, key: Key, *, wanted: bool = True) -> MemoryLease:
         """As `MemoryStore.lease`."""
         kind = _YieldingLease if self.yields else MemoryLease
-        return kind(self, key, exclusive, wanted)
+        return kind(self, key, wanted)
 
     def write(self, key: Key, version: int, change: Any) -> tuple[bytes | None, int]:
         """As `MemoryStore.write`."""

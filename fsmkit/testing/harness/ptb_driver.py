@@ -145,7 +145,7 @@ class PTBDriver(Driver):
         self.flows = flows
         self.app, self.engine = built
         if isinstance(self.store, FragileStore):
-            self.store.restore(self.store.snapshot())
+            self.store.restore(self.store.copy())
         await self.open()
         await self.sweep()
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from fsmkit.keys import Key
-from fsmkit.stores.protocol import Change, Index, Store
+from fsmkit.stores.protocol import Change, Index, Lease, Store
 from fsmkit.testing.clock import ManualClock
 
 START = 1_000_000.0
@@ -32,30 +32,30 @@ class ContractBase:
 
     @pytest.fixture
     async def store(self) -> Store:
-        """The store to test, empty; an override yields it and closes it then."""
+        """Return the store to test, empty; an override yields it and closes it then."""
         raise NotImplementedError("override the fixture `store`: yield an empty store, then close it")
 
     @pytest.fixture
     def clock(self) -> ManualClock:
-        """The engine's clock; it stands still."""
+        """Return the engine's clock; it stands still."""
         return ManualClock(START)
 
     async def another(self, store: Store) -> Store:
-        """The same data, opened as another process would; the test closes it."""
+        """Return the same data, opened as another process would; the test closes it."""
         pytest.skip(f"{type(store).__name__} lives in one process")
 
     async def reopen(self, store: Store) -> Store:
-        """The same data after a restart; it closes the store, the test closes the new one."""
+        """Return the same data after a restart; it closes the store, the test closes the new one."""
         again = await self.another(store)
         await store.close()
         return again
 
     async def expire_leases(self, store: Store) -> None:
-        """Lets the leases that are held run out, as if this process had stood still for too long."""
+        """Let the leases that are held run out, as if this process had stood still for too long."""
         pytest.skip(f"leases of {type(store).__name__} do not expire")
 
     async def expire_claims(self, store: Store) -> None:
-        """Lets `CLAIM_SECONDS` and a little more pass for claims on outboxes, as if who delivers had died."""
+        """Let `CLAIM_SECONDS` and a little more pass for claims on outboxes, as if who delivers had died."""
         pytest.skip(f"claims of {type(store).__name__} do not expire")
 
 
@@ -68,33 +68,42 @@ async def put(
     index: Iterable[Index | tuple[str, str | None]] = (),
     outbox: tuple[bytes, ...] = (),
 ) -> bytes | None:
-    """Writes one row under its lease; what `commit` returned."""
+    """Write one row under its lease; return what `commit` returned."""
     entries = tuple(i if isinstance(i, Index) else Index(i[0], i[1], wake) for i in index)
     async with store.lease(key) as lease:
         return await lease.commit(Change(row, wake, entries, outbox))
 
 
-async def add_one(store: Store, key: Key, *, exclusive: bool = True) -> None:
-    """Counts in the row of a key; what the handler does takes a observation."""
-    async with store.lease(key, exclusive=exclusive) as lease:
-        count = int(lease.row or b"0")
-        await asyncio.sleep(0)
-        await lease.commit(Change(b"%d" % (count + 1)))
+async def add_one(store: Store, key: Key) -> None:
+    """Count in the row of a key, in its turn; what the handler does takes a moment."""
+    async with store.lease(key) as lease:
+        await _count(lease)
+
+
+async def add_one_out_of_turn(store: Store, key: Key) -> None:
+    """Count in the row of a key without waiting for the turn."""
+    await _count(await store.snapshot(key))
+
+
+async def _count(lease: Lease) -> None:
+    count = int(lease.row or b"0")
+    await asyncio.sleep(0)
+    await lease.commit(Change(b"%d" % (count + 1)))
 
 
 async def all_keys(store: Store, **wanted: Any) -> list[Key]:
-    """The keys that `scan` shows, in its order."""
+    """Return the keys that `scan` shows, in its order."""
     return [stored.key async for stored in store.scan(**wanted)]
 
 
 async def patiently(*work: Coroutine[Any, Any, Any]) -> list[Any]:
-    """All at once, each in a task of its own; a deadlock fails the test instead of stopping it."""
+    """Await all at once, each in a task of its own; a deadlock fails the test instead of stopping it."""
     async with asyncio.timeout(PATIENCE):
         return list(await asyncio.gather(*work))
 
 
 async def begun(*tasks: "asyncio.Task[Any]") -> None:
-    """Lets tasks come as far as they can without anybody's help."""
+    """Let tasks come as far as they can without anybody's help."""
     for _ in range(20):
         await asyncio.sleep(0)
     assert not any(task.done() for task in tasks)

@@ -36,7 +36,7 @@ class Signup(StatesGroup):
 
 
 def form() -> Flow[Any]:
-    """A flow that counts, ends and says something; each test makes its own."""
+    """Return a flow that counts, ends and says something; each test makes its own."""
     flow: Flow[Any] = Flow("form", ttl=60)
 
     @flow.defstate(None, "a", "b", on=int)
@@ -71,12 +71,12 @@ class EngineBase(ContractBase):
 
     @pytest.fixture
     def sent(self) -> list[tuple[Key, str]]:
-        """What the engines of a test have delivered."""
+        """Return what the engines of a test have delivered."""
         return []
 
     @pytest.fixture
     def engine(self, store: Store, clock: ManualClock, sent: list[tuple[Key, str]]) -> Engine:
-        """An engine on the store."""
+        """Return an engine on the store."""
         return engine_on(store, clock, sent)
 
 

@@ -14,6 +14,7 @@ from fsmkit.testing.store_contract.base import (
     START,
     ContractBase,
     add_one,
+    add_one_out_of_turn,
     all_keys,
     begun,
     patiently,
@@ -152,44 +153,56 @@ class TurnContract(ContractBase):
         await patiently(add_one(store, KEY))
         assert await store.peek(KEY) == b"1"
 
-    # -- without turns -----------------------------------------------------------------------------
+    # -- snapshots ---------------------------------------------------------------------------------
 
-    async def test_without_exclusive_nobody_waits(self, store: Store) -> None:
+    async def test_a_snapshot_waits_for_nobody(self, store: Store) -> None:
         async with store.lease(KEY):
-            await patiently(add_one(store, KEY, exclusive=False))
+            await patiently(add_one_out_of_turn(store, KEY))
         assert await store.peek(KEY) == b"1"
 
     @pytest.mark.parametrize("row", [b"old", None], ids=["a row", "no row"])
     async def test_of_two_commits_the_second_writes_nothing(self, store: Store, row: bytes | None) -> None:
         await put(store, KEY, row)
-        async with store.lease(KEY, exclusive=False) as one, store.lease(KEY, exclusive=False) as two:
-            await two.commit(Change(b"two", wake=START + 2.0))
-            with pytest.raises(LeaseLost):
-                await one.commit(Change(b"one", wake=START + 1.0, outbox=(b"entry",)))
+        one, two = await store.snapshot(KEY), await store.snapshot(KEY)
+        assert (one.key, one.row, list(one.receipts), one.idle) == (KEY, row, [], False)
+        await two.commit(Change(b"two", wake=START + 2.0))
+        with pytest.raises(LeaseLost):
+            await one.commit(Change(b"one", wake=START + 1.0, outbox=(b"entry",)))
         assert await store.peek(KEY) == b"two"
         assert await store.due(KEY.bot, [], START + 1.5, 10) == []
 
     async def test_a_lease_notices_who_wrote_without_one(self, store: Store) -> None:
         async with store.lease(KEY) as lease:
-            await add_one(store, KEY, exclusive=False)
+            await add_one_out_of_turn(store, KEY)
             with pytest.raises(LeaseLost):
                 await lease.commit(Change(b"other"))
         assert await store.peek(KEY) == b"1"
 
     async def test_a_row_that_went_and_came_back_is_not_taken_for_the_old_one(self, store: Store) -> None:
         await put(store, KEY, b"same")
-        async with store.lease(KEY, exclusive=False) as lease:
-            await put(store, KEY, None)
-            await put(store, KEY, b"same")
-            with pytest.raises(LeaseLost):
-                await lease.commit(Change(b"other"))
+        seen = await store.snapshot(KEY)
+        await put(store, KEY, None)
+        await put(store, KEY, b"same")
+        with pytest.raises(LeaseLost):
+            await seen.commit(Change(b"other"))
         assert await store.peek(KEY) == b"same"
 
-    async def test_without_exclusive_several_commits_follow_each_other(self, store: Store) -> None:
-        async with store.lease(KEY, exclusive=False) as lease:
-            for row in (b"1", b"2", None, b"3"):
-                await lease.commit(Change(row), hold=True)
+    async def test_several_commits_of_a_snapshot_follow_each_other(self, store: Store) -> None:
+        seen = await store.snapshot(KEY)
+        for row in (b"1", b"2", None, b"3"):
+            await seen.commit(Change(row), hold=True)
         assert await store.peek(KEY) == b"3"
+
+    async def test_a_snapshot_commits_once_unless_it_is_held(self, store: Store) -> None:
+        seen = await store.snapshot(KEY)
+        await seen.commit(Change(b"1"))
+        with pytest.raises(LeaseLost):
+            await seen.commit(Change(b"2"))
+        assert await store.peek(KEY) == b"1"
+
+    async def test_a_snapshot_leaves_nothing_behind(self, store: Store) -> None:
+        await store.snapshot(KEY)
+        assert (await all_keys(store), await store.keys(KEY.chat), await store.forget(KEY)) == ([], [], 0)
 
     # -- leases that run out -----------------------------------------------------------------------
 
@@ -245,7 +258,7 @@ FORM = (Index("form", "name", None),)
 
 
 async def _look(store: Store, order: list[int], number: int, *, wanted: bool) -> tuple[bool, bytes | None]:
-    """Takes a turn and writes nothing; whether it was idle, and the row."""
+    """Take a turn and write nothing; return whether it was idle, and the row."""
     async with store.lease(KEY, wanted=wanted) as lease:
         order.append(number)
         return lease.idle, lease.row
@@ -295,8 +308,7 @@ class IdleContract(ContractBase):
 
     async def test_a_turn_that_is_wanted_is_never_idle(self, store: Store) -> None:
         assert await _look(store, [], 1, wanted=True) == (False, None)
-        async with store.lease(KEY, exclusive=False) as lease:
-            assert not lease.idle
+        assert not (await store.snapshot(KEY)).idle
 
     async def test_a_step_that_may_begin_a_conversation_is_waited_for(self, store: Store) -> None:
         async with store.lease(KEY) as lease:

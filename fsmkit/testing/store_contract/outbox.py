@@ -6,7 +6,7 @@ from fsmkit.testing.store_contract.base import KEY, OTHER, START, ContractBase, 
 
 
 async def deliver_all(store: Store, entry: bytes | None) -> list[bytes]:
-    """Strikes off one entry after the other, as who delivers does."""
+    """Acknowledge one entry after the other, as who delivers does."""
     delivered = []
     while entry is not None:
         delivered.append(entry)
@@ -15,13 +15,13 @@ async def deliver_all(store: Store, entry: bytes | None) -> list[bytes]:
 
 
 async def receipts(store: Store) -> list[bytes]:
-    """What the next step would be shown."""
+    """Return what the next step would be shown."""
     async with store.lease(KEY) as lease:
         return list(lease.receipts)
 
 
 async def add_one_more(store: Store) -> None:
-    """A step on the key that was left, which is free."""
+    """Make a step on the key that was left, which is free."""
     async with store.lease(KEY) as lease:
         assert lease.row is None
 
@@ -198,19 +198,19 @@ class OutboxContract(ContractBase):
         assert await store.acknowledge(KEY, b"one", None) == b"two"
         assert await store.due(KEY.bot, [], 0.0, 10) == []
         await self.expire_claims(store)
-        await store.hold(KEY, 0.0)
+        await store.extend_claim(KEY, 0.0)
         assert await store.due(KEY.bot, [], 0.0, 10) == []
         assert await put(store, KEY, b"row 2") is None
 
     async def test_hold_lasts_as_long_as_the_chat_has_to_wait_and_longer(self, store: Store) -> None:
         await put(store, KEY, b"row", outbox=(b"one",))
-        await store.hold(KEY, 86_400.0)
+        await store.extend_claim(KEY, 86_400.0)
         await self.expire_claims(store)
         assert await store.due(KEY.bot, [], 0.0, 10) == []
         assert await put(store, KEY, b"row 2", outbox=(b"two",)) is None
 
     async def test_holding_an_empty_outbox_does_no_harm(self, store: Store) -> None:
-        await store.hold(KEY, 5.0)
+        await store.extend_claim(KEY, 5.0)
         assert await put(store, KEY, b"row", outbox=(b"one",)) == b"one"
 
     async def test_another_process_goes_on_where_one_died(self, store: Store) -> None:
@@ -236,9 +236,9 @@ class OutboxContract(ContractBase):
             await second.close()
 
     async def test_a_step_whose_commit_failed_leaves_no_entry(self, store: Store) -> None:
-        async with store.lease(KEY, exclusive=False) as late:
-            await put(store, KEY, b"row")
-            assert await _refused(late, Change(b"late", outbox=(b"one",)))
+        late = await store.snapshot(KEY)
+        await put(store, KEY, b"row")
+        assert await _refused(late, Change(b"late", outbox=(b"one",)))
         assert await put(store, KEY, b"row 2", outbox=(b"two",)) == b"two"
 
 
