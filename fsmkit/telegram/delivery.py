@@ -131,7 +131,9 @@ class Delivery:
 
     async def _carry_out(self, key: Key, effect: Effect) -> int | None:
         if isinstance(effect, Send):
-            return await self._messages.send(key, effect.reply, effect.to, effect.bound)
+            return await self._messages.send(
+                key, effect.reply, effect.to, effect.bound, selective=effect.selective
+            )
         if isinstance(effect, Edit):
             return await self._messages.edit(key, effect)
         if isinstance(effect, Delete):

@@ -1,4 +1,4 @@
-"""Messages through PTB's `Bot`: how keyboards are made, how messages are sent, in pieces if need be, and edited.
+"""Messages through PTB's `Bot`: how keyboards are made, and how messages are sent, edited, or sent anew.
 
 The person always gets something to read: a message that cannot be edited any more is sent anew, formatting
 that Telegram refuses is shown as it is written, and buttons that it refuses are left out. Every other answer
@@ -9,6 +9,7 @@ import logging
 import os
 import re
 from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
@@ -52,6 +53,9 @@ from fsmkit.telegram.splitting import split
 
 T = TypeVar("T")
 
+Offer = tuple[Reply, Callable[[Reply], Any]]
+"""A message, and what makes PTB's markup of its buttons."""
+
 _log = logging.getLogger("fsmkit")
 
 # -- keyboards -------------------------------------------------------------------------------------
@@ -71,14 +75,14 @@ def inline_markup(reply: Reply, bound: Bound, codec: ButtonCodec) -> InlineKeybo
     return InlineKeyboardMarkup([[_inline(button, bound, codec) for button in row] for row in reply.buttons])
 
 
-def any_markup(reply: Reply, bound: Bound, codec: ButtonCodec) -> Any:
+def any_markup(reply: Reply, bound: Bound, codec: ButtonCodec, *, selective: bool = False) -> Any:
     """Return what a new message shows or takes away below it; of both kinds of keyboards the inline one."""
     inline = inline_markup(reply, bound, codec)
     if inline is not None:
         return inline
     if reply.keyboard:
         return _reply_keyboard(reply.keyboard)
-    return ReplyKeyboardRemove() if reply.remove_keyboard else None
+    return ReplyKeyboardRemove(selective=selective or None) if reply.remove_keyboard else None
 
 
 def _inline(button: Button, bound: Bound, codec: ButtonCodec) -> InlineKeyboardButton:
@@ -278,20 +282,32 @@ class Messages:
         """Begin the next text of a key anew: no piece of it is out."""
         self._pieces.pop(key, None)
 
-    async def send(self, key: Key, reply: Reply, to: Address, bound: Bound) -> int:
-        """Send a message, a long one in pieces, the last of which has the buttons; return the id of that."""
+    async def send(
+        self, key: Key, reply: Reply, to: Address, bound: Bound, *, selective: bool = False
+    ) -> int:
+        """Send a message, a long one in pieces, the last of which has the buttons; return the id of that.
+
+        Args:
+            key: Whose conversation.
+            reply: The message.
+            to: Where it goes.
+            bound: What its buttons belong to.
+            selective: Whether it takes a reply keyboard away from one person only.
+        """
         limit = MAX_TEXT if reply.media is None else MAX_CAPTION
         pieces = split(reply.text, limit, reply.parse_mode or self._default_parse_mode)
+        markup = partial(any_markup, bound=bound, codec=self._buttons, selective=selective)
         begun, out = self._pieces.get(key, (pieces, 0))
         message = 0
         for number in range(out if begun == pieces else 0, len(pieces)):
             options = _common(reply, to)
-            if number == 0 and reply.reply_to is not None:
+            last = number == len(pieces) - 1
+            if reply.reply_to is not None and (number == 0 or (selective and last)):
                 options["reply_parameters"] = ReplyParameters(
                     reply.reply_to, allow_sending_without_reply=True
                 )
             media = reply.media if number == 0 else None
-            offer = (reply, bound) if number == len(pieces) - 1 else None
+            offer = (reply, markup) if last else None
             message = await self._piece(media, pieces[number], limit, to.chat, reply, offer, options)
             self._pieces[key] = (pieces, number + 1)
         self._pieces.pop(key, None)
@@ -337,7 +353,7 @@ class Messages:
         limit: int,
         chat: int | str,
         reply: Reply,
-        offer: tuple[Reply, Bound] | None,
+        offer: Offer | None,
         options: dict[str, Any],
     ) -> int:
         """Send one message, as a rule; formatting that Telegram refuses is shown as it is written."""
@@ -357,7 +373,7 @@ class Messages:
         media: tuple[str, str] | None,
         text: str,
         chat: int | str,
-        offer: tuple[Reply, Bound] | None,
+        offer: Offer | None,
         options: dict[str, Any],
     ) -> int:
         """Send one message, with the buttons of `offer` if there is one; return its id."""
@@ -373,11 +389,10 @@ class Messages:
         if offer is None:
             message: int = (await method(*arguments, **options)).message_id
             return message
-        reply, bound = offer
+        reply, markup = offer
 
         async def attempt(fewer: Reply) -> int:
-            markup = any_markup(fewer, bound, self._buttons)
-            sent: int = (await method(*arguments, reply_markup=markup, **options)).message_id
+            sent: int = (await method(*arguments, reply_markup=markup(fewer), **options)).message_id
             return sent
 
         return await without_refused_buttons(reply, attempt)
