@@ -382,10 +382,10 @@ class Engine:
         Jobs of states go on at the next start; the runner's other jobs have its own `drain` time.
 
         Args:
-            drain: Seconds that deliveries are waited for.
+            drain: Seconds that handlers of timeouts, and then deliveries, are waited for.
         """
         await self._sweeper.stop()
-        await self._lookout.stop()
+        await self._lookout.stop(drain)
         await self._jobs.stop()
         await self.runner.stop()
         await self._outbox.drain(drain)

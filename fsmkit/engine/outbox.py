@@ -8,6 +8,7 @@ import asyncio
 import inspect
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -132,14 +133,40 @@ class Outbox:
         self._draining = False
         self._vigil = ClaimHeartbeat(store, clock)
         self._waiting: set[asyncio.Task[None]] = set()
+        """Chats that have to wait, asleep."""
+        self._sending: set[asyncio.Task[None]] = set()
+        """Deliveries under way; each is a task of its own, since a request whose outcome nobody knows must
+        not end with whoever awaits it: it would be repeated, and Telegram may have taken it."""
         self._behind: dict[Key, asyncio.Event] = {}
         """Former keys whose outboxes others wait for (`WaitForOutbox`); set when one is empty."""
 
     async def run(self, key: Key, entry: bytes | None) -> None:
-        """Delivers until nothing is left; a chat that has to wait goes on in the background."""
+        """Delivers until nothing is left; a chat that has to wait goes on in the background, as does what is
+        on its way when the caller is cancelled.
+        """
+        if entry is None:
+            self._emptied(key)
+            return
+        sending = asyncio.get_running_loop().create_task(self._run(key, entry), name=f"fsmkit sends {key}")
+        self._sending.add(sending)
+        sending.add_done_callback(self._sending.discard)
+        try:
+            await asyncio.shield(sending)
+        except asyncio.CancelledError:
+            if not sending.done():
+                sending.set_name(f"fsmkit outbox {key}")
+                sending.add_done_callback(partial(_log_stopped, key))
+            raise
+
+    async def _run(self, key: Key, entry: bytes | None) -> None:
         refusals = 0
         sent: list[Receipt] = []
         while entry is not None:
+            if (
+                self._draining and self._store.durable
+            ):  # for the next process, which need not wait for a claim
+                await self._store.hold(key, -CLAIM_SECONDS)
+                return
             pending = _decode(entry)
             if self._deliver is None and not isinstance(pending.effect, ScheduledEvent):
                 return  # not ours: the bot's own engine sends it when the claim of this one has ended
@@ -150,19 +177,19 @@ class Outbox:
                 await self._store.extend_claim(key, later.seconds)
                 self._later(key, entry, later.seconds, self._ahead(pending.effect))
                 return
-            except asyncio.CancelledError:  # the caller gives up, the messages do not
-                self._later(key, entry, 0)
-                raise
             finally:
                 self._vigil.end(key)
             refusals = refusals + 1 if receipt is REFUSED else 0
             entry = await self._store.acknowledge(key, entry, receipt or None)
             if receipt and isinstance(pending.effect, Send) and pending.effect.keep == "ephemeral":
                 sent.append(decode_receipt(receipt))
-        if self._behind and key in self._behind:
-            self._behind.pop(key).set()
+        self._emptied(key)
         if sent:
             await self._ephemeral(key, sent)
+
+    def _emptied(self, key: Key) -> None:
+        if self._behind and key in self._behind:
+            self._behind.pop(key).set()
 
     async def say(self, key: Key, effect: Send) -> None:
         """Sends a message at once or not at all, past the queue."""
@@ -174,7 +201,10 @@ class Outbox:
             _log.warning("%s: %s; this was not said to %s: %r", type(error).__name__, error, key, effect)
 
     async def drain(self, seconds: float) -> None:
-        """Waits for what is on its way, then gives up; what is not delivered stays in the store."""
+        """Waits for what is on its way, then gives up; what is not delivered stays in the store.
+
+        Nothing new is begun, except where the store would lose it with this process.
+        """
         self._draining = True
         try:
             await self._drain(seconds)
@@ -183,8 +213,13 @@ class Outbox:
             await self._vigil.stop()
 
     async def _drain(self, seconds: float) -> None:
-        if self._waiting:
-            _done, late = await asyncio.wait(self._waiting, timeout=seconds)
+        asleep = set(self._waiting)
+        if self._store.durable:
+            for task in asleep:
+                task.cancel()
+        tasks = asleep | self._sending
+        if tasks:
+            _done, late = await asyncio.wait(tasks, timeout=seconds)
             for task in late:
                 task.cancel()
             if late:
@@ -240,8 +275,17 @@ class Outbox:
             await _either(self._clock.sleep(seconds), sooner.wait())
         try:
             await self.run(key, entry)
-        except Exception:
-            _log.exception("the outbox of %s stopped; it goes on with the next commit or restart", key)
+        except Exception as error:
+            _log.error(STOPPED, key, exc_info=error)
+
+
+STOPPED = "the outbox of %s stopped; it goes on with the next commit or restart"
+
+
+def _log_stopped(key: Key, sending: asyncio.Task[None]) -> None:
+    """Log what a delivery raised that nobody awaits any more."""
+    if not sending.cancelled() and (error := sending.exception()) is not None:
+        _log.error(STOPPED, key, exc_info=error)
 
 
 async def _either(*waits: Coroutine[Any, Any, Any]) -> None:

@@ -66,6 +66,7 @@ class DueScan:
         self._clock = clock
         self._looking: dict[Key, asyncio.Task[None]] = {}
         self._slots: asyncio.Semaphore
+        self._stopping = False
         self._left_alone: dict[Key, float] = {}
 
     async def sweep(self) -> int:
@@ -89,12 +90,20 @@ class DueScan:
                 return [self._task(key) for key in found]
             limit *= 2
 
-    async def stop(self) -> None:
-        """Gives up what is being looked at, and waits for it."""
-        tasks = list(self._looking.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+    async def stop(self, seconds: float) -> None:
+        """Begin nothing more, and wait for what is under way, for so many seconds; then give it up.
+
+        A handler that is cancelled in the middle of a request would send it again at the next start.
+        """
+        self._stopping = True
+        try:
+            if self._looking:
+                _done, late = await asyncio.wait(self._looking.values(), timeout=seconds)
+                for task in late:
+                    task.cancel()
+                await asyncio.gather(*late, return_exceptions=True)
+        finally:
+            self._stopping = False
 
     def _task(self, key: Key) -> "asyncio.Task[None]":
         task = self._looking.get(key)
@@ -113,7 +122,7 @@ class DueScan:
 
     async def _look(self, key: Key) -> None:
         async with self._slots:
-            if self._awaited(key):
+            if self._stopping or self._awaited(key):
                 return
             try:
                 if key in self._left_alone and not await self._processor.has_due(key):

@@ -45,12 +45,14 @@ class Send(msgspec.Struct, frozen=True, tag="send", omit_defaults=True):
         to: Where it goes.
         bound: What its buttons belong to.
         keep: What its message id is remembered for: `view`, `ephemeral` or nothing.
+        selective: Whether the reply keyboard that it takes away is one person's, not all the group's.
     """
 
     reply: Reply
     to: Address
     bound: Bound
     keep: str = ""
+    selective: bool = False
 
     @property
     def text(self) -> str:
@@ -182,11 +184,15 @@ class ShownKeyboard(Struct, array_like=True):
         chat: The chat it stands in.
         run: The run in which it was shown.
         entry: The entry of the state that showed it.
+        selective: Whether only the person sees it whom its message replied to or mentioned.
+        reply_to: Id of the message that its message replied to.
     """
 
     chat: int | str
     run: int
     entry: int
+    selective: bool = False
+    reply_to: int | None = None
 
 
 class ShownScreen(Struct, array_like=True):

@@ -3,7 +3,7 @@
 Pure. What handlers, hooks and prompts asked of `ctx` comes in, in order; what goes to the outbox comes out.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -60,10 +60,17 @@ def update_reply_keyboard(row: Row, effects: list[Any], bound: Bound, to: Addres
         removing = structs.replace(carrier, reply=as_reply(carrier.reply, remove_keyboard=True))
         effects = [removing if effect is carrier else effect for effect in effects]
         changing = [removing]
+    shown = next(_boards(row, to), None)
+    if shown is not None and shown.selective:  # else it would take everybody's keyboard away
+        effects = [_for_one_person(effect, shown) for effect in effects]
     row = _without_boards(row, to)
-    if bound.run and _leaves(changing[-1].reply.keyboard):
+    last = changing[-1].reply
+    if bound.run and _leaves(last.keyboard):
         view = row.views.get(bound.flow) or ShownScreen(to.chat, 0)
-        board = ShownKeyboard(to.chat, bound.run, bound.entry)
+        selective = isinstance(last.keyboard, Keyboard) and last.keyboard.selective
+        board = ShownKeyboard(
+            to.chat, bound.run, bound.entry, selective, last.reply_to if selective else None
+        )
         row = structs.replace(row, views={**row.views, bound.flow: structs.replace(view, board=board)})
     return row, effects
 
@@ -91,8 +98,26 @@ def _is_left(row: Row, to: Address) -> bool:
     return False
 
 
+def _boards(row: Row, to: Address) -> Iterator[ShownKeyboard]:
+    """Yield the keyboards that stand in a chat."""
+    return (
+        view.board for view in row.views.values() if view.board is not None and view.board.chat == to.chat
+    )
+
+
+def _for_one_person(effect: Any, shown: ShownKeyboard) -> Any:
+    """Return a message that takes a keyboard away so that it does so for the person who has it.
+
+    Telegram finds that person by the message that is replied to.
+    """
+    if not isinstance(effect, Send) or not effect.reply.remove_keyboard:
+        return effect
+    reply_to = effect.reply.reply_to if effect.reply.reply_to is not None else shown.reply_to
+    return structs.replace(effect, reply=as_reply(effect.reply, reply_to=reply_to), selective=True)
+
+
 def _without_boards(row: Row, to: Address) -> Row:
-    if not any(view.board is not None and view.board.chat == to.chat for view in row.views.values()):
+    if next(_boards(row, to), None) is None:
         return row
     views: dict[str, ShownScreen] = {}
     for name, view in row.views.items():

@@ -27,7 +27,8 @@ from fsmkit.interpreter.row import Delete, Edit, Effect, Send
 from fsmkit.keys import Key
 from fsmkit.telegram.buttons import ButtonCodec
 from fsmkit.telegram.chat_migration import in_new_chat
-from fsmkit.telegram.sending import Messages, connection, split
+from fsmkit.telegram.sending import Messages, connection
+from fsmkit.telegram.splitting import split
 
 NETWORK_DELAYS = (1.0, 2.0, 5.0, 10.0, 30.0)
 """Seconds between tries while Telegram does not answer; the last one goes on."""
@@ -130,7 +131,9 @@ class Delivery:
 
     async def _carry_out(self, key: Key, effect: Effect) -> int | None:
         if isinstance(effect, Send):
-            return await self._messages.send(key, effect.reply, effect.to, effect.bound)
+            return await self._messages.send(
+                key, effect.reply, effect.to, effect.bound, selective=effect.selective
+            )
         if isinstance(effect, Edit):
             return await self._messages.edit(key, effect)
         if isinstance(effect, Delete):
