@@ -27,7 +27,6 @@ from fsmkit.stores.protocol import Store
 from fsmkit.telegram.answers import Committed
 from fsmkit.telegram.buttons import ButtonCodec, Foreign
 from fsmkit.telegram.event import TelegramEvent, as_press
-from fsmkit.telegram.handler import want_albums
 from fsmkit.testing.coverage import Guard
 from fsmkit.testing.harness import actions as actions
 from fsmkit.testing.harness.actions import Action, Killed, Together
@@ -229,7 +228,8 @@ class EngineDriver(Driver):
         self._asks_bot = uses_bot(table.flow for table in engine.flows.tables.values())
         engine.telegram_for = self._context
         engine.album_of = self._album
-        self._albums = want_albums(engine.flows)
+        handlers = [handler for table in engine.flows.tables.values() for handler in table.flow.handlers]
+        self._albums = any("album" in (handler.matcher.kinds or ()) for handler in handlers)
         self._buttons = ButtonCodec(TOKEN, engine.flows.tables)
         self._rules = [
             (rule, [table for table in engine.flows.entries if table.flow.key is rule])
