@@ -4,7 +4,6 @@ A request is decoded, met by the failures on order, carried out, written into th
 or over HTTP) is not known here.
 """
 
-import copy
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
@@ -147,14 +146,12 @@ class BotApi:
     async def _logged(self, method: str, params: Params) -> Any:
         """Carries a request out and writes it down; asked is asked, so refused ones stand there too."""
         at = self.world.clock.now()
-        # Copies: the log tells what was, whatever becomes of the message later.
-        asked = copy.deepcopy(params.values)
         try:
-            result = copy.deepcopy(await self._with_faults(method, params))
+            result = await self._with_faults(method, params)
         except (ApiError, DroppedError) as error:
-            self.calls.append(Call(method, asked, None, error, at))
+            self.calls.append(Call(method, params.values, None, error, at))
             raise
-        self.calls.append(Call(method, asked, result, None, at))
+        self.calls.append(Call(method, params.values, result, None, at))
         return result
 
     async def _with_faults(self, method: str, params: Params) -> Any:
