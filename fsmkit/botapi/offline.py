@@ -56,6 +56,21 @@ class OfflineTelegram(Gestures):
         super().__init__(World(token, clock or SystemClock(), bot, UpdateQueue(first_id), first_id=first_id))
         self._api = BotApi(self._world)
 
+    @property
+    def world(self) -> World:
+        """All that there is, which can be copied; another one may be put in its place."""
+        return self._world
+
+    @world.setter
+    def world(self, world: World) -> None:
+        self._world = self._api.world = world
+        self._api.calls.clear()
+
+    @property
+    def api(self) -> BotApi:
+        """What answers the bot."""
+        return self._api
+
     # --- the bot's side ---
 
     def request(self) -> "OfflineRequest":

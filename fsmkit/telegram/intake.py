@@ -139,9 +139,8 @@ class Intake:
         self._buttons = buttons
         self._timed = timed
         self._username: str | None = None
-        self._migrations = ChatMigrations(engine)
-        self._payments = Payments(engine, timed=timed)
         self._watched: dict[str, AnswerTimer] = {}
+        self.forget()
         entries = engine.flows.entries
         self._rules = [
             (rule, [t for t in entries if t.flow.key is rule]) for rule in engine.flows.key_rules()
@@ -149,9 +148,16 @@ class Intake:
         kinds = _wanted(engine.flows)
         self._albums = "album" in kinds
         self._wanted_queries = QUERY_KINDS if None in kinds else QUERY_KINDS & kinds
-        delivery.migrated = self._migrations.learn
         engine.album_of = self.album
         engine.telegram_for = self.context_for
+
+    def forget(self) -> None:
+        """Forget what was answered, who has to wait, and which groups have moved, as a new process would."""
+        self._watched.clear()
+        self._migrations = ChatMigrations(self._engine)
+        self._payments = Payments(self._engine, timed=self._timed)
+        self._delivery.forget()
+        self._delivery.migrated = self._migrations.learn
 
     @property
     def username(self) -> str | None:
