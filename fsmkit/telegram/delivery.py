@@ -5,6 +5,7 @@ nobody is there any more, and whatever Telegram said for what is refused for goo
 """
 
 import contextlib
+import warnings
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
@@ -173,5 +174,7 @@ class Delivery:
 
 
 def _seconds(error: RetryAfter) -> float:
-    wait: Any = error.retry_after  # an int, or a timedelta in newer versions of PTB
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that it will be another type: either is understood
+        wait: Any = error.retry_after  # an int, or a timedelta in newer versions of PTB
     return float(wait.total_seconds() if hasattr(wait, "total_seconds") else wait)

@@ -194,7 +194,7 @@ async def sight(driver: EngineDriver, people: Sequence[int]) -> Sight:
 
 
 def _lines(sight: Sight) -> list[str]:
-    lines = sight[3] if len(sight) > 3 else []
+    lines = sight[2] if len(sight) > 2 else []
     return lines if isinstance(lines, list) else []
 
 

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 import attrs
 
+from fsmkit.botapi.chats import chat as chat_of
 from fsmkit.botapi.errors import ApiError, Json
 from fsmkit.botapi.offline import OfflineTelegram
 from fsmkit.engine.due import QUIET
@@ -144,7 +145,6 @@ class Driver(abc.ABC):
         Raises:
             NotThereError: If it cannot be done now.
         """
-        self._introduce(action.user)
         try:
             update = self._done(action)
         except LookupError as error:
@@ -187,6 +187,8 @@ class Driver(abc.ABC):
         if who not in self._known:
             self._known |= {who}
             self.offline.add_user(who, first_name=f"User {user}", language_code=self._lang)
+        if self.chat is not None and self.chat not in self.offline.world.chats:
+            chat_of(self.offline.world, self.chat)
 
     def bubbles(self, user: int = 1) -> list[Message]:
         """Return the messages that are visible now, oldest first."""
@@ -345,7 +347,8 @@ class Driver(abc.ABC):
         self.overlap, self.lines = overlap, lines
 
     def _prepare(self, action: Action) -> Any:
-        """What an action makes: an update, or an event from outside with an id of its own."""
+        """Return what an action makes: an update, or an event from outside with an id of its own."""
+        self._introduce(action.user)
         if not isinstance(action, Outside):
             return self.prepare(action)
         if self.engine is None:

@@ -21,7 +21,7 @@ from fsmkit.engine.engine import Engine
 from fsmkit.engine.envelope import Outcome
 from fsmkit.flow.flow import Flow
 from fsmkit.flow.handlers import Handler
-from fsmkit.flow.messages import Button, Reply
+from fsmkit.flow.messages import Answer, Button, Reply
 from fsmkit.interpreter.row import Bound, Effect
 from fsmkit.keys import Key
 from fsmkit.stores.protocol import Store
@@ -363,7 +363,11 @@ class EngineDriver(Driver):
 
     async def _taken(self, checked: Checked) -> Outcome:
         context = self._app.context_types.context.from_update(checked.event.update, self._app)
-        return await self._intake.take(checked, context)
+        outcome = await self._intake.take(checked, context)
+        answers = [effect for effect in outcome.effects if isinstance(effect, Answer)]
+        if answers and not answers[-1].text:
+            self.lines.append("(answered silently)")  # on purpose: nobody sees it, but it is no oversight
+        return outcome
 
     async def _rest(self) -> None:
         if self._jobs:
