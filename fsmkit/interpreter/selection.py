@@ -1,4 +1,4 @@
-"""TODO: interpreter.selection."""
+"""Which handlers are asked for an event, in which order."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -41,25 +41,55 @@ class Step:
         return f"<Step {self.name}[{self.depth}] {self.state!r} {self.handler.name}>"
 
 
-def select(
+class Rank:
+    """A frame of a row, or an entry into a flow, with the handlers that are asked there in their order.
+
+    Attributes:
+        name: Name of the conversation: of the flow that would be entered.
+        depth: The frame in it; `0` too where nothing runs.
+        frame: That frame, `None` where nothing is stored.
+        table: The flow whose handlers they are.
+        handlers: The handlers.
+        runs: Whether it is in a conversation that runs; else it is an entry.
+    """
+
+    __slots__ = ("depth", "frame", "handlers", "name", "runs", "table")
+
+    def __init__(
+        self,
+        name: str,
+        depth: int,
+        frame: Frame | None,
+        table: CompiledFlow,
+        handlers: tuple[Handler, ...],
+        runs: bool,
+    ) -> None:
+        self.name = name
+        self.depth = depth
+        self.frame = frame
+        self.table = table
+        self.handlers = handlers
+        self.runs = runs
+
+
+def ranks(
     flows: FlowSet,
     row: Row,
-    event: Any,
     *,
     entries: Iterable[CompiledFlow] | None = None,
     within: str | None = None,
     only: str | None = None,
     depth: int | None = None,
-) -> Iterator[Step]:
-    """The handlers that want an event, lazily and in order of arbitration.
+) -> Iterator[Rank]:
+    """Yield the ranks whose handlers are asked, in order of arbitration.
 
     First the flow entered last, from its running frame outward to the `ANY` handlers of those that wait;
-    then the other active ones; then the entries of flows that do not run.
+    then the other active ones; then the entries of flows that do not run. This is the only place where that
+    order is written.
 
     Args:
         flows: All flows.
         row: The row.
-        event: The event.
         entries: The flows that the event may enter; by default all that were attached.
         within: Name of the only conversation, or flow to enter, to look at.
         only: Name of the only flow to look at, in whatever conversation.
@@ -69,8 +99,7 @@ def select(
     tables = flows.tables
     snapshots = row.snapshots
     for name in reversed(snapshots):
-        snapshot = snapshots[name]
-        frames = snapshot.frames
+        frames = snapshots[name].frames
         top = len(frames) - 1
         if frames[top].state is None:
             continue
@@ -84,17 +113,37 @@ def select(
             if table is None or (only is not None and frame.flow != only):
                 continue
             runs = level == top and frame.state is not None
-            for handler in table.by_state.get(frame.state, table.any) if runs else table.any:
-                match = handler.wants(event)
-                if match is not None:
-                    yield Step(name, level, frame, table, handler, match)
+            handlers = table.by_state.get(frame.state, table.any) if runs else table.any
+            yield Rank(name, level, frame, table, handlers, True)
     running = {frame.flow for snapshot in snapshots.values() if snapshot.active for frame in snapshot.frames}
     for table in flows.entries if entries is None else entries:
         name = table.name
-        if name in running or name != (within or only or name):
-            continue
-        for handler in table.by_state[None]:
+        if name not in running and name == (within or only or name):
+            draft = snapshots.get(name)
+            yield Rank(name, 0, draft.frames[0] if draft else None, table, table.by_state[None], False)
+
+
+def select(
+    flows: FlowSet,
+    row: Row,
+    event: Any,
+    *,
+    entries: Iterable[CompiledFlow] | None = None,
+    within: str | None = None,
+    only: str | None = None,
+    depth: int | None = None,
+) -> Iterator[Step]:
+    """Yield the handlers that want an event, lazily: a later one is asked only when an earlier one passed.
+
+    The arguments are those of `ranks`.
+    """
+    for rank in ranks(flows, row, entries=entries, within=within, only=only, depth=depth):
+        for handler in rank.handlers:
             match = handler.wants(event)
             if match is not None:
-                draft = snapshots.get(name)
-                yield Step(name, 0, draft.frames[0] if draft else None, table, handler, match)
+                yield Step(rank.name, rank.depth, rank.frame, rank.table, handler, match)
+
+
+def why_not(handler: Handler, event: Any) -> str:
+    """Return why a handler does not want an event; its `when=` is not asked again."""
+    return "when= said no" if handler.matcher.match(event) is not None else f"not {handler.matcher!r}"
