@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import attrs
+
 from fsmkit.botapi.chats import chat, deliver, find_chat, user
 from fsmkit.botapi.entities import utf16
 from fsmkit.botapi.errors import Json, bad_request, conflict
@@ -175,7 +177,9 @@ def answer_callback_query(world: World, params: Params) -> bool:
         raise bad_request(TOO_OLD)
     if utf16(params.text("text")) > MAX_NOTE:
         raise bad_request("MESSAGE_TOO_LONG")
-    query.answers.append(dict(params.values))
+    world.queries[params.text("callback_query_id")] = attrs.evolve(
+        query, answers=(*query.answers, params.values)
+    )
     return True
 
 
@@ -242,7 +246,7 @@ def _payment(world: World, params: Params, field: str, *, check: bool = True) ->
         raise bad_request("error_message is empty")
     if not check:
         raise bad_request("there are no shipping options")
-    query.answers.append(dict(params.values))
+    world.other_queries[params.text(field)] = attrs.evolve(query, answers=(*query.answers, params.values))
     return query
 
 

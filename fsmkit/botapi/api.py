@@ -4,7 +4,6 @@ A request is decoded, met by the failures on order, carried out, written into th
 or over HTTP) is not known here.
 """
 
-import copy
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
@@ -112,6 +111,8 @@ class BotApi:
         self.world = world
         self.faults: list[Fault] = []
         self.calls: list[Call] = []
+        self.on_call: Callable[[Call], None] | None = None
+        """Told of each request once it is answered."""
 
     async def request(
         self,
@@ -137,6 +138,15 @@ class BotApi:
             return error.status, error.body()
         return 200, {"ok": True, "result": result}
 
+    async def call(self, method: str, values: Json) -> Any:
+        """Carry out a request that is no text on a wire: its values have their types already.
+
+        Raises:
+            ApiError: If Telegram refuses it.
+            DroppedError: If the connection breaks instead of an answer.
+        """
+        return await self._logged(method, Params(values))
+
     def download(self, token: str, path: str) -> bytes | None:
         """The content of a file, `None` where there is none at this path."""
         if token != self.world.token:
@@ -147,15 +157,18 @@ class BotApi:
     async def _logged(self, method: str, params: Params) -> Any:
         """Carries a request out and writes it down; asked is asked, so refused ones stand there too."""
         at = self.world.clock.now()
-        # Copies: the log tells what was, whatever becomes of the message later.
-        asked = copy.deepcopy(params.values)
         try:
-            result = copy.deepcopy(await self._with_faults(method, params))
+            result = await self._with_faults(method, params)
         except (ApiError, DroppedError) as error:
-            self.calls.append(Call(method, asked, None, error, at))
+            self._note(Call(method, params.values, None, error, at))
             raise
-        self.calls.append(Call(method, asked, result, None, at))
+        self._note(Call(method, params.values, result, None, at))
         return result
+
+    def _note(self, call: Call) -> None:
+        self.calls.append(call)
+        if self.on_call is not None:
+            self.on_call(call)
 
     async def _with_faults(self, method: str, params: Params) -> Any:
         fault = take(self.faults, method, params.values)

@@ -12,11 +12,10 @@ NAMES = {"group": "group chat", "supergroup": "supergroup chat", "channel": "cha
 
 def user(world: World, user_id: int, **fields: Any) -> Json:
     """The `User` object of an id; made with plain defaults where it is new."""
-    known = world.users.setdefault(
-        user_id,
-        {"id": user_id, "is_bot": False, "first_name": f"User {user_id}", "language_code": "en"},
-    )
-    known.update(fields)
+    known = world.users.get(user_id)
+    if known is None or not fields.items() <= known.items():
+        plain = {"id": user_id, "is_bot": False, "first_name": f"User {user_id}", "language_code": "en"}
+        known = world.users[user_id] = {**(known or plain), **fields}
     return known
 
 
@@ -25,7 +24,8 @@ def chat(world: World, chat_id: int, **fields: Any) -> ChatRecord:
     known = world.chats.get(chat_id)
     if known is None:
         known = world.chats[chat_id] = ChatRecord(_info(world, chat_id), last_id=world.first_id - 1)
-    known.info.update(fields)
+    if not fields.items() <= known.info.items():
+        known.info = {**known.info, **fields}
     return known
 
 
@@ -126,7 +126,7 @@ def deliver(world: World, kind: str, payload: Json) -> Json:
         payload: Its value, as Telegram would send it.
 
     Returns:
-        The update, a copy of its own: later edits of a message do not reach into it.
+        The update, a copy of its own: tests may change it.
     """
     _meet(world, payload)
     if kind in MESSAGES:
@@ -144,7 +144,7 @@ def deliver(world: World, kind: str, payload: Json) -> Json:
         chat(world, payload["chat"]["id"]).bot_status = payload["new_chat_member"]["status"]
     elif kind == "business_connection":
         (world.business.add if payload["is_enabled"] else world.business.discard)(payload["id"])
-    return copy.deepcopy(world.queue.put(kind, copy.deepcopy(payload)))
+    return copy.deepcopy(world.queue.put(kind, payload))
 
 
 def _meet(world: World, payload: Json) -> None:

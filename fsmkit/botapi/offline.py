@@ -4,6 +4,7 @@ The bot under test is the real one, with its handlers, its `Bot` and its `Applic
 in memory, where they are judged as Telegram would. The model stands in `fsmkit.botapi`.
 """
 
+import copy
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any
@@ -55,6 +56,21 @@ class OfflineTelegram(Gestures):
         super().__init__(World(token, clock or SystemClock(), bot, UpdateQueue(first_id), first_id=first_id))
         self._api = BotApi(self._world)
 
+    @property
+    def world(self) -> World:
+        """All that there is, which can be copied; another one may be put in its place."""
+        return self._world
+
+    @world.setter
+    def world(self, world: World) -> None:
+        self._world = self._api.world = world
+        self._api.calls.clear()
+
+    @property
+    def api(self) -> BotApi:
+        """What answers the bot."""
+        return self._api
+
     # --- the bot's side ---
 
     def request(self) -> "OfflineRequest":
@@ -84,8 +100,8 @@ class OfflineTelegram(Gestures):
         return count
 
     def take_updates(self) -> list[Json]:
-        """The updates that wait, oldest first, taken out of the queue: for tests that give them by hand."""
-        return self._world.queue.take_all()
+        """Take the updates that wait out of the queue, oldest first: for tests that give them by hand."""
+        return copy.deepcopy(self._world.queue.take_all())
 
     async def polled(self) -> None:
         """Waits until the bot is in a long poll: it has fetched all updates, if not handled them."""
@@ -113,7 +129,7 @@ class OfflineTelegram(Gestures):
         if len(fields) != 1:
             raise ValueError(f"an update has exactly one field beside its id, got {sorted(fields)}")
         [(kind, payload)] = fields.items()
-        return deliver(self._world, kind, payload)
+        return deliver(self._world, kind, copy.deepcopy(payload))
 
     # --- who and where ---
 

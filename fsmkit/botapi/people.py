@@ -1,6 +1,5 @@
 """What people do in front of their phones: they write, send, edit and press; each becomes an update."""
 
-import copy
 from typing import Any
 
 from fsmkit.botapi.chats import chat as chat_of
@@ -228,7 +227,7 @@ class People:
         message |= content
         reply = message.get("reply_to_message")
         if isinstance(reply, int):
-            message["reply_to_message"] = copy.deepcopy(where.messages[reply])
+            message["reply_to_message"] = where.messages[reply]
         return deliver(self._world, _kind(message), message)
 
 
@@ -246,7 +245,7 @@ def _thread(where: ChatRecord, thread: int | None) -> Json:
     if thread is None:
         return {}
     if not where.declared:
-        where.info["is_forum"] = True
+        where.info = {**where.info, "is_forum": True}
     topic = {"is_topic_message": True} if where.info.get("is_forum") else {}
     return {"message_thread_id": thread, **topic}
 
@@ -315,10 +314,13 @@ class Gestures(People):
         poll: Any = where.messages.get(message_id, {}).get("poll")
         if poll is None or message_id not in where.own:
             raise LookupError(f"message {message_id} is no poll of the bot's")
-        for number in options:
-            poll["options"][number]["voter_count"] += 1
-        poll["total_voter_count"] += 1
-        ids = [poll["options"][number]["persistent_id"] for number in options]
+        counted = [
+            {**option, "voter_count": option["voter_count"] + (number in options)}
+            for number, option in enumerate(poll["options"])
+        ]
+        poll = {**poll, "options": counted, "total_voter_count": poll["total_voter_count"] + 1}
+        where.messages[message_id] = {**where.messages[message_id], "poll": poll}
+        ids = [counted[number]["persistent_id"] for number in options]
         answer = {
             "poll_id": poll["id"],
             "user": user_of(self._world, user),

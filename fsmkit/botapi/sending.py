@@ -447,13 +447,12 @@ def _replace(
     new = {**content, **({"reply_markup": keyboard} if keyboard else {})}
     old = {name: message[name] for name in (*fields, "reply_markup") if name in message}
     # An inline message is only known from the first edit on, which always changes it.
-    if new == old and not message.pop("unseen", False):
+    if new == old and "unseen" not in message:
         raise bad_request(NOT_MODIFIED)
-    for name in old:
-        del message[name]
-    message.pop("unseen", None)
-    message.update(new)
+    kept = {name: value for name, value in message.items() if name not in old and name != "unseen"}
     if "inline" in message:
+        world.inline[message["inline"]] = {**kept, **new}
         return True
-    message["edit_date"] = world.date()
-    return message
+    edited = {**kept, **new, "edit_date": world.date()}
+    world.chats[message["chat"]["id"]].messages[message["message_id"]] = edited
+    return edited

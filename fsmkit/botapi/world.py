@@ -37,8 +37,15 @@ class UpdateQueue:
     def __len__(self) -> int:
         return len(self._pending)
 
+    def copy(self) -> "UpdateQueue":
+        """Return a queue of the same updates, in which no poll waits."""
+        twin = UpdateQueue(self._next_id)
+        twin._pending = self._pending.copy()
+        twin._allowed = self._allowed
+        return twin
+
     def put(self, kind: str, payload: object) -> Json:
-        """Numbers an update, queues it, and wakes the poll that waits."""
+        """Number an update, queue it, and wake the poll that waits."""
         update = {"update_id": self._next_id, kind: payload}
         self._next_id += 1
         self._pending.append(update)
@@ -46,18 +53,18 @@ class UpdateQueue:
         return update
 
     def take_all(self) -> list[Json]:
-        """Empties the queue, oldest first."""
+        """Empty the queue; return what was in it, oldest first."""
         taken, self._pending = self._pending, []
         return taken
 
     def interrupt(self, error: ApiError | None = None) -> None:
-        """Ends the poll that waits, with an error or with what there is."""
+        """End the poll that waits, with an error or with what there is."""
         self._end_poll(error)
 
     async def poll(
         self, *, offset: int = 0, limit: int = 100, timeout: float = 0, allowed: Collection[str] | None = None
     ) -> list[Json]:
-        """One `getUpdates`.
+        """Answer one `getUpdates`.
 
         Args:
             offset: The first id to give; what is before it is confirmed. Negative: so many from the end.
@@ -81,7 +88,7 @@ class UpdateQueue:
         return [dict(update) for update in self._pending[: min(max(limit, 1), 100)]]
 
     async def _wait(self, seconds: float) -> bool:
-        """Waits for a sign; whether to look again."""
+        """Wait for a sign; return whether to look again."""
         poll = self._poll = asyncio.get_running_loop().create_future()
         self.waiting.set()
         try:
@@ -149,12 +156,18 @@ class ChatRecord:
         return bool(self.info["type"] == "private")
 
     def next_id(self) -> int:
-        """A new message id."""
+        """Return a new message id."""
         self.last_id += 1
         return self.last_id
 
+    def copy(self) -> "ChatRecord":
+        """Return a chat of the same messages that goes its own way."""
+        return attrs.evolve(
+            self, messages=self.messages.copy(), own=self.own.copy(), threads=self.threads.copy()
+        )
 
-@attrs.define
+
+@attrs.frozen
 class OpenQuery:
     """A question that may be answered: a pressed button, an inline query, a payment.
 
@@ -165,7 +178,7 @@ class OpenQuery:
     """
 
     at: float
-    answers: list[Json] = attrs.field(factory=list[Json])
+    answers: tuple[Json, ...] = ()
     content: Json = attrs.field(factory=dict[str, Any])
 
 
@@ -182,6 +195,9 @@ class StoredFile:
 class World:
     """Everything that one bot can see.
 
+    No JSON object in it is ever changed: an edit puts a new message in the place of the old one. So a copy of
+    the world shares them, and so do updates, results and the log.
+
     Attributes:
         token: The bot's token; its number is the bot's id.
         clock: Gives the dates of messages and the age of things.
@@ -192,7 +208,7 @@ class World:
     token: str
     clock: Clock
     bot: Json
-    queue: UpdateQueue = attrs.field(factory=UpdateQueue)
+    queue: UpdateQueue = attrs.field(factory=UpdateQueue, repr=False)
     users: dict[int, Json] = attrs.field(factory=dict[int, Json])
     chats: dict[int, ChatRecord] = attrs.field(factory=dict[int, ChatRecord])
     files: dict[str, StoredFile] = attrs.field(factory=dict[str, StoredFile])
@@ -209,8 +225,32 @@ class World:
     serial: int = 0
     first_id: int = 1
 
+    def copy(self, *, clock: Clock | None = None) -> "World":
+        """Return a world in the same condition; what happens in one does not show in the other.
+
+        A poll that waits belongs to the bot of this world, not to the copy.
+
+        Args:
+            clock: The clock of the copy; by default the two have one in common.
+        """
+        return attrs.evolve(
+            self,
+            clock=clock or self.clock,
+            queue=self.queue.copy(),
+            users=self.users.copy(),
+            chats={chat_id: chat.copy() for chat_id, chat in self.chats.items()},
+            files=self.files.copy(),
+            queries=self.queries.copy(),
+            other_queries=self.other_queries.copy(),
+            reactions=self.reactions.copy(),
+            join_requests=self.join_requests.copy(),
+            inline=self.inline.copy(),
+            business=self.business.copy(),
+            commands=self.commands.copy(),
+        )
+
     def date(self) -> int:
-        """The time for a message, in whole seconds.
+        """Return the time for a message, in whole seconds.
 
         Never 0: a message of date 0 is Telegram's sign for one that is no longer accessible, and a clock of
         tests begins there.
@@ -218,12 +258,12 @@ class World:
         return max(1, int(self.clock.now()))
 
     def number(self) -> int:
-        """A number that was not used before, for ids of files and queries."""
+        """Return a number that was not used before, for ids of files and queries."""
         self.serial += 1
         return self.serial
 
     def store_file(self, kind: str, content: bytes, name: str = "") -> StoredFile:
-        """Keeps a file and gives it an id."""
+        """Keep a file and give it an id."""
         number = self.number()
         file_id = f"{kind}-{number}-{self.bot['id']}"
         suffix = f".{name.rpartition('.')[2]}" if "." in name else ""

@@ -5,7 +5,20 @@ from fsmkit.engine.engine import Engine
 from fsmkit.engine.envelope import Outcome
 from fsmkit.engine.fanout import fan_out
 from fsmkit.engine.jobs import JobContext
+from fsmkit.engine.observer import Observer, Offered
 from fsmkit.engine.source import Incoming, Source, feed
 from fsmkit.interpreter.selection import explain
 
-__all__ = ["Client", "Engine", "Incoming", "JobContext", "Outcome", "Source", "explain", "fan_out", "feed"]
+__all__ = [
+    "Client",
+    "Engine",
+    "Incoming",
+    "JobContext",
+    "Observer",
+    "Offered",
+    "Outcome",
+    "Source",
+    "explain",
+    "fan_out",
+    "feed",
+]

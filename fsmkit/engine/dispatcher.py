@@ -25,6 +25,7 @@ from fsmkit.engine.due import (
 )
 from fsmkit.engine.envelope import Outcome
 from fsmkit.engine.jobs import StateJobs
+from fsmkit.engine.observer import Observer
 from fsmkit.engine.outbox import AfterCommit, Outbox
 from fsmkit.engine.turn import Services, Turn, crash_reply, current_turn
 from fsmkit.errors import (
@@ -35,6 +36,7 @@ from fsmkit.errors import (
     StoredByNewerVersion,
     StoreUnavailable,
     mark,
+    origin_of,
 )
 from fsmkit.flow.events import ChatEvent, Reminder, Timeout
 from fsmkit.interpreter.access import frame_of
@@ -176,6 +178,9 @@ class Dispatcher:
 
     async def process(self, key: Key, arrival: Envelope) -> Outcome:
         """An event and one key; once more if the lease was lost (optimistically: if another was faster)."""
+        watch = self._world.watch
+        if watch is not None:
+            watch.tell(Observer.arrived, key, arrival.event)
         tries = self._tries
         claim = AfterCommit()
         wanted = _may_begin(self._flows, arrival)
@@ -198,6 +203,8 @@ class Dispatcher:
                     raise
             except Exception as error:
                 mark(error, Origin(key, arrival.event))
+                if watch is not None and _of_no_handler(error):
+                    watch.tell(Observer.failed, key, None, error)
                 await self._say_sorry(key, error)
                 raise
             finally:
@@ -265,6 +272,8 @@ class Dispatcher:
         except (LeaseLost, StoreUnavailable):
             raise
         except Exception as error:  # a row that does not fit must not keep others from their timeouts
+            if self._world.watch is not None and _of_no_handler(error):
+                self._world.watch.tell(Observer.failed, key, None, error)
             await self._report(key, None, error)
             return False
         finally:
@@ -334,10 +343,10 @@ class Dispatcher:
             finally:
                 turn.over = True
                 current_turn.reset(token)
-            await self._write(claim, lease, change)
+            outcome = await self._write(claim, lease, turn, effects, change, taken=taken)
             if turn.jobs or key in self._jobs.running:
                 self._jobs.start(key, turn)
-            return Outcome("handled" if taken else "passed", effects, self._flows, turn.row, turn.name)
+            return outcome
 
     def _turn(self, key: Key, lease: Lease, event: Any, telegram: Any) -> Turn:
         row = _row(lease.row)
@@ -353,8 +362,7 @@ class Dispatcher:
     async def _commit(
         self, claim: AfterCommit, lease: Lease, turn: Turn, event_id: str | None = None, *, hold: bool = False
     ) -> None:
-        _effects, change = self._settle(lease, turn, event_id)
-        await self._write(claim, lease, change, hold=hold)
+        await self._write(claim, lease, turn, *self._settle(lease, turn, event_id), hold=hold)
 
     async def _settled(
         self, lease: Lease, turn: Turn, event_id: str | None
@@ -371,10 +379,24 @@ class Dispatcher:
         turn.row, change = change_of(turn.row, turn.key, turn.now, self._limits, entries, len(lease.receipts))
         return effects, change
 
-    async def _write(self, claim: AfterCommit, lease: Lease, change: Change, *, hold: bool = False) -> None:
+    async def _write(
+        self,
+        claim: AfterCommit,
+        lease: Lease,
+        turn: Turn,
+        effects: Sequence[Effect],
+        change: Change,
+        *,
+        taken: bool = True,
+        hold: bool = False,
+    ) -> Outcome:
         entry = await lease.commit(change, hold=hold)
         if entry is not None:
             claim.entry = entry
+        outcome = Outcome("handled" if taken else "passed", effects, self._flows, turn.row, turn.name)
+        if self._world.watch is not None:
+            self._world.watch.tell(Observer.committed, turn.key, turn.loaded, turn.row, outcome)
+        return outcome
 
     async def _fire_overdue(self, claim: AfterCommit, lease: Lease, turn: Turn) -> None:
         """Fires the timeouts that have come, in their order, each with its own commit; then the turn goes on.
@@ -415,21 +437,25 @@ class Dispatcher:
         failed: Callable[[Exception], None],
     ) -> None:
         """Does a turn's own work and commits it, under the lease of the turn that goes on after it."""
+        watch = self._world.watch
+        if watch is not None and isinstance(own.event, Timeout | Reminder):
+            watch.tell(Observer.fired, own.key, own.event)
         token = current_turn.set(own)
         try:
             await work()
-            _effects, change = await self._settled(lease, own, None)
+            effects, change = await self._settled(lease, own, None)
         except Exception as error:
             own.reset(own.loaded)
             await self._report(own.key, own.event, error)
             failed(error)
-            _effects, change = self._settle(lease, own, None)
+            effects, change = self._settle(lease, own, None)
         finally:
             own.over = True
             current_turn.reset(token)
-        await self._write(claim, lease, change, hold=True)
+        own.loaded = turn.loaded
+        await self._write(claim, lease, own, effects, change, hold=True)
         self._jobs.start(turn.key, own)
-        turn.row = own.row
+        turn.row = turn.loaded = own.row
 
 
 def _timeout_failed(turn: Turn, late: ExpiredTimer, _error: Exception) -> None:
@@ -484,6 +510,12 @@ def _may_begin(flows: FlowSet, arrival: Envelope) -> bool:
             if kinds is None or event.kind in kinds or (event.group is not None and "album" in kinds):
                 return True
     return False
+
+
+def _of_no_handler(error: Exception) -> bool:
+    """Return whether an exception came from beside the handlers, so that nobody has told of it yet."""
+    origin = origin_of(error)
+    return origin is None or origin.handler is None
 
 
 def _row(blob: bytes | None) -> Row:

@@ -17,6 +17,7 @@ from fsmkit.engine.envelope import Outcome
 from fsmkit.engine.fifo import KeyedLock
 from fsmkit.engine.handles import AsyncConversationHandle
 from fsmkit.engine.jobs import StateJobs
+from fsmkit.engine.observer import Observer, Watchers
 from fsmkit.engine.outbox import Deliver, Outbox
 from fsmkit.engine.sweeper import DueScan, Sweeper
 from fsmkit.engine.turn import Turn, current_turn
@@ -80,6 +81,7 @@ class Engine:
         sources: Where events come from besides; they run while the engine does.
         jobs: A runner of the application's own jobs, started and stopped with the engine; sources and jobs of
             states run in it.
+        observers: Who watches what happens (`fsmkit.engine.Observer`).
 
     Raises:
         DefinitionError: If the flows do not fit together.
@@ -108,6 +110,7 @@ class Engine:
         max_row_bytes: int = 65536,
         sources: "Iterable[Source]" = (),
         jobs: JobRunner | None = None,
+        observers: Iterable[Observer] = (),
     ) -> None:
         if isolation not in ("lease", "optimistic"):
             raise DefinitionError(
@@ -145,8 +148,10 @@ class Engine:
         matchers = [h.matcher for t in self.flows.tables.values() for h in t.flow.handlers]
         self.events = EventCodec(classes_in(matchers))
         self.values = ValueCodec(value_classes_in(matchers))
+        watching = tuple(observers)
+        self.watch = Watchers(watching) if watching else None
         self._outbox = Outbox(
-            self.store, deliver, self._post, self._refused, self._ephemeral_sent, self.clock
+            self.store, deliver, self._post, self._refused, self._ephemeral_sent, self.clock, self.watch
         )
         self._jobs = StateJobs(self)
         exclusive = isolation == "lease"
@@ -484,7 +489,7 @@ class Engine:
         return await self._processor.process(key, Envelope(event, job=job, telegram=self.telegram_for(key)))
 
     async def report(self, key: Key, event: Any, error: Exception) -> None:
-        """Tells `on_error` of an exception that nobody awaits."""
+        """Tell `on_error` of an exception that nobody awaits."""
         told = self.on_error(key, event, error)
         if told is not None:
             await told

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from fsmkit.clock import Clock
+from fsmkit.engine.observer import Observer, Watchers
 from fsmkit.errors import RetryLater, StoreCorrupt
 from fsmkit.interpreter.codec import decode_entry, decode_receipt, encode_receipt
 from fsmkit.interpreter.row import Edit, Effect, Pending, Receipt, ScheduledEvent, Send, WaitForOutbox
@@ -113,6 +114,7 @@ class Outbox:
         refused: Told of an effect that cannot be carried out.
         ephemeral: Told of ephemeral messages that were sent: their states may have been left meanwhile.
         clock: For waiting.
+        watch: Who observes.
     """
 
     def __init__(
@@ -123,8 +125,10 @@ class Outbox:
         refused: Callable[[Key, Effect, Exception], Awaitable[Any]],
         ephemeral: Callable[[Key, Sequence[Receipt]], Awaitable[None]],
         clock: Clock,
+        watch: Watchers | None,
     ) -> None:
         self._store = store
+        self._watch = watch
         self._deliver = deliver
         self._post = post
         self._refused = refused
@@ -250,9 +254,13 @@ class Outbox:
             raise
         except Exception as error:  # whatever a user's deliver raises must not hold up the others
             _log.warning("%s: %s; this was refused for %s: %r", type(error).__name__, error, key, effect)
+            if self._watch is not None:
+                self._watch.tell(Observer.refused, key, effect, error)
             if tell:
                 await self._refused(key, effect, error)
             return REFUSED
+        if self._watch is not None:
+            self._watch.tell(Observer.delivered, key, effect, receipt)
         return _receipt(effect, receipt)
 
     def _ahead(self, effect: Any) -> asyncio.Event | None:

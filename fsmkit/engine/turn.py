@@ -5,12 +5,13 @@ Between two commits nothing here is visible to anyone: an exception leaves the r
 
 import inspect
 import logging
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Container, Iterable, Iterator
 from contextvars import ContextVar
 from typing import Any, Protocol
 
 from msgspec import structs
 
+from fsmkit.engine.observer import Observer, Offered, Watchers
 from fsmkit.errors import (
     HandlerRefused,
     InvalidResult,
@@ -33,7 +34,7 @@ from fsmkit.interpreter.compiled import CompiledFlow, FlowSet
 from fsmkit.interpreter.jobs import JobAttempt, begin
 from fsmkit.interpreter.migrations import Orphan, is_current, migrate_row
 from fsmkit.interpreter.row import Bound, Frame, Row, ScheduledEvent, Send
-from fsmkit.interpreter.selection import Step, select
+from fsmkit.interpreter.selection import Step, ranks, select, why_not
 from fsmkit.interpreter.settle import address_of, follow
 from fsmkit.interpreter.transitions import (
     MessagesToDelete,
@@ -67,12 +68,14 @@ class Services(Protocol):
         resources: What handlers find in `ctx.resources`.
         values: How values of buttons are stored.
         check_invariants: Whether `@flow.invariant` functions are asked after each step.
+        watch: Who observes.
     """
 
     flows: FlowSet
     resources: Any
     values: ValueCodec
     check_invariants: bool
+    watch: Watchers | None
 
     def new_run(self) -> int:
         """A number for a run, different each time."""
@@ -228,7 +231,8 @@ class Turn:
         """
         while True:  # once more after a conversation was found not to fit
             try:
-                steps = select(
+                choose = select if self.world.watch is None else self._select
+                steps = choose(
                     self.flows, self.row, event, entries=entries, within=within, only=only, depth=depth
                 )
                 for step in steps:
@@ -250,6 +254,21 @@ class Turn:
                 return None
             except _Unfit as unfit:
                 self.end_orphan(unfit.orphan)
+
+    def _select(self, flows: FlowSet, row: Row, event: Any, **to: Any) -> Iterator[Step]:
+        """Select like `select`, telling the observers of each handler that is asked."""
+        for rank in ranks(flows, row, **to):
+            for handler in rank.handlers:
+                match = handler.wants(event)
+                step = Step(rank.name, rank.depth, rank.frame, rank.table, handler, match)
+                self._tell(Observer.asked, step, event, why_not(handler, event) if match is None else None)
+                if match is not None:
+                    yield step
+
+    def _tell(self, what: Callable[..., None], step: Step, event: Any, *args: Any) -> None:
+        """Tell the observers of a step, if there are any."""
+        if (watch := self.world.watch) is not None:
+            watch.tell(what, self.key, Offered(step.table.name, step.state, step.handler, event), *args)
 
     async def undo(self, error: Exception) -> None:
         """Takes a step back whose result cannot be committed, and asks the flow's `Crashed` handlers.
@@ -318,6 +337,9 @@ class Turn:
         if table.ephemeral and frame is not None:
             self.follow_answer(step.name, frame)
         ctx = self._context(table, frame, event, step.match)
+        watched = self.world.watch is not None
+        if watched:
+            self._tell(Observer.called, step, event)
         try:
             result = step.handler.function(event, ctx)
             if type(result) is not tuple and result is not None and inspect.isawaitable(result):
@@ -327,6 +349,8 @@ class Turn:
             raise
         finally:
             ctx.over = True
+        if watched:
+            self._tell(Observer.result, step, event, result)
         if type(result) is tuple and result:
             if result == PASS:
                 return None
@@ -401,6 +425,8 @@ class Turn:
         """Takes everything back and asks the flow's `Crashed` handlers; with none the error goes on."""
         self._take_back(base, mark)
         self._annotate(error, step)
+        if not isinstance(error, HandlerRefused):
+            self._tell(Observer.failed, step, event, error)
         if not isinstance(event, Crashed):
             moved = await self._rescue(step, event, error)
             if moved is not None:

@@ -17,6 +17,7 @@ from fsmkit.telegram.buttons import ButtonCodec
 from fsmkit.telegram.delivery import Delivery
 from fsmkit.telegram.fallbacks import UnclaimedPayments, UnclaimedPresses
 from fsmkit.telegram.handler import FlowHandler
+from fsmkit.telegram.intake import Intake
 from fsmkit.telegram.lifecycle import AnyApplication, Lifecycle, group_taken
 from fsmkit.telegram.update_processor import KeyedProcessor
 
@@ -32,7 +33,7 @@ def attach(
     button_keys: Sequence[str] | None = None,
     **options: Any,
 ) -> Engine:
-    """Puts flows onto an application: its updates come to them first, in one group of their own.
+    """Put flows onto an application: its updates come to them first, in one group of their own.
 
     Args:
         app: The application, built and not yet running.
@@ -62,25 +63,20 @@ def attach(
     delivery = late.delivery = Delivery(bot, buttons, engine.clock)
     engine.bot = int(bot.token.partition(":")[0]) if bot.token.partition(":")[0].isdigit() else bot.token
 
-    def telegram_for(key: Key) -> Any:
-        chat, user = (part if isinstance(part, int) else None for part in (key.chat, key.user))
-        return app.context_types.context(application=app, chat_id=chat, user_id=user)
-
     async def on_error(_key: Key | None, _event: Any, error: Exception) -> None:
         await app.process_error(None, error)
 
-    engine.telegram_for = telegram_for
     engine.on_error = on_error
     life = Lifecycle(app, engine)
     engine.busy = lambda: life.busy
-    handler = FlowHandler(engine, delivery, buttons, life, group)
+    intake = Intake(app, engine, delivery, buttons)
     if isinstance(app.update_processor, KeyedProcessor):
-        app.update_processor.serve(engine.flows.key_rules(), life, handler, engine.clock)
+        app.update_processor.serve(engine.flows.key_rules(), life, intake, engine.clock)
         engine.awaited = app.update_processor.awaited
-    app.add_handler(handler, group)
+    app.add_handler(FlowHandler(engine, intake, life, group), group)
     if answer_unclaimed:
-        app.add_handler(UnclaimedPresses(app, delivery, buttons, engine.flows), sys.maxsize)
-        app.add_handler(UnclaimedPayments(app, handler.payments), sys.maxsize)
+        app.add_handler(UnclaimedPresses(app, intake), sys.maxsize)
+        app.add_handler(UnclaimedPayments(app, intake), sys.maxsize)
     return engine
 
 

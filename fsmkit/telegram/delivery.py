@@ -5,6 +5,7 @@ nobody is there any more, and whatever Telegram said for what is refused for goo
 """
 
 import contextlib
+import warnings
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
@@ -50,14 +51,19 @@ class Delivery:
 
     def __init__(self, bot: Bot, buttons: ButtonCodec, clock: Clock) -> None:
         self._bot = bot
-        self._messages = Messages(bot, buttons)
+        self._buttons = buttons
         self._clock = clock
+        self.migrated: Callable[[int | str, int], Awaitable[None]] | None = None
+        """Told of a group that has become a supergroup, before its message is sent there."""
+        self.forget()
+
+    def forget(self) -> None:
+        """Forget who has to wait, what was answered and what is half sent, as a new process would."""
+        self._messages = Messages(self._bot, self._buttons)
         self._waits: dict[int | str, float] = {}
         """Until when a chat has to wait (429), whoever of it writes there: Telegram's limit is the chat's."""
         self._failures: dict[Key, int] = {}
         self._answered: deque[str] = deque(maxlen=MAX_ANSWERED)
-        self.migrated: Callable[[int | str, int], Awaitable[None]] | None = None
-        """Told of a group that has become a supergroup, before its message is sent there."""
 
     async def __call__(self, key: Key, effect: Effect) -> int | None:
         """Carries one effect out.
@@ -171,5 +177,7 @@ class Delivery:
 
 
 def _seconds(error: RetryAfter) -> float:
-    wait: Any = error.retry_after  # an int, or a timedelta in newer versions of PTB
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that it will be another type: either is understood
+        wait: Any = error.retry_after  # an int, or a timedelta in newer versions of PTB
     return float(wait.total_seconds() if hasattr(wait, "total_seconds") else wait)

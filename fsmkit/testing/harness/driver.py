@@ -6,11 +6,15 @@ PTB's objects in `engine_driver`.
 
 import abc
 import asyncio
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import attrs
 
+from fsmkit.botapi.chats import chat as chat_of
+from fsmkit.botapi.errors import ApiError, Json
+from fsmkit.botapi.offline import OfflineTelegram
 from fsmkit.engine.due import QUIET
 from fsmkit.engine.engine import Engine
 from fsmkit.errors import OrphanedConversation
@@ -27,8 +31,11 @@ from fsmkit.testing.harness.actions import (
     Deadline,
     Deploy,
     Duplicate,
+    EditLast,
+    Gesture,
     Killed,
     Outside,
+    Press,
     Refused,
     Restart,
     Stored,
@@ -37,12 +44,18 @@ from fsmkit.testing.harness.actions import (
     Wait,
 )
 from fsmkit.testing.harness.background import deliveries_done, jobs_done, store_as_before
+from fsmkit.testing.harness.events import album_updates, gesture_of
+from fsmkit.testing.harness.faults import FragileStore
 from fsmkit.testing.harness.instrument import HandlerCall
 from fsmkit.testing.harness.observation import Observation
 from fsmkit.testing.harness.overlap import Overlap, together
-from fsmkit.testing.harness.screen import FromOutside, Message, NotThereError, ShownButton
+from fsmkit.testing.harness.rendering import content_of
+from fsmkit.testing.harness.screen import FromOutside, KilledError, Message, NotThereError, ShownButton
 
 Flows: TypeAlias = tuple[Flow[Any], ...]
+
+SENDING = ("sendMessage", "sendPhoto", "sendDocument", "editMessageText", "editMessageCaption")
+"""Requests that `Killed` and `Refused` count."""
 
 
 class Driver(abc.ABC):
@@ -51,8 +64,12 @@ class Driver(abc.ABC):
     Args:
         clock: The bot's clock; nothing happens in time but by it.
         chat: Where people talk to the bot; `None`: each in the private chat with it.
+        offline: The Telegram in which they live.
+        lang: Their language code.
 
     Attributes:
+        offline: The Telegram.
+        store: Where conversations are kept.
         engine: What runs the flows, `None` for a bot without any.
         taken: Handlers that ran since the last action.
         errors: Exceptions since the last action.
@@ -61,10 +78,27 @@ class Driver(abc.ABC):
     """
 
     engine: Engine | None = None
+    store: Any
 
-    def __init__(self, clock: ManualClock, chat: int | None) -> None:
+    def __init__(
+        self, clock: ManualClock, chat: int | None, offline: OfflineTelegram, lang: str = "en"
+    ) -> None:
         self.clock = clock
         self.chat = chat
+        self.offline = offline
+        self._lang = lang
+        self._known: frozenset[int] = frozenset()
+        """Ids of people who have met the bot."""
+        self._mine: dict[int, int] = {}
+        """Each person's last message, by the person's number."""
+        self._groups = 0
+        """How many albums were sent."""
+        self._drawn: dict[int, tuple[Json, Message]] = {}
+        """Messages as they are seen, by the identity of their JSON, which never changes."""
+        self._failing: tuple[int, BaseException] | None = None
+        """Which of the next messages goes wrong, and how."""
+        for method in SENDING:
+            offline.fail(method, times=sys.maxsize, when=self._mishap)
         self.taken: list[HandlerCall] = []
         self.errors: list[BaseException] = []
         self.lines: list[str] = []
@@ -100,32 +134,122 @@ class Driver(abc.ABC):
         """
 
     @abc.abstractmethod
-    def prepare(self, action: Action) -> Any:
-        """The update that an action makes.
+    async def give(self, update: Any) -> None:
+        """Gives an update to the bot, to its end."""
+
+    # -- people ------------------------------------------------------------------------------------
+
+    def prepare(self, action: Action) -> Json:
+        """Do what an action says in the world; return the update that comes of it, as Telegram sends it.
 
         Raises:
             NotThereError: If it cannot be done now.
         """
+        try:
+            update = self._done(action)
+        except LookupError as error:
+            raise NotThereError(str(error)) from error
+        self.offline.world.queue.take_all()
+        if "message" in update:
+            self._mine[action.user] = update["message"]["message_id"]
+        return update
 
-    @abc.abstractmethod
-    def prepare_album(self, action: Album) -> Sequence[Any]:
-        """The updates of the messages of an album."""
+    def _done(self, action: Action) -> Json:
+        user, offline = self.who(action.user), self.offline
+        if isinstance(action, Press):
+            shown = self.find(action.user, action.button, stale=action.stale, nth=action.nth)
+            return offline.press_data(shown.data or "", user=user, chat=self.chat, message_id=shown.message)
+        if isinstance(action, EditLast):
+            if action.user not in self._mine:
+                raise NotThereError("nothing was said yet that could be edited")
+            return offline.edit(self._mine[action.user], action.text, user=user, chat=self.chat)
+        newest = 1
+        if isinstance(action, Gesture):
+            newest = max((bubble.message for bubble in self.bubbles(action.user) if bubble.own), default=1)
+        return gesture_of(offline, action, user=user, chat=self.chat, newest=newest)
 
-    @abc.abstractmethod
-    async def give(self, update: Any) -> None:
-        """Gives an update to the bot, to its end."""
+    def prepare_album(self, action: Album) -> Sequence[Json]:
+        """Send an album; return the updates of its messages."""
+        self._introduce(action.user)
+        self._groups += 1
+        group, user = str(self._groups), self.who(action.user)
+        updates = album_updates(self.offline, action, user=user, chat=self.chat, group=group)
+        self.offline.world.queue.take_all()
+        self._mine[action.user] = updates[-1]["message"]["message_id"]
+        return updates
 
-    @abc.abstractmethod
+    def last_said(self, user: int) -> int | None:
+        """Return the id of a person's last message."""
+        return self._mine.get(user)
+
+    def _introduce(self, user: int) -> None:
+        who = self.who(user)
+        if who not in self._known:
+            self._known |= {who}
+            self.offline.add_user(who, first_name=f"User {user}", language_code=self._lang)
+        if self.chat is not None and self.chat not in self.offline.world.chats:
+            chat_of(self.offline.world, self.chat)
+
     def bubbles(self, user: int = 1) -> list[Message]:
-        """The messages that are visible now, oldest first."""
+        """Return the messages that are visible now, oldest first."""
+        chat = self.offline.world.chats.get(self.where(user))
+        return [] if chat is None else [self._bubble(message) for message in chat.messages.values()]
 
-    @abc.abstractmethod
-    async def kill(self, action: Killed) -> None:
-        """Carries out an action in which the bot is killed, and starts it anew."""
+    def _bubble(self, message: Json) -> Message:
+        known = self._drawn.get(id(message))
+        if known is None or known[0] is not message:
+            known = self._drawn[id(message)] = (message, _drawn(message))
+        return known[1]
 
-    @abc.abstractmethod
+    # -- mishaps -----------------------------------------------------------------------------------
+
     def refuse(self, nth: int, wait: float | None) -> None:
-        """Lets Telegram refuse one of the next messages; `nth` 0: none any more."""
+        """Let Telegram refuse one of the next messages; `nth` 0: none any more."""
+        if wait is None:
+            error = ApiError(400, "Bad Request: by order")
+        else:
+            error = ApiError(429, f"Too Many Requests: retry after {int(wait)}", retry_after=int(wait))
+        self._failing = (nth, error) if nth else None
+
+    async def kill(self, action: Killed) -> None:
+        """Carry an action out, be killed meanwhile, and start anew."""
+        if action.at == "before":
+            await self.restart()
+            await self._carry_out(action.action)
+            return
+        store = self.store if isinstance(self.store, FragileStore) else None
+        if action.at == "reply":
+            self._failing = (action.nth, KilledError("before a reply"))
+        elif store is not None:
+            store.killed_before = action.nth
+        else:
+            raise NotThereError("only with the default store can a bot be killed before a store operation")
+        last, self._last = self._last, None
+        try:
+            await self._carry_out(action.action)
+        except KilledError:
+            self._forget_mishap(store)
+            self.errors.clear()
+            await self.restart()
+            if action.again and self._last is not None:
+                await self.arrive(self._last)
+        finally:
+            self._forget_mishap(store)
+            self._last = self._last or last
+
+    def _forget_mishap(self, store: FragileStore | None) -> None:
+        self._failing = None
+        if store is not None:
+            store.killed_before = 0
+
+    def _mishap(self, _params: Json) -> bool:
+        """Count a message that is on its way; it goes wrong if it is the one that was ordered."""
+        if self._failing is not None:
+            left, error = self._failing
+            self._failing = (left - 1, error) if left > 1 else None
+            if left == 1:
+                raise error
+        return False
 
     # -- actions --------------------------------------------------------------------------------------
 
@@ -223,7 +347,8 @@ class Driver(abc.ABC):
         self.overlap, self.lines = overlap, lines
 
     def _prepare(self, action: Action) -> Any:
-        """What an action makes: an update, or an event from outside with an id of its own."""
+        """Return what an action makes: an update, or an event from outside with an id of its own."""
+        self._introduce(action.user)
         if not isinstance(action, Outside):
             return self.prepare(action)
         if self.engine is None:
@@ -387,6 +512,16 @@ class Driver(abc.ABC):
         """Remembers buttons that were shown, for old ones stay pressable."""
         known = self.seen.setdefault(chat, [])
         known.extend(shown for shown in buttons if shown.data is not None and shown not in known)
+
+
+def _drawn(message: Json) -> Message:
+    number = message["message_id"]
+    rows = message.get("reply_markup", {}).get("inline_keyboard", [])
+    buttons = tuple(
+        tuple(ShownButton(number, button["text"], button.get("callback_data")) for button in row)
+        for row in rows
+    )
+    return Message(number, content_of(message), buttons, bool(message.get("from", {}).get("is_bot")))
 
 
 def _listed(items: Sequence[Any]) -> str:

@@ -49,7 +49,8 @@ class Screen:
         self._out = out
         self._first_id = first_id
         self._seen = 0
-        self._texts: dict[int, str] = {}
+        self.texts: dict[tuple[Any, int], str] = {}
+        """What messages say, by chat and id, as they were last shown."""
         self.latest: int | None = None
 
     def show(self) -> bool:
@@ -58,10 +59,15 @@ class Screen:
         calls = self._offline.calls[self._seen :]
         self._seen += len(calls)
         for call in calls:
-            for line in self._lines(call):
-                self._out(line)
-                shown = True
+            shown = self.draw(call) or shown
         return shown
+
+    def draw(self, call: Call) -> bool:
+        """Show what a request has changed; return whether there is anything to see."""
+        lines = list(self._lines(call))
+        for line in lines:
+            self._out(line)
+        return bool(lines)
 
     def buttons(self, message: int) -> list[Json]:
         """The inline buttons under a message, row by row; none if it is gone."""
@@ -106,7 +112,8 @@ class Screen:
         if "chat" not in message:  # a copy is answered with its number only
             message = next((m for m in self._visible() if m["message_id"] == message["message_id"]), message)
         self.latest = message["message_id"]
-        self._texts[message["message_id"]] = content_of(message)
+        if "chat" in message:
+            self.texts[message["chat"]["id"], message["message_id"]] = content_of(message)
         yield mark + content_of(message)
         yield from _inline_keyboard(message, self._numbered)
         yield from _reply_keyboard(call.params.get("reply_markup"))
@@ -114,7 +121,7 @@ class Screen:
     def _deleted(self, params: Json) -> Iterator[str]:
         for message in params.get("message_ids") or [params["message_id"]]:
             unknown = "your message" if message >= self._first_id else "a message of an earlier chat"
-            yield f"(deleted) {self._texts.get(message, unknown)}"
+            yield f"(deleted) {self.texts.get((params.get('chat_id'), message), unknown)}"
 
 
 def verdict(approved: bool, why_not: str) -> str:
