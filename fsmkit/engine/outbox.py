@@ -169,7 +169,7 @@ class Outbox:
             if (
                 self._draining and self._store.durable
             ):  # for the next process, which need not wait for a claim
-                await self._store.hold(key, -CLAIM_SECONDS)
+                await self._store.extend_claim(key, -CLAIM_SECONDS)
                 return
             pending = _decode(entry)
             if self._deliver is None and not isinstance(pending.effect, ScheduledEvent):
