@@ -327,6 +327,10 @@ class Engine:
                     idle.add(key)
         return Outcome("passed")
 
+    def observe(self, observer: Observer) -> None:
+        """Add an observer, before the first event; `observers=` gives them at once."""
+        self.watch = self._outbox.watch = Watchers([*(self.watch.observers if self.watch else ()), observer])
+
     async def sweep(self) -> int:
         """Fires the timeouts, reminders and due_events that are due now, and begins jobs of states that
         nobody runs; the number of keys looked at.

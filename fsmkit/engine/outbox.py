@@ -127,7 +127,7 @@ class Outbox:
         watch: Watchers | None,
     ) -> None:
         self._store = store
-        self._watch = watch
+        self.watch = watch
         self._deliver = deliver
         self._post = post
         self._refused = refused
@@ -219,13 +219,13 @@ class Outbox:
             raise
         except Exception as error:  # whatever a user's deliver raises must not hold up the others
             _log.warning("%s: %s; this was refused for %s: %r", type(error).__name__, error, key, effect)
-            if self._watch is not None:
-                self._watch.tell(Observer.refused, key, effect, error)
+            if self.watch is not None:
+                self.watch.tell(Observer.refused, key, effect, error)
             if tell:
                 await self._refused(key, effect, error)
             return REFUSED
-        if self._watch is not None:
-            self._watch.tell(Observer.delivered, key, effect, receipt)
+        if self.watch is not None:
+            self.watch.tell(Observer.delivered, key, effect, receipt)
         return _receipt(effect, receipt)
 
     def _ahead(self, effect: Any) -> asyncio.Event | None:
