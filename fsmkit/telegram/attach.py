@@ -69,14 +69,14 @@ def attach(
     async def on_error(_key: Key | None, _event: Any, error: Exception) -> None:
         await app.process_error(None, error)
 
-    engine.telegram_for = telegram_for
+    engine.face.telegram_for = telegram_for
     engine.on_error = on_error
     life = Lifecycle(app, engine)
-    engine.busy = lambda: life.busy
+    engine.face.busy = lambda: life.busy
     handler = FlowHandler(engine, delivery, buttons, life, group)
     if isinstance(app.update_processor, KeyedProcessor):
         app.update_processor.serve(engine.flows.key_rules(), life, handler, engine.clock)
-        engine.awaited = app.update_processor.awaited
+        engine.face.awaited = app.update_processor.awaited
     app.add_handler(handler, group)
     if answer_unclaimed:
         app.add_handler(UnclaimedPresses(app, delivery, buttons, engine.flows), sys.maxsize)

@@ -93,7 +93,7 @@ class FlowHandler(BaseHandler[Update, Any, None]):
         self._albums = want_albums(engine.flows)
         self._wanted_queries = QUERY_KINDS if None in kinds else QUERY_KINDS & kinds
         self._watched: dict[str, AnswerTimer] = {}
-        engine.album_of = self._album
+        engine.face.album_of = self._album
 
     @property
     def engine(self) -> Engine:

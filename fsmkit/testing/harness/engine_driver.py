@@ -216,9 +216,9 @@ class EngineDriver(Driver):
             *flows, store=self._kept, clock=self.clock, deliver=self._deliver, resources=self._resources
         )
         engine.bot = BOT
-        engine.check_invariants = True
+        engine.face.check_invariants = True
         engine.on_error = lambda _key, _event, error: self.errors.append(error)
-        engine.busy, engine.patience = _always, inf  # deadlines fire when the clock is moved, never beside it
+        engine.face.busy, engine.face.patience = _always, inf  # deadlines fire when the clock is moved
         if self._change is not None:
             self._change(engine)
         watch(engine, lambda taken: self.taken.append(taken), self._note_guard)
@@ -227,8 +227,8 @@ class EngineDriver(Driver):
             state.job for table in engine.flows.tables.values() for state in table.flow.states.values()
         )
         self._asks_bot = uses_bot(table.flow for table in engine.flows.tables.values())
-        engine.telegram_for = self._context
-        engine.album_of = self._album
+        engine.face.telegram_for = self._context
+        engine.face.album_of = self._album
         self._albums = want_albums(engine.flows)
         self._buttons = ButtonCodec(TOKEN, engine.flows.tables)
         self._rules = [
