@@ -6,6 +6,7 @@ count. `fsmkit.testing.ManualClock` is the one that tests move by hand.
 
 import asyncio
 import time
+from math import inf
 from typing import Protocol
 
 
@@ -33,3 +34,19 @@ class SystemClock:
     async def sleep(self, seconds: float) -> None:
         """Returns when so many seconds have passed."""
         await asyncio.sleep(seconds)
+
+
+def backoff(tries: int, first: float, *, factor: float = 2.0, most: float = inf) -> float:
+    """Return how long to wait before the next try, in seconds: longer each time.
+
+    Args:
+        tries: How many have failed, at least one.
+        first: Seconds after the first.
+        factor: How many times as long each further wait is.
+        most: The longest, in seconds.
+
+    Example:
+        >>> [backoff(tries, 2.0, most=10.0) for tries in (1, 2, 3, 4)]
+        [2.0, 4.0, 8.0, 10.0]
+    """
+    return min(first * factor ** min(tries - 1, 100), most)

@@ -7,23 +7,22 @@ neither loses nor doubles anything. Messages that wait are sent from the old key
 
 import logging
 import sys
-from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import attrs
 from msgspec import structs
 
-from fsmkit.clock import Clock
-from fsmkit.engine.due import Report, force_close
+from fsmkit.engine.fifo import again_if_lost
 from fsmkit.engine.outbox import Outbox
-from fsmkit.engine.turn import Services, Turn
-from fsmkit.errors import LeaseLost
+from fsmkit.engine.services import Services
+from fsmkit.engine.transaction import RowMoved
+from fsmkit.engine.turn import Turn, force_close
 from fsmkit.flow.events import ChatEvent
-from fsmkit.interpreter.codec import EventCodec, decode_row, encode_row
-from fsmkit.interpreter.row import Destination, Row, ShownScreen, Snapshot, WaitForOutbox
-from fsmkit.interpreter.settle import SEEN, Limits, change_of, settle
+from fsmkit.interpreter.codec import decode_row, encode_row
+from fsmkit.interpreter.row import Destination, Row, ShownScreen, Snapshot, WaitForOutbox, with_snapshot
+from fsmkit.interpreter.settle import SEEN, change_of, settle
 from fsmkit.keys import Key
-from fsmkit.stores.protocol import Change, Store
+from fsmkit.stores.protocol import Change
 
 _log = logging.getLogger("fsmkit")
 
@@ -34,52 +33,21 @@ FORWARD_FOR = 30 * 86400.0
 TRIES = 5
 """How often a commit is tried that another one overtook."""
 
-T = TypeVar("T")
-
-
-class RowMoved(Exception):
-    """A row was found that has a new key."""
-
-    def __init__(self, row: Row, move: Destination) -> None:
-        self.row = row
-        self.move = move
-        super().__init__(f"moved to {move.key}")
-
 
 class ChatMigration:
     """Moves rows to other keys.
 
     Args:
-        world: What turns look at.
-        store: Where rows are.
-        clock: Where the time comes from.
-        limits: What rows may take; a row that has just moved may take more.
-        events: How events are stored.
+        services: The engine's means. A row that has just moved may take more room than others.
         outbox: Delivers what was committed.
-        report: Told of an `on_exit` hook that raised.
-        telegram_for: Makes PTB's context.
     """
 
-    def __init__(
-        self,
-        world: Services,
-        store: Store,
-        clock: Clock,
-        limits: Limits,
-        events: EventCodec,
-        outbox: Outbox,
-        *,
-        report: Report,
-        telegram_for: Callable[[Key], Any],
-    ) -> None:
-        self._world = world
-        self._store = store
-        self._clock = clock
-        self._limits = attrs.evolve(limits, max_row_bytes=sys.maxsize)
-        self._events = events
+    def __init__(self, services: Services, outbox: Outbox) -> None:
+        self._services = services
+        self._store = services.store
+        self._clock = services.clock
+        self._limits = attrs.evolve(services.limits, max_row_bytes=sys.maxsize)
         self._outbox = outbox
-        self._report = report
-        self._telegram_for = telegram_for
 
     async def chat(self, bot: int | str | None, old: int | str, new: int | str) -> int:
         """Moves all rows of a chat; the number of those that were there to move."""
@@ -93,11 +61,11 @@ class ChatMigration:
         """Sees to it that a row which is on its way has arrived; the key under which it stands now."""
         new = Key.parse(moved.move.key)
         if not moved.move.arrived:
-            await _patiently(lambda: self._arrive(key, moved.row, moved.move, new))
-            await _patiently(lambda: self._leave_note(key))
+            await again_if_lost(lambda: self._arrive(key, moved.row, moved.move, new), tries=TRIES)
+            await again_if_lost(lambda: self._leave_note(key), tries=TRIES)
         return new
 
-    async def look(self, key: Key, moved: RowMoved) -> None:
+    async def process_due(self, key: Key, moved: RowMoved) -> None:
         """Does what is due for an old key: finishes the move, sends what waits, forgets the note."""
         if not moved.move.arrived:
             await self.finish(key, moved)
@@ -109,7 +77,7 @@ class ChatMigration:
         await self._outbox.run(key, entry)
 
     async def _move(self, key: Key, new: Key) -> bool:
-        row = await _patiently(lambda: self._mark(key, new))
+        row = await again_if_lost(lambda: self._mark(key, new), tries=TRIES)
         if row is None or row.moved is None or row.moved.arrived:
             return False
         await self.finish(key, RowMoved(row, row.moved))
@@ -122,7 +90,7 @@ class ChatMigration:
                 return None
             row = decode_row(lease.row)
             if row.moved is None:
-                row = structs.replace(row, moved=Destination(str(new), f"move:{self._world.new_run():x}"))
+                row = structs.replace(row, moved=Destination(str(new), f"move:{self._services.new_run():x}"))
                 await lease.commit(Change(encode_row(row), self._clock.now(), folded=len(lease.receipts)))
             return row
 
@@ -135,14 +103,13 @@ class ChatMigration:
                 return
             if here.moved is not None:
                 raise RuntimeError(f"{old} moves to {new}, which has moved to {here.moved.key}")
-            turn = Turn(
-                self._world, new, readdressed(row, old, new), None, self._telegram_for(new), self._clock.now()
-            )
+            telegram = self._services.face.telegram_for(new)
+            turn = Turn(self._services, new, readdressed(row, old, new), None, telegram)
             turn.migrate_row()
             await self._end_doubles(turn, here)
             turn.row = joined(turn.row, here)
             turn.migrate_row()
-            _effects, entries = settle(turn, self._limits, self._events, move.id)
+            _effects, entries = settle(turn, self._limits, self._services.events, move.id)
             if messages_first:
                 entries = [WaitForOutbox(str(old)), *entries]
             _row, change = change_of(turn.row, new, turn.now, self._limits, entries, 0)
@@ -154,10 +121,9 @@ class ChatMigration:
         for name in [name for name in turn.row.snapshots if _begun(here.snapshots.get(name), turn, name)]:
             _log.info("%s: the conversation begun in the new chat goes on, the old one ends", turn.key)
             if turn.row.snapshots[name].active:
-                await force_close(turn, name, self._report)
+                await force_close(turn, name, self._services.report)
             else:
-                kept = {other: draft for other, draft in turn.row.snapshots.items() if other != name}
-                turn.row = structs.replace(turn.row, snapshots=kept)
+                turn.row = with_snapshot(turn.row, name, None)
 
     async def _leave_note(self, key: Key) -> None:
         """Leaves only the forwarding note, and delivers what nobody delivers."""
@@ -170,16 +136,6 @@ class ChatMigration:
             # Receipts are let go: whether such a message stands in the old chat or the new one, nobody knows.
             entry = await lease.commit(Change(encode_row(note), keep, folded=len(lease.receipts)))
         await self._outbox.run(key, entry)
-
-
-async def _patiently(step: Callable[[], Awaitable[T]]) -> T:
-    """Takes a step again if another commit overtook it, as they may with `isolation="optimistic"`."""
-    for _ in range(TRIES - 1):
-        try:
-            return await step()
-        except LeaseLost:
-            continue
-    return await step()
 
 
 def moved_key(key: Key, chat: int | str) -> Key:

@@ -11,7 +11,8 @@ from typing import Any, Literal, Self
 from msgspec import structs
 
 from fsmkit.clock import Clock, SystemClock
-from fsmkit.errors import DefinitionError, LeaseLost
+from fsmkit.engine.fifo import again_if_lost
+from fsmkit.errors import DefinitionError
 from fsmkit.interpreter.codec import EventCodec, decode_row
 from fsmkit.interpreter.row import Row, ScheduledEvent
 from fsmkit.interpreter.settle import Limits, change_of
@@ -40,10 +41,6 @@ async def _runs(store: Store, key: Key, flow: str | None) -> bool:
         return False
     running = (snapshot for snapshot in decode_row(blob).snapshots.values() if snapshot.active)
     return any(flow is None or any(frame.flow == flow for frame in snapshot.frames) for snapshot in running)
-
-
-TRIES = 3
-"""How often a letter is put if the lease is lost."""
 
 
 class Client:
@@ -119,12 +116,7 @@ class Client:
             await check_keys(self.store)
             self._checked = True
         mail = ScheduledEvent(str(key), name, body, ident, known=ident, flow=flow, expect=expect)
-        for _ in range(TRIES - 1):
-            try:
-                return await self._leave(key, mail)
-            except LeaseLost:
-                continue
-        return await self._leave(key, mail)
+        return await again_if_lost(lambda: self._leave(key, mail))
 
     async def send_to_user(
         self,

@@ -12,7 +12,8 @@ from typing import Any
 import attrs
 from msgspec import structs
 
-from fsmkit.errors import LeaseLost, StoreCorrupt, StoredByNewerVersion
+from fsmkit.engine.fifo import again_if_lost
+from fsmkit.errors import StoreCorrupt, StoredByNewerVersion
 from fsmkit.flow.flow import Flow
 from fsmkit.interpreter.access import KEEP, locate, write_state
 from fsmkit.interpreter.codec import DataCodec, decode_receipt, decode_row
@@ -23,9 +24,6 @@ from fsmkit.interpreter.settle import Limits, apply_receipts, change_of
 from fsmkit.interpreter.transitions import MessagesToDelete, PendingCall
 from fsmkit.keys import Key
 from fsmkit.stores.protocol import Store, StoredRow
-
-TRIES = 3
-"""Once more, and once more, if somebody else wrote the row at the same moment."""
 
 _LIMITS = Limits(dedupe_for=0.0, max_row_bytes=sys.maxsize, delivers=True)
 """How large rows may be is said to the bot's engine, and not known here."""
@@ -60,13 +58,7 @@ async def rewrite(store: Store, key: Key, now: float, change: Change) -> bool:
     Raises:
         StoreError: If the store cannot do it; nothing was written.
     """
-    for left in range(TRIES, 0, -1):
-        try:
-            return await _once(store, key, now, change)
-        except LeaseLost:
-            if left == 1:
-                raise
-    return False
+    return await again_if_lost(lambda: _once(store, key, now, change))
 
 
 async def _once(store: Store, key: Key, now: float, change: Change) -> bool:

@@ -102,13 +102,13 @@ class Watchers:
     """The observers of an engine, told one after the other."""
 
     def __init__(self, observers: Iterable[Observer]) -> None:
-        self._observers = tuple(observers)
+        self.observers = tuple(observers)
 
     def tell(
         self, what: Callable[Concatenate[Observer, Key, P], None], key: Key, *args: P.args, **more: P.kwargs
     ) -> None:
         """Call a method of each observer; one that raises keeps nobody from anything."""
-        for observer in self._observers:
+        for observer in self.observers:
             try:
                 getattr(observer, what.__name__)(key, *args, **more)
             except Exception:

@@ -14,7 +14,8 @@ from typing import Any
 import msgspec
 
 from fsmkit.clock import Clock
-from fsmkit.engine.observer import Observer, Watchers
+from fsmkit.engine.observer import Observer
+from fsmkit.engine.services import Services
 from fsmkit.errors import RetryLater, StoreCorrupt
 from fsmkit.interpreter.codec import decode_entry, decode_receipt, encode_receipt
 from fsmkit.interpreter.row import Edit, Effect, Pending, Receipt, ScheduledEvent, Send, WaitForOutbox
@@ -36,26 +37,6 @@ WAIT_SECONDS = 1.0
 
 MAX_REFUSALS = 3
 """Refusals in a row that a conversation is told of: what its handler says to them may be refused too."""
-
-
-class AfterCommit:
-    """What a process has to do for a key once its lease is free.
-
-    Attributes:
-        entry: The first entry of an outbox to deliver.
-        raised: What handlers raised beside the event, whose `crash` texts are to be said.
-    """
-
-    __slots__ = ("entry", "raised")
-
-    def __init__(self) -> None:
-        self.entry: bytes | None = None
-        self.raised: list[Exception] = []
-
-    def take(self) -> bytes | None:
-        """The entry, once."""
-        entry, self.entry = self.entry, None
-        return entry
 
 
 class ClaimHeartbeat:
@@ -108,27 +89,24 @@ class Outbox:
     """Delivers what stands in the outboxes of a store.
 
     Args:
-        store: The store.
+        services: The engine's means.
         deliver: Carries one effect out.
-        post: Gives a letter to its conversation.
+        post: Gives a scheduled event to its conversation.
         refused: Told of an effect that cannot be carried out.
         ephemeral: Told of ephemeral messages that were sent: their states may have been left meanwhile.
-        clock: For waiting.
-        watch: Who observes.
     """
 
     def __init__(
         self,
-        store: Store,
+        services: Services,
         deliver: Deliver | None,
         post: Callable[[ScheduledEvent], Awaitable[Any]],
         refused: Callable[[Key, Effect, Exception], Awaitable[Any]],
         ephemeral: Callable[[Key, Sequence[Receipt]], Awaitable[None]],
-        clock: Clock,
-        watch: Watchers | None,
     ) -> None:
+        store, clock = services.store, services.clock
         self._store = store
-        self._watch = watch
+        self._services = services
         self._deliver = deliver
         self._post = post
         self._refused = refused
@@ -254,13 +232,13 @@ class Outbox:
             raise
         except Exception as error:  # whatever a user's deliver raises must not hold up the others
             _log.warning("%s: %s; this was refused for %s: %r", type(error).__name__, error, key, effect)
-            if self._watch is not None:
-                self._watch.tell(Observer.refused, key, effect, error)
+            if (watch := self._services.watch) is not None:
+                watch.tell(Observer.refused, key, effect, error)
             if tell:
                 await self._refused(key, effect, error)
             return REFUSED
-        if self._watch is not None:
-            self._watch.tell(Observer.delivered, key, effect, receipt)
+        if (watch := self._services.watch) is not None:
+            watch.tell(Observer.delivered, key, effect, receipt)
         return _receipt(effect, receipt)
 
     def _ahead(self, effect: Any) -> asyncio.Event | None:

@@ -5,13 +5,13 @@ Between two commits nothing here is visible to anyone: an exception leaves the r
 
 import inspect
 import logging
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextvars import ContextVar
-from typing import Any, Protocol
+from typing import Any
 
-from msgspec import structs
-
-from fsmkit.engine.observer import Observer, Offered, Watchers
+from fsmkit.engine.envelope import ANYBODY, Recipient
+from fsmkit.engine.observer import Observer, Offered
+from fsmkit.engine.services import Services
 from fsmkit.errors import (
     HandlerRefused,
     InvalidResult,
@@ -24,20 +24,18 @@ from fsmkit.errors import (
     mark,
     take_from,
 )
-from fsmkit.flow.context import Context, Request, SendMessage
-from fsmkit.flow.events import ChatEvent, Crashed, Timeout
+from fsmkit.flow.context import Context, SendMessage
+from fsmkit.flow.events import ChatEvent, Crashed, Pressed, Timeout
 from fsmkit.flow.handlers import Raised
-from fsmkit.flow.messages import Address, Answer, Reply, as_reply, as_screen
+from fsmkit.flow.messages import Answer, Reply, as_reply, as_screen
 from fsmkit.interpreter.access import ConversationHandle
-from fsmkit.interpreter.codec import ValueCodec
+from fsmkit.interpreter.codec import Unfit
 from fsmkit.interpreter.compiled import CompiledFlow, FlowSet
-from fsmkit.interpreter.jobs import JobAttempt, begin
 from fsmkit.interpreter.migrations import Orphan, is_current, migrate_row
-from fsmkit.interpreter.row import Bound, Frame, Row, ScheduledEvent, Send
+from fsmkit.interpreter.row import Bound, Frame, Row, Send, with_snapshot
 from fsmkit.interpreter.selection import Step, ranks, select, why_not
-from fsmkit.interpreter.settle import address_of, follow
+from fsmkit.interpreter.settle import StepDraft, address_of, follow
 from fsmkit.interpreter.transitions import (
-    MessagesToDelete,
     PendingCall,
     RowEditor,
     StepResult,
@@ -57,114 +55,39 @@ MAX_REDIRECTS = 5
 """How often guards may lead on before it is taken for a circle."""
 
 
+ENTRY_MASK = 0xFFFF
+"""A button holds the last 16 bits of its entry's number."""
+
+
 _SORRY = "fsmkit_sorry"
 
 
-class Services(Protocol):
-    """What turns look at: the engine.
-
-    Attributes:
-        flows: All flows.
-        resources: What handlers find in `ctx.resources`.
-        values: How values of buttons are stored.
-        check_invariants: Whether `@flow.invariant` functions are asked after each step.
-        watch: Who observes.
-    """
-
-    flows: FlowSet
-    resources: Any
-    values: ValueCodec
-    check_invariants: bool
-    watch: Watchers | None
-
-    def new_run(self) -> int:
-        """A number for a run, different each time."""
-        ...
-
-    def table_of(self, flow: Any) -> CompiledFlow:
-        """A flow made ready; raises UnknownState if it is not attached."""
-        ...
-
-
-class Turn:
+class Turn(StepDraft):
     """The handling of one event under one lease.
 
     Args:
-        world: The flows, and what else belongs to the engine.
+        services: The flows, and what else belongs to the engine.
         key: Whose row.
         row: The row as loaded.
         event: The event.
         telegram: PTB's context for it, if any.
-
-    Attributes:
-        row: The row as it would be committed now.
-        loaded: The row as it was loaded.
-        name: The conversation in which the last step ended.
-        requests: What was asked for, in order.
-        deletes: Messages that states left behind.
-        jobs: Jobs of states that were entered.
-        cleanup: Effects that came of receipts of earlier messages.
-        due_events: Events whose time has come.
-        begun: Jobs to begin once this is committed.
-        changed: Whether there is something to commit.
-        over: Whether it has ended.
     """
 
-    __slots__ = (
-        "_applied",
-        "begun",
-        "changed",
-        "cleanup",
-        "deletes",
-        "due_events",
-        "event",
-        "flows",
-        "jobs",
-        "key",
-        "loaded",
-        "name",
-        "now",
-        "over",
-        "requests",
-        "row",
-        "telegram",
-        "world",
-    )
+    __slots__ = ("_applied", "services", "telegram")
 
-    def __init__(self, world: Services, key: Key, row: Row, event: Any, telegram: Any, now: float) -> None:
-        self.world = world
-        self.flows = world.flows
-        self.key = key
-        self.row = row
-        self.loaded = row
-        self.event = event
+    def __init__(self, services: Services, key: Key, row: Row, event: Any, telegram: Any) -> None:
+        super().__init__(
+            services.flows, services.values, services.new_run, key, row, event, services.clock.now()
+        )
+        self.services = services
         self.telegram = telegram
-        self.now = now
-        self.name = ""
-        self.requests: list[Request] = []
-        self.deletes: list[MessagesToDelete] = []
-        self.jobs: list[PendingCall] = []
-        self.changed = False
-        self.over = False
-        self.cleanup: list[Any] = []
-        self.due_events: list[ScheduledEvent] = []
         self._applied: tuple[Step, Any, Row, _Mark] | None = None
         """The last step, and what there was before it."""
-        self.begun: list[JobAttempt] = []
 
     @property
     def resources(self) -> Any:
         """What the engine was given for handlers."""
-        return self.world.resources
-
-    def new_run(self) -> int:
-        """A number for a run."""
-        return self.world.new_run()
-
-    @property
-    def address(self) -> Address | None:
-        """Where the event came from."""
-        return self.event.address if isinstance(self.event, ChatEvent) else None
+        return self.services.resources
 
     @property
     def lang(self) -> str | None:
@@ -198,8 +121,7 @@ class Turn:
         if text and snapshot.active:
             self.requests.append(SendMessage(Reply(text)))
             self.name = orphan.name
-        kept = {name: other for name, other in self.row.snapshots.items() if name != orphan.name}
-        self.row = structs.replace(self.row, snapshots=kept)
+        self.row = with_snapshot(self.row, orphan.name, None)
         self.changed = True
 
     def reset(self, row: Row) -> None:
@@ -212,16 +134,8 @@ class Turn:
         """What was asked for and needs no commit: answers to presses."""
         return [wish for wish in self.requests if isinstance(wish, Answer)]
 
-    async def offer(
-        self,
-        event: Any,
-        *,
-        within: str | None = None,
-        only: str | None = None,
-        entries: Iterable[CompiledFlow] | None = None,
-        depth: int | None = None,
-    ) -> StepResult | None:
-        """Offers an event to the handlers that want it, until one does not pass; as `select` has them.
+    async def offer(self, event: Any, to: Recipient = ANYBODY) -> StepResult | None:
+        """Offer an event to the handlers that want it, until one does not pass.
 
         Returns:
             What its step did, `None` if nobody took the event.
@@ -231,9 +145,15 @@ class Turn:
         """
         while True:  # once more after a conversation was found not to fit
             try:
-                choose = select if self.world.watch is None else self._select
+                choose = select if self.services.watch is None else self._select
                 steps = choose(
-                    self.flows, self.row, event, entries=entries, within=within, only=only, depth=depth
+                    self.flows,
+                    self.row,
+                    event,
+                    entries=to.entries,
+                    within=to.within,
+                    only=to.only,
+                    depth=to.depth,
                 )
                 for step in steps:
                     base, mark = (
@@ -267,7 +187,7 @@ class Turn:
 
     def _tell(self, what: Callable[..., None], step: Step, event: Any, *args: Any) -> None:
         """Tell the observers of a step, if there are any."""
-        if (watch := self.world.watch) is not None:
+        if (watch := self.services.watch) is not None:
             watch.tell(what, self.key, Offered(step.table.name, step.state, step.handler, event), *args)
 
     async def undo(self, error: Exception) -> None:
@@ -301,22 +221,6 @@ class Turn:
         if said:
             self.requests.append(SendMessage(Reply(said)))
 
-    def begin_jobs(self, most: int, mine: Container[str] = (), *, entered: bool = False) -> None:
-        """Begins jobs that are due, as soon as this is committed.
-
-        Args:
-            most: How many at most.
-            mine: Those that run in this process already.
-            entered: Only those of states that were entered in this turn.
-        """
-        self.row, begun = begin(
-            self.row, self.flows.tables, self.now, self._job_id, most=most, mine=mine, entered=entered
-        )
-        self.begun += begun
-
-    def _job_id(self) -> str:
-        return f"{self.new_run():08x}{self.new_run():08x}"
-
     def follow_answer(self, name: str, frame: Frame) -> None:
         """In an ephemeral state the person's answers are deleted with the prompt."""
         event, table = self.event, self.flows.tables[frame.flow]
@@ -337,7 +241,7 @@ class Turn:
         if table.ephemeral and frame is not None:
             self.follow_answer(step.name, frame)
         ctx = self._context(table, frame, event, step.match)
-        watched = self.world.watch is not None
+        watched = self.services.watch is not None
         if watched:
             self._tell(Observer.called, step, event)
         try:
@@ -356,7 +260,7 @@ class Turn:
                 return None
             if result[0] == "error":
                 raise _refusal(step, result)
-        moved = advance(self.flows, self.row, step, result, self.now, self.world.new_run())
+        moved = advance(self.flows, self.row, step, result, self.now, self.services.new_run())
         if self.flows.guarded:
             moved = await self._past_guards(step, moved, ctx)
         self.row = moved.row
@@ -368,7 +272,7 @@ class Turn:
             await self.perform(moved.due, self.event)
         if moved.follow_up is not None:
             await self._return(moved)
-        if self.world.check_invariants:
+        if self.services.face.check_invariants:
             await self._check_invariants(moved.name)
         return moved
 
@@ -395,7 +299,7 @@ class Turn:
                         state=frame.state,
                         place=guard.place,
                     )
-                run = self.world.new_run()
+                run = self.services.new_run()
                 moved = guarded(self.flows, self.row, step, moved, guard, result, self.now, run)
                 ctx.requests = [*(ctx.requests if moved.moved else ()), *asked.requests]
                 break
@@ -443,7 +347,7 @@ class Turn:
     async def _rescue(self, step: Step, event: Any, error: Exception) -> StepResult | None:
         """Offers an exception to the `Crashed` handlers; one that refuses leaves the exception as it is."""
         try:
-            return await self.offer(Crashed(error, event), within=step.name)
+            return await self.offer(Crashed(error, event), Recipient(within=step.name))
         except HandlerRefused as refusal:
             _log.warning("%s; %s goes on, for %s", refusal, type(error).__name__, self.key)
             return None
@@ -468,7 +372,7 @@ class Turn:
 
     async def _return(self, moved: StepResult) -> None:
         """Tells a caller of its sub-flow's end; its prompt is said again unless it goes on from there."""
-        taken = await self.offer(moved.follow_up, within=moved.name)
+        taken = await self.offer(moved.follow_up, Recipient(within=moved.name))
         if taken is not None and taken.moved:
             return
         if self.row.snapshots[moved.name].active:
@@ -529,7 +433,7 @@ class Turn:
 
     def handle(self, flow: Any, ctx: Context[Any]) -> ConversationHandle:
         """`ctx.at(flow)`: another flow of the same key."""
-        table = self.world.table_of(flow)
+        table = self.services.table_of(flow)
         return ConversationHandle(self, table, own=ctx.flow)
 
 
@@ -593,3 +497,97 @@ def _said(call: PendingCall, said: Any) -> SendMessage:
     if rules.state.show:
         return SendMessage(as_screen(reply), show=True)
     return SendMessage(reply, ephemeral=rules.state.ephemeral)
+
+
+async def offer_or_default(
+    turn: Turn, to: Recipient = ANYBODY, *, handlers: bool = True, otherwise: bool = True
+) -> bool:
+    """Offer the turn's event, then say `otherwise`; return whether somebody took it.
+
+    Args:
+        turn: The turn.
+        to: For whom the event is.
+        handlers: Whether handlers are asked.
+        otherwise: Whether `otherwise` is said to a message that nobody took.
+    """
+    event = turn.event
+    chat = isinstance(event, ChatEvent)
+    if handlers:
+        if chat and event.pressed is not None:
+            to = Recipient(to.entries, event.pressed.flow)
+            if reject_stale_press(turn, event.pressed):
+                return True
+        if await turn.offer(event, to) is not None:
+            return True
+    return otherwise and chat and event.is_new_message and await say_otherwise(turn)
+
+
+async def force_close(
+    turn: Turn, name: str, report: Callable[[Key, Any, Exception], Awaitable[None]]
+) -> None:
+    """Ends a conversation with its hooks; one that raises is reported and keeps nothing alive."""
+    before, mark = turn.row, len(turn.requests)
+    try:
+        await turn.close(name)
+    except Exception as error:
+        del turn.requests[mark:]
+        turn.row = with_snapshot(before, name, None)
+        await report(turn.key, None, error)
+
+
+async def say_otherwise(turn: Turn) -> bool:
+    """Says what the running state says to a message that nobody took; whether there is something to say."""
+    for name in reversed(turn.row.snapshots):
+        frames = turn.row.snapshots[name].frames
+        frame = frames[-1]
+        table = turn.flows.tables.get(frame.flow)
+        if frame.state is None or table is None:
+            continue
+        said = table.rules[frame.state].state.otherwise
+        if said is None:
+            continue
+        turn.follow_answer(name, frame)
+        moves = RowEditor(turn.flows, turn.row, turn.now, 0)
+        moves.keep(name, len(frames) - 1, None)
+        turn.row = moves.result()
+        turn.name = name
+        turn.changed = True
+        await turn.perform([PendingCall("otherwise", said, table, frame, table.flow.place)], None)
+        return True
+    return False
+
+
+def reject_stale_press(turn: Turn, pressed: Pressed) -> bool:
+    """Answers a press that must change nothing: of an earlier state, or of a run that is over.
+
+    Else the event gets the button's value.
+    """
+    text = _value_of(turn, pressed)
+    if text is not None:
+        try:
+            turn.event.value = turn.values.unpack(text) if pressed.packed else text
+        except Unfit as error:
+            _log.warning(
+                "%s: a button that was pressed is of no use any more: %s", pressed.flow, error.problem
+            )
+        else:
+            return False
+    told = turn.flows.tables[pressed.flow].flow.text_for("stale", turn.lang)
+    turn.requests.append(Answer(told or ""))
+    return True
+
+
+def _value_of(turn: Turn, pressed: Pressed) -> str | None:
+    """The value of a button as text, `None` if it does not belong to where its conversation stands."""
+    if pressed.menu:
+        return pressed.value
+    snapshot = turn.row.snapshots.get(pressed.flow)
+    if snapshot is None or not snapshot.active:
+        return pressed.value if pressed.run == 0 else None
+    frame = snapshot.frames[-1]
+    if (pressed.run, pressed.entry) != (snapshot.run, frame.entry & ENTRY_MASK):
+        return None
+    if pressed.value is not None:
+        return pressed.value
+    kept = frame.values[pressed.position : pressed.position + 1]
+    return kept[0] or None if kept else None

@@ -3,8 +3,8 @@
 Pure. What handlers, hooks and prompts asked of `ctx` comes in, in order; what goes to the outbox comes out.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from typing import Any
 
 import attrs
 from msgspec import structs
@@ -13,7 +13,9 @@ from fsmkit.errors import RowTooLarge, UnstorableData
 from fsmkit.flow.context import CountRetry, DeleteOnExit, Request, SendEvent, SendMessage
 from fsmkit.flow.events import ChatEvent, Done, Failed
 from fsmkit.flow.messages import MAX_VALUE, Address, Answer, Button, Keyboard, as_reply
-from fsmkit.interpreter.codec import EventCodec, encode_entry, encode_row
+from fsmkit.interpreter.codec import EventCodec, ValueCodec, encode_entry, encode_row
+from fsmkit.interpreter.compiled import FlowSet
+from fsmkit.interpreter.jobs import JobAttempt, begin
 from fsmkit.interpreter.row import (
     Bound,
     Delete,
@@ -31,11 +33,9 @@ from fsmkit.interpreter.row import (
     timeout_at,
     wake_at,
 )
+from fsmkit.interpreter.transitions import MessagesToDelete, PendingCall
 from fsmkit.keys import Key
 from fsmkit.stores.protocol import Change, Index
-
-if TYPE_CHECKING:
-    from fsmkit.engine.turn import Turn
 
 
 def update_reply_keyboard(row: Row, effects: list[Any], bound: Bound, to: Address) -> tuple[Row, list[Any]]:
@@ -353,91 +353,187 @@ class Limits:
     delivers: bool
 
 
+class StepDraft:
+    """What a step has come to so far: the row as it would be written, and what is to happen besides.
+
+    Args:
+        flows: All flows.
+        values: How values of buttons are stored.
+        new_run: Makes a number for a run, different each time.
+        key: Whose row.
+        row: The row as loaded.
+        event: The event; `None` where the row is written by hand.
+        now: The time, in seconds since 1970, UTC.
+
+    Attributes:
+        row: The row as it would be committed now.
+        loaded: The row as it was loaded.
+        name: The conversation in which the last step ended.
+        requests: What was asked for, in order.
+        deletes: Messages that states left behind.
+        jobs: Jobs of states that were entered.
+        begun: Attempts that begin once this is committed.
+        carried: What goes to the outbox with this commit though no handler asked for it: events whose time
+            has come, and what the receipts of earlier messages gave rise to.
+        changed: Whether there is something to commit.
+        over: Whether the step has ended, so that it may no longer be written to.
+    """
+
+    __slots__ = (
+        "begun",
+        "carried",
+        "changed",
+        "deletes",
+        "event",
+        "flows",
+        "jobs",
+        "key",
+        "loaded",
+        "name",
+        "new_run",
+        "now",
+        "over",
+        "requests",
+        "row",
+        "values",
+    )
+
+    def __init__(
+        self,
+        flows: FlowSet,
+        values: ValueCodec,
+        new_run: Callable[[], int],
+        key: Key,
+        row: Row,
+        event: Any,
+        now: float,
+    ) -> None:
+        self.flows = flows
+        self.values = values
+        self.new_run = new_run
+        self.key = key
+        self.row = row
+        self.loaded = row
+        self.event = event
+        self.now = now
+        self.name = ""
+        self.requests: list[Request] = []
+        self.deletes: list[MessagesToDelete] = []
+        self.jobs: list[PendingCall] = []
+        self.begun: list[JobAttempt] = []
+        self.carried: list[Any] = []
+        self.changed = False
+        self.over = False
+
+    @property
+    def address(self) -> Address | None:
+        """Where the event came from."""
+        return self.event.address if isinstance(self.event, ChatEvent) else None
+
+    def begin_jobs(self, most: int, mine: Container[str] = (), *, entered: bool = False) -> None:
+        """Begin jobs that are due, as soon as this is committed.
+
+        Args:
+            most: How many at most.
+            mine: Those that run in this process already.
+            entered: Only those of states that were entered in this step.
+        """
+        self.row, begun = begin(
+            self.row, self.flows.tables, self.now, self._job_id, most=most, mine=mine, entered=entered
+        )
+        self.begun += begun
+
+    def _job_id(self) -> str:
+        return f"{self.new_run():08x}{self.new_run():08x}"
+
+
 def settle(
-    turn: "Turn", limits: Limits, events: EventCodec, event_id: str | None
+    draft: StepDraft, limits: Limits, events: EventCodec, event_id: str | None
 ) -> tuple[list[Effect], list[Any]]:
-    """Makes effects of a turn's requests and completes its row.
+    """Makes effects of a draft's requests and completes its row.
 
     Returns:
         The effects for the `Outcome`, and the entries for the outbox.
     """
-    if turn.jobs:
-        turn.begin_jobs(len(turn.jobs), entered=True)
-    row = turn.row
-    snapshot = row.snapshots.get(turn.name)
+    if draft.jobs:
+        draft.begin_jobs(len(draft.jobs), entered=True)
+    row = draft.row
+    snapshot = row.snapshots.get(draft.name)
     if snapshot is not None:
-        row = _touched(turn, row, snapshot)
+        row = _touched(draft, row, snapshot)
     effects: list[Any] = []
-    if turn.requests:
-        to = address_of((row, turn.loaded), turn.name, turn.address, turn.key)
-        table = turn.flows.tables.get(turn.name)
+    if draft.requests:
+        to = address_of((row, draft.loaded), draft.name, draft.address, draft.key)
+        table = draft.flows.tables.get(draft.name)
         shared = table is not None and table.flow.shared
-        pressed = _screen_of(turn)
-        if table is not None and table.flow.key.by_message and turn.key.message is not None:
-            pressed = turn.key.message
-            row = _at_home(row, turn, pressed)
-        pack = turn.world.values.pack
-        row, effects = effects_of(row, turn.name, turn.requests, to, pack, shared=shared, pressed=pressed)
-    if turn.deletes or turn.cleanup:
-        home = address_of((row, turn.loaded), turn.name, turn.address, turn.key)
-        effects = [*turn.cleanup, *_deletes(turn, home), *effects]
+        pressed = _screen_of(draft)
+        if table is not None and table.flow.key.by_message and draft.key.message is not None:
+            pressed = draft.key.message
+            row = _at_home(row, draft, pressed)
+        pack = draft.values.pack
+        row, effects = effects_of(row, draft.name, draft.requests, to, pack, shared=shared, pressed=pressed)
+    if draft.deletes or draft.carried:
+        home = address_of((row, draft.loaded), draft.name, draft.address, draft.key)
+        effects = [*draft.carried, *_deletes(draft, home), *effects]
     if event_id is not None:
-        keep = turn.now + limits.dedupe_for
+        keep = draft.now + limits.dedupe_for
         row = Row(row.snapshots, _remember(row.seen, event_id), keep, row.serial, row.views, row.later)
-    turn.row = row
-    if not effects and not turn.due_events:
+    draft.row = row
+    if not effects:
         return effects, []
-    return _sort(turn, effects, limits, events)
+    return _sort(draft, effects, limits, events)
 
 
-def _deletes(turn: "Turn", home: Address) -> list[Delete]:
+def _deletes(draft: StepDraft, home: Address) -> list[Delete]:
     """What the states that were left leave behind, in one request for each chat."""
     messages: dict[Address, list[int]] = {}
-    for left in turn.deletes:
+    for left in draft.deletes:
         messages.setdefault(left.address or home, []).extend(left.messages)
     return [Delete(to, tuple(dict.fromkeys(ids))) for to, ids in messages.items()]
 
 
-def _screen_of(turn: "Turn") -> int | None:
+def _screen_of(draft: StepDraft) -> int | None:
     """The message in which the flow's screen is brought up to date, not sent anew: that of the pressed
     button, or the one in which a job has shown its progress.
     """
-    event = turn.event
+    event = draft.event
     if isinstance(event, Done | Failed):
-        view = turn.row.views.get(turn.name)
+        view = draft.row.views.get(draft.name)
         return view.message if view is not None and view.message else None
     return event.message_id if isinstance(event, ChatEvent) and event.pressed else None
 
 
-def _at_home(row: Row, turn: "Turn", home: int) -> Row:
+def _at_home(row: Row, draft: StepDraft, home: int) -> Row:
     """The row with the one message whose conversation it is as its screen; buttons of another one would be
     another conversation's.
     """
-    shows = any(isinstance(wish, SendMessage) and wish.show for wish in turn.requests)
-    if turn.name in row.views or not shows:
+    shows = any(isinstance(wish, SendMessage) and wish.show for wish in draft.requests)
+    if draft.name in row.views or not shows:
         return row
-    return structs.replace(row, views={**row.views, turn.name: ShownScreen(turn.key.chat, home)})
+    return structs.replace(row, views={**row.views, draft.name: ShownScreen(draft.key.chat, home)})
 
 
 def _sort(
-    turn: "Turn", effects: list[Any], limits: Limits, events: EventCodec
+    draft: StepDraft, effects: list[Any], limits: Limits, events: EventCodec
 ) -> tuple[list[Effect], list[Any]]:
     """What goes to the outbox now, what is a letter for later, and what the `Outcome` shows."""
-    row = turn.row
-    entries: list[Any] = list(turn.due_events)
+    row = draft.row
+    entries: list[Any] = []
     serial, later = row.serial, row.later
     for effect in effects:
         if isinstance(effect, SendEvent):
             serial += 1
-            mail = _scheduled_event(effect, events, turn, serial)
+            mail = _scheduled_event(effect, events, draft, serial)
             if effect.after > 0:
                 later = (*later, mail)
             else:
                 entries.append(mail)
+        elif isinstance(effect, ScheduledEvent):
+            entries.append(effect)
         elif not isinstance(effect, Answer) and limits.delivers:
-            entries.append(storable(effect, turn.world.values.pack))
-    turn.row = Row(row.snapshots, row.seen, row.keep, serial, row.views, later)
-    return [effect for effect in effects if not isinstance(effect, SendEvent)], entries
+            entries.append(storable(effect, draft.values.pack))
+    draft.row = Row(row.snapshots, row.seen, row.keep, serial, row.views, later)
+    return [effect for effect in effects if not isinstance(effect, SendEvent | ScheduledEvent)], entries
 
 
 def _remember(seen: str, event_id: str) -> str:
@@ -477,21 +573,21 @@ def _index_of(row: Row) -> tuple[Index, ...]:
     return tuple(found)
 
 
-def _touched(turn: "Turn", row: Row, snapshot: Snapshot) -> Row:
+def _touched(draft: StepDraft, row: Row, snapshot: Snapshot) -> Row:
     """The row with the address of this event in the conversation that took it, and its retries over."""
-    event = turn.event
+    event = draft.event
     address = event.address if isinstance(event, ChatEvent) else snapshot.address
     if address == snapshot.address and not snapshot.tries:
         return row
     touched = structs.replace(snapshot, address=address, tries=0)
-    return Row({**row.snapshots, turn.name: touched}, row.seen, row.keep, row.serial, row.views, row.later)
+    return Row({**row.snapshots, draft.name: touched}, row.seen, row.keep, row.serial, row.views, row.later)
 
 
-def _scheduled_event(effect: SendEvent, events: EventCodec, turn: "Turn", serial: int) -> ScheduledEvent:
+def _scheduled_event(effect: SendEvent, events: EventCodec, draft: StepDraft, serial: int) -> ScheduledEvent:
     name, body = events.encode(effect.event)
-    key = effect.key.with_bot(turn.key.bot)
-    due = turn.now + effect.after if effect.after > 0 else 0.0
-    return ScheduledEvent(str(key), name, body, f"{turn.key}#{turn.new_run()}.{serial}", due)
+    key = effect.key.with_bot(draft.key.bot)
+    due = draft.now + effect.after if effect.after > 0 else 0.0
+    return ScheduledEvent(str(key), name, body, f"{draft.key}#{draft.new_run()}.{serial}", due)
 
 
 def wake_of(row: Row) -> float | None:

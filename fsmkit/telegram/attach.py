@@ -68,11 +68,11 @@ def attach(
 
     engine.on_error = on_error
     life = Lifecycle(app, engine)
-    engine.busy = lambda: life.busy
+    engine.face.busy = lambda: life.busy
     intake = Intake(app, engine, delivery, buttons)
     if isinstance(app.update_processor, KeyedProcessor):
         app.update_processor.serve(engine.flows.key_rules(), life, intake, engine.clock)
-        engine.awaited = app.update_processor.awaited
+        engine.face.awaited = app.update_processor.awaited
     app.add_handler(FlowHandler(engine, intake, life, group), group)
     if answer_unclaimed:
         app.add_handler(UnclaimedPresses(app, intake), sys.maxsize)

@@ -148,8 +148,8 @@ class Intake:
         kinds = _wanted(engine.flows)
         self._albums = "album" in kinds
         self._wanted_queries = QUERY_KINDS if None in kinds else QUERY_KINDS & kinds
-        engine.album_of = self.album
-        engine.telegram_for = self.context_for
+        engine.face.album_of = self.album
+        engine.face.telegram_for = self.context_for
 
     def forget(self) -> None:
         """Forget what was answered, who has to wait, and which groups have moved, as a new process would."""

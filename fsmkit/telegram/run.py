@@ -19,7 +19,7 @@ from telegram.error import InvalidToken, TelegramError
 from telegram.ext import Application
 from telegram.request import HTTPXRequest
 
-from fsmkit.engine.source import Source
+from fsmkit.engine.engine import Source
 from fsmkit.errors import DefinitionError, FsmkitError, StoreError
 from fsmkit.flow.flow import Flow
 from fsmkit.flow.locations import calling_location

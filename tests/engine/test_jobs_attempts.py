@@ -139,7 +139,7 @@ async def test_a_job_that_wants_to_exit_has_failed_and_the_bot_lives_on(work):
         raise SystemExit(3)
 
     bench = await begun(leave)
-    await until(lambda: not bench.engine._jobs.running)
+    await until(lambda: not bench.engine._dispatcher.jobs.running)
     state, data = await where(bench)
     assert state == "idle"
     assert "SystemExit" in data["failed"]
@@ -165,7 +165,7 @@ async def test_a_function_that_returns_a_coroutine_is_awaited():
         return data["n"] * times
 
     bench = await begun(lambda data: work(data, 3))
-    await until(lambda: not bench.engine._jobs.running)
+    await until(lambda: not bench.engine._dispatcher.jobs.running)
     assert await where(bench) == ("idle", {"done": 3})
 
 
@@ -178,7 +178,7 @@ async def test_leaving_the_state_ends_the_job(work, word):
     await bench.say(word)
     await settle()
     assert (work.cancelled, work.jobs[0].cancelled, bench.errors) == (1, True, [])
-    assert bench.engine._jobs.running == {}
+    assert bench.engine._dispatcher.jobs.running == {}
 
 
 async def test_entering_the_state_anew_ends_the_first_job_and_begins_another_with_its_own_id(work):
@@ -335,7 +335,7 @@ async def test_the_outcome_of_a_conversation_that_was_ended_and_begun_anew_chang
 
 async def test_an_outcome_waits_for_a_store_that_is_away(work):
     bench = await begun(work)
-    apply, away = bench.engine.apply, [True, True]
+    apply, away = bench.engine._dispatcher.jobs.apply, [True, True]
 
     async def once_more(*args):
         if away:
@@ -343,7 +343,7 @@ async def test_an_outcome_waits_for_a_store_that_is_away(work):
             raise StoreUnavailable("not now")
         return await apply(*args)
 
-    bench.engine.apply = once_more
+    bench.engine._dispatcher.jobs.apply = once_more
     await work.end("result")
     await later(bench, 1)
     assert (await where(bench))[0] == "work"
@@ -354,16 +354,16 @@ async def test_an_outcome_waits_for_a_store_that_is_away(work):
 
 async def test_a_job_that_cannot_be_kept_for_a_while_goes_on(work, caplog):
     bench = await begun(work)
-    edit = bench.engine.edit
+    edit = bench.engine._dispatcher.jobs.edit
 
     async def away(*_args):
         raise StoreUnavailable("not now")
 
-    bench.engine.edit = away
+    bench.engine._dispatcher.jobs.edit = away
     bench.clock.advance(10)
     await settle()
     assert "could not be kept" in caplog.text
-    bench.engine.edit = edit
+    bench.engine._dispatcher.jobs.edit = edit
     bench.clock.advance(10)
     await settle()
     assert (await bench.row()).snapshots["f"].frames[0].job.due == bench.clock.now() + 30
@@ -397,7 +397,9 @@ async def test_the_outcome_of_a_thread_that_ends_while_the_engine_stops_counts()
         return "result"
 
     bench = await begun(work)
-    await until(lambda: any(attempt.in_thread for attempt in bench.engine._jobs._attempts.values()))
+    await until(
+        lambda: any(attempt.in_thread for attempt in bench.engine._dispatcher.jobs._attempts.values())
+    )
     stopping = asyncio.create_task(bench.engine.stop())
     await settle()
     assert not stopping.done()
@@ -417,7 +419,7 @@ async def test_a_thread_that_sees_that_the_engine_stops_is_begun_again_by_the_ne
     assert (await where(bench))[0] == "work"
     again = Bench(working(work), store=bench.store, clock=bench.clock)
     await again.engine.sweep()
-    await until(lambda: not again.engine._jobs.running)
+    await until(lambda: not again.engine._dispatcher.jobs.running)
     assert [job.attempt for job in work.jobs] == [1, 2]
     assert await where(again) == ("idle", {"done": "result"})
     await again.engine.stop()
@@ -433,7 +435,7 @@ async def test_the_time_of_a_thread_begins_with_the_thread():
     bench.clock.advance(30)
     await until(lambda: work.jobs[0].cancelled)
     work.go.set()
-    await until(lambda: not bench.engine._jobs.running)
+    await until(lambda: not bench.engine._dispatcher.jobs.running)
     state, data = await where(bench)
     assert (state, data["failed"][:22]) == ("idle", "the job of f/work took")
     await bench.engine.stop()
@@ -444,7 +446,7 @@ async def test_a_thread_that_raises_stop_iteration_has_failed():
         return next(iter(()))
 
     bench = await begun(work)
-    await until(lambda: not bench.engine._jobs.running)
+    await until(lambda: not bench.engine._dispatcher.jobs.running)
     assert await where(bench) == ("idle", {"failed": "f/work raised StopIteration"})
 
 
@@ -508,7 +510,7 @@ def test_a_job_that_could_not_run_is_refused(options, problem):
 
 async def test_a_built_in_function_without_a_signature_takes_the_data():
     bench = await begun(max)
-    await until(lambda: not bench.engine._jobs.running)
+    await until(lambda: not bench.engine._dispatcher.jobs.running)
     assert await where(bench) == ("idle", {"done": "n"})
 
 

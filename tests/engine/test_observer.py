@@ -258,7 +258,7 @@ async def test_without_observers_nobody_is_told_and_no_reason_is_looked_for(monk
     bench = Bench(asking())
     await bench.say("no")
     assert (await bench.say("hi")).state == "a"
-    assert bench.engine.watch is None
+    assert bench.engine._services.watch is None
 
 
 async def test_what_happens_to_another_key_is_told_with_its_key():

@@ -163,7 +163,7 @@ async def test_what_on_error_itself_raises_is_logged_and_holds_up_no_other_key(c
 
 async def test_a_bot_that_is_always_busy_has_its_timeouts_later_but_has_them():
     bench = await in_timed(timed(60))
-    bench.engine.busy = lambda: True
+    bench.engine.face.busy = lambda: True
     async with bench.engine:
         await settle()
         await ticking(bench, 299)

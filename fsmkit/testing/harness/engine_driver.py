@@ -132,9 +132,9 @@ class EngineDriver(Driver):
             *flows, store=self._kept, clock=self.clock, deliver=self._deliver, resources=self._resources
         )
         engine.bot = BOT
-        engine.check_invariants = True
+        engine.face.check_invariants = True
         engine.on_error = lambda _key, _event, error: self.errors.append(error)
-        engine.busy, engine.patience = _always, inf  # deadlines fire when the clock is moved, never beside it
+        engine.face.busy, engine.face.patience = _always, inf  # deadlines fire when the clock is moved
         if self._change is not None:
             self._change(engine)
         watch(engine, lambda taken: self.taken.append(taken), self._note_guard)

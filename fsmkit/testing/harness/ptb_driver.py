@@ -96,10 +96,7 @@ class PTBDriver(Driver):
             _put_offline(app, self.offline)
             engine = _engine_of(app)
         if engine is not None:
-            engine.busy, engine.patience = (
-                _always,
-                inf,
-            )  # deadlines fire when the clock is moved, never beside it
+            engine.face.busy, engine.face.patience = _always, inf  # deadlines fire when the clock is moved
             watch(engine, lambda taken: self.taken.append(taken))
         app.add_error_handler(self._failed)
         return app, engine

@@ -110,7 +110,9 @@ class Screen:
             return
         message: Json = call.result
         if "chat" not in message:  # a copy is answered with its number only
-            message = next((m for m in self._visible() if m["message_id"] == message["message_id"]), message)
+            where = call.params["chat_id"]
+            there = self._offline.messages(where) if isinstance(where, int) else []
+            message = next((m for m in there if m["message_id"] == message["message_id"]), message)
         self.latest = message["message_id"]
         if "chat" in message:
             self.texts[message["chat"]["id"], message["message_id"]] = content_of(message)

@@ -75,12 +75,14 @@ class Inputs:
     Attributes:
         accepted: Acts that it wants, the plainest first.
         refused: Acts that it nearly wants.
+        guarded: Acts that only its `when=` does not want.
         presses: Whether it wants presses of buttons, which are found on the screen.
         waits: Whether it wants timeouts.
     """
 
     accepted: tuple[Action, ...]
     refused: tuple[Action, ...]
+    guarded: tuple[Action, ...]
     presses: bool
     waits: bool
 
@@ -118,8 +120,12 @@ def inputs_of(handler: Handler) -> Inputs:
     # What is near may be accepted too: `\d` takes the digits of other scripts.
     accepted = tuple(dict.fromkeys(action for action in [*candidates, *close] if wants(handler, action)))
     refused = tuple(dict.fromkeys(action for action in [*close, *ANYTHING] if not wants(handler, action)))
+    guarded: tuple[Action, ...] = ()
+    if handler.when is not None:
+        free = attrs.evolve(handler, when=None)
+        guarded = tuple(action for action in candidates if wants(free, action) and action not in accepted)
     kinds = set(_kinds(handler.matcher))
-    return Inputs(accepted, refused, "button" in kinds, "Timeout" in kinds)
+    return Inputs(accepted, refused, guarded, "button" in kinds, "Timeout" in kinds)
 
 
 def wants(handler: Handler, action: Action) -> bool:

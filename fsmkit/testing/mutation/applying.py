@@ -127,7 +127,7 @@ def _change(engine: Engine, table: CompiledFlow, mutant: Mutant) -> Change:
         return result
 
     def goes_elsewhere(_event: Any, ctx: Any, result: Any) -> Any:
-        if read_result(engine, table, result) != (site.result, site.target):
+        if read_result(engine.flows, table, result) != (site.result, site.target):
             return result
         result = as_tuple(result)
         match mutant.kind:
