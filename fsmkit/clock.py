@@ -18,7 +18,7 @@ class Clock(Protocol):
         ...
 
     async def sleep(self, seconds: float) -> None:
-        """Returns when so many seconds of this clock have passed."""
+        """Return when so many seconds of this clock have passed."""
         ...
 
 
@@ -32,7 +32,7 @@ class SystemClock:
         return time.time()
 
     async def sleep(self, seconds: float) -> None:
-        """Returns when so many seconds have passed."""
+        """Return when so many seconds have passed."""
         await asyncio.sleep(seconds)
 
 
