@@ -123,8 +123,7 @@ def exchange(table: CompiledFlow, changed: Mapping[Handler, Handler]) -> None:
 def read_result(flows: FlowSet, table: CompiledFlow, result: Any) -> tuple[str, Target | None]:
     """Return kind and target of a result, as far as it is one."""
     result = as_tuple(result)
-    if result is None:
-        return "stay", None
+
     if type(result) is not tuple or not result or not isinstance(result[0], str):
         return "raised", None
     kind = result[0]
