@@ -13,11 +13,11 @@ class Clock(Protocol):
     """What the engine, the stores and the tests ask for the time."""
 
     def now(self) -> float:
-        """Seconds since 1970-01-01 00:00 UTC (tests may start anywhere)."""
+        """Return seconds since 1970-01-01 00:00 UTC (tests may start anywhere)."""
         ...
 
     async def sleep(self, seconds: float) -> None:
-        """Returns when so many seconds of this clock have passed."""
+        """Wait until so many seconds of this clock have passed."""
         ...
 
 
@@ -27,9 +27,9 @@ class SystemClock:
     __slots__ = ()
 
     def now(self) -> float:
-        """Seconds since 1970-01-01 00:00 UTC."""
+        """Return seconds since 1970-01-01 00:00 UTC."""
         return time.time()
 
     async def sleep(self, seconds: float) -> None:
-        """Returns when so many seconds have passed."""
+        """Wait until so many seconds have passed."""
         await asyncio.sleep(seconds)

@@ -26,23 +26,23 @@ class Codec(Protocol):
     """How a flow's data become JSON and come back (`fsmkit.interpreter.codec.DataCodec`)."""
 
     def initial(self) -> Any:
-        """The data with nothing stored; `None` if the class needs arguments."""
+        """Return the data with nothing stored; `None` if the class needs arguments."""
         ...
 
     def encode(self, data: Any) -> Raw:
-        """The data as JSON; raises UnstorableData."""
+        """Return the data as JSON; raise UnstorableData."""
         ...
 
     def decode(self, raw: Raw) -> Any:
-        """The data of the JSON; raises ValueError where they do not fit."""
+        """Return the data of the JSON; raise ValueError where they do not fit."""
         ...
 
     def plain(self, raw: Raw) -> Any:
-        """The JSON as dicts and lists, for migrations."""
+        """Return the JSON as dicts and lists, for migrations."""
         ...
 
     def from_plain(self, plain: Any) -> Raw:
-        """JSON of what a migration made; raises ValueError where it does not fit."""
+        """Return JSON of what a migration made; raise ValueError where it does not fit."""
         ...
 
 
@@ -159,16 +159,16 @@ class FlowSet:
         self._check_key_rules()
 
     def key_rules(self) -> tuple[KeyBy, ...]:
-        """The key rules in use, in flow order."""
+        """Return the key rules in use, in flow order."""
         return tuple(dict.fromkeys(table.flow.key for table in self.entries))
 
     def find(self, flow: "Flow[Any] | str") -> CompiledFlow | None:
-        """The table of a flow, given itself or its name."""
+        """Return the table of a flow, given itself or its name."""
         table = self.tables.get(flow if isinstance(flow, str) else flow.name)
         return None if table is None or (isinstance(flow, Flow) and table.flow is not flow) else table
 
     def target(self, table: CompiledFlow, state: str | State) -> tuple[CompiledFlow, str] | None:
-        """The flow and the name of the state that a handler of `table` names, `None` if there is none."""
+        """Return the flow and the name of the state that a handler of `table` names, if any."""
         if isinstance(state, State):
             return self._target_of(table, state)
         if state in table.rules:
@@ -188,7 +188,7 @@ class FlowSet:
         return (table, name) if state.flow is None and name in table.rules else None
 
     def nearest(self, table: CompiledFlow, state: str) -> str:
-        """A sentence with the name that was probably meant."""
+        """Return a sentence with the name that was probably meant."""
         near = difflib.get_close_matches(state, list(table.rules), n=1)
         return f"Did you mean {near[0]!r}?" if near else f"It has {', '.join(table.rules) or 'no states'}."
 

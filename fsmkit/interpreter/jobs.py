@@ -39,7 +39,7 @@ Tables = Mapping[str, CompiledFlow]
 
 
 def is_due(row: Row, tables: Tables, now: float, mine: Container[str]) -> bool:
-    """Whether some job can be begun.
+    """Return whether some job can be begun.
 
     Args:
         row: The row.
@@ -64,7 +64,7 @@ def begin(
     mine: Container[str] = (),
     entered: bool = False,
 ) -> tuple[Row, list[JobAttempt]]:
-    """The row with jobs begun that are due, and those jobs.
+    """Return the row with jobs begun that are due, and those jobs.
 
     Args:
         row: The row.
@@ -94,7 +94,7 @@ def begin(
 
 
 def find(row: Row, ident: str) -> tuple[str, int] | None:
-    """Conversation and depth of the frame in which a job stands."""
+    """Return conversation and depth of the frame in which a job stands."""
     for name, snapshot in row.snapshots.items():
         for depth, frame in enumerate(snapshot.frames):
             if frame.job is not None and frame.job.id == ident:
@@ -103,7 +103,7 @@ def find(row: Row, ident: str) -> tuple[str, int] | None:
 
 
 def attempt_stands(row: Row, work: JobState) -> bool:
-    """Whether a job still waits for the outcome of this very attempt."""
+    """Return whether a job still waits for the outcome of this very attempt."""
     place = find(row, work.id)
     if place is None:
         return False
@@ -112,17 +112,17 @@ def attempt_stands(row: Row, work: JobState) -> bool:
 
 
 def kept(row: Row, work: JobState, until: float) -> Row:
-    """The row in which an attempt that stands is its process's own for longer."""
+    """Return the row in which an attempt that stands is its process's own for longer."""
     return _changed(row, work, due=until)
 
 
 def put_off(row: Row, work: JobState, until: float, *, failed: bool) -> Row:
-    """The row in which an attempt that stands is over, and the next one may begin at a later time."""
+    """Return the row in which an attempt that stands is over, and the next one may begin at a later time."""
     return _changed(row, work, due=until, held=False, failures=work.failures + failed)
 
 
 def over(row: Row, ident: str) -> Row:
-    """The row without a job, whose outcome has come."""
+    """Return the row without a job, whose outcome has come."""
     place = find(row, ident)
     return row if place is None else _with_job(row, *place, None)
 

@@ -82,12 +82,12 @@ class RowEditor:
         self.deletes: list[MessagesToDelete] = []
 
     def result(self) -> Row:
-        """The next row."""
+        """Return the next row."""
         row = self.row
         return Row(self.snapshots, row.seen, row.keep, row.serial, row.views, row.later)
 
     def open(self, table: CompiledFlow, state: str, data: Raw | None) -> None:
-        """Enters a flow that does not run; without data a draft is taken up."""
+        """Enter a flow that does not run; without data a draft is taken up."""
         old = self.snapshots.pop(table.name, None)  # the flow entered last stands last
         if data is None:
             data = old.frames[0].data if old else initial_data(table)
@@ -99,7 +99,7 @@ class RowEditor:
         self._entered(table, frame)
 
     def oust_others(self, table: CompiledFlow) -> None:
-        """Ends the key's other conversations if the flow that is about to be entered wants to be alone."""
+        """End the key's other conversations if the flow that is about to be entered wants to be alone."""
         if table.flow.exclusive:
             for name in [name for name, other in self.snapshots.items() if other.active]:
                 if name != table.name:
@@ -108,7 +108,7 @@ class RowEditor:
     def goto(
         self, name: str, depth: int, state: str, data: Raw | None, history: tuple[str, ...] | None = None
     ) -> None:
-        """Enters a state of the flow that stands at `depth`; what it called is dropped.
+        """Enter a state of the flow that stands at `depth`; what it called is dropped.
 
         Args:
             history: The history to go back to; by default the state that is left is added.
@@ -129,7 +129,7 @@ class RowEditor:
         self._entered(table, frame)
 
     def keep(self, name: str, depth: int, data: Raw | None) -> None:
-        """Stays, with the data replaced or kept; the idle deadline starts anew."""
+        """Stay, with the data replaced or kept; the idle deadline starts anew."""
         snapshot = self.snapshots[name]
         frames = snapshot.frames
         if data is not None:
@@ -140,13 +140,13 @@ class RowEditor:
         self._store(name, snapshot, frames, snapshot.entries, snapshot.run)
 
     def draft(self, table: CompiledFlow, data: Raw) -> None:
-        """Keeps data without a state; they have no deadline."""
+        """Keep data without a state; they have no deadline."""
         old = self.snapshots.get(table.name)
         frame = Frame(table.name, table.version, None, data)
         self.snapshots[table.name] = Snapshot((frame,), address=old.address if old else None)
 
     def call(self, name: str, depth: int, table: CompiledFlow, data: Raw) -> None:
-        """Runs a sub-flow above the flow at `depth`; what that had called is dropped."""
+        """Run a sub-flow above the flow at `depth`; what that had called is dropped."""
         self.cut(name, depth + 1)
         snapshot = self.snapshots[name]
         entry = snapshot.entries + 1
@@ -155,7 +155,7 @@ class RowEditor:
         self._entered(table, frame)
 
     def begin_call(self, caller: CompiledFlow, table: CompiledFlow, data: Raw) -> None:
-        """Runs a sub-flow although the caller has no conversation: it waits without a state."""
+        """Run a sub-flow although the caller has no conversation: it waits without a state."""
         old = self.snapshots.pop(caller.name, None)
         self.oust_others(caller)
         data_of = old.frames[0].data if old else initial_data(caller)
@@ -164,7 +164,7 @@ class RowEditor:
         self.call(caller.name, 0, table, data)
 
     def cut(self, name: str, depth: int) -> None:
-        """Drops the frames from `depth` up, the innermost first."""
+        """Drop the frames from `depth` up, the innermost first."""
         snapshot = self.snapshots[name]
         if len(snapshot.frames) <= depth:
             return
@@ -173,7 +173,7 @@ class RowEditor:
         self._store(name, snapshot, snapshot.frames[:depth], snapshot.entries, snapshot.run)
 
     def close(self, name: str) -> None:
-        """Ends a conversation with all its frames; what is not there is not missed."""
+        """End a conversation with all its frames; what is not there is not missed."""
         snapshot = self.snapshots.get(name)
         if snapshot is None:
             return
@@ -182,13 +182,13 @@ class RowEditor:
         del self.snapshots[name]
 
     def use_clock(self, name: str, address: Address | None) -> None:
-        """Gives a conversation an address where it has none of its own."""
+        """Give a conversation an address where it has none of its own."""
         snapshot = self.snapshots[name]
         if snapshot.address is None and address is not None:
             self.snapshots[name] = structs.replace(snapshot, address=address)
 
     def prompt(self, name: str) -> None:
-        """Says once more what the running state says on entry."""
+        """Say once more what the running state says on entry."""
         frame = self.snapshots[name].frames[-1]
         table = self.flows.tables.get(frame.flow)
         if table is not None and frame.state is not None:
@@ -223,11 +223,11 @@ class RowEditor:
         )
 
     def _limit(self, times: Times) -> float | None:
-        """When something entered now has lasted too long."""
+        """Return when something entered now has lasted too long."""
         return None if times.max_age is None else self.now + times.max_age
 
     def _idle(self, frames: tuple[Frame, ...]) -> tuple[float | None, float | None]:
-        """When the conversation times out, and when the person is reminded, if nothing happens."""
+        """Return when the conversation times out, and when the person is reminded, if nothing happens."""
         if len(frames) == 1:  # the ordinary case
             frame = frames[0]
             ttl, remind = self.flows.tables[frame.flow].rules[frame.state or ""].alone
@@ -264,19 +264,19 @@ class RowEditor:
 
 
 def times_of_frames(flows: FlowSet, frames: Sequence[Frame]) -> list[Times]:
-    """The times of each frame, the running one first."""
+    """Return the times of each frame, the running one first."""
     tables = flows.tables
     return [times_in(tables[frame.flow], frame.state) for frame in reversed(frames) if frame.flow in tables]
 
 
 def times_in(table: CompiledFlow, state: str | None) -> Times:
-    """What counts in a state; the flow's own times where it waits without one."""
+    """Return what counts in a state; the flow's own times where it waits without one."""
     rules = table.rules.get(state) if state is not None else None
     return table.times if rules is None else rules.times
 
 
 def initial_data(table: CompiledFlow) -> Raw:
-    """The data of a flow with nothing stored, as JSON."""
+    """Return the data of a flow with nothing stored, as JSON."""
     initial = table.codec.initial()
     return NO_DATA if initial is None else table.codec.encode(initial)
 
@@ -306,7 +306,7 @@ class StepResult(Struct, frozen=True, eq=False):
 
 
 def advance(flows: FlowSet, row: Row, step: Step, result: Any, now: float, run: int) -> StepResult:
-    """Applies a result: legality first, then the new row.
+    """Apply a result: legality first, then the new row.
 
     Args:
         flows: All flows.
@@ -340,7 +340,7 @@ def advance(flows: FlowSet, row: Row, step: Step, result: Any, now: float, run: 
 
 
 def entered(before: Row, moved: StepResult) -> tuple[int, Frame] | None:
-    """The frame in a state that a step has entered, and its depth; `None` if it has entered none."""
+    """Return the frame in a state that a step has entered, and its depth; `None` if it has entered none."""
     new, old = moved.row.snapshots.get(moved.name), before.snapshots.get(moved.name)
     if new is None or not new.active or (old and (old.run, old.entries) == (new.run, new.entries)):
         return None
@@ -357,7 +357,7 @@ def guarded(
     now: float,
     run: int,
 ) -> StepResult:
-    """Applies what a guard returned instead of letting a step into the state that it was to enter.
+    """Apply what a guard returned instead of letting a step into the state that it was to enter.
 
     Args:
         flows: All flows.
@@ -401,7 +401,7 @@ def guarded(
 
 
 def check_shape(step: Step, result: Any) -> tuple[Any, ...]:
-    """The result as a tuple; raises InvalidResult if it is none."""
+    """Return the result as a tuple; raise InvalidResult if it is none."""
     result = as_tuple(result)
     if type(result) is tuple and result and type(result[0]) is str and result[0] in LENGTHS:
         least, most = LENGTHS[result[0]]
@@ -432,7 +432,7 @@ def _transition(moves: RowEditor, step: Step, state: Any, *data: Any) -> str:
 
 
 def _cross(moves: RowEditor, step: Step, table: CompiledFlow, state: str, raw: Raw | None) -> str:
-    """Ends this flow and enters another; a flow that waits for this one is gone back to."""
+    """End this flow and enter another; a flow that waits for this one is gone back to."""
     if table.flow.key is not step.table.flow.key:
         raise _invalid(step, f"flow {table.name!r} has another key rule ({table.flow.key}); use ctx.send")
     snapshot = moves.snapshots.get(step.name)
@@ -528,7 +528,7 @@ def _target(flows: FlowSet, step: Step, state: Any) -> tuple[CompiledFlow, str]:
 
 
 def _allow(step: Step, target: Target) -> None:
-    """Refuses what the handler's own `to=` or annotation excludes."""
+    """Refuse what the handler's own `to=` or annotation excludes."""
     edges = step.table.declared.get(step.handler)
     if edges is not None and not edges.allows(target):
         named = target.state or (target.flow if target.kind == "call" else "END")
@@ -542,7 +542,7 @@ def _encode(table: CompiledFlow, data: tuple[Any, ...]) -> Raw | None:
 
 
 def _require_data(step: Step, table: CompiledFlow, raw: Raw | None, frame: Frame | None) -> None:
-    """A state is never entered without data that its handlers can rely on."""
+    """Refuse to enter a state without data that its handlers can rely on."""
     if raw is not None and raw != NO_DATA:
         return
     if raw is None and (table.codec.initial() is not None if frame is None else frame.data != NO_DATA):
