@@ -1,6 +1,67 @@
-"""How a row becomes the next row: the moves that results stand for, without asking whether they are legal.
+"""What a step makes of a row: a handler's result in, the next row and what has to be called out.
 
-Pure: records in, new records out. What has to be called on the way (hooks, prompts) comes out as a list.
+Theory of operation
+===================
+
+A *row* is all that is stored for one key. It holds a *snapshot* for each conversation, by the name of the
+flow that was entered. A snapshot is a stack of *frames*: the flow that was entered at the bottom, above it
+the flow that it called, and so on; the last one runs, the others wait. A *step* begins with a row, an event
+and the handler that wants the event (`interpreter.selection`); it ends with the next row.
+
+Everything here is pure. The clock and random numbers are arguments, nothing is awaited, no record that was
+loaded is changed. A step that fails leaves the row as it was loaded, so there is no code that takes
+anything back: the engine drops the new row. If records were changed in place, a handler that raises in its
+second half would leave a state without its data, and the next event would meet it.
+
+A step, in order:
+
+1. **Shape.** `check_shape` looks at the result alone: a known first element, the right number of elements.
+   `None` is `("stay",)`, `END` is `("end",)`.
+2. **Legality.** Is there such a state or flow; does the handler's own `to=` or annotation allow it
+   (`_allow`); can the data be stored; are there data at all where handlers rely on them (`_require_data`);
+   does another flow have the same key rule. All of that raises before the first move, or before the moves
+   can be seen: `RowEditor` collects them in a row of its own.
+3. **Moves.** `RowEditor` makes the next row. Each move also notes what its states ask for: the hooks of a
+   state that is left (`leave`), those of one that is entered (`enter`), then its prompt, then its job. They
+   are noted with the frame as it was at that moment, because a later move may drop it.
+4. **Guards.** `entered` says which state was entered, the engine asks its guards, and `guarded` applies
+   what one returned: to the row before the step if it refuses, to the new row if it leads elsewhere. What
+   the guarded state asked for is dropped: it was never entered, so neither its hooks nor its place in the
+   history exist.
+5. **Calls.** Only now the engine runs what was noted, in that order: leave hooks from the innermost frame
+   outward, then enter hooks, then the prompt. Each sees the frame it was noted with. What they send joins
+   the same commit.
+6. **Follow-up.** Where a sub-flow has ended, its caller is offered a `Returned` event with the result: a
+   step of its own on the new row, in the same commit. If the caller only stays, it says its prompt once
+   more; if nobody takes the event, likewise, so that a person never sits before a conversation that has
+   gone silent. A caller that has no state to go on in is closed.
+
+The moves, each a method of `RowEditor`:
+
+- `open` enters a flow that does not run. It becomes the last snapshot, that is, the first one asked from
+  now on. A draft (data that were stored without a state) is taken up. A flow that is `exclusive` ends the
+  key's others first.
+- `goto` enters a state. Flows that this one had called are dropped, with their leave hooks. The entry
+  number goes up even where the state is the same: buttons of the earlier entry are stale from then on.
+- `keep` stays. Data may be replaced; the idle deadline starts anew, the entry and the history do not.
+  `draft` stores data without a state.
+- `call` puts a frame on top; `begin_call` does the same where the caller does not run: it waits without a
+  state.
+- `cut` drops frames from the top, `close` a whole conversation.
+
+History. A transition to another state appends the state that is left, 16 at most; to the same state it
+appends nothing. `("back", n)` takes the last `n` off and enters the state found there; the state that it
+came from is not appended, or two backs would swap two states for ever. States that a newer version renamed
+are looked up by their new name, those that it dropped are skipped. Without a history `back` stays and says
+the prompt again.
+
+Times. Entering a state sets its `max_age`, entering a flow that of the flow; both are kept while the frame
+is. The idle deadline and the reminder are computed from all frames by every move, because any event is a
+sign of life of the whole conversation. Drafts have no deadline.
+
+Numbers. `run` differs each time a flow is entered and `entry` counts within the run; together they tell a
+button of this very entry from one of an earlier one. `run` is given, not counted here: runs that began with
+1 each time would accept the buttons of the conversation before.
 """
 
 import difflib
@@ -56,7 +117,7 @@ class PendingCall(Struct, frozen=True, eq=False):
 
 
 class RowEditor:
-    """The next row in the making.
+    """The next row in the making: moves, without asking whether they are legal.
 
     Args:
         flows: All flows.
