@@ -27,7 +27,7 @@ from fsmkit.flow.matchers import classes_in, value_classes_in
 from fsmkit.flow.messages import Answer
 from fsmkit.flow.states import State
 from fsmkit.interpreter.access import KEEP, WritableRow, frame_of
-from fsmkit.interpreter.codec import DataCodec, EventCodec, ValueCodec
+from fsmkit.interpreter.codec import EventCodec, ValueCodec
 from fsmkit.interpreter.compiled import CompiledFlow, FlowSet
 from fsmkit.interpreter.row import Edit, Effect, Receipt, Row, ScheduledEvent, Send
 from fsmkit.interpreter.settle import Limits, follow
@@ -117,7 +117,7 @@ class Engine:
         self.store: Store = MemoryStore(self.clock) if store is None else store
         if isinstance(store, MemoryStore) and clock is not None:
             store.use_clock(clock)
-        self.flows = FlowSet(flows, lambda flow: DataCodec(flow.name, flow.data, flow.place))
+        self.flows = FlowSet(flows)
         self.resources = resources
         self.bot: int | str | None = None
         """The attached bot's id, part of every key."""

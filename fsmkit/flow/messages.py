@@ -13,7 +13,7 @@ import msgspec
 from msgspec import UNSET, structs
 
 MAX_VALUE = 39
-"""Bytes that a button has for its value: Telegram's 64, less mark and header. Longer ones are stored with it."""
+"""Bytes that a button has for its value: Telegram's 64, less mark and header. Longer values are stored."""
 
 ACTIONS = (
     "url",
