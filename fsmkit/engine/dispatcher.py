@@ -51,7 +51,6 @@ from fsmkit.interpreter.row import (
     overdue,
     put_off,
     reminding,
-    with_snapshot,
     without_timer,
 )
 from fsmkit.interpreter.settle import Limits, apply_receipts, change_of, settle, wake_of
@@ -383,7 +382,7 @@ class Dispatcher:
         """
         while (name := reminding(turn.row, turn.flows.tables, turn.now)) is not None:
             snapshot = turn.row.snapshots[name]
-            row = with_snapshot(turn.row, name, structs.replace(snapshot, remind=None))
+            row = turn.row.with_conversation(name, structs.replace(snapshot, remind=None))
             own = self._by_itself(turn, row, Reminder(snapshot.remind or 0.0))
             await self._run(claim, lease, turn, own, partial(remind, own, name), lambda _error: None)
 
@@ -428,7 +427,7 @@ def _timeout_failed(turn: Turn, late: ExpiredTimer, _error: Exception) -> None:
         _log.error(
             "%s: the timeout of %s has failed %d times; the conversation ends", late.name, turn.key, tries
         )
-        turn.row = with_snapshot(turn.row, late.name, None)
+        turn.row = turn.row.with_conversation(late.name, None)
     else:
         turn.row = put_off(turn.row, late, turn.now + TIMEOUT_DELAY * 3 ** (tries - 1))
 

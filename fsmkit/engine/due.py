@@ -20,7 +20,7 @@ from fsmkit.flow.messages import Answer
 from fsmkit.flow.states import Times
 from fsmkit.interpreter.codec import Unfit
 from fsmkit.interpreter.compiled import CompiledFlow, FlowSet
-from fsmkit.interpreter.row import ExpiredTimer, Frame, Row, ScheduledEvent, with_snapshot
+from fsmkit.interpreter.row import ExpiredTimer, Frame, Row, ScheduledEvent
 from fsmkit.interpreter.transitions import PendingCall, RowEditor, times_in
 from fsmkit.keys import Key
 from fsmkit.stores.protocol import Lease
@@ -54,7 +54,7 @@ async def remind(turn: Turn, name: str) -> None:
     if after is None:  # it did not fit
         return
     after = structs.replace(after, deadline=before.deadline, remind=None)
-    turn.row = with_snapshot(turn.row, name, after)
+    turn.row = turn.row.with_conversation(name, after)
     if moved is None:
         await _say_reminder(turn, name)
 

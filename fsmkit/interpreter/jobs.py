@@ -11,7 +11,7 @@ from msgspec import Struct, structs
 
 from fsmkit.flow.handlers import JobSpec
 from fsmkit.interpreter.compiled import CompiledFlow
-from fsmkit.interpreter.row import Frame, JobState, Row, with_snapshot
+from fsmkit.interpreter.row import Frame, JobState, Row
 
 CLAIM_SECONDS = 30.0
 """How long a job belongs to the process that runs it, from its last sign of life."""
@@ -76,29 +76,27 @@ def begin(
         entered: Only those whose states were just entered.
     """
     begun: list[JobAttempt] = []
-    for name, snapshot in row.snapshots.items():
-        for depth, frame in enumerate(snapshot.frames):
-            work, table = frame.job, tables.get(frame.flow)
-            if work is None or table is None or work.due > now or (entered and work.attempt):
-                continue
-            rule = table.rules[frame.state].job if frame.state is not None else None
-            if rule is None:  # declared otherwise since it was stored
-                row = _with_job(row, name, depth, None)
-            elif work.id in mine:
-                row = _with_job(row, name, depth, structs.replace(work, due=now + CLAIM_SECONDS))
-            elif len(begun) < most:
-                work = _begun(work, now, new_id)
-                row = _with_job(row, name, depth, work)
-                begun.append(JobAttempt(name, table, row.snapshots[name].frames[depth], rule, work))
+    for name, depth, frame in row.frames():
+        work, table = frame.job, tables.get(frame.flow)
+        if work is None or table is None or work.due > now or (entered and work.attempt):
+            continue
+        rule = table.rules[frame.state].job if frame.state is not None else None
+        if rule is None:  # declared otherwise since it was stored
+            row = _with_job(row, name, depth, None)
+        elif work.id in mine:
+            row = _with_job(row, name, depth, structs.replace(work, due=now + CLAIM_SECONDS))
+        elif len(begun) < most:
+            work = _begun(work, now, new_id)
+            row = _with_job(row, name, depth, work)
+            begun.append(JobAttempt(name, table, row.snapshots[name].frames[depth], rule, work))
     return row, begun
 
 
 def find(row: Row, ident: str) -> tuple[str, int] | None:
     """Return conversation and depth of the frame in which a job stands."""
-    for name, snapshot in row.snapshots.items():
-        for depth, frame in enumerate(snapshot.frames):
-            if frame.job is not None and frame.job.id == ident:
-                return name, depth
+    for name, depth, frame in row.frames():
+        if frame.job is not None and frame.job.id == ident:
+            return name, depth
     return None
 
 
@@ -150,7 +148,5 @@ def _job(row: Row, name: str, depth: int) -> JobState:
 
 
 def _with_job(row: Row, name: str, depth: int, work: JobState | None) -> Row:
-    snapshot = row.snapshots[name]
-    frames = list(snapshot.frames)
-    frames[depth] = structs.replace(frames[depth], job=work)
-    return with_snapshot(row, name, structs.replace(snapshot, frames=tuple(frames)))
+    frame = row.snapshots[name].frames[depth]
+    return row.with_frame(name, depth, structs.replace(frame, job=work))

@@ -4,7 +4,7 @@ Data only: no rule stands here. Records are never changed in place once a step h
 makes new ones.
 """
 
-from collections.abc import Container
+from collections.abc import Container, Iterator
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -243,6 +243,27 @@ class Row(Struct, array_like=True):
     later: tuple["ScheduledEvent", ...] = ()
     moved: Destination | None = None
 
+    def frames(self) -> Iterator[tuple[str, int, Frame]]:
+        """Yield all frames, each with the name of its conversation and its depth there."""
+        for name, snapshot in self.snapshots.items():
+            for depth, frame in enumerate(snapshot.frames):
+                yield name, depth, frame
+
+    def with_conversation(self, name: str, snapshot: Snapshot | None) -> "Row":
+        """Return the row with another snapshot in the place of one, or without it."""
+        snapshots = {**self.snapshots}
+        if snapshot is None:
+            snapshots.pop(name, None)
+        else:
+            snapshots[name] = snapshot
+        return structs.replace(self, snapshots=snapshots)
+
+    def with_frame(self, name: str, depth: int, frame: Frame) -> "Row":
+        """Return the row with another frame in the place of one."""
+        snapshot = self.snapshots[name]
+        frames = (*snapshot.frames[:depth], frame, *snapshot.frames[depth + 1 :])
+        return self.with_conversation(name, structs.replace(snapshot, frames=frames))
+
 
 class ScheduledEvent(Struct, frozen=True, tag="mail"):
     """An event for another conversation, or for this one later.
@@ -417,16 +438,8 @@ def put_off(row: Row, late: ExpiredTimer, at: float) -> Row:
     snapshot = row.snapshots[late.name]
     snapshot = structs.replace(snapshot, tries=snapshot.tries + 1, remind=None)
     if late.kind == "idle":
-        return with_snapshot(row, late.name, structs.replace(snapshot, deadline=at))
+        return row.with_conversation(late.name, structs.replace(snapshot, deadline=at))
     return _moved(row, late, at, snapshot)
-
-
-def with_snapshot(row: Row, name: str, snapshot: Snapshot | None) -> Row:
-    """Return the row with another snapshot in the place of one, or without it."""
-    snapshots = {other: kept for other, kept in row.snapshots.items() if other != name or snapshot}
-    if snapshot is not None:
-        snapshots[name] = snapshot
-    return structs.replace(row, snapshots=snapshots)
 
 
 def _limits(frame: Frame) -> list[float]:
@@ -450,7 +463,7 @@ def _which(snapshot: Snapshot, at: float, name: str) -> ExpiredTimer:
 def _moved(row: Row, late: ExpiredTimer, at: float | None, snapshot: Snapshot) -> Row:
     frames = list(snapshot.frames)
     frames[late.depth] = _limited(frames[late.depth], late, at)
-    return with_snapshot(row, late.name, structs.replace(snapshot, frames=tuple(frames)))
+    return row.with_conversation(late.name, structs.replace(snapshot, frames=tuple(frames)))
 
 
 def _limited(frame: Frame, late: ExpiredTimer, at: float | None) -> Frame:

@@ -213,7 +213,7 @@ def _count(row: Row, name: str, refused: CountRetry) -> Row:
     if snapshot is None or frame is None or (frame.flow, frame.state) != (refused.flow, refused.state):
         return row
     counted = structs.replace(frame, retries=frame.retries + 1)
-    return _with_frame(row, name, snapshot, len(snapshot.frames) - 1, counted)
+    return row.with_frame(name, len(snapshot.frames) - 1, counted)
 
 
 def follow(row: Row, name: str, run: int, entry: int, messages: list[int]) -> Row:
@@ -224,7 +224,7 @@ def follow(row: Row, name: str, run: int, entry: int, messages: list[int]) -> Ro
     for depth, frame in enumerate(snapshot.frames):
         if frame.entry == entry and frame.state is not None:
             tracked = (*frame.tracked, *messages)[-MAX_TRACKED:]
-            return _with_frame(row, name, snapshot, depth, structs.replace(frame, tracked=tracked))
+            return row.with_frame(name, depth, structs.replace(frame, tracked=tracked))
     return row
 
 
@@ -252,7 +252,7 @@ def _bind(
         if len(values) > MAX_VALUES:  # blanks: those that are kept must keep their places
             values = ("",) * (len(values) - MAX_VALUES) + values[-MAX_VALUES:]
         frame = structs.replace(frame, values=values)
-        row = _with_frame(row, name, snapshot, len(snapshot.frames) - 1, frame)
+        row = row.with_frame(name, len(snapshot.frames) - 1, frame)
     return Bound(name, snapshot.run, frame.entry, owner, values), row
 
 
@@ -302,11 +302,6 @@ def _say(
     row = structs.replace(row, views={**row.views, name: ShownScreen(view.chat, 0, "", view.board)})
     taken = [] if view.bare else [Edit(Address(view.chat), view.message, bound)]
     return row, [Send(reply, to, bound, "view"), *taken]
-
-
-def _with_frame(row: Row, name: str, snapshot: Snapshot, depth: int, frame: Frame) -> Row:
-    frames = (*snapshot.frames[:depth], frame, *snapshot.frames[depth + 1 :])
-    return structs.replace(row, snapshots={**row.snapshots, name: structs.replace(snapshot, frames=frames)})
 
 
 SEEN = 64
