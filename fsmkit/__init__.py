@@ -139,7 +139,7 @@ _LATER = {
 
 
 def __getattr__(name: str) -> Any:
-    """Imports what runs flows when it is asked for: declaring them needs no event loop and no store."""
+    """Import what runs flows when it is asked for: declaring them needs no event loop and no store."""
     if name not in _LATER:
         raise AttributeError(f"module 'fsmkit' has no attribute {name!r}")
     import importlib

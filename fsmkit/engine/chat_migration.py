@@ -19,7 +19,7 @@ from fsmkit.engine.transaction import RowMoved
 from fsmkit.engine.turn import Turn, force_close
 from fsmkit.flow.events import ChatEvent
 from fsmkit.interpreter.codec import decode_row, encode_row
-from fsmkit.interpreter.row import Destination, Row, ShownScreen, Snapshot, WaitForOutbox, with_snapshot
+from fsmkit.interpreter.row import Destination, Row, ShownScreen, Snapshot, WaitForOutbox
 from fsmkit.interpreter.settle import SEEN, change_of, settle
 from fsmkit.keys import Key
 from fsmkit.stores.protocol import Change
@@ -123,7 +123,7 @@ class ChatMigration:
             if turn.row.snapshots[name].active:
                 await force_close(turn, name, self._services.report)
             else:
-                turn.row = with_snapshot(turn.row, name, None)
+                turn.row = turn.row.with_conversation(name, None)
 
     async def _leave_note(self, key: Key) -> None:
         """Leave only the forwarding note, and deliver what nobody delivers."""

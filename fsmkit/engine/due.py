@@ -40,7 +40,6 @@ from fsmkit.interpreter.row import (
     overdue,
     put_off,
     reminding,
-    with_snapshot,
     without_timer,
 )
 from fsmkit.interpreter.selection import ranks
@@ -140,7 +139,7 @@ class DueWork:
         """
         while (name := reminding(turn.row, turn.flows.tables, turn.now)) is not None:
             snapshot = turn.row.snapshots[name]
-            row = with_snapshot(turn.row, name, structs.replace(snapshot, remind=None))
+            row = turn.row.with_conversation(name, structs.replace(snapshot, remind=None))
             own = leased.beside(turn, row, Reminder(snapshot.remind or 0.0))
             await leased.run(turn, own, partial(remind, own, name))
 
@@ -169,7 +168,7 @@ def _timeout_failed(turn: Turn, late: ExpiredTimer, _error: Exception) -> None:
         _log.error(
             "%s: the timeout of %s has failed %d times; the conversation ends", late.name, turn.key, tries
         )
-        turn.row = with_snapshot(turn.row, late.name, None)
+        turn.row = turn.row.with_conversation(late.name, None)
     else:
         turn.row = put_off(turn.row, late, turn.now + backoff(tries, TIMEOUT_DELAY, factor=3.0))
 
@@ -194,7 +193,7 @@ async def remind(turn: Turn, name: str) -> None:
     if after is None:  # it did not fit
         return
     after = structs.replace(after, deadline=before.deadline, remind=None)
-    turn.row = with_snapshot(turn.row, name, after)
+    turn.row = turn.row.with_conversation(name, after)
     if moved is None:
         await _say_reminder(turn, name)
 

@@ -23,7 +23,7 @@ from fsmkit.flow.flow import Flow
 from fsmkit.flow.matchers import classes_in, value_classes_in
 from fsmkit.flow.states import State
 from fsmkit.interpreter.access import KEEP, frame_of
-from fsmkit.interpreter.codec import DataCodec, EventCodec, ValueCodec
+from fsmkit.interpreter.codec import EventCodec, ValueCodec
 from fsmkit.interpreter.compiled import CompiledFlow, FlowSet
 from fsmkit.interpreter.row import Row
 from fsmkit.interpreter.settle import Limits
@@ -102,7 +102,7 @@ class Engine:
         self.store: Store = MemoryStore(self.clock) if store is None else store
         if isinstance(store, MemoryStore) and clock is not None:
             store.use_clock(clock)
-        self.flows = FlowSet(flows, lambda flow: DataCodec(flow.name, flow.data, flow.place))
+        self.flows = FlowSet(flows)
         self.face = Face()
         """What stands in front of it."""
         self.sources = tuple(sources)

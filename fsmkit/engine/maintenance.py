@@ -16,7 +16,7 @@ from fsmkit.engine.fifo import again_if_lost
 from fsmkit.errors import StoreCorrupt, StoredByNewerVersion
 from fsmkit.flow.flow import Flow
 from fsmkit.interpreter.access import KEEP, locate, write_state
-from fsmkit.interpreter.codec import DataCodec, decode_receipt, decode_row
+from fsmkit.interpreter.codec import decode_receipt, decode_row
 from fsmkit.interpreter.compiled import CompiledFlow, FlowSet
 from fsmkit.interpreter.migrations import Fit, RowCheck, compatibility, migrate_row
 from fsmkit.interpreter.row import Delete, Row
@@ -202,7 +202,7 @@ def ready(flows: Iterable[Flow[Any]]) -> FlowSet:
     Raises:
         DefinitionError: If they do not fit together.
     """
-    return FlowSet(flows, lambda flow: DataCodec(flow.name, flow.data, flow.place))
+    return FlowSet(flows)
 
 
 async def examine(store: Store, flows: FlowSet, bot: int | str | None = None) -> StoreSurvey:

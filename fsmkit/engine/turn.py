@@ -32,7 +32,7 @@ from fsmkit.interpreter.access import ConversationHandle
 from fsmkit.interpreter.codec import Unfit
 from fsmkit.interpreter.compiled import CompiledFlow, FlowSet
 from fsmkit.interpreter.migrations import Orphan, is_current, migrate_row
-from fsmkit.interpreter.row import Bound, Frame, Row, Send, with_snapshot
+from fsmkit.interpreter.row import Bound, Frame, Row, Send
 from fsmkit.interpreter.selection import Step, ranks, select, why_not
 from fsmkit.interpreter.settle import StepDraft, address_of, follow
 from fsmkit.interpreter.transitions import (
@@ -121,7 +121,7 @@ class Turn(StepDraft):
         if text and snapshot.active:
             self.requests.append(SendMessage(Reply(text)))
             self.name = orphan.name
-        self.row = with_snapshot(self.row, orphan.name, None)
+        self.row = self.row.with_conversation(orphan.name, None)
         self.changed = True
 
     def reset(self, row: Row) -> None:
@@ -531,7 +531,7 @@ async def force_close(
         await turn.close(name)
     except Exception as error:
         del turn.requests[mark:]
-        turn.row = with_snapshot(before, name, None)
+        turn.row = before.with_conversation(name, None)
         await report(turn.key, None, error)
 
 

@@ -16,7 +16,7 @@ class ChecksUpdates(Protocol):
     """PTB's filters and handlers."""
 
     def check_update(self, update: Any) -> Any:
-        """Something that is neither `None` nor `False` if the update is wanted."""
+        """Return something that is neither `None` nor `False` if the update is wanted."""
         ...
 
 
@@ -35,7 +35,7 @@ class Matcher(abc.ABC):
 
     @abc.abstractmethod
     def match(self, event: Any) -> Any:
-        """What was matched, for `ctx.match`; `None` if the event is not wanted."""
+        """Return what was matched, for `ctx.match`; `None` if the event is not wanted."""
 
     def why_not(self, event: Any) -> str | None:
         """Return why an event is not wanted, in a few words; `None` if it is."""
@@ -47,7 +47,7 @@ class Matcher(abc.ABC):
         return f"not this {kind}"
 
     def impossible(self) -> str | None:
-        """Why nothing can ever match, if so."""
+        """Return why nothing can ever match, if so."""
         if self.kinds is not None and not self.kinds:
             return "no event is of all these kinds at once"
         return None
@@ -94,7 +94,7 @@ class NewText(Matcher):
     kinds = frozenset({"text"})
 
     def match(self, event: Any) -> Any:
-        """The text."""
+        """Return the text."""
         return event.text if isinstance(event, ChatEvent) and event.kind == "text" else None
 
     def label(self) -> str:
@@ -114,7 +114,7 @@ class OfClass(Matcher):
             self.kinds = frozenset({wanted.__name__})
 
     def match(self, event: Any) -> Any:
-        """The event itself."""
+        """Return the event itself."""
         return event if isinstance(event, self.wanted) else None
 
     def why_not(self, event: Any) -> str | None:
@@ -132,7 +132,7 @@ class Predicate(Matcher):
         self.function = function
 
     def match(self, event: Any) -> Any:
-        """What the function returned, if that is true."""
+        """Return what the function returned, if that is true."""
         return None if isinstance(event, Internal) else self.function(event) or None
 
     def why_not(self, event: Any) -> str | None:
@@ -150,7 +150,7 @@ class CheckUpdate(Matcher):
         self.checker = checker
 
     def match(self, event: Any) -> Any:
-        """What `check_update` returned for the event's update."""
+        """Return what `check_update` returned for the event's update."""
         if not isinstance(event, ChatEvent):
             return None
         found = self.checker.check_update(event.update)
@@ -170,7 +170,7 @@ class AnyOf(Matcher):
             self.kinds = frozenset().union(*(kinds for kinds in every if kinds is not None))
 
     def match(self, event: Any) -> Any:
-        """The match of the first that matches."""
+        """Return the match of the first that matches."""
         for matcher in self.matchers:
             found = matcher.match(event)
             if found is not None:
@@ -178,7 +178,7 @@ class AnyOf(Matcher):
         return None
 
     def impossible(self) -> str | None:
-        """A reason if none of them can match."""
+        """Return a reason if none of them can match."""
         reasons = [matcher.impossible() for matcher in self.matchers]
         return reasons[0] if reasons and None not in reasons else None
 
@@ -204,7 +204,7 @@ class AllOf(Matcher):
                 self.kinds = matcher.kinds if self.kinds is None else self.kinds & matcher.kinds
 
     def match(self, event: Any) -> Any:
-        """The match of the last one, if all match."""
+        """Return the match of the last one, if all match."""
         found = None
         for matcher in self.matchers:
             found = matcher.match(event)
@@ -217,7 +217,7 @@ class AllOf(Matcher):
         return next((reason for matcher in self.matchers if (reason := matcher.why_not(event))), None)
 
     def impossible(self) -> str | None:
-        """A reason if one of them can never match, or no event is of all their kinds."""
+        """Return a reason if one of them can never match, or no event is of all their kinds."""
         reasons = [reason for matcher in self.matchers if (reason := matcher.impossible())]
         return reasons[0] if reasons else super().impossible()
 
@@ -240,7 +240,7 @@ class Not(Matcher):
         self.matcher = matcher
 
     def match(self, event: Any) -> Any:
-        """The event itself."""
+        """Return the event itself."""
         return event if isinstance(event, ChatEvent) and self.matcher.match(event) is None else None
 
     def label(self) -> str:
@@ -252,18 +252,18 @@ class Not(Matcher):
 
 
 def classes_in(matchers: Iterable[Matcher]) -> list[type]:
-    """The users' event classes that matchers ask for."""
+    """Return the users' event classes that matchers ask for."""
     wanted = (matcher.wanted for matcher in parts_of(matchers) if isinstance(matcher, OfClass))
     return list(dict.fromkeys(kind for kind in wanted if not issubclass(kind, (ChatEvent, Internal))))
 
 
 def value_classes_in(matchers: Iterable[Matcher]) -> list[type]:
-    """The classes of button values that matchers name."""
+    """Return the classes of button values that matchers name."""
     return list(dict.fromkeys(kind for matcher in parts_of(matchers) for kind in matcher.value_classes))
 
 
 def parts_of(matchers: Iterable[Matcher]) -> Iterator[Matcher]:
-    """Matchers, and those that they are made of."""
+    """Yield matchers, and those that they are made of."""
     stack = list(matchers)
     while stack:
         matcher = stack.pop()
@@ -275,7 +275,7 @@ def parts_of(matchers: Iterable[Matcher]) -> Iterator[Matcher]:
 
 
 def as_matcher(on: Any) -> Matcher:
-    """The matcher for what stands in `on=`.
+    """Return the matcher for what stands in `on=`.
 
     Raises:
         TypeError: If nothing is known that such an object could match.

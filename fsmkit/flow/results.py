@@ -206,7 +206,7 @@ def end(result: Any = _NOT_GIVEN) -> Any:
 
 
 def pass_() -> Pass:
-    """Not mine: the next handler that matches, then the bot's other handlers."""
+    """Leave the event to the next handler that matches, then to the bot's other handlers."""
     return ("pass",)
 
 

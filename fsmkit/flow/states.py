@@ -216,12 +216,12 @@ class StatesGroup:
 
     @classmethod
     def full_name(cls) -> str:
-        """The group's name with those of the groups around it, joined by dots."""
+        """Return the group's name with those of the groups around it, joined by dots."""
         return f"{cls._parent.full_name()}.{cls.__name__}" if cls._parent else cls.__name__
 
     @classmethod
     def states(cls) -> Iterator[State]:
-        """All states in the order of definition, those of nested groups too."""
+        """Yield all states in the order of definition, those of nested groups too."""
         for member in cls._own:
             if isinstance(member, State):
                 yield member
@@ -281,7 +281,7 @@ class Times:
 
 
 def times_of(declared: Any, whose: str, place: str | None) -> Times:
-    """What a flow or a state declares, by itself.
+    """Return what a flow or a state declares, by itself.
 
     Args:
         declared: The `Flow` or the `State`.
@@ -309,7 +309,7 @@ def times_of(declared: Any, whose: str, place: str | None) -> Times:
 def combined(
     state: Times, flow: Times, prompt: Prompt | None, handled: bool, whose: str, place: str | None
 ) -> Times:
-    """What counts in a state of a flow.
+    """Return what counts in a state of a flow.
 
     Args:
         state: What the state declares.
@@ -347,7 +347,7 @@ def combined(
 
 
 def idle_seconds(times: Iterable[Times]) -> float | None:
-    """Idle seconds of a conversation, `None` for never.
+    """Return idle seconds of a conversation, `None` for never.
 
     Args:
         times: Of each of its frames, the running one first.
@@ -359,7 +359,7 @@ def idle_seconds(times: Iterable[Times]) -> float | None:
 
 
 def remind_seconds(times: Iterable[Times]) -> float | None:
-    """Idle seconds until the reminder, `None` for never; the argument is as for `idle_seconds`."""
+    """Return idle seconds until the reminder, `None` for never; the argument is as for `idle_seconds`."""
     for each in times:
         if not isinstance(each.remind_after, str):
             return each.remind_after
@@ -367,7 +367,7 @@ def remind_seconds(times: Iterable[Times]) -> float | None:
 
 
 def seconds_of(time: Ttl, whose: str, place: str | None, what: str = "ttl") -> Seconds:
-    """A declared time in seconds, `None` for never, `"inherit"` for INHERIT.
+    """Return a declared time in seconds, `None` for never, `"inherit"` for INHERIT.
 
     Raises:
         DefinitionError: If it is no time, or not a positive one.
@@ -385,7 +385,7 @@ def seconds_of(time: Ttl, whose: str, place: str | None, what: str = "ttl") -> S
 
 
 def _check_reminder(times: Times, whose: str, place: str | None) -> None:
-    """Refuses a reminder that a timeout always precedes."""
+    """Refuse a reminder that a timeout always precedes."""
     for what, seconds in (("ttl", times.ttl), ("max_age", times.max_age)):
         after = times.remind_after
         if isinstance(after, float) and isinstance(seconds, float) and after >= seconds:

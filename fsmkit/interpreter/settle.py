@@ -39,7 +39,7 @@ from fsmkit.stores.protocol import Change, Index
 
 
 def update_reply_keyboard(row: Row, effects: list[Any], bound: Bound, to: Address) -> tuple[Row, list[Any]]:
-    """The row with the reply keyboard that stands in a chat after some effects, and the effects.
+    """Return the row with the reply keyboard that stands in a chat after some effects, and the effects.
 
     Args:
         row: The row at the end of the step.
@@ -80,12 +80,12 @@ def _changes_keyboard(effect: Send) -> bool:
 
 
 def _leaves(keyboard: Any) -> bool:
-    """Whether a keyboard goes with its state."""
+    """Return whether a keyboard goes with its state."""
     return keyboard.leaves if isinstance(keyboard, Keyboard) else bool(keyboard)
 
 
 def _is_left(row: Row, to: Address) -> bool:
-    """Whether a keyboard stands in the chat although its state is no longer the one that runs."""
+    """Return whether a keyboard stands in the chat although its state is no longer the one that runs."""
     for name, view in row.views.items():
         board = view.board
         if board is None or board.chat != to.chat:
@@ -139,7 +139,7 @@ Pack = Callable[[Any], str]
 
 
 def address_of(rows: Iterable[Row], name: str, given: Address | None, key: Key) -> Address:
-    """Where effects go: whence the event came, else where the conversation last was, else the key's chat.
+    """Return where effects go: where the event came from, else where the conversation was, else the key's.
 
     Args:
         rows: The row at the end of the step, then the one at its beginning: the conversation may be over.
@@ -166,7 +166,7 @@ def effects_of(
     shared: bool,
     pressed: int | None,
 ) -> tuple[Row, list[Effect | SendEvent]]:
-    """The row with what effects leave in it, and the effects.
+    """Return the row with what effects leave in it, and the effects.
 
     Args:
         row: The row at the end of the step.
@@ -201,7 +201,7 @@ def effects_of(
 
 
 def storable(effect: Effect, pack: Pack) -> Effect:
-    """The effect as it stands in the outbox: with the text of buttons' values that are none."""
+    """Return the effect as it stands in the outbox: with the text of buttons' values that are none."""
     if not isinstance(effect, Send | Edit) or effect.reply is None:
         return effect
     rows = effect.reply.buttons
@@ -212,7 +212,7 @@ def storable(effect: Effect, pack: Pack) -> Effect:
 
 
 def apply_receipts(row: Row, receipts: Iterable[Receipt]) -> tuple[Row, list[Effect | SendEvent]]:
-    """The row with the ids of messages that were sent meanwhile; those that came too late are tidied up."""
+    """Return the row with the ids of messages sent meanwhile; those of a state that was left are deleted."""
     effects: list[Effect | SendEvent] = []
     for receipt in receipts:
         to = Address(receipt.chat)
@@ -232,36 +232,36 @@ def apply_receipts(row: Row, receipts: Iterable[Receipt]) -> tuple[Row, list[Eff
 
 
 def _count(row: Row, name: str, refused: CountRetry) -> Row:
-    """The row with one more answer refused, if the step has ended in the state that refused it."""
+    """Return the row with one more answer refused, if the step has ended in the state that refused it."""
     snapshot = row.snapshots.get(name)
     frame = snapshot.frames[-1] if snapshot is not None else None
     if snapshot is None or frame is None or (frame.flow, frame.state) != (refused.flow, refused.state):
         return row
     counted = structs.replace(frame, retries=frame.retries + 1)
-    return _with_frame(row, name, snapshot, len(snapshot.frames) - 1, counted)
+    return row.with_frame(name, len(snapshot.frames) - 1, counted)
 
 
 def follow(row: Row, name: str, run: int, entry: int, messages: list[int]) -> Row:
-    """The row with messages to delete when an entry is over; the same row if it is over already."""
+    """Return the row with messages to delete when an entry is over; the same row if it is over already."""
     snapshot = row.snapshots.get(name)
     if snapshot is None or snapshot.run != run:
         return row
     for depth, frame in enumerate(snapshot.frames):
         if frame.entry == entry and frame.state is not None:
             tracked = (*frame.tracked, *messages)[-MAX_TRACKED:]
-            return _with_frame(row, name, snapshot, depth, structs.replace(frame, tracked=tracked))
+            return row.with_frame(name, depth, structs.replace(frame, tracked=tracked))
     return row
 
 
 def _person(to: Address) -> int | str | None:
-    """Who was spoken to; a key that is a chat's has the chat's id for the user's, which is nobody."""
+    """Return who was spoken to; a key that is a chat's has the chat's id for the user's, which is nobody."""
     return None if isinstance(to.user, int) and to.user < 0 else to.user
 
 
 def _bind(
     row: Row, name: str, requests: Iterable[Request], owner: int | str | None, pack: Pack
 ) -> tuple[Bound, Row]:
-    """The place for buttons; values that are too long for one are put into the row."""
+    """Return the place for buttons; values that are too long for one are put into the row."""
     snapshot = row.snapshots.get(name)
     frame = snapshot.frames[-1] if snapshot is not None and snapshot.active else None
     before = values = () if frame is None else frame.values
@@ -277,15 +277,15 @@ def _bind(
         if len(values) > MAX_VALUES:  # blanks: those that are kept must keep their places
             values = ("",) * (len(values) - MAX_VALUES) + values[-MAX_VALUES:]
         frame = structs.replace(frame, values=values)
-        row = _with_frame(row, name, snapshot, len(snapshot.frames) - 1, frame)
+        row = row.with_frame(name, len(snapshot.frames) - 1, frame)
     return Bound(name, snapshot.run, frame.entry, owner, values), row
 
 
 def _long_value(name: str, button: Button, frame: Frame | None, pack: Pack) -> str | None:
-    """A value that its button cannot hold, as text.
+    """Return a value that its button cannot hold, as text.
 
     Raises:
-        UnstorableData: If it cannot be stored, or there is no place in the row for it.
+        UnstorableData: If it cannot be stored, or the conversation has no room left for it.
     """
     value = button.value
     if type(value) is not str:
@@ -327,11 +327,6 @@ def _say(
     row = structs.replace(row, views={**row.views, name: ShownScreen(view.chat, 0, "", view.board)})
     taken = [] if view.bare else [Edit(Address(view.chat), view.message, bound)]
     return row, [Send(reply, to, bound, "view"), *taken]
-
-
-def _with_frame(row: Row, name: str, snapshot: Snapshot, depth: int, frame: Frame) -> Row:
-    frames = (*snapshot.frames[:depth], frame, *snapshot.frames[depth + 1 :])
-    return structs.replace(row, snapshots={**row.snapshots, name: structs.replace(snapshot, frames=frames)})
 
 
 SEEN = 64
@@ -454,7 +449,7 @@ class StepDraft:
 def settle(
     draft: StepDraft, limits: Limits, events: EventCodec, event_id: str | None
 ) -> tuple[list[Effect], list[Any]]:
-    """Makes effects of a draft's requests and completes its row.
+    """Make effects of a draft's requests and complete its row.
 
     Returns:
         The effects for the `Outcome`, and the entries for the outbox.
@@ -489,7 +484,7 @@ def settle(
 
 
 def _deletes(draft: StepDraft, home: Address) -> list[Delete]:
-    """What the states that were left leave behind, in one request for each chat."""
+    """Return what the states that were left leave behind, in one request for each chat."""
     messages: dict[Address, list[int]] = {}
     for left in draft.deletes:
         messages.setdefault(left.address or home, []).extend(left.messages)
@@ -497,8 +492,9 @@ def _deletes(draft: StepDraft, home: Address) -> list[Delete]:
 
 
 def _screen_of(draft: StepDraft) -> int | None:
-    """The message in which the flow's screen is brought up to date, not sent anew: that of the pressed
-    button, or the one in which a job has shown its progress.
+    """Return the message in which the flow's screen is edited, not sent anew.
+
+    It is that of the pressed button, or the one in which a job has shown its progress.
     """
     event = draft.event
     if isinstance(event, Done | Failed):
@@ -508,8 +504,9 @@ def _screen_of(draft: StepDraft) -> int | None:
 
 
 def _at_home(row: Row, draft: StepDraft, home: int) -> Row:
-    """The row with the one message whose conversation it is as its screen; buttons of another one would be
-    another conversation's.
+    """Return the row with the message whose conversation it is as its screen.
+
+    Buttons under another message would belong to another conversation.
     """
     shows = any(isinstance(wish, SendMessage) and wish.show for wish in draft.requests)
     if draft.name in row.views or not shows:
@@ -523,7 +520,7 @@ _EVENTS = (SendEvent, ScheduledEvent)
 def _sort(
     draft: StepDraft, effects: list[Any], limits: Limits, events: EventCodec
 ) -> tuple[list[Effect], list[Any]]:
-    """What goes to the outbox now, what is a letter for later, and what the `Outcome` shows."""
+    """Return what goes to the outbox now, which events are scheduled, and what the `Outcome` shows."""
     row = draft.row
     entries: list[Any] = []
     serial, later = row.serial, row.later
@@ -544,7 +541,7 @@ def _sort(
 
 
 def _remember(seen: str, event_id: str) -> str:
-    """The ids with one more, and without the oldest where there would be too many."""
+    """Return the ids with one more, and without the oldest where there would be too many."""
     if seen.count(" ") > SEEN:
         seen = seen[seen.index(" ", 1) :]
     return f"{seen}{event_id} "
@@ -553,7 +550,7 @@ def _remember(seen: str, event_id: str) -> str:
 def change_of(
     row: Row, key: Key, now: float, limits: Limits, entries: list[Any], folded: int
 ) -> tuple[Row, Change]:
-    """The change that stores a row, and the row with its effects numbered.
+    """Return the change that stores a row, and the row with its effects numbered.
 
     Raises:
         RowTooLarge: If it takes more bytes than allowed; nothing may be written then.
@@ -572,7 +569,7 @@ def change_of(
 
 
 def _index_of(row: Row) -> tuple[Index, ...]:
-    """What a store looks the row up by."""
+    """Return what a store looks the row up by."""
     found = []
     for snapshot in row.snapshots.values():
         frame = snapshot.frames[-1]
@@ -581,7 +578,7 @@ def _index_of(row: Row) -> tuple[Index, ...]:
 
 
 def _touched(draft: StepDraft, row: Row, snapshot: Snapshot) -> Row:
-    """The row with the address of this event in the conversation that took it, and its retries over."""
+    """Return the row with this event's address in the conversation that took it, and no retries counted."""
     event = draft.event
     address = event.address if isinstance(event, ChatEvent) else snapshot.address
     if address == snapshot.address and not snapshot.tries:
@@ -598,7 +595,7 @@ def _scheduled_event(effect: SendEvent, events: EventCodec, draft: StepDraft, se
 
 
 def wake_of(row: Row) -> float | None:
-    """When the row has to be looked at again: a time of a conversation, a letter, the end of its memory."""
+    """Return when the row has to be looked at again: a timer, a scheduled event, forgotten ids."""
     if not row.later and len(row.snapshots) == 1:
         return wake_at(next(iter(row.snapshots.values())))
     times = [at for snapshot in row.snapshots.values() if (at := wake_at(snapshot)) is not None]

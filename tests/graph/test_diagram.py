@@ -46,10 +46,10 @@ def signup() -> Flow[Any]:
     flow.state("name")
     flow.state("age")
     flow.defstate("name")(lambda event, ctx: ("transition", "age"))
-    flow.defstate("age", on=Says("button('Yes')"))(lambda event, ctx: ("end",))
-    flow.defstate("age", on=Says("text('[0-9]+')"))(lambda event, ctx: ("end",))
-    flow.defstate(ANY, on=Says("command('cancel')"))(lambda event, ctx: ("end",))
-    flow.defstate(None, ANY, on=Says("command('start')"))(lambda event, ctx: ("transition", "name"))
+    flow.defstate("age", on=button("Yes"))(lambda event, ctx: ("end",))
+    flow.defstate("age", on=text("[0-9]+"))(lambda event, ctx: ("end",))
+    flow.defstate(ANY, on=command("cancel"))(lambda event, ctx: ("end",))
+    flow.defstate(None, ANY, on=command("start"))(lambda event, ctx: ("transition", "name"))
     return flow
 
 

@@ -15,7 +15,7 @@ from fsmkit.graph.edges import Target
 from fsmkit.interpreter.compiled import CompiledFlow, FlowSet
 from fsmkit.keys import Key
 
-GUARD = "when= said no"
+GUARD = "its when= said no"
 """Why a handler does not want an event that its guard refuses."""
 
 
