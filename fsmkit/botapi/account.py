@@ -273,7 +273,7 @@ def answer_callback_query(world: World, params: Params) -> bool:
 
 def answer_inline_query(world: World, params: Params) -> bool:
     """`answerInlineQuery`: the results' shape, their number and their ids are checked."""
-    _check_known(world, params.text("inline_query_id"))
+    _open_query(world, params, "inline_query_id")
     results: Any = params.get("results")
     if not isinstance(results, list):
         raise bad_request("expected an Array of inline query results")
@@ -337,8 +337,8 @@ def _payment(world: World, params: Params, field: str, *, check: bool = True) ->
     Raises:
         ApiError: If it was answered, is too old, or the answer is incomplete.
     """
-    query = world.other_queries.get(params.text(field))
-    if query is None or query.answers or world.clock.now() - query.at > MAX_CHECKOUT_AGE:
+    query = _open_query(world, params, field)
+    if query.answers or world.clock.now() - query.at > MAX_CHECKOUT_AGE:
         raise bad_request(TOO_OLD)
     if not params.get("ok") and not params.get("error_message"):
         raise bad_request("error_message is empty")
@@ -348,6 +348,9 @@ def _payment(world: World, params: Params, field: str, *, check: bool = True) ->
     return query
 
 
-def _check_known(world: World, query_id: str) -> None:
-    if query_id not in world.other_queries:
+def _open_query(world: World, params: Params, field: str) -> OpenQuery:
+    """Return the query that a field names, which is of the kind that the field is about."""
+    query = world.other_queries.get(params.text(field))
+    if query is None or query.kind != field.removesuffix("_id"):
         raise bad_request(TOO_OLD)
+    return query

@@ -176,12 +176,12 @@ def deliver(world: World, kind: str, payload: Json) -> Json:
     if kind in MESSAGES:
         _message(world, kind, payload)
     elif kind == "callback_query":
-        world.queries[str(payload["id"])] = OpenQuery(world.clock.now())
+        world.queries[str(payload["id"])] = OpenQuery(kind, world.clock.now())
         _inline(world, payload)
     elif kind == "chosen_inline_result":
         _inline(world, payload)
     elif kind in ANSWERABLE:
-        world.other_queries[str(payload["id"])] = OpenQuery(world.clock.now(), content=payload)
+        world.other_queries[str(payload["id"])] = OpenQuery(kind, world.clock.now(), content=payload)
     elif kind == "chat_join_request":
         world.join_requests.add((payload["chat"]["id"], payload["from"]["id"]))
     elif kind == "my_chat_member":

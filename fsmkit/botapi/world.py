@@ -190,11 +190,13 @@ class OpenQuery:
     """A question that may be answered: a pressed button, an inline query, a payment.
 
     Attributes:
+        kind: The field of `Update` in which it came.
         at: When it was asked, in seconds of the clock.
         answers: The parameters of each answer to it.
         content: What was asked.
     """
 
+    kind: str
     at: float
     answers: tuple[Json, ...] = ()
     content: Json = attrs.field(factory=dict[str, Any])
