@@ -214,11 +214,14 @@ class StoredFile:
 Tables = TypeVar("Tables", bound="World | ChatRecord")
 
 
-def _with_own_tables(record: Tables, **changes: Any) -> Tables:
+def _with_own_tables(record: Tables) -> Tables:
     """Return a copy of a record with tables of its own, whose values it shares."""
-    fields = ((field.name, getattr(record, field.name)) for field in attrs.fields(type(record)))
-    tables = {name: value.copy() for name, value in fields if isinstance(value, (dict, set))}
-    return attrs.evolve(record, **{**tables, **changes})
+    # `attrs.evolve` takes several times as long: it goes through the arguments of `__init__`.
+    twin = object.__new__(type(record))
+    for field in attrs.fields(type(record)):
+        value = getattr(record, field.name)
+        setattr(twin, field.name, value.copy() if isinstance(value, (dict, set)) else value)
+    return twin
 
 
 @attrs.define
@@ -268,8 +271,11 @@ class World:
         Args:
             clock: The clock of the copy; by default the two have one in common.
         """
-        chats = {chat_id: _with_own_tables(chat) for chat_id, chat in self.chats.items()}
-        return _with_own_tables(self, clock=clock or self.clock, queue=self.queue.copy(), chats=chats)
+        twin = _with_own_tables(self)
+        twin.clock = clock or self.clock
+        twin.queue = self.queue.copy()
+        twin.chats = {chat_id: _with_own_tables(chat) for chat_id, chat in self.chats.items()}
+        return twin
 
     def date(self) -> int:
         """Return the time for a message, in whole seconds.

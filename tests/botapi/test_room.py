@@ -35,6 +35,8 @@ def test_the_methods_that_are_missing_are_listed():
     assert "sendMessage" in ptb
     assert sorted(ptb - METHODS.keys()) == MISSING.split()
     assert sorted(METHODS.keys() - ptb) == []
+    page = Path(__file__).parents[2] / "docs/how-to/test-offline.md"
+    assert f"{len(METHODS)} methods of python-telegram-bot's {len(ptb)}" in page.read_text(encoding="utf-8")
 
 
 async def test_a_method_that_is_missing_is_refused_by_name():
