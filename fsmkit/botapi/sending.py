@@ -16,6 +16,8 @@ from fsmkit.botapi.keyboards import inline_keyboard, inline_keyboard_only, refus
 from fsmkit.botapi.params import Params
 from fsmkit.botapi.world import ChatRecord, StoredFile, World
 
+# --- files ---
+
 DEFAULTS: dict[str, Json] = {
     "photo": {"width": 800, "height": 600},
     "document": {"file_name": "document.txt", "mime_type": "text/plain"},
@@ -93,13 +95,11 @@ def _file(world: World, kind: str, params: Params) -> tuple[StoredFile, str]:
     raise bad_request("wrong file identifier/HTTP URL specified")
 
 
-REACTIONS = frozenset(ReactionEmoji)
-"""The emoji that a reaction may be (https://core.telegram.org/bots/api#reactiontypeemoji)."""
+# --- sending ---
 
 ACTIONS = re.compile(
     r"typing|choose_sticker|find_location|(?:upload|record)_(?:photo|video|voice|audio|document|video_note)"
 )
-
 
 OWN_FIELDS = frozenset(
     [
@@ -428,6 +428,11 @@ def _sources(world: World, params: Params, verb: str) -> list[Json]:
     return good
 
 
+# --- changing and deleting ---
+
+REACTIONS = frozenset(ReactionEmoji)
+"""The emoji that a reaction may be (https://core.telegram.org/bots/api#reactiontypeemoji)."""
+
 MAX_AGE = 48 * 3600
 """Seconds after which a message can no longer be deleted (https://core.telegram.org/bots/api#deletemessage)."""
 
@@ -436,11 +441,9 @@ NOT_MODIFIED = (
     "a current content and reply markup of the message"
 )
 
-
 EDITABLE_MEDIA = frozenset({"photo", "document", "video", "animation", "audio"})
 
-
-MEDIA = frozenset({"photo", "document", "video", "animation", "audio", "voice"})
+CAPTIONED = EDITABLE_MEDIA | {"voice"}
 
 
 def edit_message_text(world: World, params: Params) -> Json | bool:
@@ -458,7 +461,7 @@ def edit_message_caption(world: World, params: Params) -> Json | bool:
     """`editMessageCaption`: an empty caption removes it."""
     content = formatted_caption(params)
     message = _editable(world, params)
-    if "inline" not in message and not MEDIA & message.keys():
+    if "inline" not in message and not CAPTIONED & message.keys():
         raise bad_request("there is no caption in the message to edit")
     return _replace(world, params, message, ("caption", "caption_entities"), content)
 
