@@ -91,7 +91,6 @@ UPWARD: set[tuple[str, str]] = {
     ("fsmkit.testing.loading", "fsmkit.cli.errors"),
     ("fsmkit.flow.results", "fsmkit.flow.flow"),
     ("fsmkit.engine.source", "fsmkit.engine.engine"),
-    ("fsmkit.stores.mongo.leases", "fsmkit.stores.mongo.store"),
 }
 """Imports that are still to be cut; to be emptied, never added to."""
 

@@ -5,7 +5,6 @@ operators but `$set`, and no transaction. The lease (`token`, `until`) stands be
 """
 
 import secrets
-from itertools import count
 from typing import Any
 
 from bson import Int64
@@ -17,12 +16,10 @@ Document = dict[str, Any]
 NO_FLOW = ""
 """Stands among the flows of a row without conversations, which is due for everybody."""
 
-_numbers = count(secrets.randbits(61))
-
 
 def new_token() -> Int64:
-    """A number for a lease or a change that nobody has drawn before, in whatever process."""
-    return Int64(next(_numbers))
+    """Return a number for a lease or a change that no other process draws, a forked one neither."""
+    return Int64(secrets.randbits(62) + 1)
 
 
 def blank(key: str) -> Document:

@@ -5,10 +5,9 @@ What stands in a document is in `fsmkit.stores.mongo.documents`.
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING
 
 from bson import Int64
 from pymongo import ReturnDocument
@@ -21,9 +20,6 @@ from fsmkit.stores.mongo.documents import Document, blank, changed, is_empty, is
 from fsmkit.stores.mongo.session import MongoSession
 from fsmkit.stores.protocol import Change
 
-if TYPE_CHECKING:
-    from fsmkit.stores.mongo.store import MongoStore
-
 FIRST_PAUSE = 0.005
 
 
@@ -32,14 +28,21 @@ LONGEST_PAUSE = 0.1
 
 
 class MongoLease:
-    """A turn with one row; see `fsmkit.stores.Lease`."""
+    """A turn with one row; see `fsmkit.stores.Lease`.
+
+    Args:
+        session: Opens the session of the running loop.
+        key: Whose row.
+        exclusive: Whether it waits for its turn.
+        wanted: `False`: not if no conversation is stored.
+    """
 
     __slots__ = (
         "_document",
         "_exclusive",
         "_missing",
+        "_open",
         "_session",
-        "_store",
         "_text",
         "_token",
         "_turn",
@@ -50,8 +53,10 @@ class MongoLease:
         "row",
     )
 
-    def __init__(self, store: "MongoStore", key: Key, exclusive: bool, wanted: bool) -> None:
-        self._store = store
+    def __init__(
+        self, session: Callable[[], Awaitable[MongoSession]], key: Key, exclusive: bool, wanted: bool
+    ) -> None:
+        self._open = session
         self._wanted = wanted
         self.idle = False
         self._text = str(key)
@@ -66,7 +71,7 @@ class MongoLease:
         self.receipts: Sequence[bytes] = ()
 
     async def __aenter__(self) -> "MongoLease":
-        session = await self._store.session()
+        session = await self._open()
         self._know(await (self._wait(session) if self._exclusive else self._read(session)))
         self._session = None if self.idle else session
         self.row = self._document["row"]
@@ -119,7 +124,7 @@ class MongoLease:
         document = self._document
         if document["claimed"] != number:
             return None
-        self._store.delivering[self._text] = document
+        session.delivering[self._text] = document
         entry: bytes = document["outbox"][0]
         return entry
 
@@ -132,7 +137,7 @@ class MongoLease:
         expected: Document = {"_id": self._text, "revision": document["revision"]}
         if self._exclusive:
             expected |= {"token": self._token, "until": {"$gt": now}}
-        new = changed(document, change, number, now, self._store.number)
+        new = changed(document, change, number, now, session.number)
         if self._exclusive:
             new |= {"until": now + session.lease_seconds} if hold else {"until": 0.0, "token": None}
         after: Document | None = {**document, **new}

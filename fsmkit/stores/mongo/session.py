@@ -20,7 +20,7 @@ from pymongo.errors import ConnectionFailure, DuplicateKeyError, OperationFailur
 
 from fsmkit.errors import StoreCorrupt, StoreError, StoreUnavailable
 from fsmkit.stores.background import BackgroundTasks
-from fsmkit.stores.mongo.documents import Document, has_conversation
+from fsmkit.stores.mongo.documents import Document, has_conversation, new_token
 
 _log = logging.getLogger("fsmkit")
 
@@ -70,6 +70,10 @@ class MongoSession:
         """Who of this process may ask for a key's lease: one at a time, first come, first served."""
         self.held: dict[int, str] = {}
         """Keys by the tokens of leases."""
+        self.number = new_token()
+        """Whose claims on outboxes are those of this loop."""
+        self.delivering: dict[str, Document] = {}
+        """Documents whose outbox is delivered in this loop, as it knows them."""
         self.talking: LRUCache[str, None] = LRUCache(TALKING)
         """Keys that had a conversation when this process last looked, where a lease is asked for at once."""
         self._url = url

@@ -4,13 +4,13 @@ What stands in a document is in `fsmkit.stores.mongo.documents`, leases and comm
 `fsmkit.stores.mongo.leases`, the client in `fsmkit.stores.mongo.session`.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from functools import partial
 
-from fsmkit.errors import StoreUnavailable, requires_extra
+from fsmkit.errors import requires_extra
 from fsmkit.keys import Key
 from fsmkit.stores.protocol import CLAIM_SECONDS, Index, StoredRow
+from fsmkit.stores.sessions import LoopSessions
 
 with requires_extra("mongo"):
     from fsmkit.stores.mongo.documents import NO_FLOW, Document, is_empty, new_token
@@ -51,26 +51,18 @@ class MongoStore:
     durable = True
 
     def __init__(self, url: str, *, database: str = "fsmkit", lease_seconds: float = 15.0) -> None:
-        self._make = partial(MongoSession, url, database, lease_seconds)
-        self._session: MongoSession | None = None
-        self._closed = False
-        self.number = new_token()
-        self.delivering: dict[str, Document] = {}
-        """Documents whose outbox this store delivers, as it knows them."""
+        make = partial(MongoSession, url, database, lease_seconds)
+        self._sessions = LoopSessions(make, MongoSession.close)
 
     async def session(self) -> MongoSession:
-        """What belongs to the running event loop; the client of an earlier one is closed by its end."""
-        session = self._session
-        if session is None or session.loop is not asyncio.get_running_loop():
-            session = self._session = self._make()
-        if self._closed or session.over:
-            raise StoreUnavailable("the store is closed")
+        """Return the client of the running event loop, connected; it is closed by the loop's end."""
+        session = self._sessions.current()
         await session.open()
         return session
 
     def lease(self, key: Key, *, exclusive: bool = True, wanted: bool = True) -> MongoLease:
         """A turn with one row; first come, first served in this process."""
-        return MongoLease(self, key, exclusive, wanted)
+        return MongoLease(self.session, key, exclusive, wanted)
 
     async def peek(self, key: Key) -> bytes | None:
         """The row as last committed."""
@@ -102,10 +94,10 @@ class MongoStore:
 
     async def acknowledge(self, key: Key, entry: bytes, receipt: bytes | None) -> bytes | None:
         """Strikes off the first entry of the outbox; returns the next one."""
-        text = str(key)
-        known = self.delivering.pop(text, None) or await self._find(text)
+        session, text = await self.session(), str(key)
+        known = session.delivering.pop(text, None) or await self._find(text)
         while known is not None:
-            if known["outbox"][:1] != [entry] or known["claimer"] != self.number:
+            if known["outbox"][:1] != [entry] or known["claimer"] != session.number:
                 fresh = await self._find(text)
                 if fresh is None or fresh["revision"] == known["revision"]:
                     return None
@@ -115,7 +107,7 @@ class MongoStore:
             if struck is not None:
                 if not struck["outbox"]:
                     return None
-                self.delivering[text] = struck
+                session.delivering[text] = struck
                 following: bytes = struck["outbox"][0]
                 return following
             known = await self._find(text)
@@ -146,7 +138,7 @@ class MongoStore:
     async def hold(self, key: Key, seconds: float) -> None:
         """Keeps the claim on an outbox."""
         session = await self.session()
-        mine = {"_id": str(key), "claimer": self.number, "claim": {"$gt": 0.0}}
+        mine = {"_id": str(key), "claimer": session.number, "claim": {"$gt": 0.0}}
         # With a new revision: a step that has read the document must not find the claim over, and take it.
         longer = {"$set": {"claim": session.now() + seconds + CLAIM_SECONDS, "revision": new_token()}}
         await session.call(lambda rows: rows.update_one(mine, longer))
@@ -212,11 +204,8 @@ class MongoStore:
         return sum(not is_empty(document) for document in found)
 
     async def close(self) -> None:
-        """Closes the client of this event loop."""
-        self._closed = True
-        session, self._session = self._session, None
-        if session is not None and session.loop is asyncio.get_running_loop():
-            await session.close()
+        """Close all clients of this process."""
+        await self._sessions.close()
 
     async def _find(self, text: str) -> Document | None:
         found, _ = await (await self.session()).call(lambda rows: rows.find_one({"_id": text}))

@@ -9,7 +9,6 @@ import time
 from base64 import b64decode
 from collections.abc import Sequence
 from datetime import timedelta
-from itertools import count
 from typing import NamedTuple
 from weakref import WeakValueDictionary
 
@@ -17,12 +16,10 @@ from fsmkit.stores.postgres.session import Connections
 
 TIDY_SECONDS = 600.0
 
-_numbers = count(secrets.randbits(62))
-
 
 def new_token() -> int:
-    """A number for a lease or a commit that nobody has drawn before, in whatever process."""
-    return next(_numbers)
+    """Return a number for a lease or a commit that no other process draws, a forked one neither."""
+    return secrets.randbits(62) + 1
 
 
 class LoadedRow(NamedTuple):
@@ -42,9 +39,13 @@ class Leases:
         schema: Name of the schema.
         lease_seconds: How long a lease holds unless it is renewed.
         pool_size: How many connections there may be.
+
+    Attributes:
+        number: Whose claims on outboxes are those of this loop.
     """
 
     def __init__(self, dsn: str, schema: str, lease_seconds: float, pool_size: int) -> None:
+        self.number = new_token()
         self.term = timedelta(seconds=lease_seconds)
         self._third = lease_seconds / 3
         self._channel = f"fsmkit_{secrets.token_hex(12)}"
@@ -81,6 +82,10 @@ class Leases:
         if not loaded.idle:
             self._held[token] = key
         return loaded
+
+    async def close(self) -> None:
+        """Close the connections, once what was begun is finished."""
+        await self.connections.close()
 
     def committed(self, token: int) -> None:
         """A lease that a commit has freed needs no renewal."""

@@ -15,6 +15,7 @@ from typing import Any
 from fsmkit.errors import LeaseLost, StoreUnavailable, requires_extra
 from fsmkit.keys import Key
 from fsmkit.stores.protocol import CLAIM_SECONDS, Change, Index, StoredRow
+from fsmkit.stores.sessions import LoopSessions
 
 with requires_extra("postgres"):
     from fsmkit.stores.postgres.leases import Leases, LoadedRow, new_token
@@ -82,7 +83,7 @@ class PostgresLease:
         leases = self._leases
         if leases is None:
             raise LeaseLost(f"the lease on {self.key} is over; nothing was written")
-        args = (*_change(change), self._store.number, _CLAIM, leases.term if hold else None)
+        args = (*_change(change), leases.number, _CLAIM, leases.term if hold else None)
         rows, repeated = await leases.connections.call(
             self._store.statements["commit"], self._text, self._token, self._version, new_token(), *args
         )
@@ -128,20 +129,13 @@ class PostgresStore:
     ) -> None:
         if re.fullmatch(r"[a-z_][a-z0-9_]{0,47}", schema) is None:
             raise ValueError(f"schema={schema!r}: lower-case letters, digits and underscores, 48 at most")
-        self._make = partial(Leases, dsn, schema, lease_seconds, pool_size)
-        self._leases: Leases | None = None
-        self._closed = False
+        make = partial(Leases, dsn, schema, lease_seconds, pool_size)
+        self._sessions = LoopSessions(make, Leases.close)
         self.statements = _statements(schema)
-        self.number = new_token()
 
     def leases(self) -> Leases:
-        """What belongs to the running event loop; connections of an earlier one are closed by its end."""
-        leases = self._leases
-        if leases is None or leases.connections.loop is not asyncio.get_running_loop():
-            leases = self._leases = self._make()
-        if self._closed or leases.connections.over:
-            raise StoreUnavailable("the store is closed")
-        return leases
+        """Return the leases and connections of the running event loop; they end with the loop."""
+        return self._sessions.current()
 
     def lease(self, key: Key, *, exclusive: bool = True, wanted: bool = True) -> PostgresLease:
         """A turn with one row, first come, first served; see `fsmkit.stores.Store`."""
@@ -174,13 +168,13 @@ class PostgresStore:
 
     async def acknowledge(self, key: Key, entry: bytes, receipt: bytes | None) -> bytes | None:
         """Strikes off the first entry of the outbox; returns the next one."""
-        rows = await self._call("strike", str(key), entry, receipt, self.number, _CLAIM)
+        rows = await self._call("strike", str(key), entry, receipt, self.leases().number, _CLAIM)
         following: bytes | None = rows[0][0]
         return following
 
     async def hold(self, key: Key, seconds: float) -> None:
         """Keeps the claim on an outbox."""
-        await self._call("hold", str(key), self.number, _CLAIM + timedelta(seconds=seconds))
+        await self._call("hold", str(key), self.leases().number, _CLAIM + timedelta(seconds=seconds))
 
     async def due(self, bot: int | str | None, flows: Sequence[str], now: float, limit: int) -> list[Key]:
         """Keys to look at, the most overdue first; each is given to one caller only, for half a minute."""
@@ -209,11 +203,8 @@ class PostgresStore:
         return int(rows[0][0])
 
     async def close(self) -> None:
-        """Closes the connections of this event loop."""
-        self._closed = True
-        leases, self._leases = self._leases, None
-        if leases is not None and leases.connections.loop is asyncio.get_running_loop():
-            await leases.connections.close()
+        """Close all connections of this process."""
+        await self._sessions.close()
 
     async def _call(self, name: str, *args: object) -> list[Any]:
         rows, _ = await self.leases().connections.call(self.statements[name], *args)

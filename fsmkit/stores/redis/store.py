@@ -10,6 +10,7 @@ import asyncio
 import heapq
 import re
 from collections.abc import AsyncIterator, Sequence
+from functools import partial
 from types import TracebackType
 from typing import Any
 
@@ -18,6 +19,7 @@ import msgspec
 from fsmkit.errors import LeaseLost, StoreUnavailable, requires_extra
 from fsmkit.keys import Key
 from fsmkit.stores.protocol import CLAIM_SECONDS, Change, Index, StoredRow
+from fsmkit.stores.sessions import LoopSessions
 
 with requires_extra("redis"):
     from fsmkit.stores.redis.cluster import SHARDS, Nodes
@@ -150,16 +152,11 @@ class RedisStore:
         self._settings = Settings(url, prefix, lease_seconds, retry_seconds, timeout)
         self.repeat_ms = self._settings.repeat_ms
         self._settings.connection()  # what cannot be read is refused here, not when the first update comes
-        self._session: RedisSession | None = None
-        self._closed = False
+        self._sessions = LoopSessions(partial(RedisSession, self._settings), RedisSession.close)
 
     async def session(self) -> RedisSession:
-        """What the store has in the running loop; made when it is first needed."""
-        session = self._session
-        if session is None or session.loop is not asyncio.get_running_loop():
-            if self._closed:
-                raise StoreUnavailable("the store was closed")
-            session = self._session = RedisSession(self._settings)
+        """Return what the store has in the running loop; connect where that was not done yet."""
+        session = self._sessions.current()
         if not session.ready:
             await session.open()
         return session
@@ -266,11 +263,8 @@ class RedisStore:
         return removed
 
     async def close(self) -> None:
-        """Ends connections and tasks."""
-        self._closed = True
-        session, self._session = self._session, None
-        if session is not None and session.loop is asyncio.get_running_loop():
-            await session.close()
+        """End connections and tasks."""
+        await self._sessions.close()
 
 
 class _Reader:
