@@ -15,7 +15,7 @@ from typing import Any
 from fsmkit.errors import LeaseLost, StoreUnavailable, requires_extra
 from fsmkit.keys import Key
 from fsmkit.stores.protocol import CLAIM_SECONDS, Change, Index, StoredRow
-from fsmkit.stores.sessions import LoopSessions
+from fsmkit.stores.sessions import LoopSessions, WarnOnce
 
 with requires_extra("postgres"):
     from fsmkit.stores.postgres.leases import Leases, LoadedRow, new_token
@@ -129,7 +129,7 @@ class PostgresStore:
     ) -> None:
         if re.fullmatch(r"[a-z_][a-z0-9_]{0,47}", schema) is None:
             raise ValueError(f"schema={schema!r}: lower-case letters, digits and underscores, 48 at most")
-        make = partial(Leases, dsn, schema, lease_seconds, pool_size)
+        make = partial(Leases, dsn, schema, lease_seconds, pool_size, WarnOnce())
         self._sessions = LoopSessions(make, Leases.close)
         self.statements = _statements(schema)
 
