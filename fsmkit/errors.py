@@ -195,8 +195,8 @@ class StoreUnavailable(StoreError):
     """The store's server does not answer; the event was not handled and may be sent again."""
 
 
-class StoreMisconfigured(StoreError):
-    """A store cannot be used as its server, its URL or the program is set up; nothing was written.
+class StoreMisconfigured(StoreUnavailable):
+    """A store cannot be used as its server, its URL or the program is set up, until somebody changes that.
 
     Attributes:
         problem: What is wrong.

@@ -19,7 +19,7 @@ import msgspec
 from fsmkit.errors import LeaseLost, StoreUnavailable, requires_extra
 from fsmkit.keys import Key
 from fsmkit.stores.protocol import CLAIM_SECONDS, Change, Index, StoredRow
-from fsmkit.stores.sessions import LoopSessions
+from fsmkit.stores.sessions import LoopSessions, WarnOnce
 
 with requires_extra("redis"):
     from fsmkit.stores.redis.cluster import SHARDS, Nodes
@@ -118,7 +118,8 @@ class RedisStore:
     """Rows on a Redis or Valkey server, shared by as many processes as you like.
 
     Args:
-        url: `redis://host:6379/0`, `rediss://...` (TLS), `unix://path`, `redis+cluster://host:6379`.
+        url: `redis://host:6379/0`, `rediss://...` (TLS), `unix://path`, `redis+cluster://host:6379`;
+            `valkey` and `valkeys` stand for `redis` and `rediss`.
         prefix: What all names on the server begin with; two bots may share one.
         lease_seconds: After so long without a sign of life a process loses its leases. A handler that takes
             longer is no matter: its lease is renewed. A process that dies delays its keys by about as much.
@@ -152,7 +153,7 @@ class RedisStore:
         self._settings = Settings(url, prefix, lease_seconds, retry_seconds, timeout)
         self.repeat_ms = self._settings.repeat_ms
         self._settings.connection()  # what cannot be read is refused here, not when the first update comes
-        self._sessions = LoopSessions(partial(RedisSession, self._settings), RedisSession.close)
+        self._sessions = LoopSessions(partial(RedisSession, self._settings, WarnOnce()), RedisSession.close)
 
     async def session(self) -> RedisSession:
         """Return what the store has in the running loop; connect where that was not done yet."""
