@@ -206,7 +206,7 @@ class StoreMisconfigured(StoreUnavailable):
     def __init__(self, problem: str, *, remedy: str) -> None:
         self.problem = problem
         self.remedy = remedy
-        super().__init__(f"{problem}. {remedy}")
+        super().__init__(f"{problem.rstrip('.')}. {remedy}")
 
 
 class StoreCorrupt(StoreError):

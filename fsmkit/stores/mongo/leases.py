@@ -197,7 +197,7 @@ class MongoLease:
         return document
 
     async def _ask(self, session: MongoSession) -> Document:
-        """Asks until the lease is there; who waits in another process is not known here."""
+        """Ask until the lease is there; who waits in another process is not known here."""
         pause = FIRST_PAUSE
         while True:
             now = session.now()
@@ -219,7 +219,7 @@ class MongoLease:
         return found
 
     async def _free(self, session: MongoSession) -> None:
-        """Frees the lease, and lets the next one of this process ask for it."""
+        """Free the lease, and let the next one of this process ask for it."""
         mine = {"_id": self._text, "token": self._token}
         try:
             if not self._document or is_empty(self._document):

@@ -10,7 +10,7 @@ from functools import partial
 from fsmkit.errors import requires_extra
 from fsmkit.keys import Key
 from fsmkit.stores.protocol import CLAIM_SECONDS, Index, StoredRow
-from fsmkit.stores.sessions import LoopSessions
+from fsmkit.stores.sessions import LoopSessions, WarnOnce
 
 with requires_extra("mongo"):
     from fsmkit.stores.mongo.documents import NO_FLOW, Document, is_empty, new_token
@@ -51,7 +51,7 @@ class MongoStore:
     durable = True
 
     def __init__(self, url: str, *, database: str = "fsmkit", lease_seconds: float = 15.0) -> None:
-        make = partial(MongoSession, url, database, lease_seconds)
+        make = partial(MongoSession, url, database, lease_seconds, WarnOnce())
         self._sessions = LoopSessions(make, MongoSession.close)
 
     async def session(self) -> MongoSession:
@@ -65,22 +65,22 @@ class MongoStore:
         return MongoLease(self.session, key, exclusive, wanted)
 
     async def peek(self, key: Key) -> bytes | None:
-        """The row as last committed."""
+        """Return the row as last committed."""
         found = await self._find(str(key))
         row: bytes | None = found["row"] if found else None
         return row
 
     async def outbox(self, key: Key) -> list[bytes]:
-        """The entries that wait to be delivered, in their order."""
+        """Return the entries that wait to be delivered, in their order."""
         found = await self._find(str(key))
         return list(found["outbox"]) if found else []
 
     async def keys(self, chat: int | str, *, bot: int | str | None = None) -> list[Key]:
-        """Keys in a chat for which anything is stored, ordered by their text."""
+        """Return the keys in a chat for which anything is stored, ordered by their text."""
         return await self._keys({"chat": _part(chat)}, bot)
 
     async def keys_of(self, user: int | str, *, bot: int | str | None = None) -> list[Key]:
-        """Keys of a person in whatever chat, ordered by their text."""
+        """Return the keys of a person in whatever chat, ordered by their text."""
         return await self._keys({"$or": [{"user": _part(user)}, {"chat": _part(user)}]}, bot)
 
     async def _keys(self, whose: Document, bot: int | str | None) -> list[Key]:
@@ -93,7 +93,7 @@ class MongoStore:
         return [Key.parse(document["_id"]) for document in found]
 
     async def acknowledge(self, key: Key, entry: bytes, receipt: bytes | None) -> bytes | None:
-        """Strikes off the first entry of the outbox; returns the next one."""
+        """Strike off the first entry of the outbox; return the next one."""
         session, text = await self.session(), str(key)
         known = session.delivering.pop(text, None) or await self._find(text)
         while known is not None:
@@ -114,7 +114,7 @@ class MongoStore:
         return None
 
     async def _strike(self, text: str, known: Document, receipt: bytes | None) -> Document | None:
-        """Tries it on the document as it is known; what it is then, `None` if it has changed."""
+        """Try it on the document as it is known; return what it is then, `None` if it has changed."""
         session = await self.session()
         now = session.now()
         rest = known["outbox"][1:]
@@ -136,7 +136,7 @@ class MongoStore:
         return None if done is None else struck
 
     async def hold(self, key: Key, seconds: float) -> None:
-        """Keeps the claim on an outbox."""
+        """Keep the claim on an outbox."""
         session = await self.session()
         mine = {"_id": str(key), "claimer": session.number, "claim": {"$gt": 0.0}}
         # With a new revision: a step that has read the document must not find the claim over, and take it.
@@ -144,7 +144,7 @@ class MongoStore:
         await session.call(lambda rows: rows.update_one(mine, longer))
 
     async def due(self, bot: int | str | None, flows: Sequence[str], now: float, limit: int) -> list[Key]:
-        """Keys to look at, the most overdue first; each is given to one caller only, for half a minute."""
+        """Return keys to look at, the most overdue first; for half a minute one caller alone gets them."""
         session = await self.session()
         here = session.now()
         wanted = {
@@ -169,7 +169,7 @@ class MongoStore:
     async def scan(
         self, *, bot: int | str | None = None, flow: str | None = None, state: str | None = None
     ) -> AsyncIterator[StoredRow]:
-        """All rows, or those with a conversation of a flow or in a state, ordered by the key's text."""
+        """Yield all rows, or those with a conversation of a flow or in a state, ordered by the key's text."""
         wanted: Document = {"row": {"$ne": None}}
         if bot is not None:
             wanted["bot"] = _part(bot)
@@ -187,7 +187,7 @@ class MongoStore:
                 return
 
     async def forget(self, who: Key | int | str, *, bot: int | str | None = None) -> int:
-        """Removes all that is stored for a key or a person; a step that runs meanwhile loses its lease."""
+        """Remove all that is stored for a key or a person; a step that runs meanwhile loses its lease."""
         if isinstance(who, Key):
             wanted: Document = {"_id": str(who)}
         else:
@@ -220,5 +220,5 @@ class MongoStore:
 
 
 def _part(part: int | str | None) -> str:
-    """A part of a key, as its text shows it."""
+    """Return a part of a key, as its text shows it."""
     return str(Key(chat=0, user=0, bot=part)).rpartition(":")[2]
