@@ -102,7 +102,7 @@ async def test_an_answer_before_the_journal_is_warned_of_once(
 async def test_an_answer_of_one_member_of_many_is_warned_of(
     concern: dict[str, Any], hello: dict[str, Any], count: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    session = MongoSession("mongodb://localhost", "fsmkit", 15.0, WarnOnce())
+    session = MongoSession("mongodb://localhost", "fsmkit", 15.0, 10, WarnOnce())
     with caplog.at_level(logging.WARNING, "fsmkit"):
         session._warn_of_losses(WriteConcern(**concern), hello)
     assert len(caplog.messages) == count

@@ -119,7 +119,7 @@ def test_an_engine_in_several_threads_needs_few_connections(place: Place) -> Non
             most = max(most, await asyncio.to_thread(connections, place) - before)
 
     in_threads(place.store, send)
-    assert 0 < most <= THREADS * {"redis": 2, "postgres": POOL + 1, "mongo": 25}[place.kind]
+    assert 0 < most <= THREADS * {"redis": 2, "postgres": POOL + 1, "mongo": POOL + 2}[place.kind]
 
 
 def connections(place: Place) -> int:

@@ -77,10 +77,11 @@ class MongoSession:
         url: Where the server is.
         database: Name of the database, where the URL names none.
         lease_seconds: How long a lease holds unless it is renewed.
+        pool_size: How many connections there may be to a server, where the URL does not say it.
         warn: Told of settings by which the servers may lose what they stored.
     """
 
-    def __init__(self, url: str, database: str, lease_seconds: float, warn: WarnOnce) -> None:
+    def __init__(self, url: str, database: str, lease_seconds: float, pool_size: int, warn: WarnOnce) -> None:
         self.loop = asyncio.get_running_loop()
         self.over = False
         self.lease_seconds = lease_seconds
@@ -96,6 +97,7 @@ class MongoSession:
         """Keys that had a conversation when this process last looked, where a lease is asked for at once."""
         self._url = url
         self._database = database
+        self._pool_size = pool_size
         self._warn = warn
         self._offset = 0.0
         self._opening = asyncio.Lock()
@@ -166,7 +168,7 @@ class MongoSession:
     async def _open(self) -> AsyncCollection[Document]:
         async with self._opening:
             if self._rows is None:
-                client = _client(self._url)
+                client = _client(self._url, self._pool_size)
                 try:
                     rows = await _prepare(client, self._database)
                     self._warn_of_losses(rows.write_concern, await self._read_clock(client))
@@ -219,13 +221,14 @@ class MongoSession:
             self._warn("MongoDB's next primary may lose the last steps: write w=majority in the store's URL")
 
 
-def _client(url: str) -> "AsyncMongoClient[Document]":
+def _client(url: str, pool_size: int) -> "AsyncMongoClient[Document]":
     """Return a client that is not connected yet; refuse what cannot work, before a server hears of it."""
+    options = {} if "maxpoolsize=" in url.lower() else {"maxPoolSize": pool_size}
     try:
         if url.startswith("mongodb://"):
             parse_uri(url, warn=False)  # the client takes options that it does not know, and only warns
         client: AsyncMongoClient[Document] = AsyncMongoClient(
-            url, serverSelectionTimeoutMS=SELECTION_MS, tz_aware=False
+            url, serverSelectionTimeoutMS=SELECTION_MS, tz_aware=False, **options
         )
     except (ConfigurationError, ValueError) as error:
         raise StoreMisconfigured(f"the store's URL is wrong: {error}", remedy=_URL) from error

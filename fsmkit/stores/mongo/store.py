@@ -42,6 +42,8 @@ class MongoStore:
             `journal`), a commit is answered when it stands in the journal of most members.
         database: Name of the database, where the URL names none.
         lease_seconds: How long a lease holds unless it is renewed.
+        pool_size: How many connections there may be from an event loop to a server, beside those that watch
+            it; `maxPoolSize` in the URL counts where it is given.
 
     Example:
         >>> from fsmkit.stores.mongo import MongoStore
@@ -50,8 +52,10 @@ class MongoStore:
 
     durable = True
 
-    def __init__(self, url: str, *, database: str = "fsmkit", lease_seconds: float = 15.0) -> None:
-        make = partial(MongoSession, url, database, lease_seconds, WarnOnce())
+    def __init__(
+        self, url: str, *, database: str = "fsmkit", lease_seconds: float = 15.0, pool_size: int = 10
+    ) -> None:
+        make = partial(MongoSession, url, database, lease_seconds, pool_size, WarnOnce())
         self._sessions = LoopSessions(make, MongoSession.close)
 
     async def session(self) -> MongoSession:
