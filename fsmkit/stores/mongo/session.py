@@ -9,7 +9,7 @@ import logging
 import random
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
 from bson import DatetimeMS
@@ -223,7 +223,7 @@ class MongoSession:
 
 def _client(url: str, pool_size: int) -> "AsyncMongoClient[Document]":
     """Return a client that is not connected yet; refuse what cannot work, before a server hears of it."""
-    options = {} if "maxpoolsize=" in url.lower() else {"maxPoolSize": pool_size}
+    options: dict[str, Any] = {} if "maxpoolsize=" in url.lower() else {"maxPoolSize": pool_size}
     try:
         if url.startswith("mongodb://"):
             parse_uri(url, warn=False)  # the client takes options that it does not know, and only warns

@@ -301,7 +301,8 @@ def _refuse_hopeless(error: BaseException) -> None:
     if "rejected SSL upgrade" in str(error):
         remedy = _REMEDIES[ssl.SSLCertVerificationError]
     if remedy is not None:
-        raise StoreMisconfigured(f"PostgreSQL cannot be used: {error}", remedy=remedy) from error
+        what = "the store's URL is wrong" if isinstance(error, ValueError) else "PostgreSQL cannot be used"
+        raise StoreMisconfigured(f"{what}: {error}", remedy=remedy) from error
 
 
 async def _prepare(connection: Any, schema: str) -> None:
