@@ -195,6 +195,20 @@ class StoreUnavailable(StoreError):
     """The store's server does not answer; the event was not handled and may be sent again."""
 
 
+class StoreMisconfigured(StoreUnavailable):
+    """A store cannot be used as its server, its URL or the program is set up, until somebody changes that.
+
+    Attributes:
+        problem: What is wrong.
+        remedy: What to set instead.
+    """
+
+    def __init__(self, problem: str, *, remedy: str) -> None:
+        self.problem = problem
+        self.remedy = remedy
+        super().__init__(f"{problem.rstrip('.')}. {remedy}")
+
+
 class StoreCorrupt(StoreError):
     """What the store holds cannot be read, or was written by a newer schema; it was not touched."""
 

@@ -88,7 +88,6 @@ UPWARD: set[tuple[str, str]] = {
     ("fsmkit.testing.report", "fsmkit.cli.tables"),
     ("fsmkit.testing.pytest_plugin", "fsmkit.cli.errors"),
     ("fsmkit.testing.loading", "fsmkit.cli.errors"),
-    ("fsmkit.stores.mongo.leases", "fsmkit.stores.mongo.store"),
 }
 """Imports that are still to be cut; to be emptied, never added to."""
 
