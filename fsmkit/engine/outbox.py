@@ -129,6 +129,9 @@ class Outbox:
         if entry is None:
             self._emptied(key)
             return
+        if not inspect.iscoroutinefunction(self._deliver):  # no request can be left on its way
+            await self._run(key, entry)
+            return
         sending = asyncio.get_running_loop().create_task(self._run(key, entry), name=f"fsmkit sends {key}")
         self._sending.add(sending)
         sending.add_done_callback(self._sending.discard)
@@ -183,7 +186,7 @@ class Outbox:
             _log.warning("%s: %s; this was not said to %s: %r", type(error).__name__, error, key, effect)
 
     async def drain(self, seconds: float) -> None:
-        """Wait for what is on its way, then gives up; what is not delivered stays in the store.
+        """Wait for what is on its way, then give up; what is not delivered stays in the store.
 
         Nothing new is begun, except where the store would lose it with this process.
         """
