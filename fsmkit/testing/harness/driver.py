@@ -115,19 +115,19 @@ class Driver(abc.ABC):
 
     @abc.abstractmethod
     async def open(self) -> None:
-        """Starts the bot."""
+        """Start the bot."""
 
     @abc.abstractmethod
     async def close(self) -> None:
-        """Stops the bot; what is stored stays."""
+        """Stop the bot; what is stored stays."""
 
     @abc.abstractmethod
     async def restart(self) -> None:
-        """Stops the bot and starts it anew on what is stored."""
+        """Stop the bot and start it anew on what is stored."""
 
     @abc.abstractmethod
     async def deploy(self, load: Callable[[], Flows]) -> None:
-        """Stops the bot and starts another version of its flows on what is stored.
+        """Stop the bot and start another version of its flows on what is stored.
 
         Args:
             load: Makes the flows; from now on for restarts too.
@@ -135,7 +135,7 @@ class Driver(abc.ABC):
 
     @abc.abstractmethod
     async def give(self, update: Any) -> None:
-        """Gives an update to the bot, to its end."""
+        """Give an update to the bot, to its end."""
 
     # -- people ------------------------------------------------------------------------------------
 
@@ -357,7 +357,7 @@ class Driver(abc.ABC):
         return FromOutside(action.event, action.user, ("outside", self.outside))
 
     async def arrive(self, update: Any) -> None:
-        """Gives the bot what an action has made."""
+        """Give the bot what an action has made."""
         if not isinstance(update, FromOutside):
             await self.give(update)
         elif self.engine is not None:
@@ -369,7 +369,7 @@ class Driver(abc.ABC):
                 self.errors.append(error)
 
     def _of_these_flows(self, event: Any) -> Any:
-        """An event as the flows that run know its class: after a restart they may have been made anew."""
+        """Return an event as the flows that run know its class: they may have been made anew."""
         if self.engine is None:
             return event
         kind, flows = type(event), self.engine.flows.tables.values()
@@ -383,7 +383,7 @@ class Driver(abc.ABC):
     # -- time --------------------------------------------------------------------------------------
 
     async def wait(self, seconds: float) -> None:
-        """Moves the clock, stopping at each deadline on the way, so that all fire at their time."""
+        """Move the clock, stopping at each deadline on the way, so that all fire at their time."""
         end = self.clock.now() + seconds
         await asyncio.sleep(0)  # deliveries that have just been put off begin to wait
         await self.sweep()
@@ -393,12 +393,12 @@ class Driver(abc.ABC):
         self.clock.advance(end - self.clock.now())
 
     async def sweep(self) -> None:
-        """Fires what is due."""
+        """Fire what is due."""
         if self.engine is not None:
             await self.engine.sweep()
 
     async def next_due(self) -> float | None:
-        """The next time at which a timeout, a reminder or a letter is due, `None` if there is none."""
+        """Return the next time at which a timeout, a reminder or a letter is due, `None` if there is none."""
         if self.engine is None:
             return None
         times: list[float] = []
@@ -415,17 +415,17 @@ class Driver(abc.ABC):
         await self.wait(max(0.0, due + offset - self.clock.now()))
 
     async def _rest(self) -> None:
-        """Waits for jobs of states, whose outcome is an event; not for ever."""
+        """Wait for jobs of states, whose outcome is an event; not for ever."""
         await jobs_done()
 
     # -- where things stand ------------------------------------------------------------------------
 
     def who(self, user: int) -> int:
-        """The id of a person."""
+        """Return the id of a person."""
         return user
 
     def where(self, user: int) -> int:
-        """The chat in which a person talks to the bot."""
+        """Return the chat in which a person talks to the bot."""
         return self.who(user) if self.chat is None else self.chat
 
     def key(self, user: int, flow: str | None = None) -> Key:
@@ -441,7 +441,7 @@ class Driver(abc.ABC):
         return key
 
     def keys(self, user: int) -> list[Key]:
-        """The keys that a person has, by all flows' key rules."""
+        """Return the keys that a person has, by all flows' key rules."""
         if self.engine is None:
             return []
         first = {table.flow.key: name for name, table in reversed(self.engine.flows.tables.items())}
@@ -449,7 +449,7 @@ class Driver(abc.ABC):
         return list(dict.fromkeys(self.key(user, name) for name in named))
 
     async def _keys_by_message(self, user: int) -> list[Key]:
-        """The keys of conversations that hang on a message of the person's chat."""
+        """Return the keys of conversations that hang on a message of the person's chat."""
         if self.engine is None or not any(rule.by_message for rule in self.engine.flows.key_rules()):
             return []
         rows = self.engine.store.scan(bot=self.engine.bot)
@@ -475,7 +475,7 @@ class Driver(abc.ABC):
         return Row(snapshots={name: snap for row in reversed(rows) for name, snap in row.snapshots.items()})
 
     def find(self, user: int, button: str, *, stale: bool = False, nth: int = 0) -> ShownButton:
-        """A button that can be pressed.
+        """Return a button that can be pressed.
 
         Raises:
             NotThereError: If there is none; says which there are.
@@ -492,7 +492,7 @@ class Driver(abc.ABC):
         raise NotThereError(f"no old button {button!r} was ever shown; there was {_listed(self.stale(user))}")
 
     def pressable(self, user: int) -> list[ShownButton]:
-        """The buttons on the screen, those of the newest message first."""
+        """Return the buttons on the screen, those of the newest message first."""
         return [
             shown
             for bubble in reversed(self.bubbles(user))
@@ -530,5 +530,5 @@ def _listed(items: Sequence[Any]) -> str:
 
 
 def _raw(event: Any) -> Any:
-    """An event as it is stored."""
+    """Return an event as it is stored."""
     return EventCodec([type(event)]).encode(event)[1]
