@@ -18,7 +18,7 @@ class Clock(Protocol):
         ...
 
     async def sleep(self, seconds: float) -> None:
-        """Returns when so many seconds of this clock have passed."""
+        """Return when so many seconds of this clock have passed."""
         ...
 
 
@@ -32,7 +32,7 @@ class SystemClock:
         return time.time()
 
     async def sleep(self, seconds: float) -> None:
-        """Returns when so many seconds have passed."""
+        """Return when so many seconds have passed."""
         await asyncio.sleep(seconds)
 
 
@@ -48,5 +48,7 @@ def backoff(tries: int, first: float, *, factor: float = 2.0, most: float = inf)
     Example:
         >>> [backoff(tries, 2.0, most=10.0) for tries in (1, 2, 3, 4)]
         [2.0, 4.0, 8.0, 10.0]
+        >>> backoff(10_000, 1.0, most=60.0)
+        60.0
     """
     return min(first * factor ** min(tries - 1, 100), most)

@@ -1,4 +1,4 @@
-"""Relocation: a chat has a new id (a group became a supergroup), and what stands under the old one follows.
+"""Chat migration: a group became a supergroup with a new id, and what is stored under the old one follows.
 
 A row is moved in three commits, one lease at a time: it is marked as moved, it arrives under the new key, and
 only a forwarding note is left. Each may be done again, by whoever meets the row, so that a crash in between
@@ -50,7 +50,7 @@ class ChatMigration:
         self._outbox = outbox
 
     async def chat(self, bot: int | str | None, old: int | str, new: int | str) -> int:
-        """Moves all rows of a chat; the number of those that were there to move."""
+        """Move all rows of a chat; return the number of those that were there to move."""
         count = 0
         for key in await self._store.keys(old, bot=bot):
             if key.bot == bot:
@@ -58,7 +58,7 @@ class ChatMigration:
         return count
 
     async def finish(self, key: Key, moved: RowMoved) -> Key:
-        """Sees to it that a row which is on its way has arrived; the key under which it stands now."""
+        """Make sure that a row which is on its way has arrived; return its key."""
         new = Key.parse(moved.move.key)
         if not moved.move.arrived:
             await again_if_lost(lambda: self._arrive(key, moved.row, moved.move, new), tries=TRIES)
@@ -66,7 +66,7 @@ class ChatMigration:
         return new
 
     async def process_due(self, key: Key, moved: RowMoved) -> None:
-        """Does what is due for an old key: finishes the move, sends what waits, forgets the note."""
+        """Do what is due for an old key: finish the move, send what waits, forget the note."""
         if not moved.move.arrived:
             await self.finish(key, moved)
             return
@@ -84,7 +84,7 @@ class ChatMigration:
         return True
 
     async def _mark(self, key: Key, new: Key) -> Row | None:
-        """Marks a row as moved: from now on events for it wait, and then follow."""
+        """Mark a row as moved: from now on events for it wait, and then follow."""
         async with self._store.lease(key) as lease:
             if lease.row is None:  # only messages wait; they need no row to be sent
                 return None
@@ -95,7 +95,7 @@ class ChatMigration:
             return row
 
     async def _arrive(self, old: Key, row: Row, move: Destination, new: Key) -> None:
-        """Puts what stood under the old key to what stands under the new one, unless it is there already."""
+        """Add what was stored under the old key to what is under the new one, unless it is there already."""
         messages_first = bool(await self._store.outbox(old))
         async with self._store.lease(new) as lease:
             here = Row() if lease.row is None else decode_row(lease.row)
@@ -117,7 +117,7 @@ class ChatMigration:
         await self._outbox.run(new, entry)
 
     async def _end_doubles(self, turn: Turn, here: Row) -> None:
-        """Ends conversations that have been begun anew in the new chat: what people did last counts."""
+        """End conversations that have been begun anew in the new chat: what people did last counts."""
         for name in [name for name in turn.row.snapshots if _begun(here.snapshots.get(name), turn, name)]:
             _log.info("%s: the conversation begun in the new chat goes on, the old one ends", turn.key)
             if turn.row.snapshots[name].active:
@@ -126,7 +126,7 @@ class ChatMigration:
                 turn.row = with_snapshot(turn.row, name, None)
 
     async def _leave_note(self, key: Key) -> None:
-        """Leaves only the forwarding note, and delivers what nobody delivers."""
+        """Leave only the forwarding note, and deliver what nobody delivers."""
         async with self._store.lease(key) as lease:
             row = Row() if lease.row is None else decode_row(lease.row)
             if row.moved is None or row.moved.arrived:
@@ -139,19 +139,19 @@ class ChatMigration:
 
 
 def moved_key(key: Key, chat: int | str) -> Key:
-    """The key in the new chat; where the chat stands for the person, both change."""
+    """Return the key in the new chat; where the chat stands for the person, both change."""
     return Key(chat, chat if key.user == key.chat else key.user, *key[2:])
 
 
 def forward(event: Any, key: Key) -> None:
-    """Has answers to an event of the old chat go to the new one."""
+    """Send answers to an event of the old chat to the new one."""
     told: Any = event
     if isinstance(event, ChatEvent) and event.address.chat != key.chat:
         told.address = structs.replace(event.address, chat=key.chat)
 
 
 def readdressed(row: Row, old: Key, new: Key) -> Row:
-    """What arrives under a new key: with the new address, and without ids of messages of the old chat.
+    """Return what arrives under a new key: with the new address, without ids of messages of the old chat.
 
     Those messages cannot be edited or deleted any more, and in the new chat their ids are those of others.
     """
@@ -170,7 +170,7 @@ def _readdressed(snapshot: Snapshot, old: Key, new: Key) -> Snapshot:
 
 
 def _without_ids(view: ShownScreen, old: Key, new: Key) -> ShownScreen:
-    """What a flow shows without the message of the old chat; a reply keyboard is still there."""
+    """Return what a flow shows without the message of the old chat; a reply keyboard is still there."""
     board = view.board
     if board is not None and board.chat == old.chat:
         board = structs.replace(board, chat=new.chat)
@@ -180,7 +180,7 @@ def _without_ids(view: ShownScreen, old: Key, new: Key) -> ShownScreen:
 
 
 def joined(row: Row, here: Row) -> Row:
-    """Two rows as one. Where both have something for a flow (`_begun` has decided), that of `row` counts."""
+    """Join two rows. Where both have something for a flow (`_begun` has decided), that of `row` counts."""
     ids = [*row.seen.split(), *here.seen.split()][-SEEN:]
     return Row(
         {**row.snapshots, **{n: s for n, s in here.snapshots.items() if n not in row.snapshots}},
@@ -193,5 +193,5 @@ def joined(row: Row, here: Row) -> Row:
 
 
 def _begun(snapshot: Snapshot | None, turn: Turn, name: str) -> bool:
-    """Whether the new chat has something for a flow that is worth more: a conversation beats a draft."""
+    """Return whether the new chat has more for a flow: a conversation beats a draft."""
     return snapshot is not None and (snapshot.active or not turn.row.snapshots[name].active)

@@ -24,7 +24,7 @@ from fsmkit.stores.urls import check_keys, open_store
 async def conversations_of(
     store: Store, user: int | str, bot: int | str | None, flow: str | None
 ) -> list[Key]:
-    """The keys under which a person has a conversation that runs.
+    """Return the keys under which a person has a conversation that runs.
 
     Args:
         store: Where to look.
@@ -88,7 +88,7 @@ class Client:
         flow: str | None = None,
         expect: str | None = None,
     ) -> Literal["sent", "duplicate"]:
-        """Leaves an event for a conversation; when it returns, the event is stored.
+        """Leave an event for a conversation; when it returns, the event is stored.
 
         Args:
             key: Whose conversation; without a bot that of the client is meant.
@@ -127,12 +127,12 @@ class Client:
         flow: str | None = None,
         expect: str | None = None,
     ) -> dict[Key, Literal["sent", "duplicate"]]:
-        """Leaves an event for all conversations of a person that run; the arguments are those of `send`."""
+        """Leave an event for all conversations of a person that run; the arguments are those of `send`."""
         keys = await conversations_of(self.store, user, self._bot, flow)
         return {key: await self.send(key, event, id, flow=flow, expect=expect) for key in keys}
 
     async def close(self) -> None:
-        """Closes the store, if the client has opened it."""
+        """Close the store, if the client has opened it."""
         if self._owned:
             await self.store.close()
 

@@ -1,4 +1,75 @@
-"""THEORY_HERE"""
+"""From an event to a commit: what happens in which order, and why in that order.
+
+# One event
+
+1. `Engine.send`, a face (`receive`), a job of a state or the outbox puts an event into an `Envelope`: what
+   it is, how it is recognised when it comes again, and for whom it is (`Recipient`). It has a key, the name
+   of the row in which all conversations of one person in one chat (say) are stored. With several key rules
+   an event has several keys, which are asked one after the other.
+
+2. `process` takes a lease of the row from the store and waits its turn; events of one key are handled one
+   after the other, in the order in which they came. Without that, two quick messages would both see the
+   state before the first. For an event that no entry of a flow can want, no turn is taken where no
+   conversation runs: most of what is said in a group is none of ours, and must not wait behind a slow
+   handler.
+
+3. `RowLease.begin` makes a `Turn` of the stored bytes. It brings them to the version of the flows that
+   runs, and adds the ids of messages that were sent since the last commit. A row that has moved to another
+   key raises `RowMoved`: the move is finished and the event follows.
+
+4. An event whose id the row remembers ends here, as a duplicate: Telegram, brokers and `Client` give an
+   event again when they do not know whether we had it. The ids are part of the row, so an id and what its
+   event did are written by the same commit; an id that was kept elsewhere could be lost alone.
+
+5. What was due before the event goes before it, each with a commit of its own: albums whose sender has gone
+   on, then timeouts, in the order of their times. A deadline counts even if the process was down when it
+   came. A message that was sent before the deadline was in time, however late it is read. If the timeouts
+   shared the event's commit, a handler that raises would take back a timeout that has come.
+
+6. The handlers are asked in the order that `fsmkit.interpreter.selection.ranks` gives (nothing else knows
+   that order), until one does not pass. A press of a button is checked first: one of an earlier state or of
+   another run is answered and changes nothing. What a handler returns is checked, and made into the next
+   row by pure functions; what it asks of `ctx` is only noted. Hooks, prompts, guards and a caller's
+   `Returned` are part of the same step. So whatever is raised, the turn is dropped, and nothing has
+   happened.
+
+7. `settle` makes effects of what was noted, numbered and addressed, and the commit writes the row, its
+   times, what it is looked up by and the outbox in one piece. What cannot be written (too large, not
+   storable) is the handler's failure: it is offered as `Crashed`, like what it raises. An event that
+   changes nothing writes nothing, and the row stays byte for byte as it is.
+
+8. After the commit, still before another event's turn where the store allows it, jobs of states that were
+   entered begin, and those of states that were left end. They must not begin before: a job that charges a
+   card for a step that was not stored would do so again.
+
+9. The lease is free. Only now `committed` is told (a press is answered), and then the outbox delivers: a
+   chat that Telegram makes us wait for holds up its messages, not its events. If the process is killed in
+   between, the messages are stored, and another process delivers them once our claim has ended. Messages
+   that were sent from within the handler would be lost, or sent for a step that never was.
+
+10. What handlers raised is answered with the flow's `crash` text at last, past the queue. It is not stored:
+    the row says nothing of a step that did not happen.
+
+# When somebody else was faster
+
+A lease may be lost: to a process that found ours silent for too long, or, with `isolation="optimistic"`, to
+a commit that came first. The commit then writes nothing (`LeaseLost`), so the event is taken once more from
+step 2, with the row as it is now. Timeouts that were committed in the first attempt stay committed, and
+what they left in the outbox is delivered between the attempts.
+
+# Several keys
+
+Ids are checked on all keys before any handler is asked, as the key that took the event may come second.
+Handlers of all keys are asked before any of them says `otherwise`, or the first would answer a message that
+is the second's. While that goes on no other event may overtake between two of the keys; so an event takes
+its place in the lines of all its keys at once (`KeyedLock`), before anything is awaited.
+
+# Without an event
+
+`DueWork.process_due` does the same for a key without an event, when the sweeper finds it: albums, timeouts,
+reminders, scheduled events, jobs that nobody runs. `edit` writes a row by hand. Both hold the same lease,
+and write with the same commit.
+"""
 
 import logging
 from collections.abc import Awaitable, Callable, Sequence
@@ -89,6 +160,12 @@ class Dispatcher:
             committed: Told of the outcome after the commit and before anything is delivered.
             void: Asked when its turn has come whether it is of no use any more: no handler sees it then.
         """
+        if self._lines is None and len(keys) == 1:  # the ordinary case
+            key, entries = keys[0]
+            to = Recipient(entries)
+            return await self.process(
+                key, Envelope(event, event_id, to, telegram, True, True, committed, void)
+            )
         envelope = Envelope(event, event_id, ANYBODY, telegram, True, True, committed, void)
         if self._lines is None:
             return await self._walk(envelope, keys)

@@ -175,14 +175,14 @@ def _timeout_failed(turn: Turn, late: ExpiredTimer, _error: Exception) -> None:
 
 
 async def expire(turn: Turn, late: ExpiredTimer) -> None:
-    """Gives a conversation its timeout; with nobody to take it, the conversation ends."""
+    """Give a conversation its timeout; with nobody to take it, the conversation ends."""
     taken = await turn.offer(turn.event, Recipient(within=late.name, depth=late.depth))
     if taken is None and late.name in turn.row.snapshots:  # what did not fit is over already
         await turn.close(late.name, "expired")
 
 
 async def remind(turn: Turn, name: str) -> None:
-    """Gives a conversation its reminder; with nobody to take it, the person is told what the flow says.
+    """Give a conversation its reminder; with nobody to take it, say what the flow says.
 
     Where nobody moves on, the silence goes on as it was: the conversation times out when it would have.
     """
@@ -200,7 +200,7 @@ async def remind(turn: Turn, name: str) -> None:
 
 
 async def _say_reminder(turn: Turn, name: str) -> None:
-    """Says the reminder of the innermost flow that declares when to remind, else its prompt once more."""
+    """Say the reminder of the innermost flow that declares when to remind, else its prompt once more."""
     turn.name = name
     for frame in reversed(turn.row.snapshots[name].frames):
         table = turn.flows.tables[frame.flow]
@@ -253,16 +253,16 @@ def wanting(
 
     In one state a handler for albums goes before one for single photos, in whatever order they stand.
     """
-    for rank in ranks(flows, row, entries=entries):
-        if any("album" in (handler.matcher.kinds or ()) for handler in rank.handlers):
-            return rank.name, rank.depth if rank.runs else None
-        if any(handler.wants(part) is not None for handler in rank.handlers):
+    for name, depth, _, _, handlers, runs in ranks(flows, row, entries):
+        if any("album" in (handler.matcher.kinds or ()) for handler in handlers):
+            return name, depth if runs else None
+        if any(handler.wants(part) is not None for handler in handlers):
             return None
     return None
 
 
 def gather(turn: Turn, part: ChatEvent, where: Where) -> ScheduledEvent:
-    """Puts a part into the turn's row, and the conversation's idle deadline off: the person was there."""
+    """Put a part into the turn's row, and the conversation's idle deadline off: the person was there."""
     ident = _ident(part)
     old = next((mail for mail in albums_of(turn.row) if mail.id == ident), None)
     parts = _decode(old.body) if old is not None else []
@@ -282,17 +282,17 @@ def gather(turn: Turn, part: ChatEvent, where: Where) -> ScheduledEvent:
 
 
 def albums_of(row: Row) -> list[ScheduledEvent]:
-    """What is being gathered, the one that was last added to last."""
+    """Return what is being gathered, the one that was last added to last."""
     return [mail for mail in row.later if mail.event == ALBUM]
 
 
 def is_full(mail: ScheduledEvent) -> bool:
-    """Whether an album can have no further part."""
+    """Return whether an album can have no further part."""
     return len(_decode(mail.body)) >= MAX_PARTS
 
 
 def crowded(row: Row, part: ChatEvent) -> list[ScheduledEvent]:
-    """Albums that have to be handled as they are, so that another part has room in the row."""
+    """Return albums that have to be handled as they are, so that another part has room in the row."""
     albums = albums_of(row)
     size = len(part.stored(alone=True)) + sum(len(bytes(mail.body)) for mail in albums)
     found: list[ScheduledEvent] = []
@@ -304,7 +304,7 @@ def crowded(row: Row, part: ChatEvent) -> list[ScheduledEvent]:
 
 
 def complete(row: Row, event: object) -> list[ScheduledEvent]:
-    """Albums that are complete because their sender has gone on to something else, which comes after them."""
+    """Return albums that are complete because their sender has gone on to something else."""
     if not isinstance(event, ChatEvent) or event.group is not None or event.kind == "edited":
         return []
     sender = f"{event.address.user}:"
@@ -312,12 +312,12 @@ def complete(row: Row, event: object) -> list[ScheduledEvent]:
 
 
 def without(row: Row, mail: ScheduledEvent) -> Row:
-    """The row without an album."""
+    """Return the row without an album."""
     return structs.replace(row, later=tuple(other for other in row.later if other is not mail))
 
 
 def _ident(part: ChatEvent) -> str:
-    """Who sent it, and which album it belongs to: where a chat shares a row, two people may send at once."""
+    """Return who sent it, and which album it is part of: where a chat shares a row, two people may send."""
     return f"{part.address.user}:{part.group}"
 
 

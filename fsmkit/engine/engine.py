@@ -172,7 +172,7 @@ class Engine:
         flow: "Flow[Any] | str | None" = None,
         expect: "str | State | None" = None,
     ) -> Outcome:
-        """Gives an event to a conversation, as an update is given; deliveries are done when it returns.
+        """Give an event to a conversation, as an update is given; deliveries are done when it returns.
 
         Args:
             key: Whose conversation; without a bot the attached one is meant.
@@ -209,7 +209,7 @@ class Engine:
         flow: "Flow[Any] | str | None" = None,
         expect: "str | State | None" = None,
     ) -> dict[Key, Outcome]:
-        """Gives an event to all conversations of a person that run, in whatever chats.
+        """Give an event to all conversations of a person that run, in whatever chats.
 
         Args:
             user: The person's id.
@@ -247,8 +247,8 @@ class Engine:
         self._services.watch = Watchers([*known, observer])
 
     async def sweep(self) -> int:
-        """Fires the timeouts, reminders and due_events that are due now, and begins jobs of states that
-        nobody runs; the number of keys looked at.
+        """Fire the timeouts, reminders and scheduled events that are due now, and begin jobs of states that
+        nobody runs; return the number of keys looked at.
 
         A timeout handler that raises is called again later; see `on_error`.
         """
@@ -257,7 +257,7 @@ class Engine:
     # -- by hand -----------------------------------------------------------------------------------
 
     async def get_state(self, flow: "Flow[Any] | str", key: Key) -> tuple[str | None, Any]:
-        """State and data of a flow, `(None, None)` if there is nothing (a draft has data and no state)."""
+        """Return state and data of a flow, `(None, None)` if there is nothing (a draft has only data)."""
         table = self.table_of(flow)
         frame = frame_of(await self.peek(key.with_bot(self.bot)), table.name)
         return (frame.state, table.codec.decode(frame.data)) if frame else (None, None)
@@ -265,7 +265,7 @@ class Engine:
     async def set_state(
         self, flow: "Flow[Any] | str", key: Key, state: "str | State | None", data: Any = KEEP
     ) -> None:
-        """Puts a flow into a state, with its data kept unless given; no prompt is sent, no hook runs.
+        """Put a flow into a state, with its data kept unless given; no prompt is sent, no hook runs.
 
         The state's job begins. Times begin anew as with a transition; a flow's `max_age` only where it did
         not run.
@@ -277,17 +277,17 @@ class Engine:
         await self.at(flow, key).set_state(state, data)
 
     async def reset_state(self, flow: "Flow[Any] | str", key: Key) -> None:
-        """Drops a flow's state and data; no matter if there are none."""
+        """Drop a flow's state and data; no matter if there are none."""
         await self.at(flow, key).clear()
 
     def at(self, flow: "Flow[Any] | str", key: Key) -> AsyncConversationHandle:
-        """One flow of one key, to be read and written by hand; each call is locked and atomic."""
+        """Return one flow of one key, to be read and written by hand; each call is locked and atomic."""
         return AsyncConversationHandle(self._dispatcher, self.table_of(flow), key.with_bot(self.bot))
 
     # -- life --------------------------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Starts the sweeper; no matter if it runs already."""
+        """Start the sweeper; no matter if it runs already."""
         if not self._sweeper.running:
             self._sweeper.start()
             self.runner.start()
@@ -298,7 +298,7 @@ class Engine:
                 _log.info("conversations are kept in memory: they are lost when this process ends")
 
     async def stop(self, drain: float = DRAIN_SECONDS) -> None:
-        """Ends the sweeper, the jobs of states, the sources, what else the runner has, and deliveries.
+        """End the sweeper, the jobs of states, the sources, what else the runner has, and deliveries.
 
         Jobs of states go on at the next start; the runner's other jobs have its own `drain` time.
 
@@ -340,7 +340,7 @@ class Engine:
         return await self._dispatcher.transactions.peek(key)
 
     async def relocate(self, old: int | str, new: int | str) -> int:
-        """Moves all conversations of a chat to its new id.
+        """Move all conversations of a chat to its new id.
 
         `attach` does it where a group becomes a supergroup. Events for the old id follow, for a month, and
         so do messages that wait. Of two conversations in one flow, the one begun under the new id goes on.
@@ -358,7 +358,7 @@ class Engine:
         return await self._dispatcher.migration.chat(self.bot, old, new)
 
     async def end_chat(self, chat: int | str, business: int | str | None = None) -> None:
-        """Ends all conversations of a chat, or of a person, whom the bot cannot reach any more.
+        """End all conversations of a chat, or of a person, whom the bot cannot reach any more.
 
         Those that have gone on to the chat's new id are left alone.
 

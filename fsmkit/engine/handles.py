@@ -33,19 +33,19 @@ class AsyncConversationHandle:
         self._key = key
 
     async def get_state(self) -> str | None:
-        """The name of the flow's state, `None` without a conversation."""
+        """Return the name of the flow's state, `None` without a conversation."""
         return read_state(await self._row(), self._table)
 
     async def get_data(self) -> Any:
-        """The flow's data; those with nothing stored where nothing is."""
+        """Return the flow's data; those with nothing stored where nothing is."""
         return read_data(await self._row(), self._table)
 
     async def get_value(self, name: str, default: Any = None) -> Any:
-        """One value of the data; a stored `None` beats the default."""
+        """Return one value of the data; a stored `None` beats the default."""
         return read_value(await self._row(), self._table, name, default)
 
     async def set_state(self, state: str | State | None, data: Any = KEEP) -> None:
-        """Goes to `state`, with the data kept unless given; `None` leaves only the data, as a draft.
+        """Go to `state`, with the data kept unless given; `None` leaves only the data, as a draft.
 
         Raises:
             UnknownState: If the flow has no such state.
@@ -55,11 +55,11 @@ class AsyncConversationHandle:
         await self._write(lambda held: write_state(held, self._table, state, data))
 
     async def set_data(self, data: Any) -> None:
-        """Replaces the data."""
+        """Replace the data."""
         await self._write(lambda held: write_data(held, self._table, data))
 
     async def update_data(self, changes: Mapping[str, Any] | None = None, /, **more: Any) -> Any:
-        """Merges changes into the data and returns the whole."""
+        """Merge changes into the data and return the whole."""
         changed = {**(changes or {}), **more}
         row = await self._write(
             lambda held: write_data(held, self._table, merged(held.row, self._table, changed))
@@ -67,7 +67,7 @@ class AsyncConversationHandle:
         return read_data(row, self._table)
 
     async def clear(self) -> None:
-        """Drops state and data; no matter if there are none."""
+        """Drop state and data; no matter if there are none."""
         await self._write(lambda held: remove(held, self._table))
 
     async def _row(self) -> Row:

@@ -77,7 +77,7 @@ class JobContext:
         return None if telegram is None else telegram.bot
 
     def progress(self, fraction: float | None = None, text: str | Reply = "") -> None:
-        """Shows the person how far it has come, in the flow's screen (`ctx.show`).
+        """Show the person how far it has come, in the flow's screen (`ctx.show`).
 
         Only the last of what is reported within three seconds is shown.
 
@@ -92,7 +92,7 @@ class JobContext:
         self._loop.call_soon_threadsafe(self._report, said)
 
     def take(self) -> str | Reply:
-        """What was reported last."""
+        """Return what was reported last."""
         self.news.clear()
         return self._said
 
@@ -136,7 +136,7 @@ class Progress:
         self._task = asyncio.ensure_future(self._run()) if begun.rule.wants_job else None
 
     async def stop(self) -> None:
-        """Shows no more; when it returns, what was being shown is committed."""
+        """Show no more; when it returns, what was being shown is committed."""
         if self._task is not None:
             async with self._showing:
                 self._task.cancel()
@@ -159,7 +159,7 @@ class Progress:
 
 
 def show_progress(turn: Turn, begun: JobAttempt, said: str | Reply, *, again: bool) -> None:
-    """Brings the flow's screen up to date, if the attempt stands and no sub-flow has the screen.
+    """Bring the flow's screen up to date, if the attempt stands and no sub-flow has the screen.
 
     Args:
         turn: The row.
@@ -242,14 +242,14 @@ class Attempt:
         self._entered = asyncio.Event()
 
     def leave(self) -> None:
-        """Ends it: nobody waits for its outcome."""
+        """End it: nobody waits for its outcome."""
         if not self.left and not self._settling:
             self.left = self.context.cancelled = True
             if self.run is not None and self.run.task is not None:
                 self.run.task.cancel()
 
     async def go(self) -> None:
-        """From its begin until its outcome is handled, or it is put off."""
+        """Run from its begin until its outcome is handled, or it is put off."""
         keeping = asyncio.ensure_future(self._keep())
         progress = Progress(self._jobs, self.begun, self.context)
         try:
@@ -268,7 +268,7 @@ class Attempt:
     # -- the call ----------------------------------------------------------------------------------
 
     async def _outcome(self) -> Done | Failed | None:
-        """Calls the function; what came of it, `None` if it is to be tried again."""
+        """Call the function; return what came of it, `None` if it is to be tried again."""
         work, rule = self.begun.work, self.begun.rule
         if work.lost > MAX_LOST:
             lost = f"{work.lost} processes that ran the job of {self.name} were killed"
@@ -288,7 +288,7 @@ class Attempt:
         return None
 
     async def _limited(self) -> Any:
-        """Calls the function, for so long at most.
+        """Call the function, for so long at most.
 
         Raises:
             TimeoutError: If it takes longer.
@@ -316,7 +316,7 @@ class Attempt:
         await self._jobs.services.clock.sleep(seconds)
 
     async def _safely(self) -> Any:
-        """Calls the function; what it raises that would end more than the job is an error like any other."""
+        """Call the function; what it raises that would end more than the job is an error like any other."""
         try:
             return await self._call()
         except BaseException as raised:
@@ -348,7 +348,7 @@ class Attempt:
     # -- what is stored of it ----------------------------------------------------------------------
 
     async def _keep(self) -> None:
-        """Says again and again that it is under way; where its state was left elsewhere, this finds out."""
+        """Say again and again that it is under way; where its state was left elsewhere, this finds out."""
         while True:
             await self._jobs.services.clock.sleep(CLAIM_SECONDS / 3)
             try:
@@ -366,7 +366,7 @@ class Attempt:
         await self._change(lambda row, now: put_off(row, self.begun.work, now + delay, failed=failed))
 
     async def _give_back(self) -> None:
-        """Leaves the job to the next process, which then need not wait for the end of the claim."""
+        """Leave the job to the next process, which then need not wait for the end of the claim."""
         with contextlib.suppress(Exception):
             await self._put_off(0.0, failed=False)
 
@@ -377,7 +377,7 @@ class Attempt:
         await self._jobs.edit(self.key, write)
 
     async def _tell(self, event: Done | Failed) -> None:
-        """Gives the outcome to the conversation; again if the store is away, or its handler raises."""
+        """Give the outcome to the conversation; again if the store is away, or its handler raises."""
         self._settling = True
         tries = 0
         for waits in count(1):
@@ -440,11 +440,11 @@ class StateJobs:
         return self._attempts
 
     def open(self) -> None:
-        """Begins jobs from now on, after a `stop` too."""
+        """Begin jobs from now on, after a `stop` too."""
         self._open = True
 
     def start(self, key: Key, turn: Turn) -> None:
-        """Begins the jobs that a turn has committed to, and ends those whose states it has left."""
+        """Begin the jobs that a turn has committed to, and end those whose states it has left."""
         for ident in tuple(self.running.get(key, ())):
             attempt = self._attempts[ident]
             if not attempt_stands(turn.row, attempt.begun.work):
@@ -456,7 +456,7 @@ class StateJobs:
                 self._begin(key, each)
 
     async def stop(self) -> None:
-        """Ends what runs and waits for it; the next process begins it again, with the same id.
+        """End what runs and wait for it; the next process begins it again, with the same id.
 
         What runs in a thread cannot be ended. As it has to be waited for anyway, its outcome counts.
         """

@@ -47,7 +47,7 @@ Change = Callable[[Row], Rewritten | None]
 
 
 async def rewrite(store: Store, key: Key, now: float, change: Change) -> bool:
-    """Writes a row under its lease, fenced like any step; whether it was written.
+    """Write a row under its lease, fenced like any step; return whether it was written.
 
     Args:
         store: Where it is.
@@ -80,7 +80,7 @@ async def _once(store: Store, key: Key, now: float, change: Change) -> bool:
 
 
 def lifted(flows: FlowSet) -> Change:
-    """Lifts what can be lifted; orphaned conversations stay as they are stored.
+    """Migrate what can be migrated; orphaned conversations stay as they are stored.
 
     Raises (when called):
         StoredByNewerVersion: If a newer version wrote the row.
@@ -94,7 +94,7 @@ def lifted(flows: FlowSet) -> Change:
 
 
 def dropped(flow: str | None) -> Change:
-    """Drops the conversations and drafts in which a flow stands, or all of them; `on_exit` does not run."""
+    """Drop the conversations and drafts in which a flow stands, or all of them; `on_exit` does not run."""
 
     def change(row: Row) -> Rewritten | None:
         gone = {
@@ -117,7 +117,7 @@ def dropped(flow: str | None) -> Change:
 
 
 def moved(flows: FlowSet, table: CompiledFlow, state: str, now: float, run: int) -> Change:
-    """Puts a flow that stands in the row into another state, as `Engine.set_state` does; its data are kept.
+    """Put a flow that stands in the row into another state, as `Engine.set_state` does; its data are kept.
 
     Raises (when called):
         UnknownState: If the flow has no such state.
@@ -148,7 +148,7 @@ class _Desk:
     changed: bool = False
 
     def new_run(self) -> int:
-        """The number for a run."""
+        """Return the number for a run."""
         return self.run
 
 
@@ -182,7 +182,7 @@ class StoreSurvey:
     to_write: list[Key] = attrs.field(factory=list[Key])
 
     def add(self, key: Key, found: Iterable[RowCheck]) -> None:
-        """Counts a row."""
+        """Count a row."""
         self.rows += 1
         self.bots.add(key.bot)
         for one in found:
@@ -192,12 +192,12 @@ class StoreSurvey:
                 self.examples.append((key, one))
 
     def total(self, *fits: Fit) -> int:
-        """How many conversations fit in one of these ways."""
+        """Return how many conversations fit in one of these ways."""
         return sum(counts[fit] for counts in self.counts.values() for fit in fits)
 
 
 def ready(flows: Iterable[Flow[Any]]) -> FlowSet:
-    """Flows put together, as an engine does.
+    """Put flows together, as an engine does.
 
     Raises:
         DefinitionError: If they do not fit together.
@@ -206,7 +206,7 @@ def ready(flows: Iterable[Flow[Any]]) -> FlowSet:
 
 
 async def examine(store: Store, flows: FlowSet, bot: int | str | None = None) -> StoreSurvey:
-    """Looks at all rows and writes nothing.
+    """Look at all rows and write nothing.
 
     Args:
         store: The store.
@@ -228,7 +228,7 @@ async def examine(store: Store, flows: FlowSet, bot: int | str | None = None) ->
 
 
 async def carry_out(store: Store, flows: FlowSet, keys: Iterable[Key], now: float) -> int:
-    """Lifts rows and writes them, each under its lease; how many were written.
+    """Migrate rows and write them, each under its lease; return how many were written.
 
     A row that somebody has lifted meanwhile is left alone, so is one that a newer version has written.
     """
@@ -242,6 +242,6 @@ async def carry_out(store: Store, flows: FlowSet, keys: Iterable[Key], now: floa
 
 
 def unreadable(stored: StoredRow, error: StoreCorrupt) -> Iterator[RowCheck]:
-    """What is found in a row whose bytes are none: each conversation that it is looked up by."""
+    """Yield what is found in a row whose bytes are none: each conversation that it is looked up by."""
     for index in stored.index:
         yield RowCheck(index.flow, index.state, "unreadable", str(error))

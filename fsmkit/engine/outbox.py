@@ -56,18 +56,18 @@ class ClaimHeartbeat:
         self._task: asyncio.Task[None] | None = None
 
     def begin(self, key: Key) -> None:
-        """A delivery for a key is under way."""
+        """Note that a delivery for a key is under way."""
         if self._store.durable:
             self._begun[key] = self._clock.now()
             if self._task is None or self._task.done():
                 self._task = asyncio.get_running_loop().create_task(self._watch(), name="fsmkit vigil")
 
     def end(self, key: Key) -> None:
-        """It is over."""
+        """Note that it is over."""
         self._begun.pop(key, None)
 
     async def stop(self) -> None:
-        """Ends the task; what is still under way is left to whoever comes."""
+        """End the task; what is still under way is left to whoever comes."""
         task, self._task = self._task, None
         if task is not None:
             task.cancel()
@@ -118,7 +118,7 @@ class Outbox:
         """Former keys whose outboxes others wait for (`WaitForOutbox`); set when one is empty."""
 
     async def run(self, key: Key, entry: bytes | None) -> None:
-        """Delivers until nothing is left; a chat that has to wait goes on in the background."""
+        """Deliver until nothing is left; a chat that has to wait goes on in the background."""
         refusals = 0
         sent: list[Receipt] = []
         while entry is not None:
@@ -147,7 +147,7 @@ class Outbox:
             await self._ephemeral(key, sent)
 
     async def say(self, key: Key, effect: Send) -> None:
-        """Sends a message at once or not at all, past the queue."""
+        """Send a message at once or not at all, past the queue."""
         try:
             said = self._deliver(key, effect) if self._deliver is not None else None
             if inspect.isawaitable(said):
@@ -156,7 +156,7 @@ class Outbox:
             _log.warning("%s: %s; this was not said to %s: %r", type(error).__name__, error, key, effect)
 
     async def drain(self, seconds: float) -> None:
-        """Waits for what is on its way, then gives up; what is not delivered stays in the store."""
+        """Wait for what is on its way, then give up; what is not delivered stays in the store."""
         self._draining = True
         try:
             await self._drain(seconds)
@@ -207,7 +207,7 @@ class Outbox:
         return _receipt(effect, receipt)
 
     def _ahead(self, effect: Any) -> asyncio.Event | None:
-        """What ends a wait sooner."""
+        """Return what ends a wait sooner."""
         return self._behind.get(Key.parse(effect.key)) if isinstance(effect, WaitForOutbox) else None
 
     def _later(self, key: Key, entry: bytes, seconds: float, sooner: asyncio.Event | None = None) -> None:
@@ -231,7 +231,7 @@ class Outbox:
 
 
 async def _either(*waits: Coroutine[Any, Any, Any]) -> None:
-    """Waits for the first of several."""
+    """Wait for the first of several."""
     tasks = [asyncio.ensure_future(wait) for wait in waits]
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

@@ -45,13 +45,13 @@ class DueScan:
         self._left_alone: dict[Key, float] = {}
 
     async def sweep(self) -> int:
-        """Looks at all keys for which something is due now; how many there were."""
+        """Look at all keys for which something is due now; return how many there were."""
         tasks = await self.begin()
         await asyncio.gather(*tasks)
         return len(tasks)
 
     async def begin(self) -> "list[asyncio.Task[None]]":
-        """Begins to look at them, without waiting for the end."""
+        """Begin to look at them, without waiting for the end."""
         now = self._clock.now()
         self._left_alone = {key: until for key, until in self._left_alone.items() if until > now}
         if not self._looking:
@@ -72,7 +72,7 @@ class DueScan:
         )
 
     async def stop(self) -> None:
-        """Gives up what is being looked at, and waits for it."""
+        """Give up what is being looked at, and wait for it."""
         tasks = list(self._looking.values())
         for task in tasks:
             task.cancel()
@@ -141,13 +141,13 @@ class Sweeper:
         return self._task is not None and not self._task.done()
 
     def start(self) -> None:
-        """Starts the task."""
+        """Start the task."""
         if not self.running:
             work = self._run(self._clock.now() + self._first)
             self._task = asyncio.get_running_loop().create_task(work, name="fsmkit sweeper")
 
     async def stop(self) -> None:
-        """Ends the task and waits for it."""
+        """End the task and wait for it."""
         task, self._task = self._task, None
         if task is not None:
             task.cancel()

@@ -96,7 +96,7 @@ class Turn(StepDraft):
         return next((address.lang for address in addresses if address is not None and address.lang), None)
 
     def migrate_row(self) -> None:
-        """Brings the row to the versions that run; conversations that do not fit are ended or raise.
+        """Bring the row to the versions that run; conversations that do not fit are ended or raise.
 
         Raises:
             StoredByNewerVersion: If a newer worker wrote it.
@@ -109,7 +109,7 @@ class Turn(StepDraft):
             self.end_orphan(orphan)
 
     def end_orphan(self, orphan: Orphan) -> None:
-        """Ends a conversation that no longer fits, as its flow says."""
+        """End a conversation that no longer fits, as its flow says."""
         flow = orphan.table.flow
         if flow.on_orphan == "raise":
             raise orphan.error
@@ -125,13 +125,13 @@ class Turn(StepDraft):
         self.changed = True
 
     def reset(self, row: Row) -> None:
-        """Takes back all that was done since a row was loaded."""
+        """Take back all that was done since a row was loaded."""
         self.row, self.name, self._applied = row, "", None
         for made in (self.requests, self.deletes, self.jobs):
             made.clear()
 
     def answers(self) -> list[Answer]:
-        """What was asked for and needs no commit: answers to presses."""
+        """Return what was asked for and needs no commit: answers to presses."""
         return [wish for wish in self.requests if isinstance(wish, Answer)]
 
     async def offer(self, event: Any, to: Recipient = ANYBODY) -> StepResult | None:
@@ -177,10 +177,10 @@ class Turn(StepDraft):
 
     def _select(self, flows: FlowSet, row: Row, event: Any, **to: Any) -> Iterator[Step]:
         """Select like `select`, telling the observers of each handler that is asked."""
-        for rank in ranks(flows, row, **to):
-            for handler in rank.handlers:
+        for name, depth, frame, table, handlers, _ in ranks(flows, row, **to):
+            for handler in handlers:
                 match = handler.wants(event)
-                step = Step(rank.name, rank.depth, rank.frame, rank.table, handler, match)
+                step = Step(name, depth, frame, table, handler, match)
                 self._tell(Observer.asked, step, event, why_not(handler, event) if match is None else None)
                 if match is not None:
                     yield step
@@ -191,7 +191,7 @@ class Turn(StepDraft):
             watch.tell(what, self.key, Offered(step.table.name, step.state, step.handler, event), *args)
 
     async def undo(self, error: Exception) -> None:
-        """Takes a step back whose result cannot be committed, and asks the flow's `Crashed` handlers.
+        """Take a step back whose result cannot be committed, and ask the flow's `Crashed` handlers.
 
         Raises:
             Exception: The error, if none of them takes it, or if it is their result that cannot be committed.
@@ -203,7 +203,7 @@ class Turn(StepDraft):
         await self._crashed(step, event, error, base, mark)
 
     async def close(self, name: str, text: str | None = None) -> None:
-        """Ends a conversation, running its `on_exit` hooks and telling the person one of the flow's texts."""
+        """End a conversation, running its `on_exit` hooks and telling the person one of the flow's texts."""
         moves = RowEditor(self.flows, self.row, self.now, 0)
         snapshot = self.row.snapshots[name]
         moves.close(name)
@@ -222,7 +222,7 @@ class Turn(StepDraft):
             self.requests.append(SendMessage(Reply(said)))
 
     def follow_answer(self, name: str, frame: Frame) -> None:
-        """In an ephemeral state the person's answers are deleted with the prompt."""
+        """Note the person's answer in an ephemeral state, to be deleted with the prompt."""
         event, table = self.event, self.flows.tables[frame.flow]
         rules = table.rules.get(frame.state or "")
         if rules is None or not rules.state.ephemeral or not isinstance(event, ChatEvent):
@@ -234,7 +234,7 @@ class Turn(StepDraft):
     # -- one step ----------------------------------------------------------------------------------
 
     async def _try(self, step: Step, event: Any) -> StepResult | None:
-        """Calls a handler and applies its result; `None` if it passed."""
+        """Call a handler and apply its result; return `None` if it passed."""
         table, frame = step.table, step.frame
         if type(step.match) is Raised:
             raise step.match.error
@@ -277,7 +277,7 @@ class Turn(StepDraft):
         return moved
 
     async def _past_guards(self, step: Step, moved: StepResult, ctx: Context[Any]) -> StepResult:
-        """Asks the guards of the state that a step enters, and of those to which they lead.
+        """Ask the guards of the state that a step enters, and of those to which they lead.
 
         Raises:
             InvalidResult: If they lead from one to the next without an end.
@@ -308,7 +308,7 @@ class Turn(StepDraft):
         return moved
 
     async def _check_invariants(self, name: str) -> None:
-        """Raises InvariantBroken if the data of a conversation are wrong by its flows' own word."""
+        """Raise InvariantBroken if the data of a conversation are wrong by its flows' own word."""
         snapshot = self.row.snapshots.get(name)
         for frame in snapshot.frames if snapshot is not None else ():
             table = self.flows.tables.get(frame.flow)
@@ -326,7 +326,7 @@ class Turn(StepDraft):
     async def _crashed(
         self, step: Step, event: Any, error: Exception, base: Row, mark: "_Mark"
     ) -> StepResult | None:
-        """Takes everything back and asks the flow's `Crashed` handlers; with none the error goes on."""
+        """Take everything back and ask the flow's `Crashed` handlers; with none the error goes on."""
         self._take_back(base, mark)
         self._annotate(error, step)
         if not isinstance(error, HandlerRefused):
@@ -345,7 +345,7 @@ class Turn(StepDraft):
         raise error
 
     async def _rescue(self, step: Step, event: Any, error: Exception) -> StepResult | None:
-        """Offers an exception to the `Crashed` handlers; one that refuses leaves the exception as it is."""
+        """Offer an exception to the `Crashed` handlers; one that refuses leaves the exception as it is."""
         try:
             return await self.offer(Crashed(error, event), Recipient(within=step.name))
         except HandlerRefused as refusal:
@@ -359,7 +359,7 @@ class Turn(StepDraft):
         mark(error, Origin(self.key, self.event, step.table.name, step.state, handler.name, handler.place))
 
     def _prepare_sorry(self, step: Step, error: Exception) -> None:
-        """Leaves the flow's `crash` text with the exception, to be said once the lease is free."""
+        """Leave the flow's `crash` text with the exception, to be said once the lease is free."""
         text = step.table.flow.text_for("crash", self.lang)
         if text and isinstance(self.event, ChatEvent):
             to = address_of((self.row,), step.name, self.address, self.key)
@@ -371,7 +371,7 @@ class Turn(StepDraft):
         del self.requests[requests:], self.deletes[deletes:], self.jobs[jobs:]
 
     async def _return(self, moved: StepResult) -> None:
-        """Tells a caller of its sub-flow's end; its prompt is said again unless it goes on from there."""
+        """Tell a caller of its sub-flow's end; its prompt is said again unless it goes on from there."""
         taken = await self.offer(moved.follow_up, Recipient(within=moved.name))
         if taken is not None and taken.moved:
             return
@@ -383,7 +383,7 @@ class Turn(StepDraft):
             await self.close(moved.name)
 
     async def perform(self, due: Iterable[PendingCall], event: Any) -> None:
-        """Calls hooks and prompts in their order; what they ask for joins this commit."""
+        """Call hooks and prompts in their order; what they ask for joins this commit."""
         for call in due:
             if call.kind == "job":
                 self.jobs.append(call)
@@ -425,14 +425,14 @@ class Turn(StepDraft):
         return Context(data, state, previous, match, table.name, event, self, retries)
 
     def name_of(self, frame: Frame) -> str:
-        """The conversation in which a frame stands."""
+        """Return the conversation in which a frame stands."""
         for name, snapshot in self.row.snapshots.items():
             if any(other is frame for other in snapshot.frames):
                 return name
         return frame.flow
 
     def handle(self, flow: Any, ctx: Context[Any]) -> ConversationHandle:
-        """`ctx.at(flow)`: another flow of the same key."""
+        """Return another flow of the same key, for `ctx.at(flow)`."""
         table = self.services.table_of(flow)
         return ConversationHandle(self, table, own=ctx.flow)
 
@@ -448,7 +448,7 @@ class _Unfit(Exception):
 
 
 async def _call(function: Callable[[Any], Any], ctx: Context[Any]) -> Any:
-    """Calls a hook or a prompt, sync or async; its context is over when it returns."""
+    """Call a hook or a prompt, sync or async; its context is over when it returns."""
     try:
         result = function(ctx)
         return await result if inspect.isawaitable(result) else result
@@ -460,7 +460,7 @@ async def _call(function: Callable[[Any], Any], ctx: Context[Any]) -> Any:
 
 
 def _go_on_with(raised: BaseException) -> None:
-    """Raises an error instead, where something was raised that would end more than the step."""
+    """Raise an error instead, where something was raised that would end more than the step."""
     if not isinstance(raised, Exception):
         aborted = aborted_by(raised)
         if aborted is not None:
@@ -468,7 +468,7 @@ def _go_on_with(raised: BaseException) -> None:
 
 
 def crash_reply(error: BaseException) -> Send | None:
-    """The flow's `crash` text that was left with an exception, once.
+    """Return the flow's `crash` text that was left with an exception, once.
 
     It is taken off: a bot may raise the same exception again, in another person's conversation.
     """
@@ -485,7 +485,7 @@ current_turn: ContextVar[Turn | None] = ContextVar("fsmkit_turn", default=None)
 
 
 def _said(call: PendingCall, said: Any) -> SendMessage:
-    """What a prompt or `otherwise` says: with the state's buttons, and as its screen, if it is the prompt."""
+    """Return what a prompt or `otherwise` says: a prompt with the state's buttons, and as its screen."""
     rules = call.table.rules.get(call.frame.state or "")
     reply = as_reply(said)
     if rules is None:  # the reminder of a flow that waits without a state
@@ -525,7 +525,7 @@ async def offer_or_default(
 async def force_close(
     turn: Turn, name: str, report: Callable[[Key, Any, Exception], Awaitable[None]]
 ) -> None:
-    """Ends a conversation with its hooks; one that raises is reported and keeps nothing alive."""
+    """End a conversation with its hooks; one that raises is reported and keeps nothing alive."""
     before, mark = turn.row, len(turn.requests)
     try:
         await turn.close(name)
@@ -536,7 +536,7 @@ async def force_close(
 
 
 async def say_otherwise(turn: Turn) -> bool:
-    """Says what the running state says to a message that nobody took; whether there is something to say."""
+    """Say what the running state says to a message that nobody took; return whether it says anything."""
     for name in reversed(turn.row.snapshots):
         frames = turn.row.snapshots[name].frames
         frame = frames[-1]
@@ -558,7 +558,7 @@ async def say_otherwise(turn: Turn) -> bool:
 
 
 def reject_stale_press(turn: Turn, pressed: Pressed) -> bool:
-    """Answers a press that must change nothing: of an earlier state, or of a run that is over.
+    """Answer a press that must change nothing: of an earlier state, or of a run that is over.
 
     Else the event gets the button's value.
     """
@@ -578,7 +578,7 @@ def reject_stale_press(turn: Turn, pressed: Pressed) -> bool:
 
 
 def _value_of(turn: Turn, pressed: Pressed) -> str | None:
-    """The value of a button as text, `None` if it does not belong to where its conversation stands."""
+    """Return the value of a button as text, `None` if it does not belong to where its conversation stands."""
     if pressed.menu:
         return pressed.value
     snapshot = turn.row.snapshots.get(pressed.flow)

@@ -1,7 +1,7 @@
 """Which handlers are asked for an event, in which order."""
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, TypeAlias
 
 from fsmkit.flow.handlers import Handler
 from fsmkit.interpreter.compiled import CompiledFlow, FlowSet
@@ -41,41 +41,14 @@ class Step:
         return f"<Step {self.name}[{self.depth}] {self.state!r} {self.handler.name}>"
 
 
-class Rank:
-    """A frame of a row, or an entry into a flow, with the handlers that are asked there in their order.
-
-    Attributes:
-        name: Name of the conversation: of the flow that would be entered.
-        depth: The frame in it; `0` too where nothing runs.
-        frame: That frame, `None` where nothing is stored.
-        table: The flow whose handlers they are.
-        handlers: The handlers.
-        runs: Whether it is in a conversation that runs; else it is an entry.
-    """
-
-    __slots__ = ("depth", "frame", "handlers", "name", "runs", "table")
-
-    def __init__(
-        self,
-        name: str,
-        depth: int,
-        frame: Frame | None,
-        table: CompiledFlow,
-        handlers: tuple[Handler, ...],
-        runs: bool,
-    ) -> None:
-        self.name = name
-        self.depth = depth
-        self.frame = frame
-        self.table = table
-        self.handlers = handlers
-        self.runs = runs
+Rank: TypeAlias = tuple[str, int, Frame | None, CompiledFlow, tuple[Handler, ...], bool]
+"""Handlers that are asked together, in their order: name of the conversation (or of the flow that would be
+entered), depth, frame, flow, handlers, and whether they are of a conversation that runs, not of an entry."""
 
 
 def ranks(
     flows: FlowSet,
     row: Row,
-    *,
     entries: Iterable[CompiledFlow] | None = None,
     within: str | None = None,
     only: str | None = None,
@@ -114,13 +87,13 @@ def ranks(
                 continue
             runs = level == top and frame.state is not None
             handlers = table.by_state.get(frame.state, table.any) if runs else table.any
-            yield Rank(name, level, frame, table, handlers, True)
+            yield name, level, frame, table, handlers, True
     running = {frame.flow for snapshot in snapshots.values() if snapshot.active for frame in snapshot.frames}
     for table in flows.entries if entries is None else entries:
         name = table.name
         if name not in running and name == (within or only or name):
             draft = snapshots.get(name)
-            yield Rank(name, 0, draft.frames[0] if draft else None, table, table.by_state[None], False)
+            yield name, 0, draft.frames[0] if draft else None, table, table.by_state[None], False
 
 
 def select(
@@ -137,11 +110,11 @@ def select(
 
     The arguments are those of `ranks`.
     """
-    for rank in ranks(flows, row, entries=entries, within=within, only=only, depth=depth):
-        for handler in rank.handlers:
+    for name, level, frame, table, handlers, _ in ranks(flows, row, entries, within, only, depth):
+        for handler in handlers:
             match = handler.wants(event)
             if match is not None:
-                yield Step(rank.name, rank.depth, rank.frame, rank.table, handler, match)
+                yield Step(name, level, frame, table, handler, match)
 
 
 def why_not(handler: Handler, event: Any) -> str:

@@ -355,6 +355,7 @@ class StepDraft:
     """
 
     __slots__ = (
+        "_new_run",
         "begun",
         "carried",
         "changed",
@@ -365,7 +366,6 @@ class StepDraft:
         "key",
         "loaded",
         "name",
-        "new_run",
         "now",
         "over",
         "requests",
@@ -385,7 +385,7 @@ class StepDraft:
     ) -> None:
         self.flows = flows
         self.values = values
-        self.new_run = new_run
+        self._new_run = new_run
         self.key = key
         self.row = row
         self.loaded = row
@@ -404,6 +404,10 @@ class StepDraft:
     def address(self) -> Address | None:
         """Where the event came from."""
         return self.event.address if isinstance(self.event, ChatEvent) else None
+
+    def new_run(self) -> int:
+        """Return a number for a run."""
+        return self._new_run()
 
     def begin_jobs(self, most: int, mine: Container[str] = (), *, entered: bool = False) -> None:
         """Begin jobs that are due, as soon as this is committed.
@@ -488,6 +492,9 @@ def _at_home(row: Row, draft: StepDraft, home: int) -> Row:
     return structs.replace(row, views={**row.views, draft.name: ShownScreen(draft.key.chat, home)})
 
 
+_EVENTS = (SendEvent, ScheduledEvent)
+
+
 def _sort(
     draft: StepDraft, effects: list[Any], limits: Limits, events: EventCodec
 ) -> tuple[list[Effect], list[Any]]:
@@ -508,7 +515,7 @@ def _sort(
         elif not isinstance(effect, Answer) and limits.delivers:
             entries.append(storable(effect, draft.values.pack))
     draft.row = Row(row.snapshots, row.seen, row.keep, serial, row.views, later)
-    return [effect for effect in effects if not isinstance(effect, SendEvent | ScheduledEvent)], entries
+    return [effect for effect in effects if not isinstance(effect, _EVENTS)], entries
 
 
 def _remember(seen: str, event_id: str) -> str:
