@@ -1,12 +1,13 @@
 """What the model knows: the bot, users, chats with their messages, files, pressed buttons.
 
-Data only; what requests do to it stands in `sending`, `editing` and their neighbours, and what people do in
-`people`.
+Data only: what requests do to it stands in `sending`, `groups` and `account`, what people do in `people`.
+Tables (`dict`, `set`) are changed in place; the JSON objects in them are replaced, never changed, so that
+worlds, updates and the log can share them.
 """
 
 import asyncio
 from collections.abc import Collection
-from typing import Any
+from typing import Any, TypeVar
 
 import attrs
 
@@ -45,7 +46,7 @@ class UpdateQueue:
         return twin
 
     def put(self, kind: str, payload: object) -> Json:
-        """Number an update, queue it, and wake the poll that waits."""
+        """Give an update its number, queue it, and wake the poll that waits."""
         update = {"update_id": self._next_id, kind: payload}
         self._next_id += 1
         self._pending.append(update)
@@ -123,9 +124,6 @@ class UpdateQueue:
         return kind in self._allowed if self._allowed else kind not in OPT_IN
 
 
-BOT_GONE = frozenset({"left", "kicked"})
-
-
 @attrs.define
 class ChatRecord:
     """One chat, as the bot sees it.
@@ -134,19 +132,33 @@ class ChatRecord:
         info: The `chat` object of its messages.
         messages: The visible messages by id, in order.
         own: Ids of those that the bot sent.
-        threads: Ids of the topics that exist.
-        last_id: The id of the newest message; ids rise per chat.
-        bot_status: What the bot is here, as in `ChatMember.status`.
-        migrated_to: The supergroup that this group became.
-        declared: Somebody said what it is; otherwise it is whatever the first message needs it to be.
+        markups: Ids of those of the bot's that came with a markup other than an inline keyboard.
+        invoices: The payloads of the bot's invoices, by message id; Telegram shows them to nobody.
+        threads: Topics by the id of their thread, as the `ForumTopic` that they are.
+        members: What people are in the chat: `ChatMember` objects by user id.
+        links: Invite links that the bot made, by their address.
+        pinned: Ids of pinned messages, the newest last.
+        details: What `getChat` shows beside `info`.
+        last_id: The newest message's id.
+        bot_status: What the bot is there.
+        bot_limits: For a restricted bot the other fields of its `ChatMember`.
+        migrated_to: The supergroup that this group has become.
+        declared: Whether a test has described the chat; the others are what messages make of them.
     """
 
     info: Json
     messages: dict[int, Json] = attrs.field(factory=dict[int, Json])
     own: set[int] = attrs.field(factory=set[int])
-    threads: set[int] = attrs.field(factory=set[int])
+    markups: set[int] = attrs.field(factory=set[int])
+    invoices: dict[int, str] = attrs.field(factory=dict[int, str])
+    threads: dict[int, Json] = attrs.field(factory=dict[int, Json])
+    members: dict[int, Json] = attrs.field(factory=dict[int, Json])
+    links: dict[str, Json] = attrs.field(factory=dict[str, Json])
+    pinned: tuple[int, ...] = ()
+    details: Json = attrs.field(factory=dict[str, Any])
     last_id: int = 0
     bot_status: str = "member"
+    bot_limits: Json = attrs.field(factory=dict[str, Any])
     migrated_to: int | None = None
     declared: bool = False
 
@@ -155,16 +167,22 @@ class ChatRecord:
         """Whether this is the chat with one user."""
         return bool(self.info["type"] == "private")
 
+    @property
+    def bot_gone(self) -> bool:
+        """Whether the bot is out of the chat; somebody restricted may be in it or not."""
+        if self.bot_status == "restricted":
+            return not self.bot_limits.get("is_member", True)
+        return self.bot_status in {"left", "kicked"}
+
+    @property
+    def bot_administers(self) -> bool:
+        """Whether the bot is an administrator; one of this model has all rights."""
+        return self.bot_status in {"administrator", "creator"}
+
     def next_id(self) -> int:
         """Return a new message id."""
         self.last_id += 1
         return self.last_id
-
-    def copy(self) -> "ChatRecord":
-        """Return a chat of the same messages that goes its own way."""
-        return attrs.evolve(
-            self, messages=self.messages.copy(), own=self.own.copy(), threads=self.threads.copy()
-        )
 
 
 @attrs.frozen
@@ -172,11 +190,13 @@ class OpenQuery:
     """A question that may be answered: a pressed button, an inline query, a payment.
 
     Attributes:
+        kind: The field of `Update` in which it came.
         at: When it was asked, in seconds of the clock.
         answers: The parameters of each answer to it.
         content: What was asked.
     """
 
+    kind: str
     at: float
     answers: tuple[Json, ...] = ()
     content: Json = attrs.field(factory=dict[str, Any])
@@ -191,18 +211,30 @@ class StoredFile:
     content: bytes
 
 
+Tables = TypeVar("Tables", bound="World | ChatRecord")
+
+
+def _with_own_tables(record: Tables) -> Tables:
+    """Return a copy of a record with tables of its own, whose values it shares."""
+    # `attrs.evolve` takes several times as long: it goes through the arguments of `__init__`.
+    twin = object.__new__(type(record))
+    for field in attrs.fields(type(record)):
+        value = getattr(record, field.name)
+        setattr(twin, field.name, value.copy() if isinstance(value, (dict, set)) else value)
+    return twin
+
+
 @attrs.define
 class World:
     """Everything that one bot can see.
-
-    No JSON object in it is ever changed: an edit puts a new message in the place of the old one. So a copy of
-    the world shares them, and so do updates, results and the log.
 
     Attributes:
         token: The bot's token; its number is the bot's id.
         clock: Gives the dates of messages and the age of things.
         bot: The bot's own `User` object.
         first_id: The number from which messages of a chat are counted.
+        privacy: Whether the bot sees of groups only what is meant for it.
+        business_echoes: Whether the bot is told of what it does itself in business chats.
     """
 
     token: str
@@ -219,11 +251,17 @@ class World:
     )
     join_requests: set[tuple[int, int]] = attrs.field(factory=set[tuple[int, int]])
     inline: dict[str, Json] = attrs.field(factory=dict[str, Json])
-    business: set[str] = attrs.field(factory=set[str])
+    business: dict[str, Json] = attrs.field(factory=dict[str, Json])
+    invoice_links: dict[str, Json] = attrs.field(factory=dict[str, Json])
+    payments: dict[str, Json] = attrs.field(factory=dict[str, Json])
+    profile_photos: dict[int, list[Json]] = attrs.field(factory=dict[int, list[Json]])
+    profile: dict[str, Any] = attrs.field(factory=dict[str, Any])
     commands: dict[str, list[Json]] = attrs.field(factory=dict[str, list[Json]])
     webhook: Json = attrs.field(factory=dict[str, Any])
     serial: int = 0
     first_id: int = 1
+    privacy: bool = False
+    business_echoes: bool = False
 
     def copy(self, *, clock: Clock | None = None) -> "World":
         """Return a world in the same condition; what happens in one does not show in the other.
@@ -233,21 +271,11 @@ class World:
         Args:
             clock: The clock of the copy; by default the two have one in common.
         """
-        return attrs.evolve(
-            self,
-            clock=clock or self.clock,
-            queue=self.queue.copy(),
-            users=self.users.copy(),
-            chats={chat_id: chat.copy() for chat_id, chat in self.chats.items()},
-            files=self.files.copy(),
-            queries=self.queries.copy(),
-            other_queries=self.other_queries.copy(),
-            reactions=self.reactions.copy(),
-            join_requests=self.join_requests.copy(),
-            inline=self.inline.copy(),
-            business=self.business.copy(),
-            commands=self.commands.copy(),
-        )
+        twin = _with_own_tables(self)
+        twin.clock = clock or self.clock
+        twin.queue = self.queue.copy()
+        twin.chats = {chat_id: _with_own_tables(chat) for chat_id, chat in self.chats.items()}
+        return twin
 
     def date(self) -> int:
         """Return the time for a message, in whole seconds.

@@ -8,18 +8,20 @@ import random
 import sys
 import tracemalloc
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fsmkit.botapi import BotApi, Gestures, Upload, World
-from fsmkit.botapi.api import METHODS
+from fsmkit.botapi.api import MEDIA, METHODS
 from fsmkit.botapi.params import decode
 from fsmkit.testing import ManualClock
 
 BOT = {"id": 42, "is_bot": True, "first_name": "bot", "username": "offline_bot"}
 GROUP, CHANNEL, OLD_GROUP = -5, -7, -9
 
-CHATS, IDS, TEXTS = [1, 2, GROUP, CHANNEL, OLD_GROUP], [1, 2, 3, 4, 5, 6], ["a", "/b", "<b>c</b>"]
+CHATS, IDS, TEXTS = [1, 2, GROUP, GROUP, CHANNEL, OLD_GROUP], list(range(1, 8)), ["a", "/b", "<b>c</b>"]
+NUMBERS = range(1, 16)
 PHOTO = {"type": "photo", "media": "attach://file"}
 FIELDS = {
     "chat_id": CHATS,
@@ -31,17 +33,17 @@ FIELDS = {
     "caption": TEXTS,
     "parse_mode": ["HTML"],
     "media": [PHOTO, {**PHOTO, "type": "audio"}, [PHOTO, PHOTO]],
-    "callback_query_id": [str(4_000_000_000_000 + number) for number in IDS],
-    "pre_checkout_query_id": [str(5_000_000_000_000 + number) for number in IDS],
-    "shipping_query_id": [str(5_000_000_000_000 + number) for number in IDS],
-    "inline_query_id": [str(5_000_000_000_000 + number) for number in IDS],
+    "callback_query_id": [str(4_000_000_000_000 + number) for number in NUMBERS],
+    "pre_checkout_query_id": [str(5_000_000_000_000 + number) for number in NUMBERS],
+    "shipping_query_id": [str(5_000_000_000_000 + number) for number in NUMBERS],
+    "inline_query_id": [str(5_000_000_000_000 + number) for number in NUMBERS],
     "commands": [[{"command": "go", "description": "Begin"}]],
     "options": [["Yes", "No"]],
     "question": TEXTS,
     "title": TEXTS,
     "description": TEXTS,
     "payload": TEXTS,
-    "currency": ["EUR"],
+    "currency": ["XTR"],
     "prices": [[{"label": "a", "amount": 100}]],
     "latitude": [48.2, -33.9],
     "longitude": [16.4, 151.2],
@@ -52,10 +54,24 @@ FIELDS = {
     "results": [[]],
     "url": ["https://example.org/hook", ""],
     "action": ["typing"],
+    "file_id": [f"photo-{number}-42" for number in NUMBERS],
+    "permissions": [{"can_send_messages": True}],
+    "can_pin_messages": ["true", "false"],
+    "custom_title": ["Boss"],
+    "invite_link": [f"https://t.me/+offline{number}" for number in NUMBERS],
+    "name": TEXTS,
+    "emoji": ["🎲"],
+    "address": TEXTS,
+    "reaction": [[{"type": "emoji", "emoji": "👍"}], []],
+    "menu_button": [{"type": "commands"}],
+    "rights": [{"can_pin_messages": True}],
+    "short_description": TEXTS,
+    "telegram_payment_charge_id": [f"charge-{5_000_000_000_000 + number}" for number in NUMBERS],
+    "live_period": [600],
 }
 """For each parameter values that fit; a method looks only at those that it knows."""
 
-FILES = {name: Upload("a.txt", b"file") for name in ("file", "photo", "document", "video", "voice")}
+FILES = {name: Upload("a.txt", b"file") for name in ("file", *MEDIA.values())}
 
 OPTIONAL = {
     "reply_markup": [
@@ -78,6 +94,7 @@ GESTURES = {
     "press_data": lambda pick: ("a",),
     "react": lambda pick: (pick(IDS), "👍"),
     "vote": lambda pick: (pick(IDS), 1),
+    "move": lambda pick: (pick(IDS), 1.5, 2.5),
     "checkout": lambda pick: (pick(TEXTS),),
     "ship": lambda pick: (pick(TEXTS),),
     "ask_to_join": lambda pick: (GROUP,),
@@ -111,10 +128,26 @@ def new_world():
     people.say("c", chat=GROUP, thread=3)
     people.say("d", chat=CHANNEL)
     people.press_data("a", inline_message_id="inline")
+    world.chats[GROUP].info = {**world.chats[GROUP].info, "is_forum": True}
     for chat in (1, GROUP, CHANNEL):
+        world.chats[chat].bot_status = "member" if chat > 0 else "administrator"
         for content in ({"text": "e"}, {"photo": "file-1-42", "caption": "f"}):
             say(world, chat, {**content, "reply_markup": json.dumps(OPTIONAL["reply_markup"][0])})
         say(world, chat, {"question": "g", "options": '["Yes", "No"]'})
+    for method, fields in [
+        ("setChatPhoto", {}),
+        ("promoteChatMember", {"user_id": "2", "can_pin_messages": "true"}),
+        ("createChatInviteLink", {}),
+    ]:
+        METHODS[method](world, decode({"chat_id": str(GROUP), **fields}, {"photo": FILES["photo"]}))
+    people.connect("bc", user=2)
+    people.say("h", user=1, business="bc")
+    people.ask_to_join(GROUP)
+    people.gesture("inline", "i")
+    people.ship("j")
+    people.checkout("k")
+    paid = people.checkout("l", currency="XTR")["pre_checkout_query"]["id"]
+    METHODS["answerPreCheckoutQuery"](world, decode({"pre_checkout_query_id": paid, "ok": "true"}))
     return world
 
 
@@ -135,6 +168,25 @@ async def do(world, name, seed):
         getattr(Gestures(world), name)(*GESTURES[name](choose.choice), **place)
 
 
+BEFORE = {
+    "reopenForumTopic": "closeForumTopic",
+    "reopenGeneralForumTopic": "closeGeneralForumTopic",
+    "unhideGeneralForumTopic": "hideGeneralForumTopic",
+}
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_parameters_fit_every_method(method):
+    async def succeeds(seed):
+        world = new_world()
+        if method in BEFORE:
+            METHODS[BEFORE[method]](world, decode({"chat_id": str(GROUP), "message_thread_id": "3"}))
+        status, _ = await BotApi(world).request(world.token, method, parameters(seed), FILES)
+        return status == 200
+
+    assert any(asyncio.run(succeeds(seed)) for seed in range(300))
+
+
 def do_all(world, deeds):
     async def main():
         for deed in deeds:
@@ -148,7 +200,7 @@ def seen(world):
     return repr((world, world.queue._pending, world.queue._next_id))
 
 
-@settings(max_examples=150)
+@settings(max_examples=100)
 @given(before=deeds, here=deeds, there=deeds)
 def test_nothing_done_in_one_copy_shows_in_the_other(before, here, there):
     world = new_world()
