@@ -347,7 +347,8 @@ def _refuse_running_loop() -> None:
 
 
 def _close(runner: asyncio.Runner, driver: Driver) -> None:
-    with contextlib.suppress(RuntimeError):  # another loop runs, where the garbage was collected
+    with contextlib.suppress(RuntimeError):
+        _refuse_running_loop()  # another loop may run, where the garbage was collected
         runner.run(driver.close())
     with contextlib.suppress(RuntimeError):
         runner.close()

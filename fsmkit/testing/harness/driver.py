@@ -91,6 +91,8 @@ class Driver(abc.ABC):
         """Ids of people who have met the bot."""
         self._mine: dict[int, int] = {}
         """Each person's last message, by the person's number."""
+        self._more: dict[int, list[Json]] = {}
+        """The further messages of a text that is too long for one, by the update of the first."""
         self._groups = 0
         """How many albums were sent."""
         self._drawn: dict[int, tuple[Json, Message]] = {}
@@ -147,9 +149,11 @@ class Driver(abc.ABC):
         """
         try:
             update = self._done(action)
-        except LookupError as error:
+        except (LookupError, ValueError) as error:  # a text of nothing that can be seen
             raise NotThereError(str(error)) from error
-        self.offline.world.queue.take_all()
+        _, *more = self.offline.world.queue.take_all()
+        if more:
+            self._more[update["update_id"]] = more
         if "message" in update:
             self._mine[action.user] = update["message"]["message_id"]
         return update
@@ -359,7 +363,8 @@ class Driver(abc.ABC):
     async def arrive(self, update: Any) -> None:
         """Give the bot what an action has made."""
         if not isinstance(update, FromOutside):
-            await self.give(update)
+            for part in (update, *self._more.pop(update["update_id"], ())):
+                await self.give(part)
         elif self.engine is not None:
             try:
                 await self.engine.send(
