@@ -1,7 +1,7 @@
 """Entities: what Telegram finds in a plain text by itself, how they are measured and put in order.
 
-Offsets and lengths count UTF-16 code units (https://core.telegram.org/api/entities#entity-length). `Output`
-is what the three parsers of markup write into.
+Offsets and lengths count UTF-16 code units (https://core.telegram.org/api/entities#entity-length).
+`Output` is what the three parsers of markup write into.
 """
 
 import re

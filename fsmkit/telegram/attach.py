@@ -1,13 +1,14 @@
 """`attach`: puts flows onto a PTB application."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from telegram.ext import Application, ExtBot
 
 from fsmkit.clock import Clock
 from fsmkit.engine.engine import Engine
+from fsmkit.engine.observer import Observer
 from fsmkit.errors import DefinitionError
 from fsmkit.flow.flow import Flow
 from fsmkit.flow.locations import calling_location
@@ -31,6 +32,7 @@ def attach(
     resources: Any = None,
     answer_unclaimed: bool = True,
     button_keys: Sequence[str] | None = None,
+    observers: Iterable[Observer] = (),
     **options: Any,
 ) -> Engine:
     """Put flows onto an application: its updates come to them first, in one group of their own.
@@ -46,6 +48,7 @@ def attach(
             none wants declined.
         button_keys: Secrets, 16 characters or more, from which the keys of buttons are derived: the first
             makes new buttons, those of all are accepted. By default the bot's token is the only one.
+        observers: Who watches what happens: metrics, traces, tests (`fsmkit.engine.Observer`).
         options: Further arguments of `Engine`.
 
     Returns:
@@ -58,7 +61,9 @@ def attach(
     bot = app.bot
     names = {flow.name for flow in flows if isinstance(flow, Flow)}
     late = _Late()
-    engine = Engine(*flows, store=store, clock=clock, deliver=late, resources=resources, **options)
+    engine = Engine(
+        *flows, store=store, clock=clock, deliver=late, resources=resources, observers=observers, **options
+    )
     buttons = ButtonCodec(bot.token, names | set(engine.flows.tables), button_keys)
     delivery = late.delivery = Delivery(bot, buttons, engine.clock)
     engine.bot = int(bot.token.partition(":")[0]) if bot.token.partition(":")[0].isdigit() else bot.token

@@ -115,7 +115,7 @@ class Delivery:
             return
 
     def _check_wait(self, effect: Effect) -> None:
-        """Raises RetryLater where Telegram would refuse once more, and perhaps for longer."""
+        """Raise RetryLater where Telegram would refuse once more, and perhaps for longer."""
         now = self._clock.now()
         for chat in [chat for chat, until in self._waits.items() if until <= now]:
             del self._waits[chat]
@@ -148,7 +148,7 @@ class Delivery:
         return None
 
     async def _delete(self, messages: Sequence[int], to: Address, key: Key) -> None:
-        """Deletes what can be deleted: one that cannot makes Telegram refuse all of a request."""
+        """Delete what can be deleted: one that cannot makes Telegram refuse all of a request."""
         try:
             await self._delete_at_once(messages, to, key)
         except Forbidden:

@@ -5,9 +5,10 @@ import asyncio
 import pytest
 
 from fsmkit import Flow, Timeout
+from fsmkit.engine import Observer
 from fsmkit.telegram import button, command, text
 from fsmkit.telegram.intake import Intake
-from fsmkit.testing import ManualClock, check
+from fsmkit.testing import Chat, ManualClock, check
 from fsmkit.testing.harness.actions import Content, Duplicate, EditLast, Gesture, Press, PressData, Say
 from fsmkit.testing.harness.engine_driver import START, EngineDriver
 from fsmkit.testing.harness.ptb_driver import PTBDriver
@@ -168,6 +169,26 @@ def test_updates_that_come_again_and_that_nobody_wants_are_answered_alike():
     direct, real = on_both(at_once(), actions)
     assert direct == real
     assert direct[0][1] == ["(notice) This button is no longer in use."]
+
+
+def test_attach_takes_observers_who_see_an_update_come_and_be_committed():
+    seen = []
+
+    class Watch(Observer):
+        def arrived(self, key, event):
+            seen.append(("arrived", event.kind))
+
+        def committed(self, key, before, after, outcome):
+            seen.append(("committed", outcome.state))
+
+    with Chat(two_states(), observers=[Watch()]) as chat:
+        chat.command("start").press("Open")
+    assert seen == [
+        ("arrived", "command"),
+        ("committed", "shut"),
+        ("arrived", "button"),
+        ("committed", "open"),
+    ]
 
 
 def test_going_back_puts_messages_of_both_kinds_back():

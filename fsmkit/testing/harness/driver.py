@@ -91,6 +91,8 @@ class Driver(abc.ABC):
         """Ids of people who have met the bot."""
         self._mine: dict[int, int] = {}
         """Each person's last message, by the person's number."""
+        self._more: dict[int, list[Json]] = {}
+        """The further messages of a text that is too long for one, by the update of the first."""
         self._groups = 0
         """How many albums were sent."""
         self._drawn: dict[int, tuple[Json, Message]] = {}
@@ -115,19 +117,19 @@ class Driver(abc.ABC):
 
     @abc.abstractmethod
     async def open(self) -> None:
-        """Starts the bot."""
+        """Start the bot."""
 
     @abc.abstractmethod
     async def close(self) -> None:
-        """Stops the bot; what is stored stays."""
+        """Stop the bot; what is stored stays."""
 
     @abc.abstractmethod
     async def restart(self) -> None:
-        """Stops the bot and starts it anew on what is stored."""
+        """Stop the bot and start it anew on what is stored."""
 
     @abc.abstractmethod
     async def deploy(self, load: Callable[[], Flows]) -> None:
-        """Stops the bot and starts another version of its flows on what is stored.
+        """Stop the bot and start another version of its flows on what is stored.
 
         Args:
             load: Makes the flows; from now on for restarts too.
@@ -135,7 +137,7 @@ class Driver(abc.ABC):
 
     @abc.abstractmethod
     async def give(self, update: Any) -> None:
-        """Gives an update to the bot, to its end."""
+        """Give an update to the bot, to its end."""
 
     # -- people ------------------------------------------------------------------------------------
 
@@ -147,9 +149,11 @@ class Driver(abc.ABC):
         """
         try:
             update = self._done(action)
-        except LookupError as error:
+        except (LookupError, ValueError) as error:  # a text of nothing that can be seen
             raise NotThereError(str(error)) from error
-        self.offline.world.queue.take_all()
+        _, *more = self.offline.world.queue.take_all()
+        if more:
+            self._more[update["update_id"]] = more
         if "message" in update:
             self._mine[action.user] = update["message"]["message_id"]
         return update
@@ -357,9 +361,10 @@ class Driver(abc.ABC):
         return FromOutside(action.event, action.user, ("outside", self.outside))
 
     async def arrive(self, update: Any) -> None:
-        """Gives the bot what an action has made."""
+        """Give the bot what an action has made."""
         if not isinstance(update, FromOutside):
-            await self.give(update)
+            for part in (update, *self._more.pop(update["update_id"], ())):
+                await self.give(part)
         elif self.engine is not None:
             try:
                 await self.engine.send(
@@ -369,7 +374,7 @@ class Driver(abc.ABC):
                 self.errors.append(error)
 
     def _of_these_flows(self, event: Any) -> Any:
-        """An event as the flows that run know its class: after a restart they may have been made anew."""
+        """Return an event as the flows that run know its class: they may have been made anew."""
         if self.engine is None:
             return event
         kind, flows = type(event), self.engine.flows.tables.values()
@@ -383,7 +388,7 @@ class Driver(abc.ABC):
     # -- time --------------------------------------------------------------------------------------
 
     async def wait(self, seconds: float) -> None:
-        """Moves the clock, stopping at each deadline on the way, so that all fire at their time."""
+        """Move the clock, stopping at each deadline on the way, so that all fire at their time."""
         end = self.clock.now() + seconds
         await asyncio.sleep(0)  # deliveries that have just been put off begin to wait
         await self.sweep()
@@ -393,12 +398,12 @@ class Driver(abc.ABC):
         self.clock.advance(end - self.clock.now())
 
     async def sweep(self) -> None:
-        """Fires what is due."""
+        """Fire what is due."""
         if self.engine is not None:
             await self.engine.sweep()
 
     async def next_due(self) -> float | None:
-        """The next time at which a timeout, a reminder or a letter is due, `None` if there is none."""
+        """Return the next time at which a timeout, a reminder or a letter is due, `None` if there is none."""
         if self.engine is None:
             return None
         times: list[float] = []
@@ -415,17 +420,17 @@ class Driver(abc.ABC):
         await self.wait(max(0.0, due + offset - self.clock.now()))
 
     async def _rest(self) -> None:
-        """Waits for jobs of states, whose outcome is an event; not for ever."""
+        """Wait for jobs of states, whose outcome is an event; not for ever."""
         await jobs_done()
 
     # -- where things stand ------------------------------------------------------------------------
 
     def who(self, user: int) -> int:
-        """The id of a person."""
+        """Return the id of a person."""
         return user
 
     def where(self, user: int) -> int:
-        """The chat in which a person talks to the bot."""
+        """Return the chat in which a person talks to the bot."""
         return self.who(user) if self.chat is None else self.chat
 
     def key(self, user: int, flow: str | None = None) -> Key:
@@ -441,7 +446,7 @@ class Driver(abc.ABC):
         return key
 
     def keys(self, user: int) -> list[Key]:
-        """The keys that a person has, by all flows' key rules."""
+        """Return the keys that a person has, by all flows' key rules."""
         if self.engine is None:
             return []
         first = {table.flow.key: name for name, table in reversed(self.engine.flows.tables.items())}
@@ -449,7 +454,7 @@ class Driver(abc.ABC):
         return list(dict.fromkeys(self.key(user, name) for name in named))
 
     async def _keys_by_message(self, user: int) -> list[Key]:
-        """The keys of conversations that hang on a message of the person's chat."""
+        """Return the keys of conversations that hang on a message of the person's chat."""
         if self.engine is None or not any(rule.by_message for rule in self.engine.flows.key_rules()):
             return []
         rows = self.engine.store.scan(bot=self.engine.bot)
@@ -475,7 +480,7 @@ class Driver(abc.ABC):
         return Row(snapshots={name: snap for row in reversed(rows) for name, snap in row.snapshots.items()})
 
     def find(self, user: int, button: str, *, stale: bool = False, nth: int = 0) -> ShownButton:
-        """A button that can be pressed.
+        """Return a button that can be pressed.
 
         Raises:
             NotThereError: If there is none; says which there are.
@@ -492,7 +497,7 @@ class Driver(abc.ABC):
         raise NotThereError(f"no old button {button!r} was ever shown; there was {_listed(self.stale(user))}")
 
     def pressable(self, user: int) -> list[ShownButton]:
-        """The buttons on the screen, those of the newest message first."""
+        """Return the buttons on the screen, those of the newest message first."""
         return [
             shown
             for bubble in reversed(self.bubbles(user))
@@ -530,5 +535,5 @@ def _listed(items: Sequence[Any]) -> str:
 
 
 def _raw(event: Any) -> Any:
-    """An event as it is stored."""
+    """Return an event as it is stored."""
     return EventCodec([type(event)]).encode(event)[1]

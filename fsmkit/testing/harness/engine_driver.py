@@ -53,6 +53,9 @@ START = 1_800_000_000.0
 """2027-01-15T08:00:00Z."""
 
 
+MOST_DRAWN = 10_000
+"""Messages of which it is remembered how they are seen."""
+
 PEOPLE = 1000
 """How many ids lie between the people of one conversation and those of the next."""
 
@@ -182,19 +185,20 @@ class EngineDriver(Driver):
         """Nothing: there is no connection, and no sweeper is needed."""
 
     async def close(self) -> None:
-        """Ends what is under way."""
+        """End what is under way."""
         await cancel_tasks()
 
     async def restart(self) -> None:
-        """A new engine, on newly made flows where that is possible, and the same store."""
+        """Start a new engine, on newly made flows where that is possible, and the same store."""
         await cancel_tasks()  # it is as good as a kill: nothing is waited for
+        self._intake.forget()
         self.store.restore(self.store.copy())
         if self._load is not None:
             self._build(self._load())
         await self._engine.sweep()
 
     async def deploy(self, load: Callable[[], Flows]) -> None:
-        """A new engine with another version of the flows, on the same store."""
+        """Start a new engine with another version of the flows, on the same store."""
         await cancel_tasks()
         self.store.restore(self.store.copy())
         self._switch(self.versions.index(load))
@@ -211,7 +215,7 @@ class EngineDriver(Driver):
             self._build(self._load())
 
     def renew(self) -> None:
-        """Makes the flows anew, if that is possible: nothing is remembered from earlier conversations."""
+        """Make the flows anew, if that is possible: nothing is remembered from earlier conversations."""
         if self._version is not None:
             self._switch(None)
         self._parked.clear()
@@ -255,7 +259,7 @@ class EngineDriver(Driver):
         self._base, self.chat = user - 1, chat
 
     def show_buttons(self, bound: Bound, buttons: Sequence[Button]) -> None:
-        """Puts a message with buttons on the screen, as the bot would have sent it earlier."""
+        """Put a message with buttons on the screen, as the bot would have sent it earlier."""
         self._introduce(1)
         keyboard = inline_markup(Reply("(earlier)", buttons=[[one] for one in buttons]), bound, self._buttons)
         asked = {"chat_id": self.where(1), "text": "(earlier)"}
@@ -264,7 +268,7 @@ class EngineDriver(Driver):
         self.note_buttons(self.where(1), [shown for row in message.buttons for shown in row])
 
     def value_of(self, shown: ShownButton) -> str | None:
-        """The value of one of fsmkit's buttons that are on the screen, as far as it stands in it."""
+        """Return the value of one of fsmkit's buttons that are on the screen, as far as it stands in it."""
         try:
             pressed = self._buttons.decode(shown.data, self.who(1))
         except Foreign:
@@ -272,7 +276,7 @@ class EngineDriver(Driver):
         return pressed.value if pressed is not None else shown.data
 
     def save(self) -> Saved:
-        """This observation, to go back to."""
+        """Return what there is, to go back to."""
         seen = {chat: list(known) for chat, known in self.seen.items()}
         return Saved(
             self.store.copy(),
@@ -301,7 +305,7 @@ class EngineDriver(Driver):
             return resources
 
     def resources_as_value(self) -> Any:
-        """A copy of the resources, if they are the conversation's own and can be compared; else `None`."""
+        """Return a copy of the resources, if they are the conversation's own and comparable; else `None`."""
         kind: Any = type(self._resources)
         return (
             self._copied(self._resources)
@@ -318,6 +322,8 @@ class EngineDriver(Driver):
             self.clock.rewind(saved.now)
         self.store.restore(saved.rows)
         self.offline.world = saved.world.copy()
+        if len(self._drawn) > MOST_DRAWN:
+            self._drawn.clear()
         self._intake.forget()
         self.seen = {chat: list(known) for chat, known in saved.seen.items()}
         self._screen.texts, self._known = saved.texts.copy(), saved.known
@@ -346,7 +352,7 @@ class EngineDriver(Driver):
     # -- people ------------------------------------------------------------------------------------
 
     def who(self, user: int) -> int:
-        """The id of a person: other people in each conversation, since a bot may remember them."""
+        """Return the id of a person: other people in each conversation, since a bot may remember them."""
         return self._base + user
 
     async def give(self, update: Any) -> None:

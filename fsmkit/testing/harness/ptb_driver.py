@@ -110,14 +110,14 @@ class PTBDriver(Driver):
     # -- its life ----------------------------------------------------------------------------------
 
     async def open(self) -> None:
-        """Starts the application, and what hangs on its start."""
+        """Start the application, and what hangs on its start."""
         await self.app.initialize()
         if self.app.post_init is not None:
             await self.app.post_init(self.app)
         await self.app.start()
 
     async def close(self) -> None:
-        """Stops the application; what is stored stays."""
+        """Stop the application; what is stored stays."""
         await self.app.stop()
         if self.app.post_stop is not None:
             await self.app.post_stop(self.app)
@@ -147,7 +147,7 @@ class PTBDriver(Driver):
     # -- people ------------------------------------------------------------------------------------
 
     async def give(self, update: Any) -> None:
-        """Gives an update to the application, and what comes of it meanwhile."""
+        """Give an update to the application, and what comes of it meanwhile."""
         try:
             await process(self.app, [update])
             await self.offline.feed(self.app)
@@ -155,7 +155,7 @@ class PTBDriver(Driver):
             self.errors.append(error)
 
     async def _rest(self) -> None:
-        """Waits for what was left behind: handlers that do not block, deliveries, jobs of states."""
+        """Wait for what was left behind: handlers that do not block, deliveries, jobs of states."""
         pending = [task for task in asyncio.all_tasks() if _is_left_behind(task.get_name())]
         if pending:
             await asyncio.wait(pending, timeout=JOB_PATIENCE)

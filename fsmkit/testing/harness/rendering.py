@@ -54,7 +54,7 @@ class Screen:
         self.latest: int | None = None
 
     def show(self) -> bool:
-        """Shows what has happened since the last call; whether there was anything to see."""
+        """Show what has happened since the last call; return whether there was anything to see."""
         shown = False
         calls = self._offline.calls[self._seen :]
         self._seen += len(calls)
@@ -70,11 +70,11 @@ class Screen:
         return bool(lines)
 
     def buttons(self, message: int) -> list[Json]:
-        """The inline buttons under a message, row by row; none if it is gone."""
+        """Return the inline buttons under a message, row by row; none if it is gone."""
         return next((buttons_of(m) for m in self._visible() if m["message_id"] == message), [])
 
     def latest_with_buttons(self) -> int | None:
-        """The newest message that has buttons, the one shown last before all others."""
+        """Return the newest message that has buttons, the one shown last before all others."""
         if self.latest is not None and self.buttons(self.latest):
             return self.latest
         return next((m["message_id"] for m in reversed(self._visible()) if buttons_of(m)), None)
@@ -127,12 +127,12 @@ class Screen:
 
 
 def verdict(approved: bool, why_not: str) -> str:
-    """What a person sees who is about to pay."""
+    """Return what a person sees who is about to pay."""
     return "(approved)" if approved else f"(declined) {why_not}"
 
 
 def content_of(message: Json) -> str:
-    """What a message says, or what it brings, in brackets."""
+    """Return what a message says, or what it brings, in brackets."""
     text = message.get("text")
     if text is not None:
         return str(text)
@@ -166,7 +166,7 @@ def _inline_keyboard(message: Json, numbered: bool) -> Iterator[str]:
 
 
 def _reply_keyboard(markup: Any) -> Iterator[str]:
-    """A keyboard of texts, which Telegram does not give back with the message."""
+    """Return a keyboard of texts, which Telegram does not give back with the message."""
     if not isinstance(markup, dict):
         return
     if markup.get("remove_keyboard"):
