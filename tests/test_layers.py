@@ -86,9 +86,6 @@ def run(code):
 
 UPWARD: set[tuple[str, str]] = {
     ("fsmkit.interpreter.settle", "fsmkit.engine.turn"),
-    ("fsmkit.testing.report", "fsmkit.cli.tables"),
-    ("fsmkit.testing.pytest_plugin", "fsmkit.cli.errors"),
-    ("fsmkit.testing.loading", "fsmkit.cli.errors"),
     ("fsmkit.flow.results", "fsmkit.flow.flow"),
     ("fsmkit.engine.source", "fsmkit.engine.engine"),
     ("fsmkit.stores.mongo.leases", "fsmkit.stores.mongo.store"),

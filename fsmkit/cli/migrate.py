@@ -6,6 +6,7 @@ import attrs
 
 from fsmkit.cli.errors import CommandError
 from fsmkit.cli.inspection.repair import flows_of
+from fsmkit.cli.output import prints_to_stderr
 from fsmkit.cli.stores import use_store
 from fsmkit.cli.tables import columns
 from fsmkit.clock import SystemClock
@@ -60,7 +61,8 @@ def migrate(url: str, target: str, *, bot: int | str | None, dry_run: bool) -> M
         keys = () if dry_run else report.to_write
         return MigrationReport(report, dry_run, await carry_out(store, flows, keys, SystemClock().now()))
 
-    return use_store(url, work)
+    with prints_to_stderr():  # migrations are the user's own functions
+        return use_store(url, work)
 
 
 def as_lines(done: MigrationReport) -> list[str]:

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from fsmkit.cli.errors import CommandError
-from fsmkit.cli.stores import store_errors
 from fsmkit.telegram.run import CannotRunError, serve
 from fsmkit.testing.loading import load, split_target
 
@@ -22,15 +21,14 @@ def run(target: str, url: str | None = None) -> None:
     loaded = load(target)
     default, instead = default_store(target), f", or try `fsmkit chat {target}`, which needs none"
     try:
-        with store_errors():
-            serve(
-                *loaded.flows,
-                store=url,
-                sources=loaded.sources,
-                default=default,
-                elsewhere="--store URL",
-                instead=instead,
-            )
+        serve(
+            *loaded.flows,
+            store=url,
+            sources=loaded.sources,
+            default=default,
+            elsewhere="--store URL",
+            instead=instead,
+        )
     except CannotRunError as error:
         raise CommandError(str(error)) from error
 

@@ -72,8 +72,6 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     except AssertionError as error:
         report = getattr(error, "report", None)
         if report is not None:
-            from fsmkit.testing.pytest_plugin import failures_of
-
             cache.set(place, failures_of(report))
         raise
     if tested.stored:
@@ -124,16 +122,13 @@ class FlowPhase(pytest.Item):
         Raises:
             AssertionError: If something is wrong with the flows, or they cannot be loaded.
         """
-        from fsmkit.cli.errors import CommandError
-        from fsmkit.testing.check import check
-        from fsmkit.testing.loading import load
-        from fsmkit.testing.pytest_plugin import fail_if_wrong, readable
+        from fsmkit.testing.loading import LoadError, load
 
         target = self.parent.name if self.parent is not None else ""
         try:
             flows = load(target).flows
-        except CommandError as refusal:
-            raise AssertionError(refusal.message) from refusal
+        except LoadError as error:
+            raise AssertionError(str(error)) from error
         phase: Any = self.name
         profile: Any = self.config.getoption("--fsmkit-profile")
         seed: Any = self.config.getoption("--fsmkit-seed")

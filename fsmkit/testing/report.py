@@ -5,7 +5,6 @@ from typing import Any
 
 import attrs
 
-from fsmkit.cli.tables import columns
 from fsmkit.flow.flow import Flow
 from fsmkit.graph.graph import Edge
 from fsmkit.testing.coverage import MEASURES, Coverage
@@ -22,10 +21,9 @@ def lines_of(coverage: Coverage, reasons: Mapping[Edge, Nearest]) -> Iterator[st
         coverage: What was met.
         reasons: Why edges were not taken, as far as that is known.
     """
-    shown = [f"{met}/{of} {name}" for name, (met, of) in coverage.numbers().items() if of]
-    yield "coverage: " + ", ".join(shown)
+    yield f"coverage: {_numbers(coverage)}"
     if len(coverage.graph.flows) > 1:
-        yield from (f"  {line}" for line in columns(["flow", *MEASURES], _rows(coverage)))
+        yield from (f"  {flow.name}: {_numbers(coverage, flow.name)}" for flow in coverage.graph.flows)
     for edge in coverage.missing_edges():
         yield f"  not taken: {told(edge)}"
         if edge in reasons:
@@ -36,10 +34,8 @@ def lines_of(coverage: Coverage, reasons: Mapping[Edge, Nearest]) -> Iterator[st
     yield from (f"  {line}" for line in _left(coverage))
 
 
-def _rows(coverage: Coverage) -> Iterator[list[str]]:
-    for flow in coverage.graph.flows:
-        numbers = coverage.numbers(flow.name).values()
-        yield [flow.name, *(f"{met}/{of}" if of else "-" for met, of in numbers)]
+def _numbers(coverage: Coverage, flow: str | None = None) -> str:
+    return ", ".join(f"{met}/{of} {name}" for name, (met, of) in coverage.numbers(flow).items() if of)
 
 
 def _left(coverage: Coverage) -> Iterator[str]:

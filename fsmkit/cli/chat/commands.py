@@ -11,8 +11,7 @@ import msgspec
 
 from fsmkit.botapi.errors import Json
 from fsmkit.cli.chat.session import USER, ChatSession
-from fsmkit.cli.errors import CommandError
-from fsmkit.errors import DefinitionError
+from fsmkit.errors import FsmkitError
 from fsmkit.flow.matchers import classes_in
 from fsmkit.graph.diagram import mermaid
 from fsmkit.graph.graph import graph_of
@@ -260,9 +259,7 @@ def _made(kind: type, body: str) -> Any:
 async def _restart(session: ChatSession, _rest: str) -> None:
     try:
         await session.restart()
-    except CommandError as error:
-        raise Misused(f"{error.message} (the old code goes on)") from error
-    except DefinitionError as error:
+    except FsmkitError as error:
         raise Misused(f"{error} (the old code goes on)") from error
     session.out("(restarted)")
 

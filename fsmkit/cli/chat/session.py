@@ -10,13 +10,13 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from fsmkit.cli.stores import tried
 from fsmkit.engine.engine import Engine
 from fsmkit.errors import FsmkitError
 from fsmkit.flow.flow import Flow
 from fsmkit.flow.locations import location_in_user_code
 from fsmkit.keys import Key
 from fsmkit.stores.protocol import Store
+from fsmkit.stores.urls import probe
 from fsmkit.testing.clock import ManualClock
 from fsmkit.testing.harness.actions import Action
 from fsmkit.testing.harness.ptb_driver import PTBDriver
@@ -169,7 +169,7 @@ class ChatSession:
         Raises:
             Refusal: If the store cannot be used.
         """
-        await tried(self.store)
+        await probe(self.store)
         self._show(hint)
         await self.driver.open()
         if self.store.durable:

@@ -18,9 +18,9 @@ import click
 
 from fsmkit.cli.chat.commands import Misused, carry_out, may_be_a_press, press, say
 from fsmkit.cli.chat.session import ChatSession, Flows, Warnings
-from fsmkit.cli.errors import CommandError, definition_errors
-from fsmkit.cli.stores import open_named
+from fsmkit.cli.errors import CommandError
 from fsmkit.cli.test import StoredConversation, chosen, split_number, stored_conversations
+from fsmkit.stores.urls import open_store
 from fsmkit.testing.harness.actions import Say
 from fsmkit.testing.inputs.handlers import inputs_of
 from fsmkit.testing.loading import load
@@ -94,8 +94,7 @@ def talk(target: str, *, lang: str, url: str, replay: str | None = None) -> None
     for stream in (sys.stdin, sys.stdout):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a stray byte must not end the chat
-    with definition_errors():
-        session = ChatSession(lambda: load(target).flows, open_named(url), lang=lang, show=click.echo)
+    session = ChatSession(lambda: load(target).flows, open_store(url), lang=lang, show=click.echo)
     had = _had(replay, session) if replay is not None else None
     names = ", ".join(flow.name for flow in session.flows)
     commands = ", ".join(_entries(session.flows))

@@ -10,15 +10,16 @@ from typing import Any
 
 import attrs
 
-from fsmkit.cli.errors import CommandError, definition_errors
+from fsmkit.cli.errors import CommandError
 from fsmkit.cli.import_persistence.reading import Named, Persisted, read_persistence
+from fsmkit.cli.output import prints_to_stderr
 from fsmkit.cli.run import default_store
-from fsmkit.cli.stores import open_named, store_errors, tried
 from fsmkit.cli.tables import columns
 from fsmkit.engine.engine import Engine
 from fsmkit.errors import UnstorableData
 from fsmkit.flow.context import evolve
 from fsmkit.keys import Key
+from fsmkit.stores.urls import open_store, probe
 from fsmkit.telegram.conversation_handler.chart import (
     Chain,
     Conversation,
@@ -29,7 +30,7 @@ from fsmkit.telegram.conversation_handler.chart import (
 )
 from fsmkit.telegram.conversation_handler.flow import MovedFlow
 from fsmkit.telegram.run import TOKEN
-from fsmkit.testing.loading import load
+from fsmkit.testing.loading import Flows, load
 
 ENDED = -1
 """What PTB stores for a conversation that is over."""
@@ -95,12 +96,12 @@ class FoundConversation:
     states: dict[str, Any]
 
 
-async def take(file: Path, target: str, url: str, *, bot: int | str, dry_run: bool) -> ImportReport:
+async def take(file: Path, flows: Flows, url: str, *, bot: int | str, dry_run: bool) -> ImportReport:
     """Reads a persistence and writes its conversations into a store.
 
     Args:
         file: The persistence.
-        target: `FILE[:FLOW]`, which has the flows made by `from_conversation_handler`.
+        flows: The flows, among them those made by `from_conversation_handler`.
         url: The store.
         bot: The bot's id, part of every key.
         dry_run: Whether nothing is written.
@@ -108,20 +109,18 @@ async def take(file: Path, target: str, url: str, *, bot: int | str, dry_run: bo
     Raises:
         Refusal: If it cannot be done; nothing was written.
     """
-    flows = load(target).flows
     moved = [flow for flow in flows if isinstance(flow, MovedFlow)]
     if not moved:
-        raise CommandError(f"{target} has no flow that from_conversation_handler(...) made: give it one")
+        raise CommandError("the file has no flow that from_conversation_handler(...) made: give it one")
     persisted = read_persistence(file)
     report = ImportReport(dry_run, strange=persisted.strange)
-    store = open_named(url)
-    await tried(store)
+    store = open_store(url)
+    await probe(store)
     try:
-        with store_errors(), definition_errors():
-            engine = Engine(*flows, store=store)
-            engine.bot = bot
-            for found in _found(persisted, moved, report):
-                await _take(engine, found, persisted, report)
+        engine = Engine(*flows, store=store)
+        engine.bot = bot
+        for found in _found(persisted, moved, report):
+            await _take(engine, found, persisted, report)
     finally:
         await store.close()
     return report
@@ -269,7 +268,9 @@ def import_persistence(
             f"whose conversations they are is not in the file: name the bot with --bot ID, the number before "
             f"the colon of its token, or set {TOKEN}"
         )
-    return asyncio.run(take(Path(file), target, url or default_store(target), bot=bot, dry_run=dry_run))
+    with prints_to_stderr():
+        flows = load(target).flows
+        return asyncio.run(take(Path(file), flows, url or default_store(target), bot=bot, dry_run=dry_run))
 
 
 def as_lines(report: ImportReport) -> list[str]:

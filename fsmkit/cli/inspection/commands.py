@@ -5,7 +5,8 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
-import msgspec
+
+from fsmkit.cli.output import print_json
 
 T = TypeVar("T")
 
@@ -194,8 +195,3 @@ def _now() -> float:
     from fsmkit.clock import SystemClock
 
     return SystemClock().now()
-
-
-def print_json(shown: dict[str, Any]) -> None:
-    """Prints JSON that a person can read too."""
-    click.echo(msgspec.json.format(msgspec.json.encode(shown), indent=2).decode())

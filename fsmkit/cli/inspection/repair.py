@@ -4,7 +4,8 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
-from fsmkit.cli.errors import CommandError, NothingThere, definition_errors
+from fsmkit.cli.errors import CommandError, NothingThere
+from fsmkit.cli.output import prints_to_stderr
 from fsmkit.engine.maintenance import Rewritten, dropped, moved, ready, rewrite
 from fsmkit.errors import StoredByNewerVersion, UnknownState
 from fsmkit.interpreter.access import locate
@@ -44,9 +45,8 @@ def flows_of(target: str) -> FlowSet:
     Raises:
         Refusal: If they cannot be loaded or do not fit together.
     """
-    loaded = load(target).flows
-    with definition_errors():
-        return ready(loaded)
+    with prints_to_stderr():
+        return ready(load(target).flows)
 
 
 async def move(store: Store, key: Key, state: str, flows: FlowSet, flow: str | None, now: float) -> str:
