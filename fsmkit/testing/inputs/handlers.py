@@ -1,5 +1,6 @@
 """The inputs of a handler: actions that its matcher takes, and actions that it nearly takes."""
 
+import functools
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -130,6 +131,7 @@ def wants(handler: Handler, action: Action) -> bool:
     return event is not None and handler.wants(event) is not None
 
 
+@functools.lru_cache(maxsize=4096)  # each handler is asked about the same few hundred
 def event_of(action: Action) -> ChatEvent | None:
     """The event that an action makes, whoever does it wherever; `None` if it is not known before."""
     if isinstance(action, Say):
