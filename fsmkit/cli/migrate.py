@@ -81,6 +81,9 @@ def as_lines(done: MigrationReport) -> list[str]:
     more = report.total(*PROBLEMS) - len(report.examples)
     if more:
         lines.append(f"... and {more} more like these")
+    lines += [
+        f"{said}: {count:,} conversation{'' if count == 1 else 's'}" for said, count in report.lost.items()
+    ]
     looked = f"{report.rows} row{'' if report.rows == 1 else 's'} looked at"
     if done.dry_run:
         return [*lines, f"{looked}, {len(report.to_write)} to lift; nothing was written (--dry-run)"]
@@ -90,7 +93,9 @@ def as_lines(done: MigrationReport) -> list[str]:
 def as_json(done: MigrationReport) -> dict[str, Any]:
     """The outcome for scripts; the shape is in docs/reference/cli.md."""
     report = done.report
+    lost = [{"message": said, "conversations": count} for said, count in report.lost.items()]
     return {
+        **({"lost": lost} if lost else {}),
         "dry_run": done.dry_run,
         "rows": report.rows,
         "to_write": len(report.to_write),

@@ -26,10 +26,11 @@ from fsmkit.testing.explore.tours import Tours
 from fsmkit.testing.explore.unreached import nearest
 from fsmkit.testing.findings import Finding, Phase, Problem
 from fsmkit.testing.harness.actions import Action, Deadline, Deploy, Killed, Wait
-from fsmkit.testing.harness.engine_driver import EngineDriver
+from fsmkit.testing.harness.engine_driver import START, EngineDriver
 from fsmkit.testing.harness.instrument import quiet
 from fsmkit.testing.harness.loop import DrawnLoop
 from fsmkit.testing.harness.observation import Observation, signature_of
+from fsmkit.testing.harness.repeatable import repeatable
 from fsmkit.testing.harness.screen import NotThereError
 from fsmkit.testing.inputs.candidates import Candidates
 from fsmkit.testing.lint import lint
@@ -133,6 +134,8 @@ def check(
         load = reloader(flows)
     if not remembers(flows):
         load = None  # a restart then makes no difference, and takes its time
+    elif load is not None:
+        load = _same_each_time(load)
     if chat is None and any(flow.key.by_chat for flow in flows):
         chat = GROUP
     every = [*oracles, *map(oracle_of, properties), *([deploys_keep] if deploys else [])]
@@ -392,6 +395,16 @@ class _Work:
             problem.code, problem.message, problem.where, flow, phase, note, tuple(observations), self.chat
         )
         self.report.findings.append(finding)
+
+
+def _same_each_time(load: Callable[[], Flows]) -> Callable[[], Flows]:
+    """Return a loader whose module finds the same chance and time whenever it runs."""
+
+    def again() -> Flows:
+        with repeatable(lambda: START):
+            return load()
+
+    return again
 
 
 def _flow_of(observations: Sequence[Observation]) -> str:

@@ -15,7 +15,7 @@ from fsmkit.flow.flow import DEFAULT_TEXTS, Flow
 from fsmkit.flow.handlers import Handler
 from fsmkit.flow.locations import location_of
 from fsmkit.interpreter.compiled import CompiledFlow, FlowSet
-from fsmkit.interpreter.migrations import compatibility, migrate_row
+from fsmkit.interpreter.migrations import compatibility, lost_fields, migrate_row, told_lost
 from fsmkit.interpreter.row import Frame, Row, Snapshot
 from fsmkit.testing.findings import Problem
 from fsmkit.testing.harness.actions import (
@@ -296,7 +296,10 @@ def misfits(flows: FlowSet, row: Row) -> Iterator[Problem]:
 
 
 def losses(flows: FlowSet, row: Row) -> Iterator[Problem]:
-    """Fields that a migration has put back to their default, though the old and the new type have them."""
+    """Yield fields that are lost: their class has them no more, or a migration has put back their default."""
+    for table, field in lost_fields(flows, row):
+        remedy = "Keep it, or say with @flow.migrate what becomes of it"
+        yield Problem("lost-field", f"{told_lost(table, field)}. {remedy}", table.flow.place)
     try:
         lifted, orphans = migrate_row(flows, row)
     except FsmkitError:

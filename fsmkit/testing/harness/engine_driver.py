@@ -40,6 +40,7 @@ from fsmkit.testing.harness.observation import Observation
 from fsmkit.testing.harness.overlap import in_order
 from fsmkit.testing.harness.ptb_context import BotSide
 from fsmkit.testing.harness.rendering import verdict
+from fsmkit.testing.harness.repeatable import apart, repeatable
 from fsmkit.testing.harness.screen import KilledError, Message, NotThereError, ShownButton
 from fsmkit.testing.loading import uses_bot
 
@@ -408,7 +409,16 @@ class EngineDriver(Driver):
     async def do(self, action: Action) -> Observation:
         """Carries an action out; see `Driver.do`."""
         await self._have_bot_side()
-        return await super().do(action)
+        with repeatable(self.clock.now):
+            return await super().do(action)
+
+    async def arrive(self, update: Any) -> None:
+        """Give the bot what an action has made; see `Driver.arrive`."""
+        await apart(super().arrive(update), f"{update.id}")
+
+    async def sweep(self) -> None:
+        """Fire what is due; see `Driver.sweep`."""
+        await apart(super().sweep(), f"{self.clock.now()}")
 
     async def _have_bot_side(self) -> None:
         """Makes PTB's objects before they are asked for."""
@@ -420,8 +430,9 @@ class EngineDriver(Driver):
         """Carries out what happens at once one after the other; see `fsmkit.testing.explore`."""
         await self._have_bot_side()
         self.taken, self.errors = [], []
-        await in_order(action, order, rests, self._prepare, self.arrive, self._begin_overlap)
-        await self._rest()
+        with repeatable(self.clock.now):
+            await in_order(action, order, rests, self._prepare, self.arrive, self._begin_overlap)
+            await self._rest()
 
     def said(self, user: int) -> list[str]:
         """The messages that the bot has sent to a person past the engine, by `ctx.bot`."""
