@@ -15,7 +15,7 @@ from fsmkit.testing import Profile, check
 from fsmkit.testing.harness.actions import Killed, Say
 from fsmkit.testing.harness.engine_driver import START, EngineDriver
 
-QUICK = Profile(steps=300, examples=10, length=10, seconds=20.0)
+QUICK = Profile(steps=60, examples=2, length=5, seconds=60.0)
 
 SOURCES = {
     "random": random.random,
@@ -46,7 +46,7 @@ def drawing(draw):
 @pytest.mark.parametrize("source", SOURCES)
 def test_what_is_drawn_is_the_same_in_each_run_and_after_a_restart(source):
     reports = [
-        check(drawing(SOURCES[source]), phases=["tours", "random", "parallel"], profile=QUICK, seed=3)
+        check(drawing(SOURCES[source]), phases=["tours", "random"], profile=QUICK, seed=3)
         for _ in range(2)
     ]
     assert [report.findings for report in reports] == [[], []]
