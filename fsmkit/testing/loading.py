@@ -1,8 +1,11 @@
-"""Flows made anew, as after a restart: their module is run once more, and they are found by name.
+"""Flows as they come out of a file: loaded by name, made anew as after a restart, and what they call.
 
-What stood in the module's globals is then gone, as it would be in another process.
+`load` is what the command and pytest are given (`FILE[:FLOW]`), `reloader` makes flows anew that a program
+has already: their module is run once more, and they are found by name. What stood in its globals is then gone,
+as it would be in another process. `remembers`, `uses_bot` and `waiting` say what flows may do by their code.
 """
 
+import asyncio
 import contextlib
 import difflib
 import dis
@@ -78,7 +81,8 @@ def _run(module: ModuleType, code: CodeType, flows: Flows) -> Flows:
             setattr(fresh, name, getattr(module, name))
     sys.modules[module.__name__] = fresh  # classes look up their own module there
     try:
-        exec(code, vars(fresh))
+        with _no_loop():
+            exec(code, vars(fresh))
     finally:
         sys.modules[module.__name__] = module
     found = {value.name: value for value in vars(fresh).values() if isinstance(value, Flow)}
@@ -335,9 +339,21 @@ def _search_first(directory: Path) -> None:
 
 
 @contextmanager
-def _clear_errors(name: str) -> Generator[None]:
+def _no_loop() -> Generator[None]:
+    """Let a module that runs `asyncio.run` at its top level be loaded where a loop runs already."""
+    running = asyncio._get_running_loop()  # for loops such as this one, says asyncio
+    asyncio._set_running_loop(None)
     try:
         yield
+    finally:
+        asyncio._set_running_loop(running)
+
+
+@contextmanager
+def _clear_errors(name: str) -> Generator[None]:
+    try:
+        with _no_loop():
+            yield
     except DefinitionError as error:
         raise LoadError(str(error)) from error
     except SyntaxError as error:
