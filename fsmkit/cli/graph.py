@@ -7,14 +7,14 @@ from fsmkit.testing.loading import load
 
 
 def draw(target: str, form: str) -> str:
-    """The graph of the flows, and of those that they call.
+    """Return the graph of the flows, and of those that they call.
 
     Args:
         target: `FILE[:FLOW]`.
         form: `mermaid` or `dot`.
 
     Raises:
-        Refusal: If the flows cannot be loaded or do not fit together.
+        CommandError: If the flows cannot be loaded or do not fit together.
     """
     with prints_to_stderr():
         graph = graph_of(*load(target).flows)

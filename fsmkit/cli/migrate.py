@@ -38,7 +38,7 @@ class MigrationReport:
 
 
 def migrate(url: str, target: str, *, bot: int | str | None, dry_run: bool) -> MigrationReport:
-    """Looks at all rows, and lifts those that need it.
+    """Look at all rows, and lift those that need it.
 
     Args:
         url: The store.
@@ -47,7 +47,7 @@ def migrate(url: str, target: str, *, bot: int | str | None, dry_run: bool) -> M
         dry_run: Whether nothing is written.
 
     Raises:
-        Refusal: If it cannot be done; nothing was written.
+        CommandError: If it cannot be done; nothing was written.
     """
     flows = flows_of(target)
 
@@ -66,7 +66,7 @@ def migrate(url: str, target: str, *, bot: int | str | None, dry_run: bool) -> M
 
 
 def as_lines(done: MigrationReport) -> list[str]:
-    """The outcome for a person."""
+    """Return the outcome for a person."""
     report = done.report
     lines: list[str] = []
     if report.counts:
@@ -91,7 +91,7 @@ def as_lines(done: MigrationReport) -> list[str]:
 
 
 def as_json(done: MigrationReport) -> dict[str, Any]:
-    """The outcome for scripts; the shape is in docs/reference/cli.md."""
+    """Return the outcome for scripts; the shape is in docs/reference/cli.md."""
     report = done.report
     lost = [{"message": said, "conversations": count} for said, count in report.lost.items()]
     return {

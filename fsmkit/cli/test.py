@@ -48,7 +48,7 @@ class Outputs:
     graph: str | None = None
 
     def check(self) -> None:
-        """Raises Refusal, before anything runs, if the diagram's file has no known ending."""
+        """Raise CommandError, before anything runs, if the diagram's file has no known ending."""
         if self.graph is not None and Path(self.graph).suffix not in DIAGRAMS:
             raise CommandError(f"--graph {self.graph}: name it {', '.join(f'*{end}' for end in DIAGRAMS)}")
 
@@ -65,7 +65,7 @@ class Outputs:
 
 
 def diagram(coverage: Coverage, ending: str) -> str:
-    """The diagram, coloured by what was met.
+    """Return the diagram, coloured by what was met.
 
     Args:
         coverage: What was met.
@@ -96,14 +96,14 @@ class StoredConversation:
 
 
 def stored_conversations(path: str, flows: Sequence[Flow[Any]]) -> list[StoredConversation]:
-    """The conversations of a report.
+    """Return the conversations of a report.
 
     Args:
         path: The report.
         flows: The flows, for the classes of events from outside.
 
     Raises:
-        Refusal: If the file is no report.
+        CommandError: If the file is no report.
     """
     try:
         report = json.loads(Path(path).read_text(encoding="utf-8"))
@@ -132,7 +132,7 @@ def chosen(conversations: Sequence[StoredConversation], path: str, number: int) 
         number: Which, from 1.
 
     Raises:
-        Refusal: If there is none of this number.
+        CommandError: If there is none of this number.
     """
     if not conversations:
         raise CommandError(f"{path} has no conversation: nothing was found")
@@ -158,13 +158,13 @@ Flows: TypeAlias = tuple[Flow[Any], ...]
 
 
 def check_file(target: str) -> bool:
-    """Prints what the declarations show; whether nothing is wrong.
+    """Print what the declarations show; return whether nothing is wrong.
 
     Args:
         target: `FILE[:FLOW]`.
 
     Raises:
-        Refusal: If the flows cannot be loaded or do not fit together.
+        CommandError: If the flows cannot be loaded or do not fit together.
     """
     with prints_to_stderr():
         loaded = load(target)
@@ -205,7 +205,7 @@ def test_file(
         stores: URLs of stores in which conversations are had once more.
 
     Raises:
-        Refusal: If it cannot run.
+        CommandError: If it cannot run.
     """
     if mutate and replay is not None:
         raise CommandError("--replay has only the conversations of a report again: leave --mutate out")
@@ -255,7 +255,7 @@ def test_store(target: str, url: str, *, bot: int | str | None, profile: str, ou
         out: Where the report is written as JSON; `-`: to standard output, instead of the text.
 
     Raises:
-        Refusal: If it cannot run.
+        CommandError: If it cannot run.
     """
     seconds = PROFILES[profile].seconds
     with prints_to_stderr():
@@ -279,7 +279,7 @@ def test_recorded(target: str, recording: str, *, out: str | None) -> bool:
         out: Where the findings are written as JSON; `-`: to standard output, instead of the text.
 
     Raises:
-        Refusal: If it cannot run.
+        CommandError: If it cannot run.
     """
     with prints_to_stderr(), quiet():
         flows = load(target).flows
@@ -319,7 +319,7 @@ async def _rehearsed(flows: Flows, talks: list[list[RecordedLine]]) -> Rehearsal
 
 
 def versions_in(flows: Flows) -> tuple[Flows, list[Flows]]:
-    """The flows of a file that has several versions of some: the oldest of each, and those that follow."""
+    """Return the flows of a file with several versions of some: the oldest of each, and the others."""
     versions: dict[str, list[Flow[Any]]] = {}
     for flow in flows:
         versions.setdefault(flow.name, []).append(flow)
@@ -336,7 +336,7 @@ def read_fail_under(text: str) -> dict[str, float]:
     """`edges=100,pairs=80` as numbers.
 
     Raises:
-        Refusal: If it reads differently.
+        CommandError: If it reads differently.
 
     Example:
         >>> read_fail_under("edges=100,pairs=80")

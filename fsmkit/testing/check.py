@@ -79,7 +79,7 @@ def check(
     deploys: Sequence[Flow[Any] | Flows] = (),
     stores: Iterable[str] = (),
 ) -> Report:
-    """Tests flows without test code.
+    """Return tests flows without test code.
 
     Args:
         flows: The flows; those that they call are explored through them.
@@ -177,7 +177,7 @@ class _Work:
     def driver(
         self, change: Callable[[Engine], None] | None = None, store: Store | None = None
     ) -> EngineDriver:
-        """A bot, by default in a store of its own; altered where something is to be changed."""
+        """Return a bot, by default in a store of its own; altered where something is to be changed."""
         flows = self.report.flows if self.load is None else self.load()
         driver = EngineDriver(
             flows, load=self.load, resources=self.resources, chat=self.chat, store=store, change=change
@@ -211,7 +211,7 @@ class _Work:
         return tours
 
     async def tours(self) -> int:
-        """The tours; how many actions were tried."""
+        """Return the tours; how many actions were tried."""
         driver = self.driver()
         tours = await self.toured(driver, self.report.coverage)
         self.ways = tours.ways
@@ -239,7 +239,7 @@ class _Work:
                 await self.replay([*actions[:-1], killed(actions[-1])], "tours")
 
     def random(self, runner: asyncio.Runner) -> int:
-        """The random conversations; how many actions there were."""
+        """Return the random conversations; how many actions there were."""
         machine = _needs_hypothesis("explore.random_walk")
         driver = self.driver()
 
@@ -296,7 +296,7 @@ class _Work:
         return int(search.steps)
 
     def mutants(self, runner: asyncio.Runner) -> int:
-        """The mutants; how many actions it took to notice them."""
+        """Return the mutants; how many actions it took to notice them."""
         hunt = Hunt(
             self.driver,
             self.report.coverage.graph,
@@ -311,7 +311,7 @@ class _Work:
         return hunt.steps
 
     async def stores(self, urls: Iterable[str]) -> int:
-        """The conversation to each edge in each store; how many actions were tried to find them."""
+        """Return the conversation to each edge in each store; how many actions were tried to find them."""
         tours = Tours(
             self.driver(),
             Coverage(self.report.coverage.graph),
@@ -387,7 +387,7 @@ class _Work:
     def add(
         self, problem: Problem, observations: Sequence[Observation], phase: Phase, *, note: bool = False
     ) -> None:
-        """Reports a finding, once."""
+        """Report a finding, once."""
         if any((f.code, f.where) == (problem.code, problem.where) for f in self.report.findings):
             return
         flow = _flow_of(observations) or self.report.flows[0].name
@@ -417,7 +417,7 @@ def _flow_of(observations: Sequence[Observation]) -> str:
 
 
 def _needs_hypothesis(name: str) -> Any:
-    """The module of a phase that needs Hypothesis."""
+    """Return the module of a phase that needs Hypothesis."""
     try:
         return importlib.import_module(f"fsmkit.testing.{name}")
     except ModuleNotFoundError as error:

@@ -187,7 +187,7 @@ def buttons(subject: Subject) -> Iterator[Finding]:
 
 
 def values_of(matcher: Matcher) -> Iterator[Any]:
-    """The literal values of buttons that a matcher wants; none if it wants others too."""
+    """Yield the literal values of buttons that a matcher wants; none if it wants others too."""
     if isinstance(matcher, PressOf) and matcher.kind == "button":
         if not any(isinstance(value, re.Pattern | type) for value in matcher.values):
             yield from matcher.values
@@ -335,7 +335,7 @@ CHECKS: tuple[Callable[[Subject], Iterator[Finding]], ...] = (
 
 
 def lint(*flows: Flow[Any]) -> list[Finding]:
-    """What is wrong with flows as they are declared.
+    """Return what is wrong with flows as they are declared.
 
     Args:
         flows: The flows.
@@ -355,7 +355,7 @@ def lint(*flows: Flow[Any]) -> list[Finding]:
 
 
 def lint_graph(graph: Graph) -> list[Finding]:
-    """What a graph shows by itself: ways in, ways to each state, ways out.
+    """Return what a graph shows by itself: ways in, ways to each state, ways out.
 
     Args:
         graph: The graph; its edges may be others than its flows declare.

@@ -1,8 +1,8 @@
 """Flows as they come out of a file: loaded by name, made anew as after a restart, and what they call.
 
 `load` is what the command and pytest are given (`FILE[:FLOW]`), `reloader` makes flows anew that a program
-has already: their module is run once more, and they are found by name. What stood in its globals is then gone,
-as it would be in another process. `remembers`, `uses_bot` and `waiting` say what flows may do by their code.
+has already: their module is run once more, and they are found by name. What was in its globals is then
+gone, as it would be in another process. `remembers`, `uses_bot` and `waiting` say what flows may do by their code.
 """
 
 import asyncio
@@ -39,7 +39,7 @@ Flows = tuple[Flow[Any], ...]
 
 
 def reloader(flows: Flows) -> Callable[[], Flows] | None:
-    """What makes flows anew; `None` if they do not stand at the top level of one module with a file.
+    """Return what makes flows anew; `None` if they do not stand at the top level of one module with a file.
 
     Args:
         flows: The flows.
@@ -58,7 +58,7 @@ def reloader(flows: Flows) -> Callable[[], Flows] | None:
 
 
 def _module_of(flow: Flow[Any]) -> str | None:
-    """The module at whose top level a flow stands."""
+    """Return the module at whose top level a flow stands."""
     for handler in flow.handlers:
         name = getattr(handler.function, "__module__", None)
         if name in sys.modules and any(value is flow for value in vars(sys.modules[name]).values()):
@@ -74,7 +74,7 @@ def _code_of(module: ModuleType) -> CodeType | None:
 
 
 def _run(module: ModuleType, code: CodeType, flows: Flows) -> Flows:
-    """Runs a module's code in a module of the same name, which stands in its place meanwhile."""
+    """Run a module's code in a module of the same name, which stands in its place meanwhile."""
     fresh = ModuleType(module.__name__)
     for name in ("__file__", "__package__", "__spec__", "__loader__", "__path__"):
         if hasattr(module, name):
@@ -123,7 +123,7 @@ def uses_bot(flows: Iterable[Flow[Any]]) -> bool:
 
 
 def waiting(flows: Iterable[Flow[Any]]) -> set[str]:
-    """The places of the async functions of flows: only while these run can anything else happen."""
+    """Return the places of the async functions of flows: only while these run can anything else happen."""
     return {
         location_of(function) for function in functions_of(flows) if inspect.iscoroutinefunction(function)
     }
@@ -162,7 +162,7 @@ def _remember(functions: list[Any]) -> bool:
 
 
 def _values_in_reach(function: FunctionType) -> Iterator[Any]:
-    """The globals that a function names, and what it closes over."""
+    """Yield the globals that a function names, and what it closes over."""
     for code in _codes(function.__code__):
         yield from (function.__globals__[name] for name in code.co_names if name in function.__globals__)
     for cell in function.__closure__ or ():
@@ -218,7 +218,7 @@ class LoadedFile:
     module: ModuleType
 
     def maker(self, name: str) -> Any:
-        """A class or function at the top level, to be called without arguments.
+        """Return a class or function at the top level, to be called without arguments.
 
         Raises:
             LoadError: If there is none of that name.
@@ -251,7 +251,7 @@ class LoadedFile:
 
 
 def load(target: str) -> LoadedFile:
-    """Loads the flows of `FILE[:FLOW]` or `package.module[:FLOW]`; called again, it reads the file anew.
+    """Load the flows of `FILE[:FLOW]` or `package.module[:FLOW]`; called again, it reads the file anew.
 
     Args:
         target: What stood on the command line.
@@ -332,7 +332,7 @@ def _run_module(name: str) -> ModuleType:
 
 
 def _search_first(directory: Path) -> None:
-    """Puts a directory before all others in which modules are looked for, as `python FILE` does."""
+    """Put a directory before all others in which modules are looked for, as `python FILE` does."""
     if str(directory) in sys.path:
         sys.path.remove(str(directory))
     sys.path.insert(0, str(directory))

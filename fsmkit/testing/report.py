@@ -15,7 +15,7 @@ from fsmkit.testing.mutation.mutants import Score
 
 
 def lines_of(coverage: Coverage, reasons: Mapping[Edge, Nearest]) -> Iterator[str]:
-    """The coverage for a terminal.
+    """Yield the coverage for a terminal.
 
     Args:
         coverage: What was met.
@@ -56,7 +56,7 @@ def _left(coverage: Coverage) -> Iterator[str]:
 
 
 def coverage_json(coverage: Coverage, reasons: Mapping[Edge, Nearest]) -> dict[str, Any]:
-    """The coverage as `fsmkit test --json` writes it; the arguments are those of `lines_of`."""
+    """Return the coverage as `fsmkit test --json` writes it; the arguments are those of `lines_of`."""
     return {
         **_numbers_json(coverage.numbers()),
         "flows": {flow.name: _numbers_json(coverage.numbers(flow.name)) for flow in coverage.graph.flows},
@@ -83,13 +83,13 @@ def _missing_json(edge: Edge, reason: Nearest | None) -> dict[str, Any]:
 
 
 def told(edge: Edge) -> str:
-    """An edge in a line."""
+    """Return an edge in a line."""
     goal = f" -> {edge.target}" if edge.target is not None else ""
     return f'"{edge.source or "(none)"}": {edge.handler} {edge.kind}{goal} ({seen_from_here(edge.place)})'
 
 
 def edge_json(edge: Edge) -> dict[str, Any]:
-    """An edge as JSON."""
+    """Return an edge as JSON."""
     return {
         "flow": edge.flow,
         "state": edge.source,
@@ -172,7 +172,7 @@ class Report:
         return not self.failures
 
     def short_of(self, wanted: dict[str, float]) -> list[str]:
-        """The measures of coverage that are below what is wanted, in words.
+        """Return the measures of coverage that are below what is wanted, in words.
 
         Args:
             wanted: Percent by measure: `states`, `edges`, `pairs`, `guards`, `inputs`, `mutants`.

@@ -46,8 +46,7 @@ def drawing(draw):
 @pytest.mark.parametrize("source", SOURCES)
 def test_what_is_drawn_is_the_same_in_each_run_and_after_a_restart(source):
     reports = [
-        check(drawing(SOURCES[source]), phases=["tours", "random"], profile=QUICK, seed=3)
-        for _ in range(2)
+        check(drawing(SOURCES[source]), phases=["tours", "random"], profile=QUICK, seed=3) for _ in range(2)
     ]
     assert [report.findings for report in reports] == [[], []]
     assert reports[0].steps == reports[1].steps

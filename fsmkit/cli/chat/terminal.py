@@ -50,7 +50,7 @@ class TypedLine:
 
 
 def read(typed: str, buttons: int) -> TypedLine:
-    """Reads a line.
+    """Read a line.
 
     A bare number presses a button only where the bot's latest message has one of that number: an age, a
     quantity or a year must stay a text everywhere else. `:)` and `:D` are texts, no commands.
@@ -88,7 +88,7 @@ def talk(target: str, *, lang: str, url: str, replay: str | None = None) -> None
         replay: `JSON[:N]`: a report of `fsmkit test`, whose N-th conversation is had first.
 
     Raises:
-        Refusal: If the flows cannot be loaded or do not fit together, or the store cannot be used,
+        CommandError: If the flows cannot be loaded or do not fit together, or the store cannot be used,
             or the report cannot be read.
     """
     for stream in (sys.stdin, sys.stdout):
@@ -112,7 +112,7 @@ def talk(target: str, *, lang: str, url: str, replay: str | None = None) -> None
 
 
 def _had(replay: str, session: ChatSession) -> StoredConversation:
-    """The conversation that is to be had again."""
+    """Return the conversation that is to be had again."""
     path, number = split_number(replay)
     had = chosen(stored_conversations(path, session.flows), path, number)
     if had.chat is not None:
@@ -131,7 +131,7 @@ async def _have(session: ChatSession, had: StoredConversation) -> None:
 
 
 def _entries(flows: Flows) -> list[str]:
-    """The commands that begin a conversation, one for each handler that takes some."""
+    """Return the commands that begin a conversation, one for each handler that takes some."""
     entries = [handler for flow in flows for handler in flow.handlers if None in handler.selectors]
     taken = [[act.text for act in inputs_of(entry).accepted if isinstance(act, Say)] for entry in entries]
     commands = [next((text for text in texts if text.startswith("/")), "") for texts in taken]
@@ -139,7 +139,7 @@ def _entries(flows: Flows) -> list[str]:
 
 
 def _lines() -> Iterator[str]:
-    """What is typed, line by line; what is piped in is echoed, so that the output reads as a transcript."""
+    """Yield what is typed, line by line; echo what is piped in, so that the output is a transcript."""
     terminal = sys.stdin.isatty() and sys.stdout.isatty()
     if terminal:
         with contextlib.suppress(ImportError):  # not on Windows
@@ -183,7 +183,7 @@ async def _carry_out(session: ChatSession, typed: str) -> None:
 
 @contextlib.contextmanager
 def _warnings_shown(session: ChatSession) -> Generator[None]:
-    """Shows fsmkit's own warnings in the chat, where they belong, and not on standard error too."""
+    """Show fsmkit's own warnings in the chat, where they belong, and not on standard error too."""
     log, shown = logging.getLogger("fsmkit"), Warnings(session.out)
     log.addHandler(shown)
     before, log.propagate = log.propagate, False

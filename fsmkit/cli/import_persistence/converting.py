@@ -97,7 +97,7 @@ class FoundConversation:
 
 
 async def take(file: Path, flows: Flows, url: str, *, bot: int | str, dry_run: bool) -> ImportReport:
-    """Reads a persistence and writes its conversations into a store.
+    """Read a persistence and write its conversations into a store.
 
     Args:
         file: The persistence.
@@ -107,7 +107,7 @@ async def take(file: Path, flows: Flows, url: str, *, bot: int | str, dry_run: b
         dry_run: Whether nothing is written.
 
     Raises:
-        Refusal: If it cannot be done; nothing was written.
+        CommandError: If it cannot be done; nothing was written.
     """
     moved = [flow for flow in flows if isinstance(flow, MovedFlow)]
     if not moved:
@@ -153,7 +153,7 @@ class _NotTakenError(Exception):
 
 
 def _found(persisted: Persisted, flows: list[MovedFlow], report: ImportReport) -> Iterator[FoundConversation]:
-    """The conversations of the file, those of nested ConversationHandlers with the one around them."""
+    """Yield the conversations of the file, those of nested ConversationHandlers with the one around them."""
     known: set[str] = set()
     for flow in flows:
         top = flow.chart.top
@@ -193,7 +193,7 @@ def _deepest(conversation: Conversation, states: dict[str, Any]) -> Chain:
 
 
 def _own(conversation: Conversation, stored: Any) -> Any:
-    """The ConversationHandler's own object for a stored state, `None` for one that is over."""
+    """Return the ConversationHandler's own object for a stored state, `None` for one that is over."""
     if stored == ENDED or stored is None:
         return None
     for state in states_of(conversation):
@@ -234,7 +234,7 @@ def _key(flow: MovedFlow, stored: Any, bot: int | str | None) -> Key:
 
 
 def _data(flow: MovedFlow, key: Any, persisted: Persisted) -> Any:
-    """What the flow carries of `user_data`, or of `chat_data`."""
+    """Return what the flow carries of `user_data`, or of `chat_data`."""
     carrier, top = flow.carrier, flow.chart.top
     if carrier.source == "user_data":
         held = persisted.user_data.get(key[1 if top.per_chat else 0])
@@ -250,7 +250,7 @@ FEW = 10
 def import_persistence(
     file: str, target: str, url: str | None, *, bot: int | str | None, dry_run: bool
 ) -> ImportReport:
-    """Takes the conversations of a persistence into a store.
+    """Take the conversations of a persistence into a store.
 
     Args:
         file: The persistence.
@@ -260,7 +260,7 @@ def import_persistence(
         dry_run: Whether nothing is written.
 
     Raises:
-        Refusal: If it cannot be done; nothing was written.
+        CommandError: If it cannot be done; nothing was written.
     """
     bot = _bot_of_token() if bot is None else bot
     if bot is None:
@@ -274,7 +274,7 @@ def import_persistence(
 
 
 def as_lines(report: ImportReport) -> list[str]:
-    """The outcome for a person."""
+    """Return the outcome for a person."""
     lines: list[str] = []
     if report.taken:
         rows = [(flow, state, count) for (flow, state), count in sorted(report.taken.items())]
@@ -298,7 +298,7 @@ def as_lines(report: ImportReport) -> list[str]:
 
 
 def as_json(report: ImportReport) -> dict[str, Any]:
-    """The outcome for scripts; the shape is in docs/reference/cli.md."""
+    """Return the outcome for scripts; the shape is in docs/reference/cli.md."""
     return {
         "dry_run": report.dry_run,
         "taken": [

@@ -127,18 +127,11 @@ def _under(reply: Reply, rows: tuple[tuple[ShownButton, ...], ...]) -> Iterator[
 
 
 BOT = 42
-
-
 TOKEN = "42:OFFLINE"
-
-
 START = 1_800_000_000.0
 """2027-01-15T08:00:00Z."""
-
-
 PEOPLE = 1000
 """How many ids lie between the people of one conversation and those of the next."""
-
 Flows = tuple[Flow[Any], ...]
 
 
@@ -219,7 +212,10 @@ class EngineDriver(Driver):
         engine.bot = BOT
         engine.check_invariants = True
         engine.on_error = lambda _key, _event, error: self.errors.append(error)
-        engine.busy, engine.patience = _always, inf  # deadlines fire when the clock is moved, never beside it
+        engine.busy, engine.patience = (
+            lambda: True,
+            inf,
+        )  # deadlines fire when the clock is moved, never beside it
         if self._change is not None:
             self._change(engine)
         watch(engine, lambda taken: self.taken.append(taken), self._note_guard)
@@ -688,7 +684,3 @@ class EngineDriver(Driver):
             self._refuse = (nth - 1, wait)
             if nth == 1:
                 raise RefusedError("refused by order") if wait is None else RetryLater(wait)
-
-
-def _always() -> bool:
-    return True

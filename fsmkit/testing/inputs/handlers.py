@@ -92,7 +92,7 @@ class Inputs:
 
 
 def inputs_of(handler: Handler) -> Inputs:
-    """The inputs of a handler; each has been asked back.
+    """Return the inputs of a handler; each has been asked back.
 
     Args:
         handler: The handler.
@@ -133,7 +133,7 @@ def wants(handler: Handler, action: Action) -> bool:
 
 @functools.lru_cache(maxsize=4096)  # each handler is asked about the same few hundred
 def event_of(action: Action) -> ChatEvent | None:
-    """The event that an action makes, whoever does it wherever; `None` if it is not known before."""
+    """Return the event that an action makes, whoever does it wherever; `None` if it is not known before."""
     if isinstance(action, Say):
         return MadeEvent("text", 1, 0.0, 1, 1, 1, text=action.text)
     if isinstance(action, EditLast):
@@ -174,7 +174,7 @@ def _as_act(example: Any) -> Action:
 
 
 def _candidates(matcher: Matcher, texts: list[str], numbers: list[int | float]) -> Iterator[Action]:
-    """What a matcher may want; a guess, from its class."""
+    """Yield what a matcher may want; a guess, from its class."""
     if isinstance(matcher, AnyOf | AllOf):
         for part in matcher.matchers:
             yield from _candidates(part, texts, numbers)
@@ -212,7 +212,7 @@ def _candidates(matcher: Matcher, texts: list[str], numbers: list[int | float]) 
 
 
 def _closed_over(matcher: Matcher) -> Iterator[re.Pattern[str]]:
-    """The patterns that the predicates of a matcher look at, as that of `inline(pattern)` does."""
+    """Yield the patterns that the predicates of a matcher look at, as that of `inline(pattern)` does."""
     for function in _predicates(matcher):
         for cell in getattr(function, "__closure__", None) or ():
             if isinstance(cell.cell_contents, re.Pattern):
@@ -220,7 +220,7 @@ def _closed_over(matcher: Matcher) -> Iterator[re.Pattern[str]]:
 
 
 def _about(kind: str, what: str) -> Action:
-    """What is done with a payload, or with a text that was typed."""
+    """Return what is done with a payload, or with a text that was typed."""
     if kind in PAYLOADS:
         return Content(kind, fields={PAYLOADS[kind]: what})
     return Gesture(kind, what)
@@ -253,7 +253,7 @@ def _commands(matcher: Command, texts: list[str], numbers: list[int | float]) ->
 
 
 def _data(matcher: PressOf) -> Iterator[str]:
-    """Callback data of buttons that the bot made itself; fsmkit's own are found on the screen."""
+    """Yield callback data of buttons that the bot made itself; fsmkit's own are found on the screen."""
     if matcher.kind != "raw_button":
         return
     for value in matcher.values or ("data",):
@@ -287,7 +287,7 @@ def _predicates(matcher: Matcher) -> Iterator[Any]:
 
 
 def patterns_of(matcher: Matcher) -> Iterator[re.Pattern[str]]:
-    """The patterns of texts that a matcher has."""
+    """Yield the patterns of texts that a matcher has."""
     if isinstance(matcher, Text):
         yield matcher.pattern
     elif isinstance(matcher, AnyOf | AllOf):

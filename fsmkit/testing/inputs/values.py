@@ -82,7 +82,7 @@ OTHER_DIGITS = {ord(digit): chr(0x0660 + int(digit)) for digit in "0123456789"}
 
 
 def _texts(parsed: Any, letter: int, extra: int) -> list[str]:
-    """A few texts for a parsed pattern: one for each branch, all else decided by the arguments."""
+    """Return a few texts for a parsed pattern: one for each branch, all else decided by the arguments."""
     texts = [""]
     for op, argument in parsed:
         parts = _parts(op, argument, letter, extra)
@@ -140,7 +140,7 @@ DEPTH = 4
 
 
 def instances_of(kind: type, texts: Sequence[str] = (), numbers: Sequence[int | float] = ()) -> list[Any]:
-    """A few instances of a class: each field at its values, one after the other; then the corners.
+    """Return a few instances of a class: each field at its values, one after the other; then the corners.
 
     Args:
         kind: An attrs class, a dataclass, a msgspec Struct, or a plain type.
@@ -215,7 +215,7 @@ def _objects(kind: type, texts: list[str], numbers: Any, depth: int) -> list[Any
 
 
 def _fields(kind: type) -> dict[str, Any]:
-    """The arguments of a class and their types."""
+    """Return the arguments of a class and their types."""
     try:
         hints = typing.get_type_hints(kind)
     except Exception:  # names that cannot be looked up from here
