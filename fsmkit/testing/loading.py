@@ -2,7 +2,8 @@
 
 `load` is what the command and pytest are given (`FILE[:FLOW]`), `reloader` makes flows anew that a program
 has already: their module is run once more, and they are found by name. What was in its globals is then
-gone, as it would be in another process. `remembers`, `uses_bot` and `waiting` say what flows may do by their code.
+gone, as it would be in another process. `remembers`, `uses_bot` and `waiting` say what flows may do, by
+their code.
 """
 
 import asyncio
