@@ -155,7 +155,7 @@ def _compared(op: ast.cmpop, one: Any, other: Any) -> bool | None:
         case ast.Is() | ast.IsNot() if one is None or other is None:
             return (one is other) == isinstance(op, ast.Is)
         case ast.Eq() | ast.NotEq() if plain:
-            return (one == other) == isinstance(op, ast.Eq)
+            return bool(one == other) == isinstance(op, ast.Eq)
         case _:
             return None
 
@@ -376,7 +376,7 @@ def _bound_names(
 def own_nodes(node: FunctionNode, left_out: Iterable[ast.AST] = ()) -> Iterator[ast.AST]:
     """Yield all nodes of a function's body but those inside of functions and classes that it defines."""
     without = {*left_out}
-    todo: list[ast.AST] = [node.body] if isinstance(node, ast.Lambda) else node.body[::-1]
+    todo: list[ast.AST] = [node.body] if isinstance(node, ast.Lambda) else [*reversed(node.body)]
     while todo:
         inner = todo.pop()
         if inner in without:

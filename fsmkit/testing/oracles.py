@@ -297,9 +297,9 @@ def misfits(flows: FlowSet, row: Row) -> Iterator[Problem]:
 
 def losses(flows: FlowSet, row: Row) -> Iterator[Problem]:
     """Yield fields that are lost: their class has them no more, or a migration has put back their default."""
-    for table, field in lost_fields(flows, row):
+    for owner, field in lost_fields(flows, row):
         remedy = "Keep it, or say with @flow.migrate what becomes of it"
-        yield Problem("lost-field", f"{told_lost(table, field)}. {remedy}", table.flow.place)
+        yield Problem("lost-field", f"{told_lost(owner, field)}. {remedy}", owner.flow.place)
     try:
         lifted, orphans = migrate_row(flows, row)
     except FsmkitError:

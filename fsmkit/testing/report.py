@@ -112,9 +112,9 @@ class Profile:
     """How long is searched.
 
     Attributes:
-        steps: Acts that tours may try.
+        steps: Actions that tours may try.
         examples: Random conversations.
-        length: Acts in each.
+        length: Actions in each.
         seconds: Time for each phase, at most.
         overlaps: Conversations in which several people do something at once.
     """

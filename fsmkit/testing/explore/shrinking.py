@@ -15,7 +15,7 @@ TRIES = 400
 """Conversations that may be had to shorten one."""
 
 MOST_PAIRS = 16
-"""Acts of a conversation that is tried without each two of them."""
+"""Actions of a conversation that is tried without each two of them."""
 
 
 PLAIN = ("Ann", "1")

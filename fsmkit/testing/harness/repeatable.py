@@ -57,7 +57,7 @@ def apart(work: Coroutine[Any, Any, T], seed: str) -> Generator[Any, Any, T]:
     """
     context, step, argument = contextvars.copy_context(), work.send, None
     chance = random.Random(seed).getstate()
-    vars(uuid)["_last_timestamp"] = None  # `uuid1` goes on from the last one, even if no time has passed
+    setattr(uuid, "_last_timestamp", None)  # noqa: B010  # `uuid1` goes on from the last one, even if no time has passed
     while True:
         others = random.getstate()
         random.setstate(chance)
@@ -72,4 +72,4 @@ def apart(work: Coroutine[Any, Any, T], seed: str) -> Generator[Any, Any, T]:
         try:
             step, argument = work.send, (yield waited)
         except BaseException as error:
-            step, argument = work.throw, error  # type: ignore[assignment]
+            step, argument = work.throw, error

@@ -74,8 +74,8 @@ class Inputs:
     """The inputs of a handler.
 
     Attributes:
-        accepted: Acts that it wants, the plainest first.
-        refused: Acts that it nearly wants.
+        accepted: Actions that it wants, the plainest first.
+        refused: Actions that it nearly wants.
         presses: Whether it wants presses of buttons, which are found on the screen.
         waits: Whether it wants timeouts.
     """

@@ -32,7 +32,7 @@ from fsmkit.testing.oracles import Oracle
 from fsmkit.testing.report import Profile
 
 STEPS = 400
-"""Acts that tours try on from a mutant."""
+"""Actions that tours try on from a mutant."""
 
 
 SHARE = 5
@@ -40,7 +40,7 @@ SHARE = 5
 
 
 LENGTH = 15
-"""Acts of each."""
+"""Actions of each."""
 
 
 SECONDS = 3.0
