@@ -19,7 +19,7 @@ later one does, so that any of them may be left out:
    times: one failure may hide another.
 5. `parallel` lets several people do something at once under drawn schedules, from the ways that the tours
    have found. What comes of it must be what some order one after the other gives.
-6. `deploys` talks with the flows up to each place of the tours, puts a later version in their place, and offers
+6. `deploys` talks with the flows up to each place of the tours, deploys a later version there, and offers
    its handlers their inputs there.
 7. `mutants` (only where named) breaks the flows on purpose and counts what nothing notices: it judges the
    test, not the flow, and adds no finding.
