@@ -197,9 +197,8 @@ class EngineDriver(Driver):
         self._screens = Screens()
         self._updates = 1
         self._mine: dict[int, int] = {}
-        self._base = 0
+        self._base = self._kill_reply = 0
         self._bot_side: BotSide | None = None
-        self._kill_reply = 0
         self.guards: set[Guard] = set()
         """What each `when=` has said."""
         self._refuse: tuple[int, float | None] = (0, None)
@@ -209,8 +208,7 @@ class EngineDriver(Driver):
         engine = Engine(
             *flows, store=self._kept, clock=self.clock, deliver=self._deliver, resources=self._resources
         )
-        engine.bot = BOT
-        engine.check_invariants = True
+        engine.bot, engine.check_invariants = BOT, True
         engine.on_error = lambda _key, _event, error: self.errors.append(error)
         engine.busy, engine.patience = (
             lambda: True,
