@@ -7,7 +7,7 @@ Hypothesis has three profiles, chosen by the environment variable `HYPOTHESIS_PR
 - `thorough`: a long search, for the night before a release.
 
 Tests that are marked as thorough (`pytest -m thorough`) have numbers of their own, which are made for the minutes
-of `.ci/run`; `FSMKIT_TEST_ROUNDS` multiplies them (`rounds.py`).
+of `.ci/run`; `FSMKIT_TEST_ROUNDS` multiplies them (`search_rounds.py`).
 """
 
 import os

@@ -6,12 +6,14 @@ That keeps `fsmkit --help` fast, and a missing extra from breaking the commands 
 import click
 
 from fsmkit import __version__
-from fsmkit.cli.inspection.commands import BOT, bot_option, inspect_store, print_json
+from fsmkit.cli.errors import Commands
+from fsmkit.cli.inspection.commands import BOT, bot_option, inspect_store
+from fsmkit.cli.output import print_json
 
 FLOW_FILE = click.argument("target", metavar="FILE[:FLOW]")
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="fsmkit")
 def main() -> None:
     """Conversations for Telegram bots: talk to them, run them, draw them.
@@ -102,7 +104,6 @@ def check(ctx: click.Context, target: str) -> None:
 )
 @click.option("--seed", type=int, metavar="N", help="Repeats the random phase of an earlier run.")
 @click.option("--json", "out", metavar="OUT", help="Writes the report as JSON; -: to standard output.")
-@click.option("--junit", metavar="OUT", help="Writes the report as JUnit XML.")
 @click.option("--graph", metavar="OUT", help="Draws what was met: *.md, *.mmd (Mermaid), *.dot (Graphviz).")
 @click.option("--fail-under", metavar="edges=100,pairs=80", help="Percent of coverage that is wanted.")
 @click.option("--resources", metavar="NAME", help="A class or function of FILE that makes ctx.resources.")
@@ -138,7 +139,6 @@ def test(
     profile: str,
     seed: int | None,
     out: str | None,
-    junit: str | None,
     graph: str | None,
     fail_under: str | None,
     resources: str | None,
@@ -160,7 +160,7 @@ def test(
         ctx.exit(0 if test_recorded(target, recorded, out=out) else 1)
     if store is not None:
         ctx.exit(0 if test_store(target, store, bot=bot, profile=profile, out=out) else 1)
-    outputs = Outputs(out, junit, graph)
+    outputs = Outputs(out, graph)
     wanted = read_fail_under(fail_under) if fail_under else {}
     done = test_file(
         target,

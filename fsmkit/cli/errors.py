@@ -1,12 +1,10 @@
 """How the command says that it cannot do what it was asked: a line on standard error, exit status 2 or 1."""
 
-from collections.abc import Generator
-from contextlib import contextmanager
 from typing import IO, Any
 
 import click
 
-from fsmkit.errors import DefinitionError
+from fsmkit.errors import FsmkitError
 
 
 class CommandError(click.ClickException):
@@ -22,7 +20,7 @@ class CommandError(click.ClickException):
         super().__init__(" ".join(problem.split()))
 
     def show(self, file: IO[Any] | None = None) -> None:
-        """Prints the line."""
+        """Print the line."""
         click.echo(f"fsmkit: {self.message}", file=file, err=True)
 
 
@@ -32,10 +30,12 @@ class NothingThere(CommandError):
     exit_code = 1
 
 
-@contextmanager
-def definition_errors() -> Generator[None]:
-    """Makes a refusal of what is wrong with flows as they are put together."""
-    try:
-        yield
-    except DefinitionError as error:
-        raise CommandError(str(error)) from error
+class Commands(click.Group):
+    """Commands whose errors of fsmkit (a file, its flows, a store) end them with a line, not a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; raise CommandError for what fsmkit refuses."""
+        try:
+            return super().invoke(ctx)
+        except FsmkitError as error:
+            raise CommandError(str(error)) from error

@@ -6,6 +6,7 @@ import attrs
 
 from fsmkit.cli.errors import CommandError
 from fsmkit.cli.inspection.repair import flows_of
+from fsmkit.cli.output import prints_to_stderr
 from fsmkit.cli.stores import use_store
 from fsmkit.cli.tables import columns
 from fsmkit.clock import SystemClock
@@ -37,7 +38,7 @@ class MigrationReport:
 
 
 def migrate(url: str, target: str, *, bot: int | str | None, dry_run: bool) -> MigrationReport:
-    """Looks at all rows, and lifts those that need it.
+    """Look at all rows, and lift those that need it.
 
     Args:
         url: The store.
@@ -46,7 +47,7 @@ def migrate(url: str, target: str, *, bot: int | str | None, dry_run: bool) -> M
         dry_run: Whether nothing is written.
 
     Raises:
-        Refusal: If it cannot be done; nothing was written.
+        CommandError: If it cannot be done; nothing was written.
     """
     flows = flows_of(target)
 
@@ -60,11 +61,12 @@ def migrate(url: str, target: str, *, bot: int | str | None, dry_run: bool) -> M
         keys = () if dry_run else report.to_write
         return MigrationReport(report, dry_run, await carry_out(store, flows, keys, SystemClock().now()))
 
-    return use_store(url, work)
+    with prints_to_stderr():  # migrations are the user's own functions
+        return use_store(url, work)
 
 
 def as_lines(done: MigrationReport) -> list[str]:
-    """The outcome for a person."""
+    """Return the outcome for a person."""
     report = done.report
     lines: list[str] = []
     if report.counts:
@@ -79,6 +81,9 @@ def as_lines(done: MigrationReport) -> list[str]:
     more = report.total(*PROBLEMS) - len(report.examples)
     if more:
         lines.append(f"... and {more} more like these")
+    lines += [
+        f"{said}: {count:,} conversation{'' if count == 1 else 's'}" for said, count in report.lost.items()
+    ]
     looked = f"{report.rows} row{'' if report.rows == 1 else 's'} looked at"
     if done.dry_run:
         return [*lines, f"{looked}, {len(report.to_write)} to lift; nothing was written (--dry-run)"]
@@ -86,9 +91,11 @@ def as_lines(done: MigrationReport) -> list[str]:
 
 
 def as_json(done: MigrationReport) -> dict[str, Any]:
-    """The outcome for scripts; the shape is in docs/reference/cli.md."""
+    """Return the outcome for scripts; the shape is in docs/reference/cli.md."""
     report = done.report
+    lost = [{"message": said, "conversations": count} for said, count in report.lost.items()]
     return {
+        **({"lost": lost} if lost else {}),
         "dry_run": done.dry_run,
         "rows": report.rows,
         "to_write": len(report.to_write),

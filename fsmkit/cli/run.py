@@ -3,40 +3,37 @@
 from pathlib import Path
 
 from fsmkit.cli.errors import CommandError
-from fsmkit.cli.stores import store_errors
 from fsmkit.telegram.run import CannotRunError, serve
 from fsmkit.testing.loading import load, split_target
 
 
 def run(target: str, url: str | None = None) -> None:
-    """Polls for updates until SIGINT or SIGTERM.
+    """Poll for updates until SIGINT or SIGTERM.
 
     Args:
         target: `FILE[:FLOW]`.
         url: Where conversations are kept; by default in a SQLite file in the working directory.
 
     Raises:
-        Refusal: If the flows cannot be loaded, there is no token, Telegram does not take it, or the store
-            cannot be used.
+        CommandError: If the flows cannot be loaded, there is no token, or Telegram does not take it.
     """
     loaded = load(target)
     default, instead = default_store(target), f", or try `fsmkit chat {target}`, which needs none"
     try:
-        with store_errors():
-            serve(
-                *loaded.flows,
-                store=url,
-                sources=loaded.sources,
-                default=default,
-                elsewhere="--store URL",
-                instead=instead,
-            )
+        serve(
+            *loaded.flows,
+            store=url,
+            sources=loaded.sources,
+            default=default,
+            elsewhere="--store URL",
+            instead=instead,
+        )
     except CannotRunError as error:
         raise CommandError(str(error)) from error
 
 
 def default_store(target: str) -> str:
-    """The URL of the SQLite file of a bot: named after its file, in the working directory.
+    """Return the URL of the SQLite file of a bot: named after its file, in the working directory.
 
     Example:
         >>> default_store("bots/signup.py:signup"), default_store("package.module")

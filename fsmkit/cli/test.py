@@ -1,6 +1,8 @@
-"""`fsmkit check` and `fsmkit test`: what is wrong with a file's flows, told and counted.
+"""`fsmkit check` and `fsmkit test`: what is wrong with a file's flows, printed and counted.
 
-The exit status: 0 nothing was found, 1 something was, 2 it could not run.
+One function for each thing that may be tested: the declarations alone (`check_file`), the flows
+(`test_file`), what a live store has (`test_store`), what a running bot has recorded (`test_recorded`). Each
+returns whether all is well; the exit status is 0 then, 1 if something was found, 2 if it could not run.
 """
 
 import asyncio
@@ -12,9 +14,9 @@ from typing import Any, TypeAlias
 import attrs
 import click
 
-from fsmkit.cli.errors import CommandError, definition_errors
+from fsmkit.cli.errors import CommandError
+from fsmkit.cli.output import as_json, print_json, prints_to_stderr, write
 from fsmkit.cli.stores import use_store
-from fsmkit.errors import StoreError
 from fsmkit.flow.flow import Flow
 from fsmkit.graph.diagram import Seen, dot, mermaid
 from fsmkit.testing.check import PHASES, check
@@ -23,7 +25,6 @@ from fsmkit.testing.findings import Phase
 from fsmkit.testing.harness.actions import Action, NotReadableError, action_from_json
 from fsmkit.testing.harness.engine_driver import EngineDriver
 from fsmkit.testing.harness.instrument import quiet
-from fsmkit.testing.junit import junit
 from fsmkit.testing.lint import lint
 from fsmkit.testing.loading import load
 from fsmkit.testing.replay.live_store import check_store
@@ -40,44 +41,31 @@ class Outputs:
 
     Attributes:
         json: For the report as JSON; `-`: standard output.
-        junit: For the report as JUnit XML.
         graph: For the diagram, coloured by what was met.
     """
 
     json: str | None = None
-    junit: str | None = None
     graph: str | None = None
 
     def check(self) -> None:
-        """Raises Refusal, before anything runs, if the diagram's file has no known ending."""
+        """Raise CommandError, before anything runs, if the diagram's file has no known ending."""
         if self.graph is not None and Path(self.graph).suffix not in DIAGRAMS:
             raise CommandError(f"--graph {self.graph}: name it {', '.join(f'*{end}' for end in DIAGRAMS)}")
 
-    def write(self, report: Report, short: Sequence[str]) -> None:
-        """Writes them.
-
-        Args:
-            report: The report.
-            short: What is below what is wanted.
+    def write(self, report: Report) -> None:
+        """Write them.
 
         Raises:
-            Refusal: If one cannot be written.
+            CommandError: If one cannot be written.
         """
         if self.json is not None and self.json != "-":
             write(self.json, as_json(report.to_json()) + "\n")
-        if self.junit is not None:
-            write(self.junit, junit(report, short))
         if self.graph is not None:
             write(self.graph, diagram(report.coverage, Path(self.graph).suffix))
 
 
-def as_json(shown: Any) -> str:
-    """A report as text."""
-    return json.dumps(shown, indent=2, ensure_ascii=False)
-
-
 def diagram(coverage: Coverage, ending: str) -> str:
-    """The diagram, coloured by what was met.
+    """Return the diagram, coloured by what was met.
 
     Args:
         coverage: What was met.
@@ -90,14 +78,6 @@ def diagram(coverage: Coverage, ending: str) -> str:
         return dot(graph, seen)
     text = mermaid(graph, seen)
     return f"```mermaid\n{text}```\n" if ending == ".md" else text
-
-
-def write(path: str, text: str) -> None:
-    """Writes a file; raises Refusal if that cannot be."""
-    try:
-        Path(path).write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise CommandError(f"{path}: {error.strerror or error}") from error
 
 
 @attrs.frozen
@@ -116,14 +96,14 @@ class StoredConversation:
 
 
 def stored_conversations(path: str, flows: Sequence[Flow[Any]]) -> list[StoredConversation]:
-    """The conversations of a report.
+    """Return the conversations of a report.
 
     Args:
         path: The report.
         flows: The flows, for the classes of events from outside.
 
     Raises:
-        Refusal: If the file is no report.
+        CommandError: If the file is no report.
     """
     try:
         report = json.loads(Path(path).read_text(encoding="utf-8"))
@@ -152,7 +132,7 @@ def chosen(conversations: Sequence[StoredConversation], path: str, number: int) 
         number: Which, from 1.
 
     Raises:
-        Refusal: If there is none of this number.
+        CommandError: If there is none of this number.
     """
     if not conversations:
         raise CommandError(f"{path} has no conversation: nothing was found")
@@ -178,16 +158,16 @@ Flows: TypeAlias = tuple[Flow[Any], ...]
 
 
 def check_file(target: str) -> bool:
-    """Prints what the declarations show; whether nothing is wrong.
+    """Print what the declarations show; return whether nothing is wrong.
 
     Args:
         target: `FILE[:FLOW]`.
 
     Raises:
-        Refusal: If the flows cannot be loaded or do not fit together.
+        CommandError: If the flows cannot be loaded or do not fit together.
     """
-    loaded = load(target)
-    with definition_errors():
+    with prints_to_stderr():
+        loaded = load(target)
         findings = lint(*loaded.flows)
     for finding in findings:
         click.echo(finding.line)
@@ -225,7 +205,7 @@ def test_file(
         stores: URLs of stores in which conversations are had once more.
 
     Raises:
-        Refusal: If it cannot run.
+        CommandError: If it cannot run.
     """
     if mutate and replay is not None:
         raise CommandError("--replay has only the conversations of a report again: leave --mutate out")
@@ -235,38 +215,32 @@ def test_file(
     phases: list[Phase] = [] if replay is not None else [*PHASES]
     if mutate and phases:
         phases.append("mutants")
-    loaded = load(target)
-    first, later = versions_in(loaded.flows)
-    later += [load(name).flows for name in deploys]
+    with prints_to_stderr():
+        loaded = load(target)
+        first, later = versions_in(loaded.flows)
+        later += [load(name).flows for name in deploys]
     replays = [] if replay is None else [each.acts for each in stored_conversations(replay, first)]
     if outputs.json != "-":
         names = ", ".join(flow.name for flow in loaded.flows)
         click.echo(f"testing {names} (profile {profile})")
-    with definition_errors():
-        try:
-            report = check(
-                *first,
-                profile=profile,
-                seed=seed,
-                load=lambda: versions_in(load(target).flows)[0],
-                replays=replays,
-                resources=None if resources is None else loaded.maker(resources),
-                phases=phases,
-                deploys=later,
-                stores=stores,
-            )
-        except StoreError as error:
-            raise CommandError(str(error)) from error
-        except ModuleNotFoundError as error:
-            if error.name != "hypothesis":
-                raise
-            raise CommandError(str(error)) from error
+    with prints_to_stderr():
+        report = check(
+            *first,
+            profile=profile,
+            seed=seed,
+            load=lambda: versions_in(load(target).flows)[0],
+            replays=replays,
+            resources=None if resources is None else loaded.maker(resources),
+            phases=phases,
+            deploys=later,
+            stores=stores,
+        )
     short = report.short_of(fail_under)
     if outputs.json == "-":
-        click.echo(as_json(report.to_json()))
+        print_json(report.to_json())
     else:
         _print(report, short)
-    outputs.write(report, short)
+    outputs.write(report)
     return report.ok and not short
 
 
@@ -281,15 +255,14 @@ def test_store(target: str, url: str, *, bot: int | str | None, profile: str, ou
         out: Where the report is written as JSON; `-`: to standard output, instead of the text.
 
     Raises:
-        Refusal: If it cannot run.
+        CommandError: If it cannot run.
     """
-    flows = load(target).flows
-    with definition_errors():
-        report = use_store(
-            url, lambda store: check_store(store, *flows, bot=bot, seconds=PROFILES[profile].seconds)
-        )
+    seconds = PROFILES[profile].seconds
+    with prints_to_stderr():
+        flows = load(target).flows
+        report = use_store(url, lambda store: check_store(store, *flows, bot=bot, seconds=seconds))
     if out == "-":
-        click.echo(as_json(report.to_json()))
+        print_json(report.to_json())
     else:
         click.echo("\n".join(report.lines()))
         if out is not None:
@@ -306,16 +279,16 @@ def test_recorded(target: str, recording: str, *, out: str | None) -> bool:
         out: Where the findings are written as JSON; `-`: to standard output, instead of the text.
 
     Raises:
-        Refusal: If it cannot run.
+        CommandError: If it cannot run.
     """
-    flows = load(target).flows
-    try:
-        talks = read_recording(recording, flows)
-    except OSError as error:
-        raise CommandError(f"{recording}: {error.strerror or error}") from error
-    except (NotReadableError, UnicodeDecodeError) as error:
-        raise CommandError(f"{recording}: {error}") from error
-    with definition_errors(), quiet():
+    with prints_to_stderr(), quiet():
+        flows = load(target).flows
+        try:
+            talks = read_recording(recording, flows)
+        except OSError as error:
+            raise CommandError(f"{recording}: {error.strerror or error}") from error
+        except (NotReadableError, UnicodeDecodeError) as error:
+            raise CommandError(f"{recording}: {error}") from error
         done = asyncio.run(_rehearsed(flows, talks))
     findings = done.told()
     ok = all(finding.note for finding in findings)
@@ -327,7 +300,7 @@ def test_recorded(target: str, recording: str, *, out: str | None) -> bool:
         "findings": [finding.to_json() for finding in findings],
     }
     if out == "-":
-        click.echo(as_json(shown))
+        print_json(shown)
         return ok
     for finding in findings:
         click.echo(str(finding))
@@ -346,7 +319,7 @@ async def _rehearsed(flows: Flows, talks: list[list[RecordedLine]]) -> Rehearsal
 
 
 def versions_in(flows: Flows) -> tuple[Flows, list[Flows]]:
-    """The flows of a file that has several versions of some: the oldest of each, and those that follow."""
+    """Return the flows of a file with several versions of some: the oldest of each, and the others."""
     versions: dict[str, list[Flow[Any]]] = {}
     for flow in flows:
         versions.setdefault(flow.name, []).append(flow)
@@ -363,7 +336,7 @@ def read_fail_under(text: str) -> dict[str, float]:
     """`edges=100,pairs=80` as numbers.
 
     Raises:
-        Refusal: If it reads differently.
+        CommandError: If it reads differently.
 
     Example:
         >>> read_fail_under("edges=100,pairs=80")

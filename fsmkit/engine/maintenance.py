@@ -18,7 +18,7 @@ from fsmkit.flow.flow import Flow
 from fsmkit.interpreter.access import KEEP, locate, write_state
 from fsmkit.interpreter.codec import decode_receipt, decode_row
 from fsmkit.interpreter.compiled import CompiledFlow, FlowSet
-from fsmkit.interpreter.migrations import Fit, RowCheck, compatibility, migrate_row
+from fsmkit.interpreter.migrations import Fit, RowCheck, compatibility, lost_fields, migrate_row, told_lost
 from fsmkit.interpreter.row import Delete, Row
 from fsmkit.interpreter.settle import Limits, apply_receipts, change_of
 from fsmkit.interpreter.transitions import MessagesToDelete, PendingCall
@@ -173,6 +173,7 @@ class StoreSurvey:
         counts: Conversations by flow and state, then by how they fit.
         examples: The first few problems of each flow and state, with their keys.
         to_write: Keys of the rows that can be lifted.
+        lost: How many conversations have a stored field that their class does not have any more, by sentence.
     """
 
     rows: int = 0
@@ -180,6 +181,7 @@ class StoreSurvey:
     counts: dict[Place, Counter[Fit]] = attrs.field(factory=dict[Place, Counter[Fit]])
     examples: list[tuple[Key, RowCheck]] = attrs.field(factory=list[tuple[Key, RowCheck]])
     to_write: list[Key] = attrs.field(factory=list[Key])
+    lost: Counter[str] = attrs.field(factory=Counter[str])
 
     def add(self, key: Key, found: Iterable[RowCheck]) -> None:
         """Count a row."""
@@ -222,6 +224,7 @@ async def examine(store: Store, flows: FlowSet, bot: int | str | None = None) ->
             continue
         found = compatibility(flows, row)
         report.add(stored.key, found)
+        report.lost.update(told_lost(*each) for each in lost_fields(flows, row))
         if not any(one.fit == "newer" for one in found) and lifted(flows)(row) is not None:
             report.to_write.append(stored.key)
     return report

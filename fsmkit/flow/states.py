@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Final, Literal, Never, TypedDict
 import attrs
 
 from fsmkit.errors import DefinitionError
+from fsmkit.flow.locations import calling_location
 from fsmkit.flow.messages import Buttons, Reply
 
 Prompt = str | Reply | Callable[[Any], "str | Reply | Awaitable[str | Reply | None] | None"]
@@ -106,6 +107,7 @@ class State:
         "job_timeout",
         "max_age",
         "otherwise",
+        "place",
         "prompt",
         "remind_after",
         "reminder",
@@ -137,6 +139,8 @@ class State:
             raise TypeError(unknown_option(option))
         self._attribute = name
         self._group: type[StatesGroup] | None = None
+        self.place = calling_location()
+        """`file:line` of its declaration."""
         self.flow: str | None = None
         """Name of the flow that declared it; `None` for a state of a group, which several flows may use."""
         self.prompt = prompt

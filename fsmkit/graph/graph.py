@@ -96,7 +96,7 @@ class Graph:
 
     def incoming(self, node: Node) -> tuple[Edge, ...]:
         """Return the edges that lead to a state: transitions, and calls that begin there."""
-        return tuple(edge for edge in self.edges if self._goal(edge) == node)
+        return tuple(self._by_goal.get(node, ()))
 
     def successors(self, node: Node) -> frozenset[Node]:
         """Return the states entered next: by a transition, by a call, by going back."""
@@ -151,6 +151,14 @@ class Graph:
             found.setdefault(edge.node, []).append(edge)
         return found
 
+    @cached_property
+    def _by_goal(self) -> Mapping[Node, list[Edge]]:
+        found: dict[Node, list[Edge]] = {}
+        for edge in self.edges:
+            if (goal := self._goal(edge)) is not None:
+                found.setdefault(goal, []).append(edge)
+        return found
+
     def _goal(self, edge: Edge) -> Node | None:
         if edge.target is None or edge.kind == "end":
             return None
@@ -169,8 +177,20 @@ class Graph:
     def _exits(self, node: Node) -> Iterator[Edge]:
         """Yield the edges of a state, and the `ANY` ones of all flows that may wait while it runs."""
         yield from self.outgoing(node)
-        waiting = self.waiting(node[0])
-        yield from (edge for edge in self.edges if edge.selector is ANY and edge.flow in waiting)
+        yield from self._waiting_any[node[0]]
+
+    @cached_property
+    def _waiting_any(self) -> Mapping[str, tuple[Edge, ...]]:
+        """The `ANY` edges of the flows that may wait for each flow, each once for all states."""
+        wide = {
+            (edge.flow, edge.place, edge.kind, edge.target): edge
+            for edge in self.edges
+            if edge.selector is ANY
+        }
+        return {
+            flow.name: tuple(edge for edge in wide.values() if edge.flow in self.waiting(flow.name))
+            for flow in self.flows
+        }
 
     @cached_property
     def _callers(self) -> Mapping[str, frozenset[str]]:

@@ -15,7 +15,7 @@ import linecache
 import sys
 import types
 from collections import ChainMap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import attrs
@@ -47,11 +47,13 @@ class Scope:
     Attributes:
         outer: The names of its closure, its module and the built-in ones.
         local: What is bound to each of its local names, anywhere in it.
+        closed: Names of the closure that nothing rebinds once the function was made.
         met: Flows whose states were looked up, in that order; filled while reading.
     """
 
     outer: Mapping[str, Any]
     local: Mapping[str, list[ast.expr | BoundName]]
+    closed: frozenset[str] = frozenset()
     met: list[Flow[Any]] = attrs.field(factory=list)
 
     def values(self, expr: ast.expr, within: frozenset[str] = frozenset()) -> list[Any]:
@@ -76,7 +78,7 @@ class Scope:
             case ast.NamedExpr(value=inner):
                 return self.values(inner, within)
             case _:
-                alternatives = choices(expr)
+                alternatives = self.choices(expr)
                 return (
                     [v for e in alternatives for v in self.values(e, within)] if alternatives else [UNKNOWN]
                 )
@@ -103,6 +105,59 @@ class Scope:
             inside = type(key) is int and -len(value) <= key < len(value)
             return value[key] if inside else UNKNOWN
         return UNKNOWN
+
+    def choices(self, expr: ast.expr) -> list[ast.expr]:
+        """As `choices`, without what a condition that is fixed rules out."""
+        if isinstance(expr, ast.IfExp) and (holds := self.decided(expr.test)) is not None:
+            return [expr.body if holds else expr.orelse]
+        return choices(expr)
+
+    def decided(self, test: ast.expr) -> bool | None:
+        """Whether a condition holds in every call, as far as that hangs on what the function was made with.
+
+        Only arguments with a bound value and what it closes over count: a global may be another one later.
+        """
+        match test:
+            case ast.UnaryOp(op=ast.Not(), operand=operand):
+                inner = self.decided(operand)
+                return None if inner is None else not inner
+            case ast.BoolOp(op=op, values=parts):
+                stops = isinstance(op, ast.Or)
+                known = [self.decided(part) for part in parts]
+                return stops if stops in known else None if None in known else not stops
+            case ast.Compare(left=left, ops=[op], comparators=[right]):
+                ones, others = self._fixed(left), self._fixed(right)
+                answers = {_compared(op, one, other) for one in ones for other in others}
+            case _:
+                answers = {bool(value) if type(value) in _PLAIN else None for value in self._fixed(test)}
+        return answers.pop() if len(answers) == 1 else None
+
+    def _fixed(self, expr: ast.expr) -> list[Any]:
+        """What an expression is in every call, `UNKNOWN` if it may change."""
+        match expr:
+            case ast.Constant(value):
+                return [value]
+            case ast.Name(name) if name in self.local or name in self.closed:
+                return self._named(name, frozenset())
+            case _:
+                return [UNKNOWN]
+
+
+_PLAIN = (bool, int, float, str, bytes, type(None))
+"""Types whose truth and equality run no code of the user's."""
+
+
+def _compared(op: ast.cmpop, one: Any, other: Any) -> bool | None:
+    if one is UNKNOWN or other is UNKNOWN:
+        return None
+    plain = type(one) in _PLAIN and type(other) in _PLAIN
+    match op:
+        case ast.Is() | ast.IsNot() if one is None or other is None:
+            return (one is other) == isinstance(op, ast.Is)
+        case ast.Eq() | ast.NotEq() if plain:
+            return bool(one == other) == isinstance(op, ast.Eq)
+        case _:
+            return None
 
 
 def choices(expr: ast.expr) -> list[ast.expr]:
@@ -155,7 +210,23 @@ def names_in(function: Any) -> tuple[FunctionNode, Scope]:
     if plain is None:
         raise UnreadableSourceError("it is not written in Python")
     node = _node_of(plain)
-    return node, Scope(_outer_names(plain), _bound_names(plain, node, parameters))
+    closed = frozenset(plain.__code__.co_freevars) - _rebound(plain.__code__.co_filename)
+    return node, Scope(_outer_names(plain), _bound_names(plain, node, parameters), closed)
+
+
+def wrappers_of(function: Any) -> Iterator[types.FunctionType]:
+    """Yield the functions around the one that was written down, as `functools.wraps` leaves them."""
+    while True:
+        if isinstance(function, functools.partial):
+            function = function.func
+        elif isinstance(function, types.MethodType):
+            function = function.__func__
+        elif (inner := inspect.getattr_static(function, "__wrapped__", None)) is None:
+            return
+        else:
+            if isinstance(function, types.FunctionType):
+                yield function
+            function = inner
 
 
 def unwrapped(function: Any) -> tuple[types.FunctionType | None, dict[str, Any]]:
@@ -207,12 +278,12 @@ def _parameters(
 def _node_of(function: types.FunctionType) -> FunctionNode:
     code = function.__code__
     linecache.checkcache(code.co_filename)
-    text = "".join(linecache.getlines(code.co_filename, function.__globals__))
+    lines = linecache.getlines(code.co_filename, function.__globals__)
     try:
-        nodes = _functions_in(text).get((code.co_name, code.co_firstlineno), ())
+        nodes = _functions_in(code.co_filename, lines).get((code.co_name, code.co_firstlineno), ())
     except (SyntaxError, ValueError):  # the file has been changed since
         nodes = ()
-    if not text:
+    if not lines:
         raise UnreadableSourceError("there is no source file to read")
     if len(nodes) > 1:  # lambdas on one line, one perhaps inside of the other
         nodes = tuple(sorted((node for node in nodes if _holds(node, code)), key=_length))[:1]
@@ -221,10 +292,30 @@ def _node_of(function: types.FunctionType) -> FunctionNode:
     return nodes[0]
 
 
-@functools.lru_cache(maxsize=8)  # handlers stand many in a file, and flows are read a few times over
-def _functions_in(text: str) -> Mapping[tuple[str, int], tuple[FunctionNode, ...]]:
+def _rebound(path: str) -> set[str]:
+    """The names that some function of a file declares `nonlocal`."""
+    return _read[path][2] if path in _read else set()
+
+
+_Functions = Mapping[tuple[str, int], tuple[FunctionNode, ...]]
+
+_read: dict[str, tuple[list[str], _Functions, set[str]]] = {}
+"""The functions of each file: handlers stand many in one, and flows are read a few times over."""
+
+
+def _functions_in(path: str, lines: list[str]) -> _Functions:
+    if (
+        path not in _read or _read[path][0] is not lines
+    ):  # `linecache` gives the same list until the file changes
+        tree = ast.parse("".join(lines))
+        nonlocals = (name for node in ast.walk(tree) if isinstance(node, ast.Nonlocal) for name in node.names)
+        _read[path] = (lines, _functions_of(tree), set(nonlocals))
+    return _read[path][1]
+
+
+def _functions_of(tree: ast.AST) -> _Functions:
     found: dict[tuple[str, int], tuple[FunctionNode, ...]] = {}
-    for node in ast.walk(ast.parse(text)):
+    for node in ast.walk(tree):
         if isinstance(node, FunctionNode):
             decorators = [] if isinstance(node, ast.Lambda) else node.decorator_list
             line = min([node.lineno, *(decorator.lineno for decorator in decorators)])
@@ -282,14 +373,17 @@ def _bound_names(
     return local
 
 
-def own_nodes(node: FunctionNode) -> Iterator[ast.AST]:
+def own_nodes(node: FunctionNode, left_out: Iterable[ast.AST] = ()) -> Iterator[ast.AST]:
     """Yield all nodes of a function's body but those inside of functions and classes that it defines."""
-    todo: list[ast.AST] = [node.body] if isinstance(node, ast.Lambda) else list(node.body)
+    without = {*left_out}
+    todo: list[ast.AST] = [node.body] if isinstance(node, ast.Lambda) else [*reversed(node.body)]
     while todo:
-        inner = todo.pop(0)
+        inner = todo.pop()
+        if inner in without:
+            continue
         yield inner
         if not isinstance(inner, FunctionNode | ast.ClassDef):
-            todo[:0] = ast.iter_child_nodes(inner)
+            todo += reversed(list(ast.iter_child_nodes(inner)))
 
 
 def _assignments(node: ast.AST) -> Iterator[tuple[ast.expr, ast.expr | None]]:

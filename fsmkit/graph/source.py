@@ -5,7 +5,9 @@ Only what is returned, as a list of ways to go: which state or flow a name means
 """
 
 import ast
+import contextlib
 import inspect
+import types
 import typing
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -20,9 +22,9 @@ from fsmkit.graph.names import (
     FunctionNode,
     Scope,
     UnreadableSourceError,
-    choices,
     names_in,
     own_nodes,
+    wrappers_of,
 )
 
 
@@ -92,17 +94,55 @@ def read_source(function: Any) -> Returns:
     if told is not None:
         return Returns(tuple(told))
     node, scope = names_in(function)
-    if isinstance(node, ast.Lambda):
-        ways = list(_ways(node.body, scope))
-    else:
-        nodes = list(own_nodes(node))
-        if any(isinstance(inner, ast.Yield | ast.YieldFrom) for inner in nodes):
-            raise UnreadableSourceError("it is a generator, whose result is no result of a handler")
-        returns = [inner for inner in nodes if isinstance(inner, ast.Return)]
-        ways = [way for found in returns for way in _returned(found, scope)]
-        if goes_on(node.body, scope):
-            ways.append(Return("stay", line=node.body[-1].lineno))
+    if not isinstance(node, ast.Lambda) and any(map(_yields, own_nodes(node))):
+        raise UnreadableSourceError("it is a generator, whose result is no result of a handler")
+    ways = [*_ways_of(node, scope), *(way for each in wrappers_of(function) for way in _added_by(each))]
     return Returns(tuple(ways), tuple(dict.fromkeys(scope.met)))
+
+
+def _ways_of(node: FunctionNode, scope: Scope) -> list[Return]:
+    if isinstance(node, ast.Lambda):
+        return list(_ways(node.body, scope))
+    returns = (each for each in own_nodes(node, _dead(node.body, scope)) if isinstance(each, ast.Return))
+    ways = [way for found in returns for way in _returned(found, scope)]
+    if goes_on(node.body, scope):
+        ways.append(Return("stay", line=node.body[-1].lineno))
+    return ways
+
+
+def _added_by(wrapper: types.FunctionType) -> Iterator[Return]:
+    """Yield results of a decorator's own; whatever it cannot be read from is what the wrapped one returns."""
+    code = wrapper.__code__
+    plain = types.FunctionType(
+        code, wrapper.__globals__, code.co_name, wrapper.__defaults__, wrapper.__closure__
+    )
+    plain.__kwdefaults__ = wrapper.__kwdefaults__
+    with contextlib.suppress(UnreadableSourceError):
+        node, scope = names_in(plain)
+        if isinstance(node, ast.Lambda) or not any(map(_yields, own_nodes(node))):
+            # Without a line, which may be one of another file: the handler's place stands for it.
+            yield from (attrs.evolve(way, line=None) for way in _ways_of(node, scope) if way.kind is not None)
+
+
+def _yields(node: ast.AST) -> bool:
+    return isinstance(node, ast.Yield | ast.YieldFrom)
+
+
+def _dead(body: Sequence[ast.stmt], scope: Scope) -> Iterator[ast.AST]:
+    """Yield the statements that are never reached, since a condition is fixed."""
+    for number, statement in enumerate(body):
+        holds = scope.decided(statement.test) if isinstance(statement, ast.If) else None
+        if isinstance(statement, ast.If) and holds is not None:
+            taken, other = (statement.body, statement.orelse)[:: 1 if holds else -1]
+            yield from (*other, *_dead(taken, scope))
+            if not goes_on(taken, scope):
+                yield from body[number + 1 :]
+                return
+        elif not isinstance(statement, FunctionNode | ast.ClassDef):
+            parts = [statement, *getattr(statement, "handlers", ()), *getattr(statement, "cases", ())]
+            for part in parts:
+                for block in ("body", "orelse", "finalbody"):
+                    yield from _dead(getattr(part, block, ()), scope)
 
 
 # -- what is returned ------------------------------------------------------------------------------
@@ -132,7 +172,7 @@ def _ways(expr: ast.expr, scope: Scope, within: frozenset[str] = frozenset()) ->
         case ast.IfExp() | ast.BoolOp():
             if isinstance(expr, ast.BoolOp) and isinstance(expr.op, ast.And):
                 yield Return("stay", line=expr.lineno)  # `condition and result` is None, or else an error
-            for choice in choices(expr):
+            for choice in scope.choices(expr):
                 yield from _ways(choice, scope, within)
         case _:
             for value in scope.values(expr, within):
@@ -224,7 +264,10 @@ def _stops(statement: ast.stmt, scope: Scope) -> bool:
     match statement:
         case ast.Return() | ast.Raise() | ast.Continue() | ast.Break():
             return True
-        case ast.If(body=body, orelse=orelse):
+        case ast.If(test=test, body=body, orelse=orelse):
+            holds = scope.decided(test)
+            if holds is not None:
+                return not goes_on(body if holds else orelse, scope)
             return not goes_on(body, scope) and not goes_on(orelse, scope)
         case ast.With(body=body) | ast.AsyncWith(body=body):
             return not goes_on(body, scope)

@@ -3,12 +3,13 @@
 Pure. Rows are lifted when they are read; the next commit stores them so.
 """
 
+from collections.abc import Iterator
 from typing import Any, Literal, TypeAlias
 
 import attrs
 from msgspec import structs
 
-from fsmkit.errors import OrphanedConversation, StoredByNewerVersion
+from fsmkit.errors import OrphanedConversation, StoredByNewerVersion, UnstorableData
 from fsmkit.interpreter.compiled import CompiledFlow, FlowSet
 from fsmkit.interpreter.row import Frame, Row, Snapshot
 
@@ -98,6 +99,44 @@ def _migrate(table: CompiledFlow, frame: Frame) -> tuple[str | None, Any]:
                 table.name, frame.state, f"migrate({version}) raised {type(error).__name__}: {error}"
             ) from error
     return str(state) if state is not None else None, plain
+
+
+def lost_fields(flows: FlowSet, row: Row) -> Iterator[tuple[CompiledFlow, str]]:
+    """Yield stored fields that a flow's class does not have any more, so that the next step drops them.
+
+    What a migration of this version has changed is as it was meant to be.
+    """
+    for snapshot in row.snapshots.values():
+        for frame in snapshot.frames:
+            table = flows.tables.get(frame.flow)
+            if table is None or any(v in table.flow.migrations for v in range(frame.version, table.version)):
+                continue
+            stored = table.codec.plain(frame.data)
+            try:
+                kept = table.codec.plain(table.codec.encode(table.codec.decode(frame.data)))
+            except (ValueError, UnstorableData):  # orphaned, which says more
+                continue
+            yield from ((table, field) for field in _gone(stored, kept))
+
+
+def _gone(stored: Any, kept: Any) -> Iterator[str]:
+    """Yield the paths of what JSON has, and does not have once it was read."""
+    if isinstance(stored, dict) and isinstance(kept, dict):
+        for name, value in stored.items():
+            if name in kept:
+                yield from (f"{name}.{inner}" for inner in _gone(value, kept[name]))
+            elif value not in (None, "", 0, [], {}):  # a class may leave out what is as at the beginning
+                yield name
+    elif isinstance(stored, list) and isinstance(kept, list) and len(stored) == len(kept):
+        paths = (path for pair in zip(stored, kept, strict=True) for path in _gone(*pair))
+        yield from dict.fromkeys(f"[].{path}" for path in paths)
+
+
+def told_lost(table: CompiledFlow, field: str) -> str:
+    """Return the sentence about a field that is lost."""
+    return (
+        f"stored field `{field}` is not in {getattr(table.flow.data, '__name__', table.flow.data)} any more"
+    )
 
 
 Fit: TypeAlias = Literal["current", "lifted", "orphaned", "newer", "unknown", "unreadable"]

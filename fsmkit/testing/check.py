@@ -1,7 +1,56 @@
-"""`check`: all that is found out about flows without test code, in one report.
+"""`check`: what can be found out about flows without test code, in one report.
 
-The phases: lint (nothing runs), tours (each edge and each pair of edges), random (faults included), parallel
-(several people at once). One coverage object counts for all but the last.
+Theory of operation
+===================
+
+A check is a chain of phases over one report. Each phase may add findings and coverage, and none needs what a
+later one does, so that any of them may be left out:
+
+1. `lint` reads the declarations; nothing runs but matchers. It comes first since it costs nothing, and since
+   a flow whose graph is wrong is searched in vain.
+2. The `replays` that were given: conversations of an earlier report, or those that failed in pytest's last
+   run. They come before all searches, so that a known failure shows at once.
+3. `tours` searches breadth-first for the shortest conversation to each edge of the graph, then each pair of
+   edges that can follow one another. The driver is put back to an earlier place instead of talking the way
+   again. Once the edges are known the bot is killed at each: before it handles the update if its modules may
+   remember something, and at the store if conversations have resources of their own.
+4. `random` lets Hypothesis draw conversations, faults included: restarts, kills, refused messages, updates
+   that come again or in the wrong order, old buttons. It is repeated past what it finds, at most `ROUNDS`
+   times: one failure may hide another.
+5. `parallel` lets several people do something at once under drawn schedules, from the ways that the tours
+   have found. What comes of it must be what some order one after the other gives.
+6. `deploys` talks with the flows up to each place of the tours, deploys a later version there, and offers
+   its handlers their inputs there.
+7. `mutants` (only where named) breaks the flows on purpose and counts what nothing notices: it judges the
+   test, not the flow, and adds no finding.
+8. `stores`: the conversation to each edge once more in real stores, against the same in memory.
+
+Budget. A `Profile` limits each phase twice, by work (`steps`, `examples`, `overlaps`) and by `seconds`. The
+work is what ends a phase on an ordinary machine, so that two runs do the same; the time is for flows whose
+handlers are slow.
+
+Seeds. One number drives all that is drawn: Hypothesis gets it, plus the number of the round. Everything that
+a handler could see otherwise is fixed by the driver: the clock, ids, and chance (`harness/repeatable`). So a
+report's seed repeats the run, as far as its time was not up.
+
+What is judged. After each action the oracles (`oracles`) look at the observations so far: exceptions, edges
+that the graph does not have, silence, duplicates, data of others, and the properties that were given. Some
+things show only in comparison: `Conversation` has an action that is killed or refused carried out twice, once
+undisturbed, and compares. What shows only in many conversations together (no way out of a place) is the
+tours' own.
+
+Confirmation. Nothing is reported as it was found: a search shares one bot, whose modules may remember what
+earlier conversations did. `_Work.confirm` has the actions again in a fresh bot. If the problem, known by its
+code and place, shows again, the conversation is shortened and reported; if it does not, the finding is
+`flaky`: something is remembered outside of the store. A race that does not come again was chance and is
+dropped, since other orders have been tried many times.
+
+Shrinking (`explore/shrinking`). Actions are left out, many at once first, then each two of them; what is left
+is made plainer: shorter texts, no kill around it, a simpler schedule. Each try is a conversation in a fresh
+bot, and counts only if the same problem shows.
+
+A problem is known by its code and place in the user's code, and reported once. Replays, tours and
+the random phase count coverage into the same object, so that `--fail-under` speaks of the whole run.
 """
 
 import asyncio
@@ -26,10 +75,11 @@ from fsmkit.testing.explore.tours import Tours
 from fsmkit.testing.explore.unreached import nearest
 from fsmkit.testing.findings import Finding, Phase, Problem
 from fsmkit.testing.harness.actions import Action, Deadline, Deploy, Killed, Wait
-from fsmkit.testing.harness.engine_driver import EngineDriver
+from fsmkit.testing.harness.engine_driver import START, EngineDriver
 from fsmkit.testing.harness.instrument import quiet
 from fsmkit.testing.harness.loop import DrawnLoop
 from fsmkit.testing.harness.observation import Observation, signature_of
+from fsmkit.testing.harness.repeatable import repeatable
 from fsmkit.testing.harness.screen import NotThereError
 from fsmkit.testing.inputs.candidates import Candidates
 from fsmkit.testing.lint import lint
@@ -58,10 +108,10 @@ PHASES: tuple[Phase, ...] = ("lint", "tours", "random", "parallel", "deploys")
 
 
 FEWER = 5
-
+"""The part of the overlaps that is tried where no function waits, as a divisor."""
 
 WAYS = 1_000
-"""Acts that are tried to find ways to start from, where there were no tours."""
+"""Actions that are tried to find ways to start from, where there were no tours."""
 
 
 def check(
@@ -78,7 +128,7 @@ def check(
     deploys: Sequence[Flow[Any] | Flows] = (),
     stores: Iterable[str] = (),
 ) -> Report:
-    """Tests flows without test code.
+    """Return tests flows without test code.
 
     Args:
         flows: The flows; those that they call are explored through them.
@@ -133,6 +183,8 @@ def check(
         load = reloader(flows)
     if not remembers(flows):
         load = None  # a restart then makes no difference, and takes its time
+    elif load is not None:
+        load = _same_each_time(load)
     if chat is None and any(flow.key.by_chat for flow in flows):
         chat = GROUP
     every = [*oracles, *map(oracle_of, properties), *([deploys_keep] if deploys else [])]
@@ -174,7 +226,7 @@ class _Work:
     def driver(
         self, change: Callable[[Engine], None] | None = None, store: Store | None = None
     ) -> EngineDriver:
-        """A bot, by default in a store of its own; altered where something is to be changed."""
+        """Return a bot, by default in a store of its own; altered where something is to be changed."""
         flows = self.report.flows if self.load is None else self.load()
         driver = EngineDriver(
             flows, load=self.load, resources=self.resources, chat=self.chat, store=store, change=change
@@ -208,7 +260,7 @@ class _Work:
         return tours
 
     async def tours(self) -> int:
-        """The tours; how many actions were tried."""
+        """Return the tours; how many actions were tried."""
         driver = self.driver()
         tours = await self.toured(driver, self.report.coverage)
         self.ways = tours.ways
@@ -236,7 +288,7 @@ class _Work:
                 await self.replay([*actions[:-1], killed(actions[-1])], "tours")
 
     def random(self, runner: asyncio.Runner) -> int:
-        """The random conversations; how many actions there were."""
+        """Return the random conversations; how many actions there were."""
         machine = _needs_hypothesis("explore.random_walk")
         driver = self.driver()
 
@@ -293,7 +345,7 @@ class _Work:
         return int(search.steps)
 
     def mutants(self, runner: asyncio.Runner) -> int:
-        """The mutants; how many actions it took to notice them."""
+        """Return the mutants; how many actions it took to notice them."""
         hunt = Hunt(
             self.driver,
             self.report.coverage.graph,
@@ -308,7 +360,7 @@ class _Work:
         return hunt.steps
 
     async def stores(self, urls: Iterable[str]) -> int:
-        """The conversation to each edge in each store; how many actions were tried to find them."""
+        """Return the conversation to each edge in each store; how many actions were tried to find them."""
         tours = Tours(
             self.driver(),
             Coverage(self.report.coverage.graph),
@@ -384,7 +436,7 @@ class _Work:
     def add(
         self, problem: Problem, observations: Sequence[Observation], phase: Phase, *, note: bool = False
     ) -> None:
-        """Reports a finding, once."""
+        """Report a finding, once."""
         if any((f.code, f.where) == (problem.code, problem.where) for f in self.report.findings):
             return
         flow = _flow_of(observations) or self.report.flows[0].name
@@ -392,6 +444,16 @@ class _Work:
             problem.code, problem.message, problem.where, flow, phase, note, tuple(observations), self.chat
         )
         self.report.findings.append(finding)
+
+
+def _same_each_time(load: Callable[[], Flows]) -> Callable[[], Flows]:
+    """Return a loader whose module finds the same chance and time whenever it runs."""
+
+    def again() -> Flows:
+        with repeatable(lambda: START):
+            return load()
+
+    return again
 
 
 def _flow_of(observations: Sequence[Observation]) -> str:
@@ -404,7 +466,7 @@ def _flow_of(observations: Sequence[Observation]) -> str:
 
 
 def _needs_hypothesis(name: str) -> Any:
-    """The module of a phase that needs Hypothesis."""
+    """Return the module of a phase that needs Hypothesis."""
     try:
         return importlib.import_module(f"fsmkit.testing.{name}")
     except ModuleNotFoundError as error:

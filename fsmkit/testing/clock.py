@@ -25,11 +25,11 @@ class ManualClock:
         self._sleepers: list[tuple[float, asyncio.Future[None]]] = []
 
     def now(self) -> float:
-        """The current reading, in seconds."""
+        """Return the current reading, in seconds."""
         return self._now
 
     def advance(self, by: float | timedelta) -> float:
-        """Moves the clock forward.
+        """Move the clock forward.
 
         Args:
             by: Seconds, or a `timedelta`; never negative.
@@ -51,7 +51,7 @@ class ManualClock:
         return self._now
 
     async def sleep(self, seconds: float) -> None:
-        """Returns when the clock was moved so far; without a move, never."""
+        """Return when the clock was moved so far; without a move, never."""
         if seconds <= 0:
             await asyncio.sleep(0)
             return

@@ -121,7 +121,7 @@ class Coverage:
         return never_called(self.graph) if self._never is None else self._never
 
     def observe(self, observation: Observation, previous: Crossing | None) -> Crossing | None:
-        """Counts a observation.
+        """Count an observation.
 
         Args:
             observation: The observation.
@@ -162,13 +162,13 @@ class Coverage:
         return {key: why for key, why in found.items() if why is not None}
 
     def impossible_edges(self) -> dict[Edge, str]:
-        """The edges that no input can take, each with the reason."""
+        """Return the edges that no input can take, each with the reason."""
         return {
             self.declared[key]: why for key, why in self._impossible.items() if key not in self.edges
         }  # one that was taken shows that the reason is none
 
     def expected_edges(self, flow: str | None = None) -> list[Crossing]:
-        """The edges that can be taken as far as is known; those of one flow, if it is named."""
+        """Return the edges that can be taken as far as is known; those of one flow, if it is named."""
         return [
             key
             for key in self.declared
@@ -223,7 +223,7 @@ class Coverage:
     # -- what is left ------------------------------------------------------------------------------
 
     def missing_edges(self) -> list[Edge]:
-        """The edges that were never taken, and could be as far as is known."""
+        """Return the edges that were never taken, and could be as far as is known."""
         return [
             edge
             for key, edge in self.declared.items()
@@ -231,7 +231,7 @@ class Coverage:
         ]
 
     def did(self, edge: Edge) -> list[str]:
-        """What the handler of an edge did instead, in the state that the edge leaves."""
+        """Return what the handler of an edge did instead, in the state that the edge leaves."""
         asked = (edge.flow, edge.source, edge.place)
         did = [
             f"{kind} -> {target}" if target else kind for *at, kind, target in self.edges if (*at,) == asked
@@ -270,12 +270,12 @@ class Coverage:
 
 
 def crossing(edge: Edge) -> Crossing:
-    """What an edge of the graph is counted as."""
+    """Return what an edge of the graph is counted as."""
     return (edge.flow, edge.source, edge.place, edge.kind, str(edge.target or ""))
 
 
 def kind_of_act(action: Action) -> str:
-    """The kind of input that an action is."""
+    """Return the kind of input that an action is."""
     name = type(action).__name__.lower()
     if name == "say":
         return "command" if getattr(action, "text", "")[:1] == "/" else "text"
@@ -285,7 +285,7 @@ def kind_of_act(action: Action) -> str:
 
 
 def kind_of_input(action: Action) -> str | None:
-    """The kind of input that a handler has taken with an action, `None` where that is not one of its own."""
+    """Return the kind of input that a handler has taken with an action, `None` for none of its own."""
     if isinstance(action, Killed | Refused):
         return kind_of_input(action.action)
     kind = kind_of_act(action)

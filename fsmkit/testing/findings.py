@@ -16,7 +16,7 @@ MAX_COLUMN = 44
 
 
 def transcript(observations: Iterable[Observation]) -> str:
-    """A conversation: `>` begins what the person did, below it stands what the bot said.
+    """Return a conversation: `>` begins what the person did, below it stands what the bot said.
 
     Args:
         observations: What came of each action.
@@ -30,7 +30,7 @@ def transcript(observations: Iterable[Observation]) -> str:
 
 
 def stored(row: Row) -> list[dict[str, Any]]:
-    """What is stored for a person, as JSON: each conversation and draft, the one entered last first."""
+    """Return what is stored for a person, as JSON: conversations and drafts, the one entered last first."""
     return [
         {
             "flow": frame.flow,
@@ -45,7 +45,7 @@ def stored(row: Row) -> list[dict[str, Any]]:
 
 
 def pasteable(actions: Sequence[Action], *, name: str, subject: str, ends: str = "") -> str:
-    """A test that does the same by hand.
+    """Return a test that does the same by hand.
 
     Args:
         actions: The actions.
@@ -63,7 +63,7 @@ def pasteable(actions: Sequence[Action], *, name: str, subject: str, ends: str =
 
 
 def judged(actions: Sequence[Action], *, name: str, subject: str) -> str:
-    """A test that has the conversation again, and judges it as `check` does.
+    """Return a test that has the conversation again, and judges it as `check` does.
 
     Args:
         actions: The actions.
@@ -81,7 +81,7 @@ def judged(actions: Sequence[Action], *, name: str, subject: str) -> str:
 
 
 def described(error: BaseException) -> str:
-    """An exception in one line, with the place in the user's own code where it came from."""
+    """Return an exception in one line, with the place in the user's own code where it came from."""
     from fsmkit.flow.locations import location_in_user_code
 
     said = f"{type(error).__name__}: {error}".removesuffix(": ")
@@ -122,7 +122,7 @@ Phase: TypeAlias = Literal[
 
 @attrs.frozen
 class Problem:
-    """What an oracle says of a observation.
+    """What an oracle says of an observation.
 
     Attributes:
         code: What kind of finding, for example `raised`.
@@ -210,7 +210,7 @@ class Finding:
 
 
 def step(observation: Observation) -> dict[str, Any]:
-    """A observation as JSON: what was done, seen, taken, and where the person stands."""
+    """Return an observation as JSON: what was done, seen, taken, and where the person stands."""
     from fsmkit.testing.harness.actions import action_to_json
 
     return {

@@ -1,9 +1,16 @@
-"""What is linted: flows, their graph, and what is worked out of them once."""
+"""`lint`: what the declarations of flows show by themselves; nothing of the user's runs but matchers.
 
+`Subject` is what is checked: flows, their graph, and what is computed from them once, so that a check of all
+states costs no more than there are handlers. Each check is a function from it to findings; see `CHECKS`.
+A finding about a state points to the line that declares it.
+"""
+
+import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from fsmkit.errors import DefinitionError
 from fsmkit.flow.flow import Flow
 from fsmkit.flow.handlers import Handler
 from fsmkit.flow.locations import location_of
@@ -11,6 +18,7 @@ from fsmkit.flow.matchers import AllOf, AnyOf, Matcher
 from fsmkit.flow.messages import Button, Reply, rows_of_buttons
 from fsmkit.flow.states import ANY, INHERIT, State, StatesGroup
 from fsmkit.graph.graph import Graph, graph_of
+from fsmkit.interpreter.codec import DataCodec
 from fsmkit.telegram.matchers import PressOf
 from fsmkit.testing.findings import Finding
 from fsmkit.testing.harness.events import press_made
@@ -32,6 +40,8 @@ class Subject:
         self.graph: Graph = graph or graph_of(*flows)
         self.given = flows
         self._inputs: dict[Handler, Inputs] = {}
+        self._asked = {flow.name: _asked_in(flow) for flow in self.graph.flows}
+        self._taken: dict[tuple[Handler, Handler], bool] = {}
 
     @property
     def flows(self) -> tuple[Flow[Any], ...]:
@@ -39,53 +49,55 @@ class Subject:
         return self.graph.flows
 
     def inputs(self, handler: Handler) -> Inputs:
-        """The inputs of a handler."""
+        """Return the inputs of a handler."""
         if handler not in self._inputs:
             self._inputs[handler] = inputs_of(handler)
         return self._inputs[handler]
 
-    def flow(self, name: str) -> Flow[Any]:
-        """The flow of a name."""
-        return next(flow for flow in self.flows if flow.name == name)
-
     def asked(self, flow: Flow[Any], state: State) -> list[Handler]:
-        """The handlers of a state, in the order in which they are tried."""
-        exact = [h for h in flow.handlers if any(is_state(selector, state) for selector in h.selectors)]
-        group = [h for h in flow.handlers if any(covers(selector, state) for selector in h.selectors)]
-        wide = [h for h in flow.handlers if ANY in h.selectors]
-        return list(dict.fromkeys([*exact, *group, *wide]))
+        """Return the handlers of a state, in the order in which they are tried."""
+        return self._asked[flow.name].get(state.name, [])
 
     def asked_after(self, flow: Flow[Any]) -> list[Handler]:
-        """The handlers of flows that may wait for this one: what it does not take is offered to them."""
+        """Return the handlers of flows that may wait for this one: they are offered what it does not take."""
         waiting = self.graph.waiting(flow.name)
         return [
             h for other in self.flows if other.name in waiting for h in other.handlers if ANY in h.selectors
         ]
 
+    def takes_all(self, earlier: Handler, handler: Handler) -> bool:
+        """Return whether a handler tried before never passes, and wants all that another one wants."""
+        if (earlier, handler) not in self._taken:
+            self._taken[earlier, handler] = _takes_all(self, earlier, handler)
+        return self._taken[earlier, handler]
+
+
+def _asked_in(flow: Flow[Any]) -> dict[str, list[Handler]]:
+    """Return the handlers of each state by its name: its own, those of its groups, those of all states."""
+    ranks: tuple[dict[str, list[Handler]], ...] = ({}, {}, {})
+    for handler in flow.handlers:
+        for selector in handler.selectors:
+            if selector is ANY:
+                for name in flow.states:
+                    ranks[2].setdefault(name, []).append(handler)
+            elif isinstance(selector, type) and issubclass(selector, StatesGroup):
+                for state in selector.states():
+                    ranks[1].setdefault(state.name, []).append(handler)
+            elif isinstance(selector, str | State):
+                ranks[0].setdefault(str(selector), []).append(handler)
+    return {
+        name: list(dict.fromkeys(h for rank in ranks for h in rank.get(name, ()))) for name in flow.states
+    }
+
 
 def finding(code: str, message: str, where: str | None, flow: Flow[Any], *, note: bool = False) -> Finding:
+    """Return a finding of this phase."""
     return Finding(code, message, where, flow.name, "lint", note)
 
 
 def location_of_state(flow: Flow[Any], state: State) -> str:
-    """The first handler of a state, else where the flow is declared."""
-    for handler in flow.handlers:
-        if any(is_state(selector, state) for selector in handler.selectors):
-            return handler.place
-    return flow.place or "?"
-
-
-def is_state(selector: Any, state: State) -> bool:
-    """Whether a selector is this very state."""
-    return (
-        selector is not ANY and not isinstance(selector, type) and selector is not None and state == selector
-    )
-
-
-def covers(selector: Any, state: State) -> bool:
-    """Whether a selector is a group of this state."""
-    group = isinstance(selector, type) and issubclass(selector, StatesGroup)
-    return group and any(member == state for member in selector.states())
+    """Return where a state is declared, else where its flow is."""
+    return state.place or flow.place or "?"
 
 
 def targets(subject: Subject) -> Iterator[Finding]:
@@ -175,7 +187,7 @@ def buttons(subject: Subject) -> Iterator[Finding]:
 
 
 def values_of(matcher: Matcher) -> Iterator[Any]:
-    """The literal values of buttons that a matcher wants; none if it wants others too."""
+    """Yield the literal values of buttons that a matcher wants; none if it wants others too."""
     if isinstance(matcher, PressOf) and matcher.kind == "button":
         if not any(isinstance(value, re.Pattern | type) for value in matcher.values):
             yield from matcher.values
@@ -212,32 +224,34 @@ def _makes_buttons(function: Any) -> bool:
 def shadowed(subject: Subject) -> Iterator[Finding]:
     """Handlers all of whose inputs are taken by another one that is tried before, in all of their states."""
     for flow in subject.flows:
-        for handler in flow.handlers:
-            states = [state for state in flow.states.values() if handler in subject.asked(flow, state)]
-            by = [taker(subject, handler, subject.asked(flow, state)) for state in states]
-            if by and all(by) and None not in handler.selectors and by[0] is not None:
+        states: dict[Handler, list[State]] = {}
+        for state in flow.states.values():
+            for handler in subject.asked(flow, state):
+                states.setdefault(handler, []).append(state)
+        for handler, where in states.items():
+            takers = (taker(subject, handler, subject.asked(flow, state)) for state in where)
+            first = next(takers)
+            if first is not None and None not in handler.selectors and all(takers):
                 message = (
-                    f"{handler.name} is never called: {by[0].name} ({by[0].place}) takes all that it wants"
+                    f"{handler.name} is never called: {first.name} ({first.place}) takes all that it wants"
                 )
                 yield finding("shadowed", message, handler.place, flow)
 
 
 def taker(subject: Subject, handler: Handler, asked: list[Handler]) -> Handler | None:
-    """A handler that is tried before, never passes, and wants all that this one wants."""
+    """Return a handler that is tried before and takes all that this one wants."""
+    before = itertools.takewhile(lambda earlier: earlier is not handler, asked)
+    return next((earlier for earlier in before if subject.takes_all(earlier, handler)), None)
+
+
+def _takes_all(subject: Subject, earlier: Handler, handler: Handler) -> bool:
+    if earlier.when is not None or subject.graph.handlers[earlier].passes:
+        return False
     inputs = subject.inputs(handler)
-    for earlier in asked[: asked.index(handler)]:
-        if earlier.when is not None or subject.graph.handlers[earlier].passes:
-            continue
-        if (
-            inputs.accepted
-            and not inputs.presses
-            and all(wants(earlier, action) for action in inputs.accepted)
-        ):
-            return earlier
-        values = list(values_of(handler.matcher))
-        if values and not inputs.accepted and handler.when is None and all(takes(earlier, v) for v in values):
-            return earlier
-    return None
+    if inputs.accepted:
+        return not inputs.presses and all(wants(earlier, action) for action in inputs.accepted)
+    values = list(values_of(handler.matcher))
+    return bool(values) and handler.when is None and all(takes(earlier, value) for value in values)
 
 
 def examples(subject: Subject) -> Iterator[Finding]:
@@ -295,7 +309,17 @@ def defaults(subject: Subject) -> Iterator[Finding]:
             yield finding("no-ttl", f"never times out in {names}", flow.place, flow, note=True)
 
 
+def refused(subject: Subject) -> Iterator[Finding]:
+    """Flows that no engine takes, so that `chat` and `run` would refuse them: data that cannot be stored."""
+    for flow in subject.flows:
+        try:
+            DataCodec(flow.name, flow.data, flow.place)
+        except DefinitionError as error:
+            yield finding("refused", f"{error.problem}. {error.remedy}", error.place, flow)
+
+
 CHECKS: tuple[Callable[[Subject], Iterator[Finding]], ...] = (
+    refused,
     targets,
     entries,
     unreachable,
@@ -309,7 +333,7 @@ CHECKS: tuple[Callable[[Subject], Iterator[Finding]], ...] = (
 
 
 def lint(*flows: Flow[Any]) -> list[Finding]:
-    """What is wrong with flows as they are declared.
+    """Return what is wrong with flows as they are declared.
 
     Args:
         flows: The flows.
@@ -329,7 +353,7 @@ def lint(*flows: Flow[Any]) -> list[Finding]:
 
 
 def lint_graph(graph: Graph) -> list[Finding]:
-    """What a graph shows by itself: ways in, ways to each state, ways out.
+    """Return what a graph shows by itself: ways in, ways to each state, ways out.
 
     Args:
         graph: The graph; its edges may be others than its flows declare.

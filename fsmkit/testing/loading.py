@@ -1,8 +1,12 @@
-"""Flows made anew, as after a restart: their module is run once more, and they are found by name.
+"""Flows as they come out of a file: loaded by name, made anew as after a restart, and what they call.
 
-What stood in the module's globals is then gone, as it would be in another process.
+`load` is what the command and pytest are given (`FILE[:FLOW]`), `reloader` makes flows anew that a program
+has already: their module is run once more, and they are found by name. What was in its globals is then
+gone, as it would be in another process. `remembers`, `uses_bot` and `waiting` say what flows may do, by
+their code.
 """
 
+import asyncio
 import contextlib
 import difflib
 import dis
@@ -21,8 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from fsmkit.cli.errors import CommandError
-from fsmkit.errors import DefinitionError
+from fsmkit.errors import DefinitionError, FsmkitError
 from fsmkit.flow.flow import Flow
 from fsmkit.flow.locations import location_in_user_code, location_of, shown_path
 from fsmkit.flow.states import State
@@ -37,7 +40,7 @@ Flows = tuple[Flow[Any], ...]
 
 
 def reloader(flows: Flows) -> Callable[[], Flows] | None:
-    """What makes flows anew; `None` if they do not stand at the top level of one module with a file.
+    """Return what makes flows anew; `None` if they do not stand at the top level of one module with a file.
 
     Args:
         flows: The flows.
@@ -56,7 +59,7 @@ def reloader(flows: Flows) -> Callable[[], Flows] | None:
 
 
 def _module_of(flow: Flow[Any]) -> str | None:
-    """The module at whose top level a flow stands."""
+    """Return the module at whose top level a flow stands."""
     for handler in flow.handlers:
         name = getattr(handler.function, "__module__", None)
         if name in sys.modules and any(value is flow for value in vars(sys.modules[name]).values()):
@@ -72,14 +75,15 @@ def _code_of(module: ModuleType) -> CodeType | None:
 
 
 def _run(module: ModuleType, code: CodeType, flows: Flows) -> Flows:
-    """Runs a module's code in a module of the same name, which stands in its place meanwhile."""
+    """Run a module's code in a module of the same name, which stands in its place meanwhile."""
     fresh = ModuleType(module.__name__)
     for name in ("__file__", "__package__", "__spec__", "__loader__", "__path__"):
         if hasattr(module, name):
             setattr(fresh, name, getattr(module, name))
     sys.modules[module.__name__] = fresh  # classes look up their own module there
     try:
-        exec(code, vars(fresh))
+        with _no_loop():
+            exec(code, vars(fresh))
     finally:
         sys.modules[module.__name__] = module
     found = {value.name: value for value in vars(fresh).values() if isinstance(value, Flow)}
@@ -120,7 +124,7 @@ def uses_bot(flows: Iterable[Flow[Any]]) -> bool:
 
 
 def waiting(flows: Iterable[Flow[Any]]) -> set[str]:
-    """The places of the async functions of flows: only while these run can anything else happen."""
+    """Return the places of the async functions of flows: only while these run can anything else happen."""
     return {
         location_of(function) for function in functions_of(flows) if inspect.iscoroutinefunction(function)
     }
@@ -159,7 +163,7 @@ def _remember(functions: list[Any]) -> bool:
 
 
 def _values_in_reach(function: FunctionType) -> Iterator[Any]:
-    """The globals that a function names, and what it closes over."""
+    """Yield the globals that a function names, and what it closes over."""
     for code in _codes(function.__code__):
         yield from (function.__globals__[name] for name in code.co_names if name in function.__globals__)
     for cell in function.__closure__ or ():
@@ -193,6 +197,10 @@ def _lasts(value: Any) -> bool:
     return bool(frozen and all(_lasts(getattr(value, field.name)) for field in attrs.fields(kind)))
 
 
+class LoadError(FsmkitError):
+    """A file, or the flow that was asked for in it, that cannot be had; the text says why, and what to do."""
+
+
 _MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 
 
@@ -211,14 +219,14 @@ class LoadedFile:
     module: ModuleType
 
     def maker(self, name: str) -> Any:
-        """A class or function at the top level, to be called without arguments.
+        """Return a class or function at the top level, to be called without arguments.
 
         Raises:
-            Refusal: If there is none of that name.
+            LoadError: If there is none of that name.
         """
         found = getattr(self.module, name, None)
         if not isinstance(found, type | FunctionType):
-            raise CommandError(f"{self.name} has no class or function {name!r} at its top level")
+            raise LoadError(f"{self.name} has no class or function {name!r} at its top level")
         return found
 
     def sources(self) -> "tuple[Source, ...]":
@@ -227,7 +235,7 @@ class LoadedFile:
         Such a function is called only here: who merely looks needs none of its servers and secrets.
 
         Raises:
-            Refusal: If that is something else, or cannot be made.
+            LoadError: If that is something else, or cannot be made.
         """
         declared: Any = getattr(self.module, "sources", ())
         with _clear_errors(self.name):
@@ -236,7 +244,7 @@ class LoadedFile:
             found = tuple(declared) if isinstance(declared, Iterable) else (declared,)
         for each in found:
             if not callable(getattr(each, "run", None)) or not isinstance(getattr(each, "name", None), str):
-                raise CommandError(
+                raise LoadError(
                     f"{self.name}: sources has {each!r}, which is no source: list objects with a name and "
                     f"`async def run(engine)`, as those of fsmkit.sources, or call it something else"
                 )
@@ -244,19 +252,19 @@ class LoadedFile:
 
 
 def load(target: str) -> LoadedFile:
-    """Loads the flows of `FILE[:FLOW]` or `package.module[:FLOW]`; called again, it reads the file anew.
+    """Load the flows of `FILE[:FLOW]` or `package.module[:FLOW]`; called again, it reads the file anew.
 
     Args:
         target: What stood on the command line.
 
     Raises:
-        Refusal: If there is no such file, it does not run, or it has no such flow.
+        LoadError: If there is no such file, it does not run, or it has no such flow.
     """
     name, wanted = split_target(target)
     module = _import(name)
     found = _flows_in(module)
     if not found:
-        raise CommandError(
+        raise LoadError(
             f"{name} has no flow: declare one at its top level, for example "
             f'signup = Flow("signup"), with `from fsmkit import Flow`'
         )
@@ -276,7 +284,7 @@ def split_target(target: str) -> tuple[str, str | None]:
     if not colon or Path(target).exists() or re.search(r"[/\\]|\.py$", flow):
         return target, None
     if not name or not flow:
-        raise CommandError(f"{target!r} is no FILE[:FLOW]: write it like examples/signup.py:signup")
+        raise LoadError(f"{target!r} is no FILE[:FLOW]: write it like examples/signup.py:signup")
     return name, flow
 
 
@@ -286,11 +294,11 @@ def split_target(target: str) -> tuple[str, str | None]:
 def _import(name: str) -> ModuleType:
     path = Path(name)
     if path.is_dir():
-        raise CommandError(f"{name} is a directory: name a Python file in it")
+        raise LoadError(f"{name} is a directory: name a Python file in it")
     if path.exists():
         return _run_file(path)
     if path.suffix == ".py" or not _MODULE.fullmatch(name):
-        raise CommandError(f"{name}: no such file")
+        raise LoadError(f"{name}: no such file")
     return _run_module(name)
 
 
@@ -302,7 +310,7 @@ def _run_file(path: Path) -> ModuleType:
     loader = importlib.machinery.SourceFileLoader(name, str(path))
     spec = importlib.util.spec_from_loader(name, loader)
     if spec is None:
-        raise CommandError(f"{shown_path(str(path))} cannot be loaded as a Python file")
+        raise LoadError(f"{shown_path(str(path))} cannot be loaded as a Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # before it runs: classes look up their own module there
     with _clear_errors(shown_path(str(path))):
@@ -317,43 +325,55 @@ def _run_module(name: str) -> ModuleType:
     try:
         with _clear_errors(name):
             return importlib.import_module(name) if known is None else importlib.reload(known)
-    except CommandError as refusal:
+    except LoadError as refusal:
         missing = refusal.__cause__
         if isinstance(missing, ModuleNotFoundError) and f"{name}.".startswith(f"{missing.name}."):
-            raise CommandError(f"{name}: no such file, and no module of that name") from missing
+            raise LoadError(f"{name}: no such file, and no module of that name") from missing
         raise
 
 
 def _search_first(directory: Path) -> None:
-    """Puts a directory before all others in which modules are looked for, as `python FILE` does."""
+    """Put a directory before all others in which modules are looked for, as `python FILE` does."""
     if str(directory) in sys.path:
         sys.path.remove(str(directory))
     sys.path.insert(0, str(directory))
 
 
 @contextmanager
-def _clear_errors(name: str) -> Generator[None]:
+def _no_loop() -> Generator[None]:
+    """Let a module that runs `asyncio.run` at its top level be loaded where a loop runs already."""
+    running = asyncio._get_running_loop()  # for loops such as this one, says asyncio
+    asyncio._set_running_loop(None)
     try:
         yield
+    finally:
+        asyncio._set_running_loop(running)
+
+
+@contextmanager
+def _clear_errors(name: str) -> Generator[None]:
+    try:
+        with _no_loop():
+            yield
     except DefinitionError as error:
-        raise CommandError(str(error)) from error
+        raise LoadError(str(error)) from error
     except SyntaxError as error:
-        raise CommandError(_syntax(name, error)) from error
+        raise LoadError(_syntax(name, error)) from error
     except ImportError as error:
         said = str(error) if "pip install" in str(error) else f"{error}. {_import_remedy(error)}"
-        raise CommandError(f"{location_in_user_code(error) or name}: {said}") from error
+        raise LoadError(f"{location_in_user_code(error) or name}: {said}") from error
     except SystemExit as error:
-        raise CommandError(
+        raise LoadError(
             f"{location_in_user_code(error) or name}: the program ends here, before fsmkit can use its "
             "flows. "
             'Put what starts the bot below `if __name__ == "__main__":`'
         ) from error
     except OSError as error:
         problem = error.strerror or str(error) if error.filename == name else str(error)
-        raise CommandError(f"{location_in_user_code(error) or name}: {problem}") from error
+        raise LoadError(f"{location_in_user_code(error) or name}: {problem}") from error
     except Exception as error:
         said = f"{type(error).__name__}: {error}".removesuffix(": ")
-        raise CommandError(f"{location_in_user_code(error) or name}: {said} (while it was loaded)") from error
+        raise LoadError(f"{location_in_user_code(error) or name}: {said} (while it was loaded)") from error
 
 
 def _syntax(name: str, error: SyntaxError) -> str:
@@ -384,4 +404,4 @@ def _pick(name: str, found: dict[str, Flow[Any]], wanted: str) -> Flow[Any]:
         return by_name[wanted]
     near = difflib.get_close_matches(wanted, by_name, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(map(repr, found))}"
-    raise CommandError(f"{name} has no flow {wanted!r}: {hint}")
+    raise LoadError(f"{name} has no flow {wanted!r}: {hint}")

@@ -15,7 +15,7 @@ from fsmkit.flow.flow import DEFAULT_TEXTS, Flow
 from fsmkit.flow.handlers import Handler
 from fsmkit.flow.locations import location_of
 from fsmkit.interpreter.compiled import CompiledFlow, FlowSet
-from fsmkit.interpreter.migrations import compatibility, migrate_row
+from fsmkit.interpreter.migrations import compatibility, lost_fields, migrate_row, told_lost
 from fsmkit.interpreter.row import Frame, Row, Snapshot
 from fsmkit.testing.findings import Problem
 from fsmkit.testing.harness.actions import (
@@ -38,7 +38,7 @@ GIVEN = Say | Press | PressData | Content | EditLast | Outside
 
 
 def keeps_to_itself(observations: Sequence[Observation]) -> Iterator[Problem]:
-    """A step of one flow leaves alone what other flows of the same key have stored."""
+    """Check that a step of one flow leaves alone what other flows of the same key have stored."""
     observation = observations[-1]
     if len(observation.before.snapshots.keys() | observation.after.snapshots.keys()) < 2:
         return  # there is no neighbour, which is so most of the time
@@ -89,7 +89,7 @@ def _changed(before: Row, after: Row) -> Iterator[tuple[str, Snapshot | None, Sn
 
 
 def _frames(snapshot: Snapshot | None) -> list[tuple[Any, ...]]:
-    """What is a flow's own: where it stands, and its data; drafts too."""
+    """Return what is a flow's own: where it stands, and its data; drafts too."""
     frames: Iterable[Any] = () if snapshot is None else snapshot.frames
     return [(frame.flow, frame.state, bytes(frame.data), frame.history) for frame in frames]
 
@@ -107,7 +107,7 @@ Oracle: TypeAlias = Callable[[Sequence[Observation]], Iterator[Problem]]
 
 
 def no_exception(observations: Sequence[Observation]) -> Iterator[Problem]:
-    """No handler raises, and all data can be stored."""
+    """Check that no handler raises, and all data can be stored."""
     from fsmkit.flow.locations import location_in_user_code
 
     for error in observations[-1].errors:
@@ -126,7 +126,7 @@ def no_exception(observations: Sequence[Observation]) -> Iterator[Problem]:
 
 
 def declared_edges(observations: Sequence[Observation]) -> Iterator[Problem]:
-    """What handlers return is what the graph says."""
+    """Check that what handlers return is what the graph says."""
     for taken in observations[-1].taken:
         if not taken.declared:
             message = f"{taken.handler.name} went to {taken.target}, which its source does not show. Add to="
@@ -134,7 +134,7 @@ def declared_edges(observations: Sequence[Observation]) -> Iterator[Problem]:
 
 
 def answered(observations: Sequence[Observation]) -> Iterator[Problem]:
-    """Whoever does something that a handler takes sees something come of it."""
+    """Check that whoever does something that a handler takes sees something come of it."""
     observation = observations[-1]
     if not isinstance(observation.action, Say | Content | Press) or observation.shown or observation.errors:
         return
@@ -150,7 +150,7 @@ def answered(observations: Sequence[Observation]) -> Iterator[Problem]:
 
 
 def duplicates_change_nothing(observations: Sequence[Observation]) -> Iterator[Problem]:
-    """An update that was handled, and comes again, does nothing."""
+    """Check that an update that was handled, and comes again, does nothing."""
     observation = observations[-1]
     if not isinstance(observation.action, Duplicate) or len(observations) < 2:
         return
@@ -163,7 +163,7 @@ def duplicates_change_nothing(observations: Sequence[Observation]) -> Iterator[P
 
 
 def migrates(observations: Sequence[Observation]) -> Iterator[Problem]:
-    """What an older version has stored fits this one, and a field that both have keeps its value."""
+    """Check that what an older version has stored fits, and a field that both have keeps its value."""
     observation = observations[-1]
     if not isinstance(observation.action, Stored) or observation.flows is None:
         return
@@ -183,7 +183,7 @@ def migrates(observations: Sequence[Observation]) -> Iterator[Problem]:
 
 
 def exits_work(observations: Sequence[Observation]) -> Iterator[Problem]:
-    """A command that ends a flow from every state does so, in sub-flows too."""
+    """Check that a command that ends a flow from every state does so, in sub-flows too."""
     observation = observations[-1]
     if (
         not isinstance(observation.action, Say)
@@ -215,7 +215,7 @@ ORACLES: tuple[Oracle, ...] = (
 
 
 def judge(observations: Sequence[Observation], oracles: Sequence[Oracle] = ORACLES) -> list[Problem]:
-    """What is wrong with the last observation of a conversation."""
+    """Return what is wrong with the last observation of a conversation."""
     return [problem for oracle in oracles for problem in oracle(observations)]
 
 
@@ -237,7 +237,7 @@ def _works(observation: Observation) -> bool:
 
 
 def _exit(table: CompiledFlow, action: Say) -> Handler | None:
-    """The `ANY` handler of a flow that wants a command and can do nothing but end."""
+    """Return the `ANY` handler of a flow that wants a command and can do nothing but end."""
     for handler in table.any:
         edges = table.edges[handler]
         only_ends = edges.complete and not (edges.stays or edges.backs or edges.passes)
@@ -253,7 +253,7 @@ UNFIT = ("orphaned", "newer")
 
 
 def deploys_keep(observations: Sequence[Observation]) -> Iterator[Problem]:
-    """What was stored before a deploy fits after it, and keeps its data."""
+    """Check that what was stored before a deploy fits after it, and keeps its data."""
     observation = observations[-1]
     if isinstance(observation.action, Deploy) and observation.flows is not None:
         yield from misfits(observation.flows, observation.before)
@@ -263,7 +263,7 @@ def deploys_keep(observations: Sequence[Observation]) -> Iterator[Problem]:
 def version_loader(
     flows: Sequence[Flow[Any]], later: Flow[Any] | Sequence[Flow[Any]]
 ) -> Callable[[], Versions]:
-    """What makes the flows of a later version.
+    """Return what makes the flows of a later version.
 
     Args:
         flows: The flows of the version before.
@@ -296,7 +296,10 @@ def misfits(flows: FlowSet, row: Row) -> Iterator[Problem]:
 
 
 def losses(flows: FlowSet, row: Row) -> Iterator[Problem]:
-    """Fields that a migration has put back to their default, though the old and the new type have them."""
+    """Yield fields that are lost: their class has them no more, or a migration has put back their default."""
+    for owner, field in lost_fields(flows, row):
+        remedy = "Keep it, or say with @flow.migrate what becomes of it"
+        yield Problem("lost-field", f"{told_lost(owner, field)}. {remedy}", owner.flow.place)
     try:
         lifted, orphans = migrate_row(flows, row)
     except FsmkitError:
@@ -322,7 +325,7 @@ def _lost(table: CompiledFlow, old: Frame, new: Frame) -> Iterator[Problem]:
 
 
 def _default(table: CompiledFlow) -> Any:
-    """The data of a conversation that has none yet, as JSON holds them; nothing where they need arguments."""
+    """Return the data of a conversation that has none yet, as in JSON; `None` where they need arguments."""
     try:
         return msgspec.json.decode(table.codec.encode(table.flow.data()))
     except Exception:  # a class of the user's, called without arguments

@@ -28,7 +28,7 @@ class Watcher(abc.ABC):
 
     @abc.abstractmethod
     def see(self, observation: Observation) -> Verdict:
-        """Takes note of a observation; what can be said now."""
+        """Take note of an observation; return what can be said now."""
 
 
 class Property(abc.ABC):
@@ -42,7 +42,7 @@ class Property(abc.ABC):
 
     @abc.abstractmethod
     def watcher(self) -> Watcher:
-        """What follows one conversation."""
+        """Return what follows one conversation."""
 
     def __repr__(self) -> str:
         return self.name
@@ -56,7 +56,7 @@ class Always(Property):
     name: str
 
     def watcher(self) -> Watcher:
-        """What follows one conversation."""
+        """Return what follows one conversation."""
         return _While(_test(self.condition), True)
 
 
@@ -68,7 +68,7 @@ class Never(Property):
     name: str
 
     def watcher(self) -> Watcher:
-        """What follows one conversation."""
+        """Return what follows one conversation."""
         return _While(_test(self.condition), False)
 
 
@@ -81,7 +81,7 @@ class Eventually(Property):
     name: str
 
     def watcher(self) -> Watcher:
-        """What follows one conversation."""
+        """Return what follows one conversation."""
         return _Until(lambda observation: bool(observation.place), _test(self.condition), self.within)
 
 
@@ -97,7 +97,7 @@ class After(Property):
     name: str = "after"
 
     def until(self, goal: Condition, *, within: int) -> "After":
-        """The goal is met within so many observations; each time that the first condition comes to hold.
+        """Check that the goal is met within so many observations, whenever the first condition comes to hold.
 
         Args:
             goal: What must come.
@@ -108,7 +108,7 @@ class After(Property):
         )
 
     def watcher(self) -> Watcher:
-        """What follows one conversation.
+        """Return what follows one conversation.
 
         Raises:
             TypeError: If nothing is to come.
@@ -119,7 +119,7 @@ class After(Property):
 
 
 def oracle_of(property_: Property) -> Callable[[Sequence[Observation]], Iterator[Problem]]:
-    """An oracle that reports the observation at which a property is broken."""
+    """Return an oracle that reports the observation at which a property is broken."""
 
     def broken(observations: Sequence[Observation]) -> Iterator[Problem]:
         watcher = property_.watcher()
@@ -140,7 +140,7 @@ def is_open(property_: Property, observations: Sequence[Observation]) -> bool:
 
 
 def always(condition: Condition) -> Always:
-    """A condition holds of every observation.
+    """Return a condition holds of every observation.
 
     Args:
         condition: A function of a `Observation`, or a state (which is then never left).
@@ -153,12 +153,12 @@ def always(condition: Condition) -> Always:
 
 
 def never(condition: Condition) -> Never:
-    """A condition holds of no observation; `never("limbo")`: the state is never entered."""
+    """Return a condition holds of no observation; `never("limbo")`: the state is never entered."""
     return Never(condition, f"never({_said(condition)})")
 
 
 def eventually(condition: Condition, *, within: int) -> Eventually:
-    """A condition holds of one of the first observations of a conversation.
+    """Return a condition holds of one of the first observations of a conversation.
 
     Args:
         condition: A function of a `Observation`, or a state.

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """The options."""
+    """Add the options."""
     group = parser.getgroup("fsmkit", "flows of fsmkit")
     group.addoption(
         "--fsmkit",
@@ -42,7 +42,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture
 def fsmkit_chat() -> "Iterator[Callable[..., Chat]]":
-    """Makes `Chat`s that are closed after the test: `chat = fsmkit_chat(signup)`."""
+    """Make `Chat`s that are closed after the test: `chat = fsmkit_chat(signup)`."""
     from fsmkit.testing.chat import Chat
 
     chats: list[Chat] = []
@@ -58,7 +58,7 @@ def fsmkit_chat() -> "Iterator[Callable[..., Chat]]":
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
-    """Gives a test of flows the conversations that failed last time, and keeps those that fail now.
+    """Give a test of flows the conversations that failed last time, and keeps those that fail now.
 
     They stand in pytest's own cache, beside those that `--last-failed` knows.
     """
@@ -72,8 +72,6 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     except AssertionError as error:
         report = getattr(error, "report", None)
         if report is not None:
-            from fsmkit.testing.pytest_plugin import failures_of
-
             cache.set(place, failures_of(report))
         raise
     if tested.stored:
@@ -82,7 +80,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
 
 
 def _tested(item: pytest.Item) -> Any:
-    """The test of flows that an item is; `None` for any other."""
+    """Return the test of flows that an item is; `None` for any other."""
     suites = sys.modules.get("fsmkit.testing.pytest_plugin")  # where it is not loaded, there is no such test
     instance = getattr(item, "instance", None)
     if suites is not None and isinstance(instance, suites.FlowTests):
@@ -94,7 +92,7 @@ def _tested(item: pytest.Item) -> Any:
 def pytest_collection_modifyitems(
     session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
 ) -> None:
-    """Adds a test for each phase of each target of `--fsmkit`."""
+    """Add a test for each phase of each target of `--fsmkit`."""
     targets: Any = config.getoption("--fsmkit")
     for target in targets:
         collector = FlowFile.from_parent(session, name=str(target), nodeid=str(target))
@@ -105,7 +103,7 @@ class FlowFile(pytest.Collector):
     """The flows of a file."""
 
     def collect(self) -> "list[FlowPhase]":
-        """A test for each phase."""
+        """Return a test for each phase."""
         return [FlowPhase.from_parent(self, name=phase) for phase in ("lint", "tours", "random", "parallel")]
 
 
@@ -124,16 +122,13 @@ class FlowPhase(pytest.Item):
         Raises:
             AssertionError: If something is wrong with the flows, or they cannot be loaded.
         """
-        from fsmkit.cli.errors import CommandError
-        from fsmkit.testing.check import check
-        from fsmkit.testing.loading import load
-        from fsmkit.testing.pytest_plugin import fail_if_wrong, readable
+        from fsmkit.testing.loading import LoadError, load
 
         target = self.parent.name if self.parent is not None else ""
         try:
             flows = load(target).flows
-        except CommandError as refusal:
-            raise AssertionError(refusal.message) from refusal
+        except LoadError as error:
+            raise AssertionError(str(error)) from error
         phase: Any = self.name
         profile: Any = self.config.getoption("--fsmkit-profile")
         seed: Any = self.config.getoption("--fsmkit-seed")
@@ -149,13 +144,13 @@ class FlowPhase(pytest.Item):
         )
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
-        """The report, without the plugin's own code around it."""
+        """Return the report, without the plugin's own code around it."""
         if isinstance(excinfo.value, AssertionError):
             return str(excinfo.value)
         return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> Any:
-        """What is shown beside the test."""
+        """Return what is shown beside the test."""
         target = self.parent.name if self.parent is not None else ""
         return self.path, None, f"{target}: {self.name}"
 
@@ -218,7 +213,7 @@ class DeployTests(FlowTests):
 
 
 def flow_tests(*flows: Flow[Any], **options: Any) -> type[FlowTests]:
-    """A class of tests for flows, to be subclassed by one whose name begins with `Test`.
+    """Return a class of tests for flows, to be subclassed by one whose name begins with `Test`.
 
     Args:
         flows: The flows.
@@ -241,14 +236,14 @@ def flow_tests(*flows: Flow[Any], **options: Any) -> type[FlowTests]:
 
 
 def fail_if_wrong(report: Report) -> None:
-    """Raises FlowsWrongError with the report if something was found."""
+    """Raise FlowsWrongError with the report if something was found."""
     __tracebackhide__ = True
     if not report.ok:
         raise FlowsWrongError(report)
 
 
 def failures_of(report: Report) -> list[list[dict[str, Any]]]:
-    """The conversations of a report that show failures, as JSON."""
+    """Return the conversations of a report that show failures, as JSON."""
     return [
         [action_to_json(action) for action in finding.actions]
         for finding in report.failures

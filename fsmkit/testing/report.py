@@ -5,7 +5,6 @@ from typing import Any
 
 import attrs
 
-from fsmkit.cli.tables import columns
 from fsmkit.flow.flow import Flow
 from fsmkit.graph.graph import Edge
 from fsmkit.testing.coverage import MEASURES, Coverage
@@ -16,16 +15,15 @@ from fsmkit.testing.mutation.mutants import Score
 
 
 def lines_of(coverage: Coverage, reasons: Mapping[Edge, Nearest]) -> Iterator[str]:
-    """The coverage for a terminal.
+    """Yield the coverage for a terminal.
 
     Args:
         coverage: What was met.
         reasons: Why edges were not taken, as far as that is known.
     """
-    shown = [f"{met}/{of} {name}" for name, (met, of) in coverage.numbers().items() if of]
-    yield "coverage: " + ", ".join(shown)
+    yield f"coverage: {_numbers(coverage)}"
     if len(coverage.graph.flows) > 1:
-        yield from (f"  {line}" for line in columns(["flow", *MEASURES], _rows(coverage)))
+        yield from (f"  {flow.name}: {_numbers(coverage, flow.name)}" for flow in coverage.graph.flows)
     for edge in coverage.missing_edges():
         yield f"  not taken: {told(edge)}"
         if edge in reasons:
@@ -36,10 +34,8 @@ def lines_of(coverage: Coverage, reasons: Mapping[Edge, Nearest]) -> Iterator[st
     yield from (f"  {line}" for line in _left(coverage))
 
 
-def _rows(coverage: Coverage) -> Iterator[list[str]]:
-    for flow in coverage.graph.flows:
-        numbers = coverage.numbers(flow.name).values()
-        yield [flow.name, *(f"{met}/{of}" if of else "-" for met, of in numbers)]
+def _numbers(coverage: Coverage, flow: str | None = None) -> str:
+    return ", ".join(f"{met}/{of} {name}" for name, (met, of) in coverage.numbers(flow).items() if of)
 
 
 def _left(coverage: Coverage) -> Iterator[str]:
@@ -60,7 +56,7 @@ def _left(coverage: Coverage) -> Iterator[str]:
 
 
 def coverage_json(coverage: Coverage, reasons: Mapping[Edge, Nearest]) -> dict[str, Any]:
-    """The coverage as `fsmkit test --json` writes it; the arguments are those of `lines_of`."""
+    """Return the coverage as `fsmkit test --json` writes it; the arguments are those of `lines_of`."""
     return {
         **_numbers_json(coverage.numbers()),
         "flows": {flow.name: _numbers_json(coverage.numbers(flow.name)) for flow in coverage.graph.flows},
@@ -87,13 +83,13 @@ def _missing_json(edge: Edge, reason: Nearest | None) -> dict[str, Any]:
 
 
 def told(edge: Edge) -> str:
-    """An edge in a line."""
+    """Return an edge in a line."""
     goal = f" -> {edge.target}" if edge.target is not None else ""
     return f'"{edge.source or "(none)"}": {edge.handler} {edge.kind}{goal} ({seen_from_here(edge.place)})'
 
 
 def edge_json(edge: Edge) -> dict[str, Any]:
-    """An edge as JSON."""
+    """Return an edge as JSON."""
     return {
         "flow": edge.flow,
         "state": edge.source,
@@ -116,9 +112,9 @@ class Profile:
     """How long is searched.
 
     Attributes:
-        steps: Acts that tours may try.
+        steps: Actions that tours may try.
         examples: Random conversations.
-        length: Acts in each.
+        length: Actions in each.
         seconds: Time for each phase, at most.
         overlaps: Conversations in which several people do something at once.
     """
@@ -176,7 +172,7 @@ class Report:
         return not self.failures
 
     def short_of(self, wanted: dict[str, float]) -> list[str]:
-        """The measures of coverage that are below what is wanted, in words.
+        """Return the measures of coverage that are below what is wanted, in words.
 
         Args:
             wanted: Percent by measure: `states`, `edges`, `pairs`, `guards`, `inputs`, `mutants`.

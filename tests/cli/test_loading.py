@@ -213,3 +213,32 @@ def test_no_token(refusal, write, monkeypatch, token):
     said = refusal("run", write(TWO))
     assert said.startswith("BOT_TOKEN is not set: get a token from https://t.me/BotFather")
     assert "`fsmkit chat bot.py`" in said
+
+
+@pytest.mark.parametrize("command", ["check", "graph", "test"])
+def test_a_file_that_runs_a_loop_of_its_own_loads_in_every_command(write, fsmkit, command):
+    name = write(
+        """
+        import asyncio
+        from fsmkit.testing import Chat
+        seen = []
+        flow = Flow("flow", ttl=60)
+        flow.state("a", prompt="A?", otherwise="?")
+        @flow.defstate(None, on=command("start"))
+        def start(event, ctx):
+            seen.append(event.user_id)
+            return ("transition", "a")
+        @flow.defstate("a", on=text("[a-z]"))
+        def letter(event, ctx):
+            ctx.reply("Thanks.")
+            return ("end",)
+        async def prepare():
+            await asyncio.sleep(0)
+        asyncio.run(prepare())
+        with Chat(flow) as chat:
+            chat.say("/start")
+        """
+    )
+    options = ("--seed", "1") if command == "test" else ()
+    result = fsmkit(command, name, *options)
+    assert (result.exit_code, result.stderr) == (0, "")

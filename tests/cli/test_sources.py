@@ -2,8 +2,7 @@
 
 import pytest
 
-from fsmkit.cli.errors import CommandError
-from fsmkit.testing.loading import load
+from fsmkit.testing.loading import LoadError, load
 
 FLOW = """
 from fsmkit import Flow
@@ -40,7 +39,7 @@ def test_a_function_is_not_called_by_those_who_only_look(write):
     ],
 )
 def test_what_is_no_source_or_cannot_be_made_is_refused_with_its_place(write, declared, said):
-    with pytest.raises(CommandError) as refused:
+    with pytest.raises(LoadError) as refused:
         load(write(FLOW + declared)).sources()
-    assert said in refused.value.message
-    assert "bot.py" in refused.value.message
+    assert said in str(refused.value)
+    assert "bot.py" in str(refused.value)

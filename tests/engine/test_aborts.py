@@ -5,8 +5,8 @@ import signal
 import types
 
 import pytest
-from bench import KEY, Bench
 from chat_events import Word
+from memory_engine import KEY, Bench
 
 from fsmkit import ANY, Crashed, Failed, Flow, HandlerAborted, Timeout
 

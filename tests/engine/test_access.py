@@ -1,8 +1,8 @@
 """Reading and writing by hand: `get_state`, `set_state`, `reset_state`, `engine.at`, `expect=`; two bots."""
 
 import pytest
-from bench import KEY, OTHER, Bench, returns
 from chat_events import Command, Word, said
+from memory_engine import KEY, OTHER, Bench, returns
 
 from fsmkit import ANY, Flow, Key, State, UnknownState, UnstorableData
 

@@ -3,9 +3,9 @@
 from datetime import timedelta
 
 import pytest
-from bench import KEY, START, Bench, returns
 from chat_events import Command, Word
-from samples import settle
+from memory_engine import KEY, START, Bench, returns
+from sample_flows import settle
 
 from fsmkit import ANY, Flow, Timeout
 

@@ -3,8 +3,8 @@
 import json
 
 import attrs
-from bench import KEY, Bench, returns
 from chat_events import Said, Word
+from memory_engine import KEY, Bench, returns
 
 from fsmkit import ANY, Flow, Result, RowTooLarge
 from fsmkit.engine.due import MAX_BYTES, QUIET, albums_of

@@ -1,8 +1,8 @@
 """Several flows on one key, and flows of several key rules: who is asked, in which order, and who answers."""
 
 import pytest
-from bench import KEY, Bench, returns
 from chat_events import Command, Word, said
+from memory_engine import KEY, Bench, returns
 
 from fsmkit import ANY, Flow, Key, KeyBy
 from fsmkit.flow.messages import Address

@@ -2,8 +2,8 @@
 
 import attrs
 import pytest
-from bench import KEY, Bench
 from chat_events import Word
+from memory_engine import KEY, Bench
 
 from fsmkit import Flow, UnstorableData
 

@@ -3,9 +3,9 @@
 import itertools
 
 import pytest
-from bench import KEY, Bench, returns
 from chat_events import Word
-from samples import Street, in_cart, shop
+from memory_engine import KEY, Bench, returns
+from sample_flows import Street, in_cart, shop
 
 from fsmkit import Flow, InvalidResult, Returned
 

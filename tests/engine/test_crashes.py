@@ -3,8 +3,8 @@
 import logging
 
 import pytest
-from bench import KEY, Bench, returns
 from chat_events import Word, said
+from memory_engine import KEY, Bench, returns
 
 from fsmkit import ANY, Crashed, Flow, HandlerRefused, InvalidResult
 

@@ -2,8 +2,8 @@
 
 import attrs
 import pytest
-from bench import KEY, OTHER, Bench, returns
-from samples import later, simple, stored_by
+from memory_engine import KEY, OTHER, Bench, returns
+from sample_flows import later, simple, stored_by
 
 from fsmkit import Flow, StoredByNewerVersion
 

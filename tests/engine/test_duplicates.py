@@ -3,8 +3,8 @@
 from datetime import timedelta
 
 import pytest
-from bench import KEY, OTHER, Bench, returns
 from chat_events import Word, said
+from memory_engine import KEY, OTHER, Bench, returns
 
 from fsmkit import Flow, KeyBy
 from fsmkit.keys import event_id_of

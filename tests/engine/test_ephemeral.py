@@ -3,8 +3,8 @@
 import asyncio
 
 import pytest
-from bench import KEY, Bench, returns
 from chat_events import Word, said
+from memory_engine import KEY, Bench, returns
 
 from fsmkit import Engine, Flow, RetryLater
 from fsmkit.interpreter.row import Delete, Edit, Send

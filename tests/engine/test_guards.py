@@ -1,8 +1,8 @@
 """Guards: what is asked before a state is entered, by whatever step."""
 
 import pytest
-from bench import KEY, Bench, returns
 from chat_events import Word
+from memory_engine import KEY, Bench, returns
 
 from fsmkit import ANY, END, Crashed, DefinitionError, Flow, InvalidResult, Returned, Timeout, UnknownState
 from fsmkit.graph import graph_of

@@ -1,8 +1,8 @@
 """Which hooks run for each kind of step, in which order, and that one that raises changes nothing."""
 
 import pytest
-from bench import KEY, START, Bench, returns
 from chat_events import Command, Word
+from memory_engine import KEY, START, Bench, returns
 
 from fsmkit import ANY, Flow, Returned, Timeout
 from fsmkit.flow.messages import Address

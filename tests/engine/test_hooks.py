@@ -1,9 +1,9 @@
 """Hooks on entry and exit, and messages that are tidied up or edited."""
 
 import pytest
-from bench import KEY, returns
 from chat_events import Command, Press, Word, press
-from samples import entering, in_entering
+from memory_engine import KEY, returns
+from sample_flows import entering, in_entering
 
 from fsmkit import ANY, Flow, InvalidResult
 from fsmkit.flow.events import Pressed

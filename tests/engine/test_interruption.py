@@ -1,8 +1,8 @@
 """Interruption: commands that work from anywhere, entries while something runs, and flows that want to be alone."""
 
 import pytest
-from bench import KEY, Bench, returns
 from chat_events import Command, Word, said
+from memory_engine import KEY, Bench, returns
 
 from fsmkit import ANY, Flow, Key, KeyBy, Returned
 

@@ -1,8 +1,8 @@
 """`@flow.invariant`: checked where asked, after every step; one that does not hold refuses the step."""
 
 import pytest
-from bench import KEY, Bench
-from samples import simple
+from memory_engine import KEY, Bench
+from sample_flows import simple
 
 from fsmkit import Flow, InvariantBroken
 

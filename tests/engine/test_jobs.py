@@ -4,8 +4,8 @@ import asyncio
 import threading
 
 import pytest
-from bench import KEY, Bench, returns
 from chat_events import Word
+from memory_engine import KEY, Bench, returns
 
 from fsmkit import Done, Engine, Failed, Flow, Timeout
 from fsmkit.jobs import Job, JobRunner

@@ -4,9 +4,9 @@ import asyncio
 import threading
 
 import pytest
-from bench import KEY, Bench, returns
 from chat_events import Word
-from statejobs import Work, settle, working
+from memory_engine import KEY, Bench, returns
+from state_jobs import Work, settle, working
 
 from fsmkit import (
     DefinitionError,

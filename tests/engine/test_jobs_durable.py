@@ -2,8 +2,8 @@
 
 import msgspec
 import pytest
-from bench import KEY, Bench, returns
-from statejobs import Work, beside, kill, settle, working
+from memory_engine import KEY, Bench, returns
+from state_jobs import Work, beside, kill, settle, working
 
 from fsmkit import Flow, Key, StoreUnavailable
 from fsmkit.interpreter.codec import decode_row

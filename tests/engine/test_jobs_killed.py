@@ -5,7 +5,7 @@ import sys
 import time
 
 import pytest
-from statejobs import settle
+from state_jobs import settle
 
 from fsmkit import Done, Engine, Flow, Key
 from fsmkit.stores.sqlite import SQLiteStore

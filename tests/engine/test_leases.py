@@ -3,8 +3,8 @@
 import asyncio
 
 import pytest
-from bench import KEY, OTHER, Bench, returns
 from chat_events import Word, said
+from memory_engine import KEY, OTHER, Bench, returns
 
 from fsmkit import Flow, Key, LeaseLost
 from fsmkit.stores import Change, Index

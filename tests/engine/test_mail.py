@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import attrs
 import pytest
-from bench import KEY, OTHER, Bench, returns
 from chat_events import Said, Word
+from memory_engine import KEY, OTHER, Bench, returns
 
 from fsmkit import Event, Flow, Timeout, UnstorableData
 

@@ -1,9 +1,9 @@
 """What is said without a handler: prompts, `otherwise`, hooks; and messages that are tidied up or edited."""
 
 import pytest
-from bench import KEY, Bench, returns
 from chat_events import Said, Word, press, said
-from samples import entering, in_entering
+from memory_engine import KEY, Bench, returns
+from sample_flows import entering, in_entering
 
 from fsmkit import Button, Flow, Reply
 

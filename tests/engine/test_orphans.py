@@ -4,9 +4,9 @@ import logging
 
 import attrs
 import pytest
-from bench import KEY, OTHER, Bench, returns
 from chat_events import HERE, Word, said
-from samples import later, simple, stored_by
+from memory_engine import KEY, OTHER, Bench, returns
+from sample_flows import later, simple, stored_by
 
 from fsmkit import ANY, OrphanedConversation, StoreCorrupt
 from fsmkit.flow.messages import Address

@@ -2,9 +2,9 @@
 
 import asyncio
 
-from bench import KEY, OTHER, Bench, returns
 from chat_events import said
-from samples import Post, in_talking, settle, talking, waiting
+from memory_engine import KEY, OTHER, Bench, returns
+from sample_flows import Post, in_talking, settle, talking, waiting
 
 from fsmkit import Flow, RetryLater
 

@@ -3,9 +3,9 @@
 import asyncio
 
 import pytest
-from bench import KEY, OTHER, Bench
 from chat_events import said
-from samples import settle, talking
+from memory_engine import KEY, OTHER, Bench
+from sample_flows import settle, talking
 
 from fsmkit import Engine, RetryLater, StoreUnavailable
 from fsmkit.stores import CLAIM_SECONDS

@@ -4,8 +4,8 @@ import asyncio
 import logging
 
 import pytest
-from bench import KEY, Bench
-from samples import Post, in_talking, settle, talking, waiting
+from memory_engine import KEY, Bench
+from sample_flows import Post, in_talking, settle, talking, waiting
 
 from fsmkit import Button, DeliveryFailed, Engine, Flow, Reply, RetryLater, Unreachable, UnstorableData
 from fsmkit.flow.messages import Address

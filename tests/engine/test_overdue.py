@@ -1,9 +1,9 @@
 """Deadlines that have come: who goes first, and that they fire by themselves."""
 
 import pytest
-from bench import KEY, START, returns
 from chat_events import Word
-from samples import deadline, in_timed, settle, timed
+from memory_engine import KEY, START, returns
+from sample_flows import deadline, in_timed, settle, timed
 
 # -- who goes first --------------------------------------------------------------------------------
 

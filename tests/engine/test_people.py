@@ -1,8 +1,8 @@
 """Events for a person: to all conversations of theirs that run."""
 
 import pytest
-from bench import Bench, returns
 from chat_events import Word
+from memory_engine import Bench, returns
 
 from fsmkit import ANY, Flow, Key, KeyBy, NestedSend
 

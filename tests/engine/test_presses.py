@@ -1,8 +1,8 @@
 """Presses of buttons: bound to the state in which their step ended, stale when that was left or entered again."""
 
 import pytest
-from bench import KEY, Bench, returns
 from chat_events import Press, Word, press
+from memory_engine import KEY, Bench, returns
 
 from fsmkit import Button, Flow, KeyBy
 from fsmkit.flow.events import Pressed

@@ -4,8 +4,8 @@ from typing import Literal
 
 import attrs
 import pytest
-from bench import KEY, Bench, returns
 from chat_events import Word
+from memory_engine import KEY, Bench, returns
 
 from fsmkit import (
     END,

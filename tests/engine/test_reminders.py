@@ -2,9 +2,9 @@
 
 import attrs
 import pytest
-from bench import KEY, START, Bench, returns
 from chat_events import Word
-from samples import settle
+from memory_engine import KEY, START, Bench, returns
+from sample_flows import settle
 
 from fsmkit import ANY, Crashed, Flow, Reminder, Reply, Timeout
 from fsmkit.flow.messages import Address

@@ -1,8 +1,8 @@
 """What each row of the table of results does to a conversation, from plain tuples and constructors alike."""
 
 import pytest
-from bench import KEY, Bench, returns
 from chat_events import Word, said
+from memory_engine import KEY, Bench, returns
 
 from fsmkit import END, Flow, Returned, State, StatesGroup, back, end, stay, transition
 

@@ -1,9 +1,9 @@
 """`ctx.retry`: refused answers are counted in the row, as long as their state lasts."""
 
 import msgspec
-from bench import KEY, Bench, returns
 from chat_events import Word
-from samples import later
+from memory_engine import KEY, Bench, returns
+from sample_flows import later
 
 from fsmkit import Flow, Result
 from fsmkit.interpreter.codec import decode_row, encode_row

@@ -2,8 +2,8 @@
 
 import asyncio
 
-from bench import KEY, OTHER, START, Bench
-from samples import in_timed, later, settle, timed
+from memory_engine import KEY, OTHER, START, Bench
+from sample_flows import in_timed, later, settle, timed
 
 from fsmkit import Flow, Key, StoreUnavailable, Timeout
 from fsmkit.engine.sweeper import AT_ONCE, LEFT_ALONE

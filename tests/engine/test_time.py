@@ -3,9 +3,9 @@
 from datetime import timedelta
 
 import pytest
-from bench import KEY, OTHER, START, Bench, returns
 from chat_events import Word
-from samples import deadline, in_timed, timed
+from memory_engine import KEY, OTHER, START, Bench, returns
+from sample_flows import deadline, in_timed, timed
 
 from fsmkit import ANY, Flow, Key, Timeout
 from fsmkit.flow.messages import Address

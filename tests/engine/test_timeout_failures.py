@@ -1,8 +1,8 @@
 """Handlers of timeouts that fail: tried again with growing delay, five times."""
 
 import pytest
-from bench import KEY, OTHER, START, returns
-from samples import deadline, in_timed, timed
+from memory_engine import KEY, OTHER, START, returns
+from sample_flows import deadline, in_timed, timed
 
 from fsmkit import Crashed, Timeout
 

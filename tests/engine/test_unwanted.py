@@ -3,8 +3,8 @@
 import asyncio
 
 import pytest
-from bench import KEY, OTHER, Bench, returns
 from chat_events import Command, Press, Said, Word, press, said
+from memory_engine import KEY, OTHER, Bench, returns
 
 from fsmkit import ANY, Flow, KeyBy
 from fsmkit.flow.events import ChatEvent, Pressed

@@ -1,9 +1,9 @@
 """Flows that wait for a sub-flow: their `ANY` handlers, and whose time to live counts."""
 
 import pytest
-from bench import KEY, START, Bench, returns
 from chat_events import Command
-from samples import in_cart, shop
+from memory_engine import KEY, START, Bench, returns
+from sample_flows import in_cart, shop
 
 from fsmkit import ANY, Flow, Returned
 

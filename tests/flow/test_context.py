@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import attrs
 import msgspec
 import pytest
-from bench import KEY, START, Bench
 from chat_events import Said, Word, said
+from memory_engine import KEY, START, Bench
 
 from fsmkit import Button, Flow, Key, Reply
 from fsmkit.flow.context import evolve

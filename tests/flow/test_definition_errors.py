@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 from chat_events import Press, Word
-from samples import refused
+from sample_flows import refused
 
 from fsmkit import ANY, DefinitionError, Engine, Flow, State, StatesGroup, Timeout
 

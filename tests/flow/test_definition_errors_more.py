@@ -4,7 +4,7 @@ import functools
 import inspect
 
 import pytest
-from samples import refused
+from sample_flows import refused
 
 from fsmkit import DefinitionError, Engine, Flow, KeyBy, State, StatesGroup
 

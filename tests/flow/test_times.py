@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from samples import refused
+from sample_flows import refused
 
 from fsmkit import DefinitionError, Engine, Flow, Reminder, State, StatesGroup
 from fsmkit.flow.states import INHERIT

@@ -1,8 +1,8 @@
 """`select` and `advance`: which handlers are asked, in which order, and that rows are never changed."""
 
 import pytest
-from bench import KEY, Bench, returns
 from chat_events import Word, said
+from memory_engine import KEY, Bench, returns
 from msgspec import Raw
 
 from fsmkit import ANY, Flow, Outcome, State, StatesGroup

@@ -1,4 +1,7 @@
-"""The planted bugs and their correct twins, as the tests and the benchmark run them."""
+"""The planted bugs, as the tests and the benchmark run them.
+
+Each file in `planted` has a bot that is right, and in `BUG` the lines that make a wrong one of it.
+"""
 
 import time
 from pathlib import Path
@@ -10,8 +13,7 @@ from fsmkit.testing.harness.actions import Together
 from fsmkit.testing.loading import LoadedFile, load
 
 HERE = Path(__file__).parent / "planted"
-BUGS = sorted(HERE.glob("*.py"))
-TWINS = sorted((HERE / "twins").glob("*.py"))
+PLANTED = sorted(HERE.glob("*.py"))
 WITHIN = 60.0
 """Seconds in which a bug must be found."""
 
@@ -48,8 +50,19 @@ class Run:
         return self.loaded.module.SHORTEST
 
 
+def with_bug(path: Path, directory: Path) -> Path:
+    """Write a planted file's bot with its bug into a directory."""
+    text, _, _ = path.read_text().partition("\nBUG = ")
+    for old, new in load(str(path)).module.BUG:
+        assert text.count(old) == 1, f"{path.name}: {old!r} is there {text.count(old)} times"
+        text = text.replace(old, new)
+    target = directory / path.name
+    target.write_text(text)
+    return target
+
+
 def run(path: Path, seed: int, profile: str | Profile = "ci") -> Run:
-    """Tests the flows of a file without test code."""
+    """Test the flows of a file without test code."""
     loaded = load(str(path))
     maker = getattr(loaded.module, "RESOURCES", None)
     begun = time.monotonic()

@@ -1,4 +1,4 @@
-"""Twelve planted bugs are found without test code, by short conversations; nothing is said of their twins.
+"""Twelve planted bugs are found without test code, by short conversations; nothing is said of the bots without them.
 
 By default a short search with one seed; `pytest -m thorough` takes `ci`, and FSMKIT_PLANTED_SEEDS=10 more seeds.
 `tests/benchmarks/planted.py` prints figures.
@@ -9,53 +9,52 @@ import subprocess
 import sys
 
 import pytest
-from property.planted_bugs import BUGS, TWINS, WITHIN, run
+from property.planted_bugs import PLANTED, WITHIN, run, with_bug
 
 from fsmkit.testing import Profile
 
 SEEDS = range(1, 1 + int(os.environ.get("FSMKIT_PLANTED_SEEDS", "1")))
 QUICK = Profile(steps=4_000, examples=10, length=15, seconds=20.0, overlaps=10)
-IDS = [path.stem for path in BUGS]
+IDS = [path.stem for path in PLANTED]
 
 
-@pytest.mark.parametrize("path", BUGS, ids=IDS)
-def test_a_planted_bug_is_found_in_seconds(path):
-    found = run(path, seed=1, profile=QUICK)
+@pytest.mark.parametrize("path", PLANTED, ids=IDS)
+def test_a_planted_bug_is_found_in_seconds(path, tmp_path):
+    found = run(with_bug(path, tmp_path), seed=1, profile=QUICK)
     assert found.bug is not None, f"{found.report}\nseed 1"
     assert found.length <= found.shortest + 1, str(found.bug)
 
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize("path", BUGS, ids=IDS)
-def test_a_planted_bug_is_found_by_a_short_conversation(path, seed):
-    found = run(path, seed)
+@pytest.mark.parametrize("path", PLANTED, ids=IDS)
+def test_a_planted_bug_is_found_by_a_short_conversation(path, seed, tmp_path):
+    found = run(with_bug(path, tmp_path), seed)
     assert found.bug is not None, f"{found.report}\nseed {seed}"
     assert found.length <= found.shortest + 1, str(found.bug)
     assert found.seconds < WITHIN
 
 
-@pytest.mark.parametrize("path", TWINS, ids=IDS)
-def test_nothing_is_said_of_a_correct_twin_in_seconds(path):
+@pytest.mark.parametrize("path", PLANTED, ids=IDS)
+def test_nothing_is_said_of_the_bot_without_the_bug_in_seconds(path):
     report = run(path, seed=1, profile=QUICK).report
     assert report.failures == [], f"{report}\nseed 1"
 
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize("path", TWINS, ids=IDS)
-def test_nothing_is_said_of_a_correct_twin(path, seed):
+@pytest.mark.parametrize("path", PLANTED, ids=IDS)
+def test_nothing_is_said_of_the_bot_without_the_bug(path, seed):
     report = run(path, seed).report
     assert report.failures == [], f"{report}\nseed {seed}"
 
 
-def test_there_are_twelve_bugs_and_a_twin_for_each():
-    assert len(BUGS) == 12
-    assert [path.name for path in TWINS] == [path.name for path in BUGS]
+def test_there_are_twelve_bugs():
+    assert len(PLANTED) == 12
 
 
-def test_a_bug_is_found_on_the_command_line():
-    path = next(path for path in BUGS if path.stem == "lost_update")
+def test_a_bug_is_found_on_the_command_line(tmp_path):
+    path = with_bug(next(path for path in PLANTED if path.stem == "lost_update"), tmp_path)
     command = [sys.executable, "-m", "fsmkit", "test", str(path), "--resources", "Seats", "--seed", "1"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1

@@ -5,13 +5,13 @@ from typing import Any
 
 import attrs
 import pytest
-from bench import KEY, START
 from chat_events import said
 from flow_model import Model
 from hypothesis import Phase, event, find, given, settings
 from hypothesis import strategies as st
+from memory_engine import KEY, START
 from random_flows import FAILURES, INTERNAL, FlowSpec, HandlerSpec, Op, TimesSpec, build, ops, worlds
-from rounds import ROUNDS
+from search_rounds import ROUNDS
 
 from fsmkit import Engine, InvalidResult, UnknownState
 from fsmkit.interpreter.codec import decode_row, encode_row

@@ -4,8 +4,8 @@ import asyncio
 import logging
 
 import pytest
-from bench import KEY, OTHER, Bench
 from chat_events import Command, said
+from memory_engine import KEY, OTHER, Bench
 
 from fsmkit import Engine, Flow, Key, LeaseLost, StoreFull
 from fsmkit.stores import Change, Index

@@ -18,7 +18,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from rounds import ROUNDS
+from search_rounds import ROUNDS
 from stores.subjects import SUBJECTS, Subject
 
 from fsmkit import Key, LeaseLost

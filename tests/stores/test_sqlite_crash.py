@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from rounds import ROUNDS
+from search_rounds import ROUNDS
 from stores.sqlite_worker import LEASE_SECONDS, entries_of, number_of
 
 from fsmkit import Key

@@ -1,7 +1,7 @@
 """`Chat`: the synchronous driver of a real application, as tests of bots use it."""
 
 import pytest
-import sprouts
+import remembering_bot
 from telegram.ext import Application, CommandHandler, MessageHandler, filters
 
 from fsmkit import ANY, Flow, Timeout
@@ -24,8 +24,8 @@ from fsmkit.testing.harness.actions import Killed, Refused, Say, Swap
 
 @pytest.fixture
 def chat():
-    sprouts.KNOWN.clear()
-    with Chat(sprouts.garden) as chat:
+    remembering_bot.KNOWN.clear()
+    with Chat(remembering_bot.garden) as chat:
         yield chat
 
 
@@ -109,7 +109,7 @@ def test_contents_and_edits_come_as_from_telegram():
 
 
 def test_an_event_from_outside_reaches_the_conversation(chat):
-    chat.command("start").say("Basil").send(sprouts.Rained(5)).expect("5 mm of rain")
+    chat.command("start").say("Basil").send(remembering_bot.Rained(5)).expect("5 mm of rain")
     assert chat.state is None
 
 
@@ -144,13 +144,13 @@ def test_a_restart_keeps_what_is_stored_and_drops_what_stood_in_globals(chat):
 
 
 def test_a_restart_goes_on_from_a_store_of_ones_own(tmp_path):
-    with Chat(sprouts.garden, store=SQLiteStore(tmp_path / "bot.db")) as chat:
+    with Chat(remembering_bot.garden, store=SQLiteStore(tmp_path / "bot.db")) as chat:
         chat.command("start").say("Basil").restart()
         assert chat.state == "water"
 
 
 def test_an_event_from_outside_is_known_to_the_flows_that_a_restart_has_made(chat):
-    chat.command("start").say("Basil").restart().send(sprouts.Rained(5)).expect("5 mm of rain")
+    chat.command("start").say("Basil").restart().send(remembering_bot.Rained(5)).expect("5 mm of rain")
 
 
 def test_the_same_update_again_changes_nothing(chat):
@@ -208,7 +208,7 @@ def test_a_refused_message_changes_no_state(chat):
 
 
 def test_a_group_is_one_place_for_several_people():
-    with Chat(sprouts.garden, chat=-100) as chat:
+    with Chat(remembering_bot.garden, chat=-100) as chat:
         chat.command("start").say("Basil").as_user(2).press("Yes").expect("for somebody else")
         assert chat.state == "water"
 
@@ -230,7 +230,7 @@ def test_an_application_without_flows_is_driven_too():
 def test_an_application_with_flows_shows_their_state():
     clock = ManualClock(1000.0)
     app = Application.builder().token("77:ELSE").build()
-    attach(app, sprouts.garden, clock=clock)
+    attach(app, remembering_bot.garden, clock=clock)
     app.add_handler(CommandHandler("help", echo))
     with Chat(app, clock=clock) as chat:
         assert chat.command("start").state == "plant"
@@ -255,14 +255,14 @@ def test_several_flows_may_be_given():
         return ("transition", "there")
 
     other.state("there", prompt="Here.")
-    with Chat(sprouts.garden, other) as chat:
+    with Chat(remembering_bot.garden, other) as chat:
         assert chat.command("other").flow == "other"
         assert chat.command("start").flow == "garden"
 
 
 async def test_inside_of_an_event_loop_it_says_what_to_write():
     with pytest.raises(RuntimeError, match="as `def`, not as `async def`"):
-        Chat(sprouts.garden)
+        Chat(remembering_bot.garden)
 
 
 def test_albums_reactions_and_payments_come_to_the_bot():

@@ -3,9 +3,9 @@
 import json
 
 import attrs
-import oldstyle
+import conversation_handler_bot
 import pytest
-import sprouts
+import remembering_bot
 from telegram.ext import filters
 from wizards import maze, wizard
 
@@ -66,7 +66,7 @@ def test_sixty_states_and_their_pairs_are_toured_completely():
 
 
 def test_the_conversation_to_an_exception_is_the_shortest():
-    assert found(tours(sprouts.garden))[0] == ("raised", ["/start", "Triffid"])
+    assert found(tours(remembering_bot.garden))[0] == ("raised", ["/start", "Triffid"])
 
 
 def test_what_a_counter_guards_is_reached_at_its_depth():
@@ -365,7 +365,7 @@ def test_a_command_that_ends_everywhere_but_in_one_state_is_found():
 
 
 def test_what_a_module_remembers_is_lost_in_a_restart_and_found():
-    report = tours(sprouts.garden)
+    report = tours(remembering_bot.garden)
     [finding] = [finding for finding in report.failures if finding.code == "restart"]
     assert finding.actions == (Say("/start"), Say("Ann"), Killed(Say("/known"), "before"))
     assert "chat.restart().say('/known')" in finding.test()
@@ -373,7 +373,7 @@ def test_what_a_module_remembers_is_lost_in_a_restart_and_found():
 
 @pytest.mark.parametrize("seed", range(3))
 def test_random_conversations_find_it_too(seed):
-    report = check(sprouts.garden, phases=["random"], seed=seed)
+    report = check(remembering_bot.garden, phases=["random"], seed=seed)
     assert {finding.code for finding in report.failures} & {"restart", "raised"}
 
 
@@ -444,13 +444,13 @@ def test_what_conversations_were_too_short_for_is_inconclusive():
 
 
 def test_a_report_tells_the_chat_with_states_and_data_and_a_test_to_paste():
-    text_ = str(tours(sprouts.garden))
+    text_ = str(tours(remembering_bot.garden))
     assert "> Triffid  | plant  | {}  | got_plant: raised" in text_
     assert "def test_garden_raised():\n    chat = Chat(garden)\n    chat.say('/start')" in text_
 
 
 def test_a_report_is_json():
-    shown = json.loads(json.dumps(tours(sprouts.garden).to_json()))
+    shown = json.loads(json.dumps(tours(remembering_bot.garden).to_json()))
     finding = shown["findings"][0]
     assert (shown["ok"], shown["seed"], finding["code"]) == (False, SEED, "raised")
     assert [step["act"] for step in finding["conversation"]] == [
@@ -488,7 +488,9 @@ def test_coverage_below_what_is_wanted_is_told():
 
 def test_conversations_can_be_had_again():
     report = check(
-        sprouts.garden, phases=[], replays=[[Say("/start"), Press("Gone"), Say("Triffid"), Deadline()]]
+        remembering_bot.garden,
+        phases=[],
+        replays=[[Say("/start"), Press("Gone"), Say("Triffid"), Deadline()]],
     )
     assert found(report) == [("raised", ["/start", "Triffid"])]
     assert report.failures[0].phase == "replay"
@@ -499,7 +501,7 @@ class TestWizard(flow_tests(wizard(3), profile=QUICK, seed=SEED)):
 
 
 def test_a_class_of_tests_fails_with_the_report():
-    tests = flow_tests(sprouts.garden, profile=QUICK)()
+    tests = flow_tests(remembering_bot.garden, profile=QUICK)()
     tests.test_lint()
     with pytest.raises(AssertionError, match=r"raised: ValueError: no such plant[\s\S]*> Triffid"):
         tests.test_tours()
@@ -556,7 +558,7 @@ def test_in_a_group_somebody_else_presses():
 
 
 def test_a_conversation_handler_of_ptb_is_tested_once_it_is_moved():
-    report = tours(oldstyle.moved)
+    report = tours(conversation_handler_bot.moved)
     assert report.coverage.numbers()["edges"] == (5, 5)
     assert sorted(found(report)) == [
         ("raised", ["/start", "(edits the last message) Ann"]),

@@ -2,7 +2,6 @@
 
 import json
 import re
-from xml.etree import ElementTree
 
 import pytest
 from click.testing import CliRunner
@@ -13,7 +12,6 @@ from fsmkit.cli.test import diagram
 from fsmkit.graph.diagram import dot, mermaid
 from fsmkit.telegram import button, command, photo, text
 from fsmkit.testing import Profile, check
-from fsmkit.testing.junit import junit
 
 QUICK = Profile(steps=1500, examples=10, length=10, seconds=20.0)
 
@@ -261,32 +259,6 @@ def gappy():
     return flow
 
 
-def test_junit_has_a_case_for_each_edge_and_each_finding():
-    report = check(gappy(), phases=["lint", "tours"], profile=QUICK, seed=1)
-    suite = ElementTree.fromstring(junit(report, ["edges: 66.7 %, 100 % are wanted"]))
-    cases = list(suite.iter("testcase"))
-    assert suite.get("tests") == str(len(cases))
-    failures = [case.get("classname") for case in cases if case.find("failure") is not None]
-    assert failures == ["f.findings", "fsmkit.wanted"]
-    assert suite.get("failures") == "2"
-    edges = [case for case in cases if case.get("classname") == "f.edges"]
-    assert len(edges) == 4
-    skipped = [case.find("skipped").get("message") for case in edges if case.find("skipped") is not None]
-    assert len(skipped) == 2
-    assert all(message.startswith("not taken: nearest: /start; ") for message in skipped)
-    text_of_failure = next(suite.iter("failure")).text
-    assert "RuntimeError: no \N{REPLACEMENT CHARACTER} way" in text_of_failure
-
-
-def test_junit_has_a_case_for_each_mutant():
-    report = check(started(), phases=["mutants"], profile=QUICK, seed=1)
-    suite = ElementTree.fromstring(junit(report))
-    cases = [case for case in suite.iter("testcase") if case.get("classname") == "f.mutants"]
-    assert len(cases) == len(report.mutants.hunted)
-    unnoticed = [case for case in cases if case.find("skipped") is not None]
-    assert len(unnoticed) == len(report.mutants.of("unnoticed"))
-
-
 def test_the_diagram_shows_what_was_met():
     coverage = check(gappy(), phases=["tours"], profile=QUICK, seed=1).coverage
     drawn = diagram(coverage, ".mmd")
@@ -349,14 +321,13 @@ def file(tmp_path):
     return path
 
 
-def test_the_command_writes_junit_json_and_the_diagram(file, tmp_path):
-    names = [tmp_path / name for name in ("out.xml", "out.json", "out.md")]
-    options = zip(("--junit", "--json", "--graph"), map(str, names), strict=True)
+def test_the_command_writes_json_and_the_diagram(file, tmp_path):
+    names = [tmp_path / name for name in ("out.json", "out.md")]
+    options = zip(("--json", "--graph"), map(str, names), strict=True)
     run = CliRunner().invoke(main, ["test", str(file), "--seed", "1", *(part for o in options for part in o)])
     assert run.exit_code == 0
-    assert ElementTree.parse(names[0]).getroot().get("failures") == "0"
-    assert json.loads(names[1].read_text())["coverage"]["inputs"] == {"met": 2, "of": 2}
-    assert names[2].read_text().startswith("```mermaid\nstateDiagram-v2\n")
+    assert json.loads(names[0].read_text())["coverage"]["inputs"] == {"met": 2, "of": 2}
+    assert names[1].read_text().startswith("```mermaid\nstateDiagram-v2\n")
 
 
 def test_a_diagram_of_another_kind_is_refused_before_anything_runs(file):

@@ -171,3 +171,78 @@ def test_a_class_of_tests_has_one_for_deploys_where_later_versions_are_given():
         broken().test_deploys()
     flow_tests(old(), deploys=[new(renamed_from="age")], profile=QUICK, seed=1)().test_deploys()
     assert not hasattr(flow_tests(old()), "test_deploys")
+
+
+@attrs.frozen
+class Street:
+    name: str = ""
+    number: int = 0
+
+
+@attrs.frozen
+class Renamed:
+    street_name: str = ""
+
+
+@attrs.frozen
+class Address:
+    street: Street = Street()
+    town: str = ""
+
+
+@attrs.frozen
+class LaterAddress:
+    street: Renamed = Renamed()
+    town: str = ""
+
+
+@attrs.frozen
+class Demanding:
+    must: list[int]
+    town: str = ""
+
+
+def addressed(data, made, version=1):
+    """A flow that stores an address when it begins."""
+    flow = Flow("address", data=data, ttl=60, version=version)
+    flow.state("a", prompt="A?", otherwise="?")
+
+    @flow.defstate(None, on=command("start"))
+    def start(event, ctx):
+        return ("transition", "a", made)
+
+    @flow.defstate("a", on=command("bye"))
+    def bye(event, ctx):
+        ctx.reply("Bye.")
+        return ("end",)
+
+    return flow
+
+
+OLD_ADDRESS = Address(Street("High Street", 4), "Linz")
+
+
+def test_a_field_of_a_nested_class_that_is_gone_is_reported():
+    later = addressed(LaterAddress, LaterAddress())
+    report = check(addressed(Address, OLD_ADDRESS), phases=["deploys"], deploys=[later], seed=1)
+    said = {
+        finding.message.partition(".  ")[0] for finding in report.failures if finding.code == "lost-field"
+    }
+    assert any("stored field `street.name` is not in LaterAddress any more" in each for each in said)
+
+
+def test_a_field_that_a_migration_has_moved_is_not_lost():
+    later = addressed(LaterAddress, LaterAddress(), version=2)
+
+    @later.migrate(1)
+    def lift(state, data):
+        return state, {"street": {"street_name": data["street"]["name"]}, "town": data["town"]}
+
+    report = check(addressed(Address, OLD_ADDRESS), phases=["deploys"], deploys=[later], seed=1)
+    assert [finding.code for finding in report.failures] == []
+
+
+def test_a_new_field_without_a_default_is_a_finding():
+    later = addressed(Demanding, Demanding([1]))
+    report = check(addressed(Address, OLD_ADDRESS), phases=["deploys"], deploys=[later], seed=1)
+    assert "orphaned" in {finding.code for finding in report.failures}

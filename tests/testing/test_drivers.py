@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-import sprouts
+import remembering_bot
 
 from fsmkit import ANY, Button, Flow, KeyBy, Timeout
 from fsmkit.telegram import (
@@ -58,7 +58,7 @@ EXAMPLES = [
         Duplicate(),
         Restart(),
         Duplicate(),
-        Outside(sprouts.Rained(3)),
+        Outside(remembering_bot.Rained(3)),
         Duplicate(),
     ],
     [
@@ -181,8 +181,8 @@ def on_both(flow, actions, chat=None):
 
 @pytest.mark.parametrize("actions", EXAMPLES)
 def test_the_same_happens_on_both_stages(actions):
-    sprouts.KNOWN.clear()
-    direct, real = on_both(sprouts.garden, actions)
+    remembering_bot.KNOWN.clear()
+    direct, real = on_both(remembering_bot.garden, actions)
     assert direct == real
 
 
@@ -328,7 +328,7 @@ def test_a_payment_that_is_approved_is_paid():
 
 
 async def test_the_direct_stage_goes_back_to_an_earlier_moment():
-    driver = EngineDriver((sprouts.garden,))
+    driver = EngineDriver((remembering_bot.garden,))
     await driver.do(Say("/start"))
     saved = driver.save()
     first = await driver.do(Say("Basil"))
@@ -339,7 +339,7 @@ async def test_the_direct_stage_goes_back_to_an_earlier_moment():
 
 
 async def test_each_conversation_of_the_direct_stage_is_between_other_people():
-    driver = EngineDriver((sprouts.garden,))
+    driver = EngineDriver((remembering_bot.garden,))
     await driver.do(Say("/start"))
     before = driver.key(1)
     driver.reset()

@@ -1,5 +1,7 @@
 """Lint: each finding is made where it is true, and not in the flow beside it that is right."""
 
+import sys
+
 import pytest
 
 from fsmkit import ANY, END, Button, Flow, Reply, Returned, StatesGroup, Timeout
@@ -373,3 +375,80 @@ def test_the_examples_have_no_finding(file):
     from fsmkit.testing.loading import load
 
     assert lint(*load(f"examples/{file}.py").flows) == []
+
+
+def large(states):
+    """A flow of so many states with buttons, handlers of their own, and some for all states."""
+    flow = Flow("large", ttl=60)
+    for number in range(states):
+        flow.state(f"s{number}", prompt="?", otherwise="?", buttons=[f"b{number}"])
+
+    @flow.defstate(None, on=command("start"))
+    def start(event, ctx):
+        return ("transition", "s0")
+
+    for name in ("cancel", "back", "help"):
+        flow.defstate(ANY, on=command(name), to=END)(lambda event, ctx: ("end",))
+    for number in range(states):
+        goal = f"s{(number + 1) % states}"
+        flow.defstate(f"s{number}", on=button(f"b{number}"), to=goal)(
+            lambda event, ctx, goal=goal: ("transition", goal)
+        )
+        flow.defstate(f"s{number}", on=text("[a-z]"), to=goal)(
+            lambda event, ctx, goal=goal: ("transition", goal)
+        )
+    return flow
+
+
+def calls(states):
+    """How many calls of functions it takes to check a flow of so many states."""
+    flow, count = large(states), 0
+
+    def note(frame, event, arg):
+        nonlocal count
+        count += event == "call"
+
+    before = sys.getprofile()
+    sys.setprofile(note)
+    try:
+        lint(flow)
+    finally:
+        sys.setprofile(before)
+    return count
+
+
+def test_twice_the_states_take_about_twice_the_work():
+    calls(5)  # what is computed once for all flows
+    assert calls(80) / calls(40) < 2.4
+
+
+def test_a_finding_about_a_state_points_to_its_declaration():
+    flow = Flow("f")
+    flow.state("a")
+    flow.state("lost")
+    line = sys._getframe().f_lineno - 1
+
+    @flow.defstate(None, on=command("start"))
+    def start(event, ctx):
+        return ("transition", "a")
+
+    @flow.defstate("a", "lost")
+    def leave(event, ctx):
+        return ("end",)
+
+    [found] = [finding for finding in lint(flow) if not finding.note]
+    assert found.code == "unreachable"
+    assert found.where.endswith(f"test_lint.py:{line}")
+
+
+def test_data_that_no_engine_takes_is_found():
+    class Open:
+        """No class whose fields are known."""
+
+        def __init__(self, anything):
+            self.anything = anything
+
+    flow = Flow("f", data=Open)
+    [found] = [finding for finding in lint(flow) if finding.code == "refused"]
+    assert "Open" in found.message
+    assert "test_lint.py" in found.where

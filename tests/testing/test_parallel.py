@@ -4,9 +4,9 @@ import asyncio
 import itertools
 import time
 
+import one_seat_bot
 import pytest
-import seats
-import sprouts
+import remembering_bot
 from wizards import wizard
 
 from fsmkit import Done, Flow, KeyBy
@@ -69,7 +69,7 @@ async def _note(seen, name):
 
 
 def test_people_who_do_not_meet_end_as_if_one_after_the_other():
-    driver = EngineDriver((sprouts.garden,))
+    driver = EngineDriver((remembering_bot.garden,))
     with asyncio.Runner(loop_factory=DrawnLoop) as runner:
         for user in (1, 2):
             runner.run(driver.do(Say("/start", user=user)))
@@ -82,7 +82,7 @@ def test_people_who_do_not_meet_end_as_if_one_after_the_other():
 
 @pytest.mark.parametrize("seed", range(3))
 def test_a_seat_that_is_sold_twice_is_found(seed):
-    report = check(seats.careless, phases=["parallel"], profile=QUICK, seed=seed)
+    report = check(one_seat_bot.careless, phases=["parallel"], profile=QUICK, seed=seed)
     [finding] = report.failures
     assert finding.code == "race"
     assert [action.line() for action in finding.actions[:-1]] == ["/book", "/book"]
@@ -92,7 +92,7 @@ def test_a_seat_that_is_sold_twice_is_found(seed):
 
 
 def test_a_seat_that_is_sold_in_one_go_is_no_finding():
-    assert check(seats.careful, phases=["parallel"], profile=QUICK, seed=1).failures == []
+    assert check(one_seat_bot.careful, phases=["parallel"], profile=QUICK, seed=1).failures == []
 
 
 def test_a_flow_that_shares_nothing_has_no_race():
@@ -204,11 +204,11 @@ def test_messages_of_one_handler_one_after_the_other_are_no_finding():
 
 
 def test_an_overlap_is_drawn_and_pasted_as_a_test_that_judges():
-    [finding] = check(seats.careless, phases=["parallel"], profile=QUICK, seed=1).failures
+    [finding] = check(one_seat_bot.careless, phases=["parallel"], profile=QUICK, seed=1).failures
     assert "      > /yes       |\n" in str(finding)
     assert "                   | > /yes\n" in str(finding)
     assert "assert report.ok, report" in finding.test()
-    [again] = check(seats.careless, phases=[], replays=[finding.actions]).failures
+    [again] = check(one_seat_bot.careless, phases=[], replays=[finding.actions]).failures
     assert again.code == "race"
 
 

@@ -8,7 +8,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
-import sprouts
+import remembering_bot
 
 ROOT = Path(__file__).parents[2]
 
@@ -20,7 +20,7 @@ def run(tmp_path):
     def run(*arguments, cache=False, **files):
         for name, code in files.items():
             (tmp_path / f"{name}.py").write_text(textwrap.dedent(code))
-        path = os.pathsep.join([str(ROOT), str(Path(sprouts.__file__).parent)])
+        path = os.pathsep.join([str(ROOT), str(Path(remembering_bot.__file__).parent)])
         env = {**os.environ, "PYTHONPATH": path, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
         command = [
             sys.executable,
@@ -44,10 +44,10 @@ def test_the_fixture_makes_chats_and_closes_them(run):
         "-W",
         "error",
         test_bot="""
-        import sprouts
+        import remembering_bot
 
         def test_start(fsmkit_chat):
-            chat = fsmkit_chat(sprouts.garden)
+            chat = fsmkit_chat(remembering_bot.garden)
             chat.command("start").expect("Which plant?")
         """,
     )
@@ -55,7 +55,7 @@ def test_the_fixture_makes_chats_and_closes_them(run):
 
 
 def test_flows_are_tested_without_test_code(run):
-    status, output = run("--fsmkit", "sprouts:garden", "--fsmkit-seed", "1")
+    status, output = run("--fsmkit", "remembering_bot:garden", "--fsmkit-seed", "1")
     assert status == 1, output
     assert "raised: ValueError: no such plant" in output
     assert "> Triffid" in output
@@ -75,12 +75,12 @@ def test_without_the_option_nothing_is_added(run):
 
 SEARCHES = """
 import os
-import sprouts
+import remembering_bot
 from fsmkit.testing import Profile, flow_tests
 
 few = Profile(steps=0, examples=1, length=1, seconds=20.0)
 
-class TestGarden(flow_tests(sprouts.garden, profile=few if {few} else "dev", phases=["tours"])):
+class TestGarden(flow_tests(remembering_bot.garden, profile=few if {few} else "dev", phases=["tours"])):
     pass
 """
 

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-import sprouts
+import remembering_bot
 
 from fsmkit.testing.harness import actions as actions
 from fsmkit.testing.harness.actions import KINDS, NotReadableError, action_from_json, action_to_json
@@ -19,14 +19,14 @@ EACH = [
     actions.Gesture("poll_answer", "1", {"poll_id": "7"}),
     actions.Deploy(1),
     actions.EditLast("Bob"),
-    actions.Outside(sprouts.Rained(3)),
+    actions.Outside(remembering_bot.Rained(3)),
     actions.Wait(2.5),
     actions.Deadline(-1.0),
     actions.Restart(),
     actions.Stored("garden", 1, "plant", {"do": "say"}),
     actions.Duplicate(),
     actions.Swap(actions.Say("a"), actions.Press("b")),
-    actions.Killed(actions.Outside(sprouts.Rained(3)), "reply", 2, False),
+    actions.Killed(actions.Outside(remembering_bot.Rained(3)), "reply", 2, False),
     actions.Refused(actions.Say("a"), 1, 3.0),
     actions.Together([actions.Say("a"), actions.Say("b", user=2)], [0, 1]),
 ]
@@ -35,7 +35,7 @@ EACH = [
 @pytest.mark.parametrize("action", EACH, ids=lambda action: action.line())
 def test_an_act_comes_back_as_it_was(action):
     shown = json.loads(json.dumps(action_to_json(action)))
-    assert action_from_json(shown, [sprouts.garden]) == action
+    assert action_from_json(shown, [remembering_bot.garden]) == action
 
 
 def test_every_kind_of_act_is_tried_here():
@@ -55,4 +55,4 @@ def test_every_kind_of_act_is_tried_here():
 )
 def test_what_is_no_act_is_refused(shown):
     with pytest.raises(NotReadableError, match="is no"):
-        action_from_json(shown, [sprouts.garden])
+        action_from_json(shown, [remembering_bot.garden])

@@ -11,8 +11,7 @@ import msgspec
 
 from fsmkit.botapi.errors import Json
 from fsmkit.cli.chat.session import USER, ChatSession
-from fsmkit.cli.errors import CommandError
-from fsmkit.errors import DefinitionError
+from fsmkit.errors import FsmkitError
 from fsmkit.flow.matchers import classes_in
 from fsmkit.graph.diagram import mermaid
 from fsmkit.graph.graph import graph_of
@@ -51,7 +50,7 @@ def parse_duration(text: str) -> float:
 
 
 def spell_duration(seconds: float) -> str:
-    """A duration as it would be typed.
+    """Return a duration as it would be typed.
 
     Example:
         >>> spell_duration(5400), spell_duration(0)
@@ -67,12 +66,12 @@ def spell_duration(seconds: float) -> str:
 
 
 def spell_time(seconds: float) -> str:
-    """A time, in seconds since 1970, as date and time in UTC."""
+    """Return a time, in seconds since 1970, as date and time in UTC."""
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def stored_json(row: Row, undelivered: int, now: float) -> str:
-    """The row as JSON: the conversation that runs, what waits for it, and the others.
+    """Return the row as JSON: the conversation that runs, what waits for it, and the others.
 
     Args:
         row: What is stored.
@@ -249,7 +248,7 @@ async def _receive(session: ChatSession, event: Any) -> None:
 
 
 def _made(kind: type, body: str) -> Any:
-    """An event, from JSON, by the same rules as one that comes from the store."""
+    """Return an event, from JSON, by the same rules as one that comes from the store."""
     try:
         raw = msgspec.Raw(msgspec.json.encode(msgspec.json.decode(body.strip() or "{}")))
         return EventCodec([kind]).decode(class_name(kind), raw)
@@ -260,9 +259,7 @@ def _made(kind: type, body: str) -> Any:
 async def _restart(session: ChatSession, _rest: str) -> None:
     try:
         await session.restart()
-    except CommandError as error:
-        raise Misused(f"{error.message} (the old code goes on)") from error
-    except DefinitionError as error:
+    except FsmkitError as error:
         raise Misused(f"{error} (the old code goes on)") from error
     session.out("(restarted)")
 

@@ -10,13 +10,13 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from fsmkit.cli.stores import tried
 from fsmkit.engine.engine import Engine
 from fsmkit.errors import FsmkitError
 from fsmkit.flow.flow import Flow
 from fsmkit.flow.locations import location_in_user_code
 from fsmkit.keys import Key
 from fsmkit.stores.protocol import Store
+from fsmkit.stores.urls import probe
 from fsmkit.testing.clock import ManualClock
 from fsmkit.testing.harness.actions import Action
 from fsmkit.testing.harness.ptb_driver import PTBDriver
@@ -30,7 +30,7 @@ MAX_VALUE = 100
 
 
 def describe(error: BaseException) -> list[str]:
-    """An exception of a handler: what and where, then flow, state and handler.
+    """Return an exception of a handler: what and where, then flow, state and handler.
 
     Args:
         error: The exception, with the notes that the engine has put onto it.
@@ -59,7 +59,7 @@ class Warnings(logging.Handler):
         self._show = show
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Prints a record as one line; long values in it are cut, so that its end, the reason, is seen."""
+        """Print a record as one line; long values in it are cut, so that its end, the reason, is seen."""
         if isinstance(record.args, tuple):
             record.args = tuple(
                 _Brief(arg) if not isinstance(arg, int | float) else arg for arg in record.args
@@ -81,7 +81,7 @@ class _Brief:
 
 
 def one_line(text: str) -> str:
-    """A text without line breaks, and not longer than can be read."""
+    """Return a text without line breaks, and not longer than can be read."""
     line = " ".join(text.split())
     return line if len(line) <= MAX_LENGTH else f"{line[: MAX_LENGTH - 1]}…"
 
@@ -117,7 +117,7 @@ class ChatSession:
         last_pressed: Id of the message whose button was pressed last.
 
     Raises:
-        Refusal: If the flows cannot be loaded.
+        CommandError: If the flows cannot be loaded.
         DefinitionError: If they do not fit together.
     """
 
@@ -157,36 +157,36 @@ class ChatSession:
         return Key(chat=USER, user=USER, bot=self.engine.bot)
 
     def out(self, line: str) -> None:
-        """Prints a line."""
+        """Print a line."""
         self._lines += 1
         self._show(line)
 
     # -- its life ----------------------------------------------------------------------------------
 
     async def begin(self, hint: str) -> None:
-        """Starts on what is stored: says where conversations go on, and does what came due meanwhile.
+        """Start on what is stored: say where conversations go on, and do what came due meanwhile.
 
         Raises:
-            Refusal: If the store cannot be used.
+            CommandError: If the store cannot be used.
         """
-        await tried(self.store)
+        await probe(self.store)
         self._show(hint)
         await self.driver.open()
         if self.store.durable:
             await self.watch(self._go_on())
 
     async def end(self) -> None:
-        """Stops for good."""
+        """Stop for good."""
         try:
             await self.driver.close()
         finally:
             await self.store.close()
 
     async def restart(self) -> None:
-        """Reads the file anew and goes on with its flows on the same store, as a bot does after a restart.
+        """Read the file anew and go on with its flows on the same store, as a bot does after a restart.
 
         Raises:
-            Refusal: If the flows cannot be loaded; then the old ones go on.
+            CommandError: If the flows cannot be loaded; then the old ones go on.
             DefinitionError: If they do not fit together; likewise.
         """
         await self.driver.restart()
@@ -194,7 +194,7 @@ class ChatSession:
     # -- what happens ------------------------------------------------------------------------------
 
     async def handle(self) -> None:
-        """Gives the bot all that the person did, and shows what it does until it has come to rest."""
+        """Give the bot all that the person did, and show what it does until it has come to rest."""
         await self.watch(self.offline.feed(self.driver.app), silence="(no answer)")
 
     async def watch(self, work: Coroutine[Any, Any, object], *, silence: str = "") -> None:
@@ -224,7 +224,7 @@ class ChatSession:
         self.last_said = self.driver.last_said(USER) or self.last_said
 
     async def wait(self, seconds: float) -> None:
-        """Moves the clock, stopping at each deadline on the way, so that all fire at their time."""
+        """Move the clock, stopping at each deadline on the way, so that all fire at their time."""
         await self.driver.wait(seconds)
 
     async def _go_on(self) -> None:
@@ -241,7 +241,7 @@ class ChatSession:
         return sum([stored.outbox async for stored in rows if stored.key == self.key])
 
     async def _rest(self) -> None:
-        """Shows all there is, and waits for jobs of states, whose outcome is an event; not for ever."""
+        """Show all there is, and wait for jobs of states, whose outcome is an event; not for ever."""
         patience = asyncio.get_running_loop().time() + JOB_PATIENCE
         if waiting := _tasks("fsmkit outbox "):  # most of them wait for the clock
             await asyncio.wait(waiting, timeout=LOOK_EVERY)
@@ -266,5 +266,5 @@ def _tasks(name: str) -> list[asyncio.Task[Any]]:
 
 
 def _first_id() -> int:
-    """A number beyond those of earlier chats on the same store, whose updates it remembers."""
+    """Return a number beyond those of earlier chats on the same store, whose updates it remembers."""
     return time.time_ns() // 1_000_000

@@ -18,9 +18,9 @@ import click
 
 from fsmkit.cli.chat.commands import Misused, carry_out, may_be_a_press, press, say
 from fsmkit.cli.chat.session import ChatSession, Flows, Warnings
-from fsmkit.cli.errors import CommandError, definition_errors
-from fsmkit.cli.stores import open_named
+from fsmkit.cli.errors import CommandError
 from fsmkit.cli.test import StoredConversation, chosen, split_number, stored_conversations
+from fsmkit.stores.urls import open_store
 from fsmkit.testing.harness.actions import Say
 from fsmkit.testing.inputs.handlers import inputs_of
 from fsmkit.testing.loading import load
@@ -50,7 +50,7 @@ class TypedLine:
 
 
 def read(typed: str, buttons: int) -> TypedLine:
-    """Reads a line.
+    """Read a line.
 
     A bare number presses a button only where the bot's latest message has one of that number: an age, a
     quantity or a year must stay a text everywhere else. `:)` and `:D` are texts, no commands.
@@ -88,14 +88,13 @@ def talk(target: str, *, lang: str, url: str, replay: str | None = None) -> None
         replay: `JSON[:N]`: a report of `fsmkit test`, whose N-th conversation is had first.
 
     Raises:
-        Refusal: If the flows cannot be loaded or do not fit together, or the store cannot be used,
+        CommandError: If the flows cannot be loaded or do not fit together, or the store cannot be used,
             or the report cannot be read.
     """
     for stream in (sys.stdin, sys.stdout):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a stray byte must not end the chat
-    with definition_errors():
-        session = ChatSession(lambda: load(target).flows, open_named(url), lang=lang, show=click.echo)
+    session = ChatSession(lambda: load(target).flows, open_store(url), lang=lang, show=click.echo)
     had = _had(replay, session) if replay is not None else None
     names = ", ".join(flow.name for flow in session.flows)
     commands = ", ".join(_entries(session.flows))
@@ -113,7 +112,7 @@ def talk(target: str, *, lang: str, url: str, replay: str | None = None) -> None
 
 
 def _had(replay: str, session: ChatSession) -> StoredConversation:
-    """The conversation that is to be had again."""
+    """Return the conversation that is to be had again."""
     path, number = split_number(replay)
     had = chosen(stored_conversations(path, session.flows), path, number)
     if had.chat is not None:
@@ -132,7 +131,7 @@ async def _have(session: ChatSession, had: StoredConversation) -> None:
 
 
 def _entries(flows: Flows) -> list[str]:
-    """The commands that begin a conversation, one for each handler that takes some."""
+    """Return the commands that begin a conversation, one for each handler that takes some."""
     entries = [handler for flow in flows for handler in flow.handlers if None in handler.selectors]
     taken = [[act.text for act in inputs_of(entry).accepted if isinstance(act, Say)] for entry in entries]
     commands = [next((text for text in texts if text.startswith("/")), "") for texts in taken]
@@ -140,7 +139,7 @@ def _entries(flows: Flows) -> list[str]:
 
 
 def _lines() -> Iterator[str]:
-    """What is typed, line by line; what is piped in is echoed, so that the output reads as a transcript."""
+    """Yield what is typed, line by line; echo what is piped in, so that the output is a transcript."""
     terminal = sys.stdin.isatty() and sys.stdout.isatty()
     if terminal:
         with contextlib.suppress(ImportError):  # not on Windows
@@ -184,7 +183,7 @@ async def _carry_out(session: ChatSession, typed: str) -> None:
 
 @contextlib.contextmanager
 def _warnings_shown(session: ChatSession) -> Generator[None]:
-    """Shows fsmkit's own warnings in the chat, where they belong, and not on standard error too."""
+    """Show fsmkit's own warnings in the chat, where they belong, and not on standard error too."""
     log, shown = logging.getLogger("fsmkit"), Warnings(session.out)
     log.addHandler(shown)
     before, log.propagate = log.propagate, False

@@ -10,15 +10,16 @@ from typing import Any
 
 import attrs
 
-from fsmkit.cli.errors import CommandError, definition_errors
+from fsmkit.cli.errors import CommandError
 from fsmkit.cli.import_persistence.reading import Named, Persisted, read_persistence
+from fsmkit.cli.output import prints_to_stderr
 from fsmkit.cli.run import default_store
-from fsmkit.cli.stores import open_named, store_errors, tried
 from fsmkit.cli.tables import columns
 from fsmkit.engine.engine import Engine
 from fsmkit.errors import UnstorableData
 from fsmkit.flow.context import evolve
 from fsmkit.keys import Key
+from fsmkit.stores.urls import open_store, probe
 from fsmkit.telegram.conversation_handler.chart import (
     Chain,
     Conversation,
@@ -29,7 +30,7 @@ from fsmkit.telegram.conversation_handler.chart import (
 )
 from fsmkit.telegram.conversation_handler.flow import MovedFlow
 from fsmkit.telegram.run import TOKEN
-from fsmkit.testing.loading import load
+from fsmkit.testing.loading import Flows, load
 
 ENDED = -1
 """What PTB stores for a conversation that is over."""
@@ -95,33 +96,31 @@ class FoundConversation:
     states: dict[str, Any]
 
 
-async def take(file: Path, target: str, url: str, *, bot: int | str, dry_run: bool) -> ImportReport:
-    """Reads a persistence and writes its conversations into a store.
+async def take(file: Path, flows: Flows, url: str, *, bot: int | str, dry_run: bool) -> ImportReport:
+    """Read a persistence and write its conversations into a store.
 
     Args:
         file: The persistence.
-        target: `FILE[:FLOW]`, which has the flows made by `from_conversation_handler`.
+        flows: The flows, among them those made by `from_conversation_handler`.
         url: The store.
         bot: The bot's id, part of every key.
         dry_run: Whether nothing is written.
 
     Raises:
-        Refusal: If it cannot be done; nothing was written.
+        CommandError: If it cannot be done; nothing was written.
     """
-    flows = load(target).flows
     moved = [flow for flow in flows if isinstance(flow, MovedFlow)]
     if not moved:
-        raise CommandError(f"{target} has no flow that from_conversation_handler(...) made: give it one")
+        raise CommandError("the file has no flow that from_conversation_handler(...) made: give it one")
     persisted = read_persistence(file)
     report = ImportReport(dry_run, strange=persisted.strange)
-    store = open_named(url)
-    await tried(store)
+    store = open_store(url)
+    await probe(store)
     try:
-        with store_errors(), definition_errors():
-            engine = Engine(*flows, store=store)
-            engine.bot = bot
-            for found in _found(persisted, moved, report):
-                await _take(engine, found, persisted, report)
+        engine = Engine(*flows, store=store)
+        engine.bot = bot
+        for found in _found(persisted, moved, report):
+            await _take(engine, found, persisted, report)
     finally:
         await store.close()
     return report
@@ -154,7 +153,7 @@ class _NotTakenError(Exception):
 
 
 def _found(persisted: Persisted, flows: list[MovedFlow], report: ImportReport) -> Iterator[FoundConversation]:
-    """The conversations of the file, those of nested ConversationHandlers with the one around them."""
+    """Yield the conversations of the file, those of nested ConversationHandlers with the one around them."""
     known: set[str] = set()
     for flow in flows:
         top = flow.chart.top
@@ -194,7 +193,7 @@ def _deepest(conversation: Conversation, states: dict[str, Any]) -> Chain:
 
 
 def _own(conversation: Conversation, stored: Any) -> Any:
-    """The ConversationHandler's own object for a stored state, `None` for one that is over."""
+    """Return the ConversationHandler's own object for a stored state, `None` for one that is over."""
     if stored == ENDED or stored is None:
         return None
     for state in states_of(conversation):
@@ -235,7 +234,7 @@ def _key(flow: MovedFlow, stored: Any, bot: int | str | None) -> Key:
 
 
 def _data(flow: MovedFlow, key: Any, persisted: Persisted) -> Any:
-    """What the flow carries of `user_data`, or of `chat_data`."""
+    """Return what the flow carries of `user_data`, or of `chat_data`."""
     carrier, top = flow.carrier, flow.chart.top
     if carrier.source == "user_data":
         held = persisted.user_data.get(key[1 if top.per_chat else 0])
@@ -251,7 +250,7 @@ FEW = 10
 def import_persistence(
     file: str, target: str, url: str | None, *, bot: int | str | None, dry_run: bool
 ) -> ImportReport:
-    """Takes the conversations of a persistence into a store.
+    """Take the conversations of a persistence into a store.
 
     Args:
         file: The persistence.
@@ -261,7 +260,7 @@ def import_persistence(
         dry_run: Whether nothing is written.
 
     Raises:
-        Refusal: If it cannot be done; nothing was written.
+        CommandError: If it cannot be done; nothing was written.
     """
     bot = _bot_of_token() if bot is None else bot
     if bot is None:
@@ -269,11 +268,13 @@ def import_persistence(
             f"whose conversations they are is not in the file: name the bot with --bot ID, the number before "
             f"the colon of its token, or set {TOKEN}"
         )
-    return asyncio.run(take(Path(file), target, url or default_store(target), bot=bot, dry_run=dry_run))
+    with prints_to_stderr():
+        flows = load(target).flows
+        return asyncio.run(take(Path(file), flows, url or default_store(target), bot=bot, dry_run=dry_run))
 
 
 def as_lines(report: ImportReport) -> list[str]:
-    """The outcome for a person."""
+    """Return the outcome for a person."""
     lines: list[str] = []
     if report.taken:
         rows = [(flow, state, count) for (flow, state), count in sorted(report.taken.items())]
@@ -297,7 +298,7 @@ def as_lines(report: ImportReport) -> list[str]:
 
 
 def as_json(report: ImportReport) -> dict[str, Any]:
-    """The outcome for scripts; the shape is in docs/reference/cli.md."""
+    """Return the outcome for scripts; the shape is in docs/reference/cli.md."""
     return {
         "dry_run": report.dry_run,
         "taken": [

@@ -72,7 +72,7 @@ class SafeUnpickler(pickle.Unpickler):
         self.strange: dict[str, None] = {}
 
     def find_class(self, module: str, name: str, /) -> Any:
-        """A container, or a stand-in; never what the file asks for."""
+        """Return a container, or a stand-in; never what the file asks for."""
         if (module, name) in _CONTAINERS:
             return _CONTAINERS[module, name]
         self.strange[f"{module}.{name}"] = None
@@ -80,7 +80,7 @@ class SafeUnpickler(pickle.Unpickler):
         return type("Named", (_Named,), {"name": (module, name)})
 
     def persistent_load(self, _pid: Any, /) -> Any:
-        """The bot, which PTB leaves out."""
+        """Return the bot, which PTB leaves out."""
         return StandIn(("telegram", "Bot"), ())
 
 
@@ -99,7 +99,7 @@ class _Named(metaclass=_Meta):
 
 
 def plain(value: Any) -> Any:
-    """A value in JSON: `[kind, ...]`, so that each kind of key and state can be told from the others."""
+    """Return a value in JSON: `[kind, ...]`, so that each kind of key and state is told apart."""
     if value is None or isinstance(value, bool | int | float | str):
         return [type(value).__name__, value]
     if isinstance(value, tuple | list | set | frozenset):
@@ -115,7 +115,7 @@ def plain(value: Any) -> Any:
 
 
 def read(path: str) -> dict[str, Any]:
-    """What a file holds, in JSON, with the names of what was not loaded."""
+    """Return what a file holds, in JSON, with the names of what was not loaded."""
     with open(path, "rb") as file:
         reader = SafeUnpickler(file)
         try:
@@ -142,7 +142,7 @@ def _limit() -> None:
 
 
 def main() -> None:
-    """Reads the file named on the command line."""
+    """Read the file named on the command line."""
     _limit()
     json.dump(read(sys.argv[1]), sys.stdout)
 

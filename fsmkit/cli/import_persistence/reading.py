@@ -60,10 +60,10 @@ class Persisted:
 
 
 def read_persistence(path: Path) -> Persisted:
-    """Reads a persistence: one file, or those of `single_file=False` by their common beginning.
+    """Read a persistence: one file, or those of `single_file=False` by their common beginning.
 
     Raises:
-        Refusal: If it is none, or cannot be read; nothing of it was run.
+        CommandError: If it is none, or cannot be read; nothing of it was run.
     """
     shown = shown_path(str(path))
     if path.is_file():
@@ -115,7 +115,7 @@ def _dict(parts: dict[Any, Any], name: str) -> dict[Any, Any]:
 
 
 def _value(said: list[Any]) -> Any:
-    """A value from what `pickled.plain` made of it."""
+    """Return a value from what `pickled.plain` made of it."""
     kind, *rest = said
     if kind == "dict":
         pairs = [(_value(key), _value(item)) for key, item in rest[0]]

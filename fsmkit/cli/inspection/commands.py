@@ -5,7 +5,8 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
-import msgspec
+
+from fsmkit.cli.output import print_json
 
 T = TypeVar("T")
 
@@ -19,7 +20,7 @@ class StoreFirst(click.Group):
     """A group whose argument stands before the command; without a command it lists."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Puts the name of the command `list` where it was left out."""
+        """Put the name of the command `list` where it was left out."""
         if args and not args[0].startswith("-") and args[1:2] != ["--help"] and args[1:2] != ["-h"]:
             named = len(args) > 1 and args[1] in self.commands
             args = args if named else [args[0], "list", *args[1:]]
@@ -38,14 +39,14 @@ class KeyCommand(click.Command):
 
 
 def _key(ctx: click.Context, param: click.Parameter, value: str) -> Any:
-    """A key from its text form."""
+    """Return a key from its text form."""
     from fsmkit.keys import Key
 
     return _parsed(Key.parse, value, ctx, param)
 
 
 def _who(ctx: click.Context, param: click.Parameter, value: str) -> Any:
-    """A key, or a user's id as it stands in keys."""
+    """Return a key, or a user's id as it stands in keys."""
     from fsmkit.keys import Key
 
     if ":" in value:
@@ -54,7 +55,7 @@ def _who(ctx: click.Context, param: click.Parameter, value: str) -> Any:
 
 
 def _bot(ctx: click.Context, param: click.Parameter, value: str | None) -> Any:
-    """A bot's id as it stands in keys."""
+    """Return a bot's id as it stands in keys."""
     from fsmkit.keys import Key
 
     return (
@@ -63,7 +64,7 @@ def _bot(ctx: click.Context, param: click.Parameter, value: str | None) -> Any:
 
 
 def _duration(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
-    """A duration such as `90s` or `2h`, in seconds."""
+    """Return a duration such as `90s` or `2h`, in seconds."""
     from fsmkit.cli.chat.commands import parse_duration
 
     return None if value is None else _parsed(parse_duration, value, ctx, param)
@@ -80,7 +81,7 @@ KEY = click.argument("key", callback=_key, metavar="KEY")
 
 
 def bot_option(text: str) -> Callable[[F], F]:
-    """The option `--bot`, a bot's id as it stands in keys."""
+    """Return the option `--bot`, a bot's id as it stands in keys."""
     return click.option("--bot", callback=_bot, metavar="ID", help=text)
 
 
@@ -194,8 +195,3 @@ def _now() -> float:
     from fsmkit.clock import SystemClock
 
     return SystemClock().now()
-
-
-def print_json(shown: dict[str, Any]) -> None:
-    """Prints JSON that a person can read too."""
-    click.echo(msgspec.json.format(msgspec.json.encode(shown), indent=2).decode())

@@ -87,7 +87,7 @@ class Wanted:
 
 
 async def live(store: Store, wanted: Wanted, now: float, remembered: float) -> list[Live]:
-    """Finds conversations, the most overdue first, those without a deadline last.
+    """Find conversations, the most overdue first, those without a deadline last.
 
     Args:
         store: The store.
@@ -151,7 +151,7 @@ def _conversation(bare: Live, snapshot: Snapshot, now: float) -> Live:
 
 
 def iso(seconds: float | None) -> str | None:
-    """A time, in seconds since 1970, as `2026-01-31T12:00:00Z`; one that no calendar has, as a number.
+    """Return a time, in seconds since 1970, as `2026-01-31T12:00:00Z`; one that no calendar has, as a number.
 
     Example:
         >>> iso(0), iso(None)
@@ -166,7 +166,7 @@ def iso(seconds: float | None) -> str | None:
 
 
 def rough(seconds: float) -> str:
-    """A duration in its two largest units, rounded down.
+    """Return a duration in its two largest units, rounded down.
 
     Example:
         >>> rough(93784), rough(59.9), rough(7200)
@@ -184,7 +184,7 @@ def rough(seconds: float) -> str:
 
 
 def until(deadline: float | None, now: float) -> str:
-    """A deadline as it is read: `in 20m`, `overdue by 2h`, `-` for none."""
+    """Return a deadline as it is read: `in 20m`, `overdue by 2h`, `-` for none."""
     if deadline is None:
         return "-"
     return f"in {rough(deadline - now)}" if deadline > now else f"overdue by {rough(now - deadline)}"
@@ -227,7 +227,7 @@ def as_text(found: list[Live], now: float) -> Iterator[str]:
 
 
 def as_json(found: list[Live], now: float) -> dict[str, Any]:
-    """The same for scripts; the shape is in docs/reference/cli.md."""
+    """Return the same for scripts; the shape is in docs/reference/cli.md."""
     summary = [
         {
             "flow": flow,

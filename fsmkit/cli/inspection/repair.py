@@ -4,7 +4,8 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
-from fsmkit.cli.errors import CommandError, NothingThere, definition_errors
+from fsmkit.cli.errors import CommandError, NothingThere
+from fsmkit.cli.output import prints_to_stderr
 from fsmkit.engine.maintenance import Rewritten, dropped, moved, ready, rewrite
 from fsmkit.errors import StoredByNewerVersion, UnknownState
 from fsmkit.interpreter.access import locate
@@ -18,7 +19,7 @@ from fsmkit.testing.loading import load
 
 
 async def reset(store: Store, key: Key, flow: str | None, now: float) -> str:
-    """Drops a key's conversations, or those in which a flow stands; the sentence that says so."""
+    """Drop a key's conversations, or those in which a flow stands; return the sentence that says so."""
     found: list[str] = []
 
     def change(row: Row) -> Rewritten | None:
@@ -33,28 +34,27 @@ async def reset(store: Store, key: Key, flow: str | None, now: float) -> str:
 
 
 async def forget(store: Store, who: Key | int | str, bot: int | str | None) -> str:
-    """Removes all that is stored for a key or a person; the sentence that says so."""
+    """Remove all that is stored for a key or a person; return the sentence that says so."""
     rows = await store.forget(who, bot=bot)
     return f"{who}: {rows} row{'' if rows == 1 else 's'} removed"
 
 
 def flows_of(target: str) -> FlowSet:
-    """The flows of `FILE[:FLOW]`, put together.
+    """Return the flows of `FILE[:FLOW]`, put together.
 
     Raises:
-        Refusal: If they cannot be loaded or do not fit together.
+        CommandError: If they cannot be loaded or do not fit together.
     """
-    loaded = load(target).flows
-    with definition_errors():
-        return ready(loaded)
+    with prints_to_stderr():
+        return ready(load(target).flows)
 
 
 async def move(store: Store, key: Key, state: str, flows: FlowSet, flow: str | None, now: float) -> str:
-    """Puts a conversation into another state, its data kept; the sentence that says so.
+    """Put a conversation into another state, its data kept; return the sentence that says so.
 
     Raises:
         NothingThere: If there is no such conversation.
-        Refusal: If the flow has no such state, or what is stored does not fit it.
+        CommandError: If the flow has no such state, or what is stored does not fit it.
     """
     blob = await store.peek(key)
     table = _table(flows, flow, decode_row(blob) if blob is not None else Row(), key)
@@ -78,7 +78,7 @@ async def move(store: Store, key: Key, state: str, flows: FlowSet, flow: str | N
 
 
 def _table(flows: FlowSet, wanted: str | None, row: Row, key: Key) -> CompiledFlow:
-    """The flow to move: the one that is named, else the one that runs."""
+    """Return the flow to move: the one that is named, else the one that runs."""
     running = [snapshot.frames[-1].flow for snapshot in row.snapshots.values() if snapshot.active]
     if wanted is None and not running:
         raise NothingThere(f"{key} has no conversation")

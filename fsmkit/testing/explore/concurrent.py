@@ -136,7 +136,7 @@ class Overlaps:
             self.found[key] = FoundError(problem, observations)
 
     def choices(self, talk: Conversation, user: int) -> list[Action]:
-        """What a person can do now."""
+        """Return what a person can do now."""
         mine = next(
             (observation for observation in reversed(talk.observations) if observation.action.user == user),
             None,

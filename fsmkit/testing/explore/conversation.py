@@ -25,7 +25,7 @@ class Conversation:
         driver: Where it takes place; it is put back to an empty store, or to `since`.
         coverage: Told of every observation, if given.
         oracles: What judges each observation.
-        since: A observation at which it goes on; the beginning by default.
+        since: An observation at which it goes on; the beginning by default.
 
     Attributes:
         observations: What came of each action.
@@ -80,7 +80,7 @@ class Conversation:
         return found
 
     async def _mixed_up(self, observation: Observation, start: Saved | None) -> list[Problem]:
-        """What several people did at once has to end as in some order one after the other, and go on so."""
+        """Return what is wrong unless what happened at once ends, and goes on, as in some order."""
         if isinstance(observation.action, Together):
             before = tuple(earlier.action for earlier in self.observations[:-1])
             self._worlds, self._at_once = (
@@ -98,7 +98,7 @@ class Conversation:
         return [] if fits else [Problem("race", worlds.told(), _place_of_waiting(self._at_once))]
 
     async def _undisturbed(self, action: Killed | Refused) -> Observation | None:
-        """What would have come of it without the mishap; `None` if that is not the same each time."""
+        """Return what would have come of it without the mishap; `None` if that is not the same each time."""
         saved, guards = self.driver.save(), set(self.driver.guards)
         try:
             first = await self.driver.do(action.action)
@@ -120,7 +120,7 @@ def _place_of_waiting(observation: Observation | None) -> str | None:
 
 
 def _differences(action: Killed, plain: Observation, observation: Observation) -> list[Problem]:
-    """A bot that is killed and started again ends where it would have ended, and has said what it would."""
+    """Return where a bot that was killed and started again does not end, or say, as it would have."""
     if observation.errors or (not action.again and action.at != "before"):
         return []  # an exception is a problem of its own
     place = plain.taken[-1].handler.place if plain.taken else None
@@ -143,7 +143,7 @@ def _differences(action: Killed, plain: Observation, observation: Observation) -
 def _out_of_order(
     action: Action, plain: Observation, observation: Observation, place: str | None
 ) -> list[Problem]:
-    """What is said in another order than it would be undisturbed; what is said once more says nothing."""
+    """Return what is said in another order than undisturbed; what is said once more does not count."""
     wanted = list(dict.fromkeys(plain.shown))
     shown = [line for line in dict.fromkeys(observation.shown) if line in wanted]
     if shown == [line for line in wanted if line in shown]:

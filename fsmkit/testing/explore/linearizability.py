@@ -60,7 +60,7 @@ class Past:
 
 
 def orders(action: Together) -> Iterator[Order]:
-    """The orders in which the actions of an overlap can come one after the other.
+    """Yield the orders in which the actions of an overlap can come one after the other.
 
     Example:
         >>> from fsmkit.testing.harness.actions import Say
@@ -72,7 +72,7 @@ def orders(action: Together) -> Iterator[Order]:
 
 
 def _rests(action: Together, *, left: bool) -> Iterator[Rests]:
-    """What is left behind may be done before any later action: each time at once is tried first."""
+    """Yield what is left behind may be done before any later action: each time at once is tried first."""
     every = itertools.product((True, False), repeat=len(action.actions) - 1)
     yield from ((*rests, True) for rests in itertools.islice(every, None if left else 1))
 
@@ -133,7 +133,7 @@ class Worlds:
         return bool(self._worlds) or not await self._comes_again()
 
     def told(self) -> str:
-        """What is wrong where no order is left."""
+        """Return what is wrong where no order is left."""
         actions = self.past.action.line().removeprefix("(at once) ")
         seen, expected = self._trace[-1], self.expected
         missing = [*(Counter(_lines(expected)) - Counter(_lines(seen)))]

@@ -28,7 +28,7 @@ Offered = list[tuple[Problem, tuple[Observation, ...]]]
 async def offer(
     driver: EngineDriver, menus: Candidates, observations: Sequence[Observation], oracles: Sequence[Oracle]
 ) -> Offered:
-    """Tries what the handlers want that are asked now; what is wrong, with the conversation that shows it.
+    """Try what the handlers want that are asked now; return what is wrong, and how it shows.
 
     Args:
         driver: Where the person stands; it is put back.
@@ -57,8 +57,8 @@ async def offer(
 
 
 def buttons_for(flows: FlowSet, row: Row) -> list[tuple[Bound, list[Button]]]:
-    """The buttons that must be on the screen of a person whose row is all that is known: one for each value
-    that a handler wants where the person stands."""
+    """Return the buttons that must be on a person's screen, of whom only the row is known: one for each value
+    that a handler wants in that state."""
     found: list[tuple[Bound, list[Button]]] = []
     for name, snapshot in row.snapshots.items():
         frame = snapshot.frames[-1]

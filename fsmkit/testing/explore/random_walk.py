@@ -83,7 +83,7 @@ class Search:
     inconclusive: set[str] = attrs.field(factory=set[str])
 
     def error(self, problem: Problem, observations: Sequence[Observation]) -> FoundError:
-        """The exception of a problem; of one class for each, so that Hypothesis tells them apart."""
+        """Return the exception of a problem; of one class for each, so that Hypothesis tells them apart."""
         key = (problem.code, problem.where)
         kind = self.classes.setdefault(key, type(f"Found_{problem.code}", (FoundError,), {}))
         error = kind(problem, observations)
@@ -106,7 +106,7 @@ class ConversationMachine(RuleBasedStateMachine):
 
     @rule(which=PICK, how=PICK)
     def answer(self, which: int, how: int) -> None:
-        """Does what some handler wants, or goes on from what an older version has stored."""
+        """Do what some handler wants, or go on from what an older version has stored."""
         self._do(_chosen_from([*self._wanted(), *self._begun_before()], which, how))
 
     @rule(which=PICK, how=PICK)
@@ -116,7 +116,7 @@ class ConversationMachine(RuleBasedStateMachine):
 
     @rule(which=PICK)
     def answer_plainly(self, which: int) -> None:
-        """Does the plainest thing that some handler wants."""
+        """Do the plainest thing that some handler wants."""
         self._do(_chosen_from(self._wanted(), which, 0))
 
     @rule(which=PICK)
@@ -128,18 +128,18 @@ class ConversationMachine(RuleBasedStateMachine):
 
     @rule(which=PICK, how=PICK)
     def nearly(self, which: int, how: int) -> None:
-        """Does what some handler nearly wants."""
+        """Do what some handler nearly wants."""
         refused = [self.search.menus.inputs(dish.handler).refused for dish in self._dishes()]
         self._do(_chosen_from([actions for actions in refused if actions], which, how))
 
     @rule(which=PICK)
     def anything(self, which: int) -> None:
-        """Does what nobody asked for."""
+        """Do what nobody asked for."""
         self._do(_chosen([*WRONG, *ANYTHING], which))
 
     @rule(which=PICK, how=PICK)
     def elsewhere(self, which: int, how: int) -> None:
-        """Does what another state wants."""
+        """Do what another state wants."""
         flows = self.search.driver.running.flows.tables.values()
         handlers = [handler for table in flows for handler in table.edges]
         wanted = [self.search.menus.inputs(handler).accepted for handler in handlers]
@@ -161,12 +161,12 @@ class ConversationMachine(RuleBasedStateMachine):
 
     @rule()
     def again(self) -> None:
-        """The last update comes once more."""
+        """Let the last update come once more."""
         self._do(Duplicate() if self.talk.observations else None)
 
     @rule(which=PICK, how=PICK, at=st.sampled_from(["before", "store", "reply"]), nth=st.integers(1, 4))
     def killed(self, which: int, how: int, at: Any, nth: int) -> None:
-        """The bot is killed meanwhile, or just before."""
+        """Kill the bot meanwhile, or just before."""
         action = self._some(which, how)
         self._do(Killed(action, at, 1 if at == "before" else nth) if action is not None else None)
 
@@ -190,7 +190,7 @@ class ConversationMachine(RuleBasedStateMachine):
     # -- helpers -----------------------------------------------------------------------------------
 
     def teardown(self) -> None:
-        """Notes what the conversation was too short for."""
+        """Note what the conversation was too short for."""
         for property_ in self.search.properties:
             if is_open(property_, self.talk.observations):
                 self.search.inconclusive.add(property_.name)
@@ -212,7 +212,7 @@ class ConversationMachine(RuleBasedStateMachine):
         return next((observation.after for observation in self._mine()), EMPTY)
 
     def _mine(self) -> Iterator[Observation]:
-        """What the person did that everything is about, the last first."""
+        """Return what the person did that everything is about, the last first."""
         return (
             observation for observation in reversed(self.talk.observations) if observation.action.user == 1
         )
@@ -229,7 +229,7 @@ class ConversationMachine(RuleBasedStateMachine):
         return [*([shown] if shown else []), *wanted]
 
     def _begun_before(self) -> list[Sequence[Action]]:
-        """What older versions have stored, at a beginning; no update, so nothing can go wrong with it."""
+        """Return what older versions have stored, at a beginning; it is no update that could be lost."""
         older = [] if self.talk.observations else stored(self.search.driver.running.flows)
         return [older] if older else []
 

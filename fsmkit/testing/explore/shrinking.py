@@ -15,7 +15,7 @@ TRIES = 400
 """Conversations that may be had to shorten one."""
 
 MOST_PAIRS = 16
-"""Acts of a conversation that is tried without each two of them."""
+"""Actions of a conversation that is tried without each two of them."""
 
 
 PLAIN = ("Ann", "1")
@@ -31,7 +31,7 @@ Shown = tuple[tuple[Observation, ...], Problem]
 
 
 async def shortest(begin: Begin, actions: Sequence[Action], problem: Problem) -> Shown | None:
-    """The shortest conversation found that shows a problem; `None` if it does not come again at all.
+    """Return the shortest conversation found that shows a problem; `None` if it does not come again at all.
 
     Args:
         begin: Begins a conversation, in a fresh bot.
@@ -55,7 +55,7 @@ async def shortest(begin: Begin, actions: Sequence[Action], problem: Problem) ->
 
 
 async def again(begin: Begin, actions: Sequence[Action], problem: Problem) -> Shown | None:
-    """A conversation up to where a problem shows, `None` if it does not; what cannot be done is left out."""
+    """Return a conversation up to where a problem shows, `None` if it does not; skip what cannot be done."""
     conversation = begin()
     for action in actions:
         try:
@@ -69,7 +69,7 @@ async def again(begin: Begin, actions: Sequence[Action], problem: Problem) -> Sh
 
 
 def _simpler(actions: list[Action]) -> Iterator[list[Action]]:
-    """The same with actions left out, many at once first; then with plainer ones."""
+    """Yield the same with actions left out, many at once first; then with plainer ones."""
     size = len(actions) // 2
     while size:
         for start in range(0, len(actions) - size + 1, size):
@@ -84,7 +84,7 @@ def _simpler(actions: list[Action]) -> Iterator[list[Action]]:
 
 
 def plainer(action: Action) -> Iterator[Sequence[Action]]:
-    """An action without what went wrong with it, a text that is shorter."""
+    """Yield an action without what went wrong with it, a text that is shorter."""
     if isinstance(action, Say):
         command, _, words = action.text.partition(" ")
         if action.text[:1] == "/" and words:

@@ -45,7 +45,7 @@ Judge = Callable[[Sequence[Observation]], list[Problem]]
 
 @attrs.frozen(eq=False)
 class SearchState:
-    """A observation to go on from.
+    """An observation to go on from.
 
     Attributes:
         saved: All that stood then.
@@ -173,7 +173,7 @@ class Tours:
     # -- one place ---------------------------------------------------------------------------------
 
     async def _expand(self, spot: SearchState, *, all_inputs: bool = False) -> None:
-        """Tries everything on the menu of a place."""
+        """Try everything on the menu of a place."""
         self._shapes.add(shape_of(spot.row, spot.observations))
         new = not self._expanded[spot.place]
         self._expanded[spot.place] += 1
@@ -277,7 +277,7 @@ class Tours:
         }
 
     def nearest(self, node: Node) -> SearchState:
-        """The place that came nearest to a state, by the shortest way; the beginning for no conversation."""
+        """Return the place that came nearest to a state, by the shortest way; the beginning for `None`."""
         if node[1] is None:
             return min(
                 (spot for spot in self._known.values() if not spot.place),
@@ -308,7 +308,7 @@ class Tours:
     # -- no way out --------------------------------------------------------------------------------
 
     async def _stuck(self) -> None:
-        """Reports places from which nothing that was tried leads to an end of the conversation."""
+        """Report places from which nothing that was tried leads to an end of the conversation."""
         for spot in self._traps():
             await self._expand(spot, all_inputs=True)
         traps = list(self._traps())

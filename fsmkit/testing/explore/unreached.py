@@ -43,7 +43,7 @@ class Nearest:
 
 
 async def nearest(tours: Tours, driver: EngineDriver, edges: Sequence[Edge]) -> dict[Edge, Nearest]:
-    """What stood in the way of edges that were not taken.
+    """Return what stood in the way of edges that were not taken.
 
     Args:
         tours: The tours, which are over.
@@ -66,7 +66,7 @@ async def _explained(tours: Tours, driver: EngineDriver, menus: Candidates, edge
 async def _hindrance(
     tours: Tours, driver: EngineDriver, menus: Candidates, edge: Edge, spot: SearchState
 ) -> str:
-    """What stands in the way in the very state that the edge leaves."""
+    """Return what stands in the way in the very state that the edge leaves."""
     did = tours.coverage.did(edge)
     if did:
         more = f" or {len(did) - FEW} other things" if len(did) > FEW + 1 else ""

@@ -40,15 +40,12 @@ from fsmkit.testing.harness.instrument import watch
 from fsmkit.testing.harness.observation import Observation
 from fsmkit.testing.harness.overlap import in_order
 from fsmkit.testing.harness.rendering import Screen
-from fsmkit.testing.harness.screen import ShownButton
+from fsmkit.testing.harness.repeatable import apart, repeatable
+from fsmkit.testing.harness.screen import FromOutside, ShownButton
 from fsmkit.testing.loading import uses_bot
 
 BOT = 42
-
-
 TOKEN = "42:OFFLINE"
-
-
 START = 1_800_000_000.0
 """2027-01-15T08:00:00Z."""
 
@@ -58,7 +55,6 @@ MOST_DRAWN = 10_000
 
 PEOPLE = 1000
 """How many ids lie between the people of one conversation and those of the next."""
-
 Flows = tuple[Flow[Any], ...]
 
 
@@ -334,7 +330,17 @@ class EngineDriver(Driver):
     async def do(self, action: Action) -> Observation:
         """Carries an action out; see `Driver.do`."""
         await self._have_bot()
-        return await super().do(action)
+        with repeatable(self.clock.now):
+            return await super().do(action)
+
+    async def arrive(self, update: Any) -> None:
+        """Give the bot what an action has made; see `Driver.arrive`."""
+        name = update.id if isinstance(update, FromOutside) else update["update_id"]
+        await apart(super().arrive(update), f"{name}")
+
+    async def sweep(self) -> None:
+        """Fire what is due; see `Driver.sweep`."""
+        await apart(super().sweep(), f"{self.clock.now()}")
 
     async def _have_bot(self) -> None:
         """Let the bot find out who it is, once."""
@@ -343,11 +349,12 @@ class EngineDriver(Driver):
             await self._app.initialize()
 
     async def do_in_order(self, action: Together, order: Sequence[int], rests: Sequence[bool]) -> None:
-        """Carries out what happens at once one after the other; see `fsmkit.testing.explore`."""
+        """Carry out what happens at once one after the other; see `fsmkit.testing.explore`."""
         await self._have_bot()
         self.taken, self.errors = [], []
-        await in_order(action, order, rests, self._prepare, self.arrive, self._begin_overlap)
-        await self._rest()
+        with repeatable(self.clock.now):
+            await in_order(action, order, rests, self._prepare, self.arrive, self._begin_overlap)
+            await self._rest()
 
     # -- people ------------------------------------------------------------------------------------
 

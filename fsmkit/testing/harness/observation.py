@@ -68,10 +68,15 @@ class Observation:
 
     @cached_property
     def data(self) -> Any:
-        """The data of the flow that runs; `None`: no conversation."""
+        """The data of the flow that runs, as plain JSON if they do not fit it; `None`: no conversation."""
         frame = running_frame(self.after)
         table = self.flows.tables.get(frame.flow) if self.flows is not None and frame is not None else None
-        return table.codec.decode(frame.data) if table is not None and frame is not None else None
+        if table is None or frame is None:
+            return None
+        try:
+            return table.codec.decode(frame.data)
+        except ValueError:  # an older version has stored them
+            return table.codec.plain(frame.data)
 
     @property
     def handled(self) -> bool:

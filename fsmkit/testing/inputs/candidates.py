@@ -1,4 +1,4 @@
-"""Menus: what can be done at a observation of a conversation, by the handlers that may take it.
+"""Menus: what can be done at an observation of a conversation, by the handlers that may take it.
 
 Where a person stands says which handlers are asked; their declarations, the buttons on the screen and the
 words that were shown say what to try.
@@ -66,13 +66,13 @@ class Candidates:
         self._inputs: dict[Handler, Inputs] = {}
 
     def inputs(self, handler: Handler) -> Inputs:
-        """The inputs of a handler."""
+        """Return the inputs of a handler."""
         if handler not in self._inputs:
             self._inputs[handler] = inputs_of(handler)
         return self._inputs[handler]
 
     def dishes(self, flows: FlowSet, row: Row, seen: str) -> list[Candidate]:
-        """What the handlers may take that are asked now, in their order; presses are `presses`.
+        """Return what the handlers may take that are asked now, in their order; presses are `presses`.
 
         Args:
             flows: The bot's flows.
@@ -112,7 +112,7 @@ def asked(flows: FlowSet, row: Row) -> Iterator[tuple[CompiledFlow, str | None, 
 
 
 def _as_read(flows: FlowSet, row: Row) -> Row:
-    """A row in the versions that run, as a handler would find it."""
+    """Return a row in the versions that run, as a handler would find it."""
     if is_current(flows, row):
         return row
     try:
@@ -128,7 +128,7 @@ def waits(row: Row) -> list[Action]:
 
 
 def stored(flows: FlowSet) -> list[Action]:
-    """What older versions of the flows may have stored, as their migrations say."""
+    """Return what older versions of the flows may have stored, as their migrations say."""
     return [
         Stored(name, version, state, data)
         for name, table in flows.tables.items()

@@ -73,9 +73,9 @@ class Inputs:
     """The inputs of a handler.
 
     Attributes:
-        accepted: Acts that it wants, the plainest first.
-        refused: Acts that it nearly wants.
-        guarded: Acts that only its `when=` does not want.
+        accepted: Actions that it wants, the plainest first.
+        refused: Actions that it nearly wants.
+        guarded: Actions that only its `when=` does not want.
         presses: Whether it wants presses of buttons, which are found on the screen.
         waits: Whether it wants timeouts.
     """
@@ -93,7 +93,7 @@ class Inputs:
 
 
 def inputs_of(handler: Handler) -> Inputs:
-    """The inputs of a handler; each has been asked back.
+    """Return the inputs of a handler; each has been asked back.
 
     Args:
         handler: The handler.
@@ -167,7 +167,7 @@ def _as_act(example: Any) -> Action:
 
 
 def _candidates(matcher: Matcher, texts: list[str], numbers: list[int | float]) -> Iterator[Action]:
-    """What a matcher may want; a guess, from its class."""
+    """Yield what a matcher may want; a guess, from its class."""
     if isinstance(matcher, AnyOf | AllOf):
         for part in matcher.matchers:
             yield from _candidates(part, texts, numbers)
@@ -205,7 +205,7 @@ def _candidates(matcher: Matcher, texts: list[str], numbers: list[int | float]) 
 
 
 def _closed_over(matcher: Matcher) -> Iterator[re.Pattern[str]]:
-    """The patterns that the predicates of a matcher look at, as that of `inline(pattern)` does."""
+    """Yield the patterns that the predicates of a matcher look at, as that of `inline(pattern)` does."""
     for function in _predicates(matcher):
         for cell in getattr(function, "__closure__", None) or ():
             if isinstance(cell.cell_contents, re.Pattern):
@@ -213,7 +213,7 @@ def _closed_over(matcher: Matcher) -> Iterator[re.Pattern[str]]:
 
 
 def _about(kind: str, what: str) -> Action:
-    """What is done with a payload, or with a text that was typed."""
+    """Return what is done with a payload, or with a text that was typed."""
     if kind in PAYLOADS:
         return Content(kind, fields={PAYLOADS[kind]: what})
     return Gesture(kind, what)
@@ -246,7 +246,7 @@ def _commands(matcher: Command, texts: list[str], numbers: list[int | float]) ->
 
 
 def _data(matcher: PressOf) -> Iterator[str]:
-    """Callback data of buttons that the bot made itself; fsmkit's own are found on the screen."""
+    """Yield callback data of buttons that the bot made itself; fsmkit's own are found on the screen."""
     if matcher.kind != "raw_button":
         return
     for value in matcher.values or ("data",):
@@ -280,7 +280,7 @@ def _predicates(matcher: Matcher) -> Iterator[Any]:
 
 
 def patterns_of(matcher: Matcher) -> Iterator[re.Pattern[str]]:
-    """The patterns of texts that a matcher has."""
+    """Yield the patterns of texts that a matcher has."""
     if isinstance(matcher, Text):
         yield matcher.pattern
     elif isinstance(matcher, AnyOf | AllOf):

@@ -27,7 +27,7 @@ Change = Callable[[Any, Any, Any], Any]
 
 
 def alter(engine: Engine, mutant: Mutant) -> None:
-    """Breaks what a mutant breaks.
+    """Break what a mutant breaks.
 
     Args:
         engine: The engine; no event may have come yet, and nobody may watch it.
@@ -53,7 +53,7 @@ def alter(engine: Engine, mutant: Mutant) -> None:
 
 
 def altered(graph: Graph, table: CompiledFlow, mutant: Mutant) -> Graph:
-    """The graph that the flow would have if it were written as the mutant is.
+    """Return the graph that the flow would have if it were written as the mutant is.
 
     Args:
         graph: The graph as it is.
@@ -78,7 +78,7 @@ def altered(graph: Graph, table: CompiledFlow, mutant: Mutant) -> Graph:
 
 
 def changed(handler: Handler, change: Change) -> Handler:
-    """A handler that calls another one, and gives another result."""
+    """Return a handler that calls another one, and gives another result."""
     function = handler.function
 
     async def later(event: Any, ctx: Any, result: Any) -> Any:
@@ -94,7 +94,7 @@ def changed(handler: Handler, change: Change) -> Handler:
 
 
 def restate(table: CompiledFlow, name: str, **declared: Any) -> None:
-    """Declares a state otherwise, in one engine."""
+    """Declare a state otherwise, in one engine."""
     rules = table.rules[name]
     state: State = copy.copy(rules.state)
     for what, value in declared.items():
@@ -105,7 +105,7 @@ def restate(table: CompiledFlow, name: str, **declared: Any) -> None:
 
 
 def sayings(ctx: Any) -> list[SendMessage | Answer]:
-    """What a handler says: replies, and answers to presses that have a text."""
+    """Return what a handler says: replies, and answers to presses that have a text."""
     return [wish for wish in ctx.requests if isinstance(wish, SendMessage) or _says(wish)]
 
 
@@ -142,7 +142,7 @@ def _change(engine: Engine, table: CompiledFlow, mutant: Mutant) -> Change:
 
 
 def without_data(result: tuple[Any, ...]) -> tuple[Any, ...]:
-    """A result that names no data."""
+    """Return a result that names no data."""
     return result[:1] if result[0] in ("stay", "end") else result[:2]
 
 

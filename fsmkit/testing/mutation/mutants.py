@@ -98,7 +98,7 @@ class Mutant:
 
 
 def mutants_at(site: Site, table: CompiledFlow, seed: int) -> Iterator[Mutant]:
-    """The ways in which a site can be broken.
+    """Yield the ways in which a site can be broken.
 
     Args:
         site: The site.
@@ -243,7 +243,7 @@ class Score:
         return 0.0 if self.hunted else 100.0
 
     def lines(self) -> list[str]:
-        """The score for a terminal."""
+        """Return the score for a terminal."""
         noticed, of = self.numbers
         lines = [f"mutants: {noticed} of {of} noticed ({self.percent:.1f} %)"]
         lines += [f"  unnoticed: {hunted.line}" for hunted in self.of("unnoticed")]

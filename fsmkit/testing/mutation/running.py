@@ -32,7 +32,7 @@ from fsmkit.testing.oracles import Oracle
 from fsmkit.testing.report import Profile
 
 STEPS = 400
-"""Acts that tours try on from a mutant."""
+"""Actions that tours try on from a mutant."""
 
 
 SHARE = 5
@@ -40,7 +40,7 @@ SHARE = 5
 
 
 LENGTH = 15
-"""Acts of each."""
+"""Actions of each."""
 
 
 SECONDS = 3.0
@@ -156,7 +156,7 @@ class Hunt:
         )
 
     def _lint(self, graph: Graph) -> Iterator[Finding]:
-        """What the graph shows that it would not show without the mutant."""
+        """Yield what the graph shows that it would not show without the mutant."""
         if graph is not self.graph:
             known = {(finding.code, finding.message) for finding in lint_graph(self.graph)}
             yield from (f for f in lint_graph(graph) if (f.code, f.message) not in known)

@@ -22,7 +22,7 @@ from fsmkit.testing.mutation.applying import changed, restate, sayings, without_
 from fsmkit.testing.mutation.mutants import Part, Site
 
 Passage = tuple[SearchState, Action]
-"""A observation, and what is done there that comes to a site."""
+"""An observation, and what is done there that comes to a site."""
 
 ENOUGH = 6
 """Passages of a site that are kept, each from another place or by another kind of action."""
@@ -40,7 +40,7 @@ class Survey:
         self._now: dict[Site, None] = {}
 
     def tell(self, spot: SearchState, action: Action) -> None:
-        """Notes what was come to by an action."""
+        """Note what was come to by an action."""
         for site in self._now:
             known = self.passages.setdefault(site, {})
             if len(known) < ENOUGH:
@@ -127,7 +127,7 @@ class Survey:
 
 
 def sites_of(flows: FlowSet) -> Iterator[Site]:
-    """The sites that the declarations show: all but data and what handlers say."""
+    """Yield the sites that the declarations show: all but data and what handlers say."""
     for table in flows.tables.values():
         for number, handler in enumerate(table.flow.handlers):
             read = table.edges[handler]

@@ -87,7 +87,7 @@ class LiveReport:
         return not self.broken
 
     def add(self, key: Key, broken: Broken) -> None:
-        """Notes that a conversation would break."""
+        """Note that a conversation would break."""
         keys = self.broken.setdefault(broken, [])
         if key not in keys:
             keys.append(key)
@@ -153,7 +153,7 @@ async def check_store(
     resources: Any = None,
     clock: Clock | None = None,
 ) -> LiveReport:
-    """Holds a new version of flows against what an old one has stored; nothing is written or sent.
+    """Hold a new version of flows against what an old one has stored; nothing is written or sent.
 
     Handlers run, in memory: what they do themselves beside fsmkit (a database in `resources`) is done.
 
@@ -200,7 +200,7 @@ class _Look:
         self._menus = Candidates()
 
     async def at(self, key: Key, row: Row, in_time: bool) -> None:
-        """Looks at a row."""
+        """Look at a row."""
         flows = self._stage.running.flows
         found = compatibility(flows, row)
         self.report.survey.add(key, found)
@@ -221,7 +221,7 @@ class _Look:
             await self._try(key, flow, state)
 
     def _sit(self, key: Key, row: Row) -> bool:
-        """Puts a row into memory, as that of user 1; whether that can be done."""
+        """Put a row into memory, as that of user 1; return whether that can be done."""
         chat, user = key.chat, key.user
         if not isinstance(chat, int) or not isinstance(user, int) or key.business is not None:
             return False
@@ -247,7 +247,7 @@ class _Look:
 
 
 def _told(broken: Broken, keys: Sequence[Key]) -> str:
-    """The problem, what shows it, and where it would be met."""
+    """Return the problem, what shows it, and where it would be met."""
     shown = f" on {broken.line!r}" if broken.line else ""
     who = ", ".join(map(str, keys[:FEW])) + (", ..." if len(keys) > FEW else "")
     place = f"{broken.flow}/{broken.state or '(draft)'}"

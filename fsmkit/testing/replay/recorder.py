@@ -46,7 +46,7 @@ LENGTHS = (1, 3, 8, 64, 512, 4096)
 
 
 def record(engine: Engine, path: str | Path, *, texts: bool = False, secret: str | None = None) -> None:
-    """Records what the handlers of an engine take, from now on, a JSON line for each event.
+    """Record what the handlers of an engine take, from now on, a JSON line for each event.
 
     Args:
         engine: The engine, as `attach` returns it; no event may have come yet.
@@ -81,7 +81,7 @@ class _Recorder:
         self._broken = False
 
     def note(self, taken: HandlerCall) -> None:
-        """Writes a line for a handler that took an event."""
+        """Write a line for a handler that took an event."""
         if taken.kind == "pass" or taken.key is None:
             return
         try:
@@ -119,7 +119,7 @@ class _Recorder:
 
 
 def act_of(event: Any) -> Action | None:
-    """What was done to make an event; `None` if no action does so."""
+    """Return what was done to make an event; `None` if no action does so."""
     if isinstance(event, Timeout):
         return Deadline()
     if not isinstance(event, ChatEvent):
@@ -166,7 +166,7 @@ def stand_in(handler: Handler, action: Action) -> Action | None:
 
 
 def _bare(action: Action) -> Action | None:
-    """An action without its text, where it has a sense without one."""
+    """Return an action without its text, where it has a sense without one."""
     if isinstance(action, Content | Album):
         return attrs.evolve(action, caption="Ann")
     return attrs.evolve(action, what="") if isinstance(action, Gesture) else None
@@ -182,7 +182,7 @@ def _alike(action: Action, other: Action) -> bool:
 
 
 def _text(action: Action) -> str | None:
-    """What was written."""
+    """Return what was written."""
     if isinstance(action, Outside):
         return repr(action.event)
     return next(
@@ -210,7 +210,7 @@ def _class(text: str) -> int:
 
 
 def _what(event: Any) -> str:
-    """What a gesture is about."""
+    """Return what a gesture is about."""
     if event.kind == "message_reaction":
         return str(next(iter(event.reactions), ""))
     if event.kind == "poll_answer":

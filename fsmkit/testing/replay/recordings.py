@@ -74,7 +74,7 @@ class RecordedLine:
 
 
 def read_recording(path: str | Path, flows: Iterable[Flow[Any]]) -> list[list[RecordedLine]]:
-    """The conversations of a file, those of each person one after the other.
+    """Return the conversations of a file, those of each person one after the other.
 
     Args:
         path: The file.
@@ -137,7 +137,7 @@ class Rehearsal:
     counts: Counter[Problem] = attrs.field(factory=Counter[Problem])
 
     def add(self, found: Mapping[Problem, Finding]) -> None:
-        """Takes in what went another way with one person."""
+        """Take in what went another way with one person."""
         self.people += 1
         self.counts.update(found.keys())
         for problem, finding in found.items():
@@ -146,7 +146,7 @@ class Rehearsal:
                 self.findings[problem] = finding
 
     def told(self) -> list[Finding]:
-        """The findings, each with the number of people with whom it showed."""
+        """Return the findings, each with the number of people with whom it showed."""
         return [
             attrs.evolve(
                 finding, message=f"{finding.message} (with {self.counts[problem]} of {self.people} people)"
@@ -187,7 +187,7 @@ class _Talk:
         """Whether it is not known where the person stands, until something begins."""
 
     async def go_on(self, line: RecordedLine) -> bool:
-        """Does what a line says; whether that could be tried."""
+        """Do what a line says; return whether that could be tried."""
         await self._meet(line)
         if not self._lost:
             gone = self._gone(line)
@@ -212,7 +212,7 @@ class _Talk:
         return bool(self._moments) and any(name == flow for name, _ in self._moments[-1].place)
 
     def _gone(self, line: RecordedLine) -> Problem | None:
-        """What of a line the flows do not have any more."""
+        """Return what of a line the flows do not have any more."""
         tables = self._stage.running.flows.tables
         for flow, state in ((line.flow, line.state), line.target or (line.flow, None)):
             table = tables.get(flow)
@@ -224,7 +224,7 @@ class _Talk:
         return None
 
     async def _do(self, line: RecordedLine) -> None:
-        """Does what was recorded; where something else stood for it, also what might go the recorded way."""
+        """Do what was recorded; where something else stood for it, also what might go the recorded way."""
         table = self._stage.running.flows.tables[line.flow]
         saved, first = self._stage.save(), None
         actions, others = await self._acts(line)
@@ -258,7 +258,7 @@ class _Talk:
         *,
         note: bool = False,
     ) -> None:
-        """Notes what is wrong; without a way on, the next lines cannot be had."""
+        """Note what is wrong; without a way on, the next lines cannot be had."""
         observations = (*self._moments, *([observation] if observation is not None else []))
         finding = Finding(
             problem.code, problem.message, problem.where, line.flow, "recorded", note, observations
@@ -267,7 +267,7 @@ class _Talk:
         self._lost = not note
 
     async def _acts(self, line: RecordedLine) -> tuple[Sequence[Action], Sequence[Action]]:
-        """What was done, and what else may go the recorded way."""
+        """Return what was done, and what else may go the recorded way."""
         if isinstance(line.action, Press):
             return self._presses(line.action.button, line.index)
         actions = [line.action] if line.action is not None else []
@@ -281,7 +281,7 @@ class _Talk:
         ][:TRIES]
 
     def _presses(self, button: str, index: int | None) -> tuple[Sequence[Press], Sequence[Press]]:
-        """The button of the recorded value; then that at its place, and the others beside it."""
+        """Return the button of the recorded value; then that at its place, and the others beside it."""
         on_screen = self._stage.pressable(1)
         newest = [shown for shown in on_screen if shown.message == on_screen[0].message]
         wanted = [shown for shown in on_screen if button and self._stage.value_of(shown) == button]
@@ -291,7 +291,7 @@ class _Talk:
 
 
 def _wrong(line: RecordedLine, table: CompiledFlow, observation: Observation | None) -> Problem:
-    """What is wrong where what was done did not go the recorded way.
+    """Return what is wrong where what was done did not go the recorded way.
 
     Args:
         line: What was recorded.
@@ -318,7 +318,7 @@ def _wrong(line: RecordedLine, table: CompiledFlow, observation: Observation | N
 
 
 def _unsure(problem: Problem) -> Problem:
-    """A problem with what stands for a text: it went well with another one."""
+    """Return a problem with what stands for a text: it went well with another one."""
     more = " (not with each text that stands for what was written: record(texts=True) would know which)"
     return attrs.evolve(problem, message=problem.message + more)
 
@@ -342,7 +342,7 @@ def _same_way(observation: Observation, line: RecordedLine, table: CompiledFlow)
 
 
 def edge_in_words(kind: str, target: tuple[str, str | None] | None, flow: str) -> str:
-    """What a handler returned, for a person."""
+    """Return what a handler returned, for a person."""
     if target is None or kind == "end":
         return kind
     name = target[1] if target[0] == flow and target[1] is not None else "/".join(filter(None, target))

@@ -21,7 +21,7 @@ Different = tuple[Problem, tuple[Observation, ...]]
 
 @contextlib.asynccontextmanager
 async def opened(url: str) -> AsyncGenerator[Store]:
-    """The store of a URL, closed at the end; `sqlite:` without a file is one in a temporary directory.
+    """Open the store of a URL, and close it at the end; `sqlite:` alone is one in a temporary directory.
 
     Raises:
         StoreError: If it cannot be used.
@@ -39,7 +39,7 @@ async def opened(url: str) -> AsyncGenerator[Store]:
 async def differences(
     conversations: Iterable[Sequence[Action]], memory: EngineDriver, stored: EngineDriver, name: str
 ) -> AsyncIterator[Different]:
-    """What comes out differently in a store.
+    """Yield what comes out differently in a store.
 
     Args:
         conversations: What is done in each; the bot is started anew at the end.

@@ -12,9 +12,6 @@ import attrs
 from fsmkit import ANY, Flow
 from fsmkit.telegram import button, command
 
-FINDS = "invariant"
-SHORTEST = 5
-
 
 @attrs.frozen
 class Registration:
@@ -65,7 +62,7 @@ def right(event, ctx):
 
 @register.defstate("badge", on=button("Other company"))
 def back_to_company(event, ctx):
-    return ("back", 1, Registration(company=ctx.data.company))  # BUG
+    return ("back",)
 
 
 @register.defstate("talk")
@@ -89,3 +86,18 @@ def got_mail(event, ctx):
 def cancel(event, ctx):
     ctx.reply("Not registered.")
     return ("end",)
+
+
+FINDS = "invariant"
+SHORTEST = 5
+BUG = (
+    (
+        """\
+    return ("back",)
+""",
+        """\
+    return ("back", 1, Registration(company=ctx.data.company))  # BUG
+""",
+    ),
+)
+"""What makes the bug of it: old lines and new ones."""

@@ -1,6 +1,8 @@
 """A shop that charges a card; an update that comes twice charges it twice.
 
-The bug: `pay` charges at once, before its step is stored (line marked BUG). If the bot is killed in between,
+The number is that of the update, which is the same when it comes again.
+
+The bug: `pay` charges at once, before its step is stored (see `BUG` below). If the bot is killed in between,
 Telegram sends the press again, and the card is charged once more. The wallet knows orders by their number, but is given none.
 
 The shortest conversation that shows it: 1. /buy, 2. [Tea], 3. [Pay], while the bot is killed before it has stored the step.
@@ -9,8 +11,6 @@ The shortest conversation that shows it: 1. /buy, 2. [Tea], 3. [Pay], while the 
 from fsmkit import ANY, Flow
 from fsmkit.telegram import button, command, text
 
-FINDS = "restart"
-SHORTEST = 3
 RESOURCES = "Wallet"
 
 PRICES = (("Tea", 4), ("Coffee", 6))
@@ -51,7 +51,7 @@ def got_what(event, ctx):
 
 @shop.defstate("pay", on=button("Pay"))
 def pay(event, ctx):
-    total = ctx.resources.charge(ctx.data["price"])  # BUG: without the number of the order
+    total = ctx.resources.charge(ctx.data["price"], order=f"{event.user_id}:{event.id}")
     ctx.reply(f"Charged. You have paid {total} euros so far.")
     return ("transition", "address")
 
@@ -82,3 +82,18 @@ def no_phone(event, ctx):
 def cancel(event, ctx):
     ctx.reply("Nothing more will be charged.")
     return ("end",)
+
+
+FINDS = "restart"
+SHORTEST = 3
+BUG = (
+    (
+        """\
+    total = ctx.resources.charge(ctx.data["price"], order=f"{event.user_id}:{event.id}")
+""",
+        """\
+    total = ctx.resources.charge(ctx.data["price"])  # BUG: without the number of the order
+""",
+    ),
+)
+"""What makes the bug of it: old lines and new ones."""

@@ -1,6 +1,6 @@
 """A parcel service; who chooses express and then a pick-up station cannot go on any more.
 
-The bug: `pay` refuses express to a station, and `insure` sends such parcels back to the payment (lines marked BUG): each of
+The bug: `pay` refuses express to a station, and `insure` sends such parcels back to the payment (see `BUG` below): each of
 them is right where it stands, but after this pair of choices no input leads to an end. There is no /cancel.
 
 The shortest conversation that shows it: 1. /send, 2. [Small], 3. [Express], 4. (an address), 5. [To a station].
@@ -8,9 +8,6 @@ The shortest conversation that shows it: 1. /send, 2. [Small], 3. [Express], 4. 
 
 from fsmkit import Flow
 from fsmkit.telegram import button, command, text
-
-FINDS = "stuck"
-SHORTEST = 5
 
 parcel = Flow("parcel", data=dict, ttl=None)
 parcel.state("size", prompt="How large is it?", buttons=["Small", "Large"], otherwise="Press a button.")
@@ -82,7 +79,7 @@ def got_floor(event, ctx):
 @parcel.defstate("insurance", on=button("Insurance"))
 def insure(event, ctx):
     if ctx.data["express"] and ctx.data["station"]:
-        ctx.reply("Parcels to a station are not insured.")  # BUG
+        ctx.reply("Parcels to a station are not insured.")
         return ("transition", "paying")
     return ("transition", "value")
 
@@ -101,8 +98,7 @@ def got_value(event, ctx):
 @parcel.defstate("later", on=command("pay"))
 def pay(event, ctx):
     if ctx.data["express"] and ctx.data["station"]:
-        ctx.reply("Express is not available for stations.")  # BUG
-        return ("stay",)
+        ctx.reply("Express is not available for stations; it goes as a normal parcel.")
     return ("transition", "receipt")
 
 
@@ -115,3 +111,27 @@ def later(event, ctx):
 def done(event, ctx):
     ctx.reply("Your parcel will be fetched.")
     return ("end",)
+
+
+FINDS = "stuck"
+SHORTEST = 5
+BUG = (
+    (
+        """\
+        ctx.reply("Parcels to a station are not insured.")
+""",
+        """\
+        ctx.reply("Parcels to a station are not insured.")  # BUG
+""",
+    ),
+    (
+        """\
+        ctx.reply("Express is not available for stations; it goes as a normal parcel.")
+""",
+        """\
+        ctx.reply("Express is not available for stations.")  # BUG
+        return ("stay",)
+""",
+    ),
+)
+"""What makes the bug of it: old lines and new ones."""

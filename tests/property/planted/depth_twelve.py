@@ -1,6 +1,6 @@
 """A course of vocabulary; at the twelfth right answer in a row it breaks.
 
-The bug: the twelfth right answer brings a medal, and `MEDALS` has no such medal (line marked BUG). A wrong answer
+The bug: the twelfth right answer brings a medal, and `MEDALS` has no such medal (see `BUG` below). A wrong answer
 starts the count anew.
 
 The shortest conversation that shows it: 1. /learn, then 2. to 13. twelve times the right answer.
@@ -11,11 +11,8 @@ from types import MappingProxyType
 from fsmkit import ANY, Flow
 from fsmkit.telegram import button, command
 
-FINDS = "raised"
-SHORTEST = 13
-
 WORDS = (("Hund", "dog"), ("Katze", "cat"), ("Baum", "tree"))
-MEDALS = MappingProxyType({4: "bronze", 8: "silver"})
+MEDALS = MappingProxyType({4: "bronze", 8: "silver", 12: "gold"})
 
 learn = Flow("learn", data=dict, ttl=3600)
 learn.state(
@@ -38,7 +35,7 @@ def start(event, ctx):
 def answered(event, ctx):
     row = ctx.data["row"] + 1 if event.value == WORDS[ctx.data["word"]][1] else 0
     if row and row % 4 == 0:
-        ctx.reply(f"{row} in a row: a medal of {MEDALS[row]}!")  # BUG: none of gold
+        ctx.reply(f"{row} in a row: a medal of {MEDALS[row]}!")
     ctx.reply("Right." if row else "Wrong.")
     return ("transition", "question", {"word": (ctx.data["word"] + 1) % len(WORDS), "row": row % 12})
 
@@ -73,3 +70,26 @@ def stopped(event, ctx):
 def cancel(event, ctx):
     ctx.reply("Bye.")
     return ("end",)
+
+
+FINDS = "raised"
+SHORTEST = 13
+BUG = (
+    (
+        """\
+MEDALS = MappingProxyType({4: "bronze", 8: "silver", 12: "gold"})
+""",
+        """\
+MEDALS = MappingProxyType({4: "bronze", 8: "silver"})
+""",
+    ),
+    (
+        """\
+        ctx.reply(f"{row} in a row: a medal of {MEDALS[row]}!")
+""",
+        """\
+        ctx.reply(f"{row} in a row: a medal of {MEDALS[row]}!")  # BUG: none of gold
+""",
+    ),
+)
+"""What makes the bug of it: old lines and new ones."""

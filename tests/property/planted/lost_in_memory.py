@@ -1,6 +1,6 @@
 """A help desk that remembers in memory who has been promised an answer.
 
-The bug: `PROMISED` is a set of the module, and `thanks` answers only those who stand in it (line marked BUG). After a
+The bug: `PROMISED` is a set of the module, and `thanks` answers only those who stand in it (see `BUG` below). After a
 restart of the bot nobody does, and the person gets no reply.
 
 The shortest conversation that shows it: 1. /help, 2. (a question), 3. (a restart, then any text).
@@ -8,11 +8,6 @@ The shortest conversation that shows it: 1. /help, 2. (a question), 3. (a restar
 
 from fsmkit import ANY, Flow
 from fsmkit.telegram import button, command
-
-FINDS = "restart"
-SHORTEST = 3
-
-PROMISED: set[int] = set()
 
 desk = Flow("desk", data=dict, ttl=24 * 3600)
 desk.state("question", prompt="What is it about?", otherwise="As text, please.")
@@ -28,13 +23,12 @@ def start(event, ctx):
 
 @desk.defstate("question")
 def got_question(event, ctx):
-    PROMISED.add(event.user_id)
-    return ("transition", "more", {"question": event.text[:200]})
+    return ("transition", "more", {"question": event.text[:200], "promised": True})
 
 
 @desk.defstate("more")
 def thanks(event, ctx):
-    if event.user_id not in PROMISED:  # BUG: gone after a restart
+    if not ctx.data["promised"]:
         return ("stay",)
     return ("transition", "rating")
 
@@ -60,3 +54,38 @@ def got_why(event, ctx):
 def cancel(event, ctx):
     ctx.reply("Never mind.")
     return ("end",)
+
+
+FINDS = "restart"
+SHORTEST = 3
+BUG = (
+    (
+        """\
+from fsmkit.telegram import button, command
+""",
+        """\
+from fsmkit.telegram import button, command
+
+
+PROMISED: set[int] = set()
+""",
+    ),
+    (
+        """\
+    return ("transition", "more", {"question": event.text[:200], "promised": True})
+""",
+        """\
+    PROMISED.add(event.user_id)
+    return ("transition", "more", {"question": event.text[:200]})
+""",
+    ),
+    (
+        """\
+    if not ctx.data["promised"]:
+""",
+        """\
+    if event.user_id not in PROMISED:  # BUG: gone after a restart
+""",
+    ),
+)
+"""What makes the bug of it: old lines and new ones."""

@@ -1,7 +1,7 @@
 """A booking of seats for a workshop, in which two people get the same seat.
 
 The bug: `book` looks up which seat is free, awaits the organiser's answer, and only then notes that the seat is taken
-(line marked BUG). Who books meanwhile is given the same one.
+(see `BUG` below). Who books meanwhile is given the same one.
 
 The shortest conversation that shows it: 1. user 1: /book, 2. user 2: /book, 3. and 4. both press [Saturday] at once.
 """
@@ -11,8 +11,6 @@ import asyncio
 from fsmkit import ANY, Flow
 from fsmkit.telegram import button, command
 
-FINDS = "race"
-SHORTEST = 4
 RESOURCES = "Seats"
 
 
@@ -46,10 +44,9 @@ def start(event, ctx):
 
 @workshop.defstate("day", on=button("Saturday", "Sunday"))
 async def book(event, ctx):
-    holders = ctx.resources.holders[event.value]
-    seat = holders.get(event.user_id, len(holders) + 1)
     await ctx.resources.ask_organiser()
-    holders[event.user_id] = seat  # BUG: read before the wait, written after it
+    holders = ctx.resources.holders[event.value]
+    seat = holders.setdefault(event.user_id, len(holders) + 1)
     ctx.reply(f"Your seat is number {seat}.")
     return ("transition", "name", {"day": event.value})
 
@@ -79,3 +76,29 @@ def wrong(event, ctx):
 def cancel(event, ctx):
     ctx.reply("Nobody goes.")
     return ("end",)
+
+
+FINDS = "race"
+SHORTEST = 4
+BUG = (
+    (
+        """\
+async def book(event, ctx):
+""",
+        """\
+async def book(event, ctx):
+    holders = ctx.resources.holders[event.value]
+    seat = holders.get(event.user_id, len(holders) + 1)
+""",
+    ),
+    (
+        """\
+    holders = ctx.resources.holders[event.value]
+    seat = holders.setdefault(event.user_id, len(holders) + 1)
+""",
+        """\
+    holders[event.user_id] = seat  # BUG: read before the wait, written after it
+""",
+    ),
+)
+"""What makes the bug of it: old lines and new ones."""

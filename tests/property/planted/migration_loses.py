@@ -11,9 +11,6 @@ import attrs
 from fsmkit import ANY, Flow
 from fsmkit.telegram import button, command, text
 
-FINDS = "migration"
-SHORTEST = 1
-
 
 @attrs.frozen
 class Reader:
@@ -44,7 +41,8 @@ reader.state(
     ],
 )
 def to_version_2(state, data):
-    return state, {"name": f"{data['first']} {data['last']}"}  # BUG: the phone number
+    name = f"{data.pop('first')} {data.pop('last')}"
+    return state, {**data, "name": name}
 
 
 @reader.defstate(None, on=command("register"))
@@ -87,3 +85,19 @@ def start_over(event, ctx):
 def cancel(event, ctx):
     ctx.reply("Not registered.")
     return ("end",)
+
+
+FINDS = "migration"
+SHORTEST = 1
+BUG = (
+    (
+        """\
+    name = f"{data.pop('first')} {data.pop('last')}"
+    return state, {**data, "name": name}
+""",
+        """\
+    return state, {"name": f"{data['first']} {data['last']}"}  # BUG: the phone number
+""",
+    ),
+)
+"""What makes the bug of it: old lines and new ones."""

@@ -9,9 +9,6 @@ The shortest conversation that shows it: 1. /sell, 2. (a title), 3. (photo), 4. 
 from fsmkit import ANY, Flow
 from fsmkit.telegram import button, command, photo, text
 
-FINDS = "raised"
-SHORTEST = 4
-
 ad = Flow("ad", data=dict, ttl=7200)
 ad.state("title", prompt="What do you sell?", otherwise="As text, please.")
 ad.state("photo", prompt="Send a photo of it.", otherwise="A photo, please.")
@@ -36,7 +33,7 @@ def got_title(event, ctx):
 
 @ad.defstate("photo", on=photo())
 def first_photo(event, ctx):
-    return ("transition", "more", ctx.evolve(photos=ctx.match))  # BUG: [ctx.match]
+    return ("transition", "more", ctx.evolve(photos=[ctx.match]))
 
 
 @ad.defstate("more", on=photo())
@@ -70,3 +67,18 @@ def start_over(event, ctx):
 def cancel(event, ctx):
     ctx.reply("Not published.")
     return ("end",)
+
+
+FINDS = "raised"
+SHORTEST = 4
+BUG = (
+    (
+        """\
+    return ("transition", "more", ctx.evolve(photos=[ctx.match]))
+""",
+        """\
+    return ("transition", "more", ctx.evolve(photos=ctx.match))  # BUG: [ctx.match]
+""",
+    ),
+)
+"""What makes the bug of it: old lines and new ones."""

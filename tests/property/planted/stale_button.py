@@ -1,7 +1,9 @@
 """A shopping list whose items are crossed off by buttons that the bot makes itself.
 
+`cross_off` looks whether the item of an old button is still there, and says so if not.
+
 The bug: the callback data of a button is the item's place in the list (`off:1`), and `cross_off` takes it at its
-word (line marked BUG). Buttons of older messages, and everybody who can send data, name places that are gone.
+word (see `BUG` below). Buttons of older messages, and everybody who can send data, name places that are gone.
 fsmkit's own buttons (`Reply(buttons=...)`) cannot be stale; these are sent as `reply_markup`.
 
 The shortest conversation that shows it: 1. /list, 2. [data 'off:0']: there is no such item.
@@ -9,9 +11,6 @@ The shortest conversation that shows it: 1. /list, 2. [data 'off:0']: there is n
 
 from fsmkit import ANY, Flow
 from fsmkit.telegram import command, raw_button
-
-FINDS = "raised"
-SHORTEST = 2
 
 shopping = Flow("shopping", data=dict, ttl=3600)
 shopping.state(
@@ -47,7 +46,11 @@ def add(event, ctx):
 @shopping.defstate(ANY, on=raw_button(r"off:(\d+)"))
 def cross_off(event, ctx):
     items = list(ctx.data["items"])
-    found = items.pop(int(ctx.match[1]))  # BUG
+    place = int(ctx.match[1])
+    if place >= len(items):
+        ctx.reply("That one is off the list.", extra=as_keyboard(items))
+        return ("stay",)
+    found = items.pop(place)
     ctx.reply(f"Found {found}; {len(items)} left.", extra=as_keyboard(items))
     return ("stay", ctx.evolve(items=items))
 
@@ -86,3 +89,22 @@ def alone(event, ctx):
 def close(event, ctx):
     ctx.reply("Thrown away.")
     return ("end",)
+
+
+FINDS = "raised"
+SHORTEST = 2
+BUG = (
+    (
+        """\
+    place = int(ctx.match[1])
+    if place >= len(items):
+        ctx.reply("That one is off the list.", extra=as_keyboard(items))
+        return ("stay",)
+    found = items.pop(place)
+""",
+        """\
+    found = items.pop(int(ctx.match[1]))  # BUG
+""",
+    ),
+)
+"""What makes the bug of it: old lines and new ones."""

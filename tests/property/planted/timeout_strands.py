@@ -9,9 +9,6 @@ The shortest conversation that shows it: 1. /taxi, 2. (location), 3. (the next d
 from fsmkit import Flow, Timeout
 from fsmkit.telegram import button, command, location, text
 
-FINDS = "stuck"
-SHORTEST = 3
-
 taxi = Flow("taxi", data=dict, ttl=None)
 taxi.state("from", prompt="Where are you?", otherwise="Send your location, please.")
 taxi.state(
@@ -44,10 +41,7 @@ def expire(event, ctx):
 
 @taxi.defstate("expired", on=command("again"))
 def again(event, ctx):
-    if "price" not in ctx.data:  # BUG: it never is, here
-        ctx.reply("There is no offer.")
-        return ("stay",)
-    return ("transition", "offer")
+    return ("transition", "offer", {"price": 12})
 
 
 @taxi.defstate("coming", on=command("in"))
@@ -59,3 +53,23 @@ def got_in(event, ctx):
 def rate(event, ctx):
     ctx.reply("Thank you.")
     return ("end",)
+
+
+FINDS = "stuck"
+SHORTEST = 3
+BUG = (
+    (
+        """\
+def again(event, ctx):
+    return ("transition", "offer", {"price": 12})
+""",
+        """\
+def again(event, ctx):
+    if "price" not in ctx.data:  # BUG: it never is, here
+        ctx.reply("There is no offer.")
+        return ("stay",)
+    return ("transition", "offer")
+""",
+    ),
+)
+"""What makes the bug of it: old lines and new ones."""

@@ -1,6 +1,6 @@
 """A tax return of sixty pages, the last but one of which is to be looked at before it is sent.
 
-The bug: the last question leads to `sent` and not to `review` (line marked BUG). Nothing breaks; nobody ever sees the
+The bug: the last question leads to `sent` and not to `review` (see `BUG` below). Nothing breaks; nobody ever sees the
 review.
 
 It is seen without a conversation.
@@ -8,9 +8,6 @@ It is seen without a conversation.
 
 from fsmkit import ANY, Flow
 from fsmkit.telegram import button, command, text
-
-FINDS = "unreachable"
-SHORTEST = 0
 
 TOPICS = ("Work", "Rent", "Shares", "Children", "Health", "Gifts", "Travel", "Study")
 QUESTIONS = (
@@ -68,7 +65,7 @@ def nobody(event, ctx):
 
 @tax.defstate("account", on=text(r"[0-9]{8}"))
 def got_account(event, ctx):
-    return ("transition", "sent", ctx.evolve(account=event.text))  # BUG: "review"
+    return ("transition", "review", ctx.evolve(account=event.text))
 
 
 @tax.defstate("review", on=button("Send"))
@@ -96,3 +93,18 @@ def back(event, ctx):
 def cancel(event, ctx):
     ctx.reply("Thrown away.")
     return ("end",)
+
+
+FINDS = "unreachable"
+SHORTEST = 0
+BUG = (
+    (
+        """\
+    return ("transition", "review", ctx.evolve(account=event.text))
+""",
+        """\
+    return ("transition", "sent", ctx.evolve(account=event.text))  # BUG: "review"
+""",
+    ),
+)
+"""What makes the bug of it: old lines and new ones."""

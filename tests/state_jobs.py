@@ -2,8 +2,8 @@
 
 import asyncio
 
-from bench import Bench, returns
 from chat_events import Word
+from memory_engine import Bench, returns
 
 from fsmkit import Done, Failed, Flow, StoreUnavailable
 

@@ -6,8 +6,8 @@ import os
 
 import attrs
 import pytest
-from bench import KEY, Bench, returns
 from chat_events import Word
+from memory_engine import KEY, Bench, returns
 
 from fsmkit import ANY, DefinitionError, DeliveryFailed, Flow, Returned, Timeout
 
