@@ -275,6 +275,12 @@ def job_spec(state: State, whose: str, place: str | None) -> JobSpec | None:
             )
         return None
     at = location_of(state.job) if callable(state.job) else place
+    if _is_generator(state.job):
+        raise DefinitionError(
+            f"the job of {whose} has a yield in it: it would be called, and never run",
+            place=at,
+            remedy="Return the outcome instead; what comes meanwhile is shown by job.progress(...)",
+        )
     wants_job = callable(state.job) and _required(state.job) == 2
     check_callable(state.job, 2 if wants_job else 1, at, "a job is a function of (data) or of (data, job)")
     timeout = seconds_of(state.timeout, whose, place, "timeout")
@@ -298,6 +304,11 @@ def _required(function: Callable[..., Any]) -> int:
         return 1
     by_position = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     return sum(each.kind in by_position and each.default is each.empty for each in parameters)
+
+
+def _is_generator(function: Any) -> bool:
+    call = getattr(function, "__call__", None)  # noqa: B004  # of an object whose class has a generator
+    return any(inspect.isgeneratorfunction(f) or inspect.isasyncgenfunction(f) for f in (function, call))
 
 
 def _is_async(function: Callable[..., Any]) -> bool:
