@@ -384,7 +384,7 @@ class Dispatcher:
         while (name := reminding(turn.row, turn.flows.tables, turn.now)) is not None:
             snapshot = turn.row.snapshots[name]
             row = with_snapshot(turn.row, name, structs.replace(snapshot, remind=None))
-            own = self._by_itself(turn, row, Reminder(snapshot.remind or 0.0))
+            own = self._by_itself(turn, row, Reminder(snapshot.remind or 0.0, message_id=snapshot.reply_to))
             await self._run(claim, lease, turn, own, partial(remind, own, name), lambda _error: None)
 
     def _by_itself(self, turn: Turn, row: Row, event: Timeout | Reminder) -> Turn:

@@ -30,6 +30,7 @@ from fsmkit.interpreter.row import (
     Snapshot,
     timeout_at,
     wake_at,
+    with_snapshot,
 )
 from fsmkit.keys import Key
 from fsmkit.stores.protocol import Change, Index
@@ -378,6 +379,7 @@ def settle(
             row = _at_home(row, turn, pressed)
         pack = turn.world.values.pack
         row, effects = effects_of(row, turn.name, turn.requests, to, pack, shared=shared, pressed=pressed)
+        row = _replied(row, turn)
     if turn.deletes or turn.cleanup:
         home = address_of((row, turn.loaded), turn.name, turn.address, turn.key)
         effects = [*turn.cleanup, *_deletes(turn, home), *effects]
@@ -475,6 +477,16 @@ def _index_of(row: Row) -> tuple[Index, ...]:
         frame = snapshot.frames[-1]
         found.append(Index(frame.flow, frame.state, timeout_at(snapshot)))
     return tuple(found)
+
+
+def _replied(row: Row, turn: "Turn") -> Row:
+    """Return the row with the person's message that was replied to: reminders reply to it, too."""
+    messages = [wish.reply.reply_to for wish in turn.requests if isinstance(wish, SendMessage)]
+    replied = [message for message in messages if message is not None]
+    snapshot = row.snapshots.get(turn.name)
+    if not replied or snapshot is None or not snapshot.active:
+        return row
+    return with_snapshot(row, turn.name, structs.replace(snapshot, reply_to=replied[-1]))
 
 
 def _touched(turn: "Turn", row: Row, snapshot: Snapshot) -> Row:
