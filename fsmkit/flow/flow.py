@@ -5,9 +5,11 @@ checked when the flows are put together (`fsmkit.interpreter.compiled`).
 """
 
 import difflib
+import functools
+import inspect
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, Unpack, cast
+from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, TypeVar, Unpack, cast
 
 from msgspec import UNSET
 
@@ -40,6 +42,10 @@ else:
     D = TypeVar("D")
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+P = ParamSpec("P")
+
+R = TypeVar("R")
 
 
 HandlerF = TypeVar("HandlerF", bound=Callable[[Any, Any], Result | Awaitable[Result]])
@@ -484,10 +490,36 @@ def _refuse_bare(states: tuple[Any, ...], what: str, name: str) -> None:
 
 
 def _check_options(options: Iterable[str], place: str | None) -> None:
-    """Refuses a misspelt option of `flow.state`, which would be a TypeError of a class nobody has called."""
-    known = list(StateOptions.__annotations__)
+    """Refuse a misspelt option of `flow.state`, which would be a TypeError of a class nobody has called."""
+    check_options("a state", options, StateOptions.__annotations__, place)
+
+
+def check_options(whose: str, options: Iterable[str], known: Iterable[str], place: str | None) -> None:
+    """Raise DefinitionError for a misspelt option, with the one that was probably meant.
+
+    Args:
+        whose: Who has no such option.
+        options: The names that were given.
+        known: The names that there are.
+        place: `file:line` for the error.
+    """
+    names = list(known)
     for option in options:
-        if option not in known:
-            near = difflib.get_close_matches(option, known, n=1)
-            remedy = f"Did you mean {near[0]}=?" if near else f"It takes {', '.join(known)}"
-            raise DefinitionError(f"a state has no option {option}=", place=place, remedy=remedy)
+        if option not in names:
+            near = difflib.get_close_matches(option, names, n=1)
+            remedy = f"Did you mean {near[0]}=?" if near else f"It takes {', '.join(names)}"
+            raise DefinitionError(f"{whose} has no option {option}=", place=place, remedy=remedy)
+
+
+def options_checked(function: Callable[P, R]) -> Callable[P, R]:
+    """Make a function name the option that was probably meant where one is misspelt, as `flow.state` does."""
+    known = dict.fromkeys(inspect.signature(function).parameters)
+    if known.pop("state", function) is None:  # `**state`: options of `flow.state`
+        known |= dict.fromkeys(StateOptions.__annotations__)
+
+    @functools.wraps(function)
+    def checked(*args: P.args, **options: P.kwargs) -> R:
+        check_options(f"{function.__name__}()", options, known, calling_location())
+        return function(*args, **options)
+
+    return checked

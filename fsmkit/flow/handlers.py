@@ -192,6 +192,22 @@ def check_callable(function: Any, arguments: int, place: str | None, rule: str) 
         return
 
 
+def check_prompt(prompt: Any, option: str, whose: str, place: str | None) -> None:
+    """Raise DefinitionError where a prompt is a function that cannot be called with `ctx`."""
+    if not callable(prompt):
+        return
+    try:
+        inspect.signature(prompt, follow_wrapped=False).bind(None)
+    except TypeError:
+        raise DefinitionError(
+            f"{whose} has a {option}= that is no function of (ctx)",
+            place=location_of(prompt) or place,
+            remedy=f"Write {option}=lambda ctx: ...",
+        ) from None
+    except ValueError:  # a built-in without a signature
+        return
+
+
 def check_texts(texts: Mapping[str, Any], allowed: Iterable[str], place: str | None) -> None:
     """Raises DefinitionError unless each is a known text, or a mapping of languages to texts."""
     for name, value in texts.items():

@@ -11,7 +11,7 @@ from typing import Any
 import attrs
 import msgspec
 
-from fsmkit.flow.flow import Flow, Text, in_language
+from fsmkit.flow.flow import Flow, Text, in_language, options_checked
 from fsmkit.flow.locations import calling_location
 from fsmkit.flow.messages import Button, Reply
 from fsmkit.flow.results import Result
@@ -160,6 +160,7 @@ TEXTS: dict[str, Text] = {
 """The form's own words, for `form(texts=...)`."""
 
 
+@options_checked
 def form(
     flow: Flow[Any],
     owner: type,

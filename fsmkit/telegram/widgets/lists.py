@@ -5,7 +5,7 @@ import re
 import attrs
 
 from fsmkit.flow.context import Context
-from fsmkit.flow.flow import Flow, Text, in_language
+from fsmkit.flow.flow import Flow, Text, in_language, options_checked
 from fsmkit.flow.messages import Button, Reply
 from fsmkit.flow.results import End, Result, Stay
 from fsmkit.telegram.event import TelegramEvent
@@ -30,6 +30,7 @@ class MultiSelect:
     page: int = 0
 
 
+@options_checked
 def multi_select(
     name: str = "multi_select",
     *,
@@ -114,6 +115,7 @@ class PagedList:
     page: int = 0
 
 
+@options_checked
 def paged_list(
     name: str = "paged_list", *, per_page: int = 8, close: Text = "Close", otherwise: Words = PRESS
 ) -> Flow[PagedList]:
