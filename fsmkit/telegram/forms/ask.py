@@ -62,7 +62,7 @@ def ask(
     columns: int = 3,
     **state: Any,
 ) -> State:
-    """Declares a state that asks until it has an answer that will do.
+    """Declare a state that asks until it has an answer that will do.
 
     Handlers of the flow's own for that state, declared before, see its messages first.
 
@@ -138,7 +138,7 @@ def put_handlers(
     *,
     review: str | None = None,
 ) -> None:
-    """Registers the handler for answers and the one for what is none.
+    """Register the handler for answers and the one for what is none.
 
     Args:
         flow: The flow.
@@ -162,7 +162,7 @@ def put_handlers(
 
 
 def _why(asked: ReadyQuestion, read: Callable[[Any, Any], Any], event: Any, ctx: Any) -> str:
-    """What is said to an answer that will not do: it is read once more for the error."""
+    """Return what is said to an answer that will not do: it is read once more for the error."""
     error: ValueError | None = None
     try:
         read(event, ctx)

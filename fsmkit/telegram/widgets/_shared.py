@@ -47,7 +47,7 @@ PAGE = re.compile(r"page (\d+)")
 
 
 def spoken(words: Words) -> Prompt | None:
-    """Words as a prompt."""
+    """Return words as a prompt."""
     if not isinstance(words, Mapping):
         return words
 
@@ -58,12 +58,12 @@ def spoken(words: Words) -> Prompt | None:
 
 
 def pages(items: Sequence[object], per_page: int) -> int:
-    """How many pages there are; an empty list has one."""
+    """Return how many pages there are; an empty list has one."""
     return max(1, -(-len(items) // per_page))
 
 
 def turner(page: int, count: int) -> list[list[Button]]:
-    """A row that turns pages; none where there is only one page."""
+    """Return a row that turns pages; none where there is only one page."""
     if count == 1:
         return []
     before, after = (page - 1) % count, (page + 1) % count

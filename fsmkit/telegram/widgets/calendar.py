@@ -61,7 +61,7 @@ def calendar(
     no_day: Text = NO_DAY,
     written: Callable[[date, str | None], str] = written_date,
 ) -> Flow[Calendar]:
-    """A flow that shows a month, turns to others, and returns the day that was pressed.
+    """Make a flow that shows a month, turns to others, and returns the day that was pressed.
 
     Args:
         name: Its name; a bot may have several.

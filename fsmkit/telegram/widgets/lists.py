@@ -42,7 +42,7 @@ def multi_select(
     too_many: Text = "Choose at most {n}.",
     otherwise: Words = PRESS,
 ) -> Flow[MultiSelect]:
-    """A flow in which options are ticked; it returns the tuple of those chosen, in the order of the options.
+    """Make a flow in which options are ticked; it returns a tuple of those chosen, in their order.
 
     Args:
         name: Its name; a bot may have several.
@@ -119,7 +119,7 @@ class PagedList:
 def paged_list(
     name: str = "paged_list", *, per_page: int = 8, close: Text = "Close", otherwise: Words = PRESS
 ) -> Flow[PagedList]:
-    """A flow that shows a list page by page and returns the item that was pressed, `None` if it was closed.
+    """Make a flow that shows a list page by page; it returns the pressed item, `None` if it was closed.
 
     Args:
         name: Its name; a bot may have several.

@@ -26,7 +26,7 @@ class YesNo:
 def yes_no(
     name: str = "yes_no", *, yes: Text = "Yes", no: Text = "No", otherwise: Words = PRESS
 ) -> Flow[YesNo]:
-    """A flow that asks a question with two buttons and returns a bool.
+    """Make a flow that asks a question with two buttons and returns a bool.
 
     Args:
         name: Its name; a bot may have several.
