@@ -22,6 +22,15 @@ class Clock(Protocol):
         ...
 
 
+def monotonic(clock: Clock) -> float:
+    """Return seconds for the measuring of durations, which nobody puts forward or back.
+
+    That is `clock.monotonic()` where the clock has it, as `SystemClock` does, else its time.
+    """
+    count = getattr(clock, "monotonic", None)
+    return clock.now() if count is None else float(count())
+
+
 class SystemClock:
     """The wall clock of this machine."""
 
@@ -30,6 +39,10 @@ class SystemClock:
     def now(self) -> float:
         """Seconds since 1970-01-01 00:00 UTC."""
         return time.time()
+
+    def monotonic(self) -> float:
+        """Return seconds since some moment, whatever is done to the wall clock."""
+        return time.monotonic()
 
     async def sleep(self, seconds: float) -> None:
         """Return when so many seconds have passed."""

@@ -166,14 +166,14 @@ def _readdressed(snapshot: Snapshot, old: Key, new: Key) -> Snapshot:
     if address is not None and address.chat == old.chat:
         address = structs.replace(address, chat=new.chat)
     frames = tuple(structs.replace(frame, tracked=()) for frame in snapshot.frames)
-    return structs.replace(snapshot, frames=frames, address=address)
+    return structs.replace(snapshot, frames=frames, address=address, reply_to=None)
 
 
 def _without_ids(view: ShownScreen, old: Key, new: Key) -> ShownScreen:
     """Return what a flow shows without the message of the old chat; a reply keyboard is still there."""
     board = view.board
     if board is not None and board.chat == old.chat:
-        board = structs.replace(board, chat=new.chat)
+        board = structs.replace(board, chat=new.chat, reply_to=None)
     return (
         structs.replace(view, board=board) if view.chat != old.chat else ShownScreen(new.chat, 0, board=board)
     )

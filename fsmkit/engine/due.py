@@ -140,7 +140,7 @@ class DueWork:
         while (name := reminding(turn.row, turn.flows.tables, turn.now)) is not None:
             snapshot = turn.row.snapshots[name]
             row = turn.row.with_conversation(name, structs.replace(snapshot, remind=None))
-            own = leased.beside(turn, row, Reminder(snapshot.remind or 0.0))
+            own = leased.beside(turn, row, Reminder(snapshot.remind or 0.0, message_id=snapshot.reply_to))
             await leased.run(turn, own, partial(remind, own, name))
 
 

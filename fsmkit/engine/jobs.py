@@ -258,8 +258,8 @@ class Attempt:
             if event is not None and not self.left:
                 await self._tell(event)
         except asyncio.CancelledError:
-            if not self.left:
-                await self._give_back()
+            if not self.left:  # where nobody stops, the function may have cancelled itself, and will again
+                await self._give_back(lost=not self.stopped)
             raise
         finally:
             keeping.cancel()
@@ -271,7 +271,7 @@ class Attempt:
         """Call the function; return what came of it, `None` if it is to be tried again."""
         work, rule = self.begun.work, self.begun.rule
         if work.lost > MAX_LOST:
-            lost = f"{work.lost} processes that ran the job of {self.name} were killed"
+            lost = f"{work.lost} processes that ran the job of {self.name} were killed, or cancelled it"
             return Failed(JobLost(f"{lost}; it is not begun again ({rule.place})"))
         try:
             return Done(await self._limited())
@@ -361,14 +361,16 @@ class Attempt:
             self.leave()
         return kept(row, self.begun.work, now + CLAIM_SECONDS)
 
-    async def _put_off(self, delay: float, *, failed: bool) -> None:
+    async def _put_off(self, delay: float, *, failed: bool, lost: bool = False) -> None:
         self._settling = True
-        await self._change(lambda row, now: put_off(row, self.begun.work, now + delay, failed=failed))
+        await self._change(
+            lambda row, now: put_off(row, self.begun.work, now + delay, failed=failed, lost=lost)
+        )
 
-    async def _give_back(self) -> None:
-        """Leave the job to the next process, which then need not wait for the end of the claim."""
+    async def _give_back(self, *, lost: bool = False) -> None:
+        """Leave the job to whoever comes next, who then need not wait for the end of the claim."""
         with contextlib.suppress(Exception):
-            await self._put_off(0.0, failed=False)
+            await self._put_off(0.0, failed=False, lost=lost)
 
     async def _change(self, change: Callable[[Row, float], Row]) -> None:
         def write(turn: Turn) -> None:

@@ -119,9 +119,16 @@ class ChatEvent(Event):
 
 
 class Internal(Event):
-    """The base of events that fsmkit raises itself; a bare predicate never sees them."""
+    """The base of events that fsmkit raises itself; a bare predicate never sees them.
+
+    Attributes:
+        message_id: No message; of `Timeout` and `Reminder` the person's message that the conversation last
+            replied to, so that a prompt with `reply_to=ctx.event.message_id` can be said once more.
+    """
 
     __slots__ = ()
+
+    message_id: int | None = None
 
 
 @attrs.frozen
@@ -137,6 +144,7 @@ class Timeout(Internal):
     deadline: float
     kind: Literal["idle", "age"] = "idle"
     state: str | None = None
+    message_id: int | None = attrs.field(default=None, kw_only=True, repr=False)
 
 
 @attrs.frozen
@@ -148,6 +156,7 @@ class Reminder(Internal):
     """
 
     due: float
+    message_id: int | None = attrs.field(default=None, kw_only=True, repr=False)
 
 
 @attrs.frozen

@@ -5,9 +5,11 @@ checked when the flows are put together (`fsmkit.interpreter.compiled`).
 """
 
 import difflib
+import functools
+import inspect
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, TypeVar, Unpack, cast
+from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, ParamSpec, TypeVar, Unpack, cast
 
 from msgspec import UNSET
 
@@ -51,6 +53,10 @@ else:
     D = TypeVar("D")
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+P = ParamSpec("P")
+
+R = TypeVar("R")
 
 
 HandlerF = TypeVar("HandlerF", bound=Callable[[Any, Any], Result | Awaitable[Result]])
@@ -497,9 +503,37 @@ def _refuse_bare(states: tuple[Any, ...], what: str, name: str) -> None:
 
 def _refuse_option(option: str, place: str | None) -> NoReturn:
     """Refuse an option that `State` does not take, with a place and a remedy where it is misspelt."""
-    if option in RENAMED_OPTIONS:
-        raise TypeError(unknown_option(option))
-    known = list(StateOptions.__annotations__)
-    near = difflib.get_close_matches(option, known, n=1)
-    remedy = f"Did you mean {near[0]}=?" if near else f"It takes {', '.join(known)}"
-    raise DefinitionError(unknown_option(option), place=place, remedy=remedy)
+    if option not in RENAMED_OPTIONS:
+        check_options("a state", [option], StateOptions.__annotations__, place)
+    raise TypeError(unknown_option(option))
+
+
+def check_options(whose: str, options: Iterable[str], known: Iterable[str], place: str | None) -> None:
+    """Raise DefinitionError for a misspelt option, with the one that was probably meant.
+
+    Args:
+        whose: Who has no such option.
+        options: The names that were given.
+        known: The names that there are.
+        place: `file:line` for the error.
+    """
+    names = list(known)
+    for option in options:
+        if option not in names:
+            near = difflib.get_close_matches(option, names, n=1)
+            remedy = f"Did you mean {near[0]}=?" if near else f"It takes {', '.join(names)}"
+            raise DefinitionError(f"{whose} has no option {option}=", place=place, remedy=remedy)
+
+
+def options_checked(function: Callable[P, R]) -> Callable[P, R]:
+    """Make a function name the option that was probably meant where one is misspelt, as `flow.state` does."""
+    known = dict.fromkeys(inspect.signature(function).parameters)
+    if known.pop("state", function) is None:  # `**state`: options of `flow.state`
+        known |= dict.fromkeys(StateOptions.__annotations__)
+
+    @functools.wraps(function)
+    def checked(*args: P.args, **options: P.kwargs) -> R:
+        check_options(f"{function.__name__}()", options, known, calling_location())
+        return function(*args, **options)
+
+    return checked

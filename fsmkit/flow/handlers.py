@@ -196,6 +196,22 @@ def check_callable(function: Any, arguments: int, place: str | None, rule: str) 
         return
 
 
+def check_prompt(prompt: Any, option: str, whose: str, place: str | None) -> None:
+    """Raise DefinitionError where a prompt is a function that cannot be called with `ctx`."""
+    if not callable(prompt):
+        return
+    try:
+        inspect.signature(prompt, follow_wrapped=False).bind(None)
+    except TypeError:
+        raise DefinitionError(
+            f"{whose} has a {option}= that is no function of (ctx)",
+            place=location_of(prompt) or place,
+            remedy=f"Write {option}=lambda ctx: ...",
+        ) from None
+    except ValueError:  # a built-in without a signature
+        return
+
+
 def check_texts(texts: Mapping[str, Any], allowed: Iterable[str], place: str | None) -> None:
     """Raise DefinitionError unless each is a known text, or a mapping of languages to texts."""
     for name, value in texts.items():
@@ -279,6 +295,12 @@ def job_spec(state: State, whose: str, place: str | None) -> JobSpec | None:
             )
         return None
     at = location_of(state.job) if callable(state.job) else place
+    if _is_generator(state.job):
+        raise DefinitionError(
+            f"the job of {whose} has a yield in it: it would be called, and never run",
+            place=at,
+            remedy="Return the outcome instead; what comes meanwhile is shown by job.progress(...)",
+        )
     wants_job = callable(state.job) and _required(state.job) == 2
     check_callable(state.job, 2 if wants_job else 1, at, "a job is a function of (data) or of (data, job)")
     timeout = seconds_of(state.job_timeout, whose, place, "job_timeout")
@@ -304,6 +326,11 @@ def _required(function: Callable[..., Any]) -> int:
         return 1
     by_position = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     return sum(each.kind in by_position and each.default is each.empty for each in parameters)
+
+
+def _is_generator(function: Any) -> bool:
+    call = getattr(function, "__call__", None)  # noqa: B004  # of an object whose class has a generator
+    return any(inspect.isgeneratorfunction(f) or inspect.isasyncgenfunction(f) for f in (function, call))
 
 
 def _is_async(function: Callable[..., Any]) -> bool:

@@ -89,6 +89,8 @@ class TargetNames:
 
     def _remedy(self, name: Any, known: Iterable[str], otherwise: str | None = None) -> str:
         near = difflib.get_close_matches(str(name), list(known), n=1)
+        if str(name).lower() == "end":
+            return "Write END, without quotes, to end the conversation"
         if near:
             return f'Did you mean "{near[0]}"?'
         return otherwise or f"There is {', '.join(known) or 'none'}"

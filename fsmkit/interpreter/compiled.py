@@ -13,7 +13,7 @@ import attrs
 from fsmkit.errors import DefinitionError
 from fsmkit.flow.events import Reminder
 from fsmkit.flow.flow import Flow
-from fsmkit.flow.handlers import Handler, Hook, JobSpec, Selector, job_spec
+from fsmkit.flow.handlers import Handler, Hook, JobSpec, Selector, check_prompt, job_spec
 from fsmkit.flow.matchers import AnyOf
 from fsmkit.flow.messages import Button, rows_of_buttons
 from fsmkit.flow.states import ANY, INHERIT, Prompt, State, StatesGroup, Times, combined, times_of
@@ -217,6 +217,8 @@ def _rules(flow: Flow[Any], state: State, flows: Times) -> StateSpec:
         )
     own = times_of(state, whose, flow.place)
     times = combined(own, flows, state.prompt, _handles_reminders(flow), whose, flow.place)
+    for option in ("prompt", "otherwise", "reminder"):
+        check_prompt(getattr(state, option), option, whose, flow.place)
     enter = covering(flow.enter_hooks)
     silent = not enter and state.prompt is None and state.job is None
     return StateSpec(

@@ -114,9 +114,17 @@ def kept(row: Row, work: JobState, until: float) -> Row:
     return _changed(row, work, due=until)
 
 
-def put_off(row: Row, work: JobState, until: float, *, failed: bool) -> Row:
-    """Return the row in which an attempt that stands is over, and the next one may begin at a later time."""
-    return _changed(row, work, due=until, held=False, failures=work.failures + failed)
+def put_off(row: Row, work: JobState, until: float, *, failed: bool, lost: bool = False) -> Row:
+    """Return the row in which an attempt that stands is over, and the next one may begin at a later time.
+
+    Args:
+        row: The row.
+        work: The attempt.
+        until: When the next one may begin, in seconds since 1970, UTC.
+        failed: Whether it counts as a failure.
+        lost: Whether it counts as one that ended with its process.
+    """
+    return _changed(row, work, due=until, held=False, failures=work.failures + failed, lost=work.lost + lost)
 
 
 def over(row: Row, ident: str) -> Row:

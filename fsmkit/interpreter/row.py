@@ -161,6 +161,7 @@ class Snapshot(Struct, array_like=True):
         address: Where its messages go.
         tries: How often handlers of timeouts have raised, one after the other.
         remind: When the person is reminded if nothing happens.
+        reply_to: Id of the person's message that was last replied to (`Reply(reply_to=...)`).
     """
 
     frames: tuple[Frame, ...]
@@ -170,6 +171,7 @@ class Snapshot(Struct, array_like=True):
     address: Address | None = None
     tries: int = 0
     remind: float | None = None
+    reply_to: int | None = None
 
     @property
     def active(self) -> bool:
@@ -425,10 +427,11 @@ def reminding(row: Row, known: Container[str], now: float) -> str | None:
 
 def event_of(row: Row, late: ExpiredTimer) -> Timeout:
     """Return what a handler is told of a timeout."""
+    snapshot = row.snapshots[late.name]
     if late.kind == "idle":
-        return Timeout(late.at)
-    frame = row.snapshots[late.name].frames[late.depth]
-    return Timeout(late.at, "age", frame.state if late.kind == "state" else None)
+        return Timeout(late.at, message_id=snapshot.reply_to)
+    state = snapshot.frames[late.depth].state if late.kind == "state" else None
+    return Timeout(late.at, "age", state, message_id=snapshot.reply_to)
 
 
 def without_timer(row: Row, late: ExpiredTimer) -> Row:

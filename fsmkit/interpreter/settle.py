@@ -471,6 +471,7 @@ def settle(
             row = _at_home(row, draft, pressed)
         pack = draft.values.pack
         row, effects = effects_of(row, draft.name, draft.requests, to, pack, shared=shared, pressed=pressed)
+        row = _replied(row, draft)
     if draft.deletes or draft.carried:
         home = address_of((row, draft.loaded), draft.name, draft.address, draft.key)
         effects = [*draft.carried, *_deletes(draft, home), *effects]
@@ -575,6 +576,16 @@ def _index_of(row: Row) -> tuple[Index, ...]:
         frame = snapshot.frames[-1]
         found.append(Index(frame.flow, frame.state, timeout_at(snapshot)))
     return tuple(found)
+
+
+def _replied(row: Row, draft: StepDraft) -> Row:
+    """Return the row with the person's message that was replied to: reminders reply to it, too."""
+    messages = [wish.reply.reply_to for wish in draft.requests if isinstance(wish, SendMessage)]
+    replied = [message for message in messages if message is not None]
+    snapshot = row.snapshots.get(draft.name)
+    if not replied or snapshot is None or not snapshot.active:
+        return row
+    return row.with_conversation(draft.name, structs.replace(snapshot, reply_to=replied[-1]))
 
 
 def _touched(draft: StepDraft, row: Row, snapshot: Snapshot) -> Row:

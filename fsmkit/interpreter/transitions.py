@@ -257,7 +257,9 @@ class RowEditor:
 
     def _store(self, name: str, old: Snapshot, frames: tuple[Frame, ...], entries: int, run: int) -> None:
         idle = self._idle(frames) if frames and frames[-1].state is not None else (None, None)
-        self.snapshots[name] = Snapshot(frames, run, entries, idle[0], old.address, remind=idle[1])
+        self.snapshots[name] = Snapshot(
+            frames, run, entries, idle[0], old.address, remind=idle[1], reply_to=old.reply_to
+        )
 
     def _frame(
         self,

@@ -1,9 +1,9 @@
 """`Job`: a function to call once its time has come. Declaration only: where a run of it stands is in
-`fsmkit.jobs.runner`, so that one job may be put any number of times and never sees the arguments of an
-earlier run.
+`fsmkit.jobs.running`, so that a run never sees the arguments of an earlier one.
 """
 
 import asyncio
+import functools
 import inspect
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, TypeAlias
@@ -16,7 +16,7 @@ Gate: TypeAlias = "asyncio.Event | Awaitable[Any] | Callable[[], Any] | Job"
 
 @attrs.frozen(init=False, eq=False)
 class Job:
-    """A function to call once, in its turn.
+    """A function to call once, in its turn: a declaration, which may be put any number of times.
 
     Args:
         name: What it is called in the log and in errors.
@@ -70,13 +70,22 @@ class Job:
         call = getattr(self.func, "__call__", None)  # noqa: B004  # of an object whose class has an async one
         return inspect.iscoroutinefunction(self.func) or inspect.iscoroutinefunction(call)
 
+    @property
+    def function(self) -> str:
+        """The function as the log names it: its module and name."""
+        func = self.func
+        while isinstance(func, functools.partial):
+            func = func.func
+        name = getattr(func, "__qualname__", type(func).__qualname__)
+        return f"{getattr(func, '__module__', None) or '?'}.{name}"
+
     async def arguments(self) -> tuple[Any, ...]:
-        """All the arguments of one run; the lazy ones are found now."""
+        """Return all the arguments of one run; the lazy ones are found now."""
         return (*self.args, *[await _found(lazy) for lazy in self.lazy_args])
 
 
 async def passed(gate: Gate) -> None:
-    """Waits for one gate that is no job.
+    """Wait for one gate that is no job.
 
     Raises:
         ValueError: If the gate is a function that returned `False`.
@@ -85,6 +94,15 @@ async def passed(gate: Gate) -> None:
         await gate.wait()
     elif await _found(gate) is False:
         raise ValueError(f"the gate {gate!r} is closed: it returned False")
+
+
+def gate_name(gate: Gate) -> str:
+    """Return a gate as the log names it."""
+    if isinstance(gate, Job):
+        return f"job {gate.name}"
+    return (
+        type(gate).__name__ if isinstance(gate, asyncio.Event) else getattr(gate, "__qualname__", repr(gate))
+    )
 
 
 async def _found(lazy: Any) -> Any:

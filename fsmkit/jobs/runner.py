@@ -12,9 +12,9 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Any, Self
 
-from fsmkit.clock import Clock, SystemClock
+from fsmkit.clock import Clock, SystemClock, monotonic
 from fsmkit.errors import RunnerStopped
-from fsmkit.jobs.job import Job, passed
+from fsmkit.jobs.job import Job, gate_name, passed
 from fsmkit.jobs.running import Calls, JobRun, OnError, RunState, Threads
 
 _log = logging.getLogger("fsmkit.jobs")
@@ -29,7 +29,7 @@ LONGEST_DELAY = 60.0
 
 
 class JobRunner:
-    """Runs jobs; `async with` starts it and, at the end, drains it.
+    """What runs jobs; `async with` starts it and, at the end, drains it.
 
     Args:
         threads: How many blocking functions may run at once, each in a thread.
@@ -77,7 +77,7 @@ class JobRunner:
         return self._main is not None and not self._main.done()
 
     async def put(self, job: Job) -> JobRun:
-        """Adds a job at the end of the queue; it may be added before the runner has started.
+        """Add a job at the end of the queue; it may be added before the runner has started.
 
         Raises:
             RunnerStopped: If the runner is stopping, or was stopped.
@@ -87,11 +87,11 @@ class JobRunner:
         return run
 
     async def put_all(self, jobs: Iterable[Job]) -> list[JobRun]:
-        """Adds jobs in their order."""
+        """Add jobs in their order."""
         return [await self.put(job) for job in jobs]
 
     def begin(self, job: Job) -> JobRun:
-        """Begins a job now, beside the queue and before the runner has started too.
+        """Begin a job now, beside the queue and before the runner has started too.
 
         Raises:
             RunnerStopped: If the runner is stopping, or was stopped.
@@ -101,7 +101,7 @@ class JobRunner:
         return run
 
     async def call(self, name: str, function: Callable[..., Any], *args: Any) -> Any:
-        """Calls a blocking function in one of the runner's threads, and returns what it returns.
+        """Call a blocking function in one of the runner's threads, and return what it returns.
 
         Args:
             name: What it is called in the log.
@@ -113,7 +113,7 @@ class JobRunner:
     async def run_forever(
         self, job: Job, *, delay: float = FIRST_DELAY, longest: float = LONGEST_DELAY
     ) -> JobRun:
-        """Adds a service: it starts now, and again whenever it ends, until the runner stops.
+        """Add a service: it starts now, and again whenever it ends, until the runner stops.
 
         Args:
             job: A job with an async function; its gate and its lazy arguments are asked before each start.
@@ -132,7 +132,7 @@ class JobRunner:
         return run
 
     async def run(self) -> None:
-        """Takes jobs until `stop`; the other way is `start`, which does it in a task of its own.
+        """Take jobs until `stop`; the other way is `start`, which does it in a task of its own.
 
         Raises:
             RuntimeError: If it runs already.
@@ -150,13 +150,13 @@ class JobRunner:
                 await self._news.wait()
 
     def start(self) -> None:
-        """Starts taking jobs in a task of its own, after a `stop` too; no matter if it runs already."""
+        """Start taking jobs in a task of its own, after a `stop` too; no matter if it runs already."""
         self._stopping = False
         if not self.running:
             self._main = asyncio.get_running_loop().create_task(self.run(), name="fsmkit jobs")
 
     async def stop(self, drain: float | timedelta | None = None) -> None:
-        """Refuses new jobs, lets the others end until the deadline, cancels what is left and waits for it.
+        """Refuse new jobs, let the others end until the deadline, cancel what is left and wait for it.
 
         Services are cancelled at once. A thread cannot be cancelled: it is waited for, and the log says for
         what.
@@ -204,6 +204,8 @@ class JobRunner:
         return run
 
     def _enqueue(self, run: JobRun) -> None:
+        job, ahead = run.job, len(self._queue)
+        _log.info("job %s is queued, %d before it (%s)", job.name, ahead, job.function)
         self._queue.append(run)
         self._news.set()
 
@@ -222,7 +224,7 @@ class JobRunner:
             await self._through(run, self._perform(run))
 
     async def _through(self, run: JobRun, work: Coroutine[Any, Any, None]) -> None:
-        """Holds the queue up until a part of a run is over."""
+        """Hold the queue up until a part of a run is over."""
         task = self._spawn(run, work)
         try:
             await asyncio.wait({task})  # not `await task`: its being cancelled is not ours
@@ -235,17 +237,19 @@ class JobRunner:
         kind = "service" if run.service else "job"
         task = run.task = asyncio.get_running_loop().create_task(work, name=f"fsmkit {kind} {run.job.name}")
         # Not a `finally` in the work: a task that is cancelled before its first step never gets there.
-        task.add_done_callback(lambda done: self._finish(run) if run.task is done else None)
+        task.add_done_callback(
+            lambda done: self._finish(run, cancelled=done.cancelled()) if run.task is done else None
+        )
         return task
 
     async def _step_aside(self, run: JobRun) -> None:
-        """Waits for the gate and comes back to the queue, while the others go on."""
+        """Wait for the gate and come back to the queue, while the others go on."""
         await self._open(run)
         if run.opened:
             self._enqueue(run)
 
     async def _open(self, run: JobRun) -> None:
-        """Waits for the gate; if it opens, the run goes on without this task."""
+        """Wait for the gate; if it opens, the run goes on without this task."""
         if await self._gate(run):
             run.opened, run.task = True, None
             self._set(run, "queued")
@@ -253,15 +257,16 @@ class JobRunner:
     async def _perform(self, run: JobRun) -> None:
         if run.opened or await self._gate(run):
             self._set(run, "running")
-            await self._calls.call(run.job)
+            await self._calls.call(run)
 
     async def _serve(self, run: JobRun, delay: float, longest: float) -> None:
         wait = delay
         while True:
+            begun = monotonic(self._clock)
             if await self._gate(run):
                 self._set(run, "running")
-                await self._calls.call(run.job)
-            if self._clock.now() - run.since >= longest:
+                await self._calls.call(run)
+            if monotonic(self._clock) - begun >= longest:
                 wait = delay
             _log.warning("service %s has ended; it starts again in %g s", run.job.name, wait)
             self._set(run, "waiting")
@@ -269,10 +274,11 @@ class JobRunner:
             wait = min(2 * wait, longest)
 
     async def _gate(self, run: JobRun) -> bool:
-        """Waits for all that a job comes after; `False` if that failed."""
+        """Wait for all that a job comes after; return `False` if that failed."""
         if not run.job.after:
             return True
         self._set(run, "gated")
+        _log.info("job %s waits for %s", run.job.name, ", ".join(map(gate_name, run.job.after)))
 
         async def wait() -> None:
             for gate in run.job.after:
@@ -286,21 +292,23 @@ class JobRunner:
                 else:
                     await passed(gate)
 
-        return await self._calls.guarded(run.job, wait())
+        return await self._calls.guarded(run, wait())
 
     # -- ending ------------------------------------------------------------------------------------
 
     def _set(self, run: JobRun, state: RunState) -> None:
         run.state, run.since = state, self._clock.now()
 
-    def _finish(self, run: JobRun) -> None:
+    def _finish(self, run: JobRun, *, cancelled: bool) -> None:
         self._runs.pop(run, None)
+        if cancelled and run.error is None:
+            run.error = asyncio.CancelledError(f"job {run.job.name} was cancelled")
         run.task = None
         run.ended.set()
         self._news.set()
 
     async def _idle(self, seconds: float | None) -> None:
-        """Waits until nothing is left, for so long at most."""
+        """Wait until nothing is left, for so long at most."""
 
         async def ended() -> None:
             for run in tuple(self._runs):
@@ -309,10 +317,10 @@ class JobRunner:
         await self._first(ended(), *(() if seconds is None else (self._clock.sleep(seconds),)))
 
     async def cancel(self, run: JobRun) -> None:
-        """Ends a run; a task that swallows its cancellation is cancelled again, and at last left behind."""
+        """End a run; a task that swallows its cancellation is cancelled again, and at last left behind."""
         task = run.task
         if task is None:
-            self._finish(run)
+            self._finish(run, cancelled=True)
             return
         for _ in range(INSISTENCE):
             task.cancel()
@@ -320,10 +328,10 @@ class JobRunner:
             if task.done():
                 return
         _log.error("job %s ignores that it is cancelled; it is left behind", run.job.name)
-        self._finish(run)
+        self._finish(run, cancelled=True)
 
     async def _first(self, *works: Coroutine[Any, Any, Any]) -> None:
-        """Awaits the first of several to come to its end, and drops the others."""
+        """Await the first of several to come to its end, and drop the others."""
         tasks = [asyncio.ensure_future(work) for work in works]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

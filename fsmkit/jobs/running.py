@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeAlias
 
 import attrs
 
-from fsmkit.clock import Clock
+from fsmkit.clock import Clock, monotonic
 from fsmkit.jobs.job import Job
 
 _log = logging.getLogger("fsmkit.jobs")
@@ -34,6 +34,9 @@ class JobRun:
         since: When it came into this state, in seconds since 1970, UTC.
         service: Whether it runs until the runner stops.
         ended: Set when it has ended, however that was.
+        result: What the function returned; of a service, the last time.
+        error: What it raised, its arguments or its gate; `CancelledError` where it was cancelled; `None`
+            where all went well, or as long as it has not ended.
         opened: Whether its gate has let it through.
         task: What runs, or waits at the gate.
     """
@@ -43,8 +46,27 @@ class JobRun:
     since: float
     service: bool = False
     ended: asyncio.Event = attrs.field(factory=asyncio.Event, repr=False)
+    result: Any = None
+    error: BaseException | None = None
     opened: bool = attrs.field(default=False, repr=False)
     task: asyncio.Task[None] | None = attrs.field(default=None, repr=False)
+
+    async def wait(self) -> Any:
+        """Wait until it has ended, however that is, and return its result.
+
+        It never raises what the job raised: that is in `error`.
+
+        Example:
+            >>> async def main():
+            ...     async with JobRunner() as runner:
+            ...         run = await runner.put(Job("sum", sum, [1, 2]))
+            ...         return await run.wait(), run.error
+            >>> from fsmkit.jobs import Job, JobRunner
+            >>> asyncio.run(main())
+            (3, None)
+        """
+        await self.ended.wait()
+        return self.result
 
 
 class Threads:
@@ -60,7 +82,7 @@ class Threads:
         self._busy: list[str] = []
 
     async def call(self, name: str, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
-        """Calls a function in a thread, with the context variables of the caller."""
+        """Call a function in a thread, with the context variables of the caller."""
         if self._pool is None:
             self._pool = ThreadPoolExecutor(self._most, thread_name_prefix="fsmkit job")
         context = contextvars.copy_context()
@@ -77,7 +99,7 @@ class Threads:
         return await asyncio.get_running_loop().run_in_executor(self._pool, work)
 
     async def join(self) -> None:
-        """Waits for the threads to end; those that have not begun never do."""
+        """Wait for the threads to end; those that have not begun never do."""
         pool, self._pool = self._pool, None
         if pool is None:
             return
@@ -87,7 +109,7 @@ class Threads:
 
 
 class Calls:
-    """Calls the functions of jobs and says how it went.
+    """What calls the functions of jobs, and says how it went.
 
     Args:
         threads: For blocking functions.
@@ -100,46 +122,50 @@ class Calls:
         self._clock = clock
         self._on_error = on_error
 
-    async def call(self, job: Job) -> None:
-        """One run: arguments, then the call; whatever it raises is logged and reported, never raised."""
-        begun = self._clock.now()
-        _log.info("job %s begins", job.name)
+    async def call(self, run: JobRun) -> None:
+        """Make one run: arguments, then the call; what it raises is kept and reported, never raised."""
+        begun, job = monotonic(self._clock), run.job
+        _log.info("job %s begins (%s)", job.name, job.function)
         try:
-            done = await self.guarded(job, self._work(job))
+            done = await self.guarded(run, self._work(run))
         except asyncio.CancelledError:
-            _log.info("job %s was cancelled after %.3f s", job.name, self._clock.now() - begun)
+            _log.info("job %s was cancelled after %.3f s", job.name, monotonic(self._clock) - begun)
             raise
         if done:
-            _log.info("job %s ended after %.3f s", job.name, self._clock.now() - begun)
+            _log.info("job %s ended after %.3f s", job.name, monotonic(self._clock) - begun)
 
-    async def guarded(self, job: Job, work: Awaitable[None]) -> bool:
-        """Awaits a part of a job's run; `False` if it raised."""
-        begun = self._clock.now()
+    async def guarded(self, run: JobRun, work: Awaitable[None]) -> bool:
+        """Await a part of a job's run; return `False` if it raised."""
+        begun = monotonic(self._clock)
+        run.error = None
         try:
             await work
         except asyncio.CancelledError as error:
             if (task := asyncio.current_task()) is not None and task.cancelling():
+                run.error = error
                 raise
             # What it waited for was cancelled, and not the job.
-            await self._failed(job, begun, error)
+            await self._failed(run, begun, error)
         except (Exception, SystemExit) as error:  # the bot lives on, whatever one job wants
-            await self._failed(job, begun, error)
+            await self._failed(run, begun, error)
         else:
             return True
         return False
 
-    async def _failed(self, job: Job, begun: float, error: BaseException) -> None:
-        _log.error("job %s failed after %.3f s", job.name, self._clock.now() - begun, exc_info=error)
-        await self._report(job, error)
+    async def _failed(self, run: JobRun, begun: float, error: BaseException) -> None:
+        run.error = error
+        seconds = monotonic(self._clock) - begun
+        _log.error("job %s failed after %.3f s (%s)", run.job.name, seconds, run.job.function, exc_info=error)
+        await self._report(run.job, error)
 
-    async def _work(self, job: Job) -> None:
+    async def _work(self, run: JobRun) -> None:
+        job = run.job
         args = await job.arguments()
         if job.blocking and not job.is_async:
             value = await self._threads.call(job.name, job.func, args)
         else:
             value = job.func(*args)
-        if inspect.isawaitable(value):
-            await value
+        run.result = await value if inspect.isawaitable(value) else value
 
     async def _report(self, job: Job, error: BaseException) -> None:
         on_error = self._on_error()

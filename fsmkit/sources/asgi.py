@@ -22,7 +22,7 @@ class _Server(uvicorn.Server):
 
 @contextlib.asynccontextmanager
 async def serve_asgi(app: Any, host: str, port: int) -> AsyncGenerator[tuple[uvicorn.Server, int]]:
-    """Serves an application until the block ends; what is being answered then is answered.
+    """Serve an application until the block ends; what is being answered then is answered.
 
     Args:
         app: The ASGI application.

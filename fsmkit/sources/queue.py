@@ -45,15 +45,15 @@ class QueueSource:
         flow: str | None = None,
         expect: str | None = None,
     ) -> None:
-        """Adds an event; the arguments are those of `Incoming`."""
+        """Add an event; the arguments are those of `Incoming`."""
         await self._queue.put(Incoming(key, event, id, flow=flow, expect=expect))
 
     async def join(self) -> None:
-        """Waits until all events that were put have been handled; the source has to be running."""
+        """Wait until all events that were put have been handled; the source has to be running."""
         await self._queue.join()
 
     async def run(self, engine: "Engine") -> None:
-        """Gives events to the engine until it is cancelled."""
+        """Give events to the engine until it is cancelled."""
         lanes = KeyedWorkers(AT_ONCE)
         try:
             while True:

@@ -77,8 +77,9 @@ class Group:
     token: str
 
     async def entries(self, block: int) -> AsyncIterator[StreamEntry]:
-        """What an earlier reader left unacknowledged, the oldest first; then what is new. It ends when the
-        right to read is another's.
+        """Yield what an earlier reader left unacknowledged, the oldest first, then what is new.
+
+        It ends when the right to read is another's.
 
         Args:
             block: Milliseconds of waiting after which it is asked for anew.
@@ -195,7 +196,7 @@ class RedisStream:
     # -- putting -----------------------------------------------------------------------------------
 
     async def send(self, key: Key, event: Any, id: str | int | None = None) -> str:  # noqa: A002
-        """Puts an event into the stream, from any process.
+        """Put an event into the stream, from any process.
 
         Args:
             key: Whose conversation.
@@ -217,7 +218,7 @@ class RedisStream:
         return entry
 
     async def close(self) -> None:
-        """Ends the connections."""
+        """End the connections."""
         await self._client.aclose()
 
     async def __aenter__(self) -> Self:
@@ -229,7 +230,7 @@ class RedisStream:
     # -- taking ------------------------------------------------------------------------------------
 
     async def run(self, engine: Engine) -> None:
-        """Reads the stream whenever it is this process's turn, until it is cancelled."""
+        """Read the stream whenever it is this process's turn, until it is cancelled."""
         try:
             await self._run(engine)
         finally:
@@ -320,8 +321,9 @@ class RedisStream:
         await self._settled(self._client.xack, self._stream, self._group, entry.ident)
 
     async def _settled(self, command: Any, *args: Any) -> None:
-        """A command that must not be lost with the connection: the entry would come again, which is no harm,
-        but only at the next reader's start.
+        """Send a command until it is answered.
+
+        Lost with its connection, it would only make the entry come again, but not before the next reader.
         """
         while True:
             try:
@@ -338,7 +340,7 @@ class RedisStream:
 
 
 def parse_sent(fields: Fields, events: EventCodec) -> Incoming:
-    """Reads what `RedisStream.send` wrote; other programs may write the same fields.
+    """Read what `RedisStream.send` wrote; other programs may write the same fields.
 
     Raises:
         ValueError: If a field is missing or wrong.

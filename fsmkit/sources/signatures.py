@@ -21,7 +21,7 @@ def hmac_signature(
     prefix: str = "sha256=",
     digest: str = "sha256",
 ) -> Verify:
-    """The hex HMAC of the whole body in one header, as GitHub, Meta and many others send it.
+    """Check the hex HMAC of the whole body in one header, as GitHub, Meta and many others send it.
 
     There is no time in it, so a request can be recorded and sent again: give events ids.
 
@@ -88,7 +88,7 @@ def _secrets(secret: str | Iterable[str]) -> list[bytes]:
 
 
 def _header(headers: Mapping[str, str], name: str) -> str:
-    """A header by its name in any case of letters."""
+    """Return a header by its name in any case of letters."""
     return next((value for key, value in headers.items() if key.lower() == name.lower()), "")
 
 

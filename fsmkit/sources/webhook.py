@@ -92,7 +92,7 @@ class Webhook:
         self._arriving: set[asyncio.Timeout] = set()
 
     def route(self, engine: Engine) -> Route:
-        """A route for a Starlette or FastAPI application of your own."""
+        """Return a route for a Starlette or FastAPI application of your own."""
 
         async def endpoint(request: Request) -> Response:
             return await self._answer(engine, request)
@@ -100,7 +100,7 @@ class Webhook:
         return Route(self.path, endpoint, methods=["POST"])
 
     async def run(self, engine: Engine) -> None:
-        """Serves the path on a port of its own until it is cancelled; a request that is there is answered."""
+        """Serve the path on a port of its own until it is cancelled; a request that is there is answered."""
         async with serve_asgi(Starlette(routes=[self.route(engine)]), self._host, self.port) as (
             _,
             self.port,
@@ -128,7 +128,7 @@ class Webhook:
         return PlainTextResponse("ok")
 
     async def _feed(self, engine: Engine, incoming: Incoming) -> Response | None:
-        """Gives an event to the engine; an answer if it has to come again."""
+        """Give an event to the engine; return an answer if it has to come again."""
         try:
             outcome = await feed(engine, self.name, incoming)
         except (StoreUnavailable, StoredByNewerVersion, LeaseLost) as error:
@@ -152,7 +152,7 @@ class Webhook:
         return bool(authentic)
 
     async def _body(self, request: Request) -> bytes:
-        """The body, read no further and no longer than allowed, whatever its header says of its length."""
+        """Return the body, read no further and no longer than allowed, whatever its header says."""
         body, limit = bytearray(), asyncio.timeout(self._body_seconds)
         try:
             async with limit:

@@ -1,4 +1,4 @@
-"""Delivery: carries one effect out, and tells apart what may be tried again.
+"""Delivery: one effect is carried out, and what may be tried again is told apart.
 
 Order and repetition are the outbox's: this raises `RetryLater` for what has to wait, `Unreachable` where
 nobody is there any more, and whatever Telegram said for what is refused for good.
@@ -21,7 +21,7 @@ from telegram.error import (
     TelegramError,
 )
 
-from fsmkit.clock import Clock
+from fsmkit.clock import Clock, monotonic
 from fsmkit.errors import RetryLater, Unreachable
 from fsmkit.flow.messages import Address
 from fsmkit.interpreter.row import Delete, Edit, Effect, Send
@@ -41,7 +41,7 @@ MAX_ANSWERED = 256
 
 
 class Delivery:
-    """Sends, edits and deletes messages for the outbox.
+    """What sends, edits and deletes messages for the outbox.
 
     Args:
         bot: PTB's bot.
@@ -61,12 +61,13 @@ class Delivery:
         """Forget who has to wait, what was answered and what is half sent, as a new process would."""
         self._messages = Messages(self._bot, self._buttons)
         self._waits: dict[int | str, float] = {}
-        """Until when a chat has to wait (429), whoever of it writes there: Telegram's limit is the chat's."""
+        """Until when a chat has to wait (429), whoever of it writes there: Telegram's limit is the chat's. By
+        the monotonic clock: a wall clock that is put back would silence the chat for as long."""
         self._failures: dict[Key, int] = {}
         self._answered: deque[str] = deque(maxlen=MAX_ANSWERED)
 
     async def __call__(self, key: Key, effect: Effect) -> int | None:
-        """Carries one effect out.
+        """Carry one effect out.
 
         Returns:
             The id of the message that was sent, if it is to be remembered.
@@ -83,7 +84,7 @@ class Delivery:
         except RetryAfter as error:
             seconds = _seconds(error)
             if isinstance(effect, Send | Edit | Delete):
-                self._waits[effect.to.chat] = self._clock.now() + seconds
+                self._waits[effect.to.chat] = monotonic(self._clock) + seconds
             raise RetryLater(seconds) from error
         except Forbidden as error:
             self._forget(key)
@@ -104,7 +105,7 @@ class Delivery:
         return receipt
 
     async def answer(self, query_id: str, text: str = "", *, alert: bool = False) -> None:
-        """Answers a press, at once and only once; too late or answered before is no matter."""
+        """Answer a press, at once and only once; too late or answered before is no matter."""
         if query_id in self._answered:
             return
         self._answered.append(query_id)
@@ -116,7 +117,7 @@ class Delivery:
 
     def _check_wait(self, effect: Effect) -> None:
         """Raise RetryLater where Telegram would refuse once more, and perhaps for longer."""
-        now = self._clock.now()
+        now = monotonic(self._clock)
         for chat in [chat for chat, until in self._waits.items() if until <= now]:
             del self._waits[chat]
         until = self._waits.get(effect.to.chat) if isinstance(effect, Send | Edit | Delete) else None
@@ -124,7 +125,7 @@ class Delivery:
             raise RetryLater(until - now)
 
     async def _wherever(self, key: Key, effect: Any) -> int | None:
-        """Carries an effect out, in the supergroup if its group has become one; nothing is noted of that."""
+        """Carry an effect out, in the supergroup if its group has become one; nothing is noted of that."""
         try:
             return await self._carry_out(key, effect)
         except ChatMigrated as error:

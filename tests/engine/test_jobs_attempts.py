@@ -1,6 +1,7 @@
 """Attempts at the jobs of states: retries, timeouts, leaving, outcomes, threads."""
 
 import asyncio
+import functools
 import threading
 
 import pytest
@@ -19,6 +20,7 @@ from fsmkit import (
     StatesGroup,
     StoreUnavailable,
 )
+from fsmkit.engine.jobs import MAX_LOST
 
 
 @pytest.fixture
@@ -132,6 +134,61 @@ async def test_a_job_that_cancels_itself_has_failed(work):
     state, data = await where(bench)
     assert state == "idle"
     assert "CancelledError" in data["failed"]
+
+
+@pytest.mark.parametrize("options", [{}, {"timeout": 30}, {"retries": 1}], ids=str)
+async def test_a_job_that_cancels_its_own_task_is_not_begun_for_ever(options):
+    begun = []
+
+    async def gives_up(data):
+        begun.append(data)
+        asyncio.current_task().cancel()
+        await asyncio.sleep(0)
+
+    bench = Bench(working(gives_up, **options))
+    await bench.say("go")
+    for _ in range(20):
+        await settle()
+        bench.clock.advance(31)
+        await bench.engine.sweep()
+    await settle()
+    state, data = await where(bench)
+    assert (state, len(begun) <= MAX_LOST + 1) == ("idle", True)
+    assert "cancel" in data["failed"].lower()
+
+
+async def test_a_job_that_an_ordinary_stop_cancels_loses_no_attempt(work):
+    bench = await begun(work)
+    for _ in range(2 * MAX_LOST):
+        await bench.engine.stop()
+        await bench.engine.start()
+        await settle()
+        await bench.engine.sweep()
+        await settle()
+    await work.end("at last")
+    assert await where(bench) == ("idle", {"done": "at last"})
+    await bench.engine.stop()
+
+
+def counting(data):
+    yield 1
+
+
+async def telling(data, job):
+    yield 1
+
+
+class Counter:
+    """An object that is called, with a generator for its call."""
+
+    def __call__(self, data):
+        yield 1
+
+
+@pytest.mark.parametrize("job", [counting, telling, Counter(), functools.partial(counting)])
+def test_a_generator_is_refused_as_a_job_where_it_is_declared(job):
+    with pytest.raises(DefinitionError, match=r"job of .*work.* has a yield in it"):
+        Bench(working(job))
 
 
 async def test_a_job_that_wants_to_exit_has_failed_and_the_bot_lives_on(work):

@@ -1,6 +1,7 @@
 """How jobs end: errors, cancellation, the stop of their runner; and services, which never should."""
 
 import asyncio
+import functools
 import gc
 import logging
 import threading
@@ -22,7 +23,83 @@ async def test_start_end_and_duration_are_logged(caplog):
     clock = ManualClock()
     async with JobRunner(clock=clock) as runner:
         await runner.put(Job("count", clock.advance, 1.5))
-    assert messages(caplog) == ["job count begins", "job count ended after 1.500 s"]
+    assert messages(caplog) == [
+        "job count is queued, 0 before it (fsmkit.testing.clock.ManualClock.advance)",
+        "job count begins (fsmkit.testing.clock.ManualClock.advance)",
+        "job count ended after 1.500 s",
+    ]
+
+
+async def test_the_log_says_behind_what_a_job_is_queued_and_what_it_waits_for(caplog):
+    caplog.set_level(logging.INFO)
+
+    def ready():
+        return True
+
+    runner = JobRunner()
+    first = Job("first", functools.partial(print, end=""))
+    await runner.put_all([first, Job("second", print, after=[ready, asyncio.Event(), first])])
+    runner.start()
+    await settle()
+    await runner.stop(0)
+    told = messages(caplog)
+    assert "job second is queued, 1 before it (builtins.print)" in told
+    assert any(
+        message.startswith("job second waits for") and message.endswith("ready, Event, job first")
+        for message in told
+    )
+
+
+async def test_durations_are_not_those_of_a_wall_clock_that_is_put_back(caplog):
+    class Corrected(ManualClock):
+        def monotonic(self):
+            return 2 * self.now()
+
+    caplog.set_level(logging.INFO)
+    clock = Corrected()
+    async with JobRunner(clock=clock) as runner:
+        await runner.put(Job("count", clock.advance, 1.5))
+    assert messages(caplog)[-1] == "job count ended after 3.000 s"
+
+
+# -- what came of a run ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("blocking", [False, True])
+async def test_a_run_has_the_result_of_its_function(blocking):
+    async def double(number):
+        return 2 * number
+
+    async with JobRunner() as runner:
+        runs = await runner.put_all([Job(f.__name__, f, 7, blocking=blocking) for f in (abs, double)])
+        assert [(await run.wait(), run.error, run.result) for run in runs] == [(7, None, 7), (14, None, 14)]
+
+
+@pytest.mark.parametrize("where", ["function", "arguments", "gate"])
+async def test_a_run_has_the_error_that_ended_it_wherever_that_was_raised(where):
+    def bad():
+        raise ValueError(where)
+
+    job = {
+        "function": Job("j", bad),
+        "arguments": Job("j", print, lazy_args=[bad]),
+        "gate": Job("j", print, after=bad),
+    }[where]
+    async with JobRunner() as runner:
+        run = await runner.put(job)
+        assert await run.wait() is None
+    assert repr(run.error) == f"ValueError({where!r})"
+
+
+async def test_a_run_that_is_cancelled_says_so_wherever_it_stood():
+    runner = JobRunner()
+    forever = Job("forever", asyncio.Event().wait)
+    runs = await runner.put_all([Job("gated", print, after=asyncio.Event()), forever, Job("queued", print)])
+    runner.start()
+    await settle()
+    await runner.stop(0)
+    assert [await run.wait() for run in runs] == [None] * 3
+    assert [type(run.error) for run in runs] == [asyncio.CancelledError] * 3
 
 
 @pytest.mark.parametrize("error", [ValueError("no"), SystemExit(3)], ids=["ValueError", "SystemExit"])

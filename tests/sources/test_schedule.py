@@ -228,3 +228,87 @@ async def test_a_tick_that_a_restart_broke_off_is_made_up_for_and_nobody_hears_i
 async def test_a_rate_of_nothing_is_refused():
     with pytest.raises(ValueError, match="more than zero"):
         await fan_out(World().engine, [KEY], Shipped(1), rate=0)
+
+
+# --- a clock that jumps ---
+
+
+class Wall(ManualClock):
+    """A wall clock that can be put forward and back; those who sleep do not notice."""
+
+    ahead = 0.0
+
+    def now(self):
+        return super().now() + self.ahead
+
+
+class Ticks:
+    """A schedule that runs on such a clock, and the times that it told, as the clock had them."""
+
+    def __init__(self, cron, start, **options):
+        self.clock, self.told = Wall(start), []
+        schedule = Schedule(cron, self.make, to=[KEY], tz="Europe/Vienna", **options)
+        self.world = World(sources=[schedule], clock=self.clock)
+
+    def make(self, tick):
+        self.told.append(datetime.fromtimestamp(tick, VIENNA).strftime("%H:%M"))
+        return Shipped(int(tick))
+
+    async def passes(self, minutes):
+        for _ in range(2 * minutes):
+            await settle()
+            self.clock.advance(30)
+        await settle()
+
+
+async def test_a_tick_that_the_clock_was_put_past_is_told_within_half_a_minute():
+    ticks = Ticks("0 9 * * *", at(2026, 11, 20, 8, 0))
+    async with ticks.world.engine:
+        await settle()
+        ticks.clock.ahead = 7200.0
+        await ticks.passes(1)
+        assert (ticks.told, ticks.world.seen) == (["09:00"], [(1, int(at(2026, 11, 20, 9)))])
+
+
+@pytest.mark.parametrize(
+    ("catch_up", "told"),
+    [(0, ["08:01", "16:01"]), (timedelta(minutes=3), ["08:01", "15:59", "16:00", "16:01"])],
+)
+async def test_after_hours_of_sleep_only_as_many_ticks_come_as_were_asked_for(catch_up, told):
+    ticks = Ticks("* * * * *", at(2026, 11, 20, 8, 0), catch_up=catch_up)
+    async with ticks.world.engine:
+        await ticks.passes(1)
+        if catch_up:  # at the start it makes up for what was before
+            ticks.told = ticks.told[-1:]
+        ticks.clock.ahead = 8 * 3600.0
+        await ticks.passes(0)
+        ticks.clock.advance(30)
+        await settle()
+    assert ticks.told == told
+
+
+async def test_a_clock_that_was_decades_behind_is_caught_up_with_at_once():
+    ticks = Ticks("* * * * *", at(1990, 1, 1, 0, 0))
+    async with ticks.world.engine:
+        await settle()
+        ticks.clock.ahead = at(2026, 11, 20, 8, 0) - at(1990, 1, 1, 0, 0)
+        await ticks.passes(1)
+    assert ticks.told == ["08:00", "08:01"]
+
+
+async def test_a_tick_is_not_told_again_where_the_clock_is_put_back_a_little():
+    ticks = Ticks("0 * * * *", at(2026, 11, 20, 8, 59))
+    async with ticks.world.engine:
+        await ticks.passes(2)
+        ticks.clock.ahead = -300.0
+        await ticks.passes(70)
+    assert ticks.told == ["09:00", "10:00"]
+
+
+async def test_a_clock_that_was_ahead_by_a_year_loses_no_tick_when_it_is_put_right():
+    ticks = Ticks("0 9 * * *", at(2027, 11, 20, 8, 59))
+    async with ticks.world.engine:
+        await ticks.passes(2)
+        ticks.clock.ahead = at(2026, 11, 20, 8, 50) - at(2027, 11, 20, 9, 1)
+        await ticks.passes(11)
+    assert ticks.told == ["09:00", "09:00"]

@@ -10,7 +10,7 @@ from decimal import Decimal
 import attrs
 import pytest
 
-from fsmkit import ANY, END, DefinitionError, Flow, Reply
+from fsmkit import ANY, END, DefinitionError, Engine, Flow, Reply
 from fsmkit.graph import graph_of
 from fsmkit.stores.memory import MemoryStore
 from fsmkit.telegram import ask, command, photo
@@ -376,3 +376,39 @@ def test_what_the_data_can_hold_or_nobody_can_know_is_asked_for(data, options):
 @pytest.mark.parametrize("said", ["۲", "\u200f٢", "２"])
 async def test_a_choice_may_be_typed_in_digits_of_any_script(bench, said):
     assert await answered(bench, asking(choices=[1, 2]), said) == ["Got 2."]
+
+
+# --- mistakes, and what to write instead ---
+
+
+@pytest.mark.parametrize(
+    ("options", "instead"),
+    [
+        ({"to": END, "prompt": lambda: "Well?"}, "Write prompt=lambda ctx: ..."),
+        ({"to": ("end",)}, "Write to=END to end the conversation"),
+        ({"to": None}, "Write to=END to end the conversation"),
+        ({"to": END, "give_up": ("end",), "max_retries": 1}, "Write give_up=END"),
+        ({"to": "end"}, "Write END, without quotes"),
+        ({"to": END, "promt": "Well?"}, r"Did you mean prompt=\?"),
+        ({"to": END, "max_retry": 3}, r"Did you mean max_retries=\?"),
+        ({"to": END, "efemeral": True}, r"Did you mean ephemeral=\?"),
+    ],
+)
+def test_a_mistake_is_answered_with_what_to_write_instead(options, instead):
+    def declared():
+        flow = Flow("f")
+        ask(flow, "question", **{"prompt": "Well?", **options})
+        return graph_of(flow)
+
+    with pytest.raises(DefinitionError, match=instead) as caught:
+        declared()
+    assert "test_ask.py" in str(caught.value)
+
+
+@pytest.mark.parametrize("option", ["prompt", "otherwise"])
+def test_a_prompt_of_a_state_that_does_not_take_ctx_is_refused(option):
+    flow = Flow("f")
+    flow.state("s", **{"prompt": "Well?", option: lambda: "Well?"})
+    flow.defstate("s")(lambda event, ctx: ("end",))
+    with pytest.raises(DefinitionError, match=f"Write {option}=lambda ctx"):
+        Engine(flow)

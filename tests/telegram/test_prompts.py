@@ -3,7 +3,7 @@
 import attrs
 import pytest
 
-from fsmkit import ANY, Flow, Key, Reply, Returned
+from fsmkit import ANY, Flow, Key, Reply, Returned, Timeout
 from fsmkit.telegram import button, command, text
 
 
@@ -175,3 +175,73 @@ async def test_a_prompts_own_buttons_count_instead_of_the_states(bench):
 
 async def test_a_prompt_that_returns_none_says_nothing(bench):
     assert await answered(bench, "/start", flow=prompting(lambda ctx: None)) == ["First."]
+
+
+# --- prompts that reply to the person, where no person's event is at hand ---
+
+
+def replying(**options):
+    """A question that replies to the person's message, so that a forced reply reaches this person."""
+    flow = Flow("hello", **options)
+
+    def name(ctx):
+        extra = {"reply_markup": {"force_reply": True, "selective": True}}
+        return Reply("Your name?", reply_to=ctx.event.message_id, extra=extra)
+
+    flow.state("name", prompt=name, otherwise="Letters, please.")
+
+    @flow.defstate(None, on=command("hello"))
+    def begin(event, ctx):
+        return ("transition", "name")
+
+    @flow.defstate("name", on=Timeout)
+    def late(event, ctx):
+        ctx.reply("Too late.", reply_to=event.message_id)
+        return ("end",)
+
+    return flow
+
+
+def replied(bench):
+    """The texts that the bot sent, and what they replied to."""
+    return [
+        (call.params["text"], call.params.get("reply_parameters", {}).get("message_id"))
+        for call in bench.offline.calls_of("sendMessage")
+    ]
+
+
+async def test_a_reminder_and_a_timeout_reply_to_the_message_that_the_prompt_replied_to(bench):
+    bench.offline.add_chat(-5)
+    await bench.start(replying(ttl=600, remind_after=60))
+    said = (await bench.say("/hello", chat=-5))["message"]["message_id"]
+    await bench.advance(61)
+    await bench.advance(600)
+    assert replied(bench) == [("Your name?", said), ("Your name?", said), ("Too late.", said)]
+
+
+async def test_a_wrong_answer_in_between_changes_nothing_in_what_a_reminder_replies_to(bench):
+    bench.offline.add_chat(-5)
+    await bench.start(replying(remind_after=60))
+    said = (await bench.say("/hello", chat=-5))["message"]["message_id"]
+    await bench.say("5", chat=-5)
+    await bench.advance(61)
+    assert replied(bench)[-1] == ("Your name?", said)
+
+
+async def test_a_prompt_that_comes_back_from_a_sub_flow_finds_no_message_to_reply_to(bench):
+    flow, sub = replying(), Flow("sub")
+    sub.state("s", prompt="Sub?")
+    sub.defstate("s")(lambda event, ctx: ("end", 1))
+
+    @flow.defstate("name", on=command("sub"))
+    def call(event, ctx):
+        return ("call", sub)
+
+    @flow.defstate("name", on=Returned)
+    def back(event, ctx):
+        return ("transition", "name")
+
+    await bench.start(flow, sub)
+    for words in ("/hello", "/sub", "done"):
+        await bench.say(words)
+    assert [text for text, _ in replied(bench)] == ["Your name?", "Sub?", "Your name?"]

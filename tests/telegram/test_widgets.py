@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from fsmkit import Flow, Key, Returned
+from fsmkit import DefinitionError, Flow, Key, Returned
 from fsmkit.graph import graph_of
 from fsmkit.graph.diagram import mermaid
 from fsmkit.telegram import command
@@ -186,3 +186,44 @@ async def test_what_is_said_to_somebody_who_writes_may_be_in_their_language(benc
     await shown(bench, widget, YesNo("?"), user=2)
     await bench.say("hm", user=2)
     assert bench.texts(2)[-1] == "Bitte drücken."
+
+
+@pytest.mark.parametrize(
+    ("lang", "options", "written"),
+    [
+        ("en", {}, "2024-01-31"),
+        ("de", {}, "31.01.2024"),
+        ("pt-br", {}, "31/01/2024"),
+        ("en-US", {}, "01/31/2024"),
+        ("ja", {}, "2024年1月31日"),
+        ("tlh", {}, "2024-01-31"),
+        ("de", {"written": lambda day, lang: f"am {day.day}. ({lang})"}, "am 31. (de)"),
+    ],
+)
+async def test_a_calendar_writes_the_day_as_the_persons_language_has_it(bench, lang, options, written):
+    bench.offline.add_user(1, language_code=lang)
+    await shown(bench, calendar(**options), Calendar("When?", date(2024, 1, 31)), "31")
+    assert bench.texts()[0] == f"When? {written}"
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [({}, ["Please press a day."]), ({"no_day": {"en": "A day!"}}, ["A day!"]), ({"no_day": None}, [""])],
+)
+async def test_a_press_of_a_place_without_a_day_is_answered(bench, options, said):
+    await shown(bench, calendar(**options), Calendar("When?", date(2024, 2, 29)))
+    assert await bench.press("Mo") == said
+
+
+@pytest.mark.parametrize(
+    ("widget", "options", "meant"),
+    [
+        (calendar, {"week_begin": 6}, "week_begins="),
+        (multi_select, {"at_most": 2}, "Did you mean most="),
+        (paged_list, {"per_pages": 2}, "per_page="),
+        (yes_no, {"yess": "Yes"}, "yes="),
+    ],
+)
+def test_a_misspelt_option_of_a_widget_is_answered_with_the_one_that_was_meant(widget, options, meant):
+    with pytest.raises(DefinitionError, match=meant):
+        widget(**options)

@@ -11,7 +11,7 @@ from typing import Any
 import attrs
 
 from fsmkit.errors import DefinitionError, UnstorableData
-from fsmkit.flow.flow import Flow, Text, in_language
+from fsmkit.flow.flow import Flow, Text, in_language, options_checked
 from fsmkit.flow.locations import calling_location
 from fsmkit.flow.messages import Reply
 from fsmkit.flow.results import Result
@@ -43,6 +43,7 @@ class Patience:
     ephemeral: bool = False
 
 
+@options_checked
 def ask(
     flow: Flow[Any],
     name: str,
@@ -61,7 +62,7 @@ def ask(
     columns: int = 3,
     **state: Any,
 ) -> State:
-    """Declares a state that asks until it has an answer that will do.
+    """Declare a state that asks until it has an answer that will do.
 
     Handlers of the flow's own for that state, declared before, see its messages first.
 
@@ -98,6 +99,8 @@ def ask(
         [('city',), (END,), (END,), None]
     """
     place = calling_location()
+    for option, goal in (("to", to), ("give_up", give_up)):
+        _check_goal(option, goal, place)
     question = Question(prompt, parse=parse, retry=retry, choices=choices, optional=optional, columns=columns)
     asked = make_ready(question, skip=skip, yes_no=YES_NO, place=place)
     into = name if into is None else into
@@ -114,6 +117,16 @@ def ask(
     return declared
 
 
+def _check_goal(option: str, goal: Any, place: str | None) -> None:
+    """Raise DefinitionError for what is meant as a goal and is a result or nothing."""
+    if not isinstance(goal, str | State | Symbol):
+        raise DefinitionError(
+            f"{option}={goal!r} is no state",
+            place=place,
+            remedy=f'Write {option}=END to end the conversation, or {option}="..." with the name of a state',
+        )
+
+
 def put_handlers(
     flow: Flow[Any],
     name: str,
@@ -125,7 +138,7 @@ def put_handlers(
     *,
     review: str | None = None,
 ) -> None:
-    """Registers the handler for answers and the one for what is none.
+    """Register the handler for answers and the one for what is none.
 
     Args:
         flow: The flow.
@@ -149,7 +162,7 @@ def put_handlers(
 
 
 def _why(asked: ReadyQuestion, read: Callable[[Any, Any], Any], event: Any, ctx: Any) -> str:
-    """What is said to an answer that will not do: it is read once more for the error."""
+    """Return what is said to an answer that will not do: it is read once more for the error."""
     error: ValueError | None = None
     try:
         read(event, ctx)

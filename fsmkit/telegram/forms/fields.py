@@ -43,7 +43,7 @@ class Field:
     owner: type
 
     def check(self, value: Any, answers: Mapping[str, Any], fields: "tuple[Field, ...]") -> Any:
-        """The value as the class will have it, by the field's converter and validator.
+        """Return the value as the class will have it, by the field's converter and validator.
 
         Validators that look at `self` see the answers so far; what they miss is checked at the end.
 
@@ -65,11 +65,11 @@ class Field:
         return value
 
     def load(self, plain: Any) -> Any:
-        """The value of a stored answer; raises ValueError where it no longer fits."""
+        """Return the value of a stored answer; raise ValueError where it no longer fits."""
         return msgspec.convert(plain, self.kind)
 
     def told(self, error: Exception) -> str:
-        """What a person is told of a validator's error, which speaks of the field by its name in code."""
+        """Return what a person is told of a validator's error, which names the field as in code."""
         label = self.label if isinstance(self.label, str) else self.name
         text = str(error.args[0]) if error.args else str(error)
         return text.replace(f"'{self.name}'", label)
@@ -83,7 +83,7 @@ def fields_of(
     yes_no: Mapping[Any, Text],
     place: str | None,
 ) -> tuple[Field, ...]:
-    """The fields that are asked for, in order.
+    """Return the fields that are asked for, in order.
 
     Args:
         owner: The attrs class.
@@ -127,7 +127,7 @@ def fields_of(
 
 
 def load(owner: type, fields: tuple[Field, ...], answers: Mapping[str, Any]) -> Any:
-    """The instance that the answers make.
+    """Return the instance that the answers make.
 
     Raises:
         ValueError: If the class refuses them; the message is for the person.
@@ -145,7 +145,7 @@ def load(owner: type, fields: tuple[Field, ...], answers: Mapping[str, Any]) -> 
 
 
 def keep_answer(answers: dict[str, Any], field: Field, value: Any) -> dict[str, Any]:
-    """The answers with one more, or without it if it was left out."""
+    """Return the answers with one more, or without it if it was left out."""
     if value is SKIPPED:
         return {name: old for name, old in answers.items() if name != field.name}
     return {**answers, field.name: msgspec.to_builtins(value)}
@@ -180,7 +180,7 @@ def _field(
 
 
 def _implied(kind: Any, question: Question, which: str, place: str | None) -> dict[str, Any]:
-    """`parse` and `choices` as the type has them."""
+    """Return `parse` and `choices` as the type has them."""
     if typing.get_origin(kind) is Literal:
         return {} if question.choices else {"choices": typing.get_args(kind)}
     if question.choices:
@@ -197,7 +197,7 @@ def _implied(kind: Any, question: Question, which: str, place: str | None) -> di
 
 
 def _without_none(kind: Any) -> tuple[Any, bool]:
-    """A type without `None` and `Annotated`, and whether `None` was among it."""
+    """Return a type without `None` and `Annotated`, and whether `None` was among it."""
     if hasattr(kind, "__metadata__"):
         return _without_none(kind.__origin__)
     if typing.get_origin(kind) in (Union, types.UnionType):
@@ -209,7 +209,7 @@ def _without_none(kind: Any) -> tuple[Any, bool]:
 
 
 def _partial(owner: type, answers: Mapping[str, Any], fields: tuple[Field, ...]) -> Any:
-    """An instance that has the answers so far and nothing else, for validators that look at `self`."""
+    """Return an instance with the answers so far and nothing else, for validators that look at `self`."""
     partial: Any = object.__new__(owner)
     for field in fields:
         if field.name in answers:

@@ -11,7 +11,7 @@ from typing import Any
 import attrs
 import msgspec
 
-from fsmkit.flow.flow import Flow, Text, in_language
+from fsmkit.flow.flow import Flow, Text, in_language, options_checked
 from fsmkit.flow.locations import calling_location
 from fsmkit.flow.messages import Button, Reply
 from fsmkit.flow.results import Result
@@ -36,7 +36,7 @@ def put_review(
     words: Mapping[str, Text],
     done: Callable[[Any, Any], Any] | None,
 ) -> None:
-    """Declares the state and its handlers.
+    """Declare the state and its handlers.
 
     Args:
         flow: The flow.
@@ -108,7 +108,7 @@ def _page(
 
 
 def _shown(field: Field, answers: Mapping[str, Any], words: Mapping[str, Text], lang: str | None) -> str:
-    """An answer as the person knows it: of a choice what is written on its button."""
+    """Return an answer as the person knows it: of a choice what is written on its button."""
     left_out = in_language(words["left_out"], lang) or ""
     try:
         value = field.load(answers[field.name])
@@ -122,7 +122,7 @@ def _shown(field: Field, answers: Mapping[str, Any], words: Mapping[str, Text], 
 
 
 def _missing(fields: tuple[Field, ...], answers: Mapping[str, Any]) -> list[Field]:
-    """What has to be answered still: left out by whoever called the form, or no longer of its type."""
+    """Return what has to be answered still: left out by whoever called the form, or no longer of its type."""
     missing: list[Field] = []
     for field in fields:
         try:
@@ -160,6 +160,7 @@ TEXTS: dict[str, Text] = {
 """The form's own words, for `form(texts=...)`."""
 
 
+@options_checked
 def form(
     flow: Flow[Any],
     owner: type,
@@ -170,7 +171,7 @@ def form(
     review: str = "review",
     max_retries: int | None = None,
 ) -> State:
-    """Declares the states and handlers of a wizard that asks for the fields of an attrs class.
+    """Declare the states and handlers of a wizard that asks for the fields of an attrs class.
 
     The flow's data are the answers so far, a dict. At Confirm the class is made of them: what it raises as
     `ValueError` is told to the person, who stays in the review. Else the flow ends with the instance as its
@@ -225,7 +226,7 @@ def form(
 
 
 def answers_of(instance: Any) -> dict[str, Any]:
-    """An instance as the answers that make it, to start a form with: `("call", form_flow, answers_of(ann))`.
+    """Return an instance as the answers that make it: `("call", form_flow, answers_of(ann))` edits it.
 
     Example:
         >>> @attrs.frozen

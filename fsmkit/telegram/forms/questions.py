@@ -15,6 +15,7 @@ import attrs
 
 from fsmkit.errors import DefinitionError
 from fsmkit.flow.flow import Text, in_language
+from fsmkit.flow.handlers import check_prompt
 from fsmkit.flow.matchers import Matcher
 from fsmkit.flow.messages import Button, Reply, as_reply
 from fsmkit.flow.states import Prompt
@@ -316,6 +317,7 @@ def make_ready(
     except TypeError as error:
         raise DefinitionError(str(error), place=place, remedy="Change parse= or choices=") from None
     prompt = question.prompt
+    check_prompt(prompt, "prompt", "the question", place)
     if isinstance(prompt, Reply) and prompt.buttons and (offered or question.optional):
         raise DefinitionError(
             "the prompt has buttons of its own, and so has the question", place=place, remedy="Remove either"

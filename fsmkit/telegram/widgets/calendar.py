@@ -2,18 +2,18 @@
 
 import calendar as months_of
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 
 import attrs
 
 from fsmkit.flow.context import Context
-from fsmkit.flow.flow import Flow
+from fsmkit.flow.flow import Flow, Text, in_language, options_checked
 from fsmkit.flow.messages import Button, Reply
 from fsmkit.flow.results import End, Stay
 from fsmkit.telegram.event import TelegramEvent
 from fsmkit.telegram.matchers import button
-from fsmkit.telegram.widgets._shared import PRESS, Words, spoken
+from fsmkit.telegram.widgets._shared import PRESS, Words, spoken, written_date
 
 Names = Sequence[str] | Mapping[str, Sequence[str]]
 """Names in their order, or a mapping of languages to them."""
@@ -26,6 +26,8 @@ MONTHS = (
 
 WEEKDAYS = ("Mo", "Tu", "We", "Th", "Fr", "Sa", "Su")
 
+
+NO_DAY = "Please press a day."
 
 NOTHING = Button("·", "-")
 """Stands where there is no day to choose."""
@@ -48,6 +50,7 @@ class Calendar:
     latest: date = date.max
 
 
+@options_checked
 def calendar(
     name: str = "calendar",
     *,
@@ -55,8 +58,10 @@ def calendar(
     weekdays: Names = WEEKDAYS,
     week_begins: int = 0,
     otherwise: Words = PRESS,
+    no_day: Text = NO_DAY,
+    written: Callable[[date, str | None], str] = written_date,
 ) -> Flow[Calendar]:
-    """A flow that shows a month, turns to others, and returns the day that was pressed.
+    """Make a flow that shows a month, turns to others, and returns the day that was pressed.
 
     Args:
         name: Its name; a bot may have several.
@@ -64,6 +69,9 @@ def calendar(
         weekdays: Short names of the days from Monday on, or a mapping of languages to them.
         week_begins: The first day of a week, `0` for Monday to `6` for Sunday.
         otherwise: What is said to somebody who writes instead of pressing.
+        no_day: What a press of a place without a day is answered with: a text, or texts by language.
+        written: Writes the day that was chosen, of `(day, language)`; by default in figures, in the order
+            that is usual in the language.
 
     Example:
         >>> when = calendar(week_begins=6)
@@ -98,11 +106,13 @@ def calendar(
     @flow.defstate("shown", on=button(re.compile(r"[\d-]{10}")))
     def choose(event: TelegramEvent, ctx: Context[Calendar]) -> End[date]:
         chosen = date.fromisoformat(ctx.match[0])
-        ctx.show(f"{ctx.data.title} {chosen}")
+        ctx.show(f"{ctx.data.title} {written(chosen, ctx.lang)}")
         return ("end", chosen)
 
     @flow.defstate("shown", on=button("-"))
-    def no_day(event: TelegramEvent, ctx: Context[Calendar]) -> Stay:
+    def elsewhere(event: TelegramEvent, ctx: Context[Calendar]) -> Stay:
+        if said := in_language(no_day, ctx.lang):
+            ctx.answer(said)
         return ("stay",)
 
     return flow

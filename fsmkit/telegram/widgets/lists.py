@@ -5,7 +5,7 @@ import re
 import attrs
 
 from fsmkit.flow.context import Context
-from fsmkit.flow.flow import Flow, Text, in_language
+from fsmkit.flow.flow import Flow, Text, in_language, options_checked
 from fsmkit.flow.messages import Button, Reply
 from fsmkit.flow.results import End, Result, Stay
 from fsmkit.telegram.event import TelegramEvent
@@ -30,6 +30,7 @@ class MultiSelect:
     page: int = 0
 
 
+@options_checked
 def multi_select(
     name: str = "multi_select",
     *,
@@ -41,7 +42,7 @@ def multi_select(
     too_many: Text = "Choose at most {n}.",
     otherwise: Words = PRESS,
 ) -> Flow[MultiSelect]:
-    """A flow in which options are ticked; it returns the tuple of those chosen, in the order of the options.
+    """Make a flow in which options are ticked; it returns a tuple of those chosen, in their order.
 
     Args:
         name: Its name; a bot may have several.
@@ -114,10 +115,11 @@ class PagedList:
     page: int = 0
 
 
+@options_checked
 def paged_list(
     name: str = "paged_list", *, per_page: int = 8, close: Text = "Close", otherwise: Words = PRESS
 ) -> Flow[PagedList]:
-    """A flow that shows a list page by page and returns the item that was pressed, `None` if it was closed.
+    """Make a flow that shows a list page by page; it returns the pressed item, `None` if it was closed.
 
     Args:
         name: Its name; a bot may have several.

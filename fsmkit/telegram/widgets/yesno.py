@@ -3,7 +3,7 @@
 import attrs
 
 from fsmkit.flow.context import Context
-from fsmkit.flow.flow import Flow, Text, in_language
+from fsmkit.flow.flow import Flow, Text, in_language, options_checked
 from fsmkit.flow.messages import Button
 from fsmkit.flow.results import End
 from fsmkit.telegram.event import TelegramEvent
@@ -22,10 +22,11 @@ class YesNo:
     question: str
 
 
+@options_checked
 def yes_no(
     name: str = "yes_no", *, yes: Text = "Yes", no: Text = "No", otherwise: Words = PRESS
 ) -> Flow[YesNo]:
-    """A flow that asks a question with two buttons and returns a bool.
+    """Make a flow that asks a question with two buttons and returns a bool.
 
     Args:
         name: Its name; a bot may have several.
