@@ -4,8 +4,8 @@ What the event does to the row is in `fsmkit.engine.turn`; the public face is `f
 """
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
@@ -106,13 +106,9 @@ class Envelope(Struct, eq=False):
     void: Callable[[], bool] | None = None
 
 
-Leases = Callable[..., AbstractAsyncContextManager[Lease]]
-"""Takes a key and `wanted`, as `Store.lease`."""
-
-
 @asynccontextmanager
-async def _snapshot(store: Store, key: Key, **_wanted: bool) -> AsyncIterator[Lease]:
-    """Look at a row without a turn, which nobody has to wait for, whatever is wanted."""
+async def _snapshot(store: Store, key: Key) -> AsyncGenerator[Lease]:
+    """Look at a row without a turn, for as long as a step takes."""
     yield await store.snapshot(key)
 
 
@@ -158,7 +154,7 @@ class Dispatcher:
         self._limits = limits
         self._outbox = outbox
         self._jobs = jobs
-        self._lease: Leases = store.lease if exclusive else partial(_snapshot, store)
+        self._exclusive = exclusive
         self._tries = tries
         self._report = report
         self._telegram_for = telegram_for
@@ -300,7 +296,9 @@ class Dispatcher:
 
     async def _leased(self, key: Key, arrival: Envelope, claim: AfterCommit, wanted: bool) -> Outcome | None:
         """What became of an event; `None`: it took no turn, but needs one: an album goes before it."""
-        async with self._lease(key, wanted=wanted) as lease:
+        store = self._store
+        turn_with = store.lease(key, wanted=wanted) if self._exclusive else _snapshot(store, key)
+        async with turn_with as lease:
             event = arrival.event
             turn = self._turn(key, lease, event, arrival.telegram)
             event_id = arrival.id

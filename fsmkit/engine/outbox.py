@@ -7,12 +7,12 @@ says that nothing is left; others only append.
 import asyncio
 import inspect
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import msgspec
 
-from fsmkit.clock import Clock
+from fsmkit.clock import Clock, first_of
 from fsmkit.errors import RetryLater, StoreCorrupt
 from fsmkit.interpreter.codec import decode_entry, decode_receipt, encode_receipt
 from fsmkit.interpreter.row import Edit, Effect, Pending, Receipt, ScheduledEvent, Send, WaitForOutbox
@@ -237,21 +237,11 @@ class Outbox:
         if sooner is None:
             await self._clock.sleep(seconds)
         else:
-            await _either(self._clock.sleep(seconds), sooner.wait())
+            await first_of(self._clock.sleep(seconds), sooner.wait())
         try:
             await self.run(key, entry)
         except Exception:
             _log.exception("the outbox of %s stopped; it goes on with the next commit or restart", key)
-
-
-async def _either(*waits: Coroutine[Any, Any, Any]) -> None:
-    """Waits for the first of several."""
-    tasks = [asyncio.ensure_future(wait) for wait in waits]
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
 
 
 def _decode(entry: bytes) -> Pending:

@@ -6,7 +6,6 @@ What is written is in `fsmkit.stores.mongo.leases`; the store's public face is `
 import asyncio
 import contextlib
 import logging
-import random
 import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
@@ -18,8 +17,8 @@ from pymongo import ASCENDING, AsyncMongoClient, IndexModel, WriteConcern
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import ConnectionFailure, DuplicateKeyError, OperationFailure, PyMongoError
 
-from fsmkit.errors import StoreCorrupt, StoreError, StoreUnavailable
-from fsmkit.stores.background import BackgroundTasks
+from fsmkit.errors import StoreCorrupt, StoreError
+from fsmkit.stores.background import BackgroundTasks, call_again
 from fsmkit.stores.mongo.documents import Document, has_conversation
 
 _log = logging.getLogger("fsmkit")
@@ -49,6 +48,17 @@ INDEXES = [
 ]
 
 _T = TypeVar("_T")
+
+
+def _passes(error: Exception) -> bool:
+    """Return whether a command may be repeated; what the server refuses is a StoreError."""
+    if isinstance(error, ConnectionFailure):
+        return True
+    if not isinstance(error, PyMongoError) or isinstance(error, DuplicateKeyError):
+        return False
+    if isinstance(error, OperationFailure) and error.has_error_label("RetryableWriteError"):
+        return True
+    raise StoreError(f"MongoDB refuses a command: {error}") from error
 
 
 class MongoSession:
@@ -107,26 +117,11 @@ class MongoSession:
             StoreUnavailable: If the server does not answer.
             StoreError: If it refuses.
         """
-        repeated = False
-        for pause in (*PAUSES, None):
-            if self.over:
-                break
-            try:
-                return await command(self._rows if self._rows is not None else await self._open()), repeated
-            except DuplicateKeyError:
-                raise
-            except ConnectionFailure as error:
-                repeated = True
-                if pause is None:
-                    raise StoreUnavailable(f"MongoDB does not answer: {error}") from error
-            except PyMongoError as error:
-                if not isinstance(error, OperationFailure) or not error.has_error_label(
-                    "RetryableWriteError"
-                ):
-                    raise StoreError(f"MongoDB refuses a command: {error}") from error
-                repeated = True
-            await asyncio.sleep((pause or 0.0) * random.uniform(0.5, 1.5))
-        raise StoreUnavailable("the store is closed")
+
+        async def run() -> _T:
+            return await command(self._rows if self._rows is not None else await self._open())
+
+        return await call_again(run, passes=_passes, pauses=PAUSES, server="MongoDB", over=lambda: self.over)
 
     async def close(self) -> None:
         """Finishes what was begun, then closes the client."""

@@ -12,8 +12,8 @@ from typing import Any
 
 import asyncpg
 
-from fsmkit.errors import StoreCorrupt, StoreError, StoreUnavailable
-from fsmkit.stores.background import BackgroundTasks
+from fsmkit.errors import StoreCorrupt, StoreError
+from fsmkit.stores.background import BackgroundTasks, call_again
 
 _log = logging.getLogger("fsmkit")
 
@@ -41,6 +41,15 @@ _AWAY = (
     asyncpg.ReadOnlySQLTransactionError,  # a standby, while it is being promoted
 )
 """What may pass if the statement is repeated."""
+
+
+def _passes(error: Exception) -> bool:
+    """Return whether a statement may be repeated; what the server refuses is a StoreError."""
+    if isinstance(error, _AWAY):
+        return True
+    if isinstance(error, asyncpg.PostgresError):
+        raise StoreError(f"PostgreSQL refuses a statement: {error!r}") from error
+    return False
 
 
 class _Connection(asyncpg.Connection):
@@ -101,22 +110,16 @@ class Connections:
             StoreUnavailable: If the server does not answer.
             StoreError: If it refuses.
         """
-        repeated = False
-        for pause in (*PAUSES, None):
-            if self.over:
-                break
-            try:
-                pool = self._pool or await self._open()
-                async with pool.acquire() as connection:
-                    return await connection.fetch(statement, *args), repeated
-            except _AWAY as error:
-                repeated = True
-                if pause is None:
-                    raise StoreUnavailable(f"PostgreSQL does not answer: {error!r}") from error
-            except asyncpg.PostgresError as error:
-                raise StoreError(f"PostgreSQL refuses a statement: {error!r}") from error
-            await asyncio.sleep(pause or 0)
-        raise StoreUnavailable("the store is closed")
+
+        async def fetch() -> list[asyncpg.Record]:
+            pool = self._pool or await self._open()
+            async with pool.acquire() as connection:
+                rows: list[asyncpg.Record] = await connection.fetch(statement, *args)
+                return rows
+
+        return await call_again(
+            fetch, passes=_passes, pauses=PAUSES, server="PostgreSQL", over=lambda: self.over
+        )
 
     async def close(self) -> None:
         """Finishes what was begun, then closes all connections."""
