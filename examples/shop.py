@@ -97,8 +97,8 @@ shop.state(
     prompt="Writing your receipt …",
     show=True,  # as the conversation's screen, in which progress and the receipt itself are shown
     job=write_receipt,
-    timeout=timedelta(minutes=5),
-    retries=3,
+    job_timeout=timedelta(minutes=5),
+    job_retries=3,
     otherwise="One moment, please.",
 )
 shop.state("parcel", otherwise="It is not on its way yet. /status tells more.", ttl=timedelta(days=14))

@@ -26,6 +26,7 @@ from fsmkit.errors import (
     StoredByNewerVersion,
     StoreError,
     StoreFull,
+    StoreMisconfigured,
     StoreUnavailable,
     UnknownState,
     Unreachable,
@@ -108,6 +109,7 @@ __all__ = [
     "StoreCorrupt",
     "StoreError",
     "StoreFull",
+    "StoreMisconfigured",
     "StoreUnavailable",
     "StoredByNewerVersion",
     "Timeout",
@@ -139,7 +141,7 @@ _LATER = {
 
 
 def __getattr__(name: str) -> Any:
-    """Imports what runs flows when it is asked for: declaring them needs no event loop and no store."""
+    """Import what runs flows when it is asked for: declaring them needs no event loop and no store."""
     if name not in _LATER:
         raise AttributeError(f"module 'fsmkit' has no attribute {name!r}")
     import importlib

@@ -1,4 +1,4 @@
-"""Where the time comes from: one protocol, the system's own clock, and what is done while waiting.
+"""Where the time comes from: one protocol, and the system's own clock.
 
 Deadlines are absolute and stored, so a clock tells wall time (seconds since 1970, UTC), not a monotonic
 count. `fsmkit.testing.ManualClock` is the one that tests move by hand.
@@ -15,7 +15,7 @@ class Clock(Protocol):
     """What the engine, the stores and the tests ask for the time."""
 
     def now(self) -> float:
-        """Return the seconds since 1970-01-01 00:00 UTC (tests may start anywhere)."""
+        """Seconds since 1970-01-01 00:00 UTC (tests may start anywhere)."""
         ...
 
     async def sleep(self, seconds: float) -> None:
@@ -39,7 +39,7 @@ class SystemClock:
     __slots__ = ()
 
     def now(self) -> float:
-        """Return the seconds since 1970-01-01 00:00 UTC."""
+        """Seconds since 1970-01-01 00:00 UTC."""
         return time.time()
 
     async def sleep(self, seconds: float) -> None:
@@ -59,5 +59,7 @@ def backoff(tries: int, first: float, *, factor: float = 2.0, most: float = inf)
     Example:
         >>> [backoff(tries, 2.0, most=10.0) for tries in (1, 2, 3, 4)]
         [2.0, 4.0, 8.0, 10.0]
+        >>> backoff(10_000, 1.0, most=60.0)
+        60.0
     """
     return min(first * factor ** min(tries - 1, 100), most)

@@ -148,7 +148,7 @@ class OrphanedConversation(FsmkitError):
         self.problem = problem
         super().__init__(
             f"a stored conversation of flow {flow!r} in state {state!r} does not fit the flow: {problem}. "
-            f"Add State(was=...) or @flow.migrate, or end such conversations with on_orphan='end'"
+            f"Add State(renamed_from=...) or @flow.migrate, or end such conversations with on_orphan='end'"
         )
 
 
@@ -193,6 +193,20 @@ class StoreFull(StoreError):
 
 class StoreUnavailable(StoreError):
     """The store's server does not answer; the event was not handled and may be sent again."""
+
+
+class StoreMisconfigured(StoreUnavailable):
+    """A store cannot be used as its server, its URL or the program is set up, until somebody changes that.
+
+    Attributes:
+        problem: What is wrong.
+        remedy: What to set instead.
+    """
+
+    def __init__(self, problem: str, *, remedy: str) -> None:
+        self.problem = problem
+        self.remedy = remedy
+        super().__init__(f"{problem.rstrip('.')}. {remedy}")
 
 
 class StoreCorrupt(StoreError):
@@ -248,7 +262,7 @@ class Origin:
 
 
 def origin_of(error: BaseException | None) -> Origin | None:
-    """Where an exception came from; `None` if it is not one that came out of a conversation.
+    """Return where an exception came from; `None` if it is not one that came out of a conversation.
 
     Args:
         error: What an error handler was given (`context.error`), or what `engine.send` raised.
@@ -261,7 +275,7 @@ def origin_of(error: BaseException | None) -> Origin | None:
 
 
 def mark(error: BaseException, origin: Origin) -> None:
-    """Keeps the origin on an exception, unless it has one for the same event already.
+    """Keep the origin on an exception, unless it has one for the same event already.
 
     One that was raised before, for another event, is told apart: a bot may raise the same object again.
     """
@@ -271,25 +285,25 @@ def mark(error: BaseException, origin: Origin) -> None:
 
 
 def leave_with(error: BaseException, name: str, value: object) -> None:
-    """Sets an attribute of an exception, also of a frozen one (whose own `__setattr__` would raise)."""
+    """Set an attribute of an exception, also of a frozen one (whose own `__setattr__` would raise)."""
     with contextlib.suppress(Exception):
         object.__setattr__(error, name, value)
 
 
 def take_from(error: BaseException, name: str) -> Any:
-    """What `leave_with` has left, once."""
+    """Return what `leave_with` has left, once."""
     return getattr(error, "__dict__", {}).pop(name, None)
 
 
 def add_note(error: BaseException, note: str) -> None:
-    """Adds a note once; an exception that takes none keeps what is the matter with it."""
+    """Add a note once; an exception that takes none keeps what is the matter with it."""
     with contextlib.suppress(Exception):
         if note not in getattr(error, "__notes__", ()):
             error.add_note(note)
 
 
 def aborted_by(raised: BaseException) -> HandlerAborted | None:
-    """The error to go on with instead of what was raised.
+    """Return the error to go on with instead of what was raised.
 
     Returns:
         `None` if it is meant for those around: a task that is cancelled, a coroutine that is closed, Ctrl-C,
@@ -309,7 +323,7 @@ def aborted_by(raised: BaseException) -> HandlerAborted | None:
 
 
 def _ends_from_outside() -> bool:
-    """Whether somebody cancels the task that runs; a coroutine that is closed runs in no task."""
+    """Return whether somebody cancels the task that runs; a coroutine that is closed runs in no task."""
     try:
         task = asyncio.current_task()
     except RuntimeError:  # no loop either
@@ -318,14 +332,14 @@ def _ends_from_outside() -> bool:
 
 
 def _may_be_pressed() -> bool:
-    """Whether Ctrl-C raises KeyboardInterrupt here: not where asyncio or PTB handle the signal themselves."""
+    """Return whether Ctrl-C raises KeyboardInterrupt here: not where asyncio or PTB handle it."""
     on_main = threading.current_thread() is threading.main_thread()
     return on_main and signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 @contextmanager
 def requires_extra(name: str) -> Generator[None]:
-    """Stands around the imports of what an extra brings.
+    """Wrap the imports of what an extra brings.
 
     Args:
         name: The extra.

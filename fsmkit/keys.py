@@ -67,12 +67,12 @@ class Key(_Parts):
         return int(number) if number.isdecimal() else None
 
     def __str__(self) -> str:
-        """The canonical text: the five parts joined by colons; no two keys share it."""
+        """Return the canonical text: the five parts joined by colons; no two keys share it."""
         return ":".join(map(_part_text, self))
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Reads the canonical text back.
+        """Read the canonical text back.
 
         Raises:
             ValueError: If the text is no key.
@@ -85,7 +85,7 @@ class Key(_Parts):
         return cls(parts[0], parts[1], *parts[2:])
 
     def with_bot(self, bot: int | str | None) -> "Key":
-        """This key, with `bot` where it names none."""
+        """Return this key, with `bot` where it names none."""
         return self if self[4] is not None or bot is None else Key(*self[:4], bot)
 
 
@@ -130,7 +130,7 @@ class KeyBy(enum.Enum):
         bot: int | str | None = None,
         message: int | str | None = None,
     ) -> Key | None:
-        """The key of a place, or `None` if the rule has no use for it.
+        """Return the key of a place, or `None` if the rule has no use for it.
 
         Args:
             chat: The chat's id, `None` where there is none (the user then stands for it).
@@ -158,7 +158,7 @@ class KeyBy(enum.Enum):
 
 
 def event_id_of(given: "str | int | tuple[str, str | int]") -> str:
-    """The text by which an event is recognised: `source:id`, without spaces.
+    """Return the text by which an event is recognised: `source:id`, without spaces.
 
     Args:
         given: `(source, id)`, or an id alone; `1` and `"1"` are two ids.

@@ -74,6 +74,7 @@ async def kill(bench):
     async def gone(*_args):
         raise StoreUnavailable("killed")
 
-    bench.engine.edit = bench.engine.apply = gone
+    jobs = bench.engine._dispatcher.jobs
+    jobs.edit = jobs.apply = gone
     await bench.engine.stop()
     await settle()

@@ -1,8 +1,22 @@
-"""Methods about the bot itself: who it is, its commands, its updates, its files, what it sees of a chat."""
+"""Methods about the bot itself: who it is, its commands, its updates, its files, what it sees of a chat.
+
+And its answers to questions: pressed buttons, inline queries, and what is asked before a payment.
+"""
 
 from typing import Any
 
-from fsmkit.botapi.chats import chat, deliver, find_chat, user
+import attrs
+
+from fsmkit.botapi.chats import (
+    CHANNEL_RIGHTS,
+    GROUP_RIGHTS,
+    RIGHTS,
+    business_connection,
+    chat,
+    deliver,
+    find_chat,
+    invoice_of,
+)
 from fsmkit.botapi.entities import utf16
 from fsmkit.botapi.errors import Json, bad_request, conflict
 from fsmkit.botapi.params import Params
@@ -21,7 +35,7 @@ def get_me(world: World, params: Params) -> Json:
     del params
     abilities = {
         "can_join_groups": True,
-        "can_read_all_group_messages": False,
+        "can_read_all_group_messages": not world.privacy,
         "supports_inline_queries": True,
     }
     return {**world.bot, **abilities, "can_connect_to_business": True, "has_main_web_app": False}
@@ -105,20 +119,94 @@ def delete_my_commands(world: World, params: Params) -> bool:
 
 def get_chat(world: World, params: Params) -> Json:
     """`getChat`."""
-    chat = find_chat(world, params)
+    where = find_chat(world, params)
     limits = {"accent_color_id": 0, "max_reaction_count": 11, "accepted_gift_types": _gifts()}
-    return {**chat.info, **limits}
+    pinned = {"pinned_message": where.messages[where.pinned[-1]]} if where.pinned else {}
+    return {**where.info, **limits, **where.details, **pinned}
 
 
-def get_chat_member(world: World, params: Params) -> Json:
-    """`getChatMember`: the bot's own status is kept, everybody else the model has met is a plain member."""
-    chat = find_chat(world, params)
-    user_id = params.integer("user_id")
-    if user_id == world.bot["id"]:
-        return {"status": chat.bot_status, "user": world.bot}
+PROFILE = {"name": 64, "description": 512, "short_description": 120}
+"""Texts about the bot, and the most characters of each (https://core.telegram.org/bots/api#setmyname)."""
+
+
+def set_my_text(world: World, params: Params, *, field: str) -> bool:
+    """`setMyName`, `setMyDescription`, `setMyShortDescription`, per language; an empty one takes it away."""
+    text = params.text(field)
+    if utf16(text) > PROFILE[field]:
+        raise bad_request(f"{field.replace('_', ' ')} is too long")
+    world.profile[f"{field} {params.text('language_code')}"] = text
+    return True
+
+
+def get_my_text(world: World, params: Params, *, field: str) -> Json:
+    """`getMyName`, `getMyDescription`, `getMyShortDescription`; by default that of all languages."""
+    common = world.profile.get(f"{field} ") or (world.bot["first_name"] if field == "name" else "")
+    return {field: world.profile.get(f"{field} {params.text('language_code')}") or common}
+
+
+def set_chat_menu_button(world: World, params: Params) -> bool:
+    """`setChatMenuButton`, of one private chat or of all."""
+    button: Any = params.get("menu_button") or {"type": "default"}
+    if button.get("type") not in {"default", "commands", "web_app"}:
+        raise bad_request("MenuButton has unsupported type")
+    world.profile[f"menu_button {_private_chat(world, params)}"] = button
+    return True
+
+
+def get_chat_menu_button(world: World, params: Params) -> Json:
+    """`getChatMenuButton`; a chat without one of its own has that of all."""
+    own = world.profile.get(f"menu_button {_private_chat(world, params)}")
+    button: Json = own or world.profile.get("menu_button None") or {"type": "commands"}
+    return button
+
+
+def _private_chat(world: World, params: Params) -> int | None:
+    if params.get("chat_id") is None:
+        return None
+    where = find_chat(world, params)
+    if not where.private:
+        raise bad_request("chat menu button can be changed only in private chats")
+    return int(where.info["id"])
+
+
+def set_my_rights(world: World, params: Params) -> bool:
+    """`setMyDefaultAdministratorRights`: for groups or for channels."""
+    given: Any = params.get("rights") or {}
+    world.profile[f"rights {bool(params.get('for_channels'))}"] = given
+    return True
+
+
+def get_my_rights(world: World, params: Params) -> Json:
+    """`getMyDefaultAdministratorRights`."""
+    channels = bool(params.get("for_channels"))
+    given: Json = world.profile.get(f"rights {channels}", {})
+    names = (*RIGHTS, *(CHANNEL_RIGHTS if channels else GROUP_RIGHTS), "is_anonymous")
+    return {name: bool(given.get(name)) for name in names}
+
+
+def get_user_profile_photos(world: World, params: Params) -> Json:
+    """`getUserProfilePhotos`: those that `add_user` was given."""
+    user_id, first = params.integer("user_id"), params.integer("offset")
     if user_id not in world.users:
         raise bad_request("invalid user_id specified")
-    return {"status": "member", "user": user(world, user_id)}
+    photos = world.profile_photos.get(user_id, [])
+    return {"total_count": len(photos), "photos": photos[first : first + params.integer("limit", 100)]}
+
+
+def get_business_connection(world: World, params: Params) -> Json:
+    """`getBusinessConnection`: one that the model was told of in full (`connect`)."""
+    found = business_connection(world, params)
+    if "user" not in found:
+        raise bad_request("business connection not found")
+    return found
+
+
+def read_business_message(world: World, params: Params) -> bool:
+    """`readBusinessMessage`."""
+    business_connection(world, params)
+    if params.integer("message_id") not in find_chat(world, params).messages:
+        raise bad_request("message not found")
+    return True
 
 
 def get_file(world: World, params: Params) -> Json:
@@ -164,6 +252,8 @@ MAX_NOTE = 200
 
 MAX_RESULTS = 50
 
+FRAME = ("message_thread_id", "is_topic_message", "business_connection_id")
+"""Fields that a payment has in common with its invoice: where in the chat it stands."""
 
 TOO_OLD = "query is too old and response timeout expired or query ID is invalid"
 
@@ -175,13 +265,15 @@ def answer_callback_query(world: World, params: Params) -> bool:
         raise bad_request(TOO_OLD)
     if utf16(params.text("text")) > MAX_NOTE:
         raise bad_request("MESSAGE_TOO_LONG")
-    query.answers.append(dict(params.values))
+    world.queries[params.text("callback_query_id")] = attrs.evolve(
+        query, answers=(*query.answers, params.values)
+    )
     return True
 
 
 def answer_inline_query(world: World, params: Params) -> bool:
     """`answerInlineQuery`: the results' shape, their number and their ids are checked."""
-    _check_known(world, params.text("inline_query_id"))
+    _open_query(world, params, "inline_query_id")
     results: Any = params.get("results")
     if not isinstance(results, list):
         raise bad_request("expected an Array of inline query results")
@@ -197,18 +289,38 @@ def answer_inline_query(world: World, params: Params) -> bool:
 
 def answer_pre_checkout_query(world: World, params: Params) -> bool:
     """`answerPreCheckoutQuery`, once and within ten seconds; after a yes the person has paid."""
-    query = _payment(world, params, "pre_checkout_query_id")
-    asked = query.content
+    asked = _payment(world, params, "pre_checkout_query_id").content
     if params.get("ok"):
-        where = chat(world, asked["from"]["id"])
         paid = {
             "telegram_payment_charge_id": f"charge-{asked['id']}",
             "provider_payment_charge_id": "offline",
         }
         fields = ("currency", "total_amount", "invoice_payload", "shipping_option_id", "order_info")
         payment = {**{name: asked[name] for name in fields if name in asked}, **paid}
-        message = {"message_id": where.next_id(), "date": world.date(), "chat": where.info}
-        deliver(world, "message", {**message, "from": asked["from"], "successful_payment": payment})
+        person, sold = asked["from"], invoice_of(world, asked["invoice_payload"], asked["from"]["id"])
+        where, invoice = sold or (chat(world, person["id"]), {})
+        frame = {name: invoice[name] for name in FRAME if name in invoice}
+        message = {"message_id": where.next_id(), "date": world.date(), "chat": where.info, **frame}
+        world.payments[paid["telegram_payment_charge_id"]] = payment | {"chat": where.info, "from": person}
+        kind = "business_message" if "business_connection_id" in frame else "message"
+        deliver(world, kind, {**message, "from": person, "successful_payment": payment})
+    return True
+
+
+def refund_star_payment(world: World, params: Params) -> bool:
+    """`refundStarPayment`, once; the person sees it in the chat where it was paid."""
+    charge = params.text("telegram_payment_charge_id")
+    paid = world.payments.get(charge)
+    if paid is None or paid["currency"] != "XTR" or paid["from"]["id"] != params.integer("user_id"):
+        raise bad_request("CHARGE_NOT_FOUND")
+    if paid.get("refunded"):
+        raise bad_request("CHARGE_ALREADY_REFUNDED")
+    world.payments[charge] = {**paid, "refunded": True}
+    where = chat(world, paid["chat"]["id"])
+    fields = ("currency", "total_amount", "invoice_payload", "telegram_payment_charge_id")
+    refunded = {name: paid[name] for name in fields}
+    message = {"message_id": where.next_id(), "date": world.date(), "chat": where.info}
+    deliver(world, "message", {**message, "from": paid["from"], "refunded_payment": refunded})
     return True
 
 
@@ -219,33 +331,26 @@ def answer_shipping_query(world: World, params: Params) -> bool:
     return True
 
 
-def answer_join_request(world: World, params: Params, *, approve: bool) -> bool:
-    """`approveChatJoinRequest` and `declineChatJoinRequest`."""
-    where = find_chat(world, params)
-    request = (where.info["id"], params.integer("user_id"))
-    if request not in world.join_requests:
-        raise bad_request("USER_ALREADY_PARTICIPANT" if approve else "HIDE_REQUESTER_MISSING")
-    world.join_requests.discard(request)
-    return True
-
-
 def _payment(world: World, params: Params, field: str, *, check: bool = True) -> OpenQuery:
-    """The question before a payment, and the answer noted.
+    """Return the question before a payment, with the answer noted.
 
     Raises:
         ApiError: If it was answered, is too old, or the answer is incomplete.
     """
-    query = world.other_queries.get(params.text(field))
-    if query is None or query.answers or world.clock.now() - query.at > MAX_CHECKOUT_AGE:
+    query = _open_query(world, params, field)
+    if query.answers or world.clock.now() - query.at > MAX_CHECKOUT_AGE:
         raise bad_request(TOO_OLD)
     if not params.get("ok") and not params.get("error_message"):
         raise bad_request("error_message is empty")
     if not check:
         raise bad_request("there are no shipping options")
-    query.answers.append(dict(params.values))
+    world.other_queries[params.text(field)] = attrs.evolve(query, answers=(*query.answers, params.values))
     return query
 
 
-def _check_known(world: World, query_id: str) -> None:
-    if query_id not in world.other_queries:
+def _open_query(world: World, params: Params, field: str) -> OpenQuery:
+    """Return the query that a field names, which is of the kind that the field is about."""
+    query = world.other_queries.get(params.text(field))
+    if query is None or query.kind != field.removesuffix("_id"):
         raise bad_request(TOO_OLD)
+    return query

@@ -1,6 +1,7 @@
 """Entities: what Telegram finds in a plain text by itself, how they are measured and put in order.
 
 Offsets and lengths count UTF-16 code units (https://core.telegram.org/api/entities#entity-length).
+`Output` is what the three parsers of markup write into.
 """
 
 import re
@@ -22,12 +23,12 @@ CODE = frozenset({"code", "pre"})
 
 
 def utf16(text: str) -> int:
-    """The length of a text in UTF-16 code units, which is how Telegram counts."""
+    """Return the length of a text in UTF-16 code units, which is how Telegram counts."""
     return len(text) + sum(ord(char) > 0xFFFF for char in text)
 
 
 def detect(text: str) -> list[Json]:
-    """The entities that Telegram adds to a text by itself."""
+    """Return the entities that Telegram adds to a text by itself."""
     found: list[Json] = []
     for kind, pattern in DETECTED:
         for match in pattern.finditer(text):
@@ -42,14 +43,14 @@ def detect(text: str) -> list[Json]:
 
 
 def with_detected(text: str, entities: Sequence[Json]) -> list[Json]:
-    """Entities that were given, and those that Telegram finds where none of them is in the way."""
+    """Return entities that were given, and those that Telegram finds where none of them is in the way."""
     closed = [entity for entity in entities if entity["type"] in CODE | {"text_link", "text_mention"}]
     free = [found for found in detect(text) if not any(_overlap(found, other) for other in closed)]
     return sorted([*entities, *free], key=_place)
 
 
 def settle(entities: Sequence[Json]) -> list[Json]:
-    """The entities of a parsed text in Telegram's order, without those that code may not contain."""
+    """Return the entities of a parsed text in Telegram's order, without those that code may not contain."""
     merged = _merge_code_blocks(entities)
     blocks = [entity for entity in merged if entity["type"] in CODE]
     kept = [entity for entity in merged if not any(_inside(entity, block) for block in blocks)]
@@ -57,7 +58,7 @@ def settle(entities: Sequence[Json]) -> list[Json]:
 
 
 def trim(text: str, entities: Sequence[Json]) -> tuple[str, list[Json]]:
-    """Takes the white space around a text away, as the server does, and moves the entities along.
+    """Take the white space around a text away, as the server does, and move the entities along.
 
     White space at the front stays where an entity begins with it.
     """
@@ -79,7 +80,7 @@ def trim(text: str, entities: Sequence[Json]) -> tuple[str, list[Json]]:
 
 
 def clean(text: str) -> str:
-    """A text as the server keeps it: control characters become spaces, carriage returns go."""
+    """Return a text as the server keeps it: control characters become spaces, carriage returns go."""
     return re.sub(r"[\x00-\x09\x0b\x0c\x0e-\x1f]", " ", text.replace("\r", ""))
 
 
@@ -145,22 +146,22 @@ class Output:
         return "".join(self._parts)
 
     def add(self, text: str) -> None:
-        """Appends plain text."""
+        """Append plain text."""
         self._parts.append(text)
         self.length += utf16(text)
 
     def since(self, offset: int) -> str:
-        """The plain text from an offset in UTF-16 units."""
+        """Return the plain text from an offset in UTF-16 units."""
         raw = self.text.encode("utf-16-le", "surrogatepass")
         return raw[offset * 2 :].decode("utf-16-le", "surrogatepass")
 
     def entity(self, kind: str, offset: int, **more: object) -> None:
-        """Appends an entity from `offset` to here; an empty one is left out, as Telegram does."""
+        """Append an entity from `offset` to here; an empty one is left out, as Telegram does."""
         if self.length > offset:
             self.entities.append({"type": kind, "offset": offset, "length": self.length - offset, **more})
 
     def link(self, offset: int, url: str) -> None:
-        """Appends a link or a mention by id; an address that cannot be one is dropped, the text stays."""
+        """Append a link or a mention by id; an address that cannot be one is dropped, the text stays."""
         user = _mentioned(url)
         if user is not None:
             # Telegram knows the user's name here; a mention of nobody is no entity.
@@ -169,12 +170,12 @@ class Output:
             self.entity("text_link", offset, url=whole)
 
     def byte(self, position: int) -> int:
-        """A position in the source as a byte offset, which is how the errors tell it."""
+        """Return a position in the source as a byte offset, which is how the errors tell it."""
         return len(self.source[:position].encode("utf-8", "surrogatepass"))
 
 
 def cannot_parse(problem: str) -> ApiError:
-    """The refusal of all three parsers."""
+    """Return the refusal of all three parsers."""
     return bad_request(f"can't parse entities: {problem}")
 
 
@@ -187,7 +188,7 @@ def _mentioned(url: str) -> int | None:
 
 
 def _address(url: str) -> str | None:
-    """The address as Telegram writes it, `None` for one it does not take."""
+    """Return the address as Telegram writes it, `None` for one it does not take."""
     if re.match(r"(?i)(tg|ton|tonsite|mailto|tel):", url):
         return url
     whole = url if re.match(r"(?i)https?://", url) else f"http://{url}"

@@ -1,6 +1,7 @@
-"""How the model says no: Telegram's own status codes and sentences, and the connection that breaks.
+"""How the model says no, and what goes over the wire: JSON objects and uploads.
 
-Bots tell cases apart by these sentences, so they are written once, as Telegram writes them.
+`ApiError` carries Telegram's own status codes and sentences, by which bots tell cases apart. A `Fault` is a
+failure that a test has ordered; `DroppedError` is the connection that breaks.
 """
 
 from collections.abc import Callable
@@ -25,7 +26,7 @@ class ApiError(Exception):
         super().__init__(f"{status} {description}")
 
     def body(self) -> dict[str, Any]:
-        """The answer as Telegram sends it."""
+        """Return the answer as Telegram sends it."""
         body: dict[str, Any] = {"ok": False, "error_code": self.status, "description": self.description}
         if self.parameters:
             body["parameters"] = self.parameters
@@ -37,17 +38,17 @@ class DroppedError(Exception):
 
 
 def bad_request(problem: str) -> ApiError:
-    """A 400 with Telegram's prefix."""
+    """Return a 400 with Telegram's prefix."""
     return ApiError(400, f"Bad Request: {problem}")
 
 
 def forbidden(problem: str) -> ApiError:
-    """A 403 with Telegram's prefix."""
+    """Return a 403 with Telegram's prefix."""
     return ApiError(403, f"Forbidden: {problem}")
 
 
 def conflict(problem: str) -> ApiError:
-    """A 409 with Telegram's prefix."""
+    """Return a 409 with Telegram's prefix."""
     return ApiError(409, f"Conflict: {problem}")
 
 
@@ -99,7 +100,7 @@ class Fault:
     when: Callable[[dict[str, Any]], bool] | None
 
     def wants(self, method: str, params: dict[str, Any]) -> bool:
-        """Whether this request is one of those that fail."""
+        """Tell whether this request is one of those that fail."""
         every = self.method == "*" and method not in SPARED
         named = every or self.method.lower() == method.lower()
         return named and self.times > 0 and (self.when is None or self.when(params))
@@ -116,7 +117,7 @@ def order(
     after: bool,
     when: Callable[[dict[str, Any]], bool] | None,
 ) -> Fault:
-    """A fault from what `OfflineTelegram.fail` was asked for."""
+    """Return a fault from what `OfflineTelegram.fail` was asked for."""
     # Without a status there is no answer to give once the request was carried out: it is lost.
     if drop or (after and status is None):
         return Fault(method, None, times, after, when)
@@ -129,7 +130,7 @@ def order(
 
 
 def take(faults: list[Fault], method: str, params: dict[str, Any]) -> Fault | None:
-    """The first fault that wants this request, used up once."""
+    """Return the first fault that wants this request, used up once."""
     fault = next((fault for fault in faults if fault.wants(method, params)), None)
     if fault is not None:
         fault.times -= 1

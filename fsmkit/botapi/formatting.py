@@ -21,7 +21,7 @@ MAX_CAPTION = 1024
 
 
 def formatted_text(params: Params) -> Json:
-    """The fields `text` and `entities` of a message.
+    """Return the fields `text` and `entities` of a message.
 
     Raises:
         ApiError: If there is no text, too much of it, or markup that Telegram refuses.
@@ -35,7 +35,7 @@ def formatted_text(params: Params) -> Json:
 
 
 def formatted_caption(params: Params) -> Json:
-    """The fields `caption` and `caption_entities` of a message, none without a caption.
+    """Return the fields `caption` and `caption_entities` of a message, none without a caption.
 
     Raises:
         ApiError: If it is too long, or its markup is refused.

@@ -94,7 +94,7 @@ class _HtmlParser:
         return self.source[begin : self.at]
 
     def _reference(self) -> str | None:
-        """The character that `&…;` stands for, `None` if it stands for itself."""
+        """Return the character that `&…;` stands for, `None` if it stands for itself."""
         match = REFERENCE.match(self.source, self.at)
         if match is None:
             return None
@@ -122,7 +122,7 @@ class _HtmlParser:
         self.open.append(Tag(name, argument, begin, self.out.length))
 
     def _attributes(self, tag: str, begin: int) -> str:
-        """Reads up to the `>`; the value of the attribute that means something for this tag."""
+        """Read up to the `>`; return the value of the attribute that means something for this tag."""
         argument = ""
         while True:
             self._skip(SPACE)
@@ -203,7 +203,7 @@ class _HtmlParser:
 
 
 def _meaning(tag: str, name: str, value: str) -> str:
-    """What an attribute says for its tag; empty for those that Telegram ignores."""
+    """Return what an attribute says for its tag; empty for those that Telegram ignores."""
     if (tag, name) in {("a", "href"), ("tg-emoji", "emoji-id")}:
         return value
     if (tag, name) == ("code", "class") and value.startswith("language-"):

@@ -36,7 +36,7 @@ OTHER_MARKUPS = ("keyboard", "remove_keyboard", "force_reply")
 
 
 def inline_keyboard(params: Params) -> Json | None:
-    """The inline keyboard that the message will show, `None` for none or another kind of markup.
+    """Return the inline keyboard that the message will show, `None` for none or another kind of markup.
 
     Raises:
         ApiError: If the markup is not one.
@@ -55,15 +55,42 @@ def inline_keyboard(params: Params) -> Json | None:
 
 
 def inline_keyboard_only(params: Params) -> Json | None:
-    """As `inline_keyboard`, where no other markup is allowed (edits, inline messages)."""
+    """Return what `inline_keyboard` does, where no other markup is allowed (edits, inline messages)."""
     markup: Any = params.get("reply_markup")
     if isinstance(markup, dict) and any(kind in markup for kind in OTHER_MARKUPS):
         raise bad_request("inline keyboard expected")
     return inline_keyboard(params)
 
 
+REQUESTS = {
+    "request_contact": "phone number can be requested in private chats only",
+    "request_location": "location can be requested in private chats only",
+    "request_poll": "poll can be requested in private chats only",
+    "request_users": "users can be requested in private chats only",
+    "request_chat": "chats can be requested in private chats only",
+    "web_app": "Web App buttons can be used in private chats only",
+}
+"""What keys of a reply keyboard ask a person for, and how a group's refusal says it."""
+
+
+def refuse_requests(params: Params) -> None:
+    """Refuse a keyboard that asks people for something, which Telegram allows in private chats only.
+
+    Raises:
+        ApiError: If there is such a key, or an inline button that opens a web app.
+    """
+    markup: Any = params.get("reply_markup") or {}
+    for row in markup.get("keyboard", []):
+        for button in row:
+            for request, problem in REQUESTS.items():
+                if isinstance(button, dict) and button.get(request):
+                    raise bad_request(problem)
+    if any(button.get("web_app") for row in markup.get("inline_keyboard", []) for button in row):
+        raise bad_request("BUTTON_TYPE_INVALID")
+
+
 def buttons_of(message: Json) -> list[Json]:
-    """The inline buttons under a message, row by row."""
+    """Return the inline buttons under a message, row by row."""
     rows = message.get("reply_markup", {}).get("inline_keyboard", [])
     return [button for row in rows for button in row]
 
@@ -76,7 +103,7 @@ def _inline(rows: Any) -> Json | None:
 
 
 def _rows(rows: Any, field: str, markup: str, check: Callable[[Any], None]) -> list[list[Any]]:
-    """The rows that have buttons; empty ones are left out, as the server does."""
+    """Return the rows that have buttons; empty ones are left out, as the server does."""
     if not isinstance(rows, list):
         raise bad_request(f'field "{field}" of the {markup} must be of type Array')
     for row in rows:
@@ -96,7 +123,7 @@ def _check_reply_button(button: Any) -> None:
         raise bad_request("can't parse keyboard button: KeyboardButton must be an Object")
     if not isinstance(text, str):
         raise bad_request("can't parse keyboard button: Can't find field \"text\"")
-    if not text.strip():
+    if not text:
         raise bad_request("keyboard button text must be non-empty")
 
 
@@ -107,7 +134,8 @@ def _check_inline_button(button: Any) -> None:
         raise _unparsable('Can\'t find field "text"')
     if not isinstance(button["text"], str):
         raise _unparsable('Field "text" must be of type String')
-    if not button["text"].strip():
+    # A blank is a text: calendars fill their empty days with it.
+    if not button["text"]:
         raise bad_request("inline keyboard button text must be non-empty")
     # An empty value counts as none, and a button that does nothing is a "text button": the live server
     # answers an empty callback_data so, not with BUTTON_DATA_INVALID (HilelLustiger/max#32). The two

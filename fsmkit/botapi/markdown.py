@@ -168,7 +168,7 @@ class _MarkdownParser:
         self.open.append(Mark("PreCode" if language else kind, begin, self.out.length, language))
 
     def _language(self) -> str:
-        """The language of a block of code, and the line end after it."""
+        """Return the language of a block of code, and the line end after it."""
         end = self.at
         while end < len(self.source) and not self.source[end].isspace() and self.source[end] != "`":
             end += 1
@@ -206,7 +206,7 @@ class _MarkdownParser:
         self.out.entity(kind, mark.offset)
 
     def _url(self, what: str) -> str:
-        """The address in parentheses after `]`, empty if there are none."""
+        """Return the address in parentheses after `]`, empty if there are none."""
         if not self.source.startswith("(", self.at):
             return ""
         self.at += 1
@@ -269,7 +269,7 @@ def parse_markdown(source: str) -> tuple[str, list[Json]]:
 
 
 def _marked(out: Output, begin: int) -> int:
-    """Takes one marked stretch; the place after it."""
+    """Take one marked stretch; return the place after it."""
     source = out.source
     mark = "```" if source.startswith("```", begin) else source[begin]
     closer = "]" if mark == "[" else mark
@@ -291,7 +291,7 @@ def _marked(out: Output, begin: int) -> int:
 
 
 def _block(out: Output, body: str) -> None:
-    """A block of code; a first word that ends its line is the language."""
+    """Take a block of code; a first word that ends its line is the language."""
     offset = out.length
     first, newline, rest = body.partition("\n")
     if newline and first and not any(char.isspace() for char in first):
@@ -303,7 +303,7 @@ def _block(out: Output, body: str) -> None:
 
 
 def _link(out: Output, offset: int, at: int) -> int:
-    """The address after `[text]`; the place after it."""
+    """Take the address after `[text]`; return the place after it."""
     if not out.source.startswith("(", at):
         out.link(offset, out.since(offset))
         return at

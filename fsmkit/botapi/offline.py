@@ -1,19 +1,21 @@
 """`OfflineTelegram`: the Bot API in memory, to test any bot made with python-telegram-bot.
 
 The bot under test is the real one, with its handlers, its `Bot` and its `Application`; only the requests end
-in memory, where they are judged as Telegram would. The model stands in `fsmkit.botapi`.
+in memory, where they are judged as Telegram would. The model stands in the modules beside this one.
 """
 
-from collections.abc import Callable
+import copy
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any
 
-from fsmkit.botapi import chats as _chats
-from fsmkit.botapi import people as _membership
 from fsmkit.botapi.api import BotApi, Call
-from fsmkit.botapi.chats import deliver
+from fsmkit.botapi.chats import PERMISSIONS, change_bot, deliver, member
+from fsmkit.botapi.chats import chat as chat_of
+from fsmkit.botapi.chats import user as user_of
 from fsmkit.botapi.errors import Json, order
-from fsmkit.botapi.people import Gestures
+from fsmkit.botapi.people import Gestures, migrate
+from fsmkit.botapi.sending import describe
 from fsmkit.botapi.world import UpdateQueue, World
 from fsmkit.clock import Clock, SystemClock
 from fsmkit.errors import requires_extra
@@ -28,11 +30,13 @@ class OfflineTelegram(Gestures):
     """A Telegram of one's own: people, chats, and the Bot API for one bot.
 
     Args:
-        token: The bot's token; the number before the colon is its id.
+        token: The bot's token, any text; the number before the colon is its id, if there is one.
         clock: Gives the dates of messages and the age of things; by default the system's.
         username: The bot's user name, without `@`.
         first_id: The number from which updates and messages are counted. A bot whose store outlives this
             Telegram needs a higher one each time: it remembers which updates it has handled.
+        privacy: Whether the bot is in privacy mode: of groups it sees commands, mentions and replies to it.
+        business_echoes: Whether the bot gets updates of what it sends and edits itself in business chats.
 
     Attributes:
 
@@ -49,28 +53,52 @@ class OfflineTelegram(Gestures):
         clock: Clock | None = None,
         username: str = "offline_bot",
         first_id: int = 1,
+        privacy: bool = False,
+        business_echoes: bool = False,
     ) -> None:
-        bot_id = int(token.partition(":")[0])
+        number = token.partition(":")[0]
+        bot_id = int(number) if number.isdecimal() else 42
         bot: Json = {"id": bot_id, "is_bot": True, "first_name": username, "username": username}
-        super().__init__(World(token, clock or SystemClock(), bot, UpdateQueue(first_id), first_id=first_id))
+        world = World(token, clock or SystemClock(), bot, UpdateQueue(first_id), first_id=first_id)
+        world.privacy, world.business_echoes = privacy, business_echoes
+        super().__init__(world)
         self._api = BotApi(self._world)
+
+    @property
+    def world(self) -> World:
+        """All that there is, which can be copied; another one may be put in its place."""
+        return self._world
+
+    @world.setter
+    def world(self, world: World) -> None:
+        self._world = self._api.world = world
+        self._api.calls.clear()
+
+    @property
+    def api(self) -> BotApi:
+        """What answers the bot."""
+        return self._api
 
     # --- the bot's side ---
 
     def request(self) -> "OfflineRequest":
-        """A new request object for `ApplicationBuilder.request`, `.get_updates_request` or `Bot`."""
+        """Return a new request object for `ApplicationBuilder.request`, `.get_updates_request` or `Bot`."""
         from fsmkit.botapi.request import OfflineRequest
 
         return OfflineRequest(self._api)
 
     def builder(self) -> "AnyBuilder":
-        """An `ApplicationBuilder` with the token and both requests set."""
-        from fsmkit.botapi.request import offline_builder
+        """Return an `ApplicationBuilder` whose bot has this token and talks to nobody but this Telegram.
 
-        return offline_builder(self._api)
+        It takes every setting; those of the network (`connect_timeout`, `proxy`, `request`, `token`, …) are
+        without effect.
+        """
+        from fsmkit.botapi.request import OfflineBuilder
+
+        return OfflineBuilder(self._api)
 
     async def feed(self, app: "AnyApplication") -> int:
-        """Gives all updates that wait to an initialized application, in order, each to its end.
+        """Give all updates that wait to an initialized application, in order, each to its end.
 
         Returns:
             How many there were, those that came meanwhile included.
@@ -84,15 +112,15 @@ class OfflineTelegram(Gestures):
         return count
 
     def take_updates(self) -> list[Json]:
-        """The updates that wait, oldest first, taken out of the queue: for tests that give them by hand."""
-        return self._world.queue.take_all()
+        """Take the updates that wait out of the queue, oldest first: for tests that give them by hand."""
+        return copy.deepcopy(self._world.queue.take_all())
 
     async def polled(self) -> None:
-        """Waits until the bot is in a long poll: it has fetched all updates, if not handled them."""
+        """Wait until the bot is in a long poll: it has fetched all updates, if not handled them."""
         await self._world.queue.waiting.wait()
 
     def serve(self, port: int = 0) -> AbstractAsyncContextManager[str]:
-        """The same Bot API on a loopback port, in this event loop; needs the extra `test`.
+        """Serve the same Bot API on a loopback port, in this event loop; needs the extra `test`.
 
         Returns:
             A context that gives the address: `base_url(f"{url}/bot")`, `base_file_url(f"{url}/file/bot")`.
@@ -105,7 +133,7 @@ class OfflineTelegram(Gestures):
     # --- beside what people do (`People`, `Gestures`) ---
 
     def update(self, **fields: Any) -> Json:
-        """Any other update, as Telegram would send it: `update(poll_answer={…})`; the id is given to it.
+        """Queue any other update, as Telegram would send it, for example `update(poll_answer={…})`.
 
         Raises:
             ValueError: If there is not exactly one field; an update has one.
@@ -113,7 +141,7 @@ class OfflineTelegram(Gestures):
         if len(fields) != 1:
             raise ValueError(f"an update has exactly one field beside its id, got {sorted(fields)}")
         [(kind, payload)] = fields.items()
-        return deliver(self._world, kind, payload)
+        return deliver(self._world, kind, copy.deepcopy(payload))
 
     # --- who and where ---
 
@@ -125,13 +153,26 @@ class OfflineTelegram(Gestures):
         username: str | None = None,
         language_code: str = "en",
         is_bot: bool = False,
+        photos: Sequence[bytes] = (),
     ) -> Json:
-        """A user who has opened the chat with the bot, so that the bot may write first."""
+        """Add a user who has opened the chat with the bot, so that the bot may write first.
+
+        Args:
+            user_id: The user's id.
+            first_name: The name; by default one is made up.
+            username: The public name, without `@`.
+            language_code: The language of the user's app.
+            is_bot: Whether it is another bot.
+            photos: The user's profile photos, the newest first.
+        """
         names = {"first_name": first_name, "username": username}
         given = {name: value for name, value in names.items() if value is not None}
-        user = _chats.user(self._world, user_id, language_code=language_code, is_bot=is_bot, **given)
+        user = user_of(self._world, user_id, language_code=language_code, is_bot=is_bot, **given)
         if not is_bot:
-            _chats.chat(self._world, user_id, **given)
+            chat_of(self._world, user_id, **given)
+        if photos:
+            files = [self._world.store_file("photo", photo) for photo in photos]
+            self._world.profile_photos[user_id] = [describe("photo", file, {})["photo"] for file in files]
         return dict(user)
 
     def add_chat(
@@ -144,7 +185,7 @@ class OfflineTelegram(Gestures):
         is_forum: bool = False,
         bot_status: str = "member",
     ) -> Json:
-        """A group or a channel that the bot is in.
+        """Add a group or a channel that the bot is in.
 
         Args:
             chat_id: Its id, negative.
@@ -157,36 +198,61 @@ class OfflineTelegram(Gestures):
         fields: Json = {"type": type, "title": title or f"Chat {chat_id}"}
         fields |= {"username": username} if username else {}
         fields |= {"is_forum": True} if is_forum else {}
-        chat = _chats.chat(self._world, chat_id, **fields)
-        chat.bot_status = bot_status
+        chat = chat_of(self._world, chat_id, **fields)
+        chat.bot_status, chat.bot_limits = bot_status, {}
         chat.declared = True
         return dict(chat.info)
 
+    def add_member(self, chat: int, user: int, *, status: str = "member", **fields: Any) -> Json:
+        """Put somebody into a group, without an update.
+
+        Args:
+            chat: The group.
+            user: Who it is.
+            status: `member`, `administrator`, `creator`, `restricted`, `left` or `kicked`.
+            fields: Other fields of the `ChatMember`, for example `can_be_edited`.
+        """
+        there = member(user_of(self._world, user), status, **fields)
+        chat_of(self._world, chat).members[user] = there
+        return there
+
     def block(self, user: int) -> Json:
-        """A user blocks the bot: it is told (`my_chat_member`), and may not write there any more."""
-        return _membership.bot_status(self._world, user, "kicked", by=user)
+        """Let a user block the bot: it is told (`my_chat_member`), and may not write there any more."""
+        return change_bot(self._world, user, "kicked", by=user)
 
     def unblock(self, user: int) -> Json:
-        """A user lets the bot write again."""
-        return _membership.bot_status(self._world, user, "member", by=user)
+        """Let a user unblock the bot: it may write again."""
+        return change_bot(self._world, user, "member", by=user)
 
     def kick(self, chat: int, *, by: int = 1) -> Json:
-        """Somebody throws the bot out of a group."""
-        return _membership.bot_status(self._world, chat, "kicked", by=by)
+        """Let somebody throw the bot out of a group."""
+        return change_bot(self._world, chat, "kicked", by=by)
+
+    def restrict(self, chat: int, *, by: int = 1, is_member: bool = True, **permissions: bool) -> Json:
+        """Let somebody restrict the bot in a supergroup; what is not permitted is refused from now on.
+
+        Args:
+            chat: The supergroup.
+            by: Who does it.
+            is_member: Whether the bot is still in it; one that was thrown out may stay restricted.
+            permissions: What it still may: `can_send_messages`, `can_send_photos`, ….
+        """
+        limits = {**dict.fromkeys(PERMISSIONS, False), **permissions, "is_member": is_member}
+        return change_bot(self._world, chat, "restricted", by=by, **limits)
 
     def migrate(self, chat: int, to: int) -> list[Json]:
-        """A group becomes a supergroup: two service messages, and the old id is refused from now on."""
-        return _membership.migrate(self._world, chat, to)
+        """Make a supergroup of a group: two service messages, and the old id is refused from now on."""
+        return migrate(self._world, chat, to)
 
     # --- what is to be seen, and what goes wrong ---
 
     def messages(self, chat: int) -> list[Json]:
-        """The messages that are visible now, oldest first, as they stand after edits."""
-        return [dict(message) for _, message in sorted(_chats.chat(self._world, chat).messages.items())]
+        """Return the messages that are visible now, oldest first, as they stand after edits."""
+        return [dict(message) for _, message in sorted(chat_of(self._world, chat).messages.items())]
 
     def texts(self, chat: int) -> list[str]:
-        """Texts and captions of the bot's own visible messages, oldest first."""
-        own = _chats.chat(self._world, chat).own
+        """Return texts and captions of the bot's own visible messages, oldest first."""
+        own = chat_of(self._world, chat).own
         shown = [message for message in self.messages(chat) if message["message_id"] in own]
         return [
             text for message in shown if (text := message.get("text", message.get("caption"))) is not None
@@ -198,7 +264,7 @@ class OfflineTelegram(Gestures):
         return self._api.calls
 
     def calls_of(self, method: str) -> list[Call]:
-        """The requests of one method, in order."""
+        """Return the requests of one method, in order."""
         return [call for call in self.calls if call.method == method]
 
     @property
@@ -218,7 +284,7 @@ class OfflineTelegram(Gestures):
         after: bool = False,
         when: Callable[[Json], bool] | None = None,
     ) -> None:
-        """The next requests go wrong.
+        """Let the next requests go wrong.
 
         Args:
             method: Which; `*`: every method but `getUpdates`, whose polls would use the failures up.

@@ -32,6 +32,9 @@ INTEGERS = frozenset(
         "max_connections",
         "direct_messages_topic_id",
         "icon_color",
+        "until_date",
+        "expire_date",
+        "member_limit",
     ]
 )
 
@@ -61,6 +64,11 @@ BOOLEANS = frozenset(
         "allows_multiple_answers",
         "remove_caption",
         "disable_web_page_preview",
+        "only_if_banned",
+        "revoke_messages",
+        "creates_join_request",
+        "for_channels",
+        "is_big",
     ]
 )
 
@@ -83,6 +91,10 @@ OBJECTS = frozenset(
         "media",
         "button",
         "suggested_post_parameters",
+        "permissions",
+        "reaction",
+        "rights",
+        "menu_button",
     ]
 )
 
@@ -95,27 +107,27 @@ class Params:
     uploads: Mapping[str, Upload] = attrs.field(factory=dict[str, Upload])
 
     def get(self, name: str) -> Any:
-        """The value, or `None`; Telegram takes an empty string for a parameter that is not there."""
+        """Return the value, or `None`; Telegram takes an empty string for a parameter that is not there."""
         value = self.values.get(name)
         return None if value == "" else value
 
     def text(self, name: str) -> str:
-        """The value as a text, empty when it is not given."""
+        """Return the value as a text, empty when it is not given."""
         value = self.values.get(name)
         return "" if value is None else str(value)
 
     def integer(self, name: str, default: int = 0) -> int:
-        """The value as a whole number."""
+        """Return the value as a whole number."""
         value = self.get(name)
         return value if isinstance(value, int) else default
 
     def pick(self, names: Iterable[str]) -> Json:
-        """Those of the named parameters that were given."""
+        """Return those of the named parameters that were given."""
         return {name: self.values[name] for name in names if self.get(name) is not None}
 
 
 def decode(fields: Mapping[str, object], uploads: Mapping[str, Upload] | None = None) -> Params:
-    """Reads the fields of a form, a query string or a JSON body.
+    """Read the fields of a form, a query string or a JSON body.
 
     Args:
         fields: What came in; a value that is no string was typed by its sender and is kept.
@@ -140,7 +152,7 @@ def _value(name: str, field: str) -> object:
 def _typed(name: str, field: str) -> object:
     if name in OBJECTS:
         return json.loads(field) if field else None
-    if name in BOOLEANS:
+    if name in BOOLEANS or name.startswith("can_"):
         # The server takes anything but these for false, and so do we.
         return field.lower() in {"true", "yes", "1"}
     if name in FLOATS:

@@ -1,13 +1,17 @@
-"""What people do in front of their phones: they write, send, edit and press; each becomes an update."""
+"""What people do in front of their phones: they write, send, edit, press, vote, pay; each becomes an update.
 
-import copy
+`People` is what conversations are made of, `Gestures` adds what makes no message. Both are methods of
+`OfflineTelegram`.
+"""
+
 from typing import Any
 
 from fsmkit.botapi.chats import chat as chat_of
-from fsmkit.botapi.chats import deliver
+from fsmkit.botapi.chats import deliver, invoice_of
 from fsmkit.botapi.chats import user as user_of
-from fsmkit.botapi.entities import detect
+from fsmkit.botapi.entities import clean, detect
 from fsmkit.botapi.errors import Json
+from fsmkit.botapi.formatting import MAX_TEXT
 from fsmkit.botapi.keyboards import buttons_of
 from fsmkit.botapi.sending import DEFAULTS, describe
 from fsmkit.botapi.world import ChatRecord, World
@@ -80,7 +84,9 @@ class People:
         business: str | None = None,
         **more: Any,
     ) -> Json:
-        """A user writes a text.
+        """Write a text.
+
+        As apps do, white space around it goes, and every 4,096 UTF-16 units are a message.
 
         Args:
             text: What is written; the entities that Telegram finds in it are added.
@@ -89,10 +95,19 @@ class People:
             thread: The topic, which exists from now on.
             business: The business connection through which the bot sees the message.
             more: Other fields of the message; `reply_to_message` may be the id of a visible one.
+
+        Returns:
+            The update of the first message.
+
+        Raises:
+            ValueError: If there is nothing to send; no app sends that.
         """
-        entities = detect(text)
-        content = {"text": text, **({"entities": entities} if entities else {}), **more}
-        return self._post(content, user, chat, thread, business)
+        parts = _messages_of(text)
+        if not parts:
+            raise ValueError(f"nobody can send the text {text!r}: there is nothing in it")
+        contents = [{**_with_entities(part, "text", "entities"), **more} for part in parts]
+        first, *_ = [self._post(content, user, chat, thread, business) for content in contents]
+        return first
 
     def send(
         self,
@@ -105,7 +120,7 @@ class People:
         group: str | None = None,
         **content: Any,
     ) -> Json:
-        """A user sends something that is no text.
+        """Send something that is no text.
 
         Args:
             kind: The field of the message: `photo`, `document`, `location`, `contact`, `voice`, ….
@@ -120,46 +135,97 @@ class People:
             LookupError: If there are no defaults for this kind, and no content is given.
         """
         message = self._content(kind, content)
-        if caption is not None:
-            entities = detect(caption)
-            message |= {"caption": caption, **({"caption_entities": entities} if entities else {})}
+        if caption is not None and (text := clean(caption).strip()):
+            message |= _with_entities(text, "caption", "caption_entities")
         if group is not None:
             message["media_group_id"] = group
         return self._post(message, user, chat, thread, None)
 
     def edit(self, message_id: int, text: str, *, user: int = 1, chat: int | None = None) -> Json:
-        """A user edits an own message.
+        """Edit an own message.
 
         Raises:
             LookupError: If there is no such message of this user; says which there are.
         """
+        old = self._own_message(message_id, user, chat)
+        fields = ("text", "entities") if "text" in old else ("caption", "caption_entities")
+        kept = {name: value for name, value in old.items() if name not in fields}
+        return self._edited({**kept, **_with_entities(clean(text).strip(), *fields)})
+
+    def move(
+        self,
+        message_id: int,
+        latitude: float,
+        longitude: float,
+        *,
+        user: int = 1,
+        chat: int | None = None,
+        last: bool = False,
+    ) -> Json:
+        """Move with a live location that is being shared: the message is edited.
+
+        Args:
+            message_id: The message of the location.
+            latitude: Where the user is now, in degrees.
+            longitude: Likewise.
+            user: Who shares it.
+            chat: Where.
+            last: Sharing ends here.
+
+        Raises:
+            LookupError: If there is no such message, or it is no live location.
+        """
+        old = self._own_message(message_id, user, chat)
+        point = old.get("location", {})
+        if "live_period" not in point:
+            raise LookupError(f"message {message_id} is no live location")
+        moved = {**point, "latitude": latitude, "longitude": longitude}
+        if last:
+            del moved["live_period"]
+        return self._edited({**old, "location": moved})
+
+    def _own_message(self, message_id: int, user: int, chat: int | None) -> Json:
         where = chat_of(self._world, user if chat is None else chat)
         own = [number for number, message in where.messages.items() if _wrote(user, message)]
         if message_id not in own:
             place = f"chat {where.info['id']}"
             raise LookupError(f"user {user} has no message {message_id} in {place}, only {own}")
-        old = where.messages[message_id]
-        field, found_in = ("text", "entities") if "text" in old else ("caption", "caption_entities")
-        new = {name: value for name, value in old.items() if name not in {field, found_in}}
-        new |= {field: text, "edit_date": self._world.date()}
-        if entities := detect(text):
-            new[found_in] = entities
+        return where.messages[message_id]
+
+    def _edited(self, message: Json) -> Json:
+        new = {**message, "edit_date": self._world.date()}
         return deliver(self._world, _kind(new, edited=True), new)
 
     def press(
-        self, button: str, *, user: int = 1, chat: int | None = None, message_id: int | None = None
+        self,
+        button: str,
+        *,
+        user: int = 1,
+        chat: int | None = None,
+        message_id: int | None = None,
+        inline_message_id: str | None = None,
+        old: bool = False,
     ) -> Json:
-        """A user presses an inline button that is on the screen, the newest if there are several.
+        """Press an inline button that is on the screen, the newest if there are several.
 
         Args:
             button: Its text or its callback data.
             user: Who presses.
             chat: Where.
             message_id: Under which message; by default under any.
+            inline_message_id: Under which message of inline mode, as the bot has edited it.
+            old: The message is too old for Telegram to tell more of it than chat and id.
 
         Raises:
             LookupError: If there is none; says which there are.
         """
+        if inline_message_id is not None:
+            keys = buttons_of(self._world.inline.get(inline_message_id, {}))
+            data = next((key.get("callback_data") for key in keys if button in key.values()), None)
+            if not data:
+                texts = [key["text"] for key in keys]
+                raise LookupError(f"no button {button!r} under message {inline_message_id}, only {texts}")
+            return self.press_data(data, user=user, inline_message_id=inline_message_id)
         where = chat_of(self._world, user if chat is None else chat)
         for number in sorted(where.messages, reverse=True):
             if message_id not in (None, number):
@@ -167,7 +233,7 @@ class People:
             for shown in buttons_of(where.messages[number]):
                 data = shown.get("callback_data")
                 if data and button in (shown["text"], data):
-                    return self.press_data(data, user=user, chat=where.info["id"], message_id=number)
+                    return self.press_data(data, user=user, chat=where.info["id"], message_id=number, old=old)
         place = f"chat {where.info['id']}" + ("" if message_id is None else f", message {message_id}")
         raise LookupError(f"no button {button!r} in {place}; on the screen: {_screen(where)}")
 
@@ -179,11 +245,12 @@ class People:
         chat: int | None = None,
         message_id: int | None = None,
         inline_message_id: str | None = None,
+        old: bool = False,
     ) -> Json:
-        """A user presses a button of any data: an old one, a forged one, one of an inline message.
+        """Press a button of any data: an old one, a forged one, one of an inline message.
 
-        A message that is gone comes without content and with date 0, as from Telegram; without an id
-        it is the bot's newest.
+        A message that is gone, or `old`, comes as Telegram then sends it, with chat, id and date 0 only;
+        without an id it is the bot's newest.
         """
         query: Json = {
             "id": str(4_000_000_000_000 + self._world.number()),
@@ -195,11 +262,11 @@ class People:
             query["inline_message_id"] = inline_message_id
         else:
             where = chat_of(self._world, user if chat is None else chat)
-            query["message"] = _shown(where, message_id)
+            query["message"] = _shown(where, message_id, old=old)
         return deliver(self._world, "callback_query", query)
 
     def _content(self, kind: str, content: Json) -> Json:
-        """The fields of a message of a kind; one without defaults is sent as it was given."""
+        """Return the fields of a message of a kind; one without defaults is sent as it was given."""
         if kind in PLAIN:
             return {kind: {**PLAIN[kind], **content}}
         if kind not in DEFAULTS:
@@ -228,12 +295,29 @@ class People:
         message |= content
         reply = message.get("reply_to_message")
         if isinstance(reply, int):
-            message["reply_to_message"] = copy.deepcopy(where.messages[reply])
+            message["reply_to_message"] = where.messages[reply]
         return deliver(self._world, _kind(message), message)
 
 
+def _messages_of(text: str) -> list[str]:
+    """Return the texts that an app makes of what somebody types."""
+    units = clean(text).strip().encode("utf-16-le", "surrogatepass")
+    parts: list[str] = []
+    while units:
+        # A character of two units is not cut in half.
+        cut = 2 * MAX_TEXT - 2 * (len(units) > 2 * MAX_TEXT and 0xD8 <= units[2 * MAX_TEXT - 1] <= 0xDB)
+        parts.append(units[:cut].decode("utf-16-le", "surrogatepass").strip())
+        units = units[cut:]
+    return [part for part in parts if part]
+
+
+def _with_entities(text: str, field: str, entities_field: str) -> Json:
+    entities = detect(text)
+    return {field: text, **({entities_field: entities} if entities else {})}
+
+
 def _kind(message: Json, *, edited: bool = False) -> str:
-    """The field of `Update` in which a message comes."""
+    """Return the field of `Update` in which a message comes."""
     if "business_connection_id" in message:
         return "edited_business_message" if edited else "business_message"
     if message["chat"]["type"] == "channel":
@@ -242,19 +326,19 @@ def _kind(message: Json, *, edited: bool = False) -> str:
 
 
 def _thread(where: ChatRecord, thread: int | None) -> Json:
-    """A topic in a forum; elsewhere the thread of replies that Telegram gives a number too."""
+    """Return the fields of a topic; in a group that is no forum, of the thread that replies make."""
     if thread is None:
         return {}
     if not where.declared:
-        where.info["is_forum"] = True
+        where.info = {**where.info, "is_forum": True}
     topic = {"is_topic_message": True} if where.info.get("is_forum") else {}
     return {"message_thread_id": thread, **topic}
 
 
-def _shown(where: ChatRecord, message_id: int | None) -> Json:
-    """The message under which a button was; of one that is gone, Telegram tells place and number only."""
+def _shown(where: ChatRecord, message_id: int | None, *, old: bool) -> Json:
+    """Return the message under which a button was; of one that is gone, its place and number only."""
     number = message_id if message_id is not None else max(where.own, default=where.last_id)
-    found = where.messages.get(number)
+    found = None if old else where.messages.get(number)
     return found if found is not None else {"chat": where.info, "message_id": number, "date": 0}
 
 
@@ -286,10 +370,10 @@ ADDRESS: Json = {
 
 
 class Gestures(People):
-    """More of what people do; as there, each method returns its update, which also waits in the queue."""
+    """More of what people do; as in `People`, each method returns its update, which waits in the queue."""
 
     def react(self, message_id: int, *emoji: str, user: int = 1, chat: int | None = None) -> Json:
-        """A user sets the reactions to a message; without emoji they are taken away."""
+        """Set the reactions to a message; without emoji they are taken away."""
         where = chat_of(self._world, user if chat is None else chat)
         place = (where.info["id"], message_id, user)
         old = self._world.reactions.get(place, [])
@@ -306,19 +390,24 @@ class Gestures(People):
         return deliver(self._world, "message_reaction", change)
 
     def vote(self, message_id: int, *options: int, user: int = 1, chat: int | None = None) -> list[Json]:
-        """A user votes in a poll, by the numbers of its options: what each voted for, then the count.
+        """Vote in a poll, by the numbers of its options: what each voted for, then the count.
 
         Raises:
-            LookupError: If the message is no poll of the bot's.
+            LookupError: If the message is no poll of the bot's, or is closed.
         """
         where = chat_of(self._world, user if chat is None else chat)
         poll: Any = where.messages.get(message_id, {}).get("poll")
         if poll is None or message_id not in where.own:
             raise LookupError(f"message {message_id} is no poll of the bot's")
-        for number in options:
-            poll["options"][number]["voter_count"] += 1
-        poll["total_voter_count"] += 1
-        ids = [poll["options"][number]["persistent_id"] for number in options]
+        if poll["is_closed"]:
+            raise LookupError(f"the poll in message {message_id} is closed")
+        counted = [
+            {**option, "voter_count": option["voter_count"] + (number in options)}
+            for number, option in enumerate(poll["options"])
+        ]
+        poll = {**poll, "options": counted, "total_voter_count": poll["total_voter_count"] + 1}
+        where.messages[message_id] = {**where.messages[message_id], "poll": poll}
+        ids = [counted[number]["persistent_id"] for number in options]
         answer = {
             "poll_id": poll["id"],
             "user": user_of(self._world, user),
@@ -329,19 +418,40 @@ class Gestures(People):
         return [*answers, deliver(self._world, "poll", poll)]
 
     def checkout(
-        self, payload: str, *, user: int = 1, amount: int = 100, currency: str = "EUR", **more: Any
+        self,
+        payload: str,
+        *,
+        user: int = 1,
+        amount: int | None = None,
+        currency: str | None = None,
+        **more: Any,
     ) -> Json:
-        """A user presses "Pay": once the bot has said yes, the message of the payment follows by itself."""
-        asked = {"invoice_payload": payload, "total_amount": amount, "currency": currency, **more}
+        """Press "Pay": once the bot has said yes, the message of the payment follows in the invoice's chat.
+
+        Args:
+            payload: The payload of the invoice; where several have it, the newest is paid.
+            user: Who pays.
+            amount: By default the invoice's, or 100 where the bot has sent none.
+            currency: By default the invoice's, or `EUR`.
+            more: Other fields of the query, for example `order_info`.
+        """
+        links = (link for link in self._world.invoice_links.values() if link["payload"] == payload)
+        sold = invoice_of(self._world, payload, user)
+        invoice = sold[1]["invoice"] if sold else next(links, {"total_amount": 100, "currency": "EUR"})
+        price = {
+            "total_amount": invoice["total_amount"] if amount is None else amount,
+            "currency": currency or invoice["currency"],
+        }
+        asked = {"invoice_payload": payload, **price, **more}
         return deliver(self._world, "pre_checkout_query", self._asked(user, asked))
 
     def ship(self, payload: str, *, user: int = 1, **address: str) -> Json:
-        """A user has given an address for an invoice whose price depends on it."""
+        """Give an address for an invoice whose price depends on it."""
         asked = {"invoice_payload": payload, "shipping_address": {**ADDRESS, **address}}
         return deliver(self._world, "shipping_query", self._asked(user, asked))
 
     def ask_to_join(self, chat: int, *, user: int = 1) -> Json:
-        """A user asks to join a group; the bot may write to that user until it has decided."""
+        """Ask to join a group; the bot may write to that user until it has decided."""
         chat_of(self._world, user)
         request = {
             "chat": chat_of(self._world, chat).info,
@@ -352,7 +462,7 @@ class Gestures(People):
         return deliver(self._world, "chat_join_request", request)
 
     def connect(self, connection: str, *, user: int = 1, enabled: bool = True) -> Json:
-        """The owner of a business account connects the bot to it, or ends that."""
+        """Connect the bot to the business account that the user owns, or end that."""
         chat_of(self._world, user)
         about = {
             "id": connection,
@@ -373,7 +483,7 @@ class Gestures(People):
         message_id: int = 1,
         **fields: Any,
     ) -> Json:
-        """A user does something that makes no message, whatever the bot has shown before.
+        """Do something that makes no message, whatever the bot has shown before.
 
         Args:
             kind: The kind of the event: `inline`, `poll_answer`, `message_reaction`, `pre_checkout_query`, ….
@@ -417,21 +527,8 @@ class Gestures(People):
         return {"id": number, "from": user_of(self._world, user), **content}
 
 
-def bot_status(world: World, chat_id: int, status: str, *, by: int) -> Json:
-    """Somebody changes what the bot is in a chat: the `my_chat_member` update."""
-    where = chat_of(world, chat_id)
-    change = {
-        "chat": where.info,
-        "from": user_of(world, by),
-        "date": world.date(),
-        "old_chat_member": _member(world, where.bot_status),
-        "new_chat_member": _member(world, status),
-    }
-    return deliver(world, "my_chat_member", change)
-
-
 def migrate(world: World, old: int, new: int) -> list[Json]:
-    """A group becomes a supergroup: the two service messages, and the old id is refused from now on."""
+    """Make a supergroup of a group: the two service messages, and the old id is refused from now on."""
     before = chat_of(world, old, type="group")
     after = chat_of(world, new, type="supergroup", title=before.info["title"])
     updates = [
@@ -447,11 +544,3 @@ def _service(world: World, chat_id: int, content: Json) -> Json:
     where = chat_of(world, chat_id)
     message = {"message_id": where.next_id(), "date": world.date(), "chat": where.info, **content}
     return deliver(world, "message", message)
-
-
-def _member(world: World, status: str) -> Json:
-    """A `ChatMember` of the bot with the fields that its status needs."""
-    member: Json = {"user": world.bot, "status": status}
-    if status == "kicked":
-        member["until_date"] = 0
-    return member

@@ -1,6 +1,6 @@
 """PTB's way to the Bot API in memory: a request class that asks the model instead of the network.
 
-The model itself knows nothing of PTB (`fsmkit.botapi`); what is said in PTB's types stands here.
+All that is said in PTB's types stands here; the rest of the room speaks JSON.
 """
 
 import json
@@ -17,10 +17,10 @@ from telegram.request import BaseRequest, RequestData
 from fsmkit.botapi.api import BotApi
 from fsmkit.botapi.errors import ApiError, DroppedError, Json, Upload
 
-FILE = re.compile(r"/file/bot([^/]+)/(.+)")
+FILE = re.compile(r".*?/file/bot([^/]+)/(.+)")
 
 
-METHOD = re.compile(r"/bot([^/]+)/([^/]+)")
+METHOD = re.compile(r".*/bot([^/]+)/([^/]+)")
 
 
 class OfflineRequest(BaseRequest):
@@ -41,10 +41,10 @@ class OfflineRequest(BaseRequest):
         return None
 
     async def initialize(self) -> None:
-        """There is nothing to open."""
+        """Do nothing: there is nothing to open."""
 
     async def shutdown(self) -> None:
-        """There is nothing to close."""
+        """Do nothing: there is nothing to close."""
 
     async def do_request(
         self,
@@ -56,7 +56,7 @@ class OfflineRequest(BaseRequest):
         connect_timeout: object = BaseRequest.DEFAULT_NONE,
         pool_timeout: object = BaseRequest.DEFAULT_NONE,
     ) -> tuple[int, bytes]:
-        """One request, answered from the model.
+        """Answer one request from the model.
 
         Raises:
             NetworkError: If the connection was ordered to break.
@@ -90,15 +90,32 @@ AnyApplication = Application[Any, Any, Any, Any, Any, Any]
 AnyBuilder = ApplicationBuilder[Any, Any, Any, Any, Any, Any]
 
 
-def offline_builder(api: BotApi) -> AnyBuilder:
-    """A builder with the token and both requests set, so that nothing of the bot can reach the network."""
-    builder: AnyBuilder = ApplicationBuilder()
-    builder.token(api.world.token).request(OfflineRequest(api)).get_updates_request(OfflineRequest(api))
-    return builder
+class OfflineBuilder(AnyBuilder):
+    """A builder whose bot cannot reach the network, whatever it is told of token, requests and servers.
+
+    They are put in when the application is built: a builder that has a request refuses every other setting of
+    the network, which a bot's own code may well make.
+
+    Args:
+        api: The model that answers.
+    """
+
+    __slots__ = ("_api",)
+
+    def __init__(self, api: BotApi) -> None:
+        super().__init__()
+        self._api = api
+
+    def build(self) -> AnyApplication:
+        """Build the application on the model."""
+        self._token = self._api.world.token
+        self._request = OfflineRequest(self._api)
+        self._get_updates_request = OfflineRequest(self._api)
+        return super().build()
 
 
 async def process(app: AnyApplication, updates: Iterable[Json]) -> None:
-    """Gives updates to an application, one after the other."""
+    """Give updates to an application, one after the other."""
     for update in updates:
         await app.process_update(Update.de_json(update, app.bot))
 

@@ -1,14 +1,22 @@
-"""Methods that put a message into a chat."""
+"""Methods that put a message into a chat, change one that is there, or take it away.
+
+Every message of the bot goes through `place`, every edit through `_replace`: what Telegram refuses there is
+refused before anything has happened.
+"""
 
 import re
 from typing import Any
 
-from fsmkit.botapi.chats import find_chat, thread_of, writable_chat
+from telegram.constants import ReactionEmoji
+
+from fsmkit.botapi.chats import business_connection, deliver, find_chat, thread_of, writable_chat
 from fsmkit.botapi.errors import Json, bad_request
 from fsmkit.botapi.formatting import formatted_caption, formatted_text
-from fsmkit.botapi.keyboards import inline_keyboard, inline_keyboard_only
+from fsmkit.botapi.keyboards import inline_keyboard, inline_keyboard_only, refuse_requests
 from fsmkit.botapi.params import Params
 from fsmkit.botapi.world import ChatRecord, StoredFile, World
+
+# --- files ---
 
 DEFAULTS: dict[str, Json] = {
     "photo": {"width": 800, "height": 600},
@@ -33,7 +41,7 @@ FILE_ID = re.compile(r"[A-Za-z0-9_-]{8,}")
 
 
 def media_fields(world: World, kind: str, params: Params) -> Json:
-    """The field of a message that a bot's file becomes.
+    """Return the field of a message that a bot's file becomes.
 
     A file id that the model has not given out is taken for one of an earlier life of the bot: real ids cannot
     be told from wrong ones here, except by their characters.
@@ -49,7 +57,7 @@ def media_fields(world: World, kind: str, params: Params) -> Json:
 
 
 def describe(kind: str, stored: StoredFile, said: Json) -> Json:
-    """The media object, in the list of sizes that a photo is."""
+    """Return the media object, in the list of sizes that a photo is."""
     about = {
         "file_id": stored.file_id,
         "file_unique_id": f"u{stored.file_id.rpartition('-')[0] or stored.file_id}",
@@ -68,7 +76,7 @@ def describe(kind: str, stored: StoredFile, said: Json) -> Json:
 
 
 def _file(world: World, kind: str, params: Params) -> tuple[StoredFile, str]:
-    """The file that a request carries or names, and its name."""
+    """Return the file that a request carries or names, and its name."""
     given: Any = params.get(kind)
     part = given.removeprefix("attach://") if isinstance(given, str) else kind
     upload = params.uploads.get(part)
@@ -87,10 +95,11 @@ def _file(world: World, kind: str, params: Params) -> tuple[StoredFile, str]:
     raise bad_request("wrong file identifier/HTTP URL specified")
 
 
+# --- sending ---
+
 ACTIONS = re.compile(
     r"typing|choose_sticker|find_location|(?:upload|record)_(?:photo|video|voice|audio|document|video_note)"
 )
-
 
 OWN_FIELDS = frozenset(
     [
@@ -108,6 +117,7 @@ OWN_FIELDS = frozenset(
         "sender_chat",
         "via_bot",
         "author_signature",
+        "media_group_id",
     ]
 )
 """What a copy of a message does not take over from it."""
@@ -141,6 +151,55 @@ def send_location(world: World, params: Params) -> Json:
     return place(world, params, {"location": point})
 
 
+def send_venue(world: World, params: Params) -> Json:
+    """`sendVenue`."""
+    point = params.pick(("latitude", "longitude"))
+    about = params.pick(("title", "address", "foursquare_id", "google_place_id", "google_place_type"))
+    for field in ("latitude", "longitude", "title", "address"):
+        if field not in point | about:
+            raise bad_request(f"venue {field} must be non-empty")
+    return place(world, params, {"location": point, "venue": {"location": point, **about}})
+
+
+DICE = {"🎲": 6, "🎯": 6, "🎳": 6, "🏀": 5, "⚽": 5, "🎰": 64}
+"""Each die and the highest value that it shows."""
+
+
+def send_dice(world: World, params: Params) -> Json:
+    """`sendDice`: the values come one after the other, so that a test can be repeated."""
+    emoji = params.text("emoji") or "🎲"
+    if emoji not in DICE:
+        raise bad_request("wrong emoji specified")
+    return place(world, params, {"dice": {"emoji": emoji, "value": world.number() % DICE[emoji] + 1}})
+
+
+MAX_GROUP = 10
+
+
+def send_media_group(world: World, params: Params) -> list[Json]:
+    """`sendMediaGroup`: an album of 2 to 10 files, photos and videos mixed, others of one kind only."""
+    media: Any = params.get("media")
+    if not isinstance(media, list) or not 1 <= len(media) <= MAX_GROUP:
+        raise bad_request("wrong number of media in the album; must be from 1 to 10")
+    kinds = {str(item.get("type")) for item in media}
+    if not kinds <= {"photo", "video", "document", "audio"}:
+        raise bad_request("can't parse InputMedia: type must be one of audio, document, photo, video")
+    if len(kinds) > 1 and not kinds <= {"photo", "video"}:
+        raise bad_request(f"{max(kinds - {'photo', 'video'})} can't be mixed with other media types")
+    chat = writable_chat(world, params)
+    album = {"media_group_id": str(world.number())} if len(media) > 1 else {}
+    contents = [_input_media(world, item, params) for item in media]
+    return [place(world, params, {**content, **album}, chat) for content in contents]
+
+
+def _input_media(world: World, item: Json, params: Params) -> Json:
+    """Return the fields of a message that an `InputMedia` becomes."""
+    kind = str(item["type"])
+    inner = Params({**item, kind: item.get("media")}, params.uploads)
+    spoiler = {"has_media_spoiler": True} if item.get("has_spoiler") else {}
+    return {**media_fields(world, kind, inner), **formatted_caption(inner), **spoiler}
+
+
 def send_contact(world: World, params: Params) -> Json:
     """`sendContact`."""
     person = params.pick(("phone_number", "first_name", "last_name", "vcard"))
@@ -152,20 +211,33 @@ def send_contact(world: World, params: Params) -> Json:
 
 def send_invoice(world: World, params: Params) -> Json:
     """`sendInvoice`."""
+    message = place(world, params, {"invoice": _invoice(params)})
+    world.chats[message["chat"]["id"]].invoices[message["message_id"]] = params.text("payload")
+    return message
+
+
+def create_invoice_link(world: World, params: Params) -> str:
+    """`createInvoiceLink`: whoever has it may pay."""
+    link = f"https://t.me/$offline{world.number()}"
+    world.invoice_links[link] = {**_invoice(params), "payload": params.text("payload")}
+    return link
+
+
+def _invoice(params: Params) -> Json:
+    """Return the `Invoice` of a request; its payload is for the bot only, and no part of it."""
     for field in ("title", "description", "payload", "currency"):
         if params.get(field) is None:
             raise bad_request(f"{field} is empty")
     prices: Any = params.get("prices")
     if not isinstance(prices, list) or not prices:
         raise bad_request("there are no prices specified")
-    invoice = {
+    return {
         "title": params.text("title"),
         "description": params.text("description"),
         "start_parameter": params.text("start_parameter"),
         "currency": params.text("currency"),
         "total_amount": sum(int(price["amount"]) for price in prices),
     }
-    return place(world, params, {"invoice": invoice})
 
 
 def send_poll(world: World, params: Params) -> Json:
@@ -203,38 +275,66 @@ def send_chat_action(world: World, params: Params) -> bool:
 
 def forward_message(world: World, params: Params) -> Json:
     """`forwardMessage`."""
-    source = _source(world, params, "forwarded")
+    return _forward(world, params, _source(world, params, "forwarded"))
+
+
+def forward_messages(world: World, params: Params) -> list[Json]:
+    """`forwardMessages`: those that are not there are left out."""
+    return [
+        {"message_id": _forward(world, params, source)["message_id"]}
+        for source in _sources(world, params, "forwarded")
+    ]
+
+
+def copy_messages(world: World, params: Params) -> list[Json]:
+    """`copyMessages`: as `copyMessage`, and those that are not there are left out."""
+    dropped = ("caption", "caption_entities") if params.get("remove_caption") else ()
+    return [
+        {"message_id": place(world, params, _copied(source, dropped))["message_id"]}
+        for source in _sources(world, params, "copied")
+    ]
+
+
+def _forward(world: World, params: Params, source: Json) -> Json:
     origin: Json = {"type": "user", "date": source["date"], "sender_user": source.get("from", world.bot)}
+    if "sender_chat" in source and source["chat"]["type"] == "channel":
+        about = {"chat": source["chat"], "message_id": source["message_id"]}
+        origin = {"type": "channel", "date": source["date"], **about}
     content = {name: value for name, value in source.items() if name not in OWN_FIELDS}
     return place(world, params, {**content, "forward_origin": source.get("forward_origin", origin)})
 
 
+def _copied(source: Json, dropped: tuple[str, ...] = ()) -> Json:
+    left_out = OWN_FIELDS | {"forward_origin", *dropped}
+    return {name: value for name, value in source.items() if name not in left_out}
+
+
 def copy_message(world: World, params: Params) -> Json:
     """`copyMessage`: a message without its origin, with another caption if one is given."""
-    source = _source(world, params, "copied")
-    content = {name: value for name, value in source.items() if name not in OWN_FIELDS | {"forward_origin"}}
+    content = _copied(source := _source(world, params, "copied"))
     if params.values.get("caption") is not None and "text" not in content:
-        content = {
-            name: value for name, value in content.items() if name not in {"caption", "caption_entities"}
-        }
-        content |= formatted_caption(params)
+        content = _copied(source, ("caption", "caption_entities")) | formatted_caption(params)
     return {"message_id": place(world, params, content)["message_id"]}
 
 
 def place(world: World, params: Params, content: Json, chat: ChatRecord | None = None) -> Json:
-    """Puts the bot's message into the chat, once everything about it is known to be right.
+    """Put the bot's message into the chat, once everything about it is known to be right.
 
     Raises:
         ApiError: If the chat, the topic, the message replied to or the keyboard is not; nothing was sent.
     """
     chat = chat or writable_chat(world, params)
+    _check_permission(chat, content)
+    keyboard = inline_keyboard(params)
+    if not chat.private:
+        refuse_requests(params)
     frame = {
         **thread_of(chat, params),
         **_reply(chat, params),
-        **_keyboard(params),
-        **_business(world, params),
+        **({"reply_markup": keyboard} if keyboard else {}),
     }
     sender: Json = {"sender_chat": chat.info} if chat.info["type"] == "channel" else {"from": world.bot}
+    sender |= _business(world, params)
     message: Json = {
         "message_id": chat.next_id(),
         **sender,
@@ -247,19 +347,48 @@ def place(world: World, params: Params, content: Json, chat: ChatRecord | None =
         message["has_protected_content"] = True
     chat.messages[message["message_id"]] = message
     chat.own.add(message["message_id"])
+    if not keyboard and params.get("reply_markup"):
+        chat.markups.add(message["message_id"])
+    _echo(world, "business_message", message)
     return message
 
 
-def _keyboard(params: Params) -> Json:
-    keyboard = inline_keyboard(params)
-    return {"reply_markup": keyboard} if keyboard else {}
+PERMISSION_OF = {
+    "audio": ("can_send_audios", "music"),
+    "document": ("can_send_documents", "documents"),
+    "photo": ("can_send_photos", "photos"),
+    "video": ("can_send_videos", "videos"),
+    "video_note": ("can_send_video_notes", "video notes"),
+    "voice": ("can_send_voice_notes", "voice notes"),
+    "poll": ("can_send_polls", "polls"),
+    "sticker": ("can_send_other_messages", "stickers"),
+    "animation": ("can_send_other_messages", "animations"),
+}
+"""What a restricted bot needs to send something, and the refusal's word for it; all else is a text."""
+
+
+def _check_permission(chat: ChatRecord, content: Json) -> None:
+    if chat.bot_status != "restricted":
+        return
+    kind = next((kind for kind in content if kind in PERMISSION_OF), "")
+    permission, name = PERMISSION_OF.get(kind, ("can_send_messages", "text messages"))
+    if not chat.bot_limits.get(permission):
+        raise bad_request(f"not enough rights to send {name} to the chat")
 
 
 def _business(world: World, params: Params) -> Json:
-    connection = params.get("business_connection_id")
-    if connection is None:
+    """Return whom a message for a business account is from: its owner, where the model knows that person."""
+    if params.get("business_connection_id") is None:
         return {}
-    return {"business_connection_id": connection, "sender_business_bot": world.bot}
+    connection = business_connection(world, params)
+    owner = {"from": connection["user"]} if "user" in connection else {}
+    return {"business_connection_id": connection["id"], "sender_business_bot": world.bot, **owner}
+
+
+def _echo(world: World, kind: str, message: Json) -> None:
+    """Tell the bot of what it did itself in a business chat, if this world does so."""
+    if world.business_echoes and "sender_business_bot" in message:
+        deliver(world, kind, message)
 
 
 def _reply(chat: ChatRecord, params: Params) -> Json:
@@ -289,6 +418,21 @@ def _source(world: World, params: Params, verb: str) -> Json:
     return found
 
 
+def _sources(world: World, params: Params, verb: str) -> list[Json]:
+    """Return those of many messages that can be forwarded or copied, in order."""
+    messages = find_chat(world, params, "from_chat_id").messages
+    found = [messages[number] for number in sorted(_wanted(params)) if number in messages]
+    good = [message for message in found if not message.get("has_protected_content")]
+    if not good:
+        raise bad_request(f"there are no messages to {'forward' if verb == 'forwarded' else 'copy'}")
+    return good
+
+
+# --- changing and deleting ---
+
+REACTIONS = frozenset(ReactionEmoji)
+"""The emoji that a reaction may be (https://core.telegram.org/bots/api#reactiontypeemoji)."""
+
 MAX_AGE = 48 * 3600
 """Seconds after which a message can no longer be deleted (https://core.telegram.org/bots/api#deletemessage)."""
 
@@ -297,14 +441,9 @@ NOT_MODIFIED = (
     "a current content and reply markup of the message"
 )
 
-
 EDITABLE_MEDIA = frozenset({"photo", "document", "video", "animation", "audio"})
 
-
-MEDIA = frozenset({"photo", "document", "video", "animation", "audio", "voice"})
-
-
-ADMINISTRATORS = frozenset({"administrator", "creator"})
+CAPTIONED = EDITABLE_MEDIA | {"voice"}
 
 
 def edit_message_text(world: World, params: Params) -> Json | bool:
@@ -322,7 +461,7 @@ def edit_message_caption(world: World, params: Params) -> Json | bool:
     """`editMessageCaption`: an empty caption removes it."""
     content = formatted_caption(params)
     message = _editable(world, params)
-    if "inline" not in message and not MEDIA & message.keys():
+    if "inline" not in message and not CAPTIONED & message.keys():
         raise bad_request("there is no caption in the message to edit")
     return _replace(world, params, message, ("caption", "caption_entities"), content)
 
@@ -332,15 +471,10 @@ def edit_message_media(world: World, params: Params) -> Json | bool:
     media: Any = params.get("media")
     if not isinstance(media, dict) or media.get("type") not in EDITABLE_MEDIA:
         raise bad_request("can't parse InputMedia: type must be one of " + ", ".join(sorted(EDITABLE_MEDIA)))
-    kind = str(media["type"])
-    inner = Params({**media, kind: media.get("media")}, params.uploads)
-    caption = formatted_caption(inner)
     message = _editable(world, params)
     if "inline" not in message and not ({"text"} | EDITABLE_MEDIA) & message.keys():
         raise bad_request("message can't be edited")
-    content = {**media_fields(world, kind, inner), **caption}
-    if media.get("has_spoiler"):
-        content["has_media_spoiler"] = True
+    content = _input_media(world, media, params)
     fields = ("text", "entities", "link_preview_options", "caption", "caption_entities", "has_media_spoiler")
     return _replace(world, params, message, (*fields, *sorted(EDITABLE_MEDIA)), content)
 
@@ -348,6 +482,60 @@ def edit_message_media(world: World, params: Params) -> Json | bool:
 def edit_message_reply_markup(world: World, params: Params) -> Json | bool:
     """`editMessageReplyMarkup`: without a keyboard, or with an empty one, it goes."""
     return _replace(world, params, _editable(world, params), (), {})
+
+
+def edit_live_location(world: World, params: Params) -> Json | bool:
+    """`editMessageLiveLocation`: as long as its time is not over."""
+    point = _live_location(world, message := _editable(world, params))
+    moved = params.pick(("latitude", "longitude", "horizontal_accuracy", "heading", "proximity_alert_radius"))
+    if not {"latitude", "longitude"} <= moved.keys():
+        raise bad_request("latitude and longitude must be specified")
+    period = params.get("live_period") or point.get("live_period")
+    return _replace(world, params, message, ("location",), {"location": {**moved, "live_period": period}})
+
+
+def stop_live_location(world: World, params: Params) -> Json | bool:
+    """`stopMessageLiveLocation`: from then on it is an ordinary location."""
+    point = _live_location(world, message := _editable(world, params))
+    still = {name: value for name, value in point.items() if name != "live_period"}
+    return _replace(world, params, message, ("location",), {"location": still})
+
+
+def _live_location(world: World, message: Json) -> Json:
+    point: Json = message.get("location", {})
+    over = message.get("date", 0) + point.get("live_period", 0) <= world.clock.now()
+    if "inline" not in message and over:
+        raise bad_request("message can't be edited")
+    return point
+
+
+def stop_poll(world: World, params: Params) -> Json:
+    """`stopPoll`: the bot is told its last state in a `poll` update, too."""
+    message = _editable(world, params)
+    if "poll" not in message:
+        raise bad_request("message with poll to stop not found")
+    if message["poll"]["is_closed"]:
+        raise bad_request("poll has already been closed")
+    poll: Json = {**message["poll"], "is_closed": True}
+    _replace(world, params, message, ("poll",), {"poll": poll})
+    deliver(world, "poll", poll)
+    return poll
+
+
+def set_message_reaction(world: World, params: Params) -> bool:
+    """`setMessageReaction`: a bot sets one at most; none takes it away."""
+    chat = writable_chat(world, params)
+    if params.integer("message_id") not in chat.messages:
+        raise bad_request("message to react not found")
+    given: Any = params.get("reaction") or []
+    if len(given) > 1:
+        raise bad_request("REACTIONS_TOO_MANY")
+    if any(one.get("type") == "emoji" and one.get("emoji") not in REACTIONS for one in given):
+        raise bad_request("REACTION_INVALID")
+    if any(one.get("type") not in {"emoji", "custom_emoji"} for one in given):
+        raise bad_request("REACTION_INVALID")
+    world.reactions[chat.info["id"], params.integer("message_id"), world.bot["id"]] = given
+    return True
 
 
 def delete_message(world: World, params: Params) -> bool:
@@ -374,9 +562,7 @@ def delete_messages(world: World, params: Params) -> bool:
 
 def delete_business_messages(world: World, params: Params) -> bool:
     """`deleteBusinessMessages`: of one chat, on behalf of the account that the connection stands for."""
-    connection = params.text("business_connection_id")
-    if connection not in world.business:
-        raise bad_request("business connection not found")
+    connection = business_connection(world, params)["id"]
     wanted = _wanted(params)
     chats = [
         chat
@@ -405,10 +591,11 @@ def _wanted(params: Params) -> list[int]:
 def _remove(chat: ChatRecord, message_id: int) -> None:
     del chat.messages[message_id]
     chat.own.discard(message_id)
+    chat.pinned = tuple(number for number in chat.pinned if number != message_id)
 
 
 def _check_deletable(world: World, chat: ChatRecord, message_id: int) -> None:
-    if not chat.private and chat.bot_status in ADMINISTRATORS:
+    if not chat.private and chat.bot_administers:
         return
     # Anybody's message in a private chat, only one's own among others.
     if message_id not in chat.own and not chat.private:
@@ -418,7 +605,7 @@ def _check_deletable(world: World, chat: ChatRecord, message_id: int) -> None:
 
 
 def _editable(world: World, params: Params) -> Json:
-    """The message to edit; an inline one has the field `inline` and no chat that we see."""
+    """Return the message to edit; an inline one has the field `inline` and no chat that we see."""
     inline = params.get("inline_message_id")
     if inline is not None:
         if inline not in world.inline:
@@ -430,7 +617,7 @@ def _editable(world: World, params: Params) -> Json:
     message_id = params.integer("message_id")
     if message_id not in chat.messages:
         raise bad_request("message to edit not found")
-    if message_id not in chat.own or "forward_origin" in chat.messages[message_id]:
+    if message_id not in chat.own - chat.markups or "forward_origin" in chat.messages[message_id]:
         raise bad_request("message can't be edited")
     return chat.messages[message_id]
 
@@ -438,7 +625,7 @@ def _editable(world: World, params: Params) -> Json:
 def _replace(
     world: World, params: Params, message: Json, fields: tuple[str, ...], content: Json
 ) -> Json | bool:
-    """Puts new content and the new keyboard into a message.
+    """Put new content and the new keyboard into a message.
 
     Raises:
         ApiError: If that changes nothing, which Telegram refuses.
@@ -447,13 +634,13 @@ def _replace(
     new = {**content, **({"reply_markup": keyboard} if keyboard else {})}
     old = {name: message[name] for name in (*fields, "reply_markup") if name in message}
     # An inline message is only known from the first edit on, which always changes it.
-    if new == old and not message.pop("unseen", False):
+    if new == old and "unseen" not in message:
         raise bad_request(NOT_MODIFIED)
-    for name in old:
-        del message[name]
-    message.pop("unseen", None)
-    message.update(new)
+    kept = {name: value for name, value in message.items() if name not in old and name != "unseen"}
     if "inline" in message:
+        world.inline[message["inline"]] = {**kept, **new}
         return True
-    message["edit_date"] = world.date()
-    return message
+    edited = {**kept, **new, "edit_date": world.date()}
+    world.chats[message["chat"]["id"]].messages[message["message_id"]] = edited
+    _echo(world, "edited_business_message", edited)
+    return edited

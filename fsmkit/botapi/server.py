@@ -3,8 +3,10 @@
 Needs the extra `test` (starlette, uvicorn, python-multipart); nothing else imports this module at its top.
 """
 
+import asyncio
 import contextlib
-from collections.abc import AsyncGenerator
+import socket
+from collections.abc import AsyncGenerator, Generator
 
 import uvicorn
 from starlette.applications import Starlette
@@ -15,14 +17,13 @@ from starlette.routing import Route
 
 from fsmkit.botapi.api import BotApi
 from fsmkit.botapi.errors import ApiError, DroppedError, Json, Upload
-from fsmkit.sources.asgi import serve_asgi
 
 LOOPBACK = "127.0.0.1"
 
 
 @contextlib.asynccontextmanager
 async def serve(api: BotApi, port: int = 0) -> AsyncGenerator[str]:
-    """Answers on a loopback port while the block runs, in this event loop.
+    """Answer on a loopback port while the block runs, in this event loop.
 
     Args:
         api: The model that answers.
@@ -32,17 +33,29 @@ async def serve(api: BotApi, port: int = 0) -> AsyncGenerator[str]:
         The address, without a slash at its end.
     """
     endpoints = _Endpoints(api)
-    async with serve_asgi(endpoints.app, LOOPBACK, port) as (endpoints.server, bound):
-        try:
-            yield f"http://{LOOPBACK}:{bound}"
-        finally:
-            # A bot that still polls would be back before the port closes, and hold it open for so long.
-            endpoints.closing = True
-            api.world.queue.interrupt()
+    # Listening before the server's task begins, so that nobody has to wait for its start.
+    listener = socket.create_server((LOOPBACK, port))
+    task = asyncio.create_task(endpoints.server.serve(sockets=[listener]))
+    try:
+        yield f"http://{LOOPBACK}:{listener.getsockname()[1]}"
+    finally:
+        # A bot that still polls would be back before the port closes, and hold it open for so long.
+        endpoints.closing = True
+        api.world.queue.interrupt()
+        endpoints.server.should_exit = True
+        await task
+
+
+class _LoopbackServer(uvicorn.Server):
+    """A server that leaves the process's signals alone: they belong to whoever runs the tests."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None]:
+        yield
 
 
 class _Endpoints:
-    server: uvicorn.Server
+    """The two addresses of the Bot API: methods and files."""
 
     def __init__(self, api: BotApi) -> None:
         self._api = api
@@ -51,7 +64,10 @@ class _Endpoints:
             Route("/file/bot{token}/{path:path}", self._file, methods=["GET"]),
             Route("/bot{token}/{method}", self._method, methods=["GET", "POST"]),
         ]
-        self.app = Starlette(routes=routes, exception_handlers={404: _not_found})
+        app = Starlette(routes=routes, exception_handlers={404: _not_found})
+        self.server = _LoopbackServer(
+            uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", ws="none", http="h11")
+        )
 
     async def _method(self, request: Request) -> Response:
         if self.closing:
@@ -69,7 +85,7 @@ class _Endpoints:
         return _json(404, ApiError(404, "Not Found").body()) if content is None else Response(content)
 
     async def _hang_up(self, request: Request) -> Response:
-        """Closes the socket under the request; the client sees a connection that broke."""
+        """Close the socket under the request; the client sees a connection that broke."""
         for connection in list(self.server.server_state.connections):
             if getattr(connection, "client", None) == request.scope["client"]:
                 connection.transport.abort()
@@ -80,7 +96,7 @@ class _Endpoints:
 
 
 async def _body(request: Request) -> tuple[dict[str, object], dict[str, Upload]]:
-    """Parameters as Telegram takes them: in the address, as a form, in parts, or as JSON."""
+    """Return parameters as Telegram takes them: in the address, as a form, in parts, or as JSON."""
     fields: dict[str, object] = dict(request.query_params)
     uploads: dict[str, Upload] = {}
     if request.headers.get("content-type", "").startswith("application/json"):

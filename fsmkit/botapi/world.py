@@ -1,12 +1,13 @@
 """What the model knows: the bot, users, chats with their messages, files, pressed buttons.
 
-Data only; what requests do to it stands in `sending`, `editing` and their neighbours, and what people do in
-`people`.
+Data only: what requests do to it stands in `sending`, `groups` and `account`, what people do in `people`.
+Tables (`dict`, `set`) are changed in place; the JSON objects in them are replaced, never changed, so that
+worlds, updates and the log can share them.
 """
 
 import asyncio
 from collections.abc import Collection
-from typing import Any
+from typing import Any, TypeVar
 
 import attrs
 
@@ -37,8 +38,15 @@ class UpdateQueue:
     def __len__(self) -> int:
         return len(self._pending)
 
+    def copy(self) -> "UpdateQueue":
+        """Return a queue of the same updates, in which no poll waits."""
+        twin = UpdateQueue(self._next_id)
+        twin._pending = self._pending.copy()
+        twin._allowed = self._allowed
+        return twin
+
     def put(self, kind: str, payload: object) -> Json:
-        """Numbers an update, queues it, and wakes the poll that waits."""
+        """Give an update its number, queue it, and wake the poll that waits."""
         update = {"update_id": self._next_id, kind: payload}
         self._next_id += 1
         self._pending.append(update)
@@ -46,18 +54,18 @@ class UpdateQueue:
         return update
 
     def take_all(self) -> list[Json]:
-        """Empties the queue, oldest first."""
+        """Empty the queue; return what was in it, oldest first."""
         taken, self._pending = self._pending, []
         return taken
 
     def interrupt(self, error: ApiError | None = None) -> None:
-        """Ends the poll that waits, with an error or with what there is."""
+        """End the poll that waits, with an error or with what there is."""
         self._end_poll(error)
 
     async def poll(
         self, *, offset: int = 0, limit: int = 100, timeout: float = 0, allowed: Collection[str] | None = None
     ) -> list[Json]:
-        """One `getUpdates`.
+        """Answer one `getUpdates`.
 
         Args:
             offset: The first id to give; what is before it is confirmed. Negative: so many from the end.
@@ -81,7 +89,7 @@ class UpdateQueue:
         return [dict(update) for update in self._pending[: min(max(limit, 1), 100)]]
 
     async def _wait(self, seconds: float) -> bool:
-        """Waits for a sign; whether to look again."""
+        """Wait for a sign; return whether to look again."""
         poll = self._poll = asyncio.get_running_loop().create_future()
         self.waiting.set()
         try:
@@ -116,9 +124,6 @@ class UpdateQueue:
         return kind in self._allowed if self._allowed else kind not in OPT_IN
 
 
-BOT_GONE = frozenset({"left", "kicked"})
-
-
 @attrs.define
 class ChatRecord:
     """One chat, as the bot sees it.
@@ -127,19 +132,33 @@ class ChatRecord:
         info: The `chat` object of its messages.
         messages: The visible messages by id, in order.
         own: Ids of those that the bot sent.
-        threads: Ids of the topics that exist.
-        last_id: The id of the newest message; ids rise per chat.
-        bot_status: What the bot is here, as in `ChatMember.status`.
-        migrated_to: The supergroup that this group became.
-        declared: Somebody said what it is; otherwise it is whatever the first message needs it to be.
+        markups: Ids of those of the bot's that came with a markup other than an inline keyboard.
+        invoices: The payloads of the bot's invoices, by message id; Telegram shows them to nobody.
+        threads: Topics by the id of their thread, as the `ForumTopic` that they are.
+        members: What people are in the chat: `ChatMember` objects by user id.
+        links: Invite links that the bot made, by their address.
+        pinned: Ids of pinned messages, the newest last.
+        details: What `getChat` shows beside `info`.
+        last_id: The newest message's id.
+        bot_status: What the bot is there.
+        bot_limits: For a restricted bot the other fields of its `ChatMember`.
+        migrated_to: The supergroup that this group has become.
+        declared: Whether a test has described the chat; the others are what messages make of them.
     """
 
     info: Json
     messages: dict[int, Json] = attrs.field(factory=dict[int, Json])
     own: set[int] = attrs.field(factory=set[int])
-    threads: set[int] = attrs.field(factory=set[int])
+    markups: set[int] = attrs.field(factory=set[int])
+    invoices: dict[int, str] = attrs.field(factory=dict[int, str])
+    threads: dict[int, Json] = attrs.field(factory=dict[int, Json])
+    members: dict[int, Json] = attrs.field(factory=dict[int, Json])
+    links: dict[str, Json] = attrs.field(factory=dict[str, Json])
+    pinned: tuple[int, ...] = ()
+    details: Json = attrs.field(factory=dict[str, Any])
     last_id: int = 0
     bot_status: str = "member"
+    bot_limits: Json = attrs.field(factory=dict[str, Any])
     migrated_to: int | None = None
     declared: bool = False
 
@@ -148,24 +167,38 @@ class ChatRecord:
         """Whether this is the chat with one user."""
         return bool(self.info["type"] == "private")
 
+    @property
+    def bot_gone(self) -> bool:
+        """Whether the bot is out of the chat; somebody restricted may be in it or not."""
+        if self.bot_status == "restricted":
+            return not self.bot_limits.get("is_member", True)
+        return self.bot_status in {"left", "kicked"}
+
+    @property
+    def bot_administers(self) -> bool:
+        """Whether the bot is an administrator; one of this model has all rights."""
+        return self.bot_status in {"administrator", "creator"}
+
     def next_id(self) -> int:
-        """A new message id."""
+        """Return a new message id."""
         self.last_id += 1
         return self.last_id
 
 
-@attrs.define
+@attrs.frozen
 class OpenQuery:
     """A question that may be answered: a pressed button, an inline query, a payment.
 
     Attributes:
+        kind: The field of `Update` in which it came.
         at: When it was asked, in seconds of the clock.
         answers: The parameters of each answer to it.
         content: What was asked.
     """
 
+    kind: str
     at: float
-    answers: list[Json] = attrs.field(factory=list[Json])
+    answers: tuple[Json, ...] = ()
     content: Json = attrs.field(factory=dict[str, Any])
 
 
@@ -178,6 +211,19 @@ class StoredFile:
     content: bytes
 
 
+Tables = TypeVar("Tables", bound="World | ChatRecord")
+
+
+def _with_own_tables(record: Tables) -> Tables:
+    """Return a copy of a record with tables of its own, whose values it shares."""
+    # `attrs.evolve` takes several times as long: it goes through the arguments of `__init__`.
+    twin = object.__new__(type(record))
+    for field in attrs.fields(type(record)):
+        value = getattr(record, field.name)
+        setattr(twin, field.name, value.copy() if isinstance(value, (dict, set)) else value)
+    return twin
+
+
 @attrs.define
 class World:
     """Everything that one bot can see.
@@ -187,12 +233,14 @@ class World:
         clock: Gives the dates of messages and the age of things.
         bot: The bot's own `User` object.
         first_id: The number from which messages of a chat are counted.
+        privacy: Whether the bot sees of groups only what is meant for it.
+        business_echoes: Whether the bot is told of what it does itself in business chats.
     """
 
     token: str
     clock: Clock
     bot: Json
-    queue: UpdateQueue = attrs.field(factory=UpdateQueue)
+    queue: UpdateQueue = attrs.field(factory=UpdateQueue, repr=False)
     users: dict[int, Json] = attrs.field(factory=dict[int, Json])
     chats: dict[int, ChatRecord] = attrs.field(factory=dict[int, ChatRecord])
     files: dict[str, StoredFile] = attrs.field(factory=dict[str, StoredFile])
@@ -203,14 +251,34 @@ class World:
     )
     join_requests: set[tuple[int, int]] = attrs.field(factory=set[tuple[int, int]])
     inline: dict[str, Json] = attrs.field(factory=dict[str, Json])
-    business: set[str] = attrs.field(factory=set[str])
+    business: dict[str, Json] = attrs.field(factory=dict[str, Json])
+    invoice_links: dict[str, Json] = attrs.field(factory=dict[str, Json])
+    payments: dict[str, Json] = attrs.field(factory=dict[str, Json])
+    profile_photos: dict[int, list[Json]] = attrs.field(factory=dict[int, list[Json]])
+    profile: dict[str, Any] = attrs.field(factory=dict[str, Any])
     commands: dict[str, list[Json]] = attrs.field(factory=dict[str, list[Json]])
     webhook: Json = attrs.field(factory=dict[str, Any])
     serial: int = 0
     first_id: int = 1
+    privacy: bool = False
+    business_echoes: bool = False
+
+    def copy(self, *, clock: Clock | None = None) -> "World":
+        """Return a world in the same condition; what happens in one does not show in the other.
+
+        A poll that waits belongs to the bot of this world, not to the copy.
+
+        Args:
+            clock: The clock of the copy; by default the two have one in common.
+        """
+        twin = _with_own_tables(self)
+        twin.clock = clock or self.clock
+        twin.queue = self.queue.copy()
+        twin.chats = {chat_id: _with_own_tables(chat) for chat_id, chat in self.chats.items()}
+        return twin
 
     def date(self) -> int:
-        """The time for a message, in whole seconds.
+        """Return the time for a message, in whole seconds.
 
         Never 0: a message of date 0 is Telegram's sign for one that is no longer accessible, and a clock of
         tests begins there.
@@ -218,12 +286,12 @@ class World:
         return max(1, int(self.clock.now()))
 
     def number(self) -> int:
-        """A number that was not used before, for ids of files and queries."""
+        """Return a number that was not used before, for ids of files and queries."""
         self.serial += 1
         return self.serial
 
     def store_file(self, kind: str, content: bytes, name: str = "") -> StoredFile:
-        """Keeps a file and gives it an id."""
+        """Keep a file and give it an id."""
         number = self.number()
         file_id = f"{kind}-{number}-{self.bot['id']}"
         suffix = f".{name.rpartition('.')[2]}" if "." in name else ""

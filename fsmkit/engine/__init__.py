@@ -1,10 +1,24 @@
 """What runs flows: leases, commits, deadlines, delivery and jobs of states. Only names."""
 
 from fsmkit.engine.client import Client
-from fsmkit.engine.engine import Engine
+from fsmkit.engine.engine import Engine, Source
 from fsmkit.engine.envelope import Outcome
 from fsmkit.engine.fanout import fan_out
 from fsmkit.engine.jobs import JobContext
-from fsmkit.engine.source import Incoming, Source, feed
+from fsmkit.engine.observer import Observer, Offered
+from fsmkit.engine.source import Incoming, feed
+from fsmkit.interpreter.selection import explain
 
-__all__ = ["Client", "Engine", "Incoming", "JobContext", "Outcome", "Source", "fan_out", "feed"]
+__all__ = [
+    "Client",
+    "Engine",
+    "Incoming",
+    "JobContext",
+    "Observer",
+    "Offered",
+    "Outcome",
+    "Source",
+    "explain",
+    "fan_out",
+    "feed",
+]

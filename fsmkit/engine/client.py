@@ -11,7 +11,8 @@ from typing import Any, Literal, Self
 from msgspec import structs
 
 from fsmkit.clock import Clock, SystemClock
-from fsmkit.errors import DefinitionError, LeaseLost
+from fsmkit.engine.fifo import again_if_lost
+from fsmkit.errors import DefinitionError
 from fsmkit.interpreter.codec import EventCodec, decode_row
 from fsmkit.interpreter.row import Row, ScheduledEvent
 from fsmkit.interpreter.settle import Limits, change_of
@@ -23,7 +24,7 @@ from fsmkit.stores.urls import check_keys, open_store
 async def conversations_of(
     store: Store, user: int | str, bot: int | str | None, flow: str | None
 ) -> list[Key]:
-    """The keys under which a person has a conversation that runs.
+    """Return the keys under which a person has a conversation that runs.
 
     Args:
         store: Where to look.
@@ -40,10 +41,6 @@ async def _runs(store: Store, key: Key, flow: str | None) -> bool:
         return False
     running = (snapshot for snapshot in decode_row(blob).snapshots.values() if snapshot.active)
     return any(flow is None or any(frame.flow == flow for frame in snapshot.frames) for snapshot in running)
-
-
-TRIES = 3
-"""How often a letter is put if the lease is lost."""
 
 
 class Client:
@@ -91,7 +88,7 @@ class Client:
         flow: str | None = None,
         expect: str | None = None,
     ) -> Literal["sent", "duplicate"]:
-        """Leaves an event for a conversation; when it returns, the event is stored.
+        """Leave an event for a conversation; when it returns, the event is stored.
 
         Args:
             key: Whose conversation; without a bot that of the client is meant.
@@ -119,12 +116,7 @@ class Client:
             await check_keys(self.store)
             self._checked = True
         mail = ScheduledEvent(str(key), name, body, ident, known=ident, flow=flow, expect=expect)
-        for _ in range(TRIES - 1):
-            try:
-                return await self._leave(key, mail)
-            except LeaseLost:
-                continue
-        return await self._leave(key, mail)
+        return await again_if_lost(lambda: self._leave(key, mail))
 
     async def send_to_user(
         self,
@@ -135,12 +127,12 @@ class Client:
         flow: str | None = None,
         expect: str | None = None,
     ) -> dict[Key, Literal["sent", "duplicate"]]:
-        """Leaves an event for all conversations of a person that run; the arguments are those of `send`."""
+        """Leave an event for all conversations of a person that run; the arguments are those of `send`."""
         keys = await conversations_of(self.store, user, self._bot, flow)
         return {key: await self.send(key, event, id, flow=flow, expect=expect) for key in keys}
 
     async def close(self) -> None:
-        """Closes the store, if the client has opened it."""
+        """Close the store, if the client has opened it."""
         if self._owned:
             await self.store.close()
 

@@ -1,109 +1,112 @@
-"""One event and one key: lease, load, offer, commit, deliver; and what is due for a key without an event.
+"""From an event to a commit: what happens in which order, and why in that order.
 
-What the event does to the row is in `fsmkit.engine.turn`; the public face is `fsmkit.engine`.
+# One event
+
+1. `Engine.send`, a face (`receive`), a job of a state or the outbox puts an event into an `Envelope`: what
+   it is, how it is recognised when it comes again, and for whom it is (`Recipient`). It has a key, the name
+   of the row in which all conversations of one person in one chat (say) are stored. With several key rules
+   an event has several keys, which are asked one after the other.
+
+2. `process` takes a lease of the row from the store and waits its turn; events of one key are handled one
+   after the other, in the order in which they came. Without that, two quick messages would both see the
+   state before the first. For an event that no entry of a flow can want, no turn is taken where no
+   conversation runs: most of what is said in a group is none of ours, and must not wait behind a slow
+   handler.
+
+3. `RowLease.begin` makes a `Turn` of the stored bytes. It brings them to the version of the flows that
+   runs, and adds the ids of messages that were sent since the last commit. A row that has moved to another
+   key raises `RowMoved`: the move is finished and the event follows.
+
+4. An event whose id the row remembers ends here, as a duplicate: Telegram, brokers and `Client` give an
+   event again when they do not know whether we had it. The ids are part of the row, so an id and what its
+   event did are written by the same commit; an id that was kept elsewhere could be lost alone.
+
+5. What was due before the event goes before it, each with a commit of its own: albums whose sender has gone
+   on, then timeouts, in the order of their times. A deadline counts even if the process was down when it
+   came. A message that was sent before the deadline was in time, however late it is read. If the timeouts
+   shared the event's commit, a handler that raises would take back a timeout that has come.
+
+6. The handlers are asked in the order that `fsmkit.interpreter.selection.ranks` gives (nothing else knows
+   that order), until one does not pass. A press of a button is checked first: one of an earlier state or of
+   another run is answered and changes nothing. What a handler returns is checked, and made into the next
+   row by pure functions; what it asks of `ctx` is only noted. Hooks, prompts, guards and a caller's
+   `Returned` are part of the same step. So whatever is raised, the turn is dropped, and nothing has
+   happened.
+
+7. `settle` makes effects of what was noted, numbered and addressed, and the commit writes the row, its
+   times, what it is looked up by and the outbox in one piece. What cannot be written (too large, not
+   storable) is the handler's failure: it is offered as `Crashed`, like what it raises. An event that
+   changes nothing writes nothing, and the row stays byte for byte as it is.
+
+8. After the commit, still before another event's turn where the store allows it, jobs of states that were
+   entered begin, and those of states that were left end. They must not begin before: a job that charges a
+   card for a step that was not stored would do so again.
+
+9. The lease is free. Only now `committed` is told (a press is answered), and then the outbox delivers: a
+   chat that Telegram makes us wait for holds up its messages, not its events. If the process is killed in
+   between, the messages are stored, and another process delivers them once our claim has ended. Messages
+   that were sent from within the handler would be lost, or sent for a step that never was.
+
+10. What handlers raised is answered with the flow's `crash` text at last, past the queue. It is not stored:
+    the row says nothing of a step that did not happen.
+
+# When somebody else was faster
+
+A lease may be lost: to a process that found ours silent for too long, or, with `isolation="optimistic"`, to
+a commit that came first. The commit then writes nothing (`LeaseLost`), so the event is taken once more from
+step 2, with the row as it is now. Timeouts that were committed in the first attempt stay committed, and
+what they left in the outbox is delivered between the attempts.
+
+# Several keys
+
+Ids are checked on all keys before any handler is asked, as the key that took the event may come second.
+Handlers of all keys are asked before any of them says `otherwise`, or the first would answer a message that
+is the second's. While that goes on no other event may overtake between two of the keys; so an event takes
+its place in the lines of all its keys at once (`KeyedLock`), before anything is awaited.
+
+# Without an event
+
+`DueWork.process_due` does the same for a key without an event, when the sweeper finds it: albums, timeouts,
+reminders, scheduled events, jobs that nobody runs. `edit` writes a row by hand. Both hold the same lease,
+and write with the same commit.
 """
 
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from functools import partial
 from typing import Any
 
-from msgspec import Struct, structs
+from msgspec import structs
 
-from fsmkit.clock import Clock
-from fsmkit.engine.chat_migration import ChatMigration, RowMoved, forward
-from fsmkit.engine.due import (
-    ALBUM,
-    AlbumBuffer,
-    AlbumOf,
-    complete,
-    expire,
-    reject_stale_press,
-    remind,
-    say_otherwise,
-)
-from fsmkit.engine.envelope import Outcome
+from fsmkit.engine.chat_migration import ChatMigration, forward
+from fsmkit.engine.due import DueWork, complete, tell_of_no_handler
+from fsmkit.engine.envelope import ANYBODY, IDLE, Envelope, Outcome, Recipient
+from fsmkit.engine.fifo import KeyedLock
 from fsmkit.engine.jobs import StateJobs
-from fsmkit.engine.outbox import AfterCommit, Outbox
-from fsmkit.engine.turn import Services, Turn, crash_reply, current_turn
-from fsmkit.errors import (
-    LeaseLost,
-    Origin,
-    OrphanedConversation,
-    StoreCorrupt,
-    StoredByNewerVersion,
-    StoreUnavailable,
-    mark,
-)
-from fsmkit.flow.events import ChatEvent, Reminder, Timeout
+from fsmkit.engine.observer import Observer
+from fsmkit.engine.outbox import Deliver, Outbox
+from fsmkit.engine.services import Services
+from fsmkit.engine.transaction import AfterCommit, RowLease, RowMoved, Transactions
+from fsmkit.engine.turn import Turn, current_turn, force_close, offer_or_default
+from fsmkit.errors import LeaseLost, Origin, Unreachable, mark
+from fsmkit.flow.events import ChatEvent, DeliveryFailed, Done, Failed
+from fsmkit.flow.messages import Answer
 from fsmkit.interpreter.access import frame_of
-from fsmkit.interpreter.codec import EventCodec, decode_receipt, decode_row
 from fsmkit.interpreter.compiled import CompiledFlow, FlowSet
 from fsmkit.interpreter.jobs import find as find_job
-from fsmkit.interpreter.jobs import is_due as jobs_are_due
 from fsmkit.interpreter.jobs import over as job_over
-from fsmkit.interpreter.row import (
-    Effect,
-    ExpiredTimer,
-    Row,
-    event_of,
-    is_overdue,
-    overdue,
-    put_off,
-    reminding,
-    with_snapshot,
-    without_timer,
-)
-from fsmkit.interpreter.settle import Limits, apply_receipts, change_of, settle, wake_of
-from fsmkit.keys import Key
-from fsmkit.stores.protocol import Change, Lease, Store
+from fsmkit.interpreter.row import Edit, Effect, Receipt, Row, ScheduledEvent, Send, is_overdue
+from fsmkit.interpreter.settle import follow
+from fsmkit.keys import Key, event_id_of
+from fsmkit.stores.protocol import Lease, Store
 
 _log = logging.getLogger("fsmkit")
 
-TIMEOUT_TRIES = 5
+LEASE_TRIES = 2
 
 
-TIMEOUT_DELAY = 5.0
-"""Seconds until a timeout handler that raised is called again; three times as long each time."""
-
-
-IDLE = Outcome("passed")
-"""Of an event that nobody can want: no conversation runs, and it may enter none."""
-
-
-class Envelope(Struct, eq=False):
-    """An event on its way to one key.
-
-    Attributes:
-        event: The event.
-        id: What it is recognised by when it comes again.
-        entries: The flows that it may enter; `None`: all that were attached.
-        within: Name of the only conversation that gets it.
-        expect: The state in which `only` must stand.
-        telegram: PTB's context for it.
-        handlers: Whether handlers are asked.
-        otherwise: Whether `otherwise` is said to a message that nobody took.
-        committed: Told of the outcome after the commit and before anything is delivered.
-        only: Name of the only flow that gets it, in whatever conversation.
-        job: Id of the job whose outcome it is: only the frame in which that stands gets it.
-        depth: That frame.
-        void: Whether it is of no use any more; asked when its turn has come.
-    """
-
-    event: Any
-    id: str | None = None
-    entries: Sequence[CompiledFlow] | None = None
-    within: str | None = None
-    expect: str | None = None
-    telegram: Any = None
-    handlers: bool = True
-    otherwise: bool = True
-    committed: Callable[[Outcome], Awaitable[None]] | None = None
-    only: str | None = None
-    job: str | None = None
-    depth: int | None = None
-    void: Callable[[], bool] | None = None
+OPTIMISTIC_TRIES = 6
+"""The first run and five more."""
 
 
 @asynccontextmanager
@@ -116,390 +119,274 @@ class Dispatcher:
     """Takes events to rows, one at a time for each key.
 
     Args:
-        world: What turns look at: flows, resources, numbers for runs.
-        store: Where rows are.
-        clock: Where the time comes from.
-        events: How events are stored.
-        limits: What rows may take.
+        services: The engine's means.
+        deliver: Carries one effect out.
+        exclusive: Whether a key's events take turns.
+
+    Attributes:
         outbox: Delivers what was committed.
         jobs: Runs jobs of states.
-        exclusive: Whether a key's events take turns.
-        tries: How often an event is run if its lease is lost.
-        report: Told of what a handler raised where nobody awaits it.
-        telegram_for: Makes PTB's context where no update is at hand.
-        album_of: Makes the event of an album, with the flows that it may enter; `None` without Telegram.
+        migration: Moves rows to other keys.
+        transactions: Reads and writes rows.
+        due: Does what is due.
     """
 
-    def __init__(
-        self,
-        world: Services,
-        store: Store,
-        clock: Clock,
-        events: EventCodec,
-        limits: Limits,
-        outbox: Outbox,
-        jobs: StateJobs,
-        *,
-        exclusive: bool,
-        tries: int,
-        report: Callable[[Key, Any, Exception], Awaitable[None]],
-        telegram_for: Callable[[Key], Any],
-        album_of: Callable[[], AlbumOf | None],
-    ) -> None:
-        self._world = world
-        self._flows: FlowSet = world.flows
+    def __init__(self, services: Services, deliver: Deliver | None, *, exclusive: bool) -> None:
+        self._services = services
+        store = services.store
         self._store = store
-        self._clock = clock
-        self._events = events
-        self._limits = limits
-        self._outbox = outbox
-        self._jobs = jobs
         self._exclusive = exclusive
-        self._tries = tries
-        self._report = report
-        self._telegram_for = telegram_for
-        self._albums = AlbumBuffer(
-            world,
-            self._commit,
-            self._run,
-            _handle_album,
-            telegram_for=telegram_for,
-            album_of=album_of,
-        )
-        self.relocation = ChatMigration(
-            world, store, clock, limits, events, outbox, report=report, telegram_for=telegram_for
-        )
+        self._tries = LEASE_TRIES if exclusive else OPTIMISTIC_TRIES
+        self.outbox = Outbox(services, deliver, self._deliver_event, self._refused, self._ephemeral_sent)
+        self.jobs = StateJobs(services, self.edit, self._apply)
+        self.migration = ChatMigration(services, self.outbox)
+        self.transactions = Transactions(services, self.outbox, self.jobs)
+        self.due = DueWork(services, self.transactions, self.migration)
+        # With one key rule the lease is the line. With several, an event's keys are walked one after the
+        # other, and a later event must not overtake it between two of them.
+        self._lines = KeyedLock() if exclusive and len(services.flows.key_rules()) > 1 else None
 
-    async def process(self, key: Key, arrival: Envelope) -> Outcome:
-        """An event and one key; once more if the lease was lost (optimistically: if another was faster)."""
+    # -- one event, several keys -------------------------------------------------------------------
+
+    async def receive(
+        self,
+        event: Any,
+        keys: Sequence[tuple[Key, Sequence[CompiledFlow] | None]],
+        event_id: str | None,
+        telegram: Any,
+        committed: Callable[[Outcome], Awaitable[None]] | None = None,
+        void: Callable[[], bool] | None = None,
+    ) -> Outcome:
+        """Take an event from a face, with the keys that it has by the flows' key rules.
+
+        Ids are checked on all keys first; then one key after the other is asked, until one consumes the
+        event; `otherwise` is said only where no key's handlers took it.
+
+        Args:
+            event: The event.
+            keys: Keys in flow order, each with the flows that may be entered there.
+            event_id: What it is recognised by.
+            telegram: PTB's context.
+            committed: Told of the outcome after the commit and before anything is delivered.
+            void: Asked when its turn has come whether it is of no use any more: no handler sees it then.
+        """
+        if self._lines is None and len(keys) == 1:  # the ordinary case
+            key, entries = keys[0]
+            to = Recipient(entries)
+            return await self.process(
+                key, Envelope(event, event_id, to, telegram, True, True, committed, void)
+            )
+        envelope = Envelope(event, event_id, ANYBODY, telegram, True, True, committed, void)
+        if self._lines is None:
+            return await self._walk(envelope, keys)
+        async with self._lines.place([key for key, _ in keys]):
+            return await self._walk(envelope, keys)
+
+    async def _walk(
+        self, envelope: Envelope, keys: Sequence[tuple[Key, Sequence[CompiledFlow] | None]]
+    ) -> Outcome:
+        """Ask one key after the other."""
+        if len(keys) == 1:
+            key, entries = keys[0]
+            return await self.process(key, structs.replace(envelope, to=Recipient(entries)))
+        for key, _ in keys:
+            if envelope.id is not None and f" {envelope.id} " in (await self.transactions.peek(key)).seen:
+                return Outcome("duplicate")
+        idle: set[Key] = set()
+        for otherwise in (False, True):
+            for key, entries in keys:
+                if key in idle:
+                    continue
+                to = Recipient(entries)
+                outcome = await self.process(
+                    key, structs.replace(envelope, to=to, handlers=not otherwise, otherwise=otherwise)
+                )
+                if outcome.kind != "passed":
+                    return outcome
+                if outcome is IDLE:  # no conversation runs that could say `otherwise`
+                    idle.add(key)
+        return Outcome("passed")
+
+    # -- one event, one key ------------------------------------------------------------------------
+
+    async def process(self, key: Key, envelope: Envelope) -> Outcome:
+        """Take an event to a key; once more if the lease was lost (optimistically: if another was faster).
+
+        Raises:
+            Exception: What a handler raised; nothing was changed then.
+        """
+        services = self._services
+        if services.watch is not None:
+            services.watch.tell(Observer.arrived, key, envelope.event)
         tries = self._tries
-        claim = AfterCommit()
-        wanted = _may_begin(self._flows, arrival)
+        after = AfterCommit()
+        wanted = _may_begin(services.flows, envelope)
         while True:
             tries -= 1
             try:
-                outcome = await self._leased(key, arrival, claim, wanted)
+                outcome = await self._leased(key, envelope, after, wanted)
                 if outcome is None:
                     tries, wanted = tries + 1, True
                     continue
-                if arrival.committed is not None and outcome.kind != "passed":
-                    await arrival.committed(outcome)
+                if envelope.committed is not None and outcome.kind != "passed":
+                    await envelope.committed(outcome)
                 return outcome
             except RowMoved as moved:
                 tries += 1
-                key = await self.relocation.finish(key, moved)
-                forward(arrival.event, key)
+                key = await self.migration.finish(key, moved)
+                forward(envelope.event, key)
             except LeaseLost:
                 if tries == 0:
                     raise
             except Exception as error:
-                mark(error, Origin(key, arrival.event))
-                await self._say_sorry(key, error)
+                mark(error, Origin(key, envelope.event))
+                tell_of_no_handler(services, key, error)
+                after.raised.append(error)
                 raise
-            finally:
-                if claim.entry is not None:  # also when the handler raised, after a timeout had fired
-                    await self._outbox.run(key, claim.take())
-                if claim.raised:
-                    await self._say_all_sorry(key, claim)
+            finally:  # also when the handler raised, after a timeout had fired
+                if after.entry is not None or after.raised:
+                    await self.transactions.finish(key, after)
 
-    async def _say_all_sorry(self, key: Key, claim: AfterCommit) -> None:
-        """Says the `crash` text for what was handled beside the event, and raised."""
-        while claim.raised:
-            await self._say_sorry(key, claim.raised.pop())
-
-    async def _say_sorry(self, key: Key, error: Exception) -> None:
-        """Says the flow's `crash` text to the person; nothing is stored, so it is said once or not at all."""
-        sorry = crash_reply(error)
-        if sorry is not None:
-            await self._outbox.say(key, sorry)
-
-    async def edit(self, key: Key, change: Callable[[Turn], Any], telegram: Any = None) -> Row:
-        """Writes a row by hand, under its lease; `change` may be async."""
-        try:
-            return await self._edit(key, change, telegram)
-        except RowMoved as moved:
-            return await self.edit(await self.relocation.finish(key, moved), change, telegram)
-
-    async def _edit(self, key: Key, change: Callable[[Turn], Any], telegram: Any) -> Row:
-        claim = AfterCommit()
-        async with self._store.lease(key) as lease:
-            turn = self._turn(key, lease, None, telegram)
-            changed = change(turn)
-            if changed is not None:
-                await changed
-            await self._commit(claim, lease, turn)
-            self._jobs.start(key, turn)
-        await self._outbox.run(key, claim.take())
-        return turn.row
-
-    async def look(self, key: Key) -> bool:
-        """Does what is due for a key: timeouts, reminders, due_events, jobs, forgetting.
-
-        Returns:
-            Whether nothing is left due, as are the timeouts of flows that do not run here.
-        """
-        claim = AfterCommit()
-        try:
-            async with self._store.lease(key) as lease:
-                turn = self._turn(key, lease, None, self._telegram_for(key))
-                await self._albums.handle(claim, lease, turn, self._albums.due(turn.row, turn.now))
-                await self._fire_overdue(claim, lease, turn)
-                await self._remind(claim, lease, turn)
-                turn.due_events = [
-                    mail for mail in turn.row.later if mail.due <= turn.now and mail.event != ALBUM
-                ]
-                if turn.due_events:
-                    later = tuple(mail for mail in turn.row.later if mail not in turn.due_events)
-                    turn.row = structs.replace(turn.row, later=later)
-                turn.begin_jobs(self._jobs.room, self._jobs.mine)
-                await self._commit(claim, lease, turn)
-                self._jobs.start(key, turn)
-            return not _is_due(turn)
-        except RowMoved as moved:
-            await self.relocation.look(key, moved)
-            return True
-        except (LeaseLost, StoreUnavailable):
-            raise
-        except Exception as error:  # a row that does not fit must not keep others from their timeouts
-            await self._report(key, None, error)
-            return False
-        finally:
-            await self._outbox.run(key, claim.take())
-            await self._say_all_sorry(key, claim)
-
-    async def has_due(self, key: Key) -> bool:
-        """Whether something is due for a key that can be done here, found without a lease."""
-        try:
-            row = await self.peek(key)
-        except (OrphanedConversation, StoreCorrupt, StoredByNewerVersion):
-            return False
-        now, known = self._clock.now(), self._flows.tables
-        due_events = any(mail.due <= now for mail in row.later if mail.event != ALBUM)
-        if due_events or row.moved is not None or self._albums.due(row, now):
-            return True
-        if self._jobs.room and jobs_are_due(row, known, now, self._jobs.mine):
-            return True
-        return overdue(row, known, now) is not None or reminding(row, known, now) is not None
-
-    async def peek(self, key: Key) -> Row:
-        """The row of a key as last committed, in the versions that run here."""
-        row = _row(await self._store.peek(key))
-        if row.moved is not None and row.moved.arrived:
-            return await self.peek(Key.parse(row.moved.key))
-        turn = Turn(self._world, key, row, None, None, self._clock.now())
-        turn.migrate_row()
-        return turn.row
-
-    async def has_moved(self, key: Key) -> bool:
-        """Whether the row of a key has a new key."""
-        return _row(await self._store.peek(key)).moved is not None
-
-    async def _leased(self, key: Key, arrival: Envelope, claim: AfterCommit, wanted: bool) -> Outcome | None:
-        """What became of an event; `None`: it took no turn, but needs one: an album goes before it."""
+    async def _leased(self, key: Key, envelope: Envelope, after: AfterCommit, wanted: bool) -> Outcome | None:
+        """Return what became of an event; `None`: it took no turn, but needs one: an album goes before it."""
+        services, event, to = self._services, envelope.event, envelope.to
         store = self._store
         turn_with = store.lease(key, wanted=wanted) if self._exclusive else _snapshot(store, key)
         async with turn_with as lease:
-            event = arrival.event
-            turn = self._turn(key, lease, event, arrival.telegram)
-            event_id = arrival.id
-            if event_id is not None and f" {event_id} " in turn.row.seen:
+            leased = RowLease(self.transactions, key, lease, after)
+            turn = leased.begin(event, envelope.telegram)
+            if envelope.id is not None and f" {envelope.id} " in turn.row.seen:
                 return Outcome("duplicate")
-            if arrival.void is not None and arrival.void():
+            if envelope.void is not None and envelope.void():
                 return Outcome("handled")
             albums = complete(turn.row, event) if turn.row.later else ()
             if lease.idle:
                 return None if albums else IDLE
             if albums:
-                await self._albums.handle(claim, lease, turn, albums)
+                await self.due.albums.handle(leased, turn, albums)
             if is_overdue(turn.row, turn.now):
-                await self._fire_overdue(claim, lease, turn)
-            if arrival.expect is not None and not _stands(turn.row, arrival):
+                await self.due.fire_overdue(leased, turn)
+            if to.expect is not None and not _stands(turn.row, to):
                 return Outcome("passed")
-            if arrival.job is not None and not _settle_job(turn, arrival):
-                return Outcome("duplicate")
-            part = isinstance(event, ChatEvent) and event.group is not None and arrival.handlers
-            if part and await self._albums.take(claim, lease, turn, event_id, arrival.entries):
-                return Outcome("handled", (), self._flows, turn.row, turn.name)
+            if to.job is not None:
+                place = find_job(turn.row, to.job)
+                if place is None:  # its state was left
+                    return Outcome("duplicate")
+                turn.row, turn.changed = job_over(turn.row, to.job), True
+                to = Recipient(within=place[0], depth=place[1])
+            part = isinstance(event, ChatEvent) and event.group is not None and envelope.handlers
+            if part and await self.due.albums.take(leased, turn, envelope.id, to):
+                return Outcome("handled", (), services.flows, turn.row, turn.name)
             token = current_turn.set(turn)
             try:
-                taken = await _handle(turn, arrival)
+                taken = await offer_or_default(
+                    turn, to, handlers=envelope.handlers, otherwise=envelope.otherwise
+                )
                 if not turn.changed:
                     if not taken:
                         return Outcome("passed")
                     # Refused by its handler, or a stale press: the row stays byte for byte as it is.
-                    return Outcome("handled", turn.answers(), self._flows, turn.row, turn.name)
-                effects, change = await self._settled(lease, turn, event_id if taken else None)
+                    return Outcome("handled", turn.answers(), services.flows, turn.row, turn.name)
+                effects, change = await leased.settled(turn, envelope.id if taken else None)
             finally:
                 turn.over = True
                 current_turn.reset(token)
-            await self._write(claim, lease, change)
-            if turn.jobs or key in self._jobs.running:
-                self._jobs.start(key, turn)
-            return Outcome("handled" if taken else "passed", effects, self._flows, turn.row, turn.name)
+            return await leased.write(turn, effects, change, taken=taken)
 
-    def _turn(self, key: Key, lease: Lease, event: Any, telegram: Any) -> Turn:
-        row = _row(lease.row)
-        if row.moved is not None:
-            raise RowMoved(row, row.moved)
-        turn = Turn(self._world, key, row, event, telegram, self._clock.now())
-        turn.migrate_row()
-        if lease.receipts:
-            turn.row, cleanup = apply_receipts(turn.row, map(decode_receipt, lease.receipts))
-            turn.cleanup.extend(cleanup)
-        return turn
+    # -- without an event --------------------------------------------------------------------------
 
-    async def _commit(
-        self, claim: AfterCommit, lease: Lease, turn: Turn, event_id: str | None = None, *, hold: bool = False
-    ) -> None:
-        _effects, change = self._settle(lease, turn, event_id)
-        await self._write(claim, lease, change, hold=hold)
-
-    async def _settled(
-        self, lease: Lease, turn: Turn, event_id: str | None
-    ) -> tuple[Sequence[Effect], Change]:
-        """What is to be written; where that cannot be, what a `Crashed` handler makes of it."""
+    async def edit(self, key: Key, change: Callable[[Turn], Any], telegram: Any = None) -> Row:
+        """Write a row by hand, under its lease, where it is now; `change` may be async."""
         while True:
             try:
-                return self._settle(lease, turn, event_id)
-            except Exception as error:
-                await turn.undo(error)
+                return await self.transactions.edit(key, change, telegram)
+            except RowMoved as moved:
+                key = await self.migration.finish(key, moved)
 
-    def _settle(self, lease: Lease, turn: Turn, event_id: str | None) -> tuple[Sequence[Effect], Change]:
-        effects, entries = settle(turn, self._limits, self._events, event_id)
-        turn.row, change = change_of(turn.row, turn.key, turn.now, self._limits, entries, len(lease.receipts))
-        return effects, change
+    async def end_chat(self, chat: int | str, business: int | str | None) -> None:
+        """End all conversations of a chat, or of a person, whom the bot cannot reach any more."""
+        bot = self._services.face.bot
+        for key in await self._services.store.keys(chat, bot=bot):
+            if (key.business, key.bot) == (business, bot):
+                try:
+                    if not await self.transactions.has_moved(key):
+                        await self.end_all(key)
+                except Exception as error:  # a hook that raises keeps nobody else's conversation alive
+                    await self._services.report(key, None, error)
 
-    async def _write(self, claim: AfterCommit, lease: Lease, change: Change, *, hold: bool = False) -> None:
-        entry = await lease.commit(change, hold=hold)
-        if entry is not None:
-            claim.entry = entry
+    async def end_all(self, key: Key) -> None:
+        """End all conversations of a key, running their `on_exit` hooks: nobody is there any more."""
 
-    async def _fire_overdue(self, claim: AfterCommit, lease: Lease, turn: Turn) -> None:
-        """Fires the timeouts that have come, in their order, each with its own commit; then the turn goes on.
+        async def close(turn: Turn) -> None:
+            for name in [name for name, snapshot in turn.row.snapshots.items() if snapshot.active]:
+                await force_close(turn, name, self._services.report)
+            turn.requests.clear()
+            turn.deletes.clear()
 
-        A message whose date lies before a deadline was in time, however late it is handled.
-        """
-        date = turn.event.date if isinstance(turn.event, ChatEvent) else None
-        while (late := overdue(turn.row, turn.flows.tables, turn.now, date)) is not None:
-            own = self._by_itself(turn, without_timer(turn.row, late), event_of(turn.row, late))
-            failed = partial(_timeout_failed, own, late)
-            await self._run(claim, lease, turn, own, partial(expire, own, late), failed)
+        await self.edit(key, close, self._services.face.telegram_for(key))
 
-    async def _remind(self, claim: AfterCommit, lease: Lease, turn: Turn) -> None:
-        """Gives the reminders that have come, each once and with its own commit.
+    # -- what the engine tells itself --------------------------------------------------------------
 
-        Only a sweep does so: a person whose event comes needs none. One that fails is not repeated.
-        """
-        while (name := reminding(turn.row, turn.flows.tables, turn.now)) is not None:
-            snapshot = turn.row.snapshots[name]
-            row = with_snapshot(turn.row, name, structs.replace(snapshot, remind=None))
-            own = self._by_itself(turn, row, Reminder(snapshot.remind or 0.0))
-            await self._run(claim, lease, turn, own, partial(remind, own, name), lambda _error: None)
+    async def _give(self, key: Key, event: Any, to: Recipient, event_id: str | None = None) -> Outcome:
+        """Take an event that came of the engine's own work to its conversation."""
+        return await self.process(key, Envelope(event, event_id, to, self._services.face.telegram_for(key)))
 
-    def _by_itself(self, turn: Turn, row: Row, event: Timeout | Reminder) -> Turn:
-        """A turn for an event that the clock brings."""
-        telegram = turn.telegram or self._telegram_for(turn.key)
-        own = Turn(self._world, turn.key, row, event, telegram, turn.now)
-        own.cleanup, turn.cleanup = turn.cleanup, []  # its receipts stand in the row from this commit on
-        return own
+    async def _apply(self, key: Key, event: Done | Failed, job: str) -> Outcome:
+        """Give a job its outcome, if it still stands; else that is a `"duplicate"`."""
+        return await self._give(key, event, Recipient(job=job))
 
-    async def _run(
-        self,
-        claim: AfterCommit,
-        lease: Lease,
-        turn: Turn,
-        own: Turn,
-        work: Callable[[], Awaitable[None]],
-        failed: Callable[[Exception], None],
-    ) -> None:
-        """Does a turn's own work and commits it, under the lease of the turn that goes on after it."""
-        token = current_turn.set(own)
+    async def _deliver_event(self, mail: ScheduledEvent) -> None:
+        """Give a scheduled event to its conversation; what its handler raises is reported, not repeated."""
+        key, event = Key.parse(mail.key), None
         try:
-            await work()
-            _effects, change = await self._settled(lease, own, None)
+            event = self._services.events.decode(mail.event, mail.body)
+            to = Recipient(only=mail.flow, expect=mail.expect)
+            await self._give(key, event, to, mail.known or event_id_of(("mail", mail.id)))
         except Exception as error:
-            own.reset(own.loaded)
-            await self._report(own.key, own.event, error)
-            failed(error)
-            _effects, change = self._settle(lease, own, None)
-        finally:
-            own.over = True
-            current_turn.reset(token)
-        await self._write(claim, lease, change, hold=True)
-        self._jobs.start(turn.key, own)
-        turn.row = own.row
+            await self._services.report(key, event, error)
+
+    async def _refused(self, key: Key, effect: Effect, error: Exception) -> None:
+        """Tell a conversation that one of its effects could not be carried out."""
+        event = DeliveryFailed(effect, f"{type(error).__name__}: {error}")
+        try:
+            if isinstance(error, Unreachable):
+                if not await self.transactions.has_moved(key):
+                    await self.end_all(key)
+                if not isinstance(effect, Answer):
+                    await self.end_chat(effect.to.chat, effect.to.business)
+                return
+            within = effect.bound.flow if isinstance(effect, Send | Edit) and effect.bound.flow else None
+            await self._give(key, event, Recipient(within=within))
+        except Exception as failure:
+            await self._services.report(key, event, failure)
+
+    async def _ephemeral_sent(self, key: Key, receipts: Sequence[Receipt]) -> None:
+        """Delete ephemeral messages whose state was left while they were on their way."""
+        try:
+            row = await self.transactions.peek(key)
+            if any(follow(row, sent.flow, sent.run, sent.entry, [sent.message]) is row for sent in receipts):
+                await self.due.process_due(key)
+        except Exception as error:  # they go with the next commit
+            _log.info("%s: ephemeral messages are left for later: %r", key, error)
 
 
-def _timeout_failed(turn: Turn, late: ExpiredTimer, _error: Exception) -> None:
-    """Puts a timeout off whose handler raised; after five times the conversation ends."""
-    tries = turn.row.snapshots[late.name].tries + 1
-    if tries >= TIMEOUT_TRIES:
-        _log.error(
-            "%s: the timeout of %s has failed %d times; the conversation ends", late.name, turn.key, tries
-        )
-        turn.row = with_snapshot(turn.row, late.name, None)
-    else:
-        turn.row = put_off(turn.row, late, turn.now + TIMEOUT_DELAY * 3 ** (tries - 1))
-
-
-async def _handle_album(turn: Turn, entries: Sequence[CompiledFlow]) -> bool:
-    return await _handle(turn, Envelope(turn.event, entries=entries))
-
-
-async def _handle(turn: Turn, arrival: Envelope) -> bool:
-    """Offers the event, then says `otherwise`; whether somebody took it."""
-    event, within = arrival.event, arrival.within
-    chat = isinstance(event, ChatEvent)
-    if arrival.handlers:
-        if chat and event.pressed is not None:
-            within = event.pressed.flow
-            if reject_stale_press(turn, event.pressed):
-                return True
-        taken = await turn.offer(
-            event, within=within, only=arrival.only, entries=arrival.entries, depth=arrival.depth
-        )
-        if taken is not None:
-            return True
-    return arrival.otherwise and chat and event.is_new_message and await say_otherwise(turn)
-
-
-def _is_due(turn: Turn) -> bool:
-    at = wake_of(turn.row)
-    return bool(turn.row.snapshots) and at is not None and at <= turn.now
-
-
-def _may_begin(flows: FlowSet, arrival: Envelope) -> bool:
-    """Whether somebody may want an event while no conversation runs; no, for most of what is said in a group.
+def _may_begin(flows: FlowSet, envelope: Envelope) -> bool:
+    """Return whether somebody may want an event while no conversation runs; no, for most of a group's talk.
 
     A press may be one of a conversation that is over, whose text it is answered with.
     """
-    event = arrival.event
+    event = envelope.event
     if not isinstance(event, ChatEvent) or event.pressed is not None:
         return True
-    if arrival.handlers:
-        for table in flows.entries if arrival.entries is None else arrival.entries:
+    if envelope.handlers:
+        entries = envelope.to.entries
+        for table in flows.entries if entries is None else entries:
             kinds = table.entry_kinds
             if kinds is None or event.kind in kinds or (event.group is not None and "album" in kinds):
                 return True
     return False
 
 
-def _row(blob: bytes | None) -> Row:
-    return Row() if blob is None else decode_row(blob)
-
-
-def _stands(row: Row, arrival: Envelope) -> bool:
-    frame = frame_of(row, arrival.only or "")
-    return frame is not None and frame.state == arrival.expect
-
-
-def _settle_job(turn: Turn, arrival: Envelope) -> bool:
-    """Strikes off a job whose outcome has come, whoever handles it; `False` if its state was left."""
-    ident = arrival.job or ""
-    place = find_job(turn.row, ident)
-    if place is None:
-        return False
-    arrival.within, arrival.depth = place
-    turn.row = job_over(turn.row, ident)
-    turn.changed = True
-    return True
+def _stands(row: Row, to: Recipient) -> bool:
+    frame = frame_of(row, to.only or "")
+    return frame is not None and frame.state == to.expect

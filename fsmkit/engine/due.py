@@ -1,66 +1,205 @@
-"""What becomes of an event where no handler decides: timeouts end, reminders and `otherwise` are said, stale
-presses told.
+"""What is due for a key without an event: timeouts, reminders, scheduled events, jobs, and albums.
 
-Functions of a turn, called by the processor around the offer to the handlers.
+Nothing waits in memory: all of it is stored in the row, with the time at which it is due. Whoever looks at
+the row next does it: a person's event, before it is handled itself, or the sweeper.
 """
 
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
-from typing import Any, Protocol, TypeAlias
+from typing import TypeAlias
 
 import msgspec
-from msgspec import Raw, Struct, structs
+from msgspec import Raw, structs
 
-from fsmkit.engine.outbox import AfterCommit
-from fsmkit.engine.turn import Services, Turn
-from fsmkit.flow.events import ChatEvent, Pressed
-from fsmkit.flow.handlers import Handler
-from fsmkit.flow.messages import Answer
+from fsmkit.clock import backoff
+from fsmkit.engine.chat_migration import ChatMigration
+from fsmkit.engine.envelope import Recipient
+from fsmkit.engine.observer import Observer
+from fsmkit.engine.services import AlbumOf, Services
+from fsmkit.engine.transaction import AfterCommit, RowLease, RowMoved, Transactions
+from fsmkit.engine.turn import Turn, offer_or_default
+from fsmkit.errors import (
+    LeaseLost,
+    OrphanedConversation,
+    StoreCorrupt,
+    StoredByNewerVersion,
+    StoreUnavailable,
+    origin_of,
+)
+from fsmkit.flow.events import ChatEvent, Reminder
 from fsmkit.flow.states import Times
-from fsmkit.interpreter.codec import Unfit
 from fsmkit.interpreter.compiled import CompiledFlow, FlowSet
-from fsmkit.interpreter.row import ExpiredTimer, Frame, Row, ScheduledEvent, with_snapshot
+from fsmkit.interpreter.jobs import is_due as jobs_are_due
+from fsmkit.interpreter.row import (
+    ExpiredTimer,
+    Frame,
+    Row,
+    ScheduledEvent,
+    event_of,
+    overdue,
+    put_off,
+    reminding,
+    without_timer,
+)
+from fsmkit.interpreter.selection import ranks
+from fsmkit.interpreter.settle import wake_of
 from fsmkit.interpreter.transitions import PendingCall, RowEditor, times_in
 from fsmkit.keys import Key
-from fsmkit.stores.protocol import Lease
 
 _log = logging.getLogger("fsmkit")
 
-Report: TypeAlias = Callable[[Key, Any, Exception], Awaitable[None]]
-"""Tells of an exception that nobody awaits."""
+TIMEOUT_TRIES = 5
 
-ENTRY_MASK = 0xFFFF
-"""A button holds the last 16 bits of its entry's number."""
+
+TIMEOUT_DELAY = 5.0
+"""Seconds until a timeout handler that raised is called again; three times as long each time."""
+
+
+class DueWork:
+    """Does what is due for keys.
+
+    Args:
+        services: The engine's means.
+        transactions: Reads and writes rows.
+        migration: Finishes moves of rows.
+
+    Attributes:
+        albums: Gathers albums.
+    """
+
+    def __init__(self, services: Services, transactions: Transactions, migration: ChatMigration) -> None:
+        self._services = services
+        self._transactions = transactions
+        self._migration = migration
+        self.albums = AlbumBuffer(services)
+
+    async def process_due(self, key: Key) -> bool:
+        """Do what is due for a key: timeouts, reminders, scheduled events, jobs, forgetting.
+
+        Returns:
+            Whether nothing is left due, as are the timeouts of flows that do not run here.
+        """
+        services, after = self._services, AfterCommit()
+        jobs = self._transactions.jobs
+        try:
+            async with services.store.lease(key) as lease:
+                leased = RowLease(self._transactions, key, lease, after)
+                turn = leased.begin(None, services.face.telegram_for(key))
+                await self.albums.handle(leased, turn, self.albums.due(turn.row, turn.now))
+                await self.fire_overdue(leased, turn)
+                await self._remind(leased, turn)
+                if scheduled := _scheduled(turn.row, turn.now):
+                    later = tuple(mail for mail in turn.row.later if mail not in scheduled)
+                    turn.row = structs.replace(turn.row, later=later)
+                    turn.carried[:0] = scheduled
+                turn.begin_jobs(jobs.room, jobs.mine)
+                await leased.commit(turn)
+            return not _is_due(turn)
+        except RowMoved as moved:
+            await self._migration.process_due(key, moved)
+            return True
+        except (LeaseLost, StoreUnavailable):
+            raise
+        except Exception as error:  # a row that does not fit must not keep others from their timeouts
+            tell_of_no_handler(services, key, error)
+            await services.report(key, None, error)
+            return False
+        finally:
+            await self._transactions.finish(key, after)
+
+    async def has_due(self, key: Key) -> bool:
+        """Return whether something is due for a key that can be done here, found without a lease."""
+        try:
+            row = await self._transactions.peek(key)
+        except (OrphanedConversation, StoreCorrupt, StoredByNewerVersion):
+            return False
+        now, known = self._services.clock.now(), self._services.flows.tables
+        if _scheduled(row, now) or row.moved is not None or self.albums.due(row, now):
+            return True
+        jobs = self._transactions.jobs
+        if jobs.room and jobs_are_due(row, known, now, jobs.mine):
+            return True
+        return overdue(row, known, now) is not None or reminding(row, known, now) is not None
+
+    async def fire_overdue(self, leased: RowLease, turn: Turn) -> None:
+        """Fire the timeouts that have come, in their order, each with its own commit.
+
+        A message whose date lies before a deadline was in time, however late it is handled.
+        """
+        date = turn.event.date if isinstance(turn.event, ChatEvent) else None
+        while (late := overdue(turn.row, turn.flows.tables, turn.now, date)) is not None:
+            own = leased.beside(turn, without_timer(turn.row, late), event_of(turn.row, late))
+            await leased.run(turn, own, partial(expire, own, late), partial(_timeout_failed, own, late))
+
+    async def _remind(self, leased: RowLease, turn: Turn) -> None:
+        """Give the reminders that have come, each once and with its own commit.
+
+        Only a sweep does so: a person whose event comes needs none. One that fails is not repeated.
+        """
+        while (name := reminding(turn.row, turn.flows.tables, turn.now)) is not None:
+            snapshot = turn.row.snapshots[name]
+            row = turn.row.with_conversation(name, structs.replace(snapshot, remind=None))
+            own = leased.beside(turn, row, Reminder(snapshot.remind or 0.0))
+            await leased.run(turn, own, partial(remind, own, name))
+
+
+def tell_of_no_handler(services: Services, key: Key, error: Exception) -> None:
+    """Tell the observers of an exception that came from beside the handlers; of those they know already."""
+    if services.watch is not None:
+        origin = origin_of(error)
+        if origin is None or origin.handler is None:
+            services.watch.tell(Observer.failed, key, None, error)
+
+
+def _scheduled(row: Row, now: float) -> list[ScheduledEvent]:
+    return [mail for mail in row.later if mail.due <= now and mail.event != ALBUM]
+
+
+def _is_due(turn: Turn) -> bool:
+    at = wake_of(turn.row)
+    return bool(turn.row.snapshots) and at is not None and at <= turn.now
+
+
+def _timeout_failed(turn: Turn, late: ExpiredTimer, _error: Exception) -> None:
+    """Put a timeout off whose handler raised; after five times the conversation ends."""
+    tries = turn.row.snapshots[late.name].tries + 1
+    if tries >= TIMEOUT_TRIES:
+        _log.error(
+            "%s: the timeout of %s has failed %d times; the conversation ends", late.name, turn.key, tries
+        )
+        turn.row = turn.row.with_conversation(late.name, None)
+    else:
+        turn.row = put_off(turn.row, late, turn.now + backoff(tries, TIMEOUT_DELAY, factor=3.0))
 
 
 async def expire(turn: Turn, late: ExpiredTimer) -> None:
-    """Gives a conversation its timeout; with nobody to take it, the conversation ends."""
-    taken = await turn.offer(turn.event, within=late.name, depth=late.depth)
+    """Give a conversation its timeout; with nobody to take it, the conversation ends."""
+    taken = await turn.offer(turn.event, Recipient(within=late.name, depth=late.depth))
     if taken is None and late.name in turn.row.snapshots:  # what did not fit is over already
         await turn.close(late.name, "expired")
 
 
 async def remind(turn: Turn, name: str) -> None:
-    """Gives a conversation its reminder; with nobody to take it, the person is told what the flow says.
+    """Give a conversation its reminder; with nobody to take it, say what the flow says.
 
     Where nobody moves on, the silence goes on as it was: the conversation times out when it would have.
     """
     before = turn.row.snapshots[name]
-    moved = await turn.offer(turn.event, within=name)
+    moved = await turn.offer(turn.event, Recipient(within=name))
     if moved is not None and moved.moved:
         return
     after = turn.row.snapshots.get(name)
     if after is None:  # it did not fit
         return
     after = structs.replace(after, deadline=before.deadline, remind=None)
-    turn.row = with_snapshot(turn.row, name, after)
+    turn.row = turn.row.with_conversation(name, after)
     if moved is None:
         await _say_reminder(turn, name)
 
 
 async def _say_reminder(turn: Turn, name: str) -> None:
-    """Says the reminder of the innermost flow that declares when to remind, else its prompt once more."""
+    """Say the reminder of the innermost flow that declares when to remind, else its prompt once more."""
     turn.name = name
     for frame in reversed(turn.row.snapshots[name].frames):
         table = turn.flows.tables[frame.flow]
@@ -79,75 +218,7 @@ def _reminder(table: CompiledFlow, frame: Frame, times: Times) -> list[PendingCa
     return [] if prompt is None else [PendingCall("prompt", prompt, table, frame, table.flow.place)]
 
 
-async def force_close(turn: Turn, name: str, report: Report) -> None:
-    """Ends a conversation with its hooks; one that raises is reported and keeps nothing alive."""
-    before, mark = turn.row, len(turn.requests)
-    try:
-        await turn.close(name)
-    except Exception as error:
-        del turn.requests[mark:]
-        kept = {other: snapshot for other, snapshot in before.snapshots.items() if other != name}
-        turn.row = structs.replace(before, snapshots=kept)
-        await report(turn.key, None, error)
-
-
-async def say_otherwise(turn: Turn) -> bool:
-    """Says what the running state says to a message that nobody took; whether there is something to say."""
-    for name in reversed(turn.row.snapshots):
-        frames = turn.row.snapshots[name].frames
-        frame = frames[-1]
-        table = turn.flows.tables.get(frame.flow)
-        if frame.state is None or table is None:
-            continue
-        said = table.rules[frame.state].state.otherwise
-        if said is None:
-            continue
-        turn.follow_answer(name, frame)
-        moves = RowEditor(turn.flows, turn.row, turn.now, 0)
-        moves.keep(name, len(frames) - 1, None)
-        turn.row = moves.result()
-        turn.name = name
-        turn.changed = True
-        await turn.perform([PendingCall("otherwise", said, table, frame, table.flow.place)], None)
-        return True
-    return False
-
-
-def reject_stale_press(turn: Turn, pressed: Pressed) -> bool:
-    """Answers a press that must change nothing: of an earlier state, or of a run that is over.
-
-    Else the event gets the button's value.
-    """
-    text = _value_of(turn, pressed)
-    if text is not None:
-        try:
-            turn.event.value = turn.world.values.unpack(text) if pressed.packed else text
-        except Unfit as error:
-            _log.warning(
-                "%s: a button that was pressed is of no use any more: %s", pressed.flow, error.problem
-            )
-        else:
-            return False
-    told = turn.flows.tables[pressed.flow].flow.text_for("stale", turn.lang)
-    turn.requests.append(Answer(told or ""))
-    return True
-
-
-def _value_of(turn: Turn, pressed: Pressed) -> str | None:
-    """The value of a button as text, `None` if it does not belong to where its conversation stands."""
-    if pressed.menu:
-        return pressed.value
-    snapshot = turn.row.snapshots.get(pressed.flow)
-    if snapshot is None or not snapshot.active:
-        return pressed.value if pressed.run == 0 else None
-    frame = snapshot.frames[-1]
-    if (pressed.run, pressed.entry) != (snapshot.run, frame.entry & ENTRY_MASK):
-        return None
-    if pressed.value is not None:
-        return pressed.value
-    kept = frame.values[pressed.position : pressed.position + 1]
-    return kept[0] or None if kept else None
-
+# -- albums ----------------------------------------------------------------------------------------
 
 ALBUM = "fsmkit.album"
 """Stands in a letter for the name of an event's class."""
@@ -170,35 +241,27 @@ _decode = msgspec.json.Decoder(list[Raw]).decode
 _encode = msgspec.json.encode
 
 
-class Where(Struct, frozen=True):
-    """Where an album is wanted.
-
-    Attributes:
-        name: The conversation, or the flow that it would enter.
-        depth: The frame in it; `None` where nothing runs yet.
-    """
-
-    name: str
-    depth: int | None
+Where: TypeAlias = tuple[str, int | None]
+"""Where an album is wanted: a conversation and the frame in it; or the flow to enter, and `None`."""
 
 
 def wanting(
     flows: FlowSet, row: Row, part: ChatEvent, entries: Sequence[CompiledFlow] | None
 ) -> Where | None:
-    """Where a part is to be gathered: where some handler asks for albums before another takes the part.
+    """Return where a part is to be gathered: where a handler asks for albums before another takes the part.
 
     In one state a handler for albums goes before one for single photos, in whatever order they stand.
     """
-    for where, handlers in _levels(flows, row, entries):
+    for name, depth, _, _, handlers, runs in ranks(flows, row, entries):
         if any("album" in (handler.matcher.kinds or ()) for handler in handlers):
-            return where
+            return name, depth if runs else None
         if any(handler.wants(part) is not None for handler in handlers):
             return None
     return None
 
 
 def gather(turn: Turn, part: ChatEvent, where: Where) -> ScheduledEvent:
-    """Puts a part into the turn's row, and the conversation's idle deadline off: the person was there."""
+    """Put a part into the turn's row, and the conversation's idle deadline off: the person was there."""
     ident = _ident(part)
     old = next((mail for mail in albums_of(turn.row) if mail.id == ident), None)
     parts = _decode(old.body) if old is not None else []
@@ -207,27 +270,28 @@ def gather(turn: Turn, part: ChatEvent, where: Where) -> ScheduledEvent:
     turn.row = structs.replace(
         turn.row, later=(*(other for other in turn.row.later if other is not old), mail)
     )
-    if where.depth is not None:
+    name, depth = where
+    if depth is not None:
         moves = RowEditor(turn.flows, turn.row, turn.now, 0)
-        moves.keep(where.name, where.depth, None)
+        moves.keep(name, depth, None)
         turn.row = moves.result()
-    turn.name = where.name
+    turn.name = name
     turn.changed = True
     return mail
 
 
 def albums_of(row: Row) -> list[ScheduledEvent]:
-    """What is being gathered, the one that was last added to last."""
+    """Return what is being gathered, the one that was last added to last."""
     return [mail for mail in row.later if mail.event == ALBUM]
 
 
 def is_full(mail: ScheduledEvent) -> bool:
-    """Whether an album can have no further part."""
+    """Return whether an album can have no further part."""
     return len(_decode(mail.body)) >= MAX_PARTS
 
 
 def crowded(row: Row, part: ChatEvent) -> list[ScheduledEvent]:
-    """Albums that have to be handled as they are, so that another part has room in the row."""
+    """Return albums that have to be handled as they are, so that another part has room in the row."""
     albums = albums_of(row)
     size = len(part.stored(alone=True)) + sum(len(bytes(mail.body)) for mail in albums)
     found: list[ScheduledEvent] = []
@@ -239,7 +303,7 @@ def crowded(row: Row, part: ChatEvent) -> list[ScheduledEvent]:
 
 
 def complete(row: Row, event: object) -> list[ScheduledEvent]:
-    """Albums that are complete because their sender has gone on to something else, which comes after them."""
+    """Return albums that are complete because their sender has gone on to something else."""
     if not isinstance(event, ChatEvent) or event.group is not None or event.kind == "edited":
         return []
     sender = f"{event.address.user}:"
@@ -247,145 +311,62 @@ def complete(row: Row, event: object) -> list[ScheduledEvent]:
 
 
 def without(row: Row, mail: ScheduledEvent) -> Row:
-    """The row without an album."""
+    """Return the row without an album."""
     return structs.replace(row, later=tuple(other for other in row.later if other is not mail))
 
 
 def _ident(part: ChatEvent) -> str:
-    """Who sent it, and which album it belongs to: where a chat shares a row, two people may send at once."""
+    """Return who sent it, and which album it is part of: where a chat shares a row, two people may send."""
     return f"{part.address.user}:{part.group}"
 
 
-def _levels(
-    flows: FlowSet, row: Row, entries: Sequence[CompiledFlow] | None
-) -> Iterator[tuple[Where, tuple[Handler, ...]]]:
-    """The handlers of each place in order of arbitration, as `interpreter.select` walks them."""
-    running: set[str] = set()
-    for name in reversed(row.snapshots):
-        frames = row.snapshots[name].frames
-        top = len(frames) - 1
-        if frames[top].state is None:
-            continue
-        running.update(frame.flow for frame in frames)
-        for depth in range(top, -1, -1):
-            table = flows.tables.get(frames[depth].flow)
-            if table is not None:
-                state = frames[depth].state
-                yield (
-                    Where(name, depth),
-                    table.by_state.get(state, table.any) if depth == top else table.any,
-                )
-    for table in flows.entries if entries is None else entries:
-        if table.name not in running:
-            yield Where(table.name, None), table.by_state[None]
-
-
-AlbumOf = Callable[[Key, bytes], tuple[ChatEvent, Sequence[CompiledFlow]]]
-"""Makes the event of an album from its stored messages, with the flows that it may enter."""
-
-
-class Commit(Protocol):
-    """Writes what a turn has done; with `hold` the lease goes on."""
-
-    async def __call__(
-        self, claim: AfterCommit, lease: Lease, turn: Turn, event_id: str | None, *, hold: bool = False
-    ) -> None:
-        """Writes it."""
-        ...
-
-
-class Run(Protocol):
-    """Does and commits a turn of its own, under the lease of the turn that goes on after it."""
-
-    async def __call__(
-        self,
-        claim: AfterCommit,
-        lease: Lease,
-        turn: Turn,
-        own: Turn,
-        work: Callable[[], Awaitable[None]],
-        failed: Callable[[Exception], None],
-    ) -> None:
-        """Does it; `failed` is told of what was raised, after it was taken back and reported."""
-        ...
-
-
 class AlbumBuffer:
-    """Gathers albums, and handles those that are complete.
+    """Gathers albums in rows, and handles those that are complete.
 
     Args:
-        world: What turns look at.
-        commit: Writes a turn.
-        run: Does and writes a turn of its own.
-        offer: Offers a turn's event to the flows; whether somebody took it.
-        telegram_for: Makes PTB's context where no update is at hand.
-        album_of: Gives what makes events of albums; `None` in a script without Telegram.
+        services: The engine's means.
     """
 
-    def __init__(
-        self,
-        world: Services,
-        commit: Commit,
-        run: Run,
-        offer: Callable[[Turn, Sequence[CompiledFlow]], Awaitable[bool]],
-        *,
-        telegram_for: Callable[[Key], Any],
-        album_of: Callable[[], AlbumOf | None],
-    ) -> None:
-        self._world = world
-        self._commit = commit
-        self._run = run
-        self._offer = offer
-        self._telegram_for = telegram_for
-        self._album_of = album_of
+    def __init__(self, services: Services) -> None:
+        self._face = services.face
 
     def due(self, row: Row, now: float) -> list[ScheduledEvent]:
-        """Albums that are complete because nothing was added for a while; none in a script."""
-        return [mail for mail in albums_of(row) if mail.due <= now] if self._album_of() is not None else []
+        """Return the albums that are complete, as nothing was added for a while; none without Telegram."""
+        return [mail for mail in albums_of(row) if mail.due <= now] if self._face.album_of is not None else []
 
-    async def take(
-        self,
-        claim: AfterCommit,
-        lease: Lease,
-        turn: Turn,
-        event_id: str | None,
-        entries: Sequence[CompiledFlow] | None,
-    ) -> bool:
-        """Puts the turn's event, a part of an album, into the row; whether albums are wanted there.
+    async def take(self, leased: RowLease, turn: Turn, event_id: str | None, to: Recipient) -> bool:
+        """Put the turn's event, a part of an album, into the row; return whether albums are wanted there.
 
         With the last possible part the album is handled at once; so are others that leave it no room.
         """
         part = turn.event
-        where = wanting(turn.flows, turn.row, part, entries)
+        where = wanting(turn.flows, turn.row, part, to.entries)
         if where is None or len(part.stored(alone=True)) > MAX_BYTES:
             return False
         if others := crowded(turn.row, part):
-            await self.handle(claim, lease, turn, others)
-            where = wanting(turn.flows, turn.row, part, entries)
+            await self.handle(leased, turn, others)
+            where = wanting(turn.flows, turn.row, part, to.entries)
             if where is None:
                 return False
         mail = gather(turn, part, where)
-        await self._commit(claim, lease, turn, event_id, hold=is_full(mail))
+        await leased.commit(turn, event_id, hold=is_full(mail))
         if is_full(mail):
-            turn.cleanup = []
-            await self.handle(claim, lease, turn, [mail])
+            turn.carried = []
+            await self.handle(leased, turn, [mail])
         return True
 
-    async def handle(
-        self, claim: AfterCommit, lease: Lease, turn: Turn, albums: Sequence[ScheduledEvent]
-    ) -> None:
-        """Offers albums to the flows, each with its own commit; one whose handler raises is over too."""
-        album_of = self._album_of()
+    async def handle(self, leased: RowLease, turn: Turn, albums: Sequence[ScheduledEvent]) -> None:
+        """Offer albums to the flows, each with its own commit; one whose handler raises is over too."""
+        album_of = self._face.album_of
         if album_of is None:  # they wait for the bot
             return
         for mail in albums:
-            telegram = turn.telegram or self._telegram_for(turn.key)
-            own = Turn(self._world, turn.key, without(turn.row, mail), None, telegram, turn.now)
-            own.cleanup, turn.cleanup = turn.cleanup, []  # its receipts stand in the row from this commit on
-            work = partial(self._handle, own, mail, album_of)
-            await self._run(claim, lease, turn, own, work, claim.raised.append)
+            own = leased.beside(turn, without(turn.row, mail), None)
+            work = partial(_offer_album, own, mail, album_of)
+            await leased.run(turn, own, work, leased.after.raised.append)
 
-    async def _handle(self, own: Turn, mail: ScheduledEvent, album_of: AlbumOf) -> None:
-        own.event, entries = album_of(own.key, bytes(mail.body))
-        if not await self._offer(own, entries):
-            _log.info("%s: nobody wants this album any more: %r", own.key, own.event)
+
+async def _offer_album(own: Turn, mail: ScheduledEvent, album_of: AlbumOf) -> None:
+    own.event, entries = album_of(own.key, bytes(mail.body))
+    if not await offer_or_default(own, Recipient(entries)):
+        _log.info("%s: nobody wants this album any more: %r", own.key, own.event)

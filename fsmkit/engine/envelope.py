@@ -1,9 +1,11 @@
-"""What became of an event."""
+"""An event on its way to a row, for whom it is, and what became of it."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Literal
 
-from fsmkit.interpreter.compiled import FlowSet
+from msgspec import Struct
+
+from fsmkit.interpreter.compiled import CompiledFlow, FlowSet
 from fsmkit.interpreter.row import Effect, Frame, Row
 
 
@@ -58,3 +60,54 @@ class Outcome:
         return (
             f"<Outcome {self.kind}: flow {self.flow!r} in state {self.state!r}, {len(self.effects)} effects>"
         )
+
+
+IDLE = Outcome("passed")
+"""Of an event that nobody can want: no conversation runs, and it may enter none."""
+
+
+class Recipient(Struct, frozen=True, eq=False):
+    """For whom an event is, in the row of its key; by default for whoever wants it.
+
+    Attributes:
+        entries: The flows that it may enter; `None`: all that were attached.
+        within: Name of the only conversation that gets it.
+        depth: With `within`: the frame whose business it is.
+        only: Name of the only flow that gets it, in whatever conversation.
+        expect: The state in which `only` must stand.
+        job: Id of the job whose outcome it is: only the frame in which that stands gets it.
+    """
+
+    entries: Sequence[CompiledFlow] | None = None
+    within: str | None = None
+    depth: int | None = None
+    only: str | None = None
+    expect: str | None = None
+    job: str | None = None
+
+
+ANYBODY = Recipient()
+
+
+class Envelope(Struct, frozen=True, eq=False):
+    """An event on its way to one key.
+
+    Attributes:
+        event: The event.
+        id: What it is recognised by when it comes again.
+        to: For whom it is.
+        telegram: PTB's context for it.
+        handlers: Whether handlers are asked.
+        otherwise: Whether `otherwise` is said to a message that nobody took.
+        committed: Told of the outcome after the commit and before anything is delivered.
+        void: Whether it is of no use any more; asked when its turn has come.
+    """
+
+    event: Any
+    id: str | None = None
+    to: Recipient = ANYBODY
+    telegram: Any = None
+    handlers: bool = True
+    otherwise: bool = True
+    committed: Callable[[Outcome], Awaitable[None]] | None = None
+    void: Callable[[], bool] | None = None

@@ -31,7 +31,7 @@ async def fan_out(
     flow: str | None = None,
     rate: float = RATE,
 ) -> Counter[str]:
-    """Gives an event to many conversations.
+    """Give an event to many conversations.
 
     Args:
         engine: The engine.

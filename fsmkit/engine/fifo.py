@@ -7,6 +7,11 @@ in every line in which they stand, so that two who share lines never wait for ea
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator, Sequence
+from typing import TypeVar
+
+from fsmkit.errors import LeaseLost
+
+T = TypeVar("T")
 
 
 class LockClosed(Exception):
@@ -35,10 +40,10 @@ class Ticket:
         return self._turn is not None and not self._turn.done()
 
     async def __aenter__(self) -> "Ticket":
-        """Takes the place, and returns when its turn has come.
+        """Take the place, and return when its turn has come.
 
         Raises:
-            LineClosed: If those who wait are sent away.
+            LockClosed: If those who wait are sent away.
         """
         for name in self._names:
             line = self._lines.get(name)
@@ -60,7 +65,7 @@ class Ticket:
         self._leave()
 
     def send_away(self) -> None:
-        """Ends the waiting with `LockClosed`."""
+        """End the waiting with `LockClosed`."""
         if self._turn is not None and not self._turn.done():
             self._turn.set_exception(LockClosed())
 
@@ -97,7 +102,7 @@ class KeyedLock:
         self.lines: dict[Hashable, deque[Ticket]] = {}
 
     def place(self, names: Sequence[Hashable], who: object = None) -> Ticket:
-        """A place in all the lines named; it is taken when it is entered.
+        """Return a place in all the lines named; it is taken when it is entered.
 
         Args:
             names: The lines, each once; none: there is nobody to wait for.
@@ -106,16 +111,16 @@ class KeyedLock:
         return Ticket(self, names, who)
 
     def length(self, name: Hashable) -> int:
-        """How many stand in a line, whose turn it is included."""
+        """Return how many stand in a line, whose turn it is included."""
         line = self.lines.get(name)
         return len(line) if line is not None else 0
 
     def waiting(self, name: Hashable) -> Iterator[Ticket]:
-        """Those in a line whose turn has not come."""
+        """Return those in a line whose turn has not come."""
         return (place for place in self.lines.get(name, ()) if place.waits)
 
     def send_away(self) -> int:
-        """Sends away all who wait; how many they were."""
+        """Send away all who wait; return how many they were."""
         waiting = {id(place): place for line in self.lines.values() for place in line if place.waits}
         for place in waiting.values():
             place.send_away()
@@ -129,52 +134,59 @@ class KeyedWorkers:
     """Runs pieces of work: those of one key one after the other, in the order in which they were put.
 
     Args:
-        most: How much may be under way or wait in a lane; beyond it `put` waits.
+        most: How much may be under way or wait in a line; beyond it `put` waits.
     """
 
     def __init__(self, most: int) -> None:
         self._room = asyncio.Semaphore(most)
-        self._lanes: dict[Hashable, deque[Work]] = {}
+        self._lines = KeyedLock()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def put(self, key: Hashable, work: Work) -> None:
-        """Adds a piece of work at the end of a key's lane. It must not raise."""
+        """Add a piece of work at the end of a key's line. It must not raise."""
         await self._room.acquire()
-        lane = self._lanes.get(key)
-        if lane is not None:
-            lane.append(work)
-            return
-        self._lanes[key] = deque([work])
-        task = asyncio.get_running_loop().create_task(self._run(key), name=f"fsmkit lane {key}")
+        task = asyncio.get_running_loop().create_task(self._run(key, work), name=f"fsmkit lane {key}")
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
 
     async def join(self) -> None:
-        """Waits until all lanes are empty."""
+        """Wait until all lines are empty."""
         while self._tasks:
             await asyncio.wait(set(self._tasks))
 
     async def cancel(self) -> None:
-        """Ends what is under way; what waits is dropped."""
+        """End what is under way; what waits is dropped."""
         await ended(self._tasks)
 
-    async def _run(self, key: Hashable) -> None:
-        lane = self._lanes[key]
+    async def _run(self, key: Hashable, work: Work) -> None:
+        async with self._lines.place([key]):  # tasks begin in the order in which they were made
+            await work()
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._room.release()
+
+
+async def again_if_lost(step: Callable[[], Awaitable[T]], *, tries: int = 3) -> T:
+    """Take a step with a lease again if another commit has overtaken it; return what it returns.
+
+    Args:
+        step: The step.
+        tries: How often it is taken at most.
+
+    Raises:
+        LeaseLost: If it was overtaken each time.
+    """
+    for _ in range(tries - 1):
         try:
-            while lane:
-                try:
-                    await lane[0]()
-                finally:
-                    lane.popleft()
-                    self._room.release()
-        finally:
-            for _ in lane:
-                self._room.release()
-            del self._lanes[key]
+            return await step()
+        except LeaseLost:
+            continue
+    return await step()
 
 
 async def ended(tasks: Iterable[asyncio.Future[None]]) -> None:
-    """Cancels tasks until they have ended; one whose cancellation was lost in a time-out once more."""
+    """Cancel tasks until they have ended; one whose cancellation was lost in a time-out once more."""
     going = set(tasks)
     while going:
         for task in going:

@@ -1,12 +1,14 @@
 """`engine.at(flow, key)`: one flow of one key, read and written by hand from outside a handler."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
+from fsmkit.engine.dispatcher import Dispatcher
+from fsmkit.engine.transaction import check_not_nested
+from fsmkit.engine.turn import Turn
 from fsmkit.flow.states import State
 from fsmkit.interpreter.access import (
     KEEP,
-    WritableRow,
     merged,
     read_data,
     read_state,
@@ -20,62 +22,57 @@ from fsmkit.interpreter.row import Row
 from fsmkit.keys import Key
 
 
-class Writer(Protocol):
-    """What reads and writes rows: the engine."""
-
-    async def peek(self, key: Key) -> Row:
-        """The row as last committed."""
-        ...
-
-    async def edit(self, key: Key, change: Callable[[WritableRow], None]) -> Row:
-        """Writes a row under its lease."""
-        ...
-
-
 class AsyncConversationHandle:
     """One flow of one key. Each call is locked and atomic; what goes in and comes out is a copy."""
 
-    __slots__ = ("_engine", "_key", "_table")
+    __slots__ = ("_dispatcher", "_key", "_table")
 
-    def __init__(self, engine: Writer, table: CompiledFlow, key: Key) -> None:
-        self._engine = engine
+    def __init__(self, dispatcher: Dispatcher, table: CompiledFlow, key: Key) -> None:
+        self._dispatcher = dispatcher
         self._table = table
         self._key = key
 
     async def get_state(self) -> str | None:
-        """The name of the flow's state, `None` without a conversation."""
-        return read_state(await self._engine.peek(self._key), self._table)
+        """Return the name of the flow's state, `None` without a conversation."""
+        return read_state(await self._row(), self._table)
 
     async def get_data(self) -> Any:
-        """The flow's data; those with nothing stored where nothing is."""
-        return read_data(await self._engine.peek(self._key), self._table)
+        """Return the flow's data; those with nothing stored where nothing is."""
+        return read_data(await self._row(), self._table)
 
     async def get_value(self, name: str, default: Any = None) -> Any:
-        """One value of the data; a stored `None` beats the default."""
-        return read_value(await self._engine.peek(self._key), self._table, name, default)
+        """Return one value of the data; a stored `None` beats the default."""
+        return read_value(await self._row(), self._table, name, default)
 
     async def set_state(self, state: str | State | None, data: Any = KEEP) -> None:
-        """Goes to `state`, with the data kept unless given; `None` leaves only the data, as a draft.
+        """Go to `state`, with the data kept unless given; `None` leaves only the data, as a draft.
 
         Raises:
             UnknownState: If the flow has no such state.
             UnstorableData: If the data cannot be stored.
             NestedSend: If a handler awaits it.
         """
-        await self._engine.edit(self._key, lambda held: write_state(held, self._table, state, data))
+        await self._write(lambda held: write_state(held, self._table, state, data))
 
     async def set_data(self, data: Any) -> None:
-        """Replaces the data."""
-        await self._engine.edit(self._key, lambda held: write_data(held, self._table, data))
+        """Replace the data."""
+        await self._write(lambda held: write_data(held, self._table, data))
 
     async def update_data(self, changes: Mapping[str, Any] | None = None, /, **more: Any) -> Any:
-        """Merges changes into the data and returns the whole."""
+        """Merge changes into the data and return the whole."""
         changed = {**(changes or {}), **more}
-        row = await self._engine.edit(
-            self._key, lambda held: write_data(held, self._table, merged(held.row, self._table, changed))
+        row = await self._write(
+            lambda held: write_data(held, self._table, merged(held.row, self._table, changed))
         )
         return read_data(row, self._table)
 
     async def clear(self) -> None:
-        """Drops state and data; no matter if there are none."""
-        await self._engine.edit(self._key, lambda held: remove(held, self._table))
+        """Drop state and data; no matter if there are none."""
+        await self._write(lambda held: remove(held, self._table))
+
+    async def _row(self) -> Row:
+        return await self._dispatcher.transactions.peek(self._key)
+
+    async def _write(self, change: Callable[[Turn], None]) -> Row:
+        check_not_nested("writing through engine.at", "ctx.at(flow) or ctx.send(key, event)")
+        return await self._dispatcher.edit(self._key, change)

@@ -9,10 +9,12 @@ import contextlib
 import inspect
 import logging
 from collections.abc import Awaitable, Callable, Container
-from typing import Any, Protocol
+from itertools import count
+from typing import Any
 
-from fsmkit.clock import Clock
+from fsmkit.clock import backoff
 from fsmkit.engine.envelope import Outcome
+from fsmkit.engine.services import Services
 from fsmkit.engine.turn import Turn
 from fsmkit.errors import JobLost, LeaseLost, RunnerStopped, StoreUnavailable, aborted_by
 from fsmkit.flow.context import SendMessage
@@ -22,21 +24,14 @@ from fsmkit.interpreter.jobs import CLAIM_SECONDS, JobAttempt, attempt_stands, f
 from fsmkit.interpreter.row import Row
 from fsmkit.interpreter.settle import address_of, effects_of
 from fsmkit.jobs.job import Job
-from fsmkit.jobs.runner import JobRunner
 from fsmkit.jobs.running import JobRun
 from fsmkit.keys import Key
 
+Edit = Callable[[Key, Callable[[Turn], None]], Awaitable[Row]]
+"""Writes a row by hand, under its lease, and delivers what it leaves in the outbox."""
 
-class Workplace(Protocol):
-    """What a job's context asks of the engine.
-
-    Attributes:
-        resources: What `attach(..., resources=...)` was given.
-        telegram_for: Makes PTB's context; `None` without Telegram.
-    """
-
-    resources: Any
-    telegram_for: Callable[[Key], Any]
+Apply = Callable[[Key, Done | Failed, str], Awaitable[Outcome]]
+"""Gives its outcome to a job that still stands; `"duplicate"` if it does not."""
 
 
 class JobContext:
@@ -58,8 +53,8 @@ class JobContext:
         ...     return await job.resources.bank.charge(order.total, idempotency_key=job.id)
     """
 
-    def __init__(self, place: Workplace, key: Key, begun: JobAttempt) -> None:
-        self._place = place
+    def __init__(self, services: Services, key: Key, begun: JobAttempt) -> None:
+        self._services = services
         self._loop = asyncio.get_running_loop()
         self._said: str | Reply = ""
         self.news = asyncio.Event()
@@ -73,16 +68,16 @@ class JobContext:
     @property
     def resources(self) -> Any:
         """What `attach(..., resources=...)` was given."""
-        return self._place.resources
+        return self._services.resources
 
     @property
     def bot(self) -> Any:
         """PTB's `Bot`, to fetch or to send files with; `None` without Telegram."""
-        telegram = self._place.telegram_for(self.key)
+        telegram = self._services.face.telegram_for(self.key)
         return None if telegram is None else telegram.bot
 
     def progress(self, fraction: float | None = None, text: str | Reply = "") -> None:
-        """Shows the person how far it has come, in the flow's screen (`ctx.show`).
+        """Show the person how far it has come, in the flow's screen (`ctx.show`).
 
         Only the last of what is reported within three seconds is shown.
 
@@ -97,7 +92,7 @@ class JobContext:
         self._loop.call_soon_threadsafe(self._report, said)
 
     def take(self) -> str | Reply:
-        """What was reported last."""
+        """Return what was reported last."""
         self.news.clear()
         return self._said
 
@@ -128,26 +123,12 @@ PROGRESS_SECONDS = 3.0
 (https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this)."""
 
 
-class Editor(Protocol):
-    """What writes rows: the engine.
-
-    Attributes:
-        clock: Where the time comes from.
-    """
-
-    clock: Clock
-
-    async def edit(self, key: Key, change: Callable[[Any], None]) -> Any:
-        """Writes a row by hand, under its lease, and delivers what it leaves in the outbox."""
-        ...
-
-
 class Progress:
     """Shows what one attempt reports, until it is stopped."""
 
-    def __init__(self, engine: Editor, key: Key, begun: JobAttempt, context: JobContext) -> None:
-        self._engine = engine
-        self._key = key
+    def __init__(self, jobs: "StateJobs", begun: JobAttempt, context: JobContext) -> None:
+        self._jobs = jobs
+        self._key = context.key
         self._begun = begun
         self._context = context
         self._showing = asyncio.Lock()
@@ -155,7 +136,7 @@ class Progress:
         self._task = asyncio.ensure_future(self._run()) if begun.rule.wants_job else None
 
     async def stop(self) -> None:
-        """Shows no more; when it returns, what was being shown is committed."""
+        """Show no more; when it returns, what was being shown is committed."""
         if self._task is not None:
             async with self._showing:
                 self._task.cancel()
@@ -165,11 +146,11 @@ class Progress:
             await self._context.news.wait()
             async with self._showing:
                 await self._show(self._context.take())
-            await self._engine.clock.sleep(PROGRESS_SECONDS)
+            await self._jobs.services.clock.sleep(PROGRESS_SECONDS)
 
     async def _show(self, said: str | Reply) -> None:
         try:
-            await self._engine.edit(
+            await self._jobs.edit(
                 self._key, lambda turn: show_progress(turn, self._begun, said, again=self._shown)
             )
             self._shown = True
@@ -178,7 +159,7 @@ class Progress:
 
 
 def show_progress(turn: Turn, begun: JobAttempt, said: str | Reply, *, again: bool) -> None:
-    """Brings the flow's screen up to date, if the attempt stands and no sub-flow has the screen.
+    """Bring the flow's screen up to date, if the attempt stands and no sub-flow has the screen.
 
     Args:
         turn: The row.
@@ -201,11 +182,11 @@ def show_progress(turn: Turn, begun: JobAttempt, said: str | Reply, *, again: bo
         name,
         [SendMessage(as_screen(reply), show=True)],
         address_of((row,), name, None, turn.key),
-        turn.world.values.pack,
+        turn.values.pack,
         shared=turn.flows.tables[name].flow.shared,
         pressed=message,
     )
-    turn.cleanup += effects
+    turn.carried += effects
 
 
 RETRY_DELAY = 2.0
@@ -231,35 +212,11 @@ CLEANUP_SECONDS = 1.0
 """How long a function may take to end that took too long."""
 
 
-class Host(Workplace, Protocol):
-    """What jobs need of the engine.
-
-    Attributes:
-        clock: Where the time comes from.
-        runner: What runs them.
-    """
-
-    clock: Clock
-    runner: JobRunner
-
-    async def apply(self, key: Key, event: Done | Failed, job: str) -> Outcome:
-        """Gives its outcome to a job that still stands; `"duplicate"` if it does not."""
-        ...
-
-    async def edit(self, key: Key, change: Callable[[Any], None]) -> Row:
-        """Writes a row by hand, under its lease."""
-        ...
-
-    def report(self, key: Key, event: Any, error: Exception) -> Awaitable[None]:
-        """Told of what nobody awaits."""
-        ...
-
-
 class Attempt:
     """An attempt that runs in this process.
 
     Args:
-        engine: The engine.
+        jobs: What it is one of.
         key: Whose conversation.
         begun: What was stored of it.
 
@@ -271,12 +228,12 @@ class Attempt:
         in_thread: Whether a thread works on it, which nothing can end.
     """
 
-    def __init__(self, engine: Host, key: Key, begun: JobAttempt) -> None:
-        self._engine = engine
+    def __init__(self, jobs: "StateJobs", key: Key, begun: JobAttempt) -> None:
+        self._jobs = jobs
         self.key = key
         self.begun = begun
         self.name = f"{begun.table.name}/{begun.frame.state}"
-        self.context = JobContext(engine, key, begun)
+        self.context = JobContext(jobs.services, key, begun)
         self.run: JobRun | None = None
         self.left = False
         self.stopped = False
@@ -285,16 +242,16 @@ class Attempt:
         self._entered = asyncio.Event()
 
     def leave(self) -> None:
-        """Ends it: nobody waits for its outcome."""
+        """End it: nobody waits for its outcome."""
         if not self.left and not self._settling:
             self.left = self.context.cancelled = True
             if self.run is not None and self.run.task is not None:
                 self.run.task.cancel()
 
     async def go(self) -> None:
-        """From its begin until its outcome is handled, or it is put off."""
+        """Run from its begin until its outcome is handled, or it is put off."""
         keeping = asyncio.ensure_future(self._keep())
-        progress = Progress(self._engine, self.key, self.begun, self.context)
+        progress = Progress(self._jobs, self.begun, self.context)
         try:
             event = await self._outcome()
             await progress.stop()  # what it showed comes before what the handler of the outcome says
@@ -311,7 +268,7 @@ class Attempt:
     # -- the call ----------------------------------------------------------------------------------
 
     async def _outcome(self) -> Done | Failed | None:
-        """Calls the function; what came of it, `None` if it is to be tried again."""
+        """Call the function; return what came of it, `None` if it is to be tried again."""
         work, rule = self.begun.work, self.begun.rule
         if work.lost > MAX_LOST:
             lost = f"{work.lost} processes that ran the job of {self.name} were killed"
@@ -325,13 +282,13 @@ class Attempt:
             return None
         if work.failures >= rule.retries:
             return Failed(error)
-        delay = min(RETRY_DELAY * 2**work.failures, LONGEST_DELAY)
+        delay = backoff(work.failures + 1, RETRY_DELAY, most=LONGEST_DELAY)
         _log.warning("the job of %s for %s failed, again in %g s: %r", self.name, self.key, delay, error)
         await self._put_off(delay, failed=True)
         return None
 
     async def _limited(self) -> Any:
-        """Calls the function, for so long at most.
+        """Call the function, for so long at most.
 
         Raises:
             TimeoutError: If it takes longer.
@@ -356,10 +313,10 @@ class Attempt:
 
     async def _limit(self, seconds: float) -> None:
         await self._entered.wait()  # the time for which it waits for a thread does not count
-        await self._engine.clock.sleep(seconds)
+        await self._jobs.services.clock.sleep(seconds)
 
     async def _safely(self) -> Any:
-        """Calls the function; what it raises that would end more than the job is an error like any other."""
+        """Call the function; what it raises that would end more than the job is an error like any other."""
         try:
             return await self._call()
         except BaseException as raised:
@@ -385,15 +342,15 @@ class Attempt:
             finally:
                 self.in_thread = False
 
-        value = await self._engine.runner.call(self.name, work)
+        value = await self._jobs.services.runner.call(self.name, work)
         return await value if inspect.isawaitable(value) else value
 
     # -- what is stored of it ----------------------------------------------------------------------
 
     async def _keep(self) -> None:
-        """Says again and again that it is under way; where its state was left elsewhere, this finds out."""
+        """Say again and again that it is under way; where its state was left elsewhere, this finds out."""
         while True:
-            await self._engine.clock.sleep(CLAIM_SECONDS / 3)
+            await self._jobs.services.clock.sleep(CLAIM_SECONDS / 3)
             try:
                 await self._change(self._kept)
             except Exception as error:  # the next time may be better; if not, another process takes it up
@@ -409,28 +366,28 @@ class Attempt:
         await self._change(lambda row, now: put_off(row, self.begun.work, now + delay, failed=failed))
 
     async def _give_back(self) -> None:
-        """Leaves the job to the next process, which then need not wait for the end of the claim."""
+        """Leave the job to the next process, which then need not wait for the end of the claim."""
         with contextlib.suppress(Exception):
             await self._put_off(0.0, failed=False)
 
     async def _change(self, change: Callable[[Row, float], Row]) -> None:
-        def write(turn: Any) -> None:
+        def write(turn: Turn) -> None:
             turn.row = change(turn.row, turn.now)
 
-        await self._engine.edit(self.key, write)
+        await self._jobs.edit(self.key, write)
 
     async def _tell(self, event: Done | Failed) -> None:
-        """Gives the outcome to the conversation; again if the store is away, or its handler raises."""
+        """Give the outcome to the conversation; again if the store is away, or its handler raises."""
         self._settling = True
-        tries, delay = 0, TELL_DELAY
-        while True:
+        tries = 0
+        for waits in count(1):
             try:
-                outcome = await self._engine.apply(self.key, event, self.begun.work.id)
+                outcome = await self._jobs.apply(self.key, event, self.begun.work.id)
             except (LeaseLost, StoreUnavailable) as error:
                 _log.warning("the outcome of the job of %s for %s waits: %s", self.name, self.key, error)
             except Exception as error:
                 tries += 1
-                await self._engine.report(self.key, event, error)
+                await self._jobs.services.report(self.key, event, error)
                 if tries == TELL_TRIES:
                     break
                 if self.stopped:  # a thread that was waited for: the next process has to begin anew
@@ -438,10 +395,9 @@ class Attempt:
                     return
             else:
                 if isinstance(event, Failed) and outcome.kind == "passed":  # never silently
-                    await self._engine.report(self.key, event, _error_of(event))
+                    await self._jobs.services.report(self.key, event, _error_of(event))
                 return
-            await self._engine.clock.sleep(delay)
-            delay = min(3 * delay, LONGEST_DELAY)
+            await self._jobs.services.clock.sleep(backoff(waits, TELL_DELAY, factor=3.0, most=LONGEST_DELAY))
         _log.error("the outcome of the job of %s for %s is dropped", self.name, self.key)
         await self._change(lambda row, _now: over(row, self.begun.work.id))
 
@@ -456,10 +412,18 @@ AT_ONCE = 256
 
 
 class StateJobs:
-    """Runs the jobs of states in the engine's runner: async functions as tasks, others in its threads."""
+    """Runs the jobs of states in the engine's runner: async functions as tasks, others in its threads.
 
-    def __init__(self, engine: Host) -> None:
-        self._engine = engine
+    Args:
+        services: The engine's means.
+        edit: Writes rows.
+        apply: Takes outcomes.
+    """
+
+    def __init__(self, services: Services, edit: Edit, apply: Apply) -> None:
+        self.services = services
+        self.edit = edit
+        self.apply = apply
         self._open = True
         self._attempts: dict[str, Attempt] = {}
         self.running: dict[Key, set[str]] = {}
@@ -476,11 +440,11 @@ class StateJobs:
         return self._attempts
 
     def open(self) -> None:
-        """Begins jobs from now on, after a `stop` too."""
+        """Begin jobs from now on, after a `stop` too."""
         self._open = True
 
     def start(self, key: Key, turn: Turn) -> None:
-        """Begins the jobs that a turn has committed to, and ends those whose states it has left."""
+        """Begin the jobs that a turn has committed to, and end those whose states it has left."""
         for ident in tuple(self.running.get(key, ())):
             attempt = self._attempts[ident]
             if not attempt_stands(turn.row, attempt.begun.work):
@@ -492,12 +456,12 @@ class StateJobs:
                 self._begin(key, each)
 
     async def stop(self) -> None:
-        """Ends what runs and waits for it; the next process begins it again, with the same id.
+        """End what runs and wait for it; the next process begins it again, with the same id.
 
         What runs in a thread cannot be ended. As it has to be waited for anyway, its outcome counts.
         """
         self._open = False
-        runner, ends = self._engine.runner, []
+        runner, ends = self.services.runner, []
         for attempt in self._attempts.values():
             attempt.stopped = attempt.context.cancelled = True
             if attempt.run is not None:
@@ -505,8 +469,8 @@ class StateJobs:
         await asyncio.gather(*ends)
 
     def _begin(self, key: Key, begun: JobAttempt) -> None:
-        attempt = Attempt(self._engine, key, begun)
-        attempt.run = self._engine.runner.begin(
+        attempt = Attempt(self, key, begun)
+        attempt.run = self.services.runner.begin(
             Job(f"{attempt.name} {key}", self._go, attempt, blocking=True)
         )
         self._attempts[begun.work.id] = attempt

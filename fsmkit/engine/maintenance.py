@@ -12,10 +12,11 @@ from typing import Any
 import attrs
 from msgspec import structs
 
-from fsmkit.errors import LeaseLost, StoreCorrupt, StoredByNewerVersion
+from fsmkit.engine.fifo import again_if_lost
+from fsmkit.errors import StoreCorrupt, StoredByNewerVersion
 from fsmkit.flow.flow import Flow
 from fsmkit.interpreter.access import KEEP, locate, write_state
-from fsmkit.interpreter.codec import DataCodec, decode_receipt, decode_row
+from fsmkit.interpreter.codec import decode_receipt, decode_row
 from fsmkit.interpreter.compiled import CompiledFlow, FlowSet
 from fsmkit.interpreter.migrations import Fit, RowCheck, compatibility, migrate_row
 from fsmkit.interpreter.row import Delete, Row
@@ -23,9 +24,6 @@ from fsmkit.interpreter.settle import Limits, apply_receipts, change_of
 from fsmkit.interpreter.transitions import MessagesToDelete, PendingCall
 from fsmkit.keys import Key
 from fsmkit.stores.protocol import Store, StoredRow
-
-TRIES = 3
-"""Once more, and once more, if somebody else wrote the row at the same moment."""
 
 _LIMITS = Limits(dedupe_for=0.0, max_row_bytes=sys.maxsize, delivers=True)
 """How large rows may be is said to the bot's engine, and not known here."""
@@ -49,7 +47,7 @@ Change = Callable[[Row], Rewritten | None]
 
 
 async def rewrite(store: Store, key: Key, now: float, change: Change) -> bool:
-    """Writes a row under its lease, fenced like any step; whether it was written.
+    """Write a row under its lease, fenced like any step; return whether it was written.
 
     Args:
         store: Where it is.
@@ -60,13 +58,7 @@ async def rewrite(store: Store, key: Key, now: float, change: Change) -> bool:
     Raises:
         StoreError: If the store cannot do it; nothing was written.
     """
-    for left in range(TRIES, 0, -1):
-        try:
-            return await _once(store, key, now, change)
-        except LeaseLost:
-            if left == 1:
-                raise
-    return False
+    return await again_if_lost(lambda: _once(store, key, now, change))
 
 
 async def _once(store: Store, key: Key, now: float, change: Change) -> bool:
@@ -88,7 +80,7 @@ async def _once(store: Store, key: Key, now: float, change: Change) -> bool:
 
 
 def lifted(flows: FlowSet) -> Change:
-    """Lifts what can be lifted; orphaned conversations stay as they are stored.
+    """Migrate what can be migrated; orphaned conversations stay as they are stored.
 
     Raises (when called):
         StoredByNewerVersion: If a newer version wrote the row.
@@ -102,7 +94,7 @@ def lifted(flows: FlowSet) -> Change:
 
 
 def dropped(flow: str | None) -> Change:
-    """Drops the conversations and drafts in which a flow stands, or all of them; `on_exit` does not run."""
+    """Drop the conversations and drafts in which a flow stands, or all of them; `on_exit` does not run."""
 
     def change(row: Row) -> Rewritten | None:
         gone = {
@@ -125,7 +117,7 @@ def dropped(flow: str | None) -> Change:
 
 
 def moved(flows: FlowSet, table: CompiledFlow, state: str, now: float, run: int) -> Change:
-    """Puts a flow that stands in the row into another state, as `Engine.set_state` does; its data are kept.
+    """Put a flow that stands in the row into another state, as `Engine.set_state` does; its data are kept.
 
     Raises (when called):
         UnknownState: If the flow has no such state.
@@ -156,7 +148,7 @@ class _Desk:
     changed: bool = False
 
     def new_run(self) -> int:
-        """The number for a run."""
+        """Return the number for a run."""
         return self.run
 
 
@@ -190,7 +182,7 @@ class StoreSurvey:
     to_write: list[Key] = attrs.field(factory=list[Key])
 
     def add(self, key: Key, found: Iterable[RowCheck]) -> None:
-        """Counts a row."""
+        """Count a row."""
         self.rows += 1
         self.bots.add(key.bot)
         for one in found:
@@ -200,21 +192,21 @@ class StoreSurvey:
                 self.examples.append((key, one))
 
     def total(self, *fits: Fit) -> int:
-        """How many conversations fit in one of these ways."""
+        """Return how many conversations fit in one of these ways."""
         return sum(counts[fit] for counts in self.counts.values() for fit in fits)
 
 
 def ready(flows: Iterable[Flow[Any]]) -> FlowSet:
-    """Flows put together, as an engine does.
+    """Put flows together, as an engine does.
 
     Raises:
         DefinitionError: If they do not fit together.
     """
-    return FlowSet(flows, lambda flow: DataCodec(flow.name, flow.data, flow.place))
+    return FlowSet(flows)
 
 
 async def examine(store: Store, flows: FlowSet, bot: int | str | None = None) -> StoreSurvey:
-    """Looks at all rows and writes nothing.
+    """Look at all rows and write nothing.
 
     Args:
         store: The store.
@@ -236,7 +228,7 @@ async def examine(store: Store, flows: FlowSet, bot: int | str | None = None) ->
 
 
 async def carry_out(store: Store, flows: FlowSet, keys: Iterable[Key], now: float) -> int:
-    """Lifts rows and writes them, each under its lease; how many were written.
+    """Migrate rows and write them, each under its lease; return how many were written.
 
     A row that somebody has lifted meanwhile is left alone, so is one that a newer version has written.
     """
@@ -250,6 +242,6 @@ async def carry_out(store: Store, flows: FlowSet, keys: Iterable[Key], now: floa
 
 
 def unreadable(stored: StoredRow, error: StoreCorrupt) -> Iterator[RowCheck]:
-    """What is found in a row whose bytes are none: each conversation that it is looked up by."""
+    """Yield what is found in a row whose bytes are none: each conversation that it is looked up by."""
     for index in stored.index:
         yield RowCheck(index.flow, index.state, "unreadable", str(error))

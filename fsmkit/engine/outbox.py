@@ -8,11 +8,14 @@ import asyncio
 import inspect
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
 
 from fsmkit.clock import Clock, first_of
+from fsmkit.engine.observer import Observer
+from fsmkit.engine.services import Services
 from fsmkit.errors import RetryLater, StoreCorrupt
 from fsmkit.interpreter.codec import decode_entry, decode_receipt, encode_receipt
 from fsmkit.interpreter.row import Edit, Effect, Pending, Receipt, ScheduledEvent, Send, WaitForOutbox
@@ -36,26 +39,6 @@ MAX_REFUSALS = 3
 """Refusals in a row that a conversation is told of: what its handler says to them may be refused too."""
 
 
-class AfterCommit:
-    """What a process has to do for a key once its lease is free.
-
-    Attributes:
-        entry: The first entry of an outbox to deliver.
-        raised: What handlers raised beside the event, whose `crash` texts are to be said.
-    """
-
-    __slots__ = ("entry", "raised")
-
-    def __init__(self) -> None:
-        self.entry: bytes | None = None
-        self.raised: list[Exception] = []
-
-    def take(self) -> bytes | None:
-        """The entry, once."""
-        entry, self.entry = self.entry, None
-        return entry
-
-
 class ClaimHeartbeat:
     """Signs of life for deliveries that take long, so that no other process begins them anew.
 
@@ -74,18 +57,18 @@ class ClaimHeartbeat:
         self._task: asyncio.Task[None] | None = None
 
     def begin(self, key: Key) -> None:
-        """A delivery for a key is under way."""
+        """Note that a delivery for a key is under way."""
         if self._store.durable:
             self._begun[key] = self._clock.now()
             if self._task is None or self._task.done():
                 self._task = asyncio.get_running_loop().create_task(self._watch(), name="fsmkit vigil")
 
     def end(self, key: Key) -> None:
-        """It is over."""
+        """Note that it is over."""
         self._begun.pop(key, None)
 
     async def stop(self) -> None:
-        """Ends the task; what is still under way is left to whoever comes."""
+        """End the task; what is still under way is left to whoever comes."""
         task, self._task = self._task, None
         if task is not None:
             task.cancel()
@@ -106,24 +89,24 @@ class Outbox:
     """Delivers what stands in the outboxes of a store.
 
     Args:
-        store: The store.
+        services: The engine's means.
         deliver: Carries one effect out.
-        post: Gives a letter to its conversation.
+        post: Gives a scheduled event to its conversation.
         refused: Told of an effect that cannot be carried out.
         ephemeral: Told of ephemeral messages that were sent: their states may have been left meanwhile.
-        clock: For waiting.
     """
 
     def __init__(
         self,
-        store: Store,
+        services: Services,
         deliver: Deliver | None,
         post: Callable[[ScheduledEvent], Awaitable[Any]],
         refused: Callable[[Key, Effect, Exception], Awaitable[Any]],
         ephemeral: Callable[[Key, Sequence[Receipt]], Awaitable[None]],
-        clock: Clock,
     ) -> None:
+        store, clock = services.store, services.clock
         self._store = store
+        self._services = services
         self._deliver = deliver
         self._post = post
         self._refused = refused
@@ -132,14 +115,43 @@ class Outbox:
         self._draining = False
         self._vigil = ClaimHeartbeat(store, clock)
         self._waiting: set[asyncio.Task[None]] = set()
+        """Chats that have to wait, asleep."""
+        self._sending: set[asyncio.Task[None]] = set()
+        """Deliveries under way; each is a task of its own, since a request whose outcome nobody knows must
+        not end with whoever awaits it: it would be repeated, and Telegram may have taken it."""
         self._behind: dict[Key, asyncio.Event] = {}
         """Former keys whose outboxes others wait for (`WaitForOutbox`); set when one is empty."""
 
     async def run(self, key: Key, entry: bytes | None) -> None:
-        """Delivers until nothing is left; a chat that has to wait goes on in the background."""
+        """Deliver until nothing is left; a chat that has to wait goes on in the background, as does what is
+        on its way when the caller is cancelled.
+        """
+        if entry is None:
+            self._emptied(key)
+            return
+        if not inspect.iscoroutinefunction(self._deliver):  # no request can be left on its way
+            await self._run(key, entry)
+            return
+        sending = asyncio.get_running_loop().create_task(self._run(key, entry), name=f"fsmkit sends {key}")
+        self._sending.add(sending)
+        sending.add_done_callback(self._sending.discard)
+        try:
+            await asyncio.shield(sending)
+        except asyncio.CancelledError:
+            if not sending.done():
+                sending.set_name(f"fsmkit outbox {key}")
+                sending.add_done_callback(partial(_log_stopped, key))
+            raise
+
+    async def _run(self, key: Key, entry: bytes | None) -> None:
         refusals = 0
         sent: list[Receipt] = []
         while entry is not None:
+            if (
+                self._draining and self._store.durable
+            ):  # for the next process, which need not wait for a claim
+                await self._store.extend_claim(key, -CLAIM_SECONDS)
+                return
             pending = _decode(entry)
             if self._deliver is None and not isinstance(pending.effect, ScheduledEvent):
                 return  # not ours: the bot's own engine sends it when the claim of this one has ended
@@ -150,22 +162,22 @@ class Outbox:
                 await self._store.extend_claim(key, later.seconds)
                 self._later(key, entry, later.seconds, self._ahead(pending.effect))
                 return
-            except asyncio.CancelledError:  # the caller gives up, the messages do not
-                self._later(key, entry, 0)
-                raise
             finally:
                 self._vigil.end(key)
             refusals = refusals + 1 if receipt is REFUSED else 0
             entry = await self._store.acknowledge(key, entry, receipt or None)
             if receipt and isinstance(pending.effect, Send) and pending.effect.keep == "ephemeral":
                 sent.append(decode_receipt(receipt))
-        if self._behind and key in self._behind:
-            self._behind.pop(key).set()
+        self._emptied(key)
         if sent:
             await self._ephemeral(key, sent)
 
+    def _emptied(self, key: Key) -> None:
+        if self._behind and key in self._behind:
+            self._behind.pop(key).set()
+
     async def say(self, key: Key, effect: Send) -> None:
-        """Sends a message at once or not at all, past the queue."""
+        """Send a message at once or not at all, past the queue."""
         try:
             said = self._deliver(key, effect) if self._deliver is not None else None
             if inspect.isawaitable(said):
@@ -174,7 +186,10 @@ class Outbox:
             _log.warning("%s: %s; this was not said to %s: %r", type(error).__name__, error, key, effect)
 
     async def drain(self, seconds: float) -> None:
-        """Waits for what is on its way, then gives up; what is not delivered stays in the store."""
+        """Wait for what is on its way, then give up; what is not delivered stays in the store.
+
+        Nothing new is begun, except where the store would lose it with this process.
+        """
         self._draining = True
         try:
             await self._drain(seconds)
@@ -183,8 +198,13 @@ class Outbox:
             await self._vigil.stop()
 
     async def _drain(self, seconds: float) -> None:
-        if self._waiting:
-            _done, late = await asyncio.wait(self._waiting, timeout=seconds)
+        asleep = set(self._waiting)
+        if self._store.durable:
+            for task in asleep:
+                task.cancel()
+        tasks = asleep | self._sending
+        if tasks:
+            _done, late = await asyncio.wait(tasks, timeout=seconds)
             for task in late:
                 task.cancel()
             if late:
@@ -215,13 +235,17 @@ class Outbox:
             raise
         except Exception as error:  # whatever a user's deliver raises must not hold up the others
             _log.warning("%s: %s; this was refused for %s: %r", type(error).__name__, error, key, effect)
+            if (watch := self._services.watch) is not None:
+                watch.tell(Observer.refused, key, effect, error)
             if tell:
                 await self._refused(key, effect, error)
             return REFUSED
+        if (watch := self._services.watch) is not None:
+            watch.tell(Observer.delivered, key, effect, receipt)
         return _receipt(effect, receipt)
 
     def _ahead(self, effect: Any) -> asyncio.Event | None:
-        """What ends a wait sooner."""
+        """Return what ends a wait sooner."""
         return self._behind.get(Key.parse(effect.key)) if isinstance(effect, WaitForOutbox) else None
 
     def _later(self, key: Key, entry: bytes, seconds: float, sooner: asyncio.Event | None = None) -> None:
@@ -240,8 +264,17 @@ class Outbox:
             await first_of(self._clock.sleep(seconds), sooner.wait())
         try:
             await self.run(key, entry)
-        except Exception:
-            _log.exception("the outbox of %s stopped; it goes on with the next commit or restart", key)
+        except Exception as error:
+            _log.error(STOPPED, key, exc_info=error)
+
+
+STOPPED = "the outbox of %s stopped; it goes on with the next commit or restart"
+
+
+def _log_stopped(key: Key, sending: asyncio.Task[None]) -> None:
+    """Log what a delivery raised that nobody awaits any more."""
+    if not sending.cancelled() and (error := sending.exception()) is not None:
+        _log.error(STOPPED, key, exc_info=error)
 
 
 def _decode(entry: bytes) -> Pending:

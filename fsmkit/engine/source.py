@@ -1,18 +1,16 @@
-"""What a source is: something that takes events from outside and gives them to an engine, until it is ended.
+"""How a source gives an event from outside to an engine; what a source is: `fsmkit.engine.engine.Source`.
 
 A source acknowledges an event to where it came from only once `feed` has returned: then its step stands in
 the store. What is not acknowledged comes again, and its id makes it a duplicate.
 """
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
 import attrs
 
+from fsmkit.engine.engine import Engine
 from fsmkit.engine.envelope import Outcome
 from fsmkit.keys import Key
-
-if TYPE_CHECKING:
-    from fsmkit.engine.engine import Engine
 
 
 @attrs.frozen
@@ -34,27 +32,8 @@ class Incoming:
     expect: str | None = attrs.field(default=None, kw_only=True)
 
 
-class Source(Protocol):
-    """Takes events from outside and gives them to an engine.
-
-    Attributes:
-        name: What it is called in the log; part of its events' ids, so it should stay the same.
-    """
-
-    @property
-    def name(self) -> str:
-        """What it is called in the log."""
-        ...
-
-    async def run(self, engine: "Engine") -> None:
-        """Gives events to the engine until it is cancelled; if it raises, it is started again later."""
-        ...
-
-
-async def feed(
-    engine: "Engine", source: str, incoming: Incoming, known_as: str | int | None = None
-) -> Outcome:
-    """Gives an event to its conversation; when it returns, the step is stored.
+async def feed(engine: Engine, source: str, incoming: Incoming, known_as: str | int | None = None) -> Outcome:
+    """Give an event to its conversation; when it returns, the step is stored.
 
     Args:
         engine: The engine.
@@ -75,6 +54,6 @@ async def feed(
     )
 
 
-def lane_of(engine: "Engine", incoming: Incoming) -> Key:
-    """What an event is in line for: its key as the engine sees it, whether or not it names the bot."""
+def lane_of(engine: Engine, incoming: Incoming) -> Key:
+    """Return what an event is in line for: its key as the engine sees it, whether or not it names the bot."""
     return incoming.key.with_bot(engine.bot)

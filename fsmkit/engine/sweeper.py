@@ -7,9 +7,9 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Protocol
 
-from fsmkit.clock import Clock
+from fsmkit.engine.due import DueWork
+from fsmkit.engine.services import Services
 from fsmkit.errors import LeaseLost
 from fsmkit.keys import Key
 
@@ -27,55 +27,32 @@ LEFT_ALONE = 60.0
 """Seconds for which a row that stays due is only read, not leased: nobody here can do anything about it."""
 
 
-class Looks(Protocol):
-    """What does the work for one key (`fsmkit.engine.dispatcher.Processor`)."""
-
-    async def look(self, key: Key) -> bool:
-        """Does what is due for a key; whether nothing is left due."""
-        ...
-
-    async def has_due(self, key: Key) -> bool:
-        """Whether something is due for a key that can be done here, found without a lease."""
-        ...
-
-
 class DueScan:
     """Has the keys looked at for which something is due, several at once, and none twice at the same time.
 
     Args:
-        due: Asks the store for keys, so many at most.
-        processor: Does the work for one.
-        report: Told of what failed where nobody awaits it.
-        clock: Where the time comes from.
-        awaited: Whether updates of a conversation wait: they fire what is due, or were in time.
+        services: The engine's means. A conversation whose updates wait is left to them: they fire what is
+            due, or were in time.
+        work: Does what is due for one.
     """
 
-    def __init__(
-        self,
-        due: Callable[[int], Awaitable[list[Key]]],
-        processor: Looks,
-        report: Callable[[Key, None, Exception], Awaitable[None]],
-        clock: Clock,
-        *,
-        awaited: Callable[[Key], bool],
-    ) -> None:
-        self._due = due
-        self._awaited = awaited
-        self._processor = processor
-        self._report = report
-        self._clock = clock
+    def __init__(self, services: Services, work: DueWork) -> None:
+        self._services = services
+        self._clock = services.clock
+        self._work = work
         self._looking: dict[Key, asyncio.Task[None]] = {}
         self._slots: asyncio.Semaphore
+        self._stopping = False
         self._left_alone: dict[Key, float] = {}
 
     async def sweep(self) -> int:
-        """Looks at all keys for which something is due now; how many there were."""
+        """Look at all keys for which something is due now; return how many there were."""
         tasks = await self.begin()
         await asyncio.gather(*tasks)
         return len(tasks)
 
     async def begin(self) -> "list[asyncio.Task[None]]":
-        """Begins to look at them, without waiting for the end."""
+        """Begin to look at them, without waiting for the end."""
         now = self._clock.now()
         self._left_alone = {key: until for key, until in self._left_alone.items() if until > now}
         if not self._looking:
@@ -89,12 +66,26 @@ class DueScan:
                 return [self._task(key) for key in found]
             limit *= 2
 
-    async def stop(self) -> None:
-        """Gives up what is being looked at, and waits for it."""
-        tasks = list(self._looking.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+    async def _due(self, limit: int) -> list[Key]:
+        services = self._services
+        return await services.store.due(
+            services.face.bot, list(services.flows.tables), self._clock.now(), limit
+        )
+
+    async def stop(self, seconds: float) -> None:
+        """Begin nothing more, and wait for what is under way, for so many seconds; then give it up.
+
+        A handler that is cancelled in the middle of a request would send it again at the next start.
+        """
+        self._stopping = True
+        try:
+            if self._looking:
+                _done, late = await asyncio.wait(self._looking.values(), timeout=seconds)
+                for task in late:
+                    task.cancel()
+                await asyncio.gather(*late, return_exceptions=True)
+        finally:
+            self._stopping = False
 
     def _task(self, key: Key) -> "asyncio.Task[None]":
         task = self._looking.get(key)
@@ -113,17 +104,17 @@ class DueScan:
 
     async def _look(self, key: Key) -> None:
         async with self._slots:
-            if self._awaited(key):
+            if self._stopping or self._services.face.awaited(key):
                 return
             try:
-                if key in self._left_alone and not await self._processor.has_due(key):
+                if key in self._left_alone and not await self._work.has_due(key):
                     return
-                if not await self._processor.look(key):
+                if not await self._work.process_due(key):
                     self._left_alone[key] = self._clock.now() + LEFT_ALONE
             except LeaseLost:
                 _log.info("%s is looked after by another process", key)
             except Exception as error:  # one row that cannot be handled must not hold up the others
-                await self._report(key, None, error)
+                await self._services.report(key, None, error)
 
 
 class Sweeper:
@@ -131,29 +122,26 @@ class Sweeper:
 
     Args:
         sweep: Fires what is due.
-        clock: For waiting.
+        services: The engine's means. While its face is busy, the updates that wait go first: after a restart
+            they may be older than a deadline. They do so for `patience` at most: a bot that is always busy
+            has timeouts too.
         every: Seconds between two sweeps.
         first: Seconds until the first one: after a restart, updates that waited meanwhile go first.
-        busy: Whether updates wait that should go first (after a restart they may be older than a deadline).
-        patience: For how many seconds it lets them, at most: a bot that is always busy has timeouts too.
     """
 
     def __init__(
         self,
         sweep: Callable[[], Awaitable[object]],
-        clock: Clock,
+        services: Services,
         *,
         every: float = 1.0,
         first: float = 3.0,
-        busy: Callable[[], bool],
-        patience: Callable[[], float],
     ) -> None:
         self._sweep = sweep
-        self._clock = clock
+        self._clock = services.clock
+        self._face = services.face
         self._every = every
         self._first = first
-        self._busy = busy
-        self._patience = patience
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -162,13 +150,13 @@ class Sweeper:
         return self._task is not None and not self._task.done()
 
     def start(self) -> None:
-        """Starts the task."""
+        """Start the task."""
         if not self.running:
             work = self._run(self._clock.now() + self._first)
             self._task = asyncio.get_running_loop().create_task(work, name="fsmkit sweeper")
 
     async def stop(self) -> None:
-        """Ends the task and waits for it."""
+        """End the task and wait for it."""
         task, self._task = self._task, None
         if task is not None:
             task.cancel()
@@ -180,7 +168,7 @@ class Sweeper:
             await self._clock.sleep(max(0.0, at - self._clock.now()))
             now = self._clock.now()
             at = now + self._every
-            if self._busy() and now - last < self._patience():
+            if self._face.busy() and now - last < self._face.patience:
                 continue
             last = now
             try:

@@ -5,12 +5,13 @@ Between two commits nothing here is visible to anyone: an exception leaves the r
 
 import inspect
 import logging
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextvars import ContextVar
-from typing import Any, Protocol
+from typing import Any
 
-from msgspec import structs
-
+from fsmkit.engine.envelope import ANYBODY, Recipient
+from fsmkit.engine.observer import Observer, Offered
+from fsmkit.engine.services import Services
 from fsmkit.errors import (
     HandlerRefused,
     InvalidResult,
@@ -23,20 +24,18 @@ from fsmkit.errors import (
     mark,
     take_from,
 )
-from fsmkit.flow.context import Context, Request, SendMessage
-from fsmkit.flow.events import ChatEvent, Crashed, Timeout
+from fsmkit.flow.context import Context, SendMessage
+from fsmkit.flow.events import ChatEvent, Crashed, Pressed, Timeout
 from fsmkit.flow.handlers import Raised
-from fsmkit.flow.messages import Address, Answer, Reply, as_reply, as_screen
+from fsmkit.flow.messages import Answer, Reply, as_reply, as_screen
 from fsmkit.interpreter.access import ConversationHandle
-from fsmkit.interpreter.codec import ValueCodec
+from fsmkit.interpreter.codec import Unfit
 from fsmkit.interpreter.compiled import CompiledFlow, FlowSet
-from fsmkit.interpreter.jobs import JobAttempt, begin
 from fsmkit.interpreter.migrations import Orphan, is_current, migrate_row
-from fsmkit.interpreter.row import Bound, Frame, Row, ScheduledEvent, Send
-from fsmkit.interpreter.selection import Step, select
-from fsmkit.interpreter.settle import address_of, follow
+from fsmkit.interpreter.row import Bound, Frame, Row, Send
+from fsmkit.interpreter.selection import Step, ranks, select, why_not
+from fsmkit.interpreter.settle import StepDraft, address_of, follow
 from fsmkit.interpreter.transitions import (
-    MessagesToDelete,
     PendingCall,
     RowEditor,
     StepResult,
@@ -56,112 +55,39 @@ MAX_REDIRECTS = 5
 """How often guards may lead on before it is taken for a circle."""
 
 
+ENTRY_MASK = 0xFFFF
+"""A button holds the last 16 bits of its entry's number."""
+
+
 _SORRY = "fsmkit_sorry"
 
 
-class Services(Protocol):
-    """What turns look at: the engine.
-
-    Attributes:
-        flows: All flows.
-        resources: What handlers find in `ctx.resources`.
-        values: How values of buttons are stored.
-        check_invariants: Whether `@flow.invariant` functions are asked after each step.
-    """
-
-    flows: FlowSet
-    resources: Any
-    values: ValueCodec
-    check_invariants: bool
-
-    def new_run(self) -> int:
-        """A number for a run, different each time."""
-        ...
-
-    def table_of(self, flow: Any) -> CompiledFlow:
-        """A flow made ready; raises UnknownState if it is not attached."""
-        ...
-
-
-class Turn:
+class Turn(StepDraft):
     """The handling of one event under one lease.
 
     Args:
-        world: The flows, and what else belongs to the engine.
+        services: The flows, and what else belongs to the engine.
         key: Whose row.
         row: The row as loaded.
         event: The event.
         telegram: PTB's context for it, if any.
-
-    Attributes:
-        row: The row as it would be committed now.
-        loaded: The row as it was loaded.
-        name: The conversation in which the last step ended.
-        requests: What was asked for, in order.
-        deletes: Messages that states left behind.
-        jobs: Jobs of states that were entered.
-        cleanup: Effects that came of receipts of earlier messages.
-        due_events: Events whose time has come.
-        begun: Jobs to begin once this is committed.
-        changed: Whether there is something to commit.
-        over: Whether it has ended.
     """
 
-    __slots__ = (
-        "_applied",
-        "begun",
-        "changed",
-        "cleanup",
-        "deletes",
-        "due_events",
-        "event",
-        "flows",
-        "jobs",
-        "key",
-        "loaded",
-        "name",
-        "now",
-        "over",
-        "requests",
-        "row",
-        "telegram",
-        "world",
-    )
+    __slots__ = ("_applied", "services", "telegram")
 
-    def __init__(self, world: Services, key: Key, row: Row, event: Any, telegram: Any, now: float) -> None:
-        self.world = world
-        self.flows = world.flows
-        self.key = key
-        self.row = row
-        self.loaded = row
-        self.event = event
+    def __init__(self, services: Services, key: Key, row: Row, event: Any, telegram: Any) -> None:
+        super().__init__(
+            services.flows, services.values, services.new_run, key, row, event, services.clock.now()
+        )
+        self.services = services
         self.telegram = telegram
-        self.now = now
-        self.name = ""
-        self.requests: list[Request] = []
-        self.deletes: list[MessagesToDelete] = []
-        self.jobs: list[PendingCall] = []
-        self.changed = False
-        self.over = False
-        self.cleanup: list[Any] = []
-        self.due_events: list[ScheduledEvent] = []
         self._applied: tuple[Step, Any, Row, _Mark] | None = None
         """The last step, and what there was before it."""
-        self.begun: list[JobAttempt] = []
 
     @property
     def resources(self) -> Any:
         """What the engine was given for handlers."""
-        return self.world.resources
-
-    def new_run(self) -> int:
-        """A number for a run."""
-        return self.world.new_run()
-
-    @property
-    def address(self) -> Address | None:
-        """Where the event came from."""
-        return self.event.address if isinstance(self.event, ChatEvent) else None
+        return self.services.resources
 
     @property
     def lang(self) -> str | None:
@@ -170,7 +96,7 @@ class Turn:
         return next((address.lang for address in addresses if address is not None and address.lang), None)
 
     def migrate_row(self) -> None:
-        """Brings the row to the versions that run; conversations that do not fit are ended or raise.
+        """Bring the row to the versions that run; conversations that do not fit are ended or raise.
 
         Raises:
             StoredByNewerVersion: If a newer worker wrote it.
@@ -183,7 +109,7 @@ class Turn:
             self.end_orphan(orphan)
 
     def end_orphan(self, orphan: Orphan) -> None:
-        """Ends a conversation that no longer fits, as its flow says."""
+        """End a conversation that no longer fits, as its flow says."""
         flow = orphan.table.flow
         if flow.on_orphan == "raise":
             raise orphan.error
@@ -195,30 +121,21 @@ class Turn:
         if text and snapshot.active:
             self.requests.append(SendMessage(Reply(text)))
             self.name = orphan.name
-        kept = {name: other for name, other in self.row.snapshots.items() if name != orphan.name}
-        self.row = structs.replace(self.row, snapshots=kept)
+        self.row = self.row.with_conversation(orphan.name, None)
         self.changed = True
 
     def reset(self, row: Row) -> None:
-        """Takes back all that was done since a row was loaded."""
+        """Take back all that was done since a row was loaded."""
         self.row, self.name, self._applied = row, "", None
         for made in (self.requests, self.deletes, self.jobs):
             made.clear()
 
     def answers(self) -> list[Answer]:
-        """What was asked for and needs no commit: answers to presses."""
+        """Return what was asked for and needs no commit: answers to presses."""
         return [wish for wish in self.requests if isinstance(wish, Answer)]
 
-    async def offer(
-        self,
-        event: Any,
-        *,
-        within: str | None = None,
-        only: str | None = None,
-        entries: Iterable[CompiledFlow] | None = None,
-        depth: int | None = None,
-    ) -> StepResult | None:
-        """Offers an event to the handlers that want it, until one does not pass; as `select` has them.
+    async def offer(self, event: Any, to: Recipient = ANYBODY) -> StepResult | None:
+        """Offer an event to the handlers that want it, until one does not pass.
 
         Returns:
             What its step did, `None` if nobody took the event.
@@ -228,8 +145,15 @@ class Turn:
         """
         while True:  # once more after a conversation was found not to fit
             try:
-                steps = select(
-                    self.flows, self.row, event, entries=entries, within=within, only=only, depth=depth
+                choose = select if self.services.watch is None else self._select
+                steps = choose(
+                    self.flows,
+                    self.row,
+                    event,
+                    entries=to.entries,
+                    within=to.within,
+                    only=to.only,
+                    depth=to.depth,
                 )
                 for step in steps:
                     base, mark = (
@@ -251,8 +175,23 @@ class Turn:
             except _Unfit as unfit:
                 self.end_orphan(unfit.orphan)
 
+    def _select(self, flows: FlowSet, row: Row, event: Any, **to: Any) -> Iterator[Step]:
+        """Select like `select`, telling the observers of each handler that is asked."""
+        for name, depth, frame, table, handlers, _ in ranks(flows, row, **to):
+            for handler in handlers:
+                match = handler.wants(event)
+                step = Step(name, depth, frame, table, handler, match)
+                self._tell(Observer.asked, step, event, why_not(handler, event) if match is None else None)
+                if match is not None:
+                    yield step
+
+    def _tell(self, what: Callable[..., None], step: Step, event: Any, *args: Any) -> None:
+        """Tell the observers of a step, if there are any."""
+        if (watch := self.services.watch) is not None:
+            watch.tell(what, self.key, Offered(step.table.name, step.state, step.handler, event), *args)
+
     async def undo(self, error: Exception) -> None:
-        """Takes a step back whose result cannot be committed, and asks the flow's `Crashed` handlers.
+        """Take a step back whose result cannot be committed, and ask the flow's `Crashed` handlers.
 
         Raises:
             Exception: The error, if none of them takes it, or if it is their result that cannot be committed.
@@ -264,7 +203,7 @@ class Turn:
         await self._crashed(step, event, error, base, mark)
 
     async def close(self, name: str, text: str | None = None) -> None:
-        """Ends a conversation, running its `on_exit` hooks and telling the person one of the flow's texts."""
+        """End a conversation, running its `on_exit` hooks and telling the person one of the flow's texts."""
         moves = RowEditor(self.flows, self.row, self.now, 0)
         snapshot = self.row.snapshots[name]
         moves.close(name)
@@ -282,24 +221,8 @@ class Turn:
         if said:
             self.requests.append(SendMessage(Reply(said)))
 
-    def begin_jobs(self, most: int, mine: Container[str] = (), *, entered: bool = False) -> None:
-        """Begins jobs that are due, as soon as this is committed.
-
-        Args:
-            most: How many at most.
-            mine: Those that run in this process already.
-            entered: Only those of states that were entered in this turn.
-        """
-        self.row, begun = begin(
-            self.row, self.flows.tables, self.now, self._job_id, most=most, mine=mine, entered=entered
-        )
-        self.begun += begun
-
-    def _job_id(self) -> str:
-        return f"{self.new_run():08x}{self.new_run():08x}"
-
     def follow_answer(self, name: str, frame: Frame) -> None:
-        """In an ephemeral state the person's answers are deleted with the prompt."""
+        """Note the person's answer in an ephemeral state, to be deleted with the prompt."""
         event, table = self.event, self.flows.tables[frame.flow]
         rules = table.rules.get(frame.state or "")
         if rules is None or not rules.state.ephemeral or not isinstance(event, ChatEvent):
@@ -311,13 +234,16 @@ class Turn:
     # -- one step ----------------------------------------------------------------------------------
 
     async def _try(self, step: Step, event: Any) -> StepResult | None:
-        """Calls a handler and applies its result; `None` if it passed."""
+        """Call a handler and apply its result; return `None` if it passed."""
         table, frame = step.table, step.frame
         if type(step.match) is Raised:
             raise step.match.error
         if table.ephemeral and frame is not None:
             self.follow_answer(step.name, frame)
         ctx = self._context(table, frame, event, step.match)
+        watched = self.services.watch is not None
+        if watched:
+            self._tell(Observer.called, step, event)
         try:
             result = step.handler.function(event, ctx)
             if type(result) is not tuple and result is not None and inspect.isawaitable(result):
@@ -327,12 +253,14 @@ class Turn:
             raise
         finally:
             ctx.over = True
+        if watched:
+            self._tell(Observer.result, step, event, result)
         if type(result) is tuple and result:
             if result == PASS:
                 return None
             if result[0] == "error":
                 raise _refusal(step, result)
-        moved = advance(self.flows, self.row, step, result, self.now, self.world.new_run())
+        moved = advance(self.flows, self.row, step, result, self.now, self.services.new_run())
         if self.flows.guarded:
             moved = await self._past_guards(step, moved, ctx)
         self.row = moved.row
@@ -344,12 +272,12 @@ class Turn:
             await self.perform(moved.due, self.event)
         if moved.follow_up is not None:
             await self._return(moved)
-        if self.world.check_invariants:
+        if self.services.face.check_invariants:
             await self._check_invariants(moved.name)
         return moved
 
     async def _past_guards(self, step: Step, moved: StepResult, ctx: Context[Any]) -> StepResult:
-        """Asks the guards of the state that a step enters, and of those to which they lead.
+        """Ask the guards of the state that a step enters, and of those to which they lead.
 
         Raises:
             InvalidResult: If they lead from one to the next without an end.
@@ -371,7 +299,7 @@ class Turn:
                         state=frame.state,
                         place=guard.place,
                     )
-                run = self.world.new_run()
+                run = self.services.new_run()
                 moved = guarded(self.flows, self.row, step, moved, guard, result, self.now, run)
                 ctx.requests = [*(ctx.requests if moved.moved else ()), *asked.requests]
                 break
@@ -380,7 +308,7 @@ class Turn:
         return moved
 
     async def _check_invariants(self, name: str) -> None:
-        """Raises InvariantBroken if the data of a conversation are wrong by its flows' own word."""
+        """Raise InvariantBroken if the data of a conversation are wrong by its flows' own word."""
         snapshot = self.row.snapshots.get(name)
         for frame in snapshot.frames if snapshot is not None else ():
             table = self.flows.tables.get(frame.flow)
@@ -398,9 +326,11 @@ class Turn:
     async def _crashed(
         self, step: Step, event: Any, error: Exception, base: Row, mark: "_Mark"
     ) -> StepResult | None:
-        """Takes everything back and asks the flow's `Crashed` handlers; with none the error goes on."""
+        """Take everything back and ask the flow's `Crashed` handlers; with none the error goes on."""
         self._take_back(base, mark)
         self._annotate(error, step)
+        if not isinstance(error, HandlerRefused):
+            self._tell(Observer.failed, step, event, error)
         if not isinstance(event, Crashed):
             moved = await self._rescue(step, event, error)
             if moved is not None:
@@ -415,9 +345,9 @@ class Turn:
         raise error
 
     async def _rescue(self, step: Step, event: Any, error: Exception) -> StepResult | None:
-        """Offers an exception to the `Crashed` handlers; one that refuses leaves the exception as it is."""
+        """Offer an exception to the `Crashed` handlers; one that refuses leaves the exception as it is."""
         try:
-            return await self.offer(Crashed(error, event), within=step.name)
+            return await self.offer(Crashed(error, event), Recipient(within=step.name))
         except HandlerRefused as refusal:
             _log.warning("%s; %s goes on, for %s", refusal, type(error).__name__, self.key)
             return None
@@ -429,7 +359,7 @@ class Turn:
         mark(error, Origin(self.key, self.event, step.table.name, step.state, handler.name, handler.place))
 
     def _prepare_sorry(self, step: Step, error: Exception) -> None:
-        """Leaves the flow's `crash` text with the exception, to be said once the lease is free."""
+        """Leave the flow's `crash` text with the exception, to be said once the lease is free."""
         text = step.table.flow.text_for("crash", self.lang)
         if text and isinstance(self.event, ChatEvent):
             to = address_of((self.row,), step.name, self.address, self.key)
@@ -441,8 +371,8 @@ class Turn:
         del self.requests[requests:], self.deletes[deletes:], self.jobs[jobs:]
 
     async def _return(self, moved: StepResult) -> None:
-        """Tells a caller of its sub-flow's end; its prompt is said again unless it goes on from there."""
-        taken = await self.offer(moved.follow_up, within=moved.name)
+        """Tell a caller of its sub-flow's end; its prompt is said again unless it goes on from there."""
+        taken = await self.offer(moved.follow_up, Recipient(within=moved.name))
         if taken is not None and taken.moved:
             return
         if self.row.snapshots[moved.name].active:
@@ -453,7 +383,7 @@ class Turn:
             await self.close(moved.name)
 
     async def perform(self, due: Iterable[PendingCall], event: Any) -> None:
-        """Calls hooks and prompts in their order; what they ask for joins this commit."""
+        """Call hooks and prompts in their order; what they ask for joins this commit."""
         for call in due:
             if call.kind == "job":
                 self.jobs.append(call)
@@ -495,15 +425,15 @@ class Turn:
         return Context(data, state, previous, match, table.name, event, self, retries)
 
     def name_of(self, frame: Frame) -> str:
-        """The conversation in which a frame stands."""
+        """Return the conversation in which a frame stands."""
         for name, snapshot in self.row.snapshots.items():
             if any(other is frame for other in snapshot.frames):
                 return name
         return frame.flow
 
     def handle(self, flow: Any, ctx: Context[Any]) -> ConversationHandle:
-        """`ctx.at(flow)`: another flow of the same key."""
-        table = self.world.table_of(flow)
+        """Return another flow of the same key, for `ctx.at(flow)`."""
+        table = self.services.table_of(flow)
         return ConversationHandle(self, table, own=ctx.flow)
 
 
@@ -518,7 +448,7 @@ class _Unfit(Exception):
 
 
 async def _call(function: Callable[[Any], Any], ctx: Context[Any]) -> Any:
-    """Calls a hook or a prompt, sync or async; its context is over when it returns."""
+    """Call a hook or a prompt, sync or async; its context is over when it returns."""
     try:
         result = function(ctx)
         return await result if inspect.isawaitable(result) else result
@@ -530,7 +460,7 @@ async def _call(function: Callable[[Any], Any], ctx: Context[Any]) -> Any:
 
 
 def _go_on_with(raised: BaseException) -> None:
-    """Raises an error instead, where something was raised that would end more than the step."""
+    """Raise an error instead, where something was raised that would end more than the step."""
     if not isinstance(raised, Exception):
         aborted = aborted_by(raised)
         if aborted is not None:
@@ -538,7 +468,7 @@ def _go_on_with(raised: BaseException) -> None:
 
 
 def crash_reply(error: BaseException) -> Send | None:
-    """The flow's `crash` text that was left with an exception, once.
+    """Return the flow's `crash` text that was left with an exception, once.
 
     It is taken off: a bot may raise the same exception again, in another person's conversation.
     """
@@ -555,7 +485,7 @@ current_turn: ContextVar[Turn | None] = ContextVar("fsmkit_turn", default=None)
 
 
 def _said(call: PendingCall, said: Any) -> SendMessage:
-    """What a prompt or `otherwise` says: with the state's buttons, and as its screen, if it is the prompt."""
+    """Return what a prompt or `otherwise` says: a prompt with the state's buttons, and as its screen."""
     rules = call.table.rules.get(call.frame.state or "")
     reply = as_reply(said)
     if rules is None:  # the reminder of a flow that waits without a state
@@ -567,3 +497,97 @@ def _said(call: PendingCall, said: Any) -> SendMessage:
     if rules.state.show:
         return SendMessage(as_screen(reply), show=True)
     return SendMessage(reply, ephemeral=rules.state.ephemeral)
+
+
+async def offer_or_default(
+    turn: Turn, to: Recipient = ANYBODY, *, handlers: bool = True, otherwise: bool = True
+) -> bool:
+    """Offer the turn's event, then say `otherwise`; return whether somebody took it.
+
+    Args:
+        turn: The turn.
+        to: For whom the event is.
+        handlers: Whether handlers are asked.
+        otherwise: Whether `otherwise` is said to a message that nobody took.
+    """
+    event = turn.event
+    chat = isinstance(event, ChatEvent)
+    if handlers:
+        if chat and event.pressed is not None:
+            to = Recipient(to.entries, event.pressed.flow)
+            if reject_stale_press(turn, event.pressed):
+                return True
+        if await turn.offer(event, to) is not None:
+            return True
+    return otherwise and chat and event.is_new_message and await say_otherwise(turn)
+
+
+async def force_close(
+    turn: Turn, name: str, report: Callable[[Key, Any, Exception], Awaitable[None]]
+) -> None:
+    """End a conversation with its hooks; one that raises is reported and keeps nothing alive."""
+    before, mark = turn.row, len(turn.requests)
+    try:
+        await turn.close(name)
+    except Exception as error:
+        del turn.requests[mark:]
+        turn.row = before.with_conversation(name, None)
+        await report(turn.key, None, error)
+
+
+async def say_otherwise(turn: Turn) -> bool:
+    """Say what the running state says to a message that nobody took; return whether it says anything."""
+    for name in reversed(turn.row.snapshots):
+        frames = turn.row.snapshots[name].frames
+        frame = frames[-1]
+        table = turn.flows.tables.get(frame.flow)
+        if frame.state is None or table is None:
+            continue
+        said = table.rules[frame.state].state.otherwise
+        if said is None:
+            continue
+        turn.follow_answer(name, frame)
+        moves = RowEditor(turn.flows, turn.row, turn.now, 0)
+        moves.keep(name, len(frames) - 1, None)
+        turn.row = moves.result()
+        turn.name = name
+        turn.changed = True
+        await turn.perform([PendingCall("otherwise", said, table, frame, table.flow.place)], None)
+        return True
+    return False
+
+
+def reject_stale_press(turn: Turn, pressed: Pressed) -> bool:
+    """Answer a press that must change nothing: of an earlier state, or of a run that is over.
+
+    Else the event gets the button's value.
+    """
+    text = _value_of(turn, pressed)
+    if text is not None:
+        try:
+            turn.event.value = turn.values.unpack(text) if pressed.packed else text
+        except Unfit as error:
+            _log.warning(
+                "%s: a button that was pressed is of no use any more: %s", pressed.flow, error.problem
+            )
+        else:
+            return False
+    told = turn.flows.tables[pressed.flow].flow.text_for("stale", turn.lang)
+    turn.requests.append(Answer(told or ""))
+    return True
+
+
+def _value_of(turn: Turn, pressed: Pressed) -> str | None:
+    """Return the value of a button as text, `None` if it does not belong to where its conversation stands."""
+    if pressed.menu:
+        return pressed.value
+    snapshot = turn.row.snapshots.get(pressed.flow)
+    if snapshot is None or not snapshot.active:
+        return pressed.value if pressed.run == 0 else None
+    frame = snapshot.frames[-1]
+    if (pressed.run, pressed.entry) != (snapshot.run, frame.entry & ENTRY_MASK):
+        return None
+    if pressed.value is not None:
+        return pressed.value
+    kept = frame.values[pressed.position : pressed.position + 1]
+    return kept[0] or None if kept else None

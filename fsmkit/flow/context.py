@@ -6,7 +6,7 @@ Wishes are only recorded here; the engine makes effects of them when the step is
 import functools
 from collections.abc import Iterable
 from datetime import timedelta
-from typing import Any, Generic, Protocol, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, Unpack
 
 import attrs
 import msgspec
@@ -76,7 +76,7 @@ class Situation(Protocol):
         ...
 
     def handle(self, flow: Any, ctx: "Context[Any]") -> Any:
-        """Another flow of the same key."""
+        """Return another flow of the same key."""
         ...
 
 
@@ -162,7 +162,7 @@ class Context(Generic[D]):
         return telegram.bot if telegram is not None else None
 
     def evolve(self, **changes: Any) -> D:
-        """A copy of the data with some values changed; the data itself stays as it is.
+        """Return a copy of the data with some values changed; the data itself stays as it is.
 
         Raises:
             TypeError: If there are no data yet, or the data have no such field.
@@ -173,7 +173,7 @@ class Context(Generic[D]):
     def reply(
         self, text: str | Reply = "", *, ephemeral: bool = False, **options: Unpack[ReplyOptions]
     ) -> None:
-        """Sends a message after the commit.
+        """Send a message after the commit.
 
         Args:
             text: The text, or a whole `Reply`.
@@ -186,7 +186,7 @@ class Context(Generic[D]):
         self._wish(SendMessage(as_reply(text, **options), ephemeral=ephemeral))
 
     def show(self, text: str | Reply = "", **options: Unpack[ScreenOptions]) -> None:
-        """Brings the conversation's one screen up to date after the commit.
+        """Bring the conversation's one screen up to date after the commit.
 
         On a press of a button of that screen the message is edited; else it is sent anew, and the old
         one loses its buttons.
@@ -202,7 +202,7 @@ class Context(Generic[D]):
         self._wish(SendMessage(as_screen(as_reply(text, **options)), show=True))
 
     def retry(self, text: str | Reply, *, ephemeral: bool = False) -> None:
-        """Says why an answer will not do, and counts it: return `("stay",)` with it.
+        """Say why an answer will not do, and count it: return `("stay",)` with it.
 
         The count stands in `ctx.retries`; it is stored with the conversation and begins anew whenever the
         state is entered.
@@ -215,14 +215,14 @@ class Context(Generic[D]):
         self._wish(CountRetry(self.flow, self.state))
 
     def answer(self, text: str = "", *, alert: bool = False) -> None:
-        """Answers the press of a button: a short notice, or an alert to be confirmed.
+        """Answer the press of a button: a short notice, or an alert to be confirmed.
 
         Without it a press is answered silently after the step, or after two seconds.
         """
         self._wish(Answer(text, alert))
 
     def approve(self, *, shipping: Iterable[Any] = ()) -> None:
-        """Lets a payment go ahead (`pre_checkout_query()`, `shipping_query()`), right after the commit.
+        """Let a payment go ahead (`pre_checkout_query()`, `shipping_query()`), right after the commit.
 
         Without it the payment is declined after the step; also if the handler raises, or takes more than
         eight seconds of the ten that Telegram waits.
@@ -237,7 +237,7 @@ class Context(Generic[D]):
         self._verdict("approve", Verdict(approved=True, shipping=tuple(shipping)))
 
     def decline(self, text: str = "") -> None:
-        """Declines a payment, right after the commit.
+        """Decline a payment, right after the commit.
 
         Args:
             text: Why, for the person; by default the flow's text `declined`.
@@ -255,19 +255,28 @@ class Context(Generic[D]):
             )
         self._wish(verdict)
 
-    def track(self, message: Any) -> None:
-        """Deletes a message when the state is left.
+    def delete_on_exit(self, message: Any) -> None:
+        """Delete a message when the state is left.
 
         Args:
             message: Its id, or anything with a `message_id` (a `telegram.Message`, the event).
         """
         number = message if isinstance(message, int) else getattr(message, "message_id", None)
         if not isinstance(number, int):
-            raise TypeError(f"ctx.track takes a message or a message id, got {message!r}")
+            raise TypeError(f"ctx.delete_on_exit takes a message or a message id, got {message!r}")
         self._wish(DeleteOnExit(number))
 
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name):
+            if name == "track":
+                raise TypeError("ctx.track(message) is now called ctx.delete_on_exit(message)")
+            raise AttributeError(
+                f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self
+            )
+
     def send(self, key: Key, event: Any, after: float | timedelta | None = None) -> None:
-        """Gives an event to a conversation (another one, or this one later), in the same commit.
+        """Give an event to a conversation (another one, or this one later), in the same commit.
 
         Args:
             key: Whose conversation.
@@ -301,14 +310,14 @@ class Context(Generic[D]):
 
 @functools.lru_cache(maxsize=256)
 def _attrs_fields(kind: Any) -> tuple[tuple[str, str], ...]:
-    """Names of an attrs class's fields, as attributes and as arguments."""
+    """Return names of an attrs class's fields, as attributes and as arguments."""
     if not isinstance(kind, type) or not attrs.has(kind):
         return ()
     return tuple((field.name, field.alias or field.name) for field in attrs.fields(kind) if field.init)
 
 
 def evolve(data: Any, changes: dict[str, Any]) -> Any:
-    """A copy of a dict, an attrs class, a dataclass or a Struct with some values changed."""
+    """Return a copy of a dict, an attrs class, a dataclass or a Struct with some values changed."""
     if isinstance(data, dict):
         return {**data, **changes}
     kind: Any = type(data)

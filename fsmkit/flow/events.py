@@ -50,8 +50,8 @@ class Pressed:
         run: Its run, `0` for a button that was shown while none ran.
         entry: The entry of the state.
         menu: Whether it is a menu button, which outlives conversations.
-        value: Its value as text; `None` if that stands in the row.
-        position: Where in the row it stands.
+        value: Its value as text; `None` if it is stored with the conversation.
+        position: Its position there.
         packed: Whether the text is the JSON of a value that is no text.
     """
 
@@ -110,7 +110,7 @@ class ChatEvent(Event):
         return () if self.message_id is None else (self.message_id,)
 
     def stored(self, *, alone: bool) -> bytes:
-        """A message of an album as JSON, from which the album is made later.
+        """Return a message of an album as JSON, from which the album is made later.
 
         Args:
             alone: Whether it is the first of its album, which keeps what all of them have in common.

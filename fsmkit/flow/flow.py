@@ -7,7 +7,7 @@ checked when the flows are put together (`fsmkit.interpreter.compiled`).
 import difflib
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, Unpack, cast
+from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, TypeVar, Unpack, cast
 
 from msgspec import UNSET
 
@@ -26,7 +26,18 @@ from fsmkit.flow.handlers import (
 from fsmkit.flow.locations import calling_location, location_of
 from fsmkit.flow.messages import MAX_VALUE, Button, Reply, as_screen, rows_of_buttons
 from fsmkit.flow.results import Result
-from fsmkit.flow.states import ANY, INHERIT, Prompt, State, StateOptions, StatesGroup, Ttl, times_of
+from fsmkit.flow.states import (
+    ANY,
+    INHERIT,
+    RENAMED_OPTIONS,
+    Prompt,
+    State,
+    StateOptions,
+    StatesGroup,
+    Ttl,
+    times_of,
+    unknown_option,
+)
 from fsmkit.keys import KeyBy
 
 if TYPE_CHECKING:
@@ -149,7 +160,7 @@ class Flow(Generic[D]):
     # -- declaring ---------------------------------------------------------------------------------
 
     def state(self, name: str, **options: Unpack[StateOptions]) -> State:
-        """Declares a state and returns it; the arguments are those of `State`.
+        """Declare a state and return it; the arguments are those of `State`.
 
         Raises:
             DefinitionError: If the flow is in use, or the name is taken or no name.
@@ -162,8 +173,9 @@ class Flow(Generic[D]):
             raise DefinitionError(
                 f"state {name!r} of flow {self.name!r} is declared twice", place=place, remedy="Remove one"
             )
-        _check_options(options, place)
-        state = State(name, **options)
+        for option in options.keys() - StateOptions.__annotations__.keys():
+            _refuse_option(option, place)
+        state = State(name, **cast(Any, options))
         state.flow = self.name
         self._check_state(state, place)
         self._implied.discard(name)
@@ -171,7 +183,7 @@ class Flow(Generic[D]):
         return state
 
     def __getitem__(self, name: str) -> State:
-        """The state of that name.
+        """Return the state of that name.
 
         Raises:
             KeyError: If the flow has none, with the names that it has.
@@ -190,7 +202,7 @@ class Flow(Generic[D]):
         to: Any = None,
         examples: Iterable[Any] = (),
     ) -> Callable[[HandlerF], HandlerF]:
-        """Registers a handler, a function of `(event, ctx)`, for states.
+        """Register a handler, a function of `(event, ctx)`, for states.
 
         Args:
             states: Names, `State`s, groups, `ANY` (every state of the flow), `None` (no conversation).
@@ -221,15 +233,15 @@ class Flow(Generic[D]):
         return register
 
     def on_enter(self, *states: Selector) -> Callable[[HookF], HookF]:
-        """Registers a function of `ctx` that runs when one of the states is entered (none named: any)."""
+        """Register a function of `ctx` that runs when one of the states is entered (none named: any)."""
         return self._hook(self.enter_hooks, states, "an on_enter hook")
 
     def on_exit(self, *states: Selector) -> Callable[[HookF], HookF]:
-        """Registers a function of `ctx` that runs when one of the states is left (none named: any)."""
+        """Register a function of `ctx` that runs when one of the states is left (none named: any)."""
         return self._hook(self.exit_hooks, states, "an on_exit hook")
 
     def guard(self, *states: Selector, to: Any = None) -> Callable[[GuardF], GuardF]:
-        """Registers a function of `ctx` that is asked before one of the states is entered (none named: any).
+        """Register a function of `ctx` that is asked before one of the states is entered (none named: any).
 
         `ctx` shows the conversation as it would be. `None` lets it in; `("transition", ...)` leads elsewhere,
         with the same data unless given; `("stay",)` refuses: the step is taken back, and only what the guard
@@ -254,7 +266,7 @@ class Flow(Generic[D]):
         return register
 
     def invariant(self, function: Callable[..., Any] | None = None, /, *, states: Any = ANY) -> Any:
-        """Registers a function of `ctx` that asserts, or returns `False`, when the stored data are wrong.
+        """Register a function of `ctx` that asserts, or returns `False`, when the stored data are wrong.
 
         Args:
             function: The function, where the decorator is written without parentheses.
@@ -265,7 +277,7 @@ class Flow(Generic[D]):
         return register if function is None else register(function)
 
     def migrate(self, version: int, *, examples: Iterable[tuple[str, Any]] = ()) -> Callable[[F], F]:
-        """Registers the function of `(state, data)` that lifts what `version` stored to the next one.
+        """Register the function of `(state, data)` that lifts what `version` stored to the next one.
 
         Args:
             version: The version that it reads; it returns `(state, data)` for `version + 1`. The data are
@@ -302,7 +314,7 @@ class Flow(Generic[D]):
         return register
 
     def texts(self, **texts: Text) -> None:
-        """Sets what people are told; each a text, `None` (nothing), or a mapping of languages to texts.
+        """Set what people are told; each a text, `None` (nothing), or a mapping of languages to texts.
 
         Args:
             texts: `stale` (a button of an earlier state or run), `not_yours` (somebody else's button),
@@ -315,13 +327,13 @@ class Flow(Generic[D]):
         self.messages.update(texts)
 
     def text_for(self, name: str, lang: str | None) -> str | None:
-        """One of `texts` in a language; English, then the first, where the language is missing."""
+        """Return one of `texts` in a language; English, then the first, where the language is missing."""
         return in_language(self.messages[name], lang)
 
     def button(
         self, text: str, value: Any = UNSET, *, style: str | None = None, icon: str | None = None
     ) -> Button:
-        """A menu button that starts this flow (`None` handlers with `on=button(value)`); it never goes stale.
+        """Return a menu button that starts this flow (`on=button(value)` of `None`); it never goes stale.
 
         Args:
             text: What is written on it.
@@ -354,7 +366,7 @@ class Flow(Generic[D]):
         return f"<Flow {self.name!r}: {len(self.states)} states, {len(self.handlers)} handlers>"
 
     def error(self, problem: str, remedy: str, place: str | None = None) -> DefinitionError:
-        """A DefinitionError about this flow, at its own place by default."""
+        """Return a DefinitionError about this flow, at its own place by default."""
         return DefinitionError(f"flow {self.name!r}: {problem}", place=place or self.place, remedy=remedy)
 
     def _hook(self, hooks: list[Hook], states: tuple[Any, ...], what: str) -> Callable[[HookF], HookF]:
@@ -376,7 +388,7 @@ class Flow(Generic[D]):
             )
 
     def _imply(self, selectors: Iterable[Any], place: str) -> None:
-        """Declares the states that are named only in a handler or a hook."""
+        """Declare the states that are named only in a handler or a hook."""
         for selector in selectors:
             if isinstance(selector, str):
                 if selector not in self.states:
@@ -462,7 +474,7 @@ class Flow(Generic[D]):
 
 
 def in_language(text: Text, lang: str | None) -> str | None:
-    """A text in a language; of a mapping English, then the first, where the language is missing."""
+    """Return a text in a language; of a mapping English, then the first, where the language is missing."""
     if not isinstance(text, Mapping):
         return text
     return (
@@ -474,7 +486,7 @@ def in_language(text: Text, lang: str | None) -> str | None:
 
 
 def _refuse_bare(states: tuple[Any, ...], what: str, name: str) -> None:
-    """Refuses a decorator that is written without its parentheses."""
+    """Refuse a decorator that is written without its parentheses."""
     if len(states) == 1 and callable(states[0]) and not isinstance(states[0], type):
         raise DefinitionError(
             f"{what} is registered without parentheses",
@@ -483,11 +495,11 @@ def _refuse_bare(states: tuple[Any, ...], what: str, name: str) -> None:
         )
 
 
-def _check_options(options: Iterable[str], place: str | None) -> None:
-    """Refuses a misspelt option of `flow.state`, which would be a TypeError of a class nobody has called."""
+def _refuse_option(option: str, place: str | None) -> NoReturn:
+    """Refuse an option that `State` does not take, with a place and a remedy where it is misspelt."""
+    if option in RENAMED_OPTIONS:
+        raise TypeError(unknown_option(option))
     known = list(StateOptions.__annotations__)
-    for option in options:
-        if option not in known:
-            near = difflib.get_close_matches(option, known, n=1)
-            remedy = f"Did you mean {near[0]}=?" if near else f"It takes {', '.join(known)}"
-            raise DefinitionError(f"a state has no option {option}=", place=place, remedy=remedy)
+    near = difflib.get_close_matches(option, known, n=1)
+    remedy = f"Did you mean {near[0]}=?" if near else f"It takes {', '.join(known)}"
+    raise DefinitionError(unknown_option(option), place=place, remedy=remedy)

@@ -47,7 +47,7 @@ class Handler:
         return getattr(self.function, "__qualname__", repr(self.function))
 
     def wants(self, event: Any) -> Any:
-        """What was matched, or `None`; `Raised` if the question itself went wrong: a step's error then."""
+        """Return what was matched, or `None`; `Raised` if asking failed, which is then a step's error."""
         try:
             found = self.matcher.match(event)
             if found is None or self.when is None or self.when(event):
@@ -56,6 +56,10 @@ class Handler:
             add_note(error, f"fsmkit: asking whether {self.name} ({self.place}) wants the event")
             return Raised(error)
         return None
+
+    def why_not(self, event: Any) -> str:
+        """Return why `wants` refused an event, in a few words."""
+        return self.matcher.why_not(event) or "its when= said no"
 
 
 @attrs.frozen(eq=False)
@@ -94,7 +98,7 @@ def make_handler(
     examples: Iterable[Any] = (),
     declared_at: str | None,
 ) -> Handler:
-    """A checked handler; see `Flow.defstate` for the arguments.
+    """Return a checked handler; see `Flow.defstate` for the arguments.
 
     Raises:
         DefinitionError: If the function cannot be called with `(event, ctx)` or can never match.
@@ -123,7 +127,7 @@ class EnterState(Matcher):
     """What calls a guard: a state is about to be entered. No event matches it."""
 
     def match(self, event: Any) -> None:  # noqa: ARG002  # the protocol's
-        """Nothing."""
+        """Match nothing."""
         return
 
     def __repr__(self) -> str:
@@ -131,7 +135,7 @@ class EnterState(Matcher):
 
 
 def make_guard(function: Any, selectors: tuple[Any, ...], to: Any) -> Handler:
-    """A checked guard: a handler that is asked before a state is entered, a function of `ctx`.
+    """Return a checked guard: a handler that is asked before a state is entered, a function of `ctx`.
 
     Raises:
         DefinitionError: If the function cannot be called with `(ctx)`.
@@ -149,7 +153,7 @@ def make_guard(function: Any, selectors: tuple[Any, ...], to: Any) -> Handler:
 
 
 def make_hook(function: Any, selectors: tuple[Any, ...], what: str) -> Hook:
-    """A checked hook or invariant.
+    """Return a checked hook or invariant.
 
     Raises:
         DefinitionError: If the function cannot be called with `(ctx)`.
@@ -161,7 +165,7 @@ def make_hook(function: Any, selectors: tuple[Any, ...], what: str) -> Hook:
 
 
 def check_selectors(selectors: tuple[Any, ...], place: str | None) -> None:
-    """Raises DefinitionError unless each stands for states."""
+    """Raise DefinitionError unless each stands for states."""
     for selector in selectors:
         if (
             selector is None
@@ -179,7 +183,7 @@ def check_selectors(selectors: tuple[Any, ...], place: str | None) -> None:
 
 
 def check_callable(function: Any, arguments: int, place: str | None, rule: str) -> None:
-    """Raises DefinitionError unless a function can be called with so many arguments."""
+    """Raise DefinitionError unless a function can be called with so many arguments."""
     if not callable(function):
         raise DefinitionError(f"{rule}, got {function!r}", place=place, remedy="Pass the function itself")
     try:
@@ -193,7 +197,7 @@ def check_callable(function: Any, arguments: int, place: str | None, rule: str) 
 
 
 def check_texts(texts: Mapping[str, Any], allowed: Iterable[str], place: str | None) -> None:
-    """Raises DefinitionError unless each is a known text, or a mapping of languages to texts."""
+    """Raise DefinitionError unless each is a known text, or a mapping of languages to texts."""
     for name, value in texts.items():
         if name not in allowed:
             raise DefinitionError(
@@ -256,7 +260,7 @@ class JobSpec:
 
 
 def job_spec(state: State, whose: str, place: str | None) -> JobSpec | None:
-    """The job that a state declares, `None` if it has none.
+    """Return the job that a state declares, `None` if it has none.
 
     Args:
         state: The declaration.
@@ -267,9 +271,9 @@ def job_spec(state: State, whose: str, place: str | None) -> JobSpec | None:
         DefinitionError: If the function cannot be called as jobs are, or a time or a number is none.
     """
     if state.job is None:
-        if state.timeout is not None or state.retries:
+        if state.job_timeout is not None or state.job_retries:
             raise DefinitionError(
-                f"{whose} has timeout= or retries=, and no job that they could be for",
+                f"{whose} has job_timeout= or job_retries=, and no job that they could be for",
                 place=place,
                 remedy="Add job=; the time after which the state times out is ttl= or max_age=",
             )
@@ -277,21 +281,23 @@ def job_spec(state: State, whose: str, place: str | None) -> JobSpec | None:
     at = location_of(state.job) if callable(state.job) else place
     wants_job = callable(state.job) and _required(state.job) == 2
     check_callable(state.job, 2 if wants_job else 1, at, "a job is a function of (data) or of (data, job)")
-    timeout = seconds_of(state.timeout, whose, place, "timeout")
+    timeout = seconds_of(state.job_timeout, whose, place, "job_timeout")
     if isinstance(timeout, str):
         raise DefinitionError(
-            f"{whose} has timeout=INHERIT", place=place, remedy="Write seconds, a timedelta, or None (never)"
+            f"{whose} has job_timeout=INHERIT",
+            place=place,
+            remedy="Write seconds, a timedelta, or None (never)",
         )
-    retries: Any = state.retries
+    retries: Any = state.job_retries
     if type(retries) is not int or retries < 0:
         raise DefinitionError(
-            f"{whose} has retries={retries!r}", place=place, remedy="Write a whole number from 0"
+            f"{whose} has job_retries={retries!r}", place=place, remedy="Write a whole number from 0"
         )
     return JobSpec(state.job, wants_job, _is_async(state.job), timeout, retries, at or "?")
 
 
 def _required(function: Callable[..., Any]) -> int:
-    """How many arguments a call has to give by position."""
+    """Return how many arguments a call has to give by position."""
     try:
         parameters = inspect.signature(function, follow_wrapped=False).parameters.values()
     except ValueError:  # a built-in without a signature

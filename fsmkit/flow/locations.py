@@ -14,7 +14,7 @@ _PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
 
 
 def location_of(function: Callable[..., Any]) -> str:
-    """`file:line` of a function, as far as it has one."""
+    """Return `file:line` of a function, as far as it has one."""
     while isinstance(function, functools.partial):
         function = function.func
     function = inspect.unwrap(function)
@@ -24,14 +24,14 @@ def location_of(function: Callable[..., Any]) -> str:
 
 
 def location_for(function: Callable[..., Any], declared_at: str | None) -> str | None:
-    """`file:line` of a function of the user's; of one that fsmkit makes, of the line that asked for it."""
+    """Return `file:line` of a user's function; of one that fsmkit makes, of the line that asked."""
     code = getattr(function, "__code__", None)
     made = code is not None and code.co_filename.startswith(_PACKAGE)
     return declared_at if made and declared_at is not None else location_of(function)
 
 
 def calling_location() -> str | None:
-    """`file:line` of the innermost caller that is not fsmkit itself."""
+    """Return `file:line` of the innermost caller that is not fsmkit itself."""
     frame: FrameType | None = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]  # public in practice, and 100 x inspect.stack()
     while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
         frame = frame.f_back
@@ -39,7 +39,7 @@ def calling_location() -> str | None:
 
 
 def _short(path: str) -> str:
-    """The path as seen from the working directory where it lies below it."""
+    """Return the path as seen from the working directory where it lies below it."""
     try:
         relative = os.path.relpath(path)
     except ValueError:  # pragma: no cover  # another drive on Windows
@@ -60,7 +60,7 @@ _NOT_THEIRS = tuple(
 
 
 def location_in_user_code(error: BaseException) -> str | None:
-    """`file:line` of the innermost frame that is the user's own, `None` if there is none."""
+    """Return `file:line` of the innermost frame that is the user's own, `None` if there is none."""
     found = None
     for frame, line in traceback.walk_tb(error.__traceback__):
         path = frame.f_code.co_filename
@@ -70,7 +70,7 @@ def location_in_user_code(error: BaseException) -> str | None:
 
 
 def shown_path(path: str) -> str:
-    """A path as seen from the working directory, where it lies below that."""
+    """Return a path as seen from the working directory, where it lies below that."""
     try:
         relative = os.path.relpath(path)
     except ValueError:  # another drive on Windows

@@ -16,7 +16,7 @@ class ChecksUpdates(Protocol):
     """PTB's filters and handlers."""
 
     def check_update(self, update: Any) -> Any:
-        """Something that is neither `None` nor `False` if the update is wanted."""
+        """Return something that is neither `None` nor `False` if the update is wanted."""
         ...
 
 
@@ -35,13 +35,33 @@ class Matcher(abc.ABC):
 
     @abc.abstractmethod
     def match(self, event: Any) -> Any:
-        """What was matched, for `ctx.match`; `None` if the event is not wanted."""
+        """Return what was matched, for `ctx.match`; `None` if the event is not wanted."""
+
+    def why_not(self, event: Any) -> str | None:
+        """Return why an event is not wanted, in a few words; `None` if it is."""
+        if self.match(event) is not None:
+            return None
+        kind = kind_of(event)
+        if self.kinds is not None and kind not in self.kinds:
+            return f"not {self.label()}"
+        return f"not this {kind}"
 
     def impossible(self) -> str | None:
-        """Why nothing can ever match, if so."""
+        """Return why nothing can ever match, if so."""
         if self.kinds is not None and not self.kinds:
             return "no event is of all these kinds at once"
         return None
+
+    def label(self) -> str:
+        """Return what people call the events that it wants, for diagrams and reasons."""
+        return repr(self)
+
+    def examples(self) -> Iterable[Any]:
+        """Return events that it may want, and texts for messages: inputs for generated tests.
+
+        Each is tried, so a guess does no harm. `examples=` of a handler goes first.
+        """
+        return ()
 
     def __or__(self, other: "On") -> "Matcher":
         return AnyOf((self, as_matcher(other)))
@@ -59,6 +79,11 @@ class Matcher(abc.ABC):
         return Not(self)
 
 
+def kind_of(event: Any) -> str:
+    """Return what an event is called in reasons: the kind of a Telegram event, else the name of its class."""
+    return event.kind if isinstance(event, ChatEvent) else type(event).__name__
+
+
 On: TypeAlias = Matcher | type | ChecksUpdates | Callable[[Any], Any]
 """What may stand in `on=`: a matcher, an event class, a PTB filter or handler, a predicate."""
 
@@ -69,8 +94,12 @@ class NewText(Matcher):
     kinds = frozenset({"text"})
 
     def match(self, event: Any) -> Any:
-        """The text."""
+        """Return the text."""
         return event.text if isinstance(event, ChatEvent) and event.kind == "text" else None
+
+    def label(self) -> str:
+        """Return `text`."""
+        return "text"
 
     def __repr__(self) -> str:
         return "text()"
@@ -85,8 +114,12 @@ class OfClass(Matcher):
             self.kinds = frozenset({wanted.__name__})
 
     def match(self, event: Any) -> Any:
-        """The event itself."""
+        """Return the event itself."""
         return event if isinstance(event, self.wanted) else None
+
+    def why_not(self, event: Any) -> str | None:
+        """Return the class that the event is not of."""
+        return None if isinstance(event, self.wanted) else f"not {self.label()}"
 
     def __repr__(self) -> str:
         return self.wanted.__name__
@@ -99,8 +132,12 @@ class Predicate(Matcher):
         self.function = function
 
     def match(self, event: Any) -> Any:
-        """What the function returned, if that is true."""
+        """Return what the function returned, if that is true."""
         return None if isinstance(event, Internal) else self.function(event) or None
+
+    def why_not(self, event: Any) -> str | None:
+        """Return that the function said no, or that it is not asked about such events."""
+        return None if self.match(event) is not None else f"{self!r} said no to this {kind_of(event)}"
 
     def __repr__(self) -> str:
         return getattr(self.function, "__qualname__", repr(self.function))
@@ -113,7 +150,7 @@ class CheckUpdate(Matcher):
         self.checker = checker
 
     def match(self, event: Any) -> Any:
-        """What `check_update` returned for the event's update."""
+        """Return what `check_update` returned for the event's update."""
         if not isinstance(event, ChatEvent):
             return None
         found = self.checker.check_update(event.update)
@@ -133,7 +170,7 @@ class AnyOf(Matcher):
             self.kinds = frozenset().union(*(kinds for kinds in every if kinds is not None))
 
     def match(self, event: Any) -> Any:
-        """The match of the first that matches."""
+        """Return the match of the first that matches."""
         for matcher in self.matchers:
             found = matcher.match(event)
             if found is not None:
@@ -141,9 +178,17 @@ class AnyOf(Matcher):
         return None
 
     def impossible(self) -> str | None:
-        """A reason if none of them can match."""
+        """Return a reason if none of them can match."""
         reasons = [matcher.impossible() for matcher in self.matchers]
         return reasons[0] if reasons and None not in reasons else None
+
+    def label(self) -> str:
+        """Return all their labels."""
+        return " | ".join(matcher.label() for matcher in self.matchers)
+
+    def examples(self) -> Iterable[Any]:
+        """Return the examples of all of them."""
+        return (example for matcher in self.matchers for example in matcher.examples())
 
     def __repr__(self) -> str:
         return " | ".join(map(repr, self.matchers))
@@ -159,7 +204,7 @@ class AllOf(Matcher):
                 self.kinds = matcher.kinds if self.kinds is None else self.kinds & matcher.kinds
 
     def match(self, event: Any) -> Any:
-        """The match of the last one, if all match."""
+        """Return the match of the last one, if all match."""
         found = None
         for matcher in self.matchers:
             found = matcher.match(event)
@@ -167,10 +212,22 @@ class AllOf(Matcher):
                 return None
         return found
 
+    def why_not(self, event: Any) -> str | None:
+        """Return the reason of the first that does not match."""
+        return next((reason for matcher in self.matchers if (reason := matcher.why_not(event))), None)
+
     def impossible(self) -> str | None:
-        """A reason if one of them can never match, or no event is of all their kinds."""
+        """Return a reason if one of them can never match, or no event is of all their kinds."""
         reasons = [reason for matcher in self.matchers if (reason := matcher.impossible())]
         return reasons[0] if reasons else super().impossible()
+
+    def label(self) -> str:
+        """Return all their labels."""
+        return " & ".join(f"({m.label()})" if isinstance(m, AnyOf) else m.label() for m in self.matchers)
+
+    def examples(self) -> Iterable[Any]:
+        """Return the examples of all of them."""
+        return (example for matcher in self.matchers for example in matcher.examples())
 
     def __repr__(self) -> str:
         return " & ".join(f"({m!r})" if isinstance(m, AnyOf) else repr(m) for m in self.matchers)
@@ -183,26 +240,30 @@ class Not(Matcher):
         self.matcher = matcher
 
     def match(self, event: Any) -> Any:
-        """The event itself."""
+        """Return the event itself."""
         return event if isinstance(event, ChatEvent) and self.matcher.match(event) is None else None
+
+    def label(self) -> str:
+        """Return the label of what it does not want, negated."""
+        return f"~({self.matcher.label()})"
 
     def __repr__(self) -> str:
         return f"~({self.matcher!r})"
 
 
 def classes_in(matchers: Iterable[Matcher]) -> list[type]:
-    """The users' event classes that matchers ask for."""
+    """Return the users' event classes that matchers ask for."""
     wanted = (matcher.wanted for matcher in parts_of(matchers) if isinstance(matcher, OfClass))
     return list(dict.fromkeys(kind for kind in wanted if not issubclass(kind, (ChatEvent, Internal))))
 
 
 def value_classes_in(matchers: Iterable[Matcher]) -> list[type]:
-    """The classes of button values that matchers name."""
+    """Return the classes of button values that matchers name."""
     return list(dict.fromkeys(kind for matcher in parts_of(matchers) for kind in matcher.value_classes))
 
 
 def parts_of(matchers: Iterable[Matcher]) -> Iterator[Matcher]:
-    """Matchers, and those that they are made of."""
+    """Yield matchers, and those that they are made of."""
     stack = list(matchers)
     while stack:
         matcher = stack.pop()
@@ -214,7 +275,7 @@ def parts_of(matchers: Iterable[Matcher]) -> Iterator[Matcher]:
 
 
 def as_matcher(on: Any) -> Matcher:
-    """The matcher for what stands in `on=`.
+    """Return the matcher for what stands in `on=`.
 
     Raises:
         TypeError: If nothing is known that such an object could match.

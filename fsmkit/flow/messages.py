@@ -13,7 +13,7 @@ import msgspec
 from msgspec import UNSET, structs
 
 MAX_VALUE = 39
-"""Bytes that a button has for its value: Telegram's 64, less mark and header. Others stand in the row."""
+"""Bytes that a button has for its value: Telegram's 64, less mark and header. Longer values are stored."""
 
 ACTIONS = (
     "url",
@@ -235,22 +235,22 @@ class Keyboard(_Rows, frozen=True, kw_only=True, omit_defaults=True, repr_omit_d
 
 
 def rows_of_buttons(buttons: Buttons) -> ButtonRows:
-    """Buttons in their one shape, rows of `Button`; raises TypeError for anything else."""
+    """Return buttons in their one shape, rows of `Button`; raise TypeError for anything else."""
     return tuple(tuple(_button(item) for item in row) for row in _rows(buttons, "buttons", Button))
 
 
 def rows_of_keys(keys: Keys) -> KeyRows:
-    """The keys of a reply keyboard in their one shape; raises TypeError for anything else."""
+    """Return the keys of a reply keyboard in their one shape; raise TypeError for anything else."""
     return tuple(tuple(_key(item) for item in row) for row in _rows(keys, "keyboard", KeyboardButton))
 
 
 def as_keyboard(keyboard: Keyboard | Keys) -> Keyboard | KeyRows:
-    """A reply keyboard as it is kept: with options a `Keyboard`, else its rows."""
+    """Return a reply keyboard as it is kept: with options a `Keyboard`, else its rows."""
     return keyboard if isinstance(keyboard, Keyboard) else rows_of_keys(keyboard)
 
 
 def check_text(whose: str, text: Any) -> None:
-    """Raises TypeError unless it is a text that is not empty."""
+    """Raise TypeError unless it is a text that is not empty."""
     if type(text) is not str or not text:
         raise TypeError(f"{whose}(text={text!r}): a text that is not empty is needed")
 
@@ -281,7 +281,7 @@ def _key(item: Any) -> str | KeyboardButton:
 
 
 def _given(item: Any, names: Iterable[str]) -> list[str]:
-    """Those of some options that say something; an empty text does."""
+    """Return those of some options that say something; an empty text does."""
     return [name for name in names if getattr(item, name) not in (None, False)]
 
 
@@ -406,14 +406,14 @@ class Reply:
 
 
 def as_reply(text: str | Reply, **options: Unpack[ReplyOptions]) -> Reply:
-    """A `Reply` from a text and options, or from a `Reply` whose options may be overridden."""
+    """Return a `Reply` from a text and options, or from a `Reply` whose options may be overridden."""
     if isinstance(text, Reply):
         return attrs.evolve(text, **options) if options else text
     return Reply(text, **options)
 
 
 def as_screen(reply: Reply) -> Reply:
-    """The same; raises TypeError for what no edit can bring."""
+    """Return the same; raise TypeError for what no edit can bring."""
     if reply.keyboard or reply.remove_keyboard:
         raise TypeError(f"a screen ({reply.text!r}) has no reply keyboard: send that with ctx.reply")
     return reply

@@ -3,19 +3,12 @@
 Only shapes: whether a result is legal where it was returned, the interpreter decides.
 """
 
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union, overload
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, Union, overload
 
-from fsmkit.flow.states import State
-
-if TYPE_CHECKING:
-    from typing_extensions import TypeVar as TypeVarWithDefault
-
-    from fsmkit.flow.flow import Flow
+from fsmkit.flow.states import END, State, Symbol
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar as TypeVarWithDefault
-
-    from fsmkit.flow.flow import Flow
 
     S = TypeVarWithDefault("S", bound=str | State, default=str | State)
     D = TypeVarWithDefault("D", default=Any)
@@ -23,7 +16,7 @@ if TYPE_CHECKING:
     To = Union[tuple[Literal["transition"], S], tuple[Literal["transition"], S, D]]  # noqa: UP007
     Stay = Union[tuple[Literal["stay"]], tuple[Literal["stay"], D], None]  # noqa: UP007
     Back = Union[tuple[Literal["back"]], tuple[Literal["back"], int], tuple[Literal["back"], int, D]]  # noqa: UP007
-    End = Union[tuple[Literal["end"]], tuple[Literal["end"], D]]  # noqa: UP007
+    End = Union[tuple[Literal["end"]], tuple[Literal["end"], D], Literal[Symbol.END]]  # noqa: UP007
 else:
     # Before Python 3.13 a type variable has no default, so each name builds its union by itself.
     class _Alias:
@@ -64,7 +57,7 @@ else:
 
     def _end(result):
         """`End`, `End[Order]`: the conversation is over, with or without a result."""
-        return tuple[Literal["end"]] | tuple[Literal["end"], result]
+        return tuple[Literal["end"]] | tuple[Literal["end"], result] | Literal[Symbol.END]
 
     To = _Alias("To", (str | State, Any), _to)
     Stay = _Alias("Stay", (Any,), _stay)
@@ -80,7 +73,14 @@ StayTuple = tuple[Literal["stay"]] | tuple[Literal["stay"], Any]
 BackTuple = tuple[Literal["back"]] | tuple[Literal["back"], int] | tuple[Literal["back"], int, Any]
 
 
-CallTuple = tuple[Literal["call"], "Flow[Any] | str"] | tuple[Literal["call"], "Flow[Any] | str", Any]
+class Callee(Protocol):
+    """A flow that is called: what a `Flow` has, and a `State` has not."""
+
+    name: str
+    version: int
+
+
+CallTuple = tuple[Literal["call"], Callee | str] | tuple[Literal["call"], Callee | str, Any]
 
 
 EndTuple = tuple[Literal["end"]] | tuple[Literal["end"], Any]
@@ -91,7 +91,10 @@ Pass = tuple[Literal["pass"]]
 
 ErrorTuple = tuple[Literal["error"], Any]
 
-Result = TransitionTuple | StayTuple | BackTuple | CallTuple | EndTuple | Pass | ErrorTuple | None
+Ended = Literal[Symbol.END]
+
+
+Result = TransitionTuple | StayTuple | BackTuple | CallTuple | EndTuple | Pass | ErrorTuple | Ended | None
 """All that a handler may return; `match` over it with `assert_never` is exhaustive."""
 
 LENGTHS = {
@@ -104,6 +107,14 @@ LENGTHS = {
     "error": (2, 2),
 }
 """How many elements each result has, at least and at most."""
+
+
+def as_tuple(result: Any) -> Any:
+    """Return the tuple that `END` and `None` stand for; whatever else it is, as it is."""
+    if result is None:
+        return ("stay",)
+    return ("end",) if result is END else result
+
 
 _S = TypeVar("_S", bound=str | State)
 
@@ -169,11 +180,11 @@ def back(n: Any = _NOT_GIVEN, data: Any = _NOT_GIVEN) -> Any:
 
 
 @overload
-def call(flow: "Flow[Any] | str") -> tuple[Literal["call"], "Flow[Any] | str"]: ...
+def call(flow: Callee | str) -> tuple[Literal["call"], Callee | str]: ...
 
 
 @overload
-def call(flow: "Flow[Any] | str", data: _D) -> tuple[Literal["call"], "Flow[Any] | str", _D]: ...
+def call(flow: Callee | str, data: _D) -> tuple[Literal["call"], Callee | str, _D]: ...
 
 
 def call(flow: Any, data: Any = _NOT_GIVEN) -> Any:
@@ -195,7 +206,7 @@ def end(result: Any = _NOT_GIVEN) -> Any:
 
 
 def pass_() -> Pass:
-    """Not mine: the next handler that matches, then the bot's other handlers."""
+    """Leave the event to the next handler that matches, then to the bot's other handlers."""
     return ("pass",)
 
 

@@ -7,7 +7,7 @@ import copy
 import enum
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from datetime import timedelta
-from typing import Any, ClassVar, Final, Literal, TypedDict
+from typing import Any, ClassVar, Final, Literal, Never, TypedDict
 
 import attrs
 
@@ -24,7 +24,7 @@ class Symbol(enum.Enum):
     ANY = "ANY"
     """Every state of the flow."""
     END = "END"
-    """The end of the conversation, among the targets in `to=`."""
+    """The end of the conversation: as a result the same as `("end",)`, and among the targets in `to=`."""
     INHERIT = "INHERIT"
     """As the flow has it (for a flow: as its caller has it, else one day)."""
 
@@ -54,12 +54,22 @@ class StateOptions(TypedDict, total=False):
     job: Callable[..., Any] | None
     ephemeral: bool
     show: bool
-    was: str | Iterable[str]
+    renamed_from: str | Iterable[str]
     max_age: float | timedelta | None
     remind_after: Ttl
     reminder: Prompt | None
-    timeout: float | timedelta | None
-    retries: int
+    job_timeout: float | timedelta | None
+    job_retries: int
+
+
+RENAMED_OPTIONS = {"timeout": "job_timeout", "retries": "job_retries", "was": "renamed_from"}
+"""What options of a state were called before, with what they are called now."""
+
+
+def unknown_option(option: str) -> str:
+    """Return what is wrong with an option that a state does not have."""
+    now = RENAMED_OPTIONS.get(option)
+    return f"a state has no option {option}=" + (f": it is now called {now}=" if now else "")
 
 
 class State:
@@ -80,9 +90,9 @@ class State:
             outcome comes back as `Done` or `Failed`.
         ephemeral: Whether the prompt and the user's answers are deleted when the state is left.
         show: Whether the prompt is the conversation's one screen, as by `ctx.show`.
-        was: Names that this state had in earlier versions.
-        timeout: Time that one attempt of the job may take: seconds or a `timedelta`; `None`: any.
-        retries: How often a job that raised, or took too long, is tried again.
+        renamed_from: Names that this state had in earlier versions.
+        job_timeout: Time that one attempt of the job may take: seconds or a `timedelta`; `None`: any.
+        job_retries: How often a job that raised, or took too long, is tried again.
     """
 
     __slots__ = (
@@ -92,16 +102,16 @@ class State:
         "ephemeral",
         "flow",
         "job",
+        "job_retries",
+        "job_timeout",
         "max_age",
         "otherwise",
         "prompt",
         "remind_after",
         "reminder",
-        "retries",
+        "renamed_from",
         "show",
-        "timeout",
         "ttl",
-        "was",
     )
 
     def __init__(
@@ -115,13 +125,16 @@ class State:
         job: Callable[..., Any] | None = None,
         ephemeral: bool = False,
         show: bool = False,
-        was: str | Iterable[str] = (),
+        renamed_from: str | Iterable[str] = (),
         max_age: float | timedelta | None = None,
         remind_after: Ttl = INHERIT,
         reminder: Prompt | None = None,
-        timeout: float | timedelta | None = None,
-        retries: int = 0,
+        job_timeout: float | timedelta | None = None,
+        job_retries: int = 0,
+        **old: Never,
     ) -> None:
+        for option in old:
+            raise TypeError(unknown_option(option))
         self._attribute = name
         self._group: type[StatesGroup] | None = None
         self.flow: str | None = None
@@ -133,12 +146,12 @@ class State:
         self.job = job
         self.ephemeral = ephemeral
         self.show = show
-        self.was = (was,) if isinstance(was, str) else tuple(was)
+        self.renamed_from = (renamed_from,) if isinstance(renamed_from, str) else tuple(renamed_from)
         self.max_age = max_age
         self.remind_after: Ttl = remind_after
         self.reminder = reminder
-        self.timeout = timeout
-        self.retries = retries
+        self.job_timeout = job_timeout
+        self.job_retries = job_retries
 
     def __set_name__(self, owner: type, name: str) -> None:
         if self._attribute is None:
@@ -203,12 +216,12 @@ class StatesGroup:
 
     @classmethod
     def full_name(cls) -> str:
-        """The group's name with those of the groups around it, joined by dots."""
+        """Return the group's name with those of the groups around it, joined by dots."""
         return f"{cls._parent.full_name()}.{cls.__name__}" if cls._parent else cls.__name__
 
     @classmethod
     def states(cls) -> Iterator[State]:
-        """All states in the order of definition, those of nested groups too."""
+        """Yield all states in the order of definition, those of nested groups too."""
         for member in cls._own:
             if isinstance(member, State):
                 yield member
@@ -268,7 +281,7 @@ class Times:
 
 
 def times_of(declared: Any, whose: str, place: str | None) -> Times:
-    """What a flow or a state declares, by itself.
+    """Return what a flow or a state declares, by itself.
 
     Args:
         declared: The `Flow` or the `State`.
@@ -296,7 +309,7 @@ def times_of(declared: Any, whose: str, place: str | None) -> Times:
 def combined(
     state: Times, flow: Times, prompt: Prompt | None, handled: bool, whose: str, place: str | None
 ) -> Times:
-    """What counts in a state of a flow.
+    """Return what counts in a state of a flow.
 
     Args:
         state: What the state declares.
@@ -334,7 +347,7 @@ def combined(
 
 
 def idle_seconds(times: Iterable[Times]) -> float | None:
-    """Idle seconds of a conversation, `None` for never.
+    """Return idle seconds of a conversation, `None` for never.
 
     Args:
         times: Of each of its frames, the running one first.
@@ -346,7 +359,7 @@ def idle_seconds(times: Iterable[Times]) -> float | None:
 
 
 def remind_seconds(times: Iterable[Times]) -> float | None:
-    """Idle seconds until the reminder, `None` for never; the argument is as for `idle_seconds`."""
+    """Return idle seconds until the reminder, `None` for never; the argument is as for `idle_seconds`."""
     for each in times:
         if not isinstance(each.remind_after, str):
             return each.remind_after
@@ -354,7 +367,7 @@ def remind_seconds(times: Iterable[Times]) -> float | None:
 
 
 def seconds_of(time: Ttl, whose: str, place: str | None, what: str = "ttl") -> Seconds:
-    """A declared time in seconds, `None` for never, `"inherit"` for INHERIT.
+    """Return a declared time in seconds, `None` for never, `"inherit"` for INHERIT.
 
     Raises:
         DefinitionError: If it is no time, or not a positive one.
@@ -372,7 +385,7 @@ def seconds_of(time: Ttl, whose: str, place: str | None, what: str = "ttl") -> S
 
 
 def _check_reminder(times: Times, whose: str, place: str | None) -> None:
-    """Refuses a reminder that a timeout always precedes."""
+    """Refuse a reminder that a timeout always precedes."""
     for what, seconds in (("ttl", times.ttl), ("max_age", times.max_age)):
         after = times.remind_after
         if isinstance(after, float) and isinstance(seconds, float) and after >= seconds:

@@ -31,7 +31,7 @@ class Seen:
 
 
 def mermaid(graph: Graph, seen: Seen | None = None) -> str:
-    """The graph as a Mermaid `stateDiagram-v2`; several flows are composite states.
+    """Return the graph as a Mermaid `stateDiagram-v2`; several flows are composite states.
 
     Args:
         graph: The graph.
@@ -56,7 +56,7 @@ def mermaid(graph: Graph, seen: Seen | None = None) -> str:
 
 
 def dot(graph: Graph, seen: Seen | None = None) -> str:
-    """The graph for Graphviz; every flow is a cluster.
+    """Return the graph for Graphviz; every flow is a cluster.
 
     Args:
         graph: The graph.
@@ -71,21 +71,6 @@ def dot(graph: Graph, seen: Seen | None = None) -> str:
         lines += _dot_lines(_picture(graph, flow, number, seen))
         lines += ["    }"]
     return "\n".join([*lines, "}"]) + "\n"
-
-
-def label(trigger: str) -> str:
-    """A trigger as people say it.
-
-    Args:
-        trigger: What an `Edge` has as its trigger.
-
-    Example:
-        >>> label("command('start') | text()"), label("button('Yes')")
-        ('/start | text', '"Yes"')
-    """
-    trigger = re.sub(r"(?<![\w'\\])command\('(\w+)'\)", r"/\1", trigger)
-    trigger = re.sub(r"(?<![\w'\\])button\('([^']*)'\)", r'"\1"', trigger)
-    return re.sub(r"(?<![\w'\\])(\w+)\(\)", r"\1", trigger)
 
 
 # -- what is drawn ---------------------------------------------------------------------------------
@@ -140,7 +125,7 @@ def _picture(graph: Graph, flow: Flow[object], number: int, seen: Seen | None) -
         goal = _goal(edge)
         if edge.flow == flow.name and goal is not None:
             labels = arrows.setdefault((_source(edge), goal), {})
-            labels.setdefault(label(edge.trigger), []).append(seen is None or edge in seen.edges)
+            labels.setdefault(edge.label, []).append(seen is None or edge in seen.edges)
     spots |= {spot: None for arrow in arrows for spot in arrow}
     ids = {spot: f"s{number}_{n}{_suffix(spot.text)}" for n, spot in enumerate(spots, 1)}
     moods: dict[_Spot | _Arrow, Mood] = {}
@@ -181,7 +166,7 @@ def _goal(edge: Edge) -> _Spot | None:
 
 
 def _suffix(text: str) -> str:
-    """What makes an id readable; that it is unique and no reserved word, its beginning sees to."""
+    """Return what makes an id readable; that it is unique and no reserved word, its beginning sees to."""
     plain = re.sub(r"[^A-Za-z0-9]+", "_", text).strip("_")
     return f"_{plain}" if plain else ""
 
@@ -214,7 +199,7 @@ def _mermaid_lines(picture: _Picture, indent: str) -> Iterator[str]:
 
 
 def _for_mermaid(text: str) -> str:
-    """Text with all that means something to Mermaid, or to HTML, as `#code;`."""
+    """Return text with all that means something to Mermaid, or to HTML, as `#code;`."""
     text = _one_line(text) or " "
     return "".join(c if c.isalnum() or c in " _-/.,'()=!?+|" else f"#{ord(c)};" for c in text)
 
@@ -251,11 +236,11 @@ def _dot_colour(picture: _Picture, what: "_Spot | _Arrow") -> str:
 
 
 def _for_dot(text: str) -> str:
-    """A quoted string; a backslash would begin an escape, an ampersand an HTML entity."""
+    """Return a quoted string; a backslash would begin an escape, an ampersand an HTML entity."""
     text = _one_line(text).replace("&", "&amp;").replace("\\", "\\\\").replace('"', '\\"')
     return f'"{text}"'
 
 
 def _one_line(text: str) -> str:
-    """Text without line breaks, and without what ends it too early (NUL) or is none (half a surrogate)."""
+    """Return text without line breaks, and without NUL, which ends it too early, and half surrogates."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in " ".join(text.split()))

@@ -60,7 +60,7 @@ class TargetNames:
     known: Mapping[str, Flow[Any]]
 
     def target(self, kind: str, named: Any) -> Target:
-        """Raises UnknownTargetError if there is no such state or flow."""
+        """Return the target; raise UnknownEdgeError if there is no such state or flow."""
         if kind == "end":
             return Target("end", self.flow.name)
         if kind == "call":
@@ -94,7 +94,7 @@ class TargetNames:
         return otherwise or f"There is {', '.join(known) or 'none'}"
 
     def resolve(self, item: Any) -> Iterator[Target]:
-        """What stands in `to=`, where nothing says whether it is a state or a call."""
+        """Yield what stands in `to=`, where nothing says whether it is a state or a call."""
         if item is END:
             yield self.target("end", None)
         elif isinstance(item, type) and issubclass(item, StatesGroup):
@@ -129,7 +129,7 @@ class _Imprecise(Exception):  # never leaves this module
 
 
 def read_annotation(function: Any) -> tuple[Return, ...] | None:
-    """What a handler's return annotation says, or `None` without one that is precise.
+    """Return what a handler's return annotation says, or `None` without one that is precise.
 
     Args:
         function: The handler, as it was registered.
@@ -159,6 +159,8 @@ def _ways(hint: Any) -> Iterator[Return]:
     origin, args = get_origin(hint), get_args(hint)
     if hint is None or hint is types.NoneType:
         yield Return("stay")
+    elif origin is Literal and args == (END,):
+        yield Return("end")
     elif origin in (Union, types.UnionType):
         for part in args:
             yield from _ways(part)
@@ -227,12 +229,12 @@ class Edges:
     flows: tuple[Flow[Any], ...]
 
     def allows(self, target: Target) -> bool:
-        """Whether a result with that target may be applied."""
+        """Return whether a result with that target may be applied."""
         return not self.declared or target in self.targets
 
 
 def edges_of(handler: Handler, flow: Flow[Any], others: Mapping[str, Flow[Any]] = {}) -> Edges:
-    """Where a handler may go.
+    """Return where a handler may go.
 
     Args:
         handler: The handler.
@@ -270,7 +272,7 @@ def edges_of(handler: Handler, flow: Flow[Any], others: Mapping[str, Flow[Any]] 
 
 
 def collect_flows(flows: Iterable[Flow[Any]]) -> dict[str, Flow[Any]]:
-    """Flows by name, and those that their handlers name as objects; what `edges_of` needs as `others`.
+    """Return flows by name, and those that their handlers name as objects; what `edges_of` needs as `others`.
 
     Nothing is resolved yet, so one handler may name a flow that only another one brings along.
 
@@ -319,7 +321,7 @@ def _targets_in_to(handler: Handler, names: TargetNames) -> Iterator[Target]:
 def _targets(
     ways: Iterable[Return], names: TargetNames, handler: Handler, problems: list[EdgeProblem]
 ) -> dict[Target, str]:
-    """The targets of ways, each with its place; those that there are not become problems."""
+    """Return the targets of ways, each with its place; those that there are not become problems."""
     found: dict[Target, str] = {}
     for way in ways:
         if way.kind in ("transition", "call", "end"):

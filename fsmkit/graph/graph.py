@@ -35,6 +35,7 @@ class Edge:
         trigger: What it wants.
         kind: What it does; `back` goes to a state from which this one was entered.
         target: Where it goes, for a transition, a call and an end.
+        label: What it wants, as people call it.
     """
 
     flow: str
@@ -45,6 +46,7 @@ class Edge:
     trigger: str
     kind: Kind
     target: Target | None = None
+    label: str = attrs.field(default="", eq=False, repr=False)
 
     @property
     def node(self) -> Node:
@@ -89,15 +91,15 @@ class Graph:
         return frozenset(node for nodes in started for node in nodes)
 
     def outgoing(self, node: Node) -> tuple[Edge, ...]:
-        """The edges that start in a state."""
+        """Return the edges that start in a state."""
         return tuple(self._by_source.get(node, ()))
 
     def incoming(self, node: Node) -> tuple[Edge, ...]:
-        """The edges that lead to a state: transitions, and calls that begin there."""
+        """Return the edges that lead to a state: transitions, and calls that begin there."""
         return tuple(edge for edge in self.edges if self._goal(edge) == node)
 
     def successors(self, node: Node) -> frozenset[Node]:
-        """The states entered next: by a transition, by a call, by going back."""
+        """Return the states entered next: by a transition, by a call, by going back."""
         found = self._onward(node)
         if any(edge.kind == "back" for edge in self.outgoing(node)):
             found |= self._predecessors(node)
@@ -126,7 +128,7 @@ class Graph:
         return _closure(over, lambda node: before.get(node, ()))
 
     def distances_to(self, goals: Iterable[Node]) -> dict[Node, int]:
-        """How many edges lie between each state and the nearest of some; what leads to none is left out."""
+        """Return the number of edges from each state to the nearest of some, where one can be reached."""
         before: dict[Node, set[Node]] = {}
         for node in self.states:
             for goal in self.successors(node):
@@ -157,7 +159,7 @@ class Graph:
         return (edge.target.flow, edge.target.state)
 
     def waiting(self, flow: str) -> frozenset[str]:
-        """Names of the flows that may wait while one runs: their `ANY` handlers are asked too."""
+        """Return names of the flows that may wait while one runs: their `ANY` handlers are asked too."""
         return _closure(self._callers[flow], lambda name: self._callers[name])
 
     def _predecessors(self, node: Node) -> set[Node]:
@@ -165,7 +167,7 @@ class Graph:
         return {edge.node for edge in entering if edge.flow == node[0] and edge.source is not None}
 
     def _exits(self, node: Node) -> Iterator[Edge]:
-        """The edges of a state, and the `ANY` ones of all flows that may wait while it runs."""
+        """Yield the edges of a state, and the `ANY` ones of all flows that may wait while it runs."""
         yield from self.outgoing(node)
         waiting = self.waiting(node[0])
         yield from (edge for edge in self.edges if edge.selector is ANY and edge.flow in waiting)
@@ -179,7 +181,7 @@ class Graph:
 
 
 def graph_of(*flows: Flow[Any]) -> Graph:
-    """The graph of flows, and of those that their handlers name as objects.
+    """Return the graph of flows, and of those that their handlers name as objects.
 
     Args:
         flows: The flows.
@@ -214,16 +216,17 @@ def graph_of(*flows: Flow[Any]) -> Graph:
 
 
 def _expanded(handler: Handler, flow: Flow[Any], edges: Edges) -> Iterator[Edge]:
-    trigger = repr(handler.matcher)
+    trigger, label = repr(handler.matcher), handler.matcher.label()
     if handler.when is not None:
-        trigger += f" when {getattr(handler.when, '__qualname__', repr(handler.when))}"
+        when = f" when {getattr(handler.when, '__qualname__', repr(handler.when))}"
+        trigger, label = trigger + when, label + when
     for source, selector in _sources(handler, flow).items():
         for kind, target in _steps(edges):
-            yield Edge(flow.name, source, selector, handler.name, handler.place, trigger, kind, target)
+            yield Edge(flow.name, source, selector, handler.name, handler.place, trigger, kind, target, label)
 
 
 def _sources(handler: Handler, flow: Flow[Any]) -> dict[str | None, Selector]:
-    """The states of a handler, each with the widest selector that stands for it."""
+    """Return the states of a handler, each with the widest selector that stands for it."""
     found: dict[str | None, Selector] = {}
     for selector in sorted(handler.selectors, key=_narrowness):
         for state in _states_of(selector, flow):

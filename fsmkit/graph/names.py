@@ -55,7 +55,7 @@ class Scope:
     met: list[Flow[Any]] = attrs.field(factory=list)
 
     def values(self, expr: ast.expr, within: frozenset[str] = frozenset()) -> list[Any]:
-        """What an expression may be, `UNKNOWN` for what cannot be told.
+        """Return what an expression may be, `UNKNOWN` for what cannot be told.
 
         Args:
             expr: The expression.
@@ -106,7 +106,7 @@ class Scope:
 
 
 def choices(expr: ast.expr) -> list[ast.expr]:
-    """The expressions one of which a conditional expression, an `or` or an `and` comes to; else nothing.
+    """Return the expressions to one of which a conditional, an `or` or an `and` comes; else nothing.
 
     Of `x and y` only `y` counts: what is false is neither a state nor, but for `None`, a result.
     """
@@ -122,7 +122,7 @@ def choices(expr: ast.expr) -> list[ast.expr]:
 
 
 def attribute(value: Any, name: str) -> Any:
-    """The attribute of a module, a class or an object, if it is plain data."""
+    """Return the attribute of a module, a class or an object, if it is plain data."""
     if value is UNKNOWN:
         return UNKNOWN
     if isinstance(value, enum.Enum) and name in ("name", "value"):
@@ -143,7 +143,7 @@ class UnreadableSourceError(Exception):
 
 
 def names_in(function: Any) -> tuple[FunctionNode, Scope]:
-    """The source of a function, and its names.
+    """Return the source of a function, and its names.
 
     Args:
         function: What was registered, to be called with `(event, ctx)`.
@@ -159,7 +159,7 @@ def names_in(function: Any) -> tuple[FunctionNode, Scope]:
 
 
 def unwrapped(function: Any) -> tuple[types.FunctionType | None, dict[str, Any]]:
-    """The function that was written down, and its parameters' values when the engine calls it.
+    """Return the function that was written down, and its parameters' values when the engine calls it.
 
     It looks through `functools.partial`, bound methods, `functools.wraps` and objects with `__call__`.
 
@@ -234,7 +234,7 @@ def _functions_in(text: str) -> Mapping[tuple[str, int], tuple[FunctionNode, ...
 
 
 def _holds(node: FunctionNode, code: types.CodeType) -> bool:
-    """Whether all that the code does is written in the body of a lambda."""
+    """Return whether all that the code does is written in the body of a lambda."""
     if not isinstance(node, ast.Lambda):
         return False
     body = node.body
@@ -283,7 +283,7 @@ def _bound_names(
 
 
 def own_nodes(node: FunctionNode) -> Iterator[ast.AST]:
-    """All nodes of a function's body but those inside of functions and classes that it defines."""
+    """Yield all nodes of a function's body but those inside of functions and classes that it defines."""
     todo: list[ast.AST] = [node.body] if isinstance(node, ast.Lambda) else list(node.body)
     while todo:
         inner = todo.pop(0)
@@ -293,7 +293,7 @@ def own_nodes(node: FunctionNode) -> Iterator[ast.AST]:
 
 
 def _assignments(node: ast.AST) -> Iterator[tuple[ast.expr, ast.expr | None]]:
-    """Targets with what is assigned to them, `None` where there is only an annotation."""
+    """Return targets with what is assigned to them, `None` where there is only an annotation."""
     match node:
         case ast.Assign(targets=targets, value=value):
             for target in targets:
@@ -305,7 +305,7 @@ def _assignments(node: ast.AST) -> Iterator[tuple[ast.expr, ast.expr | None]]:
 
 
 def _pairs(target: ast.expr, value: ast.expr) -> Iterator[tuple[ast.expr, ast.expr]]:
-    """`a, b = x, y` is two assignments; other unpackings are none that could be read."""
+    """Split `a, b = x, y` into two assignments; other unpackings cannot be read."""
     if isinstance(target, ast.Name):
         yield target, value
     elif isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
@@ -316,7 +316,7 @@ def _pairs(target: ast.expr, value: ast.expr) -> Iterator[tuple[ast.expr, ast.ex
 
 
 def _other_bindings(node: ast.AST, function: types.FunctionType) -> Iterator[tuple[str, Any]]:
-    """Names bound otherwise than by an assignment: most cannot be told, imports can."""
+    """Yield names bound otherwise than by an assignment: most cannot be told, imports can."""
     match node:
         case ast.Import(names=names):
             for alias in names:

@@ -80,7 +80,7 @@ TOLD = "fsmkit_ways"
 
 
 def read_source(function: Any) -> Returns:
-    """What a handler's own source returns, or what it says itself in `fsmkit_ways`.
+    """Return what a handler's own source returns, or what it says itself in `fsmkit_ways`.
 
     Args:
         function: The handler, as it was registered.
@@ -188,17 +188,16 @@ def _to(kind: str, target: ast.expr, scope: Scope, within: frozenset[str]) -> It
 
 
 def _way_of_value(value: Any, expr: ast.expr) -> Return:
-    if value is None:
-        return Return("stay", line=expr.lineno)
     if value is UNKNOWN:
         return _unread(expr, "which cannot be read")
+    value = results.as_tuple(value)
     if not (type(value) is tuple and value and _is_result(value[0], len(value))):
         return _unread(expr, "which is no result")
     return Return(value[0], value[1] if value[0] in _NAMES_TARGET else None, expr.lineno)
 
 
 def _is_result(kind: object, length: int) -> bool:
-    """Whether a tuple is a result; `length` 0: any."""
+    """Return whether a tuple is a result; `length` 0: any."""
     least, most = results.LENGTHS.get(kind, (1, 0)) if isinstance(kind, str) else (1, 0)
     return least <= length <= most or (not length and most > 0)
 
@@ -212,7 +211,7 @@ def _unread(expr: ast.expr, why: str) -> Return:
 
 
 def goes_on(body: Sequence[ast.stmt], scope: Scope) -> bool:
-    """Whether the statement after these can be reached.
+    """Return whether the statement after these can be reached.
 
     Args:
         body: Statements.
@@ -247,7 +246,7 @@ def _stops(statement: ast.stmt, scope: Scope) -> bool:
 
 
 def _breaks(node: ast.AST) -> bool:
-    """Whether a statement of a loop's body breaks that loop."""
+    """Return whether a statement of a loop's body breaks that loop."""
     if isinstance(node, ast.For | ast.AsyncFor | ast.While):
         return any(map(_breaks, node.orelse))
     if isinstance(node, FunctionNode | ast.ClassDef):

@@ -43,7 +43,7 @@ class WritableRow(Protocol):
         ...
 
     def new_run(self) -> int:
-        """A number for a run."""
+        """Return a number for a run."""
         ...
 
 
@@ -61,33 +61,33 @@ class ConversationHandle:
         self._own = own
 
     def get_state(self) -> str | None:
-        """The flow's state, `None` without a conversation."""
+        """Return the flow's state, `None` without a conversation."""
         return read_state(self._turn.row, self._table)
 
     def get_data(self) -> Any:
-        """A copy of the flow's data."""
+        """Return a copy of the flow's data."""
         return read_data(self._turn.row, self._table)
 
     def get_value(self, name: str, default: Any = None) -> Any:
-        """One value of the data; a stored `None` beats the default."""
+        """Return one value of the data; a stored `None` beats the default."""
         return read_value(self._turn.row, self._table, name, default)
 
     def set_state(self, state: Any, data: Any = KEEP) -> None:
-        """Goes to `state` (`None`: only the data stay, as a draft); sends no prompt, runs no hook."""
+        """Go to `state` (`None`: only the data stay, as a draft); send no prompt, run no hook."""
         write_state(self._writing(moving=True), self._table, state, data)
 
     def set_data(self, data: Any) -> None:
-        """Replaces the data."""
+        """Replace the data."""
         write_data(self._writing(), self._table, data)
 
     def update_data(self, changes: Mapping[str, Any] | None = None, /, **more: Any) -> Any:
-        """Merges changes into the data and returns the whole."""
+        """Merge changes into the data and return the whole."""
         data = merged(self._turn.row, self._table, {**(changes or {}), **more})
         self.set_data(data)
         return self.get_data()
 
     def clear(self) -> None:
-        """Drops state and data."""
+        """Drop state and data."""
         remove(self._writing(moving=True), self._table)
 
     def _writing(self, moving: bool = False) -> WritableRow:
@@ -106,7 +106,7 @@ class ConversationHandle:
 
 
 def locate(row: Row, flow: str) -> tuple[str, int] | None:
-    """Conversation and depth at which a flow stands, running, waiting or as a draft."""
+    """Return conversation and depth at which a flow stands, running, waiting or as a draft."""
     if flow in row.snapshots:
         return flow, 0
     for name in reversed(row.snapshots):
@@ -118,25 +118,25 @@ def locate(row: Row, flow: str) -> tuple[str, int] | None:
 
 
 def frame_of(row: Row, flow: str) -> Frame | None:
-    """The flow's own frame."""
+    """Return the flow's own frame."""
     found = locate(row, flow)
     return row.snapshots[found[0]].frames[found[1]] if found else None
 
 
 def read_state(row: Row, table: CompiledFlow) -> str | None:
-    """The name of the flow's state."""
+    """Return the name of the flow's state."""
     frame = frame_of(row, table.name)
     return frame.state if frame else None
 
 
 def read_data(row: Row, table: CompiledFlow) -> Any:
-    """The flow's data, a copy; those with nothing stored where nothing is."""
+    """Return the flow's data, a copy; those with nothing stored where nothing is."""
     frame = frame_of(row, table.name)
     return table.codec.decode(frame.data) if frame else table.codec.initial()
 
 
 def read_value(row: Row, table: CompiledFlow, name: str, default: Any) -> Any:
-    """One value of the data; a stored `None` beats the default."""
+    """Return one value of the data; a stored `None` beats the default."""
     data = read_data(row, table)
     if isinstance(data, Mapping):
         return data.get(name, default)
@@ -144,12 +144,12 @@ def read_value(row: Row, table: CompiledFlow, name: str, default: Any) -> Any:
 
 
 def merged(row: Row, table: CompiledFlow, changes: dict[str, Any]) -> Any:
-    """The data with changes."""
+    """Return the data with changes."""
     return evolve(read_data(row, table), changes)
 
 
 def write_state(held: WritableRow, table: CompiledFlow, state: str | State | None, data: Any) -> None:
-    """Puts a flow into another state.
+    """Put a flow into another state.
 
     Args:
         held: The row to write.
@@ -182,7 +182,7 @@ def write_state(held: WritableRow, table: CompiledFlow, state: str | State | Non
 
 
 def write_data(held: WritableRow, table: CompiledFlow, data: Any) -> None:
-    """Replaces a flow's data; without a conversation they are a draft.
+    """Replace a flow's data; without a conversation they are a draft.
 
     Raises:
         UnstorableData: If the data cannot be stored.
@@ -198,14 +198,14 @@ def write_data(held: WritableRow, table: CompiledFlow, data: Any) -> None:
 
 
 def remove(held: WritableRow, table: CompiledFlow) -> None:
-    """Drops a flow's state and data; a caller goes on in the state in which it waits."""
+    """Drop a flow's state and data; a caller goes on in the state in which it waits."""
     moves = RowEditor(held.flows, held.row, held.now, 0)
     _remove(moves, locate(held.row, table.name))
     _take_over(held, moves)
 
 
 def _require_initial(table: CompiledFlow) -> None:
-    """Refuses to enter a flow without the data that its handlers rely on."""
+    """Refuse to enter a flow without the data that its handlers rely on."""
     if table.codec.initial() is None:
         kind = getattr(table.flow.data, "__name__", str(table.flow.data))
         raise UnstorableData(f"{table.name}.data", f"got none, and {kind} cannot be made without arguments")

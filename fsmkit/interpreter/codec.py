@@ -55,7 +55,7 @@ _Found = tuple[str, str]
 
 
 def reader(path: str, kind: Any, place: str | None) -> tuple[Type, Callable[[Any], Any]]:
-    """What msgspec knows of a type, and the function that reads its JSON.
+    """Return what msgspec knows of a type, and the function that reads its JSON.
 
     Args:
         path: What the type is of, for example `signup.data`.
@@ -77,7 +77,7 @@ def reader(path: str, kind: Any, place: str | None) -> tuple[Type, Callable[[Any
 
 
 def needs_nothing(kind: Any) -> bool:
-    """Whether `kind()` makes data; told by its signature: what a default factory raises is no answer."""
+    """Return whether `kind()` makes data; its signature tells: what a default factory raises does not."""
     kind = typing.get_origin(kind) or kind
     if kind in _BUILTINS:
         return True
@@ -92,7 +92,7 @@ def needs_nothing(kind: Any) -> bool:
 
 
 def _unreadable(path: str, kind: Any, error: Exception, above: tuple[Any, ...]) -> _Found:
-    """The innermost part of a type that msgspec refuses; it names the whole only."""
+    """Return the innermost part of a type that msgspec refuses; it names the whole only."""
     for step, part in _declared_parts(kind):
         try:
             type_info(part)
@@ -119,7 +119,7 @@ def _declared_parts(kind: Any) -> list[tuple[str, Any]]:
 
 
 def _objections(path: str, node: Any, seen: set[int]) -> Iterator[_Found]:
-    """What msgspec accepts and would not bring back."""
+    """Yield what msgspec accepts and would not bring back."""
     if id(node) in seen:  # a class that refers to itself
         return
     seen.add(id(node))
@@ -215,11 +215,11 @@ class DataCodec(Generic[D]):
         self._bare = needs_nothing(data)
 
     def initial(self) -> D | None:
-        """The data of a conversation that has none yet, made anew; `None` if the class needs arguments."""
+        """Return the data of a new conversation, made anew; `None` if the class needs arguments."""
         return self._data() if self._bare else None
 
     def encode(self, data: D | None) -> Raw:
-        """The data as JSON.
+        """Return the data as JSON.
 
         Raises:
             UnstorableData: It would not come back as it is.
@@ -229,7 +229,7 @@ class DataCodec(Generic[D]):
         return self._typed.encode(data)
 
     def decode(self, raw: Raw) -> D | None:
-        """The data that was stored, a new object each time.
+        """Return the data that was stored, a new object each time.
 
         Raises:
             Unfit: It is not of the declared type.
@@ -240,11 +240,11 @@ class DataCodec(Generic[D]):
         return data
 
     def plain(self, raw: Raw) -> Any:
-        """The stored data as dicts, lists, texts and numbers, whatever type is declared now."""
+        """Return the stored data as dicts, lists, texts and numbers, whatever type is declared now."""
         return _json_decode(raw)
 
     def from_plain(self, plain: Any) -> Raw:
-        """The data as JSON, from what a migration made.
+        """Return the data as JSON, from what a migration made.
 
         Raises:
             Unfit: It is not of the declared type, or cannot be stored.
@@ -271,7 +271,7 @@ class EventCodec:
         self._classes = by_name(classes, "events")
 
     def encode(self, event: object) -> tuple[str, Raw]:
-        """The registered name of the event's class, and the event as JSON.
+        """Return the registered name of the event's class, and the event as JSON.
 
         Raises:
             UnstorableData: No handler takes such events, or the event would not come back as it is.
@@ -289,7 +289,7 @@ class EventCodec:
             raise UnstorableData(kind.__qualname__, f"{error.problem}. {error.remedy}") from error
 
     def decode(self, name: str, raw: Raw) -> object:
-        """The event that was stored, also if its class stands in another module here.
+        """Return the event that was stored, also if its class stands in another module here.
 
         Raises:
             Unfit: The class is not known (any more), or its fields have changed.
@@ -307,7 +307,7 @@ class EventCodec:
         return event
 
     def full_name(self, name: str) -> str:
-        """The registered name of a class: itself, or found by the class's own name, without its module's.
+        """Return the registered name of a class, found by itself or by its last part.
 
         Raises:
             Unfit: No class is called so, or several are.
@@ -326,18 +326,18 @@ class EventCodec:
         return found[0]
 
     def _called(self, name: str) -> list[str]:
-        """The classes whose own name is the last part of a name: another program has it elsewhere."""
+        """Return the classes whose own name is the last part of a name: another program has it elsewhere."""
         short = name.rpartition(".")[2]
         return [full for full, kind in self._classes.items() if kind.__name__ == short]
 
 
 def encode_row(row: Row) -> bytes:
-    """All that is stored for one key, as bytes."""
+    """Return all that is stored for one key, as bytes."""
     return _json_encode(row)
 
 
 def decode_row(blob: bytes) -> Row:
-    """The row that a store holds.
+    """Return the row that a store holds.
 
     Raises:
         StoreCorrupt: The bytes are no row.
@@ -386,18 +386,18 @@ class Typed:
 
 @functools.lru_cache(maxsize=256)  # built when first used: most classes in `on=` are never sent
 def typed(kind: Any) -> Typed:
-    """What writes and reads objects of a class; raises DefinitionError if msgspec cannot read it."""
+    """Return what writes and reads objects of a class; raise DefinitionError if msgspec cannot read it."""
     return Typed(kind.__qualname__, kind, None)
 
 
 def class_name(kind: type) -> str:
-    """The name by which objects of a class are stored, the same however its file was started."""
+    """Return the name by which objects of a class are stored, the same however its file was started."""
     return f"{_module_name(kind.__module__)}.{kind.__qualname__}"
 
 
 @functools.lru_cache(maxsize=256)  # asked for each object that is stored
 def _module_name(name: str) -> str:
-    """The name by which others would import a module: `bot` for `python bot.py` and `fsmkit run bot.py`."""
+    """Return the name under which others import a module: `bot` for `python bot.py`, `fsmkit run bot.py`."""
     if name == "__main__":
         main = sys.modules.get(name)
         spec, file = getattr(main, "__spec__", None), getattr(main, "__file__", None)
@@ -406,7 +406,7 @@ def _module_name(name: str) -> str:
 
 
 def name_in_file(path: str) -> str:
-    """A file's name as that of a module.
+    """Return a file's name as that of a module.
 
     Example:
         >>> name_in_file("bots/sign-up.py")
@@ -416,7 +416,7 @@ def name_in_file(path: str) -> str:
 
 
 def by_name(classes: Iterable[type], what: str) -> dict[str, type]:
-    """Classes by the name that is stored; raises DefinitionError if two share one."""
+    """Return classes by the name that is stored; raise DefinitionError if two share one."""
     found: dict[str, type] = {}
     for kind in classes:
         name = class_name(kind)
@@ -468,7 +468,7 @@ class ValueCodec:
         self._classes = by_name(classes, "values of buttons")
 
     def pack(self, value: Any) -> str:
-        """The value as text.
+        """Return the value as text.
 
         Raises:
             UnstorableData: It would not come back as it is, or no matcher names its class.
@@ -486,7 +486,7 @@ class ValueCodec:
         raise UnstorableData("value", f"{value!r} comes back as {back!r}")
 
     def unpack(self, text: str) -> Any:
-        """The value of a text.
+        """Return the value of a text.
 
         Raises:
             Unfit: Its class is not known (any more), or has changed.
@@ -499,7 +499,7 @@ class ValueCodec:
             raise Unfit(f"no value of a button: {error}") from error
 
     def _plain(self, value: Any, depth: int) -> Any:
-        """What JSON holds for a value."""
+        """Return what JSON holds for a value."""
         kind: Any = type(value)
         if kind in _PLAIN:
             return value
@@ -577,5 +577,5 @@ decode_entry: Callable[[bytes], Pending] = _decoder.decode
 
 
 def decode_receipt(body: bytes) -> Receipt:
-    """A receipt as the store kept it."""
+    """Return a receipt as the store kept it."""
     return _receipts.decode(body)

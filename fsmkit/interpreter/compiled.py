@@ -5,11 +5,10 @@ flows are in use and refuse further declarations.
 """
 
 import difflib
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Protocol
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 import attrs
-from msgspec import Raw
 
 from fsmkit.errors import DefinitionError
 from fsmkit.flow.events import Reminder
@@ -19,31 +18,8 @@ from fsmkit.flow.matchers import AnyOf
 from fsmkit.flow.messages import Button, rows_of_buttons
 from fsmkit.flow.states import ANY, INHERIT, Prompt, State, StatesGroup, Times, combined, times_of
 from fsmkit.graph.edges import Edges, collect_flows, edges_of
+from fsmkit.interpreter.codec import DataCodec
 from fsmkit.keys import KeyBy
-
-
-class Codec(Protocol):
-    """How a flow's data become JSON and come back (`fsmkit.interpreter.codec.DataCodec`)."""
-
-    def initial(self) -> Any:
-        """The data with nothing stored; `None` if the class needs arguments."""
-        ...
-
-    def encode(self, data: Any) -> Raw:
-        """The data as JSON; raises UnstorableData."""
-        ...
-
-    def decode(self, raw: Raw) -> Any:
-        """The data of the JSON; raises ValueError where they do not fit."""
-        ...
-
-    def plain(self, raw: Raw) -> Any:
-        """The JSON as dicts and lists, for migrations."""
-        ...
-
-    def from_plain(self, plain: Any) -> Raw:
-        """JSON of what a migration made; raises ValueError where it does not fit."""
-        ...
 
 
 @attrs.frozen(eq=False)
@@ -99,11 +75,11 @@ class CompiledFlow:
         times: The flow's own times.
     """
 
-    def __init__(self, flow: Flow[Any], codec: Codec, edges: dict[Handler, Edges]) -> None:
+    def __init__(self, flow: Flow[Any], edges: dict[Handler, Edges]) -> None:
         self.flow = flow
         self.name = flow.name
         self.version = flow.version
-        self.codec = codec
+        self.codec = DataCodec(flow.name, flow.data, flow.place)
         self.by_state: dict[str | None, tuple[Handler, ...]] = {
             name: tuple(dict.fromkeys(_in_order(flow.handlers, state))) for name, state in flow.states.items()
         }
@@ -120,7 +96,7 @@ class CompiledFlow:
         flow.in_use = True
 
     def __repr__(self) -> str:
-        return f"<FlowTable of {self.flow!r}>"
+        return f"<CompiledFlow of {self.flow!r}>"
 
 
 class FlowSet:
@@ -128,7 +104,6 @@ class FlowSet:
 
     Args:
         flows: The flows in order of arbitration.
-        codec_of: Makes the codec of a flow's data.
 
     Attributes:
         tables: By name, those too that are only called by others.
@@ -138,7 +113,7 @@ class FlowSet:
         DefinitionError: If two flows share a name, or one names what another does not have.
     """
 
-    def __init__(self, flows: Iterable[Flow[Any]], codec_of: Callable[[Flow[Any]], Codec]) -> None:
+    def __init__(self, flows: Iterable[Flow[Any]]) -> None:
         attached = tuple(flows)
         for flow in attached:
             if not isinstance(flow, Flow):
@@ -147,7 +122,7 @@ class FlowSet:
         known = collect_flows(attached)
         for flow in known.values():
             edges = {handler: edges_of(handler, flow, known) for handler in (*flow.handlers, *flow.guards)}
-            self.tables[flow.name] = CompiledFlow(flow, codec_of(flow), edges)
+            self.tables[flow.name] = CompiledFlow(flow, edges)
         self.entries = tuple(self.tables[flow.name] for flow in attached)
         self._by_group = {
             id(state): [t.name for t in self.tables.values() if t.flow.states.get(state.name) is state]
@@ -159,16 +134,16 @@ class FlowSet:
         self._check_key_rules()
 
     def key_rules(self) -> tuple[KeyBy, ...]:
-        """The key rules in use, in flow order."""
+        """Return the key rules in use, in flow order."""
         return tuple(dict.fromkeys(table.flow.key for table in self.entries))
 
     def find(self, flow: "Flow[Any] | str") -> CompiledFlow | None:
-        """The table of a flow, given itself or its name."""
+        """Return the table of a flow, given itself or its name."""
         table = self.tables.get(flow if isinstance(flow, str) else flow.name)
         return None if table is None or (isinstance(flow, Flow) and table.flow is not flow) else table
 
     def target(self, table: CompiledFlow, state: str | State) -> tuple[CompiledFlow, str] | None:
-        """The flow and the name of the state that a handler of `table` names, `None` if there is none."""
+        """Return the flow and the name of the state that a handler of `table` names, if any."""
         if isinstance(state, State):
             return self._target_of(table, state)
         if state in table.rules:
@@ -188,7 +163,7 @@ class FlowSet:
         return (table, name) if state.flow is None and name in table.rules else None
 
     def nearest(self, table: CompiledFlow, state: str) -> str:
-        """A sentence with the name that was probably meant."""
+        """Return a sentence with the name that was probably meant."""
         near = difflib.get_close_matches(state, list(table.rules), n=1)
         return f"Did you mean {near[0]!r}?" if near else f"It has {', '.join(table.rules) or 'no states'}."
 
@@ -273,13 +248,13 @@ def _handles_reminders(flow: Flow[Any]) -> bool:
 def _renamed(flow: Flow[Any]) -> dict[str, str]:
     renamed: dict[str, str] = {}
     for state in flow.states.values():
-        for old in state.was:
+        for old in state.renamed_from:
             if not isinstance(old, str) or not old:
-                raise flow.error(f"state {state.name!r} has was={old!r}", "List old names, texts")
+                raise flow.error(f"state {state.name!r} has renamed_from={old!r}", "List old names, texts")
             if old in flow.states or old in renamed:
                 raise flow.error(
-                    f"state {state.name!r} has was={old!r}, which is still a name of a state",
-                    "Rename one, or remove it from was=",
+                    f"state {state.name!r} has renamed_from={old!r}, which is still a name of a state",
+                    "Rename one, or remove it from renamed_from=",
                 )
             renamed[old] = state.name
     return renamed

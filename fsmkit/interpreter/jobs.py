@@ -11,7 +11,7 @@ from msgspec import Struct, structs
 
 from fsmkit.flow.handlers import JobSpec
 from fsmkit.interpreter.compiled import CompiledFlow
-from fsmkit.interpreter.row import Frame, JobState, Row, with_snapshot
+from fsmkit.interpreter.row import Frame, JobState, Row
 
 CLAIM_SECONDS = 30.0
 """How long a job belongs to the process that runs it, from its last sign of life."""
@@ -39,7 +39,7 @@ Tables = Mapping[str, CompiledFlow]
 
 
 def is_due(row: Row, tables: Tables, now: float, mine: Container[str]) -> bool:
-    """Whether some job can be begun.
+    """Return whether some job can be begun.
 
     Args:
         row: The row.
@@ -64,7 +64,7 @@ def begin(
     mine: Container[str] = (),
     entered: bool = False,
 ) -> tuple[Row, list[JobAttempt]]:
-    """The row with jobs begun that are due, and those jobs.
+    """Return the row with jobs begun that are due, and those jobs.
 
     Args:
         row: The row.
@@ -76,34 +76,32 @@ def begin(
         entered: Only those whose states were just entered.
     """
     begun: list[JobAttempt] = []
-    for name, snapshot in row.snapshots.items():
-        for depth, frame in enumerate(snapshot.frames):
-            work, table = frame.job, tables.get(frame.flow)
-            if work is None or table is None or work.due > now or (entered and work.attempt):
-                continue
-            rule = table.rules[frame.state].job if frame.state is not None else None
-            if rule is None:  # declared otherwise since it was stored
-                row = _with_job(row, name, depth, None)
-            elif work.id in mine:
-                row = _with_job(row, name, depth, structs.replace(work, due=now + CLAIM_SECONDS))
-            elif len(begun) < most:
-                work = _begun(work, now, new_id)
-                row = _with_job(row, name, depth, work)
-                begun.append(JobAttempt(name, table, row.snapshots[name].frames[depth], rule, work))
+    for name, depth, frame in row.frames():
+        work, table = frame.job, tables.get(frame.flow)
+        if work is None or table is None or work.due > now or (entered and work.attempt):
+            continue
+        rule = table.rules[frame.state].job if frame.state is not None else None
+        if rule is None:  # declared otherwise since it was stored
+            row = _with_job(row, name, depth, None)
+        elif work.id in mine:
+            row = _with_job(row, name, depth, structs.replace(work, due=now + CLAIM_SECONDS))
+        elif len(begun) < most:
+            work = _begun(work, now, new_id)
+            row = _with_job(row, name, depth, work)
+            begun.append(JobAttempt(name, table, row.snapshots[name].frames[depth], rule, work))
     return row, begun
 
 
 def find(row: Row, ident: str) -> tuple[str, int] | None:
-    """Conversation and depth of the frame in which a job stands."""
-    for name, snapshot in row.snapshots.items():
-        for depth, frame in enumerate(snapshot.frames):
-            if frame.job is not None and frame.job.id == ident:
-                return name, depth
+    """Return conversation and depth of the frame in which a job stands."""
+    for name, depth, frame in row.frames():
+        if frame.job is not None and frame.job.id == ident:
+            return name, depth
     return None
 
 
 def attempt_stands(row: Row, work: JobState) -> bool:
-    """Whether a job still waits for the outcome of this very attempt."""
+    """Return whether a job still waits for the outcome of this very attempt."""
     place = find(row, work.id)
     if place is None:
         return False
@@ -112,17 +110,17 @@ def attempt_stands(row: Row, work: JobState) -> bool:
 
 
 def kept(row: Row, work: JobState, until: float) -> Row:
-    """The row in which an attempt that stands is its process's own for longer."""
+    """Return the row in which an attempt that stands is its process's own for longer."""
     return _changed(row, work, due=until)
 
 
 def put_off(row: Row, work: JobState, until: float, *, failed: bool) -> Row:
-    """The row in which an attempt that stands is over, and the next one may begin at a later time."""
+    """Return the row in which an attempt that stands is over, and the next one may begin at a later time."""
     return _changed(row, work, due=until, held=False, failures=work.failures + failed)
 
 
 def over(row: Row, ident: str) -> Row:
-    """The row without a job, whose outcome has come."""
+    """Return the row without a job, whose outcome has come."""
     place = find(row, ident)
     return row if place is None else _with_job(row, *place, None)
 
@@ -150,7 +148,5 @@ def _job(row: Row, name: str, depth: int) -> JobState:
 
 
 def _with_job(row: Row, name: str, depth: int, work: JobState | None) -> Row:
-    snapshot = row.snapshots[name]
-    frames = list(snapshot.frames)
-    frames[depth] = structs.replace(frames[depth], job=work)
-    return with_snapshot(row, name, structs.replace(snapshot, frames=tuple(frames)))
+    frame = row.snapshots[name].frames[depth]
+    return row.with_frame(name, depth, structs.replace(frame, job=work))

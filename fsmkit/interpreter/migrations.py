@@ -29,7 +29,7 @@ class Orphan:
 
 
 def is_current(flows: FlowSet, row: Row) -> bool:
-    """Whether nothing in the row needs lifting (the ordinary case, so it is asked first)."""
+    """Return whether nothing in the row needs lifting (the ordinary case, so it is asked first)."""
     tables = flows.tables
     for snapshot in row.snapshots.values():
         for frame in snapshot.frames:
@@ -42,7 +42,7 @@ def is_current(flows: FlowSet, row: Row) -> bool:
 
 
 def migrate_row(flows: FlowSet, row: Row) -> tuple[Row, tuple[Orphan, ...]]:
-    """The row in the versions that run, and the conversations that do not fit them.
+    """Return the row in the versions that run, and the conversations that do not fit them.
 
     Flows that are not known here are carried through untouched.
 
@@ -123,7 +123,7 @@ class RowCheck:
 
 
 def compatibility(flows: FlowSet, row: Row) -> tuple[RowCheck, ...]:
-    """How each conversation of a row fits, in the order of the row.
+    """Return how each conversation of a row fits, in the order of the row.
 
     A row that a newer version wrote is left alone as a whole: what would be lifted in it, or is orphaned,
     counts as newer too.
@@ -160,7 +160,7 @@ def _finding(flows: FlowSet, name: str, snapshot: Snapshot) -> RowCheck:
 
 
 def _unfit(flows: FlowSet, frame: Frame) -> str:
-    """Why data are not of the type that the flow declares now, as a handler would find; `""` if they are."""
+    """Return why data are not of the type that the flow declares now; `""` if they are."""
     try:
         flows.tables[frame.flow].codec.decode(frame.data)
     except ValueError as error:

@@ -30,7 +30,7 @@ _ATOMS = frozenset(
 
 
 def same(value: Any, back: Any, depth: int = MAX_DEPTH) -> bool:
-    """Whether two values are equal and of the same classes at every place.
+    """Return whether two values are equal and of the same classes at every place.
 
     `==` alone is not enough: `1 == True == 1.0`, and members of a `StrEnum` equal their texts.
 
@@ -60,7 +60,7 @@ def same(value: Any, back: Any, depth: int = MAX_DEPTH) -> bool:
 
 
 def field_names(kind: type) -> tuple[str, ...] | None:
-    """The fields that count for equality."""
+    """Return the fields that count for equality."""
     if attrs.has(kind):
         return tuple(field.name for field in attrs.fields(kind) if field.eq)
     if is_dataclass(kind):
@@ -101,7 +101,7 @@ def _same_otherwise(value: Any, back: Any, depth: int) -> bool:
 
 @functools.lru_cache(maxsize=1024)
 def _field_values(kind: type) -> Callable[[Any], tuple[Any, ...]] | None:
-    """Reads all fields of an object at once; `None` for classes without fields."""
+    """Read all fields of an object at once; `None` for classes without fields."""
     names = field_names(kind)
     if names is None:
         return None
@@ -147,7 +147,7 @@ _Found = tuple[str, str]
 
 
 def difference(path: str, value: Any, back: Any, node: inspect.Type) -> _Found | None:
-    """Finds the first place at which a value does not come back as it was.
+    """Find the first place at which a value does not come back as it was.
 
     Args:
         path: Where the value stands, for example `signup.data`.
@@ -183,7 +183,7 @@ def _find(path: str, value: Any, back: Any, node: inspect.Type, above: tuple[int
 
 
 def _parts(value: Any, node: inspect.Type) -> Iterator[tuple[str, Any, inspect.Type]]:
-    """What a value consists of: the step to it, the part and what was declared there."""
+    """Yield what a value consists of: the step to it, the part and what was declared there."""
     anything = inspect.AnyType()
     names = field_names(type(value))
     if names is not None or isinstance(value, dict):
@@ -201,7 +201,7 @@ def _parts(value: Any, node: inspect.Type) -> Iterator[tuple[str, Any, inspect.T
 
 
 def _chosen(value: Any, node: inspect.Type) -> inspect.Type:
-    """The alternative of a union that the value belongs to; else the node itself."""
+    """Return the alternative of a union that the value belongs to; else the node itself."""
     while isinstance(node, inspect.Metadata):
         node = node.type
     for option in node.types if isinstance(node, inspect.UnionType) else ():
@@ -211,7 +211,7 @@ def _chosen(value: Any, node: inspect.Type) -> inspect.Type:
 
 
 def _misfit(value: Any, node: inspect.Type) -> str | None:
-    """What is wrong with the value itself, whatever its parts are."""
+    """Return what is wrong with the value itself, whatever its parts are."""
     kind = type(value)
     if isinstance(node, inspect.AnyType):
         if kind not in _JSON:
@@ -266,7 +266,7 @@ def _beginning(path: str) -> str:
 
 
 def described(node: inspect.Type) -> str:
-    """The declared type as its author would write it."""
+    """Return the declared type as its author would write it."""
     if isinstance(node, inspect.Metadata):
         return described(node.type)
     if isinstance(node, inspect.UnionType):
@@ -278,6 +278,6 @@ def described(node: inspect.Type) -> str:
 
 
 def shown(value: Any) -> str:
-    """A value in few words: never all of what a person typed, never a `repr` that may raise."""
+    """Return a value in few words: never all of what a person typed, never a `repr` that may raise."""
     plain = type(value) in (NoneType, bool, int, float, str)
     return reprlib.repr(value) if plain else f"a value of class {type(value).__qualname__}"

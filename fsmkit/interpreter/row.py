@@ -4,7 +4,7 @@ Data only: no rule stands here. Records are never changed in place once a step h
 makes new ones.
 """
 
-from collections.abc import Container
+from collections.abc import Container, Iterator
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -26,7 +26,7 @@ class Bound(msgspec.Struct, frozen=True, array_like=True):
         run: Number of the run, different each time that the flow is entered.
         entry: How often a state was entered in this run.
         owner: The only person who may press, or `None`: anybody in the chat.
-        values: Values too long for a button, as text, which stand in the row; a button refers to one by
+        values: Values too long for a button, as text, stored with the conversation; a button refers to one by
             position.
     """
 
@@ -45,12 +45,14 @@ class Send(msgspec.Struct, frozen=True, tag="send", omit_defaults=True):
         to: Where it goes.
         bound: What its buttons belong to.
         keep: What its message id is remembered for: `view`, `ephemeral` or nothing.
+        selective: Whether the reply keyboard that it takes away is one person's, not all the group's.
     """
 
     reply: Reply
     to: Address
     bound: Bound
     keep: str = ""
+    selective: bool = False
 
     @property
     def text(self) -> str:
@@ -182,11 +184,15 @@ class ShownKeyboard(Struct, array_like=True):
         chat: The chat it stands in.
         run: The run in which it was shown.
         entry: The entry of the state that showed it.
+        selective: Whether only the person sees it whom its message replied to or mentioned.
+        reply_to: Id of the message that its message replied to.
     """
 
     chat: int | str
     run: int
     entry: int
+    selective: bool = False
+    reply_to: int | None = None
 
 
 class ShownScreen(Struct, array_like=True):
@@ -242,6 +248,27 @@ class Row(Struct, array_like=True):
     views: dict[str, ShownScreen] = field(default_factory=dict)
     later: tuple["ScheduledEvent", ...] = ()
     moved: Destination | None = None
+
+    def frames(self) -> Iterator[tuple[str, int, Frame]]:
+        """Yield all frames, each with the name of its conversation and its depth there."""
+        for name, snapshot in self.snapshots.items():
+            for depth, frame in enumerate(snapshot.frames):
+                yield name, depth, frame
+
+    def with_conversation(self, name: str, snapshot: Snapshot | None) -> "Row":
+        """Return the row with another snapshot in the place of one, or without it."""
+        snapshots = {**self.snapshots}
+        if snapshot is None:
+            snapshots.pop(name, None)
+        else:
+            snapshots[name] = snapshot
+        return structs.replace(self, snapshots=snapshots)
+
+    def with_frame(self, name: str, depth: int, frame: Frame) -> "Row":
+        """Return the row with another frame in the place of one."""
+        snapshot = self.snapshots[name]
+        frames = (*snapshot.frames[:depth], frame, *snapshot.frames[depth + 1 :])
+        return self.with_conversation(name, structs.replace(snapshot, frames=frames))
 
 
 class ScheduledEvent(Struct, frozen=True, tag="mail"):
@@ -331,7 +358,7 @@ class ExpiredTimer(Struct, frozen=True):
 
 
 def timeout_at(snapshot: Snapshot) -> float | None:
-    """When a conversation times out next, whichever kind it is; `None` for never."""
+    """Return when a conversation times out next, whichever kind it is; `None` for never."""
     at = snapshot.deadline
     for frame in snapshot.frames:
         if frame.flow_limit is not None or frame.state_limit is not None:
@@ -341,14 +368,14 @@ def timeout_at(snapshot: Snapshot) -> float | None:
 
 
 def times_of(snapshot: Snapshot) -> list[float]:
-    """When timeouts and the reminder of a conversation are due, and jobs that wait to be tried again."""
+    """Return when a conversation's timeouts, its reminder and jobs that wait to be tried again are due."""
     idle = [at for at in (snapshot.deadline, snapshot.remind) if at is not None]
     jobs = [frame.job.due for frame in snapshot.frames if frame.job is not None and not frame.job.held]
     return idle + jobs + [limit for frame in snapshot.frames for limit in _limits(frame)]
 
 
 def wake_at(snapshot: Snapshot) -> float | None:
-    """When something of a conversation is due next: a timeout, a reminder or a job."""
+    """Return when something of a conversation is due next: a timeout, a reminder or a job."""
     at, remind = timeout_at(snapshot), snapshot.remind
     if remind is not None and (at is None or remind < at):
         at = remind
@@ -359,7 +386,7 @@ def wake_at(snapshot: Snapshot) -> float | None:
 
 
 def is_overdue(row: Row, now: float) -> bool:
-    """Whether some timeout has come: what each event asks first, so that `overdue` is asked seldom."""
+    """Return whether some timeout has come: what each event asks first, so that `overdue` is asked seldom."""
     for snapshot in row.snapshots.values():
         at = timeout_at(snapshot)
         if at is not None and at <= now:
@@ -368,7 +395,7 @@ def is_overdue(row: Row, now: float) -> bool:
 
 
 def overdue(row: Row, known: Container[str], now: float, date: float | None = None) -> ExpiredTimer | None:
-    """The timeout that came first of those that have come, `None` if there is none.
+    """Return the timeout that came first of those that have come, `None` if there is none.
 
     Args:
         row: The row.
@@ -387,7 +414,7 @@ def overdue(row: Row, known: Container[str], now: float, date: float | None = No
 
 
 def reminding(row: Row, known: Container[str], now: float) -> str | None:
-    """Name of the conversation whose reminder came first of those that have come, `None` if there is none."""
+    """Return the conversation whose reminder came first of those that have come, if any."""
     due = [
         (snapshot.remind, name)
         for name, snapshot in row.snapshots.items()
@@ -397,7 +424,7 @@ def reminding(row: Row, known: Container[str], now: float) -> str | None:
 
 
 def event_of(row: Row, late: ExpiredTimer) -> Timeout:
-    """What a handler is told of a timeout."""
+    """Return what a handler is told of a timeout."""
     if late.kind == "idle":
         return Timeout(late.at)
     frame = row.snapshots[late.name].frames[late.depth]
@@ -405,7 +432,7 @@ def event_of(row: Row, late: ExpiredTimer) -> Timeout:
 
 
 def without_timer(row: Row, late: ExpiredTimer) -> Row:
-    """The row without the limit that has come: whoever handles it goes on without it.
+    """Return the row without the limit that has come: whoever handles it goes on without it.
 
     An idle deadline stays, since every step starts it anew, and with nobody to handle it there is an end.
     """
@@ -413,20 +440,12 @@ def without_timer(row: Row, late: ExpiredTimer) -> Row:
 
 
 def put_off(row: Row, late: ExpiredTimer, at: float) -> Row:
-    """The row with a timeout whose handler failed moved to a later time; nobody is reminded until then."""
+    """Return the row with a timeout whose handler failed put off; nobody is reminded until then."""
     snapshot = row.snapshots[late.name]
     snapshot = structs.replace(snapshot, tries=snapshot.tries + 1, remind=None)
     if late.kind == "idle":
-        return with_snapshot(row, late.name, structs.replace(snapshot, deadline=at))
+        return row.with_conversation(late.name, structs.replace(snapshot, deadline=at))
     return _moved(row, late, at, snapshot)
-
-
-def with_snapshot(row: Row, name: str, snapshot: Snapshot | None) -> Row:
-    """The row with another snapshot in the place of one, or without it."""
-    snapshots = {other: kept for other, kept in row.snapshots.items() if other != name or snapshot}
-    if snapshot is not None:
-        snapshots[name] = snapshot
-    return structs.replace(row, snapshots=snapshots)
 
 
 def _limits(frame: Frame) -> list[float]:
@@ -438,7 +457,7 @@ def _known(snapshot: Snapshot, known: Container[str]) -> bool:
 
 
 def _which(snapshot: Snapshot, at: float, name: str) -> ExpiredTimer:
-    """Of those that come at the same moment the outermost flow's limit goes first, the idle deadline last."""
+    """Return which timer came: of several at once the outermost flow's limit, the idle deadline last."""
     for depth, frame in enumerate(snapshot.frames):
         if frame.flow_limit == at:
             return ExpiredTimer(at, name, depth, "flow")
@@ -450,7 +469,7 @@ def _which(snapshot: Snapshot, at: float, name: str) -> ExpiredTimer:
 def _moved(row: Row, late: ExpiredTimer, at: float | None, snapshot: Snapshot) -> Row:
     frames = list(snapshot.frames)
     frames[late.depth] = _limited(frames[late.depth], late, at)
-    return with_snapshot(row, late.name, structs.replace(snapshot, frames=tuple(frames)))
+    return row.with_conversation(late.name, structs.replace(snapshot, frames=tuple(frames)))
 
 
 def _limited(frame: Frame, late: ExpiredTimer, at: float | None) -> Frame:

@@ -1,9 +1,11 @@
-"""TODO: interpreter.selection."""
+"""Which handlers are asked for an event, in which order, and why one does not want it."""
 
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Container, Iterable, Iterator
+from typing import Any, Literal, TypeAlias
 
-from fsmkit.flow.handlers import Handler
+import attrs
+
+from fsmkit.flow.handlers import Handler, Raised
 from fsmkit.interpreter.compiled import CompiledFlow, FlowSet
 from fsmkit.interpreter.row import Frame, Row
 
@@ -41,25 +43,28 @@ class Step:
         return f"<Step {self.name}[{self.depth}] {self.state!r} {self.handler.name}>"
 
 
-def select(
+Rank: TypeAlias = tuple[str, int, Frame | None, CompiledFlow, tuple[Handler, ...], bool]
+"""Handlers that are asked together, in their order: name of the conversation (or of the flow that would be
+entered), depth, frame, flow, handlers, and whether they are of a conversation that runs, not of an entry."""
+
+
+def ranks(
     flows: FlowSet,
     row: Row,
-    event: Any,
-    *,
     entries: Iterable[CompiledFlow] | None = None,
     within: str | None = None,
     only: str | None = None,
     depth: int | None = None,
-) -> Iterator[Step]:
-    """The handlers that want an event, lazily and in order of arbitration.
+) -> Iterator[Rank]:
+    """Yield the ranks whose handlers are asked, in order of arbitration.
 
     First the flow entered last, from its running frame outward to the `ANY` handlers of those that wait;
-    then the other active ones; then the entries of flows that do not run.
+    then the other active ones; then the entries of flows that do not run. This is the only place where that
+    order is written.
 
     Args:
         flows: All flows.
         row: The row.
-        event: The event.
         entries: The flows that the event may enter; by default all that were attached.
         within: Name of the only conversation, or flow to enter, to look at.
         only: Name of the only flow to look at, in whatever conversation.
@@ -69,8 +74,7 @@ def select(
     tables = flows.tables
     snapshots = row.snapshots
     for name in reversed(snapshots):
-        snapshot = snapshots[name]
-        frames = snapshot.frames
+        frames = snapshots[name].frames
         top = len(frames) - 1
         if frames[top].state is None:
             continue
@@ -84,17 +88,110 @@ def select(
             if table is None or (only is not None and frame.flow != only):
                 continue
             runs = level == top and frame.state is not None
-            for handler in table.by_state.get(frame.state, table.any) if runs else table.any:
-                match = handler.wants(event)
-                if match is not None:
-                    yield Step(name, level, frame, table, handler, match)
-    running = {frame.flow for snapshot in snapshots.values() if snapshot.active for frame in snapshot.frames}
+            handlers = table.by_state.get(frame.state, table.any) if runs else table.any
+            yield name, level, frame, table, handlers, True
+    running = running_flows(row)
     for table in flows.entries if entries is None else entries:
         name = table.name
-        if name in running or name != (within or only or name):
-            continue
-        for handler in table.by_state[None]:
+        if name not in running and name == (within or only or name):
+            draft = snapshots.get(name)
+            yield name, 0, draft.frames[0] if draft else None, table, table.by_state[None], False
+
+
+def running_flows(row: Row) -> set[str]:
+    """Return the flows that cannot be entered, since they run or wait."""
+    return {frame.flow for each in row.snapshots.values() if each.active for frame in each.frames}
+
+
+def select(
+    flows: FlowSet,
+    row: Row,
+    event: Any,
+    *,
+    entries: Iterable[CompiledFlow] | None = None,
+    within: str | None = None,
+    only: str | None = None,
+    depth: int | None = None,
+) -> Iterator[Step]:
+    """Yield the handlers that want an event, lazily: a later one is asked only when an earlier one passed.
+
+    The arguments are those of `ranks`.
+    """
+    for name, level, frame, table, handlers, _ in ranks(flows, row, entries, within, only, depth):
+        for handler in handlers:
             match = handler.wants(event)
             if match is not None:
-                draft = snapshots.get(name)
-                yield Step(name, 0, draft.frames[0] if draft else None, table, handler, match)
+                yield Step(name, level, frame, table, handler, match)
+
+
+def why_not(handler: Handler, event: Any) -> str:
+    """Return why a handler does not want an event; its `when=` is not asked again."""
+    return handler.why_not(event)
+
+
+@attrs.frozen
+class Explanation:
+    """What becomes of one handler that an event could be offered to.
+
+    Attributes:
+        flow: Name of its flow.
+        state: The state in which it is offered the event; `None`: no conversation.
+        handler: The handler.
+        verdict: `wanted`: it is called. `refused`: it does not want the event. `passed`: it was called and
+            returned `("pass",)`. `raised`: its matcher or its `when=` raises. `skipped`: it is not asked.
+        reason: The verdict in words.
+    """
+
+    flow: str
+    state: str | None
+    handler: Handler
+    verdict: Literal["wanted", "refused", "passed", "raised", "skipped"]
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.handler.name} ({self.handler.place}): {self.reason}"
+
+
+def explain(flows: FlowSet, row: Row, event: Any, *, passed: Container[Handler] = ()) -> list[Explanation]:
+    """Return the handlers that an event could be offered to, in order of arbitration, each with a reason.
+
+    Nothing is called but matchers and `when=`, which are functions of the event alone.
+
+    Args:
+        flows: All flows.
+        row: The row.
+        event: The event.
+        passed: Handlers of which it is known that they returned `("pass",)`: those after them are asked.
+    """
+    found: list[Explanation] = []
+    taken: Handler | None = None
+    for _, _, frame, table, handlers, _ in ranks(flows, row):
+        state = None if frame is None else frame.state
+        for handler in handlers:
+            if taken is not None:
+                reason = f"not asked, since {taken.name} comes first"
+                found.append(Explanation(table.name, state, handler, "skipped", reason))
+                continue
+            verdict, reason = _verdict(handler, event, passed)
+            if verdict in ("wanted", "raised"):
+                taken = handler
+            found.append(Explanation(table.name, state, handler, verdict, reason))
+    running = running_flows(row)
+    for table in flows.entries:
+        if table.name in running:
+            reason = f"not asked, since a conversation with flow {table.name!r} is already running"
+            found += (
+                Explanation(table.name, None, handler, "skipped", reason) for handler in table.by_state[None]
+            )
+    return found
+
+
+def _verdict(
+    handler: Handler, event: Any, passed: Container[Handler]
+) -> tuple[Literal["wanted", "refused", "passed", "raised"], str]:
+    match = handler.wants(event)
+    if isinstance(match, Raised):
+        return "raised", f"asking it raised {type(match.error).__name__}: {match.error}"
+    if match is None:
+        return "refused", why_not(handler, event)
+    return ("passed", "passed") if handler in passed else ("wanted", "wants the event")

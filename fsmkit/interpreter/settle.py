@@ -3,8 +3,8 @@
 Pure. What handlers, hooks and prompts asked of `ctx` comes in, in order; what goes to the outbox comes out.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from typing import Any
 
 import attrs
 from msgspec import structs
@@ -13,7 +13,9 @@ from fsmkit.errors import RowTooLarge, UnstorableData
 from fsmkit.flow.context import CountRetry, DeleteOnExit, Request, SendEvent, SendMessage
 from fsmkit.flow.events import ChatEvent, Done, Failed
 from fsmkit.flow.messages import MAX_VALUE, Address, Answer, Button, Keyboard, as_reply
-from fsmkit.interpreter.codec import EventCodec, encode_entry, encode_row
+from fsmkit.interpreter.codec import EventCodec, ValueCodec, encode_entry, encode_row
+from fsmkit.interpreter.compiled import FlowSet
+from fsmkit.interpreter.jobs import JobAttempt, begin
 from fsmkit.interpreter.row import (
     Bound,
     Delete,
@@ -31,15 +33,13 @@ from fsmkit.interpreter.row import (
     timeout_at,
     wake_at,
 )
+from fsmkit.interpreter.transitions import MessagesToDelete, PendingCall
 from fsmkit.keys import Key
 from fsmkit.stores.protocol import Change, Index
 
-if TYPE_CHECKING:
-    from fsmkit.engine.turn import Turn
-
 
 def update_reply_keyboard(row: Row, effects: list[Any], bound: Bound, to: Address) -> tuple[Row, list[Any]]:
-    """The row with the reply keyboard that stands in a chat after some effects, and the effects.
+    """Return the row with the reply keyboard that stands in a chat after some effects, and the effects.
 
     Args:
         row: The row at the end of the step.
@@ -60,10 +60,17 @@ def update_reply_keyboard(row: Row, effects: list[Any], bound: Bound, to: Addres
         removing = structs.replace(carrier, reply=as_reply(carrier.reply, remove_keyboard=True))
         effects = [removing if effect is carrier else effect for effect in effects]
         changing = [removing]
+    shown = next(_boards(row, to), None)
+    if shown is not None and shown.selective:  # else it would take everybody's keyboard away
+        effects = [_for_one_person(effect, shown) for effect in effects]
     row = _without_boards(row, to)
-    if bound.run and _leaves(changing[-1].reply.keyboard):
+    last = changing[-1].reply
+    if bound.run and _leaves(last.keyboard):
         view = row.views.get(bound.flow) or ShownScreen(to.chat, 0)
-        board = ShownKeyboard(to.chat, bound.run, bound.entry)
+        selective = isinstance(last.keyboard, Keyboard) and last.keyboard.selective
+        board = ShownKeyboard(
+            to.chat, bound.run, bound.entry, selective, last.reply_to if selective else None
+        )
         row = structs.replace(row, views={**row.views, bound.flow: structs.replace(view, board=board)})
     return row, effects
 
@@ -73,12 +80,12 @@ def _changes_keyboard(effect: Send) -> bool:
 
 
 def _leaves(keyboard: Any) -> bool:
-    """Whether a keyboard goes with its state."""
+    """Return whether a keyboard goes with its state."""
     return keyboard.leaves if isinstance(keyboard, Keyboard) else bool(keyboard)
 
 
 def _is_left(row: Row, to: Address) -> bool:
-    """Whether a keyboard stands in the chat although its state is no longer the one that runs."""
+    """Return whether a keyboard stands in the chat although its state is no longer the one that runs."""
     for name, view in row.views.items():
         board = view.board
         if board is None or board.chat != to.chat:
@@ -91,8 +98,26 @@ def _is_left(row: Row, to: Address) -> bool:
     return False
 
 
+def _boards(row: Row, to: Address) -> Iterator[ShownKeyboard]:
+    """Yield the keyboards that stand in a chat."""
+    return (
+        view.board for view in row.views.values() if view.board is not None and view.board.chat == to.chat
+    )
+
+
+def _for_one_person(effect: Any, shown: ShownKeyboard) -> Any:
+    """Return a message that takes a keyboard away so that it does so for the person who has it.
+
+    Telegram finds that person by the message that is replied to.
+    """
+    if not isinstance(effect, Send) or not effect.reply.remove_keyboard:
+        return effect
+    reply_to = effect.reply.reply_to if effect.reply.reply_to is not None else shown.reply_to
+    return structs.replace(effect, reply=as_reply(effect.reply, reply_to=reply_to), selective=True)
+
+
 def _without_boards(row: Row, to: Address) -> Row:
-    if not any(view.board is not None and view.board.chat == to.chat for view in row.views.values()):
+    if next(_boards(row, to), None) is None:
         return row
     views: dict[str, ShownScreen] = {}
     for name, view in row.views.items():
@@ -114,7 +139,7 @@ Pack = Callable[[Any], str]
 
 
 def address_of(rows: Iterable[Row], name: str, given: Address | None, key: Key) -> Address:
-    """Where effects go: whence the event came, else where the conversation last was, else the key's chat.
+    """Return where effects go: where the event came from, else where the conversation was, else the key's.
 
     Args:
         rows: The row at the end of the step, then the one at its beginning: the conversation may be over.
@@ -141,7 +166,7 @@ def effects_of(
     shared: bool,
     pressed: int | None,
 ) -> tuple[Row, list[Effect | SendEvent]]:
-    """The row with what effects leave in it, and the effects.
+    """Return the row with what effects leave in it, and the effects.
 
     Args:
         row: The row at the end of the step.
@@ -176,7 +201,7 @@ def effects_of(
 
 
 def storable(effect: Effect, pack: Pack) -> Effect:
-    """The effect as it stands in the outbox: with the text of buttons' values that are none."""
+    """Return the effect as it stands in the outbox: with the text of buttons' values that are none."""
     if not isinstance(effect, Send | Edit) or effect.reply is None:
         return effect
     rows = effect.reply.buttons
@@ -187,7 +212,7 @@ def storable(effect: Effect, pack: Pack) -> Effect:
 
 
 def apply_receipts(row: Row, receipts: Iterable[Receipt]) -> tuple[Row, list[Effect | SendEvent]]:
-    """The row with the ids of messages that were sent meanwhile; those that came too late are tidied up."""
+    """Return the row with the ids of messages sent meanwhile; those of a state that was left are deleted."""
     effects: list[Effect | SendEvent] = []
     for receipt in receipts:
         to = Address(receipt.chat)
@@ -207,36 +232,36 @@ def apply_receipts(row: Row, receipts: Iterable[Receipt]) -> tuple[Row, list[Eff
 
 
 def _count(row: Row, name: str, refused: CountRetry) -> Row:
-    """The row with one more answer refused, if the step has ended in the state that refused it."""
+    """Return the row with one more answer refused, if the step has ended in the state that refused it."""
     snapshot = row.snapshots.get(name)
     frame = snapshot.frames[-1] if snapshot is not None else None
     if snapshot is None or frame is None or (frame.flow, frame.state) != (refused.flow, refused.state):
         return row
     counted = structs.replace(frame, retries=frame.retries + 1)
-    return _with_frame(row, name, snapshot, len(snapshot.frames) - 1, counted)
+    return row.with_frame(name, len(snapshot.frames) - 1, counted)
 
 
 def follow(row: Row, name: str, run: int, entry: int, messages: list[int]) -> Row:
-    """The row with messages to delete when an entry is over; the same row if it is over already."""
+    """Return the row with messages to delete when an entry is over; the same row if it is over already."""
     snapshot = row.snapshots.get(name)
     if snapshot is None or snapshot.run != run:
         return row
     for depth, frame in enumerate(snapshot.frames):
         if frame.entry == entry and frame.state is not None:
             tracked = (*frame.tracked, *messages)[-MAX_TRACKED:]
-            return _with_frame(row, name, snapshot, depth, structs.replace(frame, tracked=tracked))
+            return row.with_frame(name, depth, structs.replace(frame, tracked=tracked))
     return row
 
 
 def _person(to: Address) -> int | str | None:
-    """Who was spoken to; a key that is a chat's has the chat's id for the user's, which is nobody."""
+    """Return who was spoken to; a key that is a chat's has the chat's id for the user's, which is nobody."""
     return None if isinstance(to.user, int) and to.user < 0 else to.user
 
 
 def _bind(
     row: Row, name: str, requests: Iterable[Request], owner: int | str | None, pack: Pack
 ) -> tuple[Bound, Row]:
-    """The place for buttons; values that are too long for one are put into the row."""
+    """Return the place for buttons; values that are too long for one are put into the row."""
     snapshot = row.snapshots.get(name)
     frame = snapshot.frames[-1] if snapshot is not None and snapshot.active else None
     before = values = () if frame is None else frame.values
@@ -252,15 +277,15 @@ def _bind(
         if len(values) > MAX_VALUES:  # blanks: those that are kept must keep their places
             values = ("",) * (len(values) - MAX_VALUES) + values[-MAX_VALUES:]
         frame = structs.replace(frame, values=values)
-        row = _with_frame(row, name, snapshot, len(snapshot.frames) - 1, frame)
+        row = row.with_frame(name, len(snapshot.frames) - 1, frame)
     return Bound(name, snapshot.run, frame.entry, owner, values), row
 
 
 def _long_value(name: str, button: Button, frame: Frame | None, pack: Pack) -> str | None:
-    """A value that its button cannot hold, as text.
+    """Return a value that its button cannot hold, as text.
 
     Raises:
-        UnstorableData: If it cannot be stored, or there is no place in the row for it.
+        UnstorableData: If it cannot be stored, or the conversation has no room left for it.
     """
     value = button.value
     if type(value) is not str:
@@ -304,11 +329,6 @@ def _say(
     return row, [Send(reply, to, bound, "view"), *taken]
 
 
-def _with_frame(row: Row, name: str, snapshot: Snapshot, depth: int, frame: Frame) -> Row:
-    frames = (*snapshot.frames[:depth], frame, *snapshot.frames[depth + 1 :])
-    return structs.replace(row, snapshots={**row.snapshots, name: structs.replace(snapshot, frames=frames)})
-
-
 SEEN = 64
 """Ids of handled events that a row remembers."""
 
@@ -328,95 +348,200 @@ class Limits:
     delivers: bool
 
 
+class StepDraft:
+    """What a step has come to so far: the row as it would be written, and what is to happen besides.
+
+    Args:
+        flows: All flows.
+        values: How values of buttons are stored.
+        new_run: Makes a number for a run, different each time.
+        key: Whose row.
+        row: The row as loaded.
+        event: The event; `None` where the row is written by hand.
+        now: The time, in seconds since 1970, UTC.
+
+    Attributes:
+        row: The row as it would be committed now.
+        loaded: The row as it was loaded.
+        name: The conversation in which the last step ended.
+        requests: What was asked for, in order.
+        deletes: Messages that states left behind.
+        jobs: Jobs of states that were entered.
+        begun: Attempts that begin once this is committed.
+        carried: What goes to the outbox with this commit though no handler asked for it: events whose time
+            has come, and what the receipts of earlier messages gave rise to.
+        changed: Whether there is something to commit.
+        over: Whether the step has ended, so that it may no longer be written to.
+    """
+
+    __slots__ = (
+        "_new_run",
+        "begun",
+        "carried",
+        "changed",
+        "deletes",
+        "event",
+        "flows",
+        "jobs",
+        "key",
+        "loaded",
+        "name",
+        "now",
+        "over",
+        "requests",
+        "row",
+        "values",
+    )
+
+    def __init__(
+        self,
+        flows: FlowSet,
+        values: ValueCodec,
+        new_run: Callable[[], int],
+        key: Key,
+        row: Row,
+        event: Any,
+        now: float,
+    ) -> None:
+        self.flows = flows
+        self.values = values
+        self._new_run = new_run
+        self.key = key
+        self.row = row
+        self.loaded = row
+        self.event = event
+        self.now = now
+        self.name = ""
+        self.requests: list[Request] = []
+        self.deletes: list[MessagesToDelete] = []
+        self.jobs: list[PendingCall] = []
+        self.begun: list[JobAttempt] = []
+        self.carried: list[Any] = []
+        self.changed = False
+        self.over = False
+
+    @property
+    def address(self) -> Address | None:
+        """Where the event came from."""
+        return self.event.address if isinstance(self.event, ChatEvent) else None
+
+    def new_run(self) -> int:
+        """Return a number for a run."""
+        return self._new_run()
+
+    def begin_jobs(self, most: int, mine: Container[str] = (), *, entered: bool = False) -> None:
+        """Begin jobs that are due, as soon as this is committed.
+
+        Args:
+            most: How many at most.
+            mine: Those that run in this process already.
+            entered: Only those of states that were entered in this step.
+        """
+        self.row, begun = begin(
+            self.row, self.flows.tables, self.now, self._job_id, most=most, mine=mine, entered=entered
+        )
+        self.begun += begun
+
+    def _job_id(self) -> str:
+        return f"{self.new_run():08x}{self.new_run():08x}"
+
+
 def settle(
-    turn: "Turn", limits: Limits, events: EventCodec, event_id: str | None
+    draft: StepDraft, limits: Limits, events: EventCodec, event_id: str | None
 ) -> tuple[list[Effect], list[Any]]:
-    """Makes effects of a turn's requests and completes its row.
+    """Make effects of a draft's requests and complete its row.
 
     Returns:
         The effects for the `Outcome`, and the entries for the outbox.
     """
-    if turn.jobs:
-        turn.begin_jobs(len(turn.jobs), entered=True)
-    row = turn.row
-    snapshot = row.snapshots.get(turn.name)
+    if draft.jobs:
+        draft.begin_jobs(len(draft.jobs), entered=True)
+    row = draft.row
+    snapshot = row.snapshots.get(draft.name)
     if snapshot is not None:
-        row = _touched(turn, row, snapshot)
+        row = _touched(draft, row, snapshot)
     effects: list[Any] = []
-    if turn.requests:
-        to = address_of((row, turn.loaded), turn.name, turn.address, turn.key)
-        table = turn.flows.tables.get(turn.name)
+    if draft.requests:
+        to = address_of((row, draft.loaded), draft.name, draft.address, draft.key)
+        table = draft.flows.tables.get(draft.name)
         shared = table is not None and table.flow.shared
-        pressed = _screen_of(turn)
-        if table is not None and table.flow.key.by_message and turn.key.message is not None:
-            pressed = turn.key.message
-            row = _at_home(row, turn, pressed)
-        pack = turn.world.values.pack
-        row, effects = effects_of(row, turn.name, turn.requests, to, pack, shared=shared, pressed=pressed)
-    if turn.deletes or turn.cleanup:
-        home = address_of((row, turn.loaded), turn.name, turn.address, turn.key)
-        effects = [*turn.cleanup, *_deletes(turn, home), *effects]
+        pressed = _screen_of(draft)
+        if table is not None and table.flow.key.by_message and draft.key.message is not None:
+            pressed = draft.key.message
+            row = _at_home(row, draft, pressed)
+        pack = draft.values.pack
+        row, effects = effects_of(row, draft.name, draft.requests, to, pack, shared=shared, pressed=pressed)
+    if draft.deletes or draft.carried:
+        home = address_of((row, draft.loaded), draft.name, draft.address, draft.key)
+        effects = [*draft.carried, *_deletes(draft, home), *effects]
     if event_id is not None:
-        keep = turn.now + limits.dedupe_for
+        keep = draft.now + limits.dedupe_for
         row = Row(row.snapshots, _remember(row.seen, event_id), keep, row.serial, row.views, row.later)
-    turn.row = row
-    if not effects and not turn.due_events:
+    draft.row = row
+    if not effects:
         return effects, []
-    return _sort(turn, effects, limits, events)
+    return _sort(draft, effects, limits, events)
 
 
-def _deletes(turn: "Turn", home: Address) -> list[Delete]:
-    """What the states that were left leave behind, in one request for each chat."""
+def _deletes(draft: StepDraft, home: Address) -> list[Delete]:
+    """Return what the states that were left leave behind, in one request for each chat."""
     messages: dict[Address, list[int]] = {}
-    for left in turn.deletes:
+    for left in draft.deletes:
         messages.setdefault(left.address or home, []).extend(left.messages)
     return [Delete(to, tuple(dict.fromkeys(ids))) for to, ids in messages.items()]
 
 
-def _screen_of(turn: "Turn") -> int | None:
-    """The message in which the flow's screen is brought up to date, not sent anew: that of the pressed
-    button, or the one in which a job has shown its progress.
+def _screen_of(draft: StepDraft) -> int | None:
+    """Return the message in which the flow's screen is edited, not sent anew.
+
+    It is that of the pressed button, or the one in which a job has shown its progress.
     """
-    event = turn.event
+    event = draft.event
     if isinstance(event, Done | Failed):
-        view = turn.row.views.get(turn.name)
+        view = draft.row.views.get(draft.name)
         return view.message if view is not None and view.message else None
     return event.message_id if isinstance(event, ChatEvent) and event.pressed else None
 
 
-def _at_home(row: Row, turn: "Turn", home: int) -> Row:
-    """The row with the one message whose conversation it is as its screen; buttons of another one would be
-    another conversation's.
+def _at_home(row: Row, draft: StepDraft, home: int) -> Row:
+    """Return the row with the message whose conversation it is as its screen.
+
+    Buttons under another message would belong to another conversation.
     """
-    shows = any(isinstance(wish, SendMessage) and wish.show for wish in turn.requests)
-    if turn.name in row.views or not shows:
+    shows = any(isinstance(wish, SendMessage) and wish.show for wish in draft.requests)
+    if draft.name in row.views or not shows:
         return row
-    return structs.replace(row, views={**row.views, turn.name: ShownScreen(turn.key.chat, home)})
+    return structs.replace(row, views={**row.views, draft.name: ShownScreen(draft.key.chat, home)})
+
+
+_EVENTS = (SendEvent, ScheduledEvent)
 
 
 def _sort(
-    turn: "Turn", effects: list[Any], limits: Limits, events: EventCodec
+    draft: StepDraft, effects: list[Any], limits: Limits, events: EventCodec
 ) -> tuple[list[Effect], list[Any]]:
-    """What goes to the outbox now, what is a letter for later, and what the `Outcome` shows."""
-    row = turn.row
-    entries: list[Any] = list(turn.due_events)
+    """Return what goes to the outbox now, which events are scheduled, and what the `Outcome` shows."""
+    row = draft.row
+    entries: list[Any] = []
     serial, later = row.serial, row.later
     for effect in effects:
         if isinstance(effect, SendEvent):
             serial += 1
-            mail = _scheduled_event(effect, events, turn, serial)
+            mail = _scheduled_event(effect, events, draft, serial)
             if effect.after > 0:
                 later = (*later, mail)
             else:
                 entries.append(mail)
+        elif isinstance(effect, ScheduledEvent):
+            entries.append(effect)
         elif not isinstance(effect, Answer) and limits.delivers:
-            entries.append(storable(effect, turn.world.values.pack))
-    turn.row = Row(row.snapshots, row.seen, row.keep, serial, row.views, later)
-    return [effect for effect in effects if not isinstance(effect, SendEvent)], entries
+            entries.append(storable(effect, draft.values.pack))
+    draft.row = Row(row.snapshots, row.seen, row.keep, serial, row.views, later)
+    return [effect for effect in effects if not isinstance(effect, _EVENTS)], entries
 
 
 def _remember(seen: str, event_id: str) -> str:
-    """The ids with one more, and without the oldest where there would be too many."""
+    """Return the ids with one more, and without the oldest where there would be too many."""
     if seen.count(" ") > SEEN:
         seen = seen[seen.index(" ", 1) :]
     return f"{seen}{event_id} "
@@ -425,7 +550,7 @@ def _remember(seen: str, event_id: str) -> str:
 def change_of(
     row: Row, key: Key, now: float, limits: Limits, entries: list[Any], folded: int
 ) -> tuple[Row, Change]:
-    """The change that stores a row, and the row with its effects numbered.
+    """Return the change that stores a row, and the row with its effects numbered.
 
     Raises:
         RowTooLarge: If it takes more bytes than allowed; nothing may be written then.
@@ -444,7 +569,7 @@ def change_of(
 
 
 def _index_of(row: Row) -> tuple[Index, ...]:
-    """What a store looks the row up by."""
+    """Return what a store looks the row up by."""
     found = []
     for snapshot in row.snapshots.values():
         frame = snapshot.frames[-1]
@@ -452,25 +577,25 @@ def _index_of(row: Row) -> tuple[Index, ...]:
     return tuple(found)
 
 
-def _touched(turn: "Turn", row: Row, snapshot: Snapshot) -> Row:
-    """The row with the address of this event in the conversation that took it, and its retries over."""
-    event = turn.event
+def _touched(draft: StepDraft, row: Row, snapshot: Snapshot) -> Row:
+    """Return the row with this event's address in the conversation that took it, and no retries counted."""
+    event = draft.event
     address = event.address if isinstance(event, ChatEvent) else snapshot.address
     if address == snapshot.address and not snapshot.tries:
         return row
     touched = structs.replace(snapshot, address=address, tries=0)
-    return Row({**row.snapshots, turn.name: touched}, row.seen, row.keep, row.serial, row.views, row.later)
+    return Row({**row.snapshots, draft.name: touched}, row.seen, row.keep, row.serial, row.views, row.later)
 
 
-def _scheduled_event(effect: SendEvent, events: EventCodec, turn: "Turn", serial: int) -> ScheduledEvent:
+def _scheduled_event(effect: SendEvent, events: EventCodec, draft: StepDraft, serial: int) -> ScheduledEvent:
     name, body = events.encode(effect.event)
-    key = effect.key.with_bot(turn.key.bot)
-    due = turn.now + effect.after if effect.after > 0 else 0.0
-    return ScheduledEvent(str(key), name, body, f"{turn.key}#{turn.new_run()}.{serial}", due)
+    key = effect.key.with_bot(draft.key.bot)
+    due = draft.now + effect.after if effect.after > 0 else 0.0
+    return ScheduledEvent(str(key), name, body, f"{draft.key}#{draft.new_run()}.{serial}", due)
 
 
 def wake_of(row: Row) -> float | None:
-    """When the row has to be looked at again: a time of a conversation, a letter, the end of its memory."""
+    """Return when the row has to be looked at again: a timer, a scheduled event, forgotten ids."""
     if not row.later and len(row.snapshots) == 1:
         return wake_at(next(iter(row.snapshots.values())))
     times = [at for snapshot in row.snapshots.values() if (at := wake_at(snapshot)) is not None]

@@ -1,6 +1,67 @@
-"""How a row becomes the next row: the moves that results stand for, without asking whether they are legal.
+"""What a step makes of a row: a handler's result in, the next row and what has to be called out.
 
-Pure: records in, new records out. What has to be called on the way (hooks, prompts) comes out as a list.
+Theory of operation
+===================
+
+A *row* is all that is stored for one key. It holds a *snapshot* for each conversation, by the name of the
+flow that was entered. A snapshot is a stack of *frames*: the flow that was entered at the bottom, above it
+the flow that it called, and so on; the last one runs, the others wait. A *step* begins with a row, an event
+and the handler that wants the event (`interpreter.selection`); it ends with the next row.
+
+Everything here is pure. The clock and random numbers are arguments, nothing is awaited, no record that was
+loaded is changed. A step that fails leaves the row as it was loaded, so there is no code that takes
+anything back: the engine drops the new row. If records were changed in place, a handler that raises in its
+second half would leave a state without its data, and the next event would meet it.
+
+A step, in order:
+
+1. **Shape.** `check_shape` looks at the result alone: a known first element, the right number of elements.
+   `None` is `("stay",)`, `END` is `("end",)`.
+2. **Legality.** Is there such a state or flow; does the handler's own `to=` or annotation allow it
+   (`_allow`); can the data be stored; are there data at all where handlers rely on them (`_require_data`);
+   does another flow have the same key rule. All of that raises before the first move, or before the moves
+   can be seen: `RowEditor` collects them in a row of its own.
+3. **Moves.** `RowEditor` makes the next row. Each move also notes what its states ask for: the hooks of a
+   state that is left (`leave`), those of one that is entered (`enter`), then its prompt, then its job. They
+   are noted with the frame as it was at that moment, because a later move may drop it.
+4. **Guards.** `entered` says which state was entered, the engine asks its guards, and `guarded` applies
+   what one returned: to the row before the step if it refuses, to the new row if it leads elsewhere. What
+   the guarded state asked for is dropped: it was never entered, so neither its hooks nor its place in the
+   history exist.
+5. **Calls.** Only now the engine runs what was noted, in that order: leave hooks from the innermost frame
+   outward, then enter hooks, then the prompt. Each sees the frame it was noted with. What they send joins
+   the same commit.
+6. **Follow-up.** Where a sub-flow has ended, its caller is offered a `Returned` event with the result: a
+   step of its own on the new row, in the same commit. If the caller only stays, it says its prompt once
+   more; if nobody takes the event, likewise, so that a person never sits before a conversation that has
+   gone silent. A caller that has no state to go on in is closed.
+
+The moves, each a method of `RowEditor`:
+
+- `open` enters a flow that does not run. It becomes the last snapshot, that is, the first one asked from
+  now on. A draft (data that were stored without a state) is taken up. A flow that is `exclusive` ends the
+  key's others first.
+- `goto` enters a state. Flows that this one had called are dropped, with their leave hooks. The entry
+  number goes up even where the state is the same: buttons of the earlier entry are stale from then on.
+- `keep` stays. Data may be replaced; the idle deadline starts anew, the entry and the history do not.
+  `draft` stores data without a state.
+- `call` puts a frame on top; `begin_call` does the same where the caller does not run: it waits without a
+  state.
+- `cut` drops frames from the top, `close` a whole conversation.
+
+History. A transition to another state appends the state that is left, 16 at most; to the same state it
+appends nothing. `("back", n)` takes the last `n` off and enters the state found there; the state that it
+came from is not appended, or two backs would swap two states for ever. States that a newer version renamed
+are looked up by their new name, those that it dropped are skipped. Without a history `back` stays and says
+the prompt again.
+
+Times. Entering a state sets its `max_age`, entering a flow that of the flow; both are kept while the frame
+is. The idle deadline and the reminder are computed from all frames by every move, because any event is a
+sign of life of the whole conversation. Drafts have no deadline.
+
+Numbers. `run` differs each time a flow is entered and `entry` counts within the run; together they tell a
+button of this very entry from one of an earlier one. `run` is given, not counted here: runs that began with
+1 each time would accept the buttons of the conversation before.
 """
 
 import difflib
@@ -14,7 +75,7 @@ from fsmkit.flow.events import Returned
 from fsmkit.flow.flow import Flow
 from fsmkit.flow.handlers import Handler, Hook
 from fsmkit.flow.messages import Address
-from fsmkit.flow.results import LENGTHS
+from fsmkit.flow.results import LENGTHS, as_tuple
 from fsmkit.flow.states import Prompt, State, Times, idle_seconds, remind_seconds
 from fsmkit.graph.edges import Target
 from fsmkit.interpreter.compiled import CompiledFlow, FlowSet
@@ -56,7 +117,7 @@ class PendingCall(Struct, frozen=True, eq=False):
 
 
 class RowEditor:
-    """The next row in the making.
+    """The next row in the making: moves, without asking whether they are legal.
 
     Args:
         flows: All flows.
@@ -82,12 +143,12 @@ class RowEditor:
         self.deletes: list[MessagesToDelete] = []
 
     def result(self) -> Row:
-        """The next row."""
+        """Return the next row."""
         row = self.row
         return Row(self.snapshots, row.seen, row.keep, row.serial, row.views, row.later)
 
     def open(self, table: CompiledFlow, state: str, data: Raw | None) -> None:
-        """Enters a flow that does not run; without data a draft is taken up."""
+        """Enter a flow that does not run; without data a draft is taken up."""
         old = self.snapshots.pop(table.name, None)  # the flow entered last stands last
         if data is None:
             data = old.frames[0].data if old else initial_data(table)
@@ -99,7 +160,7 @@ class RowEditor:
         self._entered(table, frame)
 
     def oust_others(self, table: CompiledFlow) -> None:
-        """Ends the key's other conversations if the flow that is about to be entered wants to be alone."""
+        """End the key's other conversations if the flow that is about to be entered wants to be alone."""
         if table.flow.exclusive:
             for name in [name for name, other in self.snapshots.items() if other.active]:
                 if name != table.name:
@@ -108,7 +169,7 @@ class RowEditor:
     def goto(
         self, name: str, depth: int, state: str, data: Raw | None, history: tuple[str, ...] | None = None
     ) -> None:
-        """Enters a state of the flow that stands at `depth`; what it called is dropped.
+        """Enter a state of the flow that stands at `depth`; what it called is dropped.
 
         Args:
             history: The history to go back to; by default the state that is left is added.
@@ -129,7 +190,7 @@ class RowEditor:
         self._entered(table, frame)
 
     def keep(self, name: str, depth: int, data: Raw | None) -> None:
-        """Stays, with the data replaced or kept; the idle deadline starts anew."""
+        """Stay, with the data replaced or kept; the idle deadline starts anew."""
         snapshot = self.snapshots[name]
         frames = snapshot.frames
         if data is not None:
@@ -140,13 +201,13 @@ class RowEditor:
         self._store(name, snapshot, frames, snapshot.entries, snapshot.run)
 
     def draft(self, table: CompiledFlow, data: Raw) -> None:
-        """Keeps data without a state; they have no deadline."""
+        """Keep data without a state; they have no deadline."""
         old = self.snapshots.get(table.name)
         frame = Frame(table.name, table.version, None, data)
         self.snapshots[table.name] = Snapshot((frame,), address=old.address if old else None)
 
     def call(self, name: str, depth: int, table: CompiledFlow, data: Raw) -> None:
-        """Runs a sub-flow above the flow at `depth`; what that had called is dropped."""
+        """Run a sub-flow above the flow at `depth`; what that had called is dropped."""
         self.cut(name, depth + 1)
         snapshot = self.snapshots[name]
         entry = snapshot.entries + 1
@@ -155,7 +216,7 @@ class RowEditor:
         self._entered(table, frame)
 
     def begin_call(self, caller: CompiledFlow, table: CompiledFlow, data: Raw) -> None:
-        """Runs a sub-flow although the caller has no conversation: it waits without a state."""
+        """Run a sub-flow although the caller has no conversation: it waits without a state."""
         old = self.snapshots.pop(caller.name, None)
         self.oust_others(caller)
         data_of = old.frames[0].data if old else initial_data(caller)
@@ -164,7 +225,7 @@ class RowEditor:
         self.call(caller.name, 0, table, data)
 
     def cut(self, name: str, depth: int) -> None:
-        """Drops the frames from `depth` up, the innermost first."""
+        """Drop the frames from `depth` up, the innermost first."""
         snapshot = self.snapshots[name]
         if len(snapshot.frames) <= depth:
             return
@@ -173,7 +234,7 @@ class RowEditor:
         self._store(name, snapshot, snapshot.frames[:depth], snapshot.entries, snapshot.run)
 
     def close(self, name: str) -> None:
-        """Ends a conversation with all its frames; what is not there is not missed."""
+        """End a conversation with all its frames; what is not there is not missed."""
         snapshot = self.snapshots.get(name)
         if snapshot is None:
             return
@@ -182,13 +243,13 @@ class RowEditor:
         del self.snapshots[name]
 
     def use_clock(self, name: str, address: Address | None) -> None:
-        """Gives a conversation an address where it has none of its own."""
+        """Give a conversation an address where it has none of its own."""
         snapshot = self.snapshots[name]
         if snapshot.address is None and address is not None:
             self.snapshots[name] = structs.replace(snapshot, address=address)
 
     def prompt(self, name: str) -> None:
-        """Says once more what the running state says on entry."""
+        """Say once more what the running state says on entry."""
         frame = self.snapshots[name].frames[-1]
         table = self.flows.tables.get(frame.flow)
         if table is not None and frame.state is not None:
@@ -223,11 +284,11 @@ class RowEditor:
         )
 
     def _limit(self, times: Times) -> float | None:
-        """When something entered now has lasted too long."""
+        """Return when something entered now has lasted too long."""
         return None if times.max_age is None else self.now + times.max_age
 
     def _idle(self, frames: tuple[Frame, ...]) -> tuple[float | None, float | None]:
-        """When the conversation times out, and when the person is reminded, if nothing happens."""
+        """Return when the conversation times out, and when the person is reminded, if nothing happens."""
         if len(frames) == 1:  # the ordinary case
             frame = frames[0]
             ttl, remind = self.flows.tables[frame.flow].rules[frame.state or ""].alone
@@ -264,19 +325,19 @@ class RowEditor:
 
 
 def times_of_frames(flows: FlowSet, frames: Sequence[Frame]) -> list[Times]:
-    """The times of each frame, the running one first."""
+    """Return the times of each frame, the running one first."""
     tables = flows.tables
     return [times_in(tables[frame.flow], frame.state) for frame in reversed(frames) if frame.flow in tables]
 
 
 def times_in(table: CompiledFlow, state: str | None) -> Times:
-    """What counts in a state; the flow's own times where it waits without one."""
+    """Return what counts in a state; the flow's own times where it waits without one."""
     rules = table.rules.get(state) if state is not None else None
     return table.times if rules is None else rules.times
 
 
 def initial_data(table: CompiledFlow) -> Raw:
-    """The data of a flow with nothing stored, as JSON."""
+    """Return the data of a flow with nothing stored, as JSON."""
     initial = table.codec.initial()
     return NO_DATA if initial is None else table.codec.encode(initial)
 
@@ -306,7 +367,7 @@ class StepResult(Struct, frozen=True, eq=False):
 
 
 def advance(flows: FlowSet, row: Row, step: Step, result: Any, now: float, run: int) -> StepResult:
-    """Applies a result: legality first, then the new row.
+    """Apply a result: legality first, then the new row.
 
     Args:
         flows: All flows.
@@ -340,7 +401,7 @@ def advance(flows: FlowSet, row: Row, step: Step, result: Any, now: float, run: 
 
 
 def entered(before: Row, moved: StepResult) -> tuple[int, Frame] | None:
-    """The frame in a state that a step has entered, and its depth; `None` if it has entered none."""
+    """Return the frame in a state that a step has entered, and its depth; `None` if it has entered none."""
     new, old = moved.row.snapshots.get(moved.name), before.snapshots.get(moved.name)
     if new is None or not new.active or (old and (old.run, old.entries) == (new.run, new.entries)):
         return None
@@ -357,7 +418,7 @@ def guarded(
     now: float,
     run: int,
 ) -> StepResult:
-    """Applies what a guard returned instead of letting a step into the state that it was to enter.
+    """Apply what a guard returned instead of letting a step into the state that it was to enter.
 
     Args:
         flows: All flows.
@@ -401,16 +462,15 @@ def guarded(
 
 
 def check_shape(step: Step, result: Any) -> tuple[Any, ...]:
-    """The result as a tuple; raises InvalidResult if it is none."""
-    if result is None:
-        return ("stay",)
+    """Return the result as a tuple; raise InvalidResult if it is none."""
+    result = as_tuple(result)
     if type(result) is tuple and result and type(result[0]) is str and result[0] in LENGTHS:
         least, most = LENGTHS[result[0]]
         if least <= len(result) <= most:
             return result
         count = str(least) if least == most else f"{least} to {most}"
         raise _invalid(step, f"{result!r} is no result: {result[0]!r} takes {count} elements")
-    hint = 'Return a tuple such as ("transition", "age", data), ("stay",), ("end",), or None'
+    hint = 'Return a tuple such as ("transition", "age", data), ("stay",), END, or None'
     if type(result) is tuple and result and (near := difflib.get_close_matches(str(result[0]), LENGTHS, n=1)):
         hint = f"Did you mean {near[0]!r}?"
     raise _invalid(step, f"{step.handler.name} returned {result!r}, which is no result. {hint}")
@@ -433,7 +493,7 @@ def _transition(moves: RowEditor, step: Step, state: Any, *data: Any) -> str:
 
 
 def _cross(moves: RowEditor, step: Step, table: CompiledFlow, state: str, raw: Raw | None) -> str:
-    """Ends this flow and enters another; a flow that waits for this one is gone back to."""
+    """End this flow and enter another; a flow that waits for this one is gone back to."""
     if table.flow.key is not step.table.flow.key:
         raise _invalid(step, f"flow {table.name!r} has another key rule ({table.flow.key}); use ctx.send")
     snapshot = moves.snapshots.get(step.name)
@@ -529,7 +589,7 @@ def _target(flows: FlowSet, step: Step, state: Any) -> tuple[CompiledFlow, str]:
 
 
 def _allow(step: Step, target: Target) -> None:
-    """Refuses what the handler's own `to=` or annotation excludes."""
+    """Refuse what the handler's own `to=` or annotation excludes."""
     edges = step.table.declared.get(step.handler)
     if edges is not None and not edges.allows(target):
         named = target.state or (target.flow if target.kind == "call" else "END")
@@ -543,7 +603,7 @@ def _encode(table: CompiledFlow, data: tuple[Any, ...]) -> Raw | None:
 
 
 def _require_data(step: Step, table: CompiledFlow, raw: Raw | None, frame: Frame | None) -> None:
-    """A state is never entered without data that its handlers can rely on."""
+    """Refuse to enter a state without data that its handlers can rely on."""
     if raw is not None and raw != NO_DATA:
         return
     if raw is None and (table.codec.initial() is not None if frame is None else frame.data != NO_DATA):

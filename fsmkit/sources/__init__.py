@@ -4,7 +4,8 @@
 `fsmkit.sources.schedule` the extra `schedule`.
 """
 
-from fsmkit.engine.source import Incoming, Source, feed
+from fsmkit.engine.engine import Source
+from fsmkit.engine.source import Incoming, feed
 from fsmkit.sources.queue import QueueSource
 
 __all__ = ["Incoming", "QueueSource", "Source", "feed"]

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
-from fsmkit.errors import DefinitionError, StoreError
+from fsmkit.errors import DefinitionError, StoreError, StoreMisconfigured
 from fsmkit.keys import Key
 from fsmkit.stores.protocol import Store
 
@@ -19,16 +19,20 @@ KEYS = "FSMKIT_STORE_KEYS"
 
 _PROBE = Key(chat=0, user=0)
 
-
 _TOKEN = b"gAAAAA"
 """How Fernet's tokens begin, until the year 2106; rows in clear are JSON arrays."""
 
 _KINDS: dict[str, tuple[str, str, str | None]] = {
     "memory": ("fsmkit.stores.memory", "MemoryStore", None),
     "sqlite": ("fsmkit.stores.sqlite", "SQLiteStore", None),
-    "redis": ("fsmkit.stores.redis", "RedisStore", "redis"),
-    "rediss": ("fsmkit.stores.redis", "RedisStore", "redis"),
-    "redis+cluster": ("fsmkit.stores.redis", "RedisStore", "redis"),
+    **dict.fromkeys(
+        (
+            "unix",
+            *("redis", "rediss", "valkey", "valkeys"),
+            *("redis+cluster", "rediss+cluster", "valkey+cluster", "valkeys+cluster"),
+        ),
+        ("fsmkit.stores.redis", "RedisStore", "redis"),
+    ),
     "postgresql": ("fsmkit.stores.postgres", "PostgresStore", "postgres"),
     "postgres": ("fsmkit.stores.postgres", "PostgresStore", "postgres"),
     "mongodb": ("fsmkit.stores.mongo", "MongoStore", "mongo"),
@@ -36,20 +40,17 @@ _KINDS: dict[str, tuple[str, str, str | None]] = {
 }
 
 
-class StoreUrlError(StoreError):
-    """The URL of a store is none that its library takes; the text says what that had to say."""
-
-
 def open_store(url: str) -> Store:
-    """Make the store that a URL names, with the keys of the environment; nothing is connected to yet.
+    """Return the store that a URL names, with the keys of the environment; nothing is connected to yet.
 
     Args:
-        url: `sqlite:bot.db`, `redis://host:6379/0`, `redis+cluster://host:7000`, `postgresql://host/name`,
-            `mongodb://host/name` or `memory:`.
+        url: `sqlite:bot.db`, `redis://host:6379/0`, `redis+cluster://host:7000`, `unix:///run/redis.sock`,
+            `postgresql://host/name`, `mongodb://host/name` or `memory:`. `valkey` stands for `redis`, and
+            `rediss` and `valkeys` mean TLS.
 
     Raises:
         DefinitionError: If no store has such a URL, what it needs is not installed, or the keys are none.
-        StoreUrlError: If its library does not take the URL.
+        StoreMisconfigured: If its library does not take the URL.
 
     Example:
         >>> type(open_store("memory:")).__name__
@@ -59,12 +60,12 @@ def open_store(url: str) -> Store:
 
 
 def opened(url: str) -> Store:
-    """Do the same without keys: an encrypted store shows encrypted rows."""
+    """Return the same without keys: an encrypted store shows encrypted rows."""
     scheme, colon, rest = url.partition(":")
     kind = _KINDS.get(scheme.lower()) if colon else None
     if kind is None:
         raise DefinitionError(
-            f"no store has the URL {url!r}",
+            f"no store has the URL {_without_password(url)!r}",
             place=None,
             remedy="Write sqlite:FILE, redis://..., postgresql://..., mongodb://... or memory:",
         )
@@ -80,7 +81,7 @@ def opened(url: str) -> Store:
 
 
 async def probe(store: Store) -> None:
-    """Find out whether a store can be used, as a bot's first update would; if not, close it.
+    """Find out whether a store can be used, by the way a bot's first update would; if not, close it.
 
     Raises:
         StoreError: If it cannot be used.
@@ -133,7 +134,13 @@ def _url_errors() -> Generator[None]:
     try:
         yield
     except ValueError as error:  # what the libraries of the stores say to a URL that is none
-        raise StoreUrlError(f"the store's URL is wrong: {error}") from error
+        raise StoreMisconfigured(
+            f"the store's URL is wrong: {error}", remedy="docs/how-to/choose-a-store.md has one of each kind"
+        ) from error
+
+
+def _without_password(url: str) -> str:
+    return re.sub(r"(//[^:/@]*):.*@", r"\1:***@", url)
 
 
 def _class(module: str, name: str, extra: str | None) -> Callable[..., Store]:

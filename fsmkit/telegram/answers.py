@@ -28,28 +28,30 @@ class AnswerTimer:
     Args:
         query: The query.
         clock: Where the time comes from.
-        seconds: For how long others may answer.
+        seconds: For how long others may answer; `None`: for ever.
         answer: Answers then.
 
     Attributes:
         late: Whether it was answered by itself, or is being.
     """
 
-    __slots__ = ("_answer", "_clock", "_noted", "_seconds", "_task", "late")
+    __slots__ = ("_answer", "_clock", "_noted", "_task", "late")
 
     def __init__(
         self,
         query: CallbackQuery | PreCheckoutQuery | ShippingQuery,
         clock: Clock,
-        seconds: float,
+        seconds: float | None,
         answer: Callable[[], Awaitable[None]],
     ) -> None:
         self.late = False
         self._clock = clock
-        self._seconds = seconds
         self._answer = answer
         self._noted = AnswerSpy(query)
-        self._task = asyncio.get_running_loop().create_task(self._wait(), name=f"fsmkit answer {query.id}")
+        self._task: asyncio.Task[None] | None = None
+        if seconds is not None:
+            loop = asyncio.get_running_loop()
+            self._task = loop.create_task(self._wait(seconds), name=f"fsmkit answer {query.id}")
 
     @property
     def answered(self) -> bool:
@@ -57,26 +59,29 @@ class AnswerTimer:
         return self._noted.answered
 
     async def stop(self) -> None:
-        """Leaves the answer to others; one that is on its way is waited for, not broken off."""
+        """Leave the answer to others; one that is on its way is waited for, not broken off."""
+        if self._task is None:
+            return
         if self.late:
             await asyncio.wait({self._task})
         else:
             self._task.cancel()
 
     async def answer(self) -> None:
-        """Answers at once, unless somebody has."""
+        """Answer at once, unless somebody has."""
         if not self.late and not self.answered:
             self.late = True
-            self._task.cancel()
+            if self._task is not None:
+                self._task.cancel()
             await self._answer()
 
     async def end(self) -> None:
-        """Stops, and notes no more what handlers answer."""
+        """Stop, and note no more what handlers answer."""
         self._noted.end()
         await self.stop()
 
-    async def _wait(self) -> None:
-        await self._clock.sleep(self._seconds)
+    async def _wait(self, seconds: float) -> None:
+        await self._clock.sleep(seconds)
         if not self.answered:
             self.late = True
             await self._answer()
@@ -99,7 +104,7 @@ class AnswerSpy:
         query.set_bot(noting)
 
     def end(self) -> None:
-        """Gives the query its bot back."""
+        """Give the query its bot back."""
         self._query.set_bot(self._bot)
 
     def _note(self) -> None:
@@ -136,15 +141,17 @@ class Payments:
 
     Args:
         engine: Has the clock, and the flows with their texts.
+        timed: Whether queries are declined when their time is up.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, *, timed: bool = True) -> None:
         self._engine = engine
+        self._seconds = ANSWER_WITHIN if timed else None
         self._answered: deque[str] = deque(maxlen=MAX_ANSWERED)
 
     def watch(self, event: TelegramEvent) -> AnswerTimer:
-        """Sees to it that a query is declined before Telegram gives up, whatever happens until then."""
-        return AnswerTimer(event.query, self._engine.clock, ANSWER_WITHIN, partial(self._decline_late, event))
+        """See to it that a query is declined before Telegram gives up, whatever happens until then."""
+        return AnswerTimer(event.query, self._engine.clock, self._seconds, partial(self._decline_late, event))
 
     async def handle(
         self,
@@ -152,7 +159,7 @@ class Payments:
         watched: AnswerTimer,
         receive: Callable[[Committed, Callable[[], bool]], Awaitable[Outcome]],
     ) -> Outcome:
-        """Has a query handled, and answers it unless nobody of the flows wants it.
+        """Have a query handled, and answer it unless nobody of the flows wants it.
 
         Args:
             event: The query.
@@ -179,7 +186,7 @@ class Payments:
             await watched.end()
 
     async def decline(self, event: TelegramEvent) -> None:
-        """Declines a query that nobody wants."""
+        """Decline a query that nobody wants."""
         await self._answer(event, Verdict(), None)
 
     async def _decline_late(self, event: TelegramEvent) -> None:

@@ -1,13 +1,14 @@
 """`attach`: puts flows onto a PTB application."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from telegram.ext import Application, ExtBot
 
 from fsmkit.clock import Clock
 from fsmkit.engine.engine import Engine
+from fsmkit.engine.observer import Observer
 from fsmkit.errors import DefinitionError
 from fsmkit.flow.flow import Flow
 from fsmkit.flow.locations import calling_location
@@ -17,6 +18,7 @@ from fsmkit.telegram.buttons import ButtonCodec
 from fsmkit.telegram.delivery import Delivery
 from fsmkit.telegram.fallbacks import UnclaimedPayments, UnclaimedPresses
 from fsmkit.telegram.handler import FlowHandler
+from fsmkit.telegram.intake import Intake
 from fsmkit.telegram.lifecycle import AnyApplication, Lifecycle, group_taken
 from fsmkit.telegram.update_processor import KeyedProcessor
 
@@ -30,9 +32,10 @@ def attach(
     resources: Any = None,
     answer_unclaimed: bool = True,
     button_keys: Sequence[str] | None = None,
+    observers: Iterable[Observer] = (),
     **options: Any,
 ) -> Engine:
-    """Puts flows onto an application: its updates come to them first, in one group of their own.
+    """Put flows onto an application: its updates come to them first, in one group of their own.
 
     Args:
         app: The application, built and not yet running.
@@ -45,6 +48,7 @@ def attach(
             none wants declined.
         button_keys: Secrets, 16 characters or more, from which the keys of buttons are derived: the first
             makes new buttons, those of all are accepted. By default the bot's token is the only one.
+        observers: Who watches what happens: metrics, traces, tests (`fsmkit.engine.Observer`).
         options: Further arguments of `Engine`.
 
     Returns:
@@ -57,30 +61,27 @@ def attach(
     bot = app.bot
     names = {flow.name for flow in flows if isinstance(flow, Flow)}
     late = _Late()
-    engine = Engine(*flows, store=store, clock=clock, deliver=late, resources=resources, **options)
+    engine = Engine(
+        *flows, store=store, clock=clock, deliver=late, resources=resources, observers=observers, **options
+    )
     buttons = ButtonCodec(bot.token, names | set(engine.flows.tables), button_keys)
     delivery = late.delivery = Delivery(bot, buttons, engine.clock)
     engine.bot = int(bot.token.partition(":")[0]) if bot.token.partition(":")[0].isdigit() else bot.token
 
-    def telegram_for(key: Key) -> Any:
-        chat, user = (part if isinstance(part, int) else None for part in (key.chat, key.user))
-        return app.context_types.context(application=app, chat_id=chat, user_id=user)
-
     async def on_error(_key: Key | None, _event: Any, error: Exception) -> None:
         await app.process_error(None, error)
 
-    engine.telegram_for = telegram_for
     engine.on_error = on_error
     life = Lifecycle(app, engine)
-    engine.busy = lambda: life.busy
-    handler = FlowHandler(engine, delivery, buttons, life, group)
+    engine.face.busy = lambda: life.busy
+    intake = Intake(app, engine, delivery, buttons)
     if isinstance(app.update_processor, KeyedProcessor):
-        app.update_processor.serve(engine.flows.key_rules(), life, handler, engine.clock)
-        engine.awaited = app.update_processor.awaited
-    app.add_handler(handler, group)
+        app.update_processor.serve(engine.flows.key_rules(), life, intake, engine.clock)
+        engine.face.awaited = app.update_processor.awaited
+    app.add_handler(FlowHandler(engine, intake, life, group), group)
     if answer_unclaimed:
-        app.add_handler(UnclaimedPresses(app, delivery, buttons, engine.flows), sys.maxsize)
-        app.add_handler(UnclaimedPayments(app, handler.payments), sys.maxsize)
+        app.add_handler(UnclaimedPresses(app, intake), sys.maxsize)
+        app.add_handler(UnclaimedPayments(app, intake), sys.maxsize)
     return engine
 
 

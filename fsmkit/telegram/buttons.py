@@ -49,7 +49,7 @@ class _TagKey:
 
     @classmethod
     def of(cls, text: str, bot: str) -> "_TagKey":
-        """The key of a secret text; with the bot's id, as in a token, so that two bots may share a text."""
+        """Return the key of a secret text; with the bot's id, as in a token: two bots may share a text."""
         whole = text if text.startswith(f"{bot}:") else f"{bot}:{text}"
         secret = blake2b(whole.encode(), digest_size=32, person=b"fsmkit-buttons-1").digest()
         return cls(secret, blake2b(secret, digest_size=1, person=b"fsmkit-key-id").digest()[0])
@@ -91,7 +91,7 @@ class ButtonCodec:
                 )
 
     def encode(self, button: Button, bound: Bound) -> str:
-        """The callback data of a button.
+        """Return the callback data of a button.
 
         Raises:
             ValueError: If the value neither fits nor stands in the row.
@@ -115,7 +115,7 @@ class ButtonCodec:
         return data
 
     def decode(self, data: str | None, user: int | None) -> Pressed | None:
-        """The place that a button was bound to, `None` if the data are not ours or were tampered with.
+        """Return the place that a button was bound to, `None` if the data are not ours or were tampered with.
 
         Raises:
             Foreign: If only somebody else may press it.
@@ -137,7 +137,7 @@ class ButtonCodec:
         return Pressed(flow, run, entry, menu=bool(scope & _MENU), value=value, packed=packed)
 
     def claimed(self, data: str | None) -> str | None:
-        """The flow that data claim to belong to, whether they do or not; `None` for none that is known."""
+        """Return the flow that data claim to belong to, whether they do or not; `None` if it is unknown."""
         raw, _ = _parts(data)
         return None if raw is None else self._flows.get(_HEADER.unpack(raw[: _HEADER.size])[2])
 

@@ -53,19 +53,19 @@ class ChatMigrations:
         return True
 
     def forward(self, event: TelegramEvent) -> None:
-        """Puts a late update of an old chat (a press under an old message) into the new one."""
+        """Put a late update of an old chat (a press under an old message) into the new one."""
         new = self.known.get(event.chat_id or 0)
         if new is not None:
             move_event(event, new)
 
     async def settled(self, chat: int | None) -> None:
-        """Waits until a chat's conversations have moved, if they have to."""
+        """Wait until a chat's conversations have moved, if they have to."""
         pair = self.pending.get(chat) if chat is not None else None
         if pair is not None:
             await self._move(*pair)
 
     async def learn(self, old: int | str, new: int) -> None:
-        """Moves a group whose new id Telegram has told instead of taking a message for the old one."""
+        """Move a group whose new id Telegram has told instead of taking a message for the old one."""
         if isinstance(old, str) or old in self._tasks:  # that task may be the one which sends the message
             return
         self._announce(old, new)
@@ -81,7 +81,7 @@ class ChatMigrations:
         self.pending[old] = self.pending[new] = (old, new)
 
     async def _move(self, old: int, new: int) -> None:
-        """Moves once, however many wait for it; one who gives up stops nobody else's move."""
+        """Move once, however many wait for it; one who gives up stops nobody else's move."""
         task = self._tasks.get(old)
         if task is None:
             task = self._tasks[old] = asyncio.get_running_loop().create_task(
@@ -97,13 +97,13 @@ class ChatMigrations:
 
 
 def move_event(event: TelegramEvent, chat: int) -> None:
-    """Puts an event of the old chat into the new one: its key, and where answers go."""
+    """Put an event of the old chat into the new one: its key, and where answers go."""
     event.chat_id = chat
     event.address = structs.replace(event.address, chat=chat)
 
 
 def in_new_chat(effect: Any, chat: int) -> Send | None:
-    """An effect that was meant for the old chat; what is about a message there cannot be done any more."""
+    """Return an effect that was meant for the old chat; what is about a message there cannot be done."""
     said: Reply | None = effect.reply if isinstance(effect, Send | Edit) else None
     if said is None:
         return None

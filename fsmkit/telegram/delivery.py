@@ -5,6 +5,7 @@ nobody is there any more, and whatever Telegram said for what is refused for goo
 """
 
 import contextlib
+import warnings
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
@@ -27,7 +28,8 @@ from fsmkit.interpreter.row import Delete, Edit, Effect, Send
 from fsmkit.keys import Key
 from fsmkit.telegram.buttons import ButtonCodec
 from fsmkit.telegram.chat_migration import in_new_chat
-from fsmkit.telegram.sending import Messages, connection, split
+from fsmkit.telegram.sending import Messages, connection
+from fsmkit.telegram.splitting import split
 
 NETWORK_DELAYS = (1.0, 2.0, 5.0, 10.0, 30.0)
 """Seconds between tries while Telegram does not answer; the last one goes on."""
@@ -49,14 +51,19 @@ class Delivery:
 
     def __init__(self, bot: Bot, buttons: ButtonCodec, clock: Clock) -> None:
         self._bot = bot
-        self._messages = Messages(bot, buttons)
+        self._buttons = buttons
         self._clock = clock
+        self.migrated: Callable[[int | str, int], Awaitable[None]] | None = None
+        """Told of a group that has become a supergroup, before its message is sent there."""
+        self.forget()
+
+    def forget(self) -> None:
+        """Forget who has to wait, what was answered and what is half sent, as a new process would."""
+        self._messages = Messages(self._bot, self._buttons)
         self._waits: dict[int | str, float] = {}
         """Until when a chat has to wait (429), whoever of it writes there: Telegram's limit is the chat's."""
         self._failures: dict[Key, int] = {}
         self._answered: deque[str] = deque(maxlen=MAX_ANSWERED)
-        self.migrated: Callable[[int | str, int], Awaitable[None]] | None = None
-        """Told of a group that has become a supergroup, before its message is sent there."""
 
     async def __call__(self, key: Key, effect: Effect) -> int | None:
         """Carries one effect out.
@@ -108,7 +115,7 @@ class Delivery:
             return
 
     def _check_wait(self, effect: Effect) -> None:
-        """Raises RetryLater where Telegram would refuse once more, and perhaps for longer."""
+        """Raise RetryLater where Telegram would refuse once more, and perhaps for longer."""
         now = self._clock.now()
         for chat in [chat for chat, until in self._waits.items() if until <= now]:
             del self._waits[chat]
@@ -130,7 +137,9 @@ class Delivery:
 
     async def _carry_out(self, key: Key, effect: Effect) -> int | None:
         if isinstance(effect, Send):
-            return await self._messages.send(key, effect.reply, effect.to, effect.bound)
+            return await self._messages.send(
+                key, effect.reply, effect.to, effect.bound, selective=effect.selective
+            )
         if isinstance(effect, Edit):
             return await self._messages.edit(key, effect)
         if isinstance(effect, Delete):
@@ -139,7 +148,7 @@ class Delivery:
         return None
 
     async def _delete(self, messages: Sequence[int], to: Address, key: Key) -> None:
-        """Deletes what can be deleted: one that cannot makes Telegram refuse all of a request."""
+        """Delete what can be deleted: one that cannot makes Telegram refuse all of a request."""
         try:
             await self._delete_at_once(messages, to, key)
         except Forbidden:
@@ -168,5 +177,7 @@ class Delivery:
 
 
 def _seconds(error: RetryAfter) -> float:
-    wait: Any = error.retry_after  # an int, or a timedelta in newer versions of PTB
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that it will be another type: either is understood
+        wait: Any = error.retry_after  # an int, or a timedelta in newer versions of PTB
     return float(wait.total_seconds() if hasattr(wait, "total_seconds") else wait)

@@ -65,7 +65,7 @@ class QueryFields(NamedTuple):
 
 
 def read_query(update: Update) -> QueryFields | None:
-    """What an update that is no message brings; `None` if no person did it."""
+    """Return what an update that is no message brings; `None` if no person did it."""
     for field, kind in QUERIES.items():
         content: Any = getattr(update, field, None)
         if content is not None:
@@ -93,7 +93,7 @@ def _person(content: Any) -> User | None:
 
 
 def reactions_of(content: Any) -> tuple[str, ...]:
-    """What a change of reactions has added: emoji, ids of custom emoji, `"paid"`."""
+    """Return what a change of reactions has added: emoji, ids of custom emoji, `"paid"`."""
     before = {_reaction(reaction) for reaction in content.old_reaction}
     return tuple(name for reaction in content.new_reaction if (name := _reaction(reaction)) not in before)
 
@@ -244,7 +244,7 @@ class TelegramEvent(ChatEvent):
         return self.kind in MESSAGE_KINDS or bool(self.parts)
 
     def stored(self, *, alone: bool) -> bytes:
-        """A message of an album as JSON; what it replies to is kept with the first one only."""
+        """Return a message of an album as JSON; what it replies to is kept with the first one only."""
         update = self.update.to_dict()
         if not alone:
             for message in update.values():
@@ -274,7 +274,7 @@ class TelegramEvent(ChatEvent):
 
 
 def read_update(update: Update, username: str | None) -> TelegramEvent | None:
-    """The event of an update; `None` if no person could have a conversation through it.
+    """Return the event of an update; `None` if no person could have a conversation through it.
 
     Args:
         update: The update.
@@ -313,7 +313,7 @@ def _message(update: Update, message: Message, username: str | None) -> Telegram
 
 
 def _value(message: Message) -> str | None:
-    """The payload of a payment, the data that a web app sent."""
+    """Return the payload of a payment, the data that a web app sent."""
     if message.web_app_data is not None:
         return message.web_app_data.data
     payment = message.successful_payment or message.refunded_payment
@@ -328,7 +328,7 @@ def _kind(message: Message) -> str:
 
 
 def _command(event: TelegramEvent, message: Message, text: str, username: str | None) -> None:
-    """Reads a command; one that is meant for another bot is of a kind that nothing wants."""
+    """Read a command; one that is meant for another bot is of a kind that nothing wants."""
     entities = message.entities
     if entities and not any(e.type == MessageEntity.BOT_COMMAND and e.offset == 0 for e in entities):
         return  # written as code, for example
@@ -398,7 +398,7 @@ def _locate(
 
 
 def album_of(parts: Sequence[TelegramEvent]) -> TelegramEvent:
-    """The one event of the messages of a media group."""
+    """Return the one event of the messages of a media group."""
     ordered = sorted(parts, key=lambda part: part.message_id or 0)
     event = TelegramEvent(ordered[0].update, "album")
     _place(event, ordered[0].message)
@@ -407,7 +407,7 @@ def album_of(parts: Sequence[TelegramEvent]) -> TelegramEvent:
 
 
 def as_press(event: TelegramEvent, pressed: Pressed) -> None:
-    """Makes the press of one of fsmkit's own buttons of a press; its value comes with the row."""
+    """Make the press of one of fsmkit's own buttons of a press; its value comes with the row."""
     event.kind = "button"
     event.pressed = pressed
     event.value = None if pressed.packed else pressed.value

@@ -1,19 +1,17 @@
 """What no handler of the bot wants, and Telegram waits for all the same: presses, payments in question.
 
-The last of all handlers; what the flows themselves take is in `fsmkit.telegram.handler`.
+The last of all handlers; what the flows themselves take, and how both are answered, is in
+`fsmkit.telegram.intake`.
 """
 
 from typing import Any, TypeAlias
 
-from telegram import CallbackQuery, Update
+from telegram import Update
 from telegram.ext import Application, BaseHandler, TypeHandler
 
-from fsmkit.interpreter.compiled import FlowSet
-from fsmkit.telegram.answers import Payments
-from fsmkit.telegram.buttons import ButtonCodec, Foreign, looks_ours
-from fsmkit.telegram.delivery import Delivery
-from fsmkit.telegram.event import read_update
+from fsmkit.telegram.buttons import looks_ours
 from fsmkit.telegram.handler import FlowHandler, unused
+from fsmkit.telegram.intake import Intake
 
 AnyApplication: TypeAlias = Application[Any, Any, Any, Any, Any, Any]
 
@@ -26,28 +24,18 @@ class UnclaimedPresses(BaseHandler[Update, Any, None]):
 
     Args:
         application: Whose handlers are asked.
-        delivery: Answers presses.
-        buttons: Knows which flow a button claims to belong to.
-        flows: All flows, for what a press is told.
+        intake: Answers the press.
     """
 
-    __slots__ = ("_application", "_buttons", "_delivery", "_flows")
+    __slots__ = ("_application", "_intake")
 
-    def __init__(
-        self,
-        application: AnyApplication,
-        delivery: Delivery,
-        buttons: ButtonCodec,
-        flows: FlowSet,
-    ) -> None:
+    def __init__(self, application: AnyApplication, intake: Intake) -> None:
         super().__init__(unused, block=True)
         self._application = application
-        self._delivery = delivery
-        self._buttons = buttons
-        self._flows = flows
+        self._intake = intake
 
     def check_update(self, update: object) -> bool:
-        """Whether it is a press that nobody else wants."""
+        """Return whether it is a press that nobody else wants."""
         if not isinstance(update, Update) or update.callback_query is None:
             return False
         # A `TypeHandler` that logs all updates answers none of our buttons.
@@ -57,20 +45,8 @@ class UnclaimedPresses(BaseHandler[Update, Any, None]):
     async def handle_update(
         self, update: Update, application: Any, check_result: object, context: Any
     ) -> None:
-        """Answers the press."""
-        query = update.callback_query
-        if query is not None:
-            await self._delivery.answer(query.id, self._text(query))
-
-    def _text(self, query: CallbackQuery) -> str:
-        """Nothing for a press that is not ours, or is ours and was passed by its flow."""
-        try:
-            if not looks_ours(query.data) or self._buttons.decode(query.data, query.from_user.id) is not None:
-                return ""
-        except Foreign:  # under an inline message
-            return ""
-        table = self._flows.tables.get(self._buttons.claimed(query.data) or "") or self._flows.entries[0]
-        return table.flow.text_for("stale", query.from_user.language_code) or ""
+        """Answer the press."""
+        await self._intake.answer_unclaimed(update)
 
 
 class UnclaimedPayments(BaseHandler[Update, Any, None]):
@@ -78,22 +54,18 @@ class UnclaimedPayments(BaseHandler[Update, Any, None]):
 
     Args:
         application: Whose handlers are asked.
-        payments: Declines it.
+        intake: Declines it.
     """
 
-    __slots__ = ("_application", "_payments")
+    __slots__ = ("_application", "_intake")
 
-    def __init__(
-        self,
-        application: AnyApplication,
-        payments: Payments,
-    ) -> None:
+    def __init__(self, application: AnyApplication, intake: Intake) -> None:
         super().__init__(unused, block=True)
         self._application = application
-        self._payments = payments
+        self._intake = intake
 
     def check_update(self, update: object) -> bool:
-        """Whether it is a question before a payment that nobody else wants; who logs all updates does not."""
+        """Return whether it is a payment that nobody else wants; who logs all updates does not."""
         if not isinstance(update, Update) or not (update.pre_checkout_query or update.shipping_query):
             return False
         return not _wanted(self._application, update, (TypeHandler,))
@@ -101,14 +73,12 @@ class UnclaimedPayments(BaseHandler[Update, Any, None]):
     async def handle_update(
         self, update: Update, application: Any, check_result: object, context: Any
     ) -> None:
-        """Declines the payment."""
-        event = read_update(update, None)
-        if event is not None:
-            await self._payments.decline(event)
+        """Decline the payment."""
+        await self._intake.answer_unclaimed(update)
 
 
 def _wanted(application: AnyApplication, update: Update, but: tuple[type, ...]) -> bool:
-    """Whether a handler of the bot's own wants an update; the flows have let it pass."""
+    """Return whether a handler of the bot's own wants an update; the flows have let it pass."""
     others = (FlowHandler, UnclaimedPresses, UnclaimedPayments, *but)
     return any(
         (found := handler.check_update(update)) is not None and found is not False

@@ -4,7 +4,6 @@ import logging
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from telegram import Bot
 from telegram.ext import Application
 
 from fsmkit.engine.engine import Engine
@@ -29,28 +28,11 @@ class Lifecycle:
     def __init__(self, application: AnyApplication, engine: Engine) -> None:
         self._application = application
         self._engine = engine
-        self._username: str | None = None
         self._early = False
         application.post_init = _chain(application.post_init, self._start)
         # `post_stop` rather than `post_shutdown`: messages that wait need the bot's connection.
         application.post_stop = _chain(self._stop, application.post_stop)
         application.post_shutdown = _chain(self._close, application.post_shutdown)
-
-    @property
-    def username(self) -> str | None:
-        """The bot's user name, as soon as the bot knows it."""
-        if self._username is None:
-            try:
-                self._username = self._application.bot.username
-            except RuntimeError:  # not initialized yet
-                return None
-        return self._username
-
-    @property
-    def bot(self) -> Bot:
-        """The application's bot."""
-        bot: Bot = self._application.bot
-        return bot
 
     @property
     def busy(self) -> bool:
@@ -60,16 +42,16 @@ class Lifecycle:
         return self._early or not self._application.update_queue.empty()
 
     async def begin(self) -> None:
-        """Starts the engine when the application is initialized; a `KeyedProcessor` calls it."""
+        """Start the engine when the application is initialized; a `KeyedProcessor` calls it."""
         self._early = True  # `post_init`, which may open what handlers need, comes later
         await self._engine.start()
 
     async def end(self) -> None:
-        """Stops the engine when the application is shut down; a `KeyedProcessor` calls it."""
+        """Stop the engine when the application is shut down; a `KeyedProcessor` calls it."""
         await self._engine.stop(drain=0)  # the bot's connection is closed: what waits stays in the store
 
     async def ensure(self, application: AnyApplication, group: int) -> None:
-        """Starts the engine if nobody has, and checks that the group is still the handler's own."""
+        """Start the engine if nobody has, and check that the group is still the handler's own."""
         handlers = application.handlers.get(group, ())
         if len(handlers) != 1:
             raise group_taken(group, "another handler was added to it")
@@ -93,7 +75,7 @@ class Lifecycle:
 
 
 def group_taken(group: int, why: str) -> DefinitionError:
-    """The error for a group that is not fsmkit's own."""
+    """Return the error for a group that is not fsmkit's own."""
     return DefinitionError(
         f"group {group} must be fsmkit's own: {why}, and PTB runs one handler of a group",
         place=None,

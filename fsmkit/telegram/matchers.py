@@ -19,7 +19,7 @@ class OfKind(Matcher):
         self.kinds = kinds
 
     def match(self, event: Any) -> Any:
-        """What was sent."""
+        """Return what was sent."""
         if not isinstance(event, ChatEvent) or self.kinds is None or event.kind not in self.kinds:
             return None
         for name in ("text", "value", "file_id", "content"):
@@ -27,6 +27,10 @@ class OfKind(Matcher):
             if found is not None:
                 return found
         return event
+
+    def label(self) -> str:
+        """Return the name of the kinds."""
+        return self.name
 
     def __repr__(self) -> str:
         return f"{self.name}()"
@@ -41,13 +45,13 @@ class Text(Matcher):
         self.pattern = compiled(pattern, "text")
 
     def match(self, event: Any) -> Any:
-        """The `re.Match`."""
+        """Return the `re.Match`."""
         if isinstance(event, ChatEvent) and event.kind == "text":
             return self.pattern.fullmatch(event.text or "")
         return None
 
     def impossible(self) -> str | None:
-        """A pattern that wants a command never sees one."""
+        """Refuse a pattern that wants a command, which would never see one."""
         if re.match(r"\^?/\w", self.pattern.pattern):
             return "text() never sees commands; use command(...)"
         return super().impossible()
@@ -68,7 +72,7 @@ class Command(Matcher):
         self.args = None if args is None else compiled(args, "command(args=...)")
 
     def match(self, event: Any) -> Any:
-        """The name, or the `re.Match` of the arguments."""
+        """Return the name, or the `re.Match` of the arguments."""
         if not isinstance(event, ChatEvent) or event.kind != "command":
             return None
         name = getattr(event, "command", None)
@@ -77,11 +81,17 @@ class Command(Matcher):
         return name if self.args is None else self.args.fullmatch(" ".join(getattr(event, "args", ())))
 
     def impossible(self) -> str | None:
-        """A name that Telegram does not take for a command."""
+        """Refuse a name that Telegram does not take for a command."""
         wrong = [name for name in self.names if not _NAME.fullmatch(name)]
         if wrong:
             return f"{wrong[0]!r} is no command: letters, digits and _, 32 at most, without the slash"
         return super().impossible()
+
+    def label(self) -> str:
+        """Return the command as it is typed."""
+        if len(self.names) > 1 or self.args:
+            return repr(self)
+        return f"/{self.names[0]}" if self.names else "command"
 
     def __repr__(self) -> str:
         shown = [*map(repr, self.names), *([f"args={self.args.pattern!r}"] if self.args else [])]
@@ -102,7 +112,7 @@ class PressOf(Matcher):
         self.value_classes = tuple(_classes_of(values))
 
     def match(self, event: Any) -> Any:
-        """The value, or the `re.Match` of it."""
+        """Return the value, or the `re.Match` of it."""
         if not isinstance(event, ChatEvent) or event.kind != self.kind:
             return None
         value = event.value
@@ -119,9 +129,16 @@ class PressOf(Matcher):
         return event if value is None else value
 
     def impossible(self) -> str | None:
-        """A button never has an empty text for its value."""
+        """Refuse an empty text, which no button has for its value."""
         empty = any(isinstance(value, str) and not value for value in self.values)
         return "a button has no empty value" if empty else super().impossible()
+
+    def label(self) -> str:
+        """Return the text of the one button, in quotation marks."""
+        if not self.values:
+            return self.kind
+        named = self.kind == "button" and len(self.values) == 1 and isinstance(self.values[0], str)
+        return f'"{self.values[0]}"' if named else repr(self)
 
     def __repr__(self) -> str:
         return f"{self.kind}({', '.join(map(_shown, self.values))})"
@@ -138,7 +155,7 @@ def _is_value(wanted: Any, value: Any) -> bool:
 
 
 def _classes_of(values: Iterable[Any]) -> Iterator[type]:
-    """The classes whose objects occur in values."""
+    """Return the classes whose objects occur in values."""
     for value in values:
         if isinstance(value, type):
             yield value
@@ -162,8 +179,12 @@ class AlbumOf(Matcher):
     kinds = frozenset({"album"})
 
     def match(self, event: Any) -> Any:
-        """The file ids, in order."""
+        """Return the file ids, in order."""
         return event.file_ids if getattr(event, "kind", None) == "album" else None
+
+    def label(self) -> str:
+        """Return `album`."""
+        return "album"
 
     def __repr__(self) -> str:
         return "album()"
@@ -175,7 +196,7 @@ def message() -> Matcher:
 
 
 def text(pattern: str | re.Pattern[str] | None = None) -> Matcher:
-    """A new text message that is not a command.
+    """Match a new text message that is not a command.
 
     Args:
         pattern: What the whole text must match; `ctx.match` is then a `re.Match`.
@@ -188,7 +209,7 @@ def text(pattern: str | re.Pattern[str] | None = None) -> Matcher:
 
 
 def command(*names: str, args: str | re.Pattern[str] | None = None) -> Matcher:
-    """A command: `/start`, `/start@this_bot`, in any case of letters; another bot's never.
+    """Match a command: `/start`, `/start@this_bot`, in any case of letters; another bot's never.
 
     Args:
         names: Without the slash; none: any command.
@@ -198,7 +219,7 @@ def command(*names: str, args: str | re.Pattern[str] | None = None) -> Matcher:
 
 
 def button(*values: Any) -> Matcher:
-    """A press of one of fsmkit's own buttons.
+    """Match a press of one of fsmkit's own buttons.
 
     Args:
         values: What its value is: a value (of the same type: `1` is neither `"1"` nor `True`), a compiled
@@ -212,7 +233,7 @@ def button(*values: Any) -> Matcher:
 
 
 def raw_button(*data: str | re.Pattern[str]) -> Matcher:
-    """A press of a button that the bot made itself (`InlineKeyboardButton(..., callback_data=...)`).
+    """Match a press of a button that the bot made itself (`InlineKeyboardButton(..., callback_data=...)`).
 
     It is not authenticated: a modified client can send any data under any message of the bot, also that of
     another person's button or of an earlier state. Check in the handler whatever must hold.
@@ -227,12 +248,12 @@ def raw_button(*data: str | re.Pattern[str]) -> Matcher:
 
 
 def photo() -> Matcher:
-    """A photo; the match is the file id of its largest size."""
+    """Match a photo; the match is the file id of its largest size."""
     return OfKind("photo", frozenset({"photo"}))
 
 
 def album() -> Matcher:
-    """An album: photos, videos, files or music sent together; the match is the tuple of their file ids.
+    """Match an album: photos, videos, files, music sent together; the match is the tuple of their file ids.
 
     Its messages are gathered to one event; in a state without a handler for albums they come one by one.
     """
@@ -240,47 +261,47 @@ def album() -> Matcher:
 
 
 def document() -> Matcher:
-    """A file; the match is its file id."""
+    """Match a file; the match is its file id."""
     return OfKind("document", frozenset({"document"}))
 
 
 def video() -> Matcher:
-    """A video; the match is its file id."""
+    """Match a video; the match is its file id."""
     return OfKind("video", frozenset({"video"}))
 
 
 def voice() -> Matcher:
-    """A voice message; the match is its file id."""
+    """Match a voice message; the match is its file id."""
     return OfKind("voice", frozenset({"voice"}))
 
 
 def audio() -> Matcher:
-    """An audio file; the match is its file id."""
+    """Match an audio file; the match is its file id."""
     return OfKind("audio", frozenset({"audio"}))
 
 
 def sticker() -> Matcher:
-    """A sticker; the match is its file id."""
+    """Match a sticker; the match is its file id."""
     return OfKind("sticker", frozenset({"sticker"}))
 
 
 def location() -> Matcher:
-    """A location (also that of a venue); the match is PTB's `Location` or `Venue`."""
+    """Match a location (also that of a venue); the match is PTB's `Location` or `Venue`."""
     return OfKind("location", frozenset({"location", "venue"}))
 
 
 def contact() -> Matcher:
-    """A contact; the match is PTB's `Contact`."""
+    """Match a contact; the match is PTB's `Contact`."""
     return OfKind("contact", frozenset({"contact"}))
 
 
 def edited() -> Matcher:
-    """An edited message."""
+    """Match an edited message."""
     return OfKind("edited", frozenset({"edited"}))
 
 
 def inline(pattern: str | re.Pattern[str] | None = None) -> Matcher:
-    """An inline query; with a pattern one whose text matches as a whole."""
+    """Match an inline query; with a pattern one whose text matches as a whole."""
     if pattern is None:
         return OfKind("inline", frozenset({"inline"}))
     whole = compiled(pattern, "inline")
@@ -288,27 +309,27 @@ def inline(pattern: str | re.Pattern[str] | None = None) -> Matcher:
 
 
 def poll_answer() -> Matcher:
-    """A vote in a poll that is not anonymous; the match is PTB's `PollAnswer`."""
+    """Match a vote in a poll that is not anonymous; the match is PTB's `PollAnswer`."""
     return OfKind("poll_answer", frozenset({"poll_answer"}))
 
 
 def animation() -> Matcher:
-    """A GIF or a video without sound; the match is its file id."""
+    """Match a GIF or a video without sound; the match is its file id."""
     return OfKind("animation", frozenset({"animation"}))
 
 
 def video_note() -> Matcher:
-    """A round video; the match is its file id."""
+    """Match a round video; the match is its file id."""
     return OfKind("video_note", frozenset({"video_note"}))
 
 
 def dice() -> Matcher:
-    """A die, a dart, a slot machine; the match is PTB's `Dice`."""
+    """Match a die, a dart, a slot machine; the match is PTB's `Dice`."""
     return OfKind("dice", frozenset({"dice"}))
 
 
 def poll() -> Matcher:
-    """A message with a poll; the match is PTB's `Poll`. Votes are `poll_answer()`."""
+    """Match a message with a poll; the match is PTB's `Poll`. Votes are `poll_answer()`."""
     return OfKind("poll", frozenset({"poll"}))
 
 
@@ -318,7 +339,7 @@ def users_shared() -> Matcher:
 
 
 def chat_shared() -> Matcher:
-    """A chat chosen through a request button; the match is PTB's `ChatShared`."""
+    """Match a chat chosen through a request button; the match is PTB's `ChatShared`."""
     return OfKind("chat_shared", frozenset({"chat_shared"}))
 
 
@@ -328,7 +349,7 @@ def kind(*names: str) -> Matcher:
 
 
 def compiled(pattern: str | re.Pattern[str], where: str) -> re.Pattern[str]:
-    """A pattern made ready; raises TypeError, with the matcher's name, if it is none."""
+    """Return a pattern made ready; raises TypeError, with the matcher's name, if it is none."""
     try:
         return re.compile(pattern)
     except (re.error, TypeError) as error:
@@ -345,7 +366,7 @@ class Payload(Matcher):
         self.pattern = compiled(pattern, kind)
 
     def match(self, event: Any) -> Any:
-        """The `re.Match`."""
+        """Return the `re.Match`."""
         if not isinstance(event, ChatEvent) or event.kind != self.kind:
             return None
         return self.pattern.fullmatch(getattr(event, self.read) or "")
@@ -365,23 +386,27 @@ class Reaction(Matcher):
         self.wanted = wanted
 
     def match(self, event: Any) -> Any:
-        """The emoji, or the id of the custom emoji."""
+        """Return the emoji, or the id of the custom emoji."""
         if not isinstance(event, ChatEvent) or event.kind != "message_reaction":
             return None
         added = getattr(event, "reactions", ())
         return next((one for one in added if not self.wanted or one in self.wanted), None)
+
+    def label(self) -> str:
+        """Return `reaction`, with the emoji where there are any."""
+        return repr(self) if self.wanted else "reaction"
 
     def __repr__(self) -> str:
         return f"reaction({', '.join(map(repr, self.wanted))})"
 
 
 def web_app_data(pattern: str | re.Pattern[str] | None = None) -> Matcher:
-    """Data that a web app sent, opened from a reply keyboard; the match is the data, or its `re.Match`."""
+    """Match data of a web app, opened from a reply keyboard; the match is the data, or its `re.Match`."""
     return _of("web_app_data", pattern)
 
 
 def pre_checkout_query(payload: str | re.Pattern[str] | None = None) -> Matcher:
-    """A person is about to pay: the handler says `ctx.approve()`, else the payment is declined.
+    """Match a person who is about to pay: the handler says `ctx.approve()`, else the payment is declined.
 
     Args:
         payload: What the invoice's payload must match as a whole; `ctx.match` is then a `re.Match`, else
@@ -391,17 +416,17 @@ def pre_checkout_query(payload: str | re.Pattern[str] | None = None) -> Matcher:
 
 
 def shipping_query(payload: str | re.Pattern[str] | None = None) -> Matcher:
-    """A person wants something shipped: the handler says `ctx.approve(shipping=...)`, else it is declined."""
+    """Match a person who wants something shipped; `ctx.approve(shipping=...)`, or else it is declined."""
     return _of("shipping_query", payload)
 
 
 def successful_payment(payload: str | re.Pattern[str] | None = None) -> Matcher:
-    """The money has come; the match is the invoice's payload, `event.content` PTB's `SuccessfulPayment`."""
+    """Match money that has come; the match is the payload, `event.content` PTB's `SuccessfulPayment`."""
     return _of("successful_payment", payload)
 
 
 def refunded_payment(payload: str | re.Pattern[str] | None = None) -> Matcher:
-    """The money has gone back; the match is the payload, `event.content` PTB's `RefundedPayment`."""
+    """Match money that has gone back; the match is the payload, `event.content` PTB's `RefundedPayment`."""
     return _of("refunded_payment", payload)
 
 
@@ -411,7 +436,7 @@ def purchased_paid_media(payload: str | re.Pattern[str] | None = None) -> Matche
 
 
 def chosen_inline_result(result_id: str | re.Pattern[str] | None = None) -> Matcher:
-    """The result of an inline query that was sent; the match is the result's id, or its `re.Match`."""
+    """Match the result of an inline query that was sent; the match is the result's id, or its `re.Match`."""
     return _of("chosen_inline_result", result_id)
 
 
@@ -421,7 +446,7 @@ def chat_join_request() -> Matcher:
 
 
 def my_chat_member() -> Matcher:
-    """The bot's own place in a chat has changed; the match is PTB's `ChatMemberUpdated`."""
+    """Match a change of the bot's own place in a chat; the match is PTB's `ChatMemberUpdated`."""
     return OfKind("my_chat_member", frozenset({"my_chat_member"}))
 
 
@@ -434,7 +459,7 @@ def chat_member() -> Matcher:
 
 
 def reaction(*emoji: str) -> Matcher:
-    """A reaction that was added to a message; the match is the emoji, or the id of a custom one.
+    """Match a reaction that was added to a message; the match is the emoji, or the id of a custom one.
 
     Args:
         emoji: Which, none given: any. One that was taken away is only seen by `kind("message_reaction")`.

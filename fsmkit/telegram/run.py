@@ -19,7 +19,7 @@ from telegram.error import InvalidToken, TelegramError
 from telegram.ext import Application
 from telegram.request import HTTPXRequest
 
-from fsmkit.engine.source import Source
+from fsmkit.engine.engine import Source
 from fsmkit.errors import DefinitionError, FsmkitError, StoreError
 from fsmkit.flow.flow import Flow
 from fsmkit.flow.locations import calling_location
@@ -46,7 +46,7 @@ def poll(
     store: Store | None = None,
     sources: Iterable[Source] = (),
 ) -> None:
-    """Runs flows as a bot until SIGINT or SIGTERM, then ends it cleanly.
+    """Run flows as a bot until SIGINT or SIGTERM, then end it cleanly.
 
     Args:
         flows: The flows, in order of arbitration.
@@ -131,7 +131,7 @@ def run(
     store: Store | str | None = None,
     sources: Iterable[Source] | Callable[[], Iterable[Source]] = (),
 ) -> None:
-    """Runs flows as a bot until SIGINT or SIGTERM: the last line of a file that `python FILE` starts.
+    """Run flows as a bot until SIGINT or SIGTERM: the last line of a file that `python FILE` starts.
 
     `BOT_TOKEN` in the environment has the bot's token; `BOT_API_BASE_URL` and `BOT_API_BASE_FILE_URL` name
     another Bot API server, as in `http://127.0.0.1:8081/bot` and `http://127.0.0.1:8081/file/bot`. A bot that
@@ -170,7 +170,7 @@ def serve(
     elsewhere: str,
     instead: str = "",
 ) -> None:
-    """Runs flows as a bot, with the environment's settings, until SIGINT or SIGTERM.
+    """Run flows as a bot, with the environment's settings, until SIGINT or SIGTERM.
 
     Args:
         flows: The flows, in order of arbitration.
@@ -210,7 +210,7 @@ def serve(
 
 
 def _started(flows: tuple[Flow[Any], ...]) -> str:
-    """The name of the file that Python was started with, that of the package for `python -m package`."""
+    """Return the name of the file that Python was started with; the package's for `python -m package`."""
     file = getattr(sys.modules["__main__"], "__file__", None)
     if file is None:  # in a console
         return flows[0].name if flows else "bot"
@@ -244,7 +244,7 @@ def _remedy() -> str:
 
 
 def _log_to_stderr() -> None:
-    """Logs to standard error, unless the file has set up its own."""
+    """Log to standard error, unless the file has set up its own."""
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.INFO)
     httpx = logging.getLogger("httpx")
     if httpx.level == logging.NOTSET:

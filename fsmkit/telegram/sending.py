@@ -1,14 +1,21 @@
-"""Messages through PTB's `Bot`: sent, in pieces where they are too long, and edited, or else sent anew.
+"""Messages through PTB's `Bot`: how keyboards are made, and how messages are sent, edited, or sent anew.
 
-What Telegram answers is passed on; what of it may be tried again is `fsmkit.telegram.delivery`'s business.
+The person always gets something to read: a message that cannot be edited any more is sent anew, formatting
+that Telegram refuses is shown as it is written, and buttons that it refuses are left out. Every other answer
+of Telegram's is raised; whether to try again is decided in `fsmkit.telegram.delivery`.
 """
 
+import logging
 import os
 import re
+from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
+from msgspec import structs
 from telegram import (
     Bot,
     CallbackGame,
@@ -38,10 +45,20 @@ from telegram import (
 from telegram.error import BadRequest, TelegramError
 from telegram.ext import ExtBot
 
-from fsmkit.flow.messages import BARE_MEDIA, Address, Button, Keyboard, KeyboardButton, Reply
+from fsmkit.flow.messages import BARE_MEDIA, Address, Button, Keyboard, KeyboardButton, Reply, as_reply
 from fsmkit.interpreter.row import Bound, Edit
 from fsmkit.keys import Key
 from fsmkit.telegram.buttons import ButtonCodec
+from fsmkit.telegram.splitting import split
+
+T = TypeVar("T")
+
+Offer = tuple[Reply, Callable[[Reply], Any]]
+"""A message, and what makes PTB's markup of its buttons."""
+
+_log = logging.getLogger("fsmkit")
+
+# -- keyboards -------------------------------------------------------------------------------------
 
 ANY_CHAT = {
     "allow_user_chats": True,
@@ -52,20 +69,20 @@ ANY_CHAT = {
 
 
 def inline_markup(reply: Reply, bound: Bound, codec: ButtonCodec) -> InlineKeyboardMarkup | None:
-    """The inline keyboard under a message."""
+    """Return the inline keyboard under a message."""
     if not reply.buttons:
         return None
     return InlineKeyboardMarkup([[_inline(button, bound, codec) for button in row] for row in reply.buttons])
 
 
-def any_markup(reply: Reply, bound: Bound, codec: ButtonCodec) -> Any:
-    """What a new message shows or takes away below it; of both kinds of keyboards the inline one."""
+def any_markup(reply: Reply, bound: Bound, codec: ButtonCodec, *, selective: bool = False) -> Any:
+    """Return what a new message shows or takes away below it; of both kinds of keyboards the inline one."""
     inline = inline_markup(reply, bound, codec)
     if inline is not None:
         return inline
     if reply.keyboard:
         return _reply_keyboard(reply.keyboard)
-    return ReplyKeyboardRemove() if reply.remove_keyboard else None
+    return ReplyKeyboardRemove(selective=selective or None) if reply.remove_keyboard else None
 
 
 def _inline(button: Button, bound: Bound, codec: ButtonCodec) -> InlineKeyboardButton:
@@ -81,7 +98,7 @@ def _inline(button: Button, bound: Bound, codec: ButtonCodec) -> InlineKeyboardB
 
 
 def _argument(action: str, given: Any) -> Any:
-    """What PTB takes for an action."""
+    """Return what PTB takes for an action."""
     if action == "web_app":
         return WebAppInfo(given)
     if action == "login_url":
@@ -117,7 +134,7 @@ def _key(key: str | KeyboardButton, number: int) -> str | TelegramKey:
 
 
 def _request(name: str, given: Any, number: int) -> Any:
-    """What PTB takes for a request."""
+    """Return what PTB takes for a request."""
     if name == "web_app":
         return WebAppInfo(given)
     if name == "request_poll":
@@ -132,124 +149,105 @@ def _request(name: str, given: Any, number: int) -> Any:
     return given
 
 
-_TAG = re.compile(r"<(/?)([a-zA-Z][\w-]*)[^>]*>")
+BUTTON_REFUSED = re.compile(
+    r"button|keyboard|reply_markup|reply markup is|BOT_DOMAIN_INVALID|\bURL_INVALID|WEB_?APP", re.IGNORECASE
+)
+"""What Telegram says of a message that it refuses for a button, for example `BUTTON_URL_INVALID`, `inline
+keyboard button URL 'http://localhost' is invalid: Wrong HTTP URL`, `BUTTON_USER_PRIVACY_RESTRICTED`.
+"""
+
+MAX_BUTTON_TRIES = 8
+"""Messages with several buttons that may be the refused one are sent without one at a time, so often."""
 
 
-_MARKUP = re.compile(r"\\.|```|`|\*|__|_|~|\|\||\[|\]\([^)]*\)|\]", re.DOTALL)
-
-
-CODE = ("`", "```")
-
-
-def split(text: str, limit: int, parse_mode: str | None) -> list[str]:
-    """Cuts a text into pieces of at most `limit` UTF-16 units.
+async def without_refused_buttons(reply: Reply, attempt: Callable[[Reply], Awaitable[T]]) -> T:
+    """Show a message, in the last resort without buttons that Telegram refuses.
 
     Args:
-        text: The text as it is written, markup included.
-        limit: UTF-16 units of a piece.
-        parse_mode: `"HTML"`, `"MarkdownV2"`, `"Markdown"` or `None`.
+        reply: The message.
+        attempt: Sends or edits it.
 
-    Returns:
-        The pieces in order, one at least. A stretch of formatting that is longer than `limit` stays whole.
+    Raises:
+        BadRequest: If it is refused for something else, or without buttons as well.
     """
-    if _units(text) <= limit:
-        return [text]
-    open_at = _inside(text, parse_mode)
-    pieces: list[str] = []
-    start = 0
-    while _units(text[start:]) > limit:
-        end = _end(text, start, limit)
-        cut = _cut(text, start, end, open_at)
-        pieces.append(text[start:cut].rstrip())
-        start = cut
-        while start < len(text) and text[start].isspace():
-            start += 1
-    if start < len(text):
-        pieces.append(text[start:])
-    return [piece for piece in pieces if piece] or [""]
-
-
-def _units(text: str) -> int:
-    return len(text) + sum(1 for char in text if ord(char) > 0xFFFF)
-
-
-def _end(text: str, start: int, limit: int) -> int:
-    """The furthest position to which `limit` units reach."""
-    end, units = start, 0
-    while end < len(text):
-        units += 2 if ord(text[end]) > 0xFFFF else 1
-        if units > limit:
-            break
-        end += 1
-    return end
-
-
-def _cut(text: str, start: int, end: int, open_at: list[bool]) -> int:
-    """The best place to cut: after a paragraph, a line, a word; else anywhere outside of formatting."""
-    for separator in ("\n\n", "\n", " "):
-        at = text.rfind(separator, start, end)
-        while at > start:
-            if not open_at[at]:
-                return at + len(separator)
-            at = text.rfind(separator, start, at)
-    for at in range(end, start, -1):
-        if not open_at[at]:
-            return at
-    for at in range(end, len(text)):  # all of it is one stretch of formatting: Telegram decides
-        if not open_at[at]:
-            return at
-    return len(text)
-
-
-def _inside(text: str, parse_mode: str | None) -> list[bool]:
-    """For each position (and the end) whether a cut there would fall inside of formatting."""
-    inside = [False] * (len(text) + 1)
-    if parse_mode is None:
-        return inside
-    spans = _html_spans(text) if parse_mode.upper() == "HTML" else _markdown_spans(text)
-    for start, end in spans:
-        for at in range(start + 1, end):
-            inside[at] = True
-    return inside
-
-
-def _html_spans(text: str) -> list[tuple[int, int]]:
-    spans = [found.span() for found in re.finditer(r"&[#\w]+;", text)]
-    depth, begin = 0, 0
-    for tag in _TAG.finditer(text):
-        if tag[1]:
-            depth = max(0, depth - 1)
-            if depth == 0:
-                spans.append((begin, tag.end()))
-        else:
-            begin = tag.start() if depth == 0 else begin
-            depth += 1
-    return [*spans, (begin, len(text))] if depth else spans
-
-
-def _markdown_spans(text: str) -> list[tuple[int, int]]:
-    spans: list[tuple[int, int]] = []
-    stack: list[tuple[str, int]] = []
-    for mark in _MARKUP.finditer(text):
-        symbol = mark[0]
-        if symbol[0] == "\\":
-            spans.append(mark.span())
+    try:
+        return await attempt(reply)
+    except BadRequest as error:
+        if not BUTTON_REFUSED.search(error.message) or not (reply.buttons or reply.keyboard):
+            raise
+        refused = error
+    for fewer, left_out in _with_fewer_buttons(reply, refused.message):
+        try:
+            shown = await attempt(fewer)
+        except BadRequest as error:
+            if not BUTTON_REFUSED.search(error.message):
+                raise
+            refused = error
             continue
-        if stack and stack[-1][0] in CODE and symbol != stack[-1][0]:
-            continue  # in code all else is only text
-        opener = "[" if symbol[0] == "]" else symbol
-        if stack and stack[-1][0] == opener and (opener != "[" or symbol[0] == "]"):
-            spans.append((stack.pop()[1], mark.end()))
-        elif symbol[0] != "]":
-            stack.append((symbol, mark.start()))
-    return [*spans, *((start, len(text)) for _, start in stack)]
+        _log.warning("Telegram refused a button (%s); the message is shown without %s", refused, left_out)
+        return shown
+    raise refused
 
+
+def _with_fewer_buttons(reply: Reply, refusal: str) -> Iterator[tuple[Reply, str]]:
+    """Yield the message without some buttons, the likeliest choice first, and what is missing from it."""
+    doubtful = [b for row in reply.buttons for b in row if b.action is not None]
+    bad = [b for b in doubtful if _is_named(b, refusal)] or [b for b in doubtful if not _is_valid(b)]
+    others = [b for b in doubtful if b not in bad]
+    singly = [[*bad, b] for b in others[:MAX_BUTTON_TRIES]] if len(others) > 1 else []
+    for left_out in (bad, *singly, doubtful if others else []):
+        if left_out:
+            yield _without(reply, left_out), ", ".join(repr(b.text) for b in left_out)
+    plain = () if reply.buttons else _plain_keys(reply.keyboard)
+    if plain:
+        yield as_reply(reply, keyboard=plain), "keys that ask for something"
+    yield as_reply(reply, buttons=(), keyboard=()), "buttons"
+
+
+def _without(reply: Reply, left_out: list[Button]) -> Reply:
+    rows = [[b for b in row if b not in left_out] for row in reply.buttons]
+    return as_reply(reply, buttons=[row for row in rows if row])
+
+
+def _plain_keys(keyboard: Any) -> Any:
+    """Return a reply keyboard without the keys that ask for something, which not every chat allows."""
+    rows = keyboard.keys if isinstance(keyboard, Keyboard) else keyboard
+    kept = [[k for k in row if isinstance(k, str) or k.request is None] for row in rows]
+    kept = [row for row in kept if row]
+    return structs.replace(keyboard, rows=kept) if isinstance(keyboard, Keyboard) and kept else kept
+
+
+def _is_named(button: Button, refusal: str) -> bool:
+    """Return whether a refusal names the URL of a button."""
+    return any(f"'{url}'" in refusal for url in _urls(button))
+
+
+def _is_valid(button: Button) -> bool:
+    """Return whether the URLs of a button look as Telegram wants them: with a host that has a dot in it."""
+    return all(
+        url.startswith("tg://") or (" " not in url and "." in (urlsplit(url).hostname or ""))
+        for url in _urls(button)
+    )
+
+
+def _urls(button: Button) -> list[str]:
+    name, given = button.action or ("", None)
+    if name not in ("url", "web_app", "login_url"):
+        return []
+    return [given["url"] if isinstance(given, dict) else str(given)]
+
+
+# -- messages --------------------------------------------------------------------------------------
 
 MAX_TEXT = 4096
 
 
 MAX_CAPTION = 1024
 """UTF-16 units, https://core.telegram.org/bots/api#sendmessage and #sendphoto."""
+
+
+UNFORMATTABLE = re.compile(r"parse entities|(message|caption|entities)( is|_)? ?too[ _]long", re.IGNORECASE)
+"""What Telegram says of a text that it may take all the same if it is sent plain, and cut once more."""
 
 
 PLAIN: dict[str, Any] = {"parse_mode": None}
@@ -267,7 +265,7 @@ EDITABLE: dict[str, type[InputMedia]] = {
 
 
 class Messages:
-    """Sends and edits messages.
+    """What sends and edits messages.
 
     Args:
         bot: PTB's bot.
@@ -281,32 +279,42 @@ class Messages:
         """A long text in pieces, and how many of them are out, should the next one have to wait."""
 
     def forget(self, key: Key) -> None:
-        """Begins the next text of a key anew: no piece of it is out."""
+        """Begin the next text of a key anew: no piece of it is out."""
         self._pieces.pop(key, None)
 
-    async def send(self, key: Key, reply: Reply, to: Address, bound: Bound) -> int:
-        """Sends a message, a long one in pieces, the last of which has the buttons; the id of that one."""
+    async def send(
+        self, key: Key, reply: Reply, to: Address, bound: Bound, *, selective: bool = False
+    ) -> int:
+        """Send a message, a long one in pieces, the last of which has the buttons; return the id of that.
+
+        Args:
+            key: Whose conversation.
+            reply: The message.
+            to: Where it goes.
+            bound: What its buttons belong to.
+            selective: Whether it takes a reply keyboard away from one person only.
+        """
         limit = MAX_TEXT if reply.media is None else MAX_CAPTION
         pieces = split(reply.text, limit, reply.parse_mode or self._default_parse_mode)
-        markup = any_markup(reply, bound, self._buttons)
-        common = _common(reply, to)
-        message = 0
+        markup = partial(any_markup, bound=bound, codec=self._buttons, selective=selective)
         begun, out = self._pieces.get(key, (pieces, 0))
+        message = 0
         for number in range(out if begun == pieces else 0, len(pieces)):
+            options = _common(reply, to)
             last = number == len(pieces) - 1
-            options = {**common, "reply_markup": markup if last else None}
-            if number == 0 and reply.reply_to is not None:
+            if reply.reply_to is not None and (number == 0 or (selective and last)):
                 options["reply_parameters"] = ReplyParameters(
                     reply.reply_to, allow_sending_without_reply=True
                 )
             media = reply.media if number == 0 else None
-            message = await self._piece(media, pieces[number], limit, to.chat, reply, options)
+            offer = (reply, markup) if last else None
+            message = await self._piece(media, pieces[number], limit, to.chat, reply, offer, options)
             self._pieces[key] = (pieces, number + 1)
         self._pieces.pop(key, None)
         return message
 
     async def edit(self, key: Key, effect: Edit) -> int | None:
-        """Edits a message; what cannot be edited, or no more, is sent anew: then its id."""
+        """Edit a message; what cannot be edited, or no more, is sent anew: then return its id."""
         reply = effect.reply
         if reply is None:
             await self.strip(key, effect)
@@ -315,7 +323,7 @@ class Messages:
         if way is None:
             return await self._anew(key, effect, reply)
         try:
-            await self._replace(key, effect, reply, way)
+            await without_refused_buttons(reply, lambda fewer: self._replace(key, effect, fewer, way))
         except BadRequest as error:
             if "not modified" in str(error).lower():
                 return None
@@ -323,14 +331,14 @@ class Messages:
         return None
 
     async def strip(self, key: Key, effect: Edit) -> None:
-        """Takes the buttons of a message away; that it has none, or is gone, is no matter."""
+        """Take the buttons of a message away; that it has none, or is gone, is no matter."""
         try:
             await self._bot.edit_message_reply_markup(**_where(key, effect))
         except BadRequest:
             return
 
     async def _anew(self, key: Key, effect: Edit, reply: Reply) -> int:
-        """Sends what cannot be edited, and takes the old message's buttons away if that is still there."""
+        """Send what cannot be edited, and take the old message's buttons away if that is still there."""
         message = await self.send(key, reply, effect.to, effect.bound)
         try:
             await self.strip(key, effect)
@@ -345,36 +353,52 @@ class Messages:
         limit: int,
         chat: int | str,
         reply: Reply,
+        offer: Offer | None,
         options: dict[str, Any],
     ) -> int:
-        """One message, as a rule; formatting that Telegram refuses is sent once more as it is written."""
+        """Send one message, as a rule; formatting that Telegram refuses is shown as it is written."""
         try:
-            return await self._message(media, text, chat, {**options, **_formatting(reply)})
+            return await self._message(media, text, chat, offer, {**options, **_formatting(reply)})
         except BadRequest as error:
-            if "parse entities" not in str(error):
+            if not UNFORMATTABLE.search(error.message):
                 raise
         *first, last = split(text, limit, None)  # formatting that never ends has kept it whole so far
         for part in first:
-            await self._message(media, part, chat, {**options, **PLAIN, "reply_markup": None})
+            await self._message(media, part, chat, None, {**options, **PLAIN})
             media = None
-        return await self._message(media, last, chat, {**options, **PLAIN})
+        return await self._message(media, last, chat, offer, {**options, **PLAIN})
 
     async def _message(
-        self, media: tuple[str, str] | None, text: str, chat: int | str, options: dict[str, Any]
+        self,
+        media: tuple[str, str] | None,
+        text: str,
+        chat: int | str,
+        offer: Offer | None,
+        options: dict[str, Any],
     ) -> int:
-        if media is None:
-            return (await self._bot.send_message(chat, text, **options)).message_id
-        kind, source = media
-        unknown = {"link_preview_options", *(("parse_mode",) if kind in BARE_MEDIA else ())}
-        options = {name: value for name, value in options.items() if name not in unknown}
-        if text:
-            options["caption"] = text
-        method = getattr(self._bot, f"send_{kind}")
-        message: int = (await method(chat, _file(source), **options)).message_id
-        return message
+        """Send one message, with the buttons of `offer` if there is one; return its id."""
+        arguments: tuple[Any, ...] = (chat, text)
+        method: Any = self._bot.send_message
+        if media is not None:
+            kind, source = media
+            unknown = {"link_preview_options", *(("parse_mode",) if kind in BARE_MEDIA else ())}
+            options = {name: value for name, value in options.items() if name not in unknown}
+            if text:
+                options["caption"] = text
+            arguments, method = (chat, _file(source)), getattr(self._bot, f"send_{kind}")
+        if offer is None:
+            message: int = (await method(*arguments, **options)).message_id
+            return message
+        reply, markup = offer
+
+        async def attempt(fewer: Reply) -> int:
+            sent: int = (await method(*arguments, reply_markup=markup(fewer), **options)).message_id
+            return sent
+
+        return await without_refused_buttons(reply, attempt)
 
     async def _replace(self, key: Key, effect: Edit, reply: Reply, way: str) -> None:
-        """Edits in one of the ways of `_way`; refused formatting is shown as it is written."""
+        """Edit in one of the ways of `_way`; refused formatting is shown as it is written."""
         markup = inline_markup(reply, effect.bound, self._buttons)
         options = {**_where(key, effect), "reply_markup": markup, "api_kwargs": reply.extra}
         try:
@@ -404,7 +428,7 @@ class Messages:
 
 
 def _way(file: str, reply: Reply) -> str | None:
-    """How a message that carries `file` becomes what it shall show; `None`: only by another message."""
+    """Return how a message that carries `file` becomes another; `None`: only by a new message."""
     if reply.media is None:
         return None if file else "text"
     kind = reply.media[0]
@@ -414,7 +438,7 @@ def _way(file: str, reply: Reply) -> str | None:
 
 
 def _common(reply: Reply, to: Address) -> dict[str, Any]:
-    """Options of all pieces. One that is not set is left out: an explicit `None` would outdo `Defaults`."""
+    """Return the options of all pieces. What is not set is left out: a `None` would override `Defaults`."""
     common: dict[str, Any] = {"message_thread_id": to.thread, "business_connection_id": to.business}
     if reply.silent:
         common["disable_notification"] = True
@@ -432,7 +456,7 @@ def _preview(reply: Reply) -> dict[str, Any]:
 
 
 def _formatting(reply: Reply) -> dict[str, Any]:
-    """Nothing where none is given, so that the application's `Defaults` count."""
+    """Return the parse mode, or nothing where none is given, so that the application's `Defaults` count."""
     return {} if reply.parse_mode is None else {"parse_mode": reply.parse_mode}
 
 
@@ -445,13 +469,13 @@ def _where(key: Key, effect: Edit) -> dict[str, Any]:
 
 
 def connection(to: Address, key: Key) -> str | None:
-    """The business connection of a message; of an old one only chat and id are known, and the key has it."""
+    """Return the business connection of a message; where an old one does not say it, the key does."""
     found = to.business if to.business is not None else key.business
     return None if found is None else str(found)
 
 
 def _file(source: str) -> Any:
-    """A local path as such; file ids and URLs as they are."""
+    """Return a local path as a `Path`; file ids and URLs as they are."""
     if source.startswith(("http://", "https://")):
         return source
     if os.path.isfile(source):

@@ -65,12 +65,12 @@ class Backlog(asyncio.Queue[object]):
         """Those who put at the same time (a webhook) wait in line too."""
 
     def use_clock(self, clock: Clock) -> None:
-        """Takes an engine's clock, where none was given."""
+        """Take an engine's clock, where none was given."""
         if self._clock is None:
             self._clock = clock
 
     async def put(self, item: object) -> None:
-        """Waits until there is room for an update; anything else (PTB's own sign to stop) never waits."""
+        """Wait until there is room for an update; anything else (PTB's own sign to stop) never waits."""
         if not isinstance(item, Update):
             await super().put(item)
             return
@@ -90,7 +90,7 @@ class Backlog(asyncio.Queue[object]):
             self._loads.update(names)
 
     def task_done(self) -> None:
-        """Marks an update as finished, and lets those go on who wait for room."""
+        """Mark an update as finished, and let those go on who wait for room."""
         super().task_done()
         self._pending -= 1
         if self._names and self.empty() and self._pending <= 0:  # PTB drops what is left when it stops
@@ -104,11 +104,11 @@ class Backlog(asyncio.Queue[object]):
     # -- for the processor ---------------------------------------------------------------------------
 
     def taken(self, update: object) -> Names | None:
-        """The lines of an update that came through this queue."""
+        """Return the lines of an update that came through this queue."""
         return self._names.pop(id(update), None)
 
     def finished(self, names: Names) -> None:
-        """Takes an update off what its chat has unfinished."""
+        """Take an update off what its chat has unfinished."""
         loads = self._loads
         for name in names:
             left = loads[name] - 1
@@ -150,11 +150,11 @@ class Served(Protocol):
     """What lives as long as the processor: an engine within its application."""
 
     async def begin(self) -> None:
-        """Called when the application is initialized."""
+        """Begin, when the application is initialized."""
         ...
 
     async def end(self) -> None:
-        """Called when it is shut down; the bot's connections are closed by then."""
+        """End, when it is shut down; the bot's connections are closed by then."""
         ...
 
 
@@ -162,15 +162,15 @@ class Watch(Protocol):
     """Answers presses and payments in time whose turn does not come."""
 
     def watch(self, update: Update) -> None:
-        """The update begins to wait."""
+        """Note that the update begins to wait."""
         ...
 
     async def refuse(self, update: Update) -> None:
-        """It will have no turn."""
+        """Answer what will have no turn."""
         ...
 
     async def unwatch(self, update: Update) -> None:
-        """It is over."""
+        """Note that it is over."""
         ...
 
 
@@ -229,7 +229,7 @@ class KeyedProcessor(BaseUpdateProcessor):
         self._watches: list[Watch] = []
 
     def serve(self, rules: Iterable[KeyBy], served: Served, watch: Watch, clock: Clock) -> None:
-        """Makes an engine's conversations known; called by `attach`.
+        """Make an engine's conversations known; called by `attach`.
 
         Args:
             rules: The key rules of its flows.
@@ -243,12 +243,12 @@ class KeyedProcessor(BaseUpdateProcessor):
         self.queue.use_clock(clock)
 
     async def initialize(self) -> None:
-        """Starts the engines."""
+        """Start the engines."""
         for served in self._served:
             await served.begin()
 
     async def shutdown(self) -> None:
-        """Sends away what waits still (nothing, after `Application.stop`), and stops the engines."""
+        """Send away what waits still (nothing, after `Application.stop`), and stop the engines."""
         waited = self._lines.send_away()
         if waited:
             _log.warning("%d updates that waited for their turn are dropped at shutdown", waited)
@@ -256,7 +256,7 @@ class KeyedProcessor(BaseUpdateProcessor):
             await served.end()
 
     async def do_process_update(self, update: object, coroutine: Awaitable[Any]) -> None:
-        """Waits for the turn of the update's chat and for a slot, then processes it; or refuses it."""
+        """Wait for the turn of the update's chat and for a slot, then process it; or refuse it."""
         names = self.queue.taken(update)
         if names is None:
             names = self._lines_of(update)
@@ -290,7 +290,7 @@ class KeyedProcessor(BaseUpdateProcessor):
         )
 
     def _lines_of(self, update: object) -> Sequence[Hashable]:
-        """The lines that an update stands in; none: it is not a chat's, and waits for nobody."""
+        """Return the lines that an update stands in; none: it is not a chat's, and waits for nobody."""
         if not isinstance(update, Update):
             return ()
         event = read_update(update, None)

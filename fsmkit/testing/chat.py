@@ -110,11 +110,11 @@ class Chat:
     # -- what a person does ------------------------------------------------------------------------
 
     def say(self, text: str) -> Self:
-        """Writes a text; `/words` are commands."""
+        """Write a text; `/words` are commands."""
         return self.do(actions.Say(text, user=self.user))
 
     def command(self, name: str, *args: str) -> Self:
-        """Writes a command, without its slash, and words after it."""
+        """Write a command, without its slash, and words after it."""
         return self.say(" ".join([f"/{name.removeprefix('/')}", *args]))
 
     def press(self, button: str, *, stale: bool = False, nth: int = 0) -> Self:
@@ -128,7 +128,7 @@ class Chat:
         return self.do(actions.Press(button, stale, nth, user=self.user))
 
     def content(self, kind: str, *, caption: str | None = None, **fields: Any) -> Self:
-        """Sends something that is no text.
+        """Send something that is no text.
 
         Args:
             kind: The field of the message: `photo`, `document`, `location`, `contact`, `voice`, `sticker`, …
@@ -138,27 +138,27 @@ class Chat:
         return self.do(actions.Content(kind, caption, fields, user=self.user))
 
     def photo(self, caption: str | None = None, **fields: Any) -> Self:
-        """Sends a photo."""
+        """Send a photo."""
         return self.content("photo", caption=caption, **fields)
 
     def document(self, caption: str | None = None, **fields: Any) -> Self:
-        """Sends a file: `document(file_name="cv.pdf")`."""
+        """Send a file: `document(file_name="cv.pdf")`."""
         return self.content("document", caption=caption, **fields)
 
     def location(self, latitude: float = 48.2082, longitude: float = 16.3738) -> Self:
-        """Sends a place."""
+        """Send a place."""
         return self.content("location", latitude=latitude, longitude=longitude)
 
     def contact(self, first_name: str = "Contact", phone_number: str = "+4310000000") -> Self:
-        """Sends a contact."""
+        """Send a contact."""
         return self.content("contact", first_name=first_name, phone_number=phone_number)
 
     def album(self, *kinds: str, caption: str | None = None) -> Self:
-        """Sends an album: `album("photo", "video")`, two photos by default."""
+        """Send an album: `album("photo", "video")`, two photos by default."""
         return self.do(actions.Album(kinds or ("photo", "photo"), caption, user=self.user))
 
     def gesture(self, kind: str, what: str = "", **fields: Any) -> Self:
-        """Does something that makes no message.
+        """Do something that makes no message.
 
         Args:
             kind: The kind of the event: `inline`, `chosen_inline_result`, `poll_answer`, `message_reaction`,
@@ -183,7 +183,7 @@ class Chat:
     # -- what else happens -------------------------------------------------------------------------
 
     def send(self, event: Any) -> Self:
-        """An event comes from outside of Telegram, for this person's conversation."""
+        """Send an event from outside of Telegram, for this person's conversation."""
         return self.do(actions.Outside(event, user=self.user))
 
     def advance(
@@ -202,12 +202,12 @@ class Chat:
         return self.do(actions.Deadline(offset, user=self.user))
 
     def restart(self) -> Self:
-        """Stops the bot and starts it anew on the same store; flows of a module that can be run again are
+        """Stop the bot and start it anew on the same store; flows of a module that can be run again are
         made anew, so that what stood in its globals is gone."""
         return self.do(actions.Restart(user=self.user))
 
     def deploy(self, *flows: Any) -> Self:
-        """Stops the bot and starts another version of its flows on the same store.
+        """Stop the bot and start another version of its flows on the same store.
 
         Args:
             flows: The flows of that version.
@@ -218,7 +218,7 @@ class Chat:
         return self.do(actions.Deploy(len(versions) - 1, user=self.user))
 
     def duplicate(self) -> Self:
-        """Gives the last update once more."""
+        """Give the last update once more."""
         return self.do(actions.Duplicate(user=self.user))
 
     def do(self, action: Action) -> Self:
@@ -245,7 +245,7 @@ class Chat:
     # -- what is to be seen ------------------------------------------------------------------------
 
     def expect(self, *texts: str) -> Self:
-        """Checks that what the person saw since the last action contains each of some texts.
+        """Check that what the person saw since the last action contains each of some texts.
 
         Raises:
             AssertionError: If it does not, with the transcript.
@@ -304,7 +304,7 @@ class Chat:
         return self._core.driver
 
     def close(self) -> None:
-        """Stops the bot; done by itself when nobody needs the chat any more."""
+        """Stop the bot; done by itself when nobody needs the chat any more."""
         self._core.close()
 
     def __enter__(self) -> Self:
@@ -326,7 +326,7 @@ class Chat:
 
 
 def flows_in(given: tuple[Any, ...]) -> tuple[Flow[Any], ...]:
-    """The flows, however they were given; none if it is an application.
+    """Return the flows, however they were given; none if it is an application.
 
     Raises:
         TypeError: If there is nothing.
@@ -347,7 +347,8 @@ def _refuse_running_loop() -> None:
 
 
 def _close(runner: asyncio.Runner, driver: Driver) -> None:
-    with contextlib.suppress(RuntimeError):  # another loop runs, where the garbage was collected
+    with contextlib.suppress(RuntimeError):
+        _refuse_running_loop()  # another loop may run, where the garbage was collected
         runner.run(driver.close())
     with contextlib.suppress(RuntimeError):
         runner.close()

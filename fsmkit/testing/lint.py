@@ -13,7 +13,7 @@ from fsmkit.flow.states import ANY, INHERIT, State, StatesGroup
 from fsmkit.graph.graph import Graph, graph_of
 from fsmkit.telegram.matchers import PressOf
 from fsmkit.testing.findings import Finding
-from fsmkit.testing.harness.events import MadeEvent
+from fsmkit.testing.harness.events import press_made
 from fsmkit.testing.inputs.handlers import Inputs, inputs_of, wants
 from fsmkit.testing.loading import functions_of
 
@@ -186,10 +186,8 @@ def values_of(matcher: Matcher) -> Iterator[Any]:
 
 def takes(handler: Handler, value: Any) -> bool:
     """Whether a handler may want a button of some value, whatever its `when=` says."""
-    event = MadeEvent("button", 1, 0.0, 1, 1, 1)
-    event.value = value
     try:
-        return handler.matcher.match(event) is not None
+        return handler.matcher.match(press_made(value)) is not None
     except Exception:  # a predicate that cannot bear it
         return True
 

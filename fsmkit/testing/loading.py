@@ -31,7 +31,7 @@ from fsmkit.interpreter.codec import FILE_PREFIX, name_in_file
 from fsmkit.keys import Key
 
 if TYPE_CHECKING:
-    from fsmkit.engine.source import Source
+    from fsmkit.engine.engine import Source
 
 Flows = tuple[Flow[Any], ...]
 

@@ -337,7 +337,7 @@ def _is_meant(flows: FlowSet, name: str) -> bool:
 def _remedy(fit: str) -> str:
     if fit == "newer":
         return "Raise version= of the new one"
-    return "Add was= to a state, or @flow.migrate; texts(lost=...) says that such conversations are to end"
+    return "Add renamed_from= to a state, or @flow.migrate; with texts(lost=...) such conversations end"
 
 
 def _place(table: CompiledFlow, row: Row) -> str | None:

@@ -38,7 +38,7 @@ def button(**fields):
         ),
         ({"inline_keyboard": [[{}]]}, "can't parse inline keyboard button: Can't find field \"text\""),
         (button(text=5), 'can\'t parse inline keyboard button: Field "text" must be of type String'),
-        (button(text=" ", url="a.io"), "inline keyboard button text must be non-empty"),
+        (button(text="", url="a.io"), "inline keyboard button text must be non-empty"),
         (button(), "can't parse inline keyboard button: Text buttons are unallowed in the inline keyboard"),
         (
             button(url="ftp://a.io"),
@@ -66,6 +66,8 @@ async def test_keyboards_of_a_wrong_shape_are_refused(offline, bot, markup, prob
     [
         button(url="tg://resolve?domain=a"),
         button(switch_inline_query=""),
+        button(text=" ", callback_data="empty day"),
+        {"keyboard": [[" "]]},
         {"keyboard": [["a", {"text": "b", "request_contact": True}]]},
         {"remove_keyboard": True},
         {"force_reply": True},

@@ -279,7 +279,7 @@ async def work(data, job):
     return job.attempt
 
 flow = Flow("flow")
-flow.state("work", job=work, retries=5)
+flow.state("work", job=work, job_retries=5)
 flow.defstate(None)(lambda event, ctx: ("transition", "work"))
 
 @flow.defstate("work", on=Done)

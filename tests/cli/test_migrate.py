@@ -40,7 +40,7 @@ class Form:
     last: str
 
 form = Flow("form", data=Form, version=2)
-form.state("full_name", prompt="Your name?", was="name")
+form.state("full_name", prompt="Your name?", renamed_from="name")
 form.state("age")
 
 @form.migrate(1)

@@ -5,7 +5,8 @@ import json
 import pytest
 
 from fsmkit import Key
-from fsmkit.testing.harness.events import MadeEvent
+from fsmkit.testing.harness.actions import Say
+from fsmkit.testing.harness.events import event_made_by
 
 OLD = """
 form = Flow("form", ttl=60)
@@ -47,8 +48,7 @@ async def fill(engine):
         [key(1), key(2), key(3), key(4), Key(-100, 5, bot=42)], [1, 2, 2, 3, 3], strict=True
     ):
         for number, text in enumerate(texts[:count]):
-            event = MadeEvent("text", number, engine.clock.now(), place.chat, place.user, number, text=text)
-            await engine.send(place, event, id=event.id)
+            await engine.send(place, event_made_by(Say(text, user=place.user)), id=("tg", number))
 
 
 @pytest.fixture

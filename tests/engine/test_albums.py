@@ -66,7 +66,7 @@ def looking(*flows, **options):
         parts = tuple(json.loads(body))
         return Part(group=None, kind="album", parts=parts), bench.engine.flows.entries
 
-    bench.engine.album_of = album_of
+    bench.engine.face.album_of = album_of
     return bench
 
 
@@ -195,7 +195,7 @@ async def test_an_album_that_cannot_be_read_is_reported_and_over():
     flow = Flow("f")
     told(flow, "a", seen=[])
     bench = looking(flow)
-    bench.engine.album_of = lambda key, body: 1 / 0
+    bench.engine.face.album_of = lambda key, body: 1 / 0
     await bench.engine.set_state(flow, KEY, "a")
     await part(bench)
     await later(bench)

@@ -87,7 +87,7 @@ async def test_data_may_stand_without_a_state():
 
 async def test_what_a_state_had_tracked_is_tidied_up_where_it_is_left_by_hand():
     flow = simple()
-    flow.defstate("a", on=Word("note"))(lambda event, ctx: ctx.track(55))
+    flow.defstate("a", on=Word("note"))(lambda event, ctx: ctx.delete_on_exit(55))
     bench = Bench(flow)
     await bench.engine.set_state(flow, KEY, "a")
     await bench.say("note")

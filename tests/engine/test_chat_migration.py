@@ -199,7 +199,7 @@ async def test_messages_that_nobody_delivers_are_sent_by_the_sweeper(clock):
 
     dead = Engine(flow, store=store, clock=clock, deliver=deliver)
     await dead.send(HERE, 1)
-    dead._outbox.run = lambda key, entry: asyncio.sleep(0)  # killed before it could send
+    dead._dispatcher.outbox.run = lambda key, entry: asyncio.sleep(0)  # killed before it could send
     await dead.send(HERE, 2)
     await dead.relocate(OLD, NEW)
     store.table.records[HERE].delivering = False  # as in a durable store, when its claim has ended

@@ -24,7 +24,7 @@ class New:
 
 def version_two():
     flow = Flow("f", data=New, version=2)
-    flow.state("b", was="a")
+    flow.state("b", renamed_from="a")
 
     @flow.migrate(1)
     def lift(state, data):
@@ -86,7 +86,7 @@ async def test_frames_that_wait_and_drafts_are_lifted_too():
 
 async def test_a_renamed_state_is_found_by_its_old_name():
     flow = Flow("f")
-    flow.state("age", was=("a", "years"))
+    flow.state("age", renamed_from=("a", "years"))
     bench = later(await stored_by(simple("a"), data={"n": 1}), flow)
     assert await bench.engine.get_state("f", KEY) == ("age", {"n": 1})
 
@@ -96,7 +96,7 @@ async def test_renamed_states_in_the_history_are_found_too():
     first = await stored_by(old, "a")
     await first.engine.set_state(old, KEY, "b")
     flow = Flow("f")
-    flow.state("age", was="a")
+    flow.state("age", renamed_from="a")
     returns(flow, "b")(("back",))
     bench = later(first, flow)
     assert (await bench.say("x")).state == "age"

@@ -22,7 +22,7 @@ def secretive():
 
     @flow.defstate("open", on=Word("track"))
     def track(event, ctx):
-        ctx.track(7)
+        ctx.delete_on_exit(7)
 
     @flow.defstate("open", on=Word("show"))
     def show(event, ctx):

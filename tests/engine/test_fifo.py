@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from fsmkit.engine.fifo import KeyedLock, LockClosed
+from fsmkit.engine.fifo import KeyedLock, LockClosed, again_if_lost
+from fsmkit.errors import LeaseLost
 
 
 async def settle():
@@ -138,3 +139,44 @@ async def test_it_tells_how_many_stand_in_a_line_and_who_waits():
     assert (lines.length("x"), list(lines.waiting("x")), place.waits) == (1, [], False)
     await place.__aexit__(None, None, None)
     assert (lines.length("x"), list(lines.waiting("x"))) == (0, [])
+
+
+# -- the retry on a lost lease -----------------------------------------------------------------------
+
+
+def overtaken(times):
+    """A step that loses its lease so many times, and the list of its tries."""
+    tries = []
+
+    async def step():
+        tries.append(len(tries) + 1)
+        if len(tries) <= times:
+            raise LeaseLost("overtaken")
+        return "written"
+
+    return step, tries
+
+
+async def test_a_step_whose_lease_is_lost_is_taken_again():
+    step, tries = overtaken(2)
+    assert await again_if_lost(step) == "written"
+    assert tries == [1, 2, 3]
+
+
+async def test_a_step_that_is_overtaken_each_time_raises_at_last():
+    step, tries = overtaken(3)
+    with pytest.raises(LeaseLost):
+        await again_if_lost(step)
+    assert tries == [1, 2, 3]
+
+
+async def test_what_else_a_step_raises_is_not_tried_again():
+    step, tries = overtaken(0)
+
+    async def broken():
+        await step()
+        raise KeyError("x")
+
+    with pytest.raises(KeyError):
+        await again_if_lost(broken)
+    assert tries == [1]

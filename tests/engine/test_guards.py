@@ -4,7 +4,7 @@ import pytest
 from bench import KEY, Bench, returns
 from chat_events import Word
 
-from fsmkit import ANY, Crashed, DefinitionError, Flow, InvalidResult, Returned, Timeout, UnknownState
+from fsmkit import ANY, END, Crashed, DefinitionError, Flow, InvalidResult, Returned, Timeout, UnknownState
 from fsmkit.graph import graph_of
 from fsmkit.graph.diagram import mermaid
 
@@ -273,7 +273,7 @@ async def test_a_guard_that_raises_changes_nothing_and_can_be_rescued():
     assert ((await where(bench))[0], bench.texts) == ("cart", ["the bank is away"])
 
 
-@pytest.mark.parametrize("result", [("end",), ("stay", {}), True, ("call", "shop"), ("pass",)])
+@pytest.mark.parametrize("result", [("end",), END, ("stay", {}), True, ("call", "shop"), ("pass",)])
 async def test_what_is_no_answer_of_a_guard_is_refused(result):
     flow = shop(Gate(result))
     bench = await at_the_cart(None, flow=flow)

@@ -128,7 +128,7 @@ async def test_who_is_not_there_any_more_leaves_all_conversations_and_nothing_is
     for word in ("begin", "call"):
         await bench.say(word)
     ran.clear()
-    await bench.engine.end_all(KEY)
+    await bench.engine._dispatcher.end_all(KEY)
     assert (ran, bench.sent, await bench.stored()) == (["-t", "-i", "-a"], [], None)
 
 

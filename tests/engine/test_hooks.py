@@ -102,8 +102,8 @@ async def test_tracked_and_ephemeral_messages_are_deleted_when_the_state_is_left
 
     @flow.defstate("a", on=Word("note"))
     def note(event, ctx):
-        ctx.track(event)
-        ctx.track(55)
+        ctx.delete_on_exit(event)
+        ctx.delete_on_exit(55)
         ctx.reply("Noted.", ephemeral=True)
 
     bench = await in_entering(flow)
@@ -114,7 +114,7 @@ async def test_tracked_and_ephemeral_messages_are_deleted_when_the_state_is_left
 
 async def test_messages_are_tidied_up_at_the_end_of_the_conversation():
     flow = entering()
-    flow.defstate("a", on=Word("note"))(lambda event, ctx: ctx.track(55))
+    flow.defstate("a", on=Word("note"))(lambda event, ctx: ctx.delete_on_exit(55))
     returns(flow, "a", on=Word("end"))(("end",))
     bench = await in_entering(flow)
     await bench.say("note")

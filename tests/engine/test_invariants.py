@@ -19,7 +19,7 @@ def counted(invariant, **options):
 
 async def in_a(flow, *, check=True):
     bench = Bench(flow)
-    bench.engine.check_invariants = check
+    bench.engine.face.check_invariants = check
     await bench.engine.set_state(flow, KEY, "a", {"n": 1})
     return bench
 

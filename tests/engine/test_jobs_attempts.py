@@ -53,7 +53,7 @@ async def until(condition):
 
 
 async def test_a_job_that_raises_is_tried_again_with_growing_delay(work):
-    bench = await begun(work, retries=2)
+    bench = await begun(work, job_retries=2)
     await work.end(OSError("first"))
     await later(bench, 1.9)
     assert work.attempts == [1]
@@ -70,7 +70,7 @@ async def test_a_job_that_raises_is_tried_again_with_growing_delay(work):
 
 
 async def test_what_the_last_attempt_raises_comes_back_as_failed(work):
-    bench = await begun(work, retries=1)
+    bench = await begun(work, job_retries=1)
     await work.end(OSError("first"))
     await later(bench, 2)
     await work.end(OSError("second"))
@@ -78,7 +78,7 @@ async def test_what_the_last_attempt_raises_comes_back_as_failed(work):
 
 
 async def test_a_job_that_was_put_off_is_not_begun_once_its_state_was_left(work):
-    bench = await begun(work, retries=1)
+    bench = await begun(work, job_retries=1)
     await work.end(OSError("first"))
     await bench.say("leave")
     await later(bench, 60)
@@ -86,7 +86,7 @@ async def test_a_job_that_was_put_off_is_not_begun_once_its_state_was_left(work)
 
 
 async def test_an_attempt_that_takes_too_long_is_cancelled_and_has_failed(work):
-    bench = await begun(work, timeout=30)
+    bench = await begun(work, job_timeout=30)
     bench.clock.advance(29)
     await settle()
     assert work.cancelled == 0
@@ -98,7 +98,7 @@ async def test_an_attempt_that_takes_too_long_is_cancelled_and_has_failed(work):
 
 
 async def test_an_attempt_that_is_in_time_is_not_disturbed(work):
-    bench = await begun(work, timeout=30)
+    bench = await begun(work, job_timeout=30)
     bench.clock.advance(29)
     await settle()
     await work.end("result")
@@ -116,7 +116,7 @@ async def test_a_job_that_cleans_up_after_its_time_has_ended_before_the_outcome_
             await asyncio.sleep(0)
             order.append("cleaned up")
 
-    flow = working(slow, timeout=30)
+    flow = working(slow, job_timeout=30)
     flow.on_enter("idle")(lambda ctx: order.append("told"))
     bench = Bench(flow)
     await bench.say("go")
@@ -139,7 +139,7 @@ async def test_a_job_that_wants_to_exit_has_failed_and_the_bot_lives_on(work):
         raise SystemExit(3)
 
     bench = await begun(leave)
-    await until(lambda: not bench.engine._jobs.running)
+    await until(lambda: not bench.engine._dispatcher.jobs.running)
     state, data = await where(bench)
     assert state == "idle"
     assert "SystemExit" in data["failed"]
@@ -151,7 +151,7 @@ async def test_what_a_job_that_wants_to_exit_raises_is_reported_where_nobody_han
         raise SystemExit(3)
 
     flow = Flow("g")
-    flow.state("work", job=leave, timeout=timeout)
+    flow.state("work", job=leave, job_timeout=timeout)
     returns(flow, None)(("transition", "work"))
     bench = Bench(flow)
     await bench.say("go")
@@ -165,7 +165,7 @@ async def test_a_function_that_returns_a_coroutine_is_awaited():
         return data["n"] * times
 
     bench = await begun(lambda data: work(data, 3))
-    await until(lambda: not bench.engine._jobs.running)
+    await until(lambda: not bench.engine._dispatcher.jobs.running)
     assert await where(bench) == ("idle", {"done": 3})
 
 
@@ -178,7 +178,7 @@ async def test_leaving_the_state_ends_the_job(work, word):
     await bench.say(word)
     await settle()
     assert (work.cancelled, work.jobs[0].cancelled, bench.errors) == (1, True, [])
-    assert bench.engine._jobs.running == {}
+    assert bench.engine._dispatcher.jobs.running == {}
 
 
 async def test_entering_the_state_anew_ends_the_first_job_and_begins_another_with_its_own_id(work):
@@ -335,7 +335,7 @@ async def test_the_outcome_of_a_conversation_that_was_ended_and_begun_anew_chang
 
 async def test_an_outcome_waits_for_a_store_that_is_away(work):
     bench = await begun(work)
-    apply, away = bench.engine.apply, [True, True]
+    apply, away = bench.engine._dispatcher.jobs.apply, [True, True]
 
     async def once_more(*args):
         if away:
@@ -343,7 +343,7 @@ async def test_an_outcome_waits_for_a_store_that_is_away(work):
             raise StoreUnavailable("not now")
         return await apply(*args)
 
-    bench.engine.apply = once_more
+    bench.engine._dispatcher.jobs.apply = once_more
     await work.end("result")
     await later(bench, 1)
     assert (await where(bench))[0] == "work"
@@ -354,16 +354,16 @@ async def test_an_outcome_waits_for_a_store_that_is_away(work):
 
 async def test_a_job_that_cannot_be_kept_for_a_while_goes_on(work, caplog):
     bench = await begun(work)
-    edit = bench.engine.edit
+    edit = bench.engine._dispatcher.jobs.edit
 
     async def away(*_args):
         raise StoreUnavailable("not now")
 
-    bench.engine.edit = away
+    bench.engine._dispatcher.jobs.edit = away
     bench.clock.advance(10)
     await settle()
     assert "could not be kept" in caplog.text
-    bench.engine.edit = edit
+    bench.engine._dispatcher.jobs.edit = edit
     bench.clock.advance(10)
     await settle()
     assert (await bench.row()).snapshots["f"].frames[0].job.due == bench.clock.now() + 30
@@ -397,7 +397,9 @@ async def test_the_outcome_of_a_thread_that_ends_while_the_engine_stops_counts()
         return "result"
 
     bench = await begun(work)
-    await until(lambda: any(attempt.in_thread for attempt in bench.engine._jobs._attempts.values()))
+    await until(
+        lambda: any(attempt.in_thread for attempt in bench.engine._dispatcher.jobs._attempts.values())
+    )
     stopping = asyncio.create_task(bench.engine.stop())
     await settle()
     assert not stopping.done()
@@ -417,7 +419,7 @@ async def test_a_thread_that_sees_that_the_engine_stops_is_begun_again_by_the_ne
     assert (await where(bench))[0] == "work"
     again = Bench(working(work), store=bench.store, clock=bench.clock)
     await again.engine.sweep()
-    await until(lambda: not again.engine._jobs.running)
+    await until(lambda: not again.engine._dispatcher.jobs.running)
     assert [job.attempt for job in work.jobs] == [1, 2]
     assert await where(again) == ("idle", {"done": "result"})
     await again.engine.stop()
@@ -425,7 +427,7 @@ async def test_a_thread_that_sees_that_the_engine_stops_is_begun_again_by_the_ne
 
 async def test_the_time_of_a_thread_begins_with_the_thread():
     work = Thread()
-    flow = working(work, timeout=30)
+    flow = working(work, job_timeout=30)
     bench = Bench(flow)
     await bench.say("go")
     await until(lambda: work.jobs)
@@ -433,7 +435,7 @@ async def test_the_time_of_a_thread_begins_with_the_thread():
     bench.clock.advance(30)
     await until(lambda: work.jobs[0].cancelled)
     work.go.set()
-    await until(lambda: not bench.engine._jobs.running)
+    await until(lambda: not bench.engine._dispatcher.jobs.running)
     state, data = await where(bench)
     assert (state, data["failed"][:22]) == ("idle", "the job of f/work took")
     await bench.engine.stop()
@@ -444,7 +446,7 @@ async def test_a_thread_that_raises_stop_iteration_has_failed():
         return next(iter(()))
 
     bench = await begun(work)
-    await until(lambda: not bench.engine._jobs.running)
+    await until(lambda: not bench.engine._dispatcher.jobs.running)
     assert await where(bench) == ("idle", {"failed": "f/work raised StopIteration"})
 
 
@@ -480,12 +482,12 @@ async def test_what_a_job_is_given_says_where_it_belongs(work):
 
 async def test_a_job_of_a_group_of_states_that_was_inherited_keeps_its_options(work):
     class Base(StatesGroup):
-        work = State(job=work, timeout=5, retries=2)
+        work = State(job=work, job_timeout=5, job_retries=2)
 
     class Child(Base):
         pass
 
-    assert (Child.work.timeout, Child.work.retries) == (5, 2)
+    assert (Child.work.job_timeout, Child.work.job_retries) == (5, 2)
 
 
 @pytest.mark.parametrize(
@@ -494,11 +496,11 @@ async def test_a_job_of_a_group_of_states_that_was_inherited_keeps_its_options(w
         ({"job": "charge"}, "a job is a function"),
         ({"job": lambda: None}, "a job is a function"),
         ({"job": lambda a, b, c: None}, "a job is a function"),
-        ({"timeout": 5}, "no job that they could be for"),
-        ({"retries": 1}, "no job that they could be for"),
-        ({"job": print, "timeout": 0}, "timeout=0"),
-        ({"job": lambda data: None, "retries": -1}, "retries=-1"),
-        ({"job": lambda data: None, "retries": True}, "retries=True"),
+        ({"job_timeout": 5}, "no job that they could be for"),
+        ({"job_retries": 1}, "no job that they could be for"),
+        ({"job": print, "job_timeout": 0}, "job_timeout=0"),
+        ({"job": lambda data: None, "job_retries": -1}, "job_retries=-1"),
+        ({"job": lambda data: None, "job_retries": True}, "job_retries=True"),
     ],
 )
 def test_a_job_that_could_not_run_is_refused(options, problem):
@@ -508,12 +510,12 @@ def test_a_job_that_could_not_run_is_refused(options, problem):
 
 async def test_a_built_in_function_without_a_signature_takes_the_data():
     bench = await begun(max)
-    await until(lambda: not bench.engine._jobs.running)
+    await until(lambda: not bench.engine._dispatcher.jobs.running)
     assert await where(bench) == ("idle", {"done": "n"})
 
 
 def test_a_time_that_is_inherited_is_no_time_of_a_job():
     from fsmkit.flow.states import INHERIT
 
-    with pytest.raises(DefinitionError, match="timeout=INHERIT"):
-        Flow("f").state("work", job=lambda data: None, timeout=INHERIT)
+    with pytest.raises(DefinitionError, match="job_timeout=INHERIT"):
+        Flow("f").state("work", job=lambda data: None, job_timeout=INHERIT)

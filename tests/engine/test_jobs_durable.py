@@ -57,7 +57,7 @@ async def test_a_job_whose_process_was_stopped_is_begun_again_at_once(bench, oth
 async def test_a_process_that_was_killed_between_the_end_of_a_job_and_its_event_repeats_the_job(
     bench, other, work
 ):
-    bench.engine.apply = None  # killed before the outcome is stored
+    bench.engine._dispatcher.jobs.apply = None  # killed before the outcome is stored
     await work.end("lost")
     await kill(bench)
     assert (await where(other))[0] == "work"
@@ -80,32 +80,32 @@ async def test_a_job_that_runs_stays_its_processs_own_for_as_long_as_it_runs(ben
 
 
 async def test_a_process_that_slept_goes_on_with_its_own_job(bench, work):
-    edit = bench.engine.edit
+    edit = bench.engine._dispatcher.jobs.edit
 
     async def away(*_args):
         raise StoreUnavailable("the sweep is faster than what keeps the job")
 
-    bench.engine.edit = away
+    bench.engine._dispatcher.jobs.edit = away
     bench.clock.advance(1000)
     await bench.engine.sweep()
     await settle()
-    bench.engine.edit = edit
+    bench.engine._dispatcher.jobs.edit = edit
     assert work.attempts == [1]
     assert (await bench.row()).snapshots["f"].frames[0].job.due == bench.clock.now() + 30
 
 
 async def test_a_process_that_was_given_up_notices_that_another_has_begun_the_job(bench, other, work):
-    edit = bench.engine.edit
+    edit = bench.engine._dispatcher.jobs.edit
 
     async def away(*_args):
         raise LookupError("not now")
 
-    bench.engine.edit = away
+    bench.engine._dispatcher.jobs.edit = away
     bench.clock.advance(30)
     await other.engine.sweep()
     await settle()
     assert work.attempts == [1, 2]
-    bench.engine.edit = edit
+    bench.engine._dispatcher.jobs.edit = edit
     await work.end("late", number=0)
     assert await where(bench) == ("idle", {"done": "late"})  # it is done, whoever did it
     bench.clock.advance(10)

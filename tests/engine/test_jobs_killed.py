@@ -61,7 +61,7 @@ async def test_the_job_of_a_killed_process_is_begun_again_with_its_id_and_its_ou
     store = SQLiteStore(file)
     engine = Engine(flow, store=store, clock=clock)
     await engine.sweep()
-    while engine._jobs.running:  # the store's thread tells nobody
+    while engine._dispatcher.jobs.running:  # the store's thread tells nobody
         await settle()
     assert begun == [({"n": 1}, 2, ident)]
     assert await engine.get_state("f", KEY) == ("work", {"done": "result"})

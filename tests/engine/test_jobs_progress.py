@@ -190,14 +190,14 @@ async def test_a_thread_may_report_too():
 
 async def test_progress_that_cannot_be_shown_does_no_harm(work, caplog):
     bench = await begun(work)
-    edit = bench.engine.edit
+    edit = bench.engine._dispatcher.jobs.edit
 
     async def away(*_args):
         raise LookupError("not now")
 
-    bench.engine.edit = away
+    bench.engine._dispatcher.jobs.edit = away
     await reported(bench, work, 0.5)
-    bench.engine.edit = edit
+    bench.engine._dispatcher.jobs.edit = edit
     assert "was not shown" in caplog.text
     await work.end("film.mp4")
     assert bench.texts == ["Here: film.mp4"]

@@ -214,7 +214,7 @@ async def left_behind(work):
         lambda ctx, engine: ctx.reply("late"),
         lambda ctx, engine: ctx.show("late"),
         lambda ctx, engine: ctx.answer("late"),
-        lambda ctx, engine: ctx.track(5),
+        lambda ctx, engine: ctx.delete_on_exit(5),
         lambda ctx, engine: ctx.send(OTHER, 5),
         lambda ctx, engine: ctx.at("other"),
     ],

@@ -7,7 +7,7 @@ from bench import KEY, OTHER, Bench
 from chat_events import said
 from samples import settle, talking
 
-from fsmkit import Engine, StoreUnavailable
+from fsmkit import Engine, RetryLater, StoreUnavailable
 from fsmkit.stores import CLAIM_SECONDS
 from fsmkit.stores.memory import MemoryStore
 from fsmkit.stores.sqlite import SQLiteStore
@@ -146,3 +146,55 @@ async def test_another_process_takes_over_from_the_dead_only(tmp_path, alive):
     await asyncio.gather(step, return_exceptions=True)
     for store in stores:
         await store.close()
+
+
+async def test_an_ordinary_stop_waits_for_the_request_on_its_way_and_begins_no_other(tmp_path):
+    clock, sent = ManualClock(1000.0), []
+    stores = [SQLiteStore(tmp_path / "bot.db", clock=clock) for _ in range(2)]
+    slow = Slow()
+    one = Engine(talking("one", "two"), store=stores[0], clock=clock, deliver=slow)
+    two = Engine(
+        talking("one", "two"),
+        store=stores[1],
+        clock=clock,
+        deliver=lambda key, effect: sent.append(effect.text),
+    )
+    await one.set_state("f", KEY, "a")
+    step = asyncio.create_task(one.send(KEY, said("go")))
+    await slow.began.wait()
+    step.cancel()
+    stopping = asyncio.create_task(one.stop())
+    await settle()
+    assert not stopping.done()
+    slow.go.set()
+    await stopping
+    await two.sweep()  # at once: the one that has stopped has given up its claim
+    assert (slow.tried, sent) == ([(KEY, "one")], ["two"])
+    assert await stores[1].outbox(KEY) == []
+    await asyncio.gather(step, return_exceptions=True)
+    for store in stores:
+        await store.close()
+
+
+async def test_a_request_that_outlasts_the_time_for_stopping_is_left_to_the_next_process():
+    bench, slow = await slow_bench()
+    step = asyncio.create_task(bench.say("go"))
+    await slow.began.wait()
+    step.cancel()
+    await bench.engine.stop(0)
+    assert (slow.tried, len(await bench.store.outbox(KEY))) == ([(KEY, "one")], 1)
+    await asyncio.gather(step, return_exceptions=True)
+
+
+async def test_a_chat_that_has_to_wait_does_not_hold_up_the_stop():
+    sent = []
+
+    def deliver(key, effect):
+        sent.append(effect.text)
+        raise RetryLater(1000)
+
+    bench = Bench(talking("one"), deliver=deliver, store=Held())
+    await bench.engine.set_state("f", KEY, "a")
+    await bench.say("go")
+    await asyncio.wait_for(bench.engine.stop(600), 5)
+    assert (sent, len(await bench.store.outbox(KEY))) == (["one"], 1)

@@ -88,7 +88,7 @@ async def test_what_was_overdue_at_the_start_fires_soon_but_after_updates_that_w
     bench = await in_timed(timed(60))
     bench.clock.advance(1000)
     waiting = True
-    bench.engine.busy = lambda: waiting
+    bench.engine.face.busy = lambda: waiting
     async with bench.engine:
         await settle()
         for _ in range(10):

@@ -4,7 +4,7 @@ import pytest
 from bench import KEY, Bench, returns
 from chat_events import Word, said
 
-from fsmkit import Flow, Returned, State, StatesGroup, back, end, stay, transition
+from fsmkit import END, Flow, Returned, State, StatesGroup, back, end, stay, transition
 
 
 def bench_with(result, *, state="a", data=None, history=(), **options):
@@ -80,7 +80,7 @@ async def test_back_at_the_start_takes_new_data():
     assert await gone(("back", 1, {"m": 2}), data={"n": 1}) == (("a", {"m": 2}), ["at a"], ())
 
 
-@pytest.mark.parametrize("result", [("end",), ("end", "ignored"), end(), end({"any": object})])
+@pytest.mark.parametrize("result", [("end",), END, ("end", "ignored"), end(), end({"any": object})])
 async def test_end_is_over_and_drops_the_data(result):
     assert await gone(result, data={"n": 1}) == ((None, None), [], None)
 

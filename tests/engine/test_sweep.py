@@ -100,15 +100,38 @@ async def test_a_sweep_waits_for_what_another_is_looking_at():
 async def test_an_engine_that_stops_gives_up_what_is_being_looked_at_and_it_comes_after_the_restart():
     started, release = [], asyncio.Event()
     bench = await in_timed(slow(started, release))
-    async with bench.engine:
-        await settle()
-        await ticking(bench, 61)
-        assert started == [KEY]
+    await bench.engine.start()
+    await settle()
+    await ticking(bench, 61)
+    assert started == [KEY]
+    await bench.engine.stop(drain=0.01)
     assert [task for task in asyncio.all_tasks() if task.get_name().startswith("fsmkit")] == []
     release.set()
     again = later(bench, slow(started, release))
     assert await again.engine.sweep() == 1
     assert (started, await again.stored()) == ([KEY, KEY], None)
+
+
+async def test_an_engine_that_stops_lets_the_handler_of_a_timeout_end_and_begins_no_other():
+    started, release = [], asyncio.Event()
+
+    async def on_timeout(event, ctx):
+        started.append(ctx.key)
+        await release.wait()
+        return ("end",)
+
+    bench = Bench(timed(60, on_timeout=on_timeout))
+    for user in range(AT_ONCE + 1):
+        await bench.engine.set_state("f", Key(1, user), "a")
+    await bench.engine.start()
+    await settle()
+    await ticking(bench, 61)
+    stopping = asyncio.create_task(bench.engine.stop())
+    await settle()
+    release.set()
+    await stopping
+    states = [await bench.engine.get_state("f", Key(1, user)) for user in range(AT_ONCE + 1)]
+    assert (len(started), [state for state, _ in states if state]) == (AT_ONCE, ["a"])
 
 
 async def test_one_engine_sweeps_in_one_event_loop_after_the_other():
@@ -140,7 +163,7 @@ async def test_what_on_error_itself_raises_is_logged_and_holds_up_no_other_key(c
 
 async def test_a_bot_that_is_always_busy_has_its_timeouts_later_but_has_them():
     bench = await in_timed(timed(60))
-    bench.engine.busy = lambda: True
+    bench.engine.face.busy = lambda: True
     async with bench.engine:
         await settle()
         await ticking(bench, 299)

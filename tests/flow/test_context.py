@@ -196,9 +196,14 @@ async def test_an_answer_is_in_the_outcome_and_not_among_what_is_sent():
 
 
 @pytest.mark.parametrize("message", ["5", None, object()])
-async def test_track_takes_a_message_or_its_id(message):
+async def test_delete_on_exit_takes_a_message_or_its_id(message):
     with pytest.raises(TypeError, match="takes a message or a message id"):
-        await looked(lambda ctx: ctx.track(message))
+        await looked(lambda ctx: ctx.delete_on_exit(message))
+
+
+async def test_the_former_name_of_delete_on_exit_says_the_new_one():
+    with pytest.raises(TypeError, match=r"ctx.track\(message\) is now called ctx.delete_on_exit"):
+        await looked(lambda ctx: ctx.track(5))
 
 
 @pytest.mark.parametrize("key", [(10, 7), "10:7", None])

@@ -134,29 +134,30 @@ class TestState:
         def declare():
             flow = Flow("signup")
             flow.state("name")
-            flow.state("age", was=was)
+            flow.state("age", renamed_from=was)
             Engine(flow)
 
         assert (
-            refused(declare) == "flow 'signup': state 'age' has was='name', which is still a name of a state"
+            refused(declare)
+            == "flow 'signup': state 'age' has renamed_from='name', which is still a name of a state"
         )
 
     def test_old_names_are_texts(self):
         def declare():
             flow = Flow("signup")
-            flow.state("age", was=[5])
+            flow.state("age", renamed_from=[5])
             Engine(flow)
 
-        assert refused(declare) == "flow 'signup': state 'age' has was=5"
+        assert refused(declare) == "flow 'signup': state 'age' has renamed_from=5"
 
     def test_two_states_cannot_have_one_old_name(self):
         def declare():
             flow = Flow("signup")
-            flow.state("name", was="old")
-            flow.state("age", was="old")
+            flow.state("name", renamed_from="old")
+            flow.state("age", renamed_from="old")
             Engine(flow)
 
-        assert "state 'age' has was='old'" in refused(declare)
+        assert "state 'age' has renamed_from='old'" in refused(declare)
 
 
 class TestDefstate:

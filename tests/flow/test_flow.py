@@ -31,9 +31,9 @@ def test_a_flow_has_the_defaults_of_the_design():
 
 def test_state_declares_a_state_and_returns_it():
     flow = Flow("signup")
-    age = flow.state("age", prompt="How old?", otherwise="Digits.", ttl=60, was=("years",))
+    age = flow.state("age", prompt="How old?", otherwise="Digits.", ttl=60, renamed_from=("years",))
     assert flow["age"] is age
-    assert (age, age.prompt, age.otherwise, age.ttl, age.was) == (
+    assert (age, age.prompt, age.otherwise, age.ttl, age.renamed_from) == (
         "age",
         "How old?",
         "Digits.",
@@ -51,7 +51,7 @@ def test_a_state_has_the_defaults_of_the_design():
         state.ttl,
         state.job,
         state.ephemeral,
-        state.was,
+        state.renamed_from,
     ) == (
         None,
         (),

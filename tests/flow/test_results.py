@@ -7,6 +7,7 @@ import pytest
 
 from fsmkit import End, Flow, Result, State, Stay, To, back, call, end, error, pass_, stay, transition
 from fsmkit.flow.results import LENGTHS
+from fsmkit.flow.states import Symbol
 
 address = Flow("address")
 
@@ -56,8 +57,9 @@ def test_each_kind_of_result_has_its_lengths():
 
 
 def test_the_result_type_names_each_kind_once():
-    kinds = {get_args(get_args(option)[0])[0] for option in get_args(Result) if get_args(option)}
-    assert kinds == set(LENGTHS)
+    tuples = [option for option in get_args(Result) if typing.get_origin(option) is tuple]
+    assert {get_args(get_args(option)[0])[0] for option in tuples} == set(LENGTHS)
+    assert Literal[Symbol.END] in get_args(Result)
     assert type(None) in get_args(Result)
 
 
@@ -89,12 +91,18 @@ def test_annotations_with_bare_aliases_can_be_read():
         type(None),
         tuple[Literal["end"]],
         tuple[Literal["end"], Any],
+        Literal[Symbol.END],
     }
 
 
 def test_a_bare_alias_may_stand_on_either_side_of_none():
     for union in (End | None, None | End):
-        assert set(get_args(union)) == {tuple[Literal["end"]], tuple[Literal["end"], Any], type(None)}
+        assert set(get_args(union)) == {
+            tuple[Literal["end"]],
+            tuple[Literal["end"], Any],
+            Literal[Symbol.END],
+            type(None),
+        }
 
 
 def test_too_many_parameters_are_refused():

@@ -17,7 +17,7 @@ class Signup(StatesGroup):
         class Country(StatesGroup):
             code = State("iso")
 
-    age = State(ttl=60, ephemeral=True, was="years")
+    age = State(ttl=60, ephemeral=True, renamed_from="years")
 
 
 def test_the_states_of_a_group_have_full_names_in_the_order_of_definition():
@@ -73,8 +73,8 @@ def test_a_typo_is_an_attribute_error():
 
 def test_a_state_keeps_its_settings():
     age = Signup.age
-    assert (age.ttl, age.ephemeral, age.was, age.prompt) == (60, True, ("years",), None)
-    assert (Signup.name.ttl, Signup.name.was) == (INHERIT, ())
+    assert (age.ttl, age.ephemeral, age.renamed_from, age.prompt) == (60, True, ("years",), None)
+    assert (Signup.name.ttl, Signup.name.renamed_from) == (INHERIT, ())
 
 
 def test_a_subclass_has_states_of_its_own_under_the_names_that_it_inherits():
@@ -135,7 +135,21 @@ def test_a_symbol_is_no_text():
 def test_a_flow_declares_states_with_all_that_a_state_takes():
     """`Flow.state` has its arguments from one typed list, which must name those of `State`."""
     parameters = inspect.signature(State.__init__).parameters
-    assert set(StateOptions.__annotations__) == set(parameters) - {"self", "name"}
+    assert set(StateOptions.__annotations__) == set(parameters) - {"self", "name", "old"}
+
+
+@pytest.mark.parametrize(
+    ("old", "now"), [("timeout", "job_timeout"), ("retries", "job_retries"), ("was", "renamed_from")]
+)
+def test_an_option_that_was_renamed_is_refused_with_its_new_name(old, now):
+    for declare in (State, Flow("f").state):
+        with pytest.raises(TypeError, match=rf"^a state has no option {old}=: it is now called {now}="):
+            declare("work", **{old: 1})
+
+
+def test_an_option_that_never_was_is_refused():
+    with pytest.raises(TypeError, match=r"^a state has no option prompts=$"):
+        State("work", prompts="?")
 
 
 def test_a_state_that_is_inherited_keeps_all_that_it_was_declared_with():
@@ -147,12 +161,12 @@ def test_a_state_that_is_inherited_keeps_all_that_it_was_declared_with():
         "job": print,
         "ephemeral": True,
         "show": True,
-        "was": ("old",),
+        "renamed_from": ("old",),
         "max_age": 9,
         "remind_after": 3,
         "reminder": "Still there?",
-        "timeout": 7,
-        "retries": 2,
+        "job_timeout": 7,
+        "job_retries": 2,
     }
     assert options.keys() == StateOptions.__annotations__.keys()
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pytest
 
 from fsmkit import ANY, End, Flow, Result, Stay, To
+from fsmkit.flow.states import Symbol
 from fsmkit.graph.edges import Edges, Target, edges_of
 
 if TYPE_CHECKING:
@@ -79,7 +80,9 @@ def test_a_precise_annotation_declares_the_targets(function: Any, targets: Any, 
     assert (found.declared, found.complete, found.problems) == (True, True, ())
 
 
-@pytest.mark.parametrize("hint", [Stay, End, None, Stay[int], "None", tuple[Literal["stay", "pass"]]])
+@pytest.mark.parametrize(
+    "hint", [Stay, End, None, Literal[Symbol.END], Stay[int], "None", tuple[Literal["stay", "pass"]]]
+)
 def test_annotations_without_a_transition_are_precise(hint: Any) -> None:
     def handler(event, ctx):
         return ctx.anything()

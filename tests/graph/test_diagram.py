@@ -10,7 +10,11 @@ from hypothesis import strategies as st
 from fsmkit import ANY, END, Flow, State, StatesGroup
 from fsmkit.flow.matchers import Matcher
 from fsmkit.graph import graph_of
-from fsmkit.graph.diagram import dot, label, mermaid
+from fsmkit.graph.diagram import dot, mermaid
+from fsmkit.telegram import button, command, document, photo, reaction, text
+
+
+class Paid: ...
 
 
 class Says(Matcher):
@@ -42,10 +46,10 @@ def signup() -> Flow[Any]:
     flow.state("name")
     flow.state("age")
     flow.defstate("name")(lambda event, ctx: ("transition", "age"))
-    flow.defstate("age", on=Says("button('Yes')"))(lambda event, ctx: ("end",))
-    flow.defstate("age", on=Says("text('[0-9]+')"))(lambda event, ctx: ("end",))
-    flow.defstate(ANY, on=Says("command('cancel')"))(lambda event, ctx: ("end",))
-    flow.defstate(None, ANY, on=Says("command('start')"))(lambda event, ctx: ("transition", "name"))
+    flow.defstate("age", on=button("Yes"))(lambda event, ctx: ("end",))
+    flow.defstate("age", on=text("[0-9]+"))(lambda event, ctx: ("end",))
+    flow.defstate(ANY, on=command("cancel"))(lambda event, ctx: ("end",))
+    flow.defstate(None, ANY, on=command("start"))(lambda event, ctx: ("transition", "name"))
     return flow
 
 
@@ -148,20 +152,37 @@ def test_one_trigger_of_two_handlers_is_written_once() -> None:
     assert ": text\n" in mermaid(graph_of(flow))
 
 
+def is_long(event: Any) -> bool:
+    return len(event.text) > 5
+
+
 @pytest.mark.parametrize(
-    ("trigger", "expected"),
+    ("on", "expected"),
     [
-        ("command('start')", "/start"),
-        ("command('start', 'help')", "command('start', 'help')"),
-        ("button('Yes')", '"Yes"'),
-        ("text()", "text"),
-        ("text('a()')", "text('a()')"),
-        ("(photo() | document()) & Paid", "(photo | document) & Paid"),
-        ("~(command('x')) when is_long", "~(/x) when is_long"),
+        (command("start"), "/start"),
+        (command("start", "help"), "command('start', 'help')"),
+        (command(), "command"),
+        (button("Yes"), '"Yes"'),
+        (button("Yes", "No"), "button('Yes', 'No')"),
+        (button(), "button"),
+        (text(), "text"),
+        (None, "text"),
+        (text("a()"), "text('a()')"),
+        (reaction(), "reaction"),
+        ((photo() | document()) & Paid, "(photo | document) & Paid"),
+        (~command("x"), "~(/x)"),
     ],
 )
-def test_triggers_are_written_as_people_say_them(trigger: str, expected: str) -> None:
-    assert label(trigger) == expected
+def test_an_edge_is_labelled_as_people_call_what_its_handler_wants(on: Any, expected: str) -> None:
+    flow = Flow("f")
+    flow.defstate("a", on=on)(lambda event, ctx: ("end",))
+    assert {edge.label for edge in graph_of(flow).edges} == {expected}
+
+
+def test_a_label_names_the_predicate() -> None:
+    flow = Flow("f")
+    flow.defstate("a", when=is_long)(lambda event, ctx: ("end",))
+    assert {edge.label for edge in graph_of(flow).edges} == {"text when is_long"}
 
 
 # -- any name --------------------------------------------------------------------------------------

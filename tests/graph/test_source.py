@@ -6,8 +6,9 @@ from typing import Any, assert_never, cast
 
 import pytest
 
+import fsmkit
 import fsmkit.flow.results as res
-from fsmkit import ANY, Flow, Result, call, end, error, pass_, stay, transition
+from fsmkit import ANY, END, Flow, Result, call, end, error, pass_, stay, transition
 from fsmkit import transition as go
 from fsmkit.graph.edges import Edges, Target, edges_of
 
@@ -218,6 +219,19 @@ def test_both_sides_of_a_conditional_expression_are_read() -> None:
     assert (edges(whole).targets, ways(edges(whole))) == ({THE_END}, {"stays"})
     assert (edges(state).targets, ways(edges(state))) == ({AGE, NAME}, set())
     assert (edges(kind).targets, ways(edges(kind))) == ({THE_END}, {"stays"})
+
+
+def test_the_symbol_of_the_end_is_the_end_wherever_it_stands() -> None:
+    def conditional(event, ctx):
+        return fsmkit.END if event else None
+
+    def by_name(event, ctx):
+        done = END
+        ctx.log(done)
+        return done
+
+    assert (edges(conditional).targets, ways(edges(conditional))) == ({THE_END}, {"stays"})
+    assert (edges(by_name).targets, ways(edges(by_name)), edges(by_name).complete) == ({THE_END}, set(), True)
 
 
 def test_what_follows_the_target_need_not_be_read() -> None:

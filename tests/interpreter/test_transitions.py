@@ -7,7 +7,7 @@ from msgspec import Raw
 
 from fsmkit import ANY, Flow, Outcome, State, StatesGroup
 from fsmkit.flow.handlers import EnterState
-from fsmkit.interpreter.codec import DataCodec, encode_row
+from fsmkit.interpreter.codec import encode_row
 from fsmkit.interpreter.compiled import FlowSet
 from fsmkit.interpreter.row import Frame, Row, Snapshot
 from fsmkit.interpreter.selection import Step, select
@@ -22,7 +22,7 @@ class Signup(StatesGroup):
 
 
 def put(*flows):
-    return FlowSet(flows, lambda flow: DataCodec(flow.name, flow.data, None))
+    return FlowSet(flows)
 
 
 def named(flow, *states, **options):
@@ -199,7 +199,7 @@ def test_what_is_looked_at_in_a_debugger_says_what_it_is():
     row = Row({"f": Snapshot((Frame("f", 1, "on", Raw(b"{}")),))})
     step = Step("f", 0, row.snapshots["f"].frames[0], known.tables["f"], flow.handlers[0], None)
     assert repr(step) == "<Step f[0] 'on' handle>"
-    assert repr(known.tables["f"]) == "<FlowTable of <Flow 'f': 1 states, 1 handlers>>"
+    assert repr(known.tables["f"]) == "<CompiledFlow of <Flow 'f': 1 states, 1 handlers>>"
     assert (
         repr(Outcome("handled", (), known, row, "f"))
         == "<Outcome handled: flow 'f' in state 'on', 0 effects>"

@@ -12,7 +12,7 @@ from fsmkit.flow.events import MESSAGE_KINDS
 from fsmkit.flow.messages import Address
 from fsmkit.telegram import TelegramEvent, attach, kind, message, reaction, text
 from fsmkit.telegram.event import read_update
-from fsmkit.telegram.handler import Checked
+from fsmkit.telegram.intake import Checked
 from tests.property.ptb_updates import FIELDS, updates
 
 MATCHERS = [message(), text(".*"), reaction(), kind("service"), ~message()]

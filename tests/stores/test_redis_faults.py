@@ -63,7 +63,7 @@ async def test_a_waiter_that_died_is_passed_over(make: Make) -> None:
         await asyncio.sleep(0.02)
         session = await dead.session()
         session.turns.beat = lambda now: None  # type: ignore[method-assign]
-        await session._ear.close()  # as if its process had been killed: nobody listens any more
+        await session._subscriber.close()  # as if its process had been killed: nobody listens any more
         task = asyncio.create_task(add_one(third, KEY))
         await asyncio.sleep(0.02)
     await asyncio.wait_for(task, 0.25)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fsmkit import DefinitionError
+from fsmkit import DefinitionError, StoreMisconfigured
 from fsmkit.stores import open_store
 from fsmkit.stores import urls as opening
 
@@ -14,6 +14,11 @@ from fsmkit.stores import urls as opening
         ("sqlite:bot.db", "SQLiteStore"),
         ("sqlite:///tmp/bot.db", "SQLiteStore"),
         ("redis://127.0.0.1:6379/0", "RedisStore"),
+        ("unix:///run/redis.sock", "RedisStore"),
+        ("valkey://127.0.0.1", "RedisStore"),
+        ("valkeys://127.0.0.1", "RedisStore"),
+        ("VALKEY+CLUSTER://127.0.0.1", "RedisStore"),
+        ("rediss+cluster://127.0.0.1", "RedisStore"),
         ("postgresql://127.0.0.1/bot", "PostgresStore"),
         ("mongodb://127.0.0.1/bot", "MongoStore"),
     ],
@@ -26,6 +31,18 @@ def test_a_url_names_a_store(url, name):
 def test_a_wrong_url_says_what_to_write(url):
     with pytest.raises(DefinitionError, match="sqlite:"):
         open_store(url)
+
+
+@pytest.mark.parametrize("url", ["valkey://h:many", "redis://h/0?colour=red"])
+def test_a_url_that_its_library_does_not_take_is_refused_at_once(url):
+    with pytest.raises(StoreMisconfigured, match="the store's URL is wrong"):
+        open_store(url)
+
+
+def test_a_url_of_no_store_is_named_without_its_password():
+    with pytest.raises(DefinitionError) as caught:
+        open_store("postgresql+asyncpg://bot:s3cr:t@host/name")
+    assert "'postgresql+asyncpg://bot:***@host/name'" in str(caught.value)
 
 
 def test_a_missing_extra_says_how_to_install_it(monkeypatch):

@@ -1,5 +1,7 @@
 """`ask`: one question, asked until there is an answer that will do."""
 
+# ruff: noqa: RUF001  # digits of other scripts are meant
+
 import enum
 import re
 from datetime import date
@@ -277,7 +279,7 @@ def test_columns_are_limited():
 
 def test_an_unknown_goal_is_found_where_the_question_was_asked():
     flow = Flow("asking", data=Data)
-    ask(flow, "answer", prompt="Well?", to="nowhere")
+    ask(flow, "answer", prompt="Well?", parse=int, to="nowhere")
     with pytest.raises(DefinitionError, match=r"tests/telegram/test_ask.py:\d+: to= names .*nowhere"):
         graph_of(flow)
 
@@ -322,3 +324,55 @@ async def test_in_a_dict_an_answer_that_was_left_out_is_none(bench):
     for words in ("/start", "/skip"):
         await bench.say(words)
     assert bench.texts()[-1] == "{'note': None}"
+
+
+# --- what the data cannot hold ---
+
+
+def decided(text: str) -> Decimal:
+    return Decimal(text)
+
+
+@attrs.frozen
+class Whole:
+    """A field that holds whole numbers only."""
+
+    answer: int = 0
+
+
+@pytest.mark.parametrize(
+    ("data", "options", "named"),
+    [
+        (dict, {"parse": Decimal}, "Decimal('1.50')"),
+        (dict, {"parse": date}, "datetime.date(2024, 3, 31)"),
+        (dict, {"parse": decided}, "Decimal('1.50')"),
+        (dict, {"choices": [Decimal("0.5")]}, "Decimal('0.5')"),
+        (dict, {"parse": Size}, "<Size.SMALL: 1>"),
+        (Whole, {"parse": float}, "1.5"),
+        (Whole, {"parse": str}, "'text'"),
+        (Whole, {"choices": [1, "many"]}, "'many'"),
+    ],
+)
+def test_answers_that_the_data_cannot_hold_are_refused_where_they_are_asked_for(data, options, named):
+    with pytest.raises(DefinitionError, match=re.escape(named)) as caught:
+        ask(Flow("f", data=data), "answer", prompt="Well?", to=END, **options)
+    assert "test_ask.py" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("data", "options"),
+    [
+        (dict, {"parse": int}),
+        (dict, {"parse": float, "choices": [1, 2.5]}),
+        (Whole, {"parse": int}),
+        (dict, {"parse": Decimal, "into": lambda ctx, value: {"answer": str(value)}}),
+        (dict, {"parse": lambda text: Decimal(text)}),
+    ],
+)
+def test_what_the_data_can_hold_or_nobody_can_know_is_asked_for(data, options):
+    assert ask(Flow("f", data=data), "answer", prompt="Well?", to=END, **options).name == "answer"
+
+
+@pytest.mark.parametrize("said", ["۲", "\u200f٢", "２"])
+async def test_a_choice_may_be_typed_in_digits_of_any_script(bench, said):
+    assert await answered(bench, asking(choices=[1, 2]), said) == ["Got 2."]

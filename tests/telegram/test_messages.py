@@ -4,7 +4,7 @@ import pytest
 from telegram import LinkPreviewOptions
 from telegram.ext import Defaults
 
-from fsmkit import DeliveryFailed, Flow, Reply, Timeout
+from fsmkit import Button, DeliveryFailed, Flow, Keyboard, KeyboardButton, Reply, Timeout
 from fsmkit.flow.messages import BARE_MEDIA, MEDIA
 from fsmkit.telegram import button, command, text
 
@@ -291,3 +291,98 @@ async def test_an_old_view_loses_its_buttons_through_the_business_connection(ben
     await bench.say("other view", business="link")
     [edit] = bench.offline.calls_of("editMessageReplyMarkup")
     assert edit.params["business_connection_id"] == "link"
+
+
+# --- buttons that Telegram refuses ---
+
+SITE, DOCS = Button("Site", url="http://localhost"), Button("Docs", url="https://example.org")
+FRIEND = Button("Friend", url="tg://user?id=7")
+INVALID = "Bad Request: BUTTON_URL_INVALID"
+PRIVATE = "Bad Request: BUTTON_USER_PRIVACY_RESTRICTED"
+
+
+@pytest.mark.parametrize(
+    ("buttons", "bad", "description", "left"),
+    [
+        ([[SITE], ["Next"]], "localhost", INVALID, ["Next"]),
+        ([[DOCS, SITE], ["Next"]], "localhost", INVALID, ["Docs", "Next"]),
+        ([[DOCS, FRIEND], ["Next"]], "tg://user", PRIVATE, ["Docs", "Next"]),
+        ([[SITE, DOCS, FRIEND]], "localhost|tg://user", INVALID, ["Docs"]),
+        ([[DOCS, FRIEND], ["Next"]], "example|tg://user", PRIVATE, ["Next"]),
+        ([[SITE]], "localhost", INVALID, []),
+        ([["Next"]], "Next", "Bad Request: REPLY_MARKUP_INVALID", []),
+        (
+            [[Button("App", web_app="https://a.example"), DOCS], ["Next"]],
+            "a.example",
+            "Bad Request: inline keyboard button Web App URL 'https://a.example' is invalid: Only HTTPS links",
+            ["Docs", "Next"],
+        ),
+    ],
+)
+@pytest.mark.parametrize("options", [{}, {"photo": "some-file-id"}], ids=["text", "photo"])
+async def test_a_message_is_sent_without_the_button_that_telegram_refuses(
+    bench, caplog, buttons, bad, description, left, options
+):
+    words = bad.split("|")
+    for method in ("sendMessage", "sendPhoto"):
+        bench.offline.fail(
+            method,
+            status=400,
+            description=description,
+            times=99,
+            when=lambda params: any(word in str(params.get("reply_markup")) for word in words),
+        )
+    await said(bench, Reply("Look.", buttons=buttons, **options))
+    assert (bench.texts(), bench.buttons()) == (["Look."], [left])
+    assert "Telegram refused a button" in caplog.text
+
+
+async def test_only_the_last_piece_of_a_long_text_is_sent_again_without_the_refused_button(bench):
+    bench.offline.fail(
+        "sendMessage", status=400, description=INVALID, times=9, when=lambda p: "localhost" in str(p)
+    )
+    await said(bench, Reply("word " * 1500, buttons=[[SITE], ["Next"]]))
+    assert [len(row) for row in bench.buttons()] == [0, 1]
+    assert " ".join(bench.texts()).split() == ["word"] * 1500
+
+
+async def test_a_screen_is_edited_without_the_button_that_telegram_refuses(bench):
+    flow = Flow("f")
+
+    @flow.defstate(None, on=command("start"))
+    def start(event, ctx):
+        ctx.show("One", buttons=["Next"])
+        return ("stay",)
+
+    @flow.defstate(None, on=button("Next"))
+    def on(event, ctx):
+        ctx.show("Two", buttons=[[SITE], ["Next"]])
+        return ("stay",)
+
+    flow.state("s")
+    bench.offline.fail(
+        "editMessageText", status=400, description=INVALID, times=9, when=lambda p: "localhost" in str(p)
+    )
+    await bench.start(flow)
+    await bench.say("/start")
+    await bench.press("Next")
+    assert (bench.texts(), bench.buttons()) == (["Two"], [["Next"]])
+
+
+async def test_keys_that_a_chat_does_not_allow_are_left_out_of_a_reply_keyboard(bench):
+    bench.offline.fail(
+        "sendMessage",
+        status=400,
+        description="Bad Request: phone number can be requested in private chats only; keyboard",
+        when=lambda params: "request_contact" in str(params.get("reply_markup")),
+    )
+    keys = Keyboard([[KeyboardButton("Number", request_contact=True), "Skip"]], placeholder="Yours")
+    await said(bench, Reply("Your number?", keyboard=keys))
+    assert asked(bench)["reply_markup"]["keyboard"] == [[{"text": "Skip"}]]
+    assert asked(bench)["reply_markup"]["input_field_placeholder"] == "Yours"
+
+
+async def test_what_is_refused_for_something_else_keeps_its_buttons_to_the_end(bench):
+    bench.offline.fail("sendMessage", status=400, description="Bad Request: chat not found", times=9)
+    await said(bench, Reply("Look.", buttons=[[SITE], ["Next"]]))
+    assert len(bench.offline.calls_of("sendMessage")) == 1

@@ -1,5 +1,7 @@
 """Readers: what a text becomes, and that whatever a person writes can be stored."""
 
+# ruff: noqa: RUF001  # digits of other scripts are meant
+
 import re
 import uuid
 from datetime import date
@@ -30,11 +32,35 @@ def test_a_text_becomes_a_value(parse, text, value):
 
 
 @pytest.mark.parametrize(
+    ("parse", "text", "value"),
+    [
+        (int, "۲۵", 25),
+        (int, "\u061c-٢٥", -25),
+        (int, "\u2067\u221225\u2069", -25),
+        (int, "\uff0b２５\u200e", 25),
+        (int, "४२", 42),
+        (float, "\u200f۳٫۵", 3.5),
+        (float, "３．５", 3.5),
+        (Decimal, "-\u200e٠٫١٠", Decimal("-0.10")),
+        (date, "\u202b۲۰۲۴-۰۲-۲۹\u202c", date(2024, 2, 29)),
+        (date, "２０２４－０２－２９", date(2024, 2, 29)),
+    ],
+)
+def test_numbers_and_dates_may_be_in_any_script_with_marks_of_direction(parse, text, value):
+    reader = reader_of(parse)
+    assert (reader.read(text), bool(re.fullmatch(reader.pattern, text))) == (value, True)
+
+
+@pytest.mark.parametrize(
     ("parse", "text"),
     [
         (str, "  "),
         (int, "1_000"),
         (int, "1.0"),
+        (int, "²"),
+        (int, "十"),
+        (int, "\u200f"),
+        (float, "۳،۵"),
         (int, str(2**63)),
         (int, "9" * 5000),
         (float, "nan"),

@@ -191,3 +191,75 @@ async def test_it_goes_beside_a_screen_which_stays_what_it_is(bench):
         await bench.say(words)
     await bench.press("more")
     assert bench.texts() == ["Which?", "Screen", "Write.", "More"]
+
+
+# --- one person's keyboard in a group ---
+
+
+def selective(options):
+    """A flow of which each person in a group has a keyboard of their own."""
+    flow = Flow("f", ttl=60)
+
+    def which(ctx):
+        return Reply("Which?", keyboard=Keyboard([["A", "B"]], selective=True), **options(ctx))
+
+    flow.state("which", prompt=which)
+    flow.state("free", prompt="Write.")
+
+    @flow.defstate(None, on=command("start"))
+    def start(event, ctx):
+        return ("transition", "which")
+
+    @flow.defstate("which", on=text("A"))
+    def free(event, ctx):
+        return ("transition", "free")
+
+    @flow.defstate("which", on=text("away"))
+    def away(event, ctx):
+        ctx.reply("Gone. " * 1000, remove_keyboard=True)
+        return ("stay",)
+
+    return flow
+
+
+def replying(ctx):
+    return {"reply_to": ctx.event.message_id}
+
+
+def markups(bench, word):
+    """Markup and replied message of what the bot sent with a word in it."""
+    return [
+        (call.params.get("reply_markup"), call.params.get("reply_parameters", {}).get("message_id"))
+        for call in bench.offline.calls_of("sendMessage")
+        if word in call.params["text"]
+    ]
+
+
+async def test_a_selective_keyboard_is_taken_away_from_its_own_person_only(bench):
+    bench.offline.add_chat(-5)
+    await bench.start(selective(replying))
+    asked = await bench.say("/start", chat=-5)
+    await bench.say("/start", chat=-5, user=2)
+    await bench.say("A", chat=-5)
+    question = asked["message"]["message_id"]
+    assert markups(bench, "Write.") == [({"remove_keyboard": True, "selective": True}, question)]
+
+
+async def test_the_piece_that_takes_a_selective_keyboard_away_replies_to_its_person(bench):
+    bench.offline.add_chat(-5)
+    await bench.start(selective(replying))
+    asked = await bench.say("/start", chat=-5)
+    await bench.say("away", chat=-5)
+    question = asked["message"]["message_id"]
+    assert markups(bench, "Gone.") == [
+        (None, question),
+        ({"remove_keyboard": True, "selective": True}, question),
+    ]
+
+
+async def test_a_keyboard_of_the_whole_group_is_taken_away_from_all(bench):
+    bench.offline.add_chat(-5)
+    await bench.start(asking())
+    await bench.say("/start", chat=-5)
+    await bench.say("free", chat=-5)
+    assert markups(bench, "Write.") == [(REMOVE, None)]

@@ -6,9 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fsmkit import Flow
+from fsmkit import Flow, Reply
+from fsmkit.botapi.formatting import formatted_text
+from fsmkit.botapi.params import Params
 from fsmkit.telegram import command
-from fsmkit.telegram.sending import split
+from fsmkit.telegram.splitting import split
 
 TAG = re.compile(r"<(/?)(\w+)>")
 LETTERS = st.sampled_from("ab é😀\n\t\u2003<&*_`[]().\\")
@@ -62,8 +64,63 @@ def test_pieces_of_html_are_balanced_and_fit(text, limit):
 
 
 @given(HTML, LIMITS)
-def test_html_elements_longer_than_a_piece_stay_whole(text, limit):
+def test_pieces_of_html_are_balanced_even_where_the_tags_alone_are_longer_than_a_piece(text, limit):
     assert all(is_balanced(piece) for piece in split(text, limit, "HTML"))
+
+
+def shown(text, parse_mode):
+    """Each character that a person sees, blanks apart, with the kinds of formatting that it has."""
+    message = formatted_text(Params({"text": text, "parse_mode": parse_mode}))
+    units, entities = message["text"].encode("utf-16-le"), message.get("entities", [])
+    found = []
+    for at in range(0, len(units), 2):
+        kinds = {e["type"] for e in entities if e["offset"] <= at // 2 < e["offset"] + e["length"]}
+        found.append((units[at : at + 2], frozenset(kinds)))
+    return [each for each in found if each[0].decode("utf-16-le", "replace").strip()]
+
+
+LINES = "\n".join(f"  line {number:02} of the code" for number in range(40))
+FORMATTED = {
+    "pre": ("HTML", f"<pre>{LINES}</pre>"),
+    "code in pre": ("HTML", f'<pre><code class="language-py">{LINES}</code></pre>'),
+    "nested": ("HTML", f"Look: <b>bold {LINES} <i>both &amp; {LINES}</i> bold again</b> and plain"),
+    "link": ("HTML", f'<a href="http://a.b/?c=d">{LINES}</a>'),
+    "without a blank": ("HTML", "<b>" + "x😀" * 300 + "</b>"),
+    "quotation": ("HTML", f"<blockquote expandable>{LINES}</blockquote>"),
+    "block": ("MarkdownV2", f"```python\n{LINES} *x*\\` y_z\n```"),
+    "bold": ("MarkdownV2", f"Before *{LINES} __under__ ~away~* after\\."),
+    "label": ("MarkdownV2", f"[{LINES}](http://a.b/c_d)"),
+    "quoted lines": ("MarkdownV2", "\n".join(f">{line}" for line in LINES.split("\n"))),
+    "quoted at length": ("MarkdownV2", f">{LINES.replace(chr(10), ' ')}\nafter"),
+    "far-apart underscores": ("Markdown", f"snake_case {LINES} snake_case"),
+    "older block": ("Markdown", f"```\n{LINES} * _ [\n``` ~ || \\_"),
+    "older link": ("Markdown", f"*short* [{LINES}](http://a.b/c_d)"),
+}
+
+
+@pytest.mark.parametrize("limit", [60, 97, 250])
+@pytest.mark.parametrize(("parse_mode", "text"), FORMATTED.values(), ids=FORMATTED)
+def test_long_formatting_is_closed_and_opened_again_so_that_every_character_keeps_its_looks(
+    parse_mode, text, limit
+):
+    pieces = split(text, limit, parse_mode)
+    assert all(units(piece) <= limit for piece in pieces)
+    assert [char for piece in pieces for char in shown(piece, parse_mode)] == shown(text, parse_mode)
+
+
+@pytest.mark.parametrize("limit", [60, 97])
+def test_lines_of_code_keep_their_indentation(limit):
+    pieces = split(f"<pre>{LINES}</pre>", limit, "HTML")
+    assert [line for piece in pieces for line in re.sub("</?pre>", "", piece).rstrip().split("\n")] == (
+        LINES.split("\n")
+    )
+
+
+@pytest.mark.parametrize(
+    ("parse_mode", "text"), [("HTML", f"<b>{LINES}"), ("MarkdownV2", f"*{LINES}"), ("Markdown", f"_{LINES}")]
+)
+def test_formatting_that_never_ends_is_left_for_telegram_to_refuse(parse_mode, text):
+    assert split(f"Before\n{text}", 100, parse_mode) == ["Before", text]
 
 
 def test_a_text_that_fits_stays_as_it_is():
@@ -106,6 +163,35 @@ def test_marks_in_code_are_only_text(code):
 
 
 # --- end to end ---
+
+CODE = "\n".join(f"line {number:04}" for number in range(900))
+"""9,000 characters."""
+
+
+@pytest.mark.parametrize(
+    ("parse_mode", "text"),
+    [
+        ("HTML", f"<pre>{CODE}</pre>"),
+        ("HTML", f"<b>{CODE}"),
+        ("HTML", f'<a href="http://a.b/{"c" * 4200}">{CODE}</a>'),
+        ("MarkdownV2", f"```\n{CODE}```"),
+        ("MarkdownV2", f"*{CODE}"),
+        ("Markdown", f"a_b {CODE} c_d"),
+        ("Markdown", f"a_b {CODE}"),
+    ],
+)
+async def test_no_line_of_a_long_formatted_text_is_lost(bench, parse_mode, text):
+    flow = Flow("code")
+
+    @flow.defstate(None, on=command("start"))
+    def start(event, ctx):
+        ctx.reply(Reply(text, parse_mode=parse_mode, buttons=["Yes"]))
+
+    await bench.start(flow)
+    await bench.say("/start")
+    assert re.findall(r"line \d{4}", "\n".join(bench.texts())) == CODE.split("\n")
+    assert [row for row in bench.buttons() if row] == [["Yes"]]
+
 
 LONG = " ".join(f"word{number:05}" for number in range(1000))
 """10,000 characters, less one."""

@@ -413,7 +413,7 @@ async def test_ids_of_messages_of_the_old_chat_are_let_go(group):
     @flow.defstate(None, on=command("start"))
     def start(event, ctx):
         ctx.show("Screen", buttons=["Next"])
-        ctx.track(event)
+        ctx.delete_on_exit(event)
         return ("transition", "on")
 
     @flow.defstate("on", on=button("Next"))
@@ -543,7 +543,7 @@ async def test_an_album_that_is_being_gathered_arrives_in_the_supergroup(group, 
     group.offline.migrate(OLD, NEW)
     await group.feed()
     if forgotten:
-        group.app.handlers[-1][0]._relocating.known.clear()
+        group.app.handlers[-1][0]._intake._migrations.known.clear()
     await group.advance(4)
     assert (taken, group.texts(NEW)) == ([(NEW, 2)], ["Thank you."])
 

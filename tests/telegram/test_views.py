@@ -338,7 +338,7 @@ def tidy():
 
     @flow.defstate("open", on=text("track"))
     def track(event, ctx):
-        ctx.track(event)
+        ctx.delete_on_exit(event)
         ctx.reply("passing", ephemeral=True)
 
     return flow

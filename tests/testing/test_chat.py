@@ -284,7 +284,7 @@ def test_albums_reactions_and_payments_come_to_the_bot():
 
 def test_another_version_is_deployed_on_what_is_stored():
     later = Flow("asked")
-    later.state("anything", prompt="What?", was="any")
+    later.state("anything", prompt="What?", renamed_from="any")
 
     @later.defstate("anything")
     def said(event, ctx):

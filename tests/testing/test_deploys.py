@@ -45,11 +45,11 @@ class New:
     email: str = ""
 
 
-def new(migration=None, was=(), lost=None, age_of=lambda data: data.name):
+def new(migration=None, renamed_from=(), lost=None, age_of=lambda data: data.name):
     """The next version: the age is asked for in another state."""
     flow = Flow("form", data=New, version=1 if migration is None else 2, ttl=60)
     flow.state("name", prompt="Name?", otherwise="A text.")
-    flow.state("years", prompt="How old?", otherwise="Digits.", was=was)
+    flow.state("years", prompt="How old?", otherwise="Digits.", renamed_from=renamed_from)
     if lost is not None:
         flow.texts(lost=lost)
     if migration is not None:
@@ -81,7 +81,7 @@ DEPLOYED = "(the new version is deployed)"
 
 
 def test_a_version_that_fits_shows_nothing():
-    assert found(new(was="age")) == []
+    assert found(new(renamed_from="age")) == []
 
 
 def test_a_state_that_is_gone_is_found():
@@ -152,13 +152,13 @@ def test_flows_that_stay_as_they_are_need_not_be_given_again():
         ctx.reply("Off.")
         return ("end",)
 
-    report = check(old(), side, deploys=[new(was="age")], phases=["deploys"], profile=QUICK, seed=1)
+    report = check(old(), side, deploys=[new(renamed_from="age")], phases=["deploys"], profile=QUICK, seed=1)
     assert report.ok, report
 
 
 @pytest.mark.parametrize("phase", ["deploys", "random"])
 def test_coverage_counts_what_the_tested_version_takes(phase):
-    report = check(old(), deploys=[new(was="age")], phases=[phase], profile=QUICK, seed=1)
+    report = check(old(), deploys=[new(renamed_from="age")], phases=[phase], profile=QUICK, seed=1)
     of = check(old(), phases=["tours"], profile=QUICK, seed=1).coverage.numbers()
     assert {name: total for name, (_, total) in report.coverage.numbers().items()} == {
         name: total for name, (_, total) in of.items()
@@ -169,5 +169,5 @@ def test_a_class_of_tests_has_one_for_deploys_where_later_versions_are_given():
     broken = flow_tests(old(), deploys=[new()], profile=QUICK, seed=1)
     with pytest.raises(AssertionError, match="orphaned"):
         broken().test_deploys()
-    flow_tests(old(), deploys=[new(was="age")], profile=QUICK, seed=1)().test_deploys()
+    flow_tests(old(), deploys=[new(renamed_from="age")], profile=QUICK, seed=1)().test_deploys()
     assert not hasattr(flow_tests(old()), "test_deploys")

@@ -305,6 +305,23 @@ def test_the_tours_take_their_edges():
     ]
 
 
+def test_a_text_that_is_too_long_comes_as_several_messages():
+    flow = Flow("long", data=list)
+    flow.state("on")
+
+    @flow.defstate(None, on=text())
+    def first(event, ctx):
+        return ("transition", "on", [len(event.text)])
+
+    @flow.defstate("on", on=text())
+    def further(event, ctx):
+        return ("stay", [*ctx.data, len(event.text)])
+
+    direct, real = on_both(flow, [Say("x" * 5000), Say("y")])
+    assert direct == real
+    assert [observation[1] for observation in direct] == [[4096, 904], [4096, 904, 1]]
+
+
 def test_a_payment_that_is_approved_is_paid():
     direct, _ = on_both(asked(), [Say("/start"), Gesture("pre_checkout_query", "tea 1")])
     assert direct[1][1:3] == (["tea 1", "successful_payment"], ["(approved)", "successful_payment tea 1"])

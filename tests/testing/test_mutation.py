@@ -3,7 +3,7 @@
 import attrs
 import pytest
 
-from fsmkit import ANY, Flow, Returned, Timeout
+from fsmkit import ANY, END, Flow, Returned, Timeout
 from fsmkit.telegram import button, command, text
 from fsmkit.testing import Profile, check, never
 
@@ -38,7 +38,7 @@ def signup(name="signup"):
     @flow.defstate("sure", on=button("Yes"))
     def confirmed(event, ctx):
         ctx.reply(f"Welcome, {ctx.data.name}!")
-        return ("end",)
+        return END
 
     @flow.defstate("sure", on=button("No"), to=["name", "age"])
     def change(event, ctx):

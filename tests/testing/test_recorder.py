@@ -22,12 +22,18 @@ class Paid:
 
 
 def shop(
-    name_on=None, second="size", was=(), sizes=("Big", "Small"), on_photo=None, ends=True, cancel="cancel"
+    name_on=None,
+    second="size",
+    renamed_from=(),
+    sizes=("Big", "Small"),
+    on_photo=None,
+    ends=True,
+    cancel="cancel",
 ):
     """A shop, as it was or otherwise."""
     flow = Flow("shop", data=dict, ttl=60)
     flow.state("name", prompt="Name?", otherwise="A text.")
-    flow.state(second, prompt="Size?", buttons=list(sizes), otherwise="Press.", was=was)
+    flow.state(second, prompt="Size?", buttons=list(sizes), otherwise="Press.", renamed_from=renamed_from)
     flow.state("pay", prompt="Pay.", otherwise="Pay.")
 
     @flow.defstate(None, on=command("start"))
@@ -146,12 +152,15 @@ def test_with_the_same_flow_all_goes_the_same_way(recording, texts):
 def test_a_state_that_is_gone_is_told(recording):
     [(note, code, message)], _, left = again(recording(), shop(second="format"))
     assert (note, code) == (False, "unknown-state")
-    assert message == "the state 'size' of 'shop' is gone: was='size' would keep it (with 2 of 2 people)"
+    assert (
+        message
+        == "the state 'size' of 'shop' is gone: renamed_from='size' would keep it (with 2 of 2 people)"
+    )
     assert left == 5
 
 
 def test_one_that_was_renamed_is_not(recording):
-    assert again(recording(), shop(second="format", was="size")) == ([], 12, 0)
+    assert again(recording(), shop(second="format", renamed_from="size")) == ([], 12, 0)
 
 
 def test_a_command_that_is_gone_is_told(recording):

@@ -81,6 +81,8 @@ def entered(ctx: Context[Form]) -> None:
 
 
 def every_result(result: Result) -> str:
+    if result is END:
+        return "end"
     match result:
         case None:
             return "stay"
@@ -102,6 +104,16 @@ def every_result(result: Result) -> str:
             return str(reason)
         case _:
             assert_never(result)
+
+
+@signup.defstate("age")
+def ended(event: TelegramEvent, ctx: Context[Form]) -> Result:
+    return END
+
+
+@signup.defstate("age")
+def ended_or_not(event: TelegramEvent, ctx: Context[Form]) -> End[Form] | Stay:
+    return END if ctx.data.age else None
 
 
 def messages(event: TelegramEvent, ctx: Context[Form]) -> None:

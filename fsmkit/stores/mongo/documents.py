@@ -5,7 +5,6 @@ operators but `$set`, and no transaction. The lease (`token`, `until`) stands be
 """
 
 import secrets
-from itertools import count
 from typing import Any
 
 from bson import Int64
@@ -17,16 +16,14 @@ Document = dict[str, Any]
 NO_FLOW = ""
 """Stands among the flows of a row without conversations, which is due for everybody."""
 
-_numbers = count(secrets.randbits(61))
-
 
 def new_token() -> Int64:
-    """A number for a lease or a change that nobody has drawn before, in whatever process."""
-    return Int64(next(_numbers))
+    """Return a number for a lease or a change that no other process draws, a forked one neither."""
+    return Int64(secrets.randbits(62) + 1)
 
 
 def blank(key: str) -> Document:
-    """The document of a key for which nothing is stored."""
+    """Return the document of a key for which nothing is stored."""
     chat, user, _thread, _business, bot = key.split(":")
     place = {"_id": key, "chat": chat, "user": user, "bot": bot}
     times = {"wake": None, "claim": None, "claimer": None, "claimed": None, "taken": 0.0}
@@ -35,22 +32,22 @@ def blank(key: str) -> Document:
 
 
 def is_empty(document: Document) -> bool:
-    """Whether there is nothing to store."""
+    """Return whether there is nothing to store."""
     return document["row"] is None and not document["outbox"] and not document["receipts"]
 
 
 def has_conversation(document: Document | None) -> bool:
-    """Whether a conversation is stored."""
+    """Return whether a conversation is stored."""
     return document is not None and document["flows"] != [NO_FLOW]
 
 
 def is_idle(document: Document | None, now: float) -> bool:
-    """Whether no conversation is stored and nobody has a lease."""
+    """Return whether no conversation is stored and nobody has a lease."""
     return document is None or (document["flows"] == [NO_FLOW] and document["until"] <= now)
 
 
 def changed(document: Document, change: Change, number: Int64, now: float, me: int) -> Document:
-    """What a commit sets in a document; `claimed` is its number if nobody else delivers the outbox."""
+    """Return what a commit sets in a document; `claimed` is its number if nobody else delivers the outbox."""
     outbox = [*document["outbox"], *change.outbox]
     claims = bool(outbox) and (document["claim"] is None or document["claim"] <= now)
     return {

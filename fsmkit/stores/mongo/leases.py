@@ -5,11 +5,10 @@ What stands in a document is in `fsmkit.stores.mongo.documents`.
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from math import inf
 from types import TracebackType
-from typing import TYPE_CHECKING
 
 from bson import Int64
 from pymongo import ReturnDocument
@@ -23,23 +22,23 @@ from fsmkit.stores.mongo.documents import Document, blank, changed, is_empty, is
 from fsmkit.stores.mongo.session import MongoSession
 from fsmkit.stores.protocol import Change
 
-if TYPE_CHECKING:
-    from fsmkit.stores.mongo.store import MongoStore
-
 FIRST_PAUSE = 0.005
 
 
 LONGEST_PAUSE = 0.1
 """Seconds between two questions for a lease that another process holds."""
 
+OpenSession = Callable[[], Awaitable[MongoSession]]
+"""Opens the session of the running event loop."""
+
 
 class MongoSnapshot:
     """A row as it was read, and its commit, which holds only if nobody has written it since."""
 
-    __slots__ = ("_document", "_missing", "_session", "_store", "_text", "idle", "key", "receipts", "row")
+    __slots__ = ("_document", "_missing", "_open", "_session", "_text", "idle", "key", "receipts", "row")
 
-    def __init__(self, store: "MongoStore", key: Key) -> None:
-        self._store = store
+    def __init__(self, session: OpenSession, key: Key) -> None:
+        self._open = session
         self._text = str(key)
         self._session: MongoSession | None = None
         self._document: Document = {}
@@ -51,7 +50,7 @@ class MongoSnapshot:
 
     async def load(self) -> "MongoSnapshot":
         """Read the row."""
-        session = self._session = await self._store.session()
+        session = self._session = await self._open()
         self._show(await self._read(session))
         return self
 
@@ -88,7 +87,7 @@ class MongoSnapshot:
         document = self._document
         if document["claimed"] != number:
             return None
-        self._store.delivering[self._text] = document
+        session.delivering[self._text] = document
         entry: bytes = document["outbox"][0]
         return entry
 
@@ -98,7 +97,7 @@ class MongoSnapshot:
         """Try the change on the document as it is known: whether it was written, and was repeated."""
         now, document = session.now(), self._document
         expected = {"_id": self._text, "revision": document["revision"], **self._proof()}
-        new = changed(document, change, number, now, self._store.number)
+        new = changed(document, change, number, now, session.number)
         new |= self._kept() if hold else self._freed()
         after: Document | None = {**document, **new}
         if change.row is None and not new["outbox"] and not new.get("token"):
@@ -159,14 +158,14 @@ class MongoLease(MongoSnapshot):
 
     __slots__ = ("_token", "_turn", "_wanted")
 
-    def __init__(self, store: "MongoStore", key: Key, wanted: bool) -> None:
-        super().__init__(store, key)
+    def __init__(self, session: OpenSession, key: Key, wanted: bool) -> None:
+        super().__init__(session, key)
         self._wanted = wanted
         self._token = new_token()
         self._turn: asyncio.Lock | None = None
 
     async def __aenter__(self) -> "MongoLease":
-        session = self._session = await self._store.session()
+        session = self._session = await self._open()
         self._show(await self._wait(session))
         if self.idle:
             self._session = None

@@ -4,13 +4,13 @@ What stands in a document is in `fsmkit.stores.mongo.documents`, leases and comm
 `fsmkit.stores.mongo.leases`, the client in `fsmkit.stores.mongo.session`.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from functools import partial
 
-from fsmkit.errors import StoreUnavailable, requires_extra
+from fsmkit.errors import requires_extra
 from fsmkit.keys import Key
 from fsmkit.stores.protocol import CLAIM_SECONDS, Index, Lease, StoredRow
+from fsmkit.stores.sessions import LoopSessions, WarnOnce
 
 with requires_extra("mongo"):
     from fsmkit.stores.mongo.documents import NO_FLOW, Document, is_empty, new_token
@@ -42,6 +42,8 @@ class MongoStore:
             `journal`), a commit is answered when it stands in the journal of most members.
         database: Name of the database, where the URL names none.
         lease_seconds: How long a lease holds unless it is renewed.
+        pool_size: How many connections there may be from an event loop to a server, beside those that watch
+            it; `maxPoolSize` in the URL counts where it is given.
 
     Example:
         >>> from fsmkit.stores.mongo import MongoStore
@@ -50,49 +52,43 @@ class MongoStore:
 
     durable = True
 
-    def __init__(self, url: str, *, database: str = "fsmkit", lease_seconds: float = 15.0) -> None:
-        self._make = partial(MongoSession, url, database, lease_seconds)
-        self._session: MongoSession | None = None
-        self._closed = False
-        self.number = new_token()
-        self.delivering: dict[str, Document] = {}
-        """Documents whose outbox this store delivers, as it knows them."""
+    def __init__(
+        self, url: str, *, database: str = "fsmkit", lease_seconds: float = 15.0, pool_size: int = 10
+    ) -> None:
+        make = partial(MongoSession, url, database, lease_seconds, pool_size, WarnOnce())
+        self._sessions = LoopSessions(make, MongoSession.close)
 
     async def session(self) -> MongoSession:
-        """What belongs to the running event loop; the client of an earlier one is closed by its end."""
-        session = self._session
-        if session is None or session.loop is not asyncio.get_running_loop():
-            session = self._session = self._make()
-        if self._closed or session.over:
-            raise StoreUnavailable("the store is closed")
+        """Return the client of the running event loop, connected; it is closed by the loop's end."""
+        session = self._sessions.current()
         await session.open()
         return session
 
     def lease(self, key: Key, *, wanted: bool = True) -> MongoLease:
         """Wait for the turn with one row; first come, first served in this process."""
-        return MongoLease(self, key, wanted)
+        return MongoLease(self.session, key, wanted)
 
     async def snapshot(self, key: Key) -> Lease:
         """Read the row; of several who commit, the first wins."""
-        return await MongoSnapshot(self, key).load()
+        return await MongoSnapshot(self.session, key).load()
 
     async def peek(self, key: Key) -> bytes | None:
-        """The row as last committed."""
+        """Return the row as last committed."""
         found = await self._find(str(key))
         row: bytes | None = found["row"] if found else None
         return row
 
     async def outbox(self, key: Key) -> list[bytes]:
-        """The entries that wait to be delivered, in their order."""
+        """Return the entries that wait to be delivered, in their order."""
         found = await self._find(str(key))
         return list(found["outbox"]) if found else []
 
     async def keys(self, chat: int | str, *, bot: int | str | None = None) -> list[Key]:
-        """Keys in a chat for which anything is stored, ordered by their text."""
+        """Return the keys in a chat for which anything is stored, ordered by their text."""
         return await self._keys({"chat": _part(chat)}, bot)
 
     async def keys_of(self, user: int | str, *, bot: int | str | None = None) -> list[Key]:
-        """Keys of a person in whatever chat, ordered by their text."""
+        """Return the keys of a person in whatever chat, ordered by their text."""
         return await self._keys({"$or": [{"user": _part(user)}, {"chat": _part(user)}]}, bot)
 
     async def _keys(self, whose: Document, bot: int | str | None) -> list[Key]:
@@ -105,11 +101,11 @@ class MongoStore:
         return [Key.parse(document["_id"]) for document in found]
 
     async def acknowledge(self, key: Key, entry: bytes, receipt: bytes | None) -> bytes | None:
-        """Strikes off the first entry of the outbox; returns the next one."""
-        text = str(key)
-        known = self.delivering.pop(text, None) or await self._find(text)
+        """Strike off the first entry of the outbox; return the next one."""
+        session, text = await self.session(), str(key)
+        known = session.delivering.pop(text, None) or await self._find(text)
         while known is not None:
-            if known["outbox"][:1] != [entry] or known["claimer"] != self.number:
+            if known["outbox"][:1] != [entry] or known["claimer"] != session.number:
                 fresh = await self._find(text)
                 if fresh is None or fresh["revision"] == known["revision"]:
                     return None
@@ -119,14 +115,14 @@ class MongoStore:
             if struck is not None:
                 if not struck["outbox"]:
                     return None
-                self.delivering[text] = struck
+                session.delivering[text] = struck
                 following: bytes = struck["outbox"][0]
                 return following
             known = await self._find(text)
         return None
 
     async def _strike(self, text: str, known: Document, receipt: bytes | None) -> Document | None:
-        """Tries it on the document as it is known; what it is then, `None` if it has changed."""
+        """Try it on the document as it is known; return what it is then, `None` if it has changed."""
         session = await self.session()
         now = session.now()
         rest = known["outbox"][1:]
@@ -148,15 +144,15 @@ class MongoStore:
         return None if done is None else struck
 
     async def extend_claim(self, key: Key, seconds: float) -> None:
-        """Keeps the claim on an outbox."""
+        """Keep the claim on an outbox."""
         session = await self.session()
-        mine = {"_id": str(key), "claimer": self.number, "claim": {"$gt": 0.0}}
+        mine = {"_id": str(key), "claimer": session.number, "claim": {"$gt": 0.0}}
         # With a new revision: a step that has read the document must not find the claim over, and take it.
         longer = {"$set": {"claim": session.now() + seconds + CLAIM_SECONDS, "revision": new_token()}}
         await session.call(lambda rows: rows.update_one(mine, longer))
 
     async def due(self, bot: int | str | None, flows: Sequence[str], now: float, limit: int) -> list[Key]:
-        """Keys to look at, the most overdue first; each is given to one caller only, for half a minute."""
+        """Return keys to look at, the most overdue first; for half a minute one caller alone gets them."""
         session = await self.session()
         here = session.now()
         wanted = {
@@ -181,7 +177,7 @@ class MongoStore:
     async def scan(
         self, *, bot: int | str | None = None, flow: str | None = None, state: str | None = None
     ) -> AsyncIterator[StoredRow]:
-        """All rows, or those with a conversation of a flow or in a state, ordered by the key's text."""
+        """Yield all rows, or those with a conversation of a flow or in a state, ordered by the key's text."""
         wanted: Document = {"row": {"$ne": None}}
         if bot is not None:
             wanted["bot"] = _part(bot)
@@ -199,7 +195,7 @@ class MongoStore:
                 return
 
     async def forget(self, who: Key | int | str, *, bot: int | str | None = None) -> int:
-        """Removes all that is stored for a key or a person; a step that runs meanwhile loses its lease."""
+        """Remove all that is stored for a key or a person; a step that runs meanwhile loses its lease."""
         if isinstance(who, Key):
             wanted: Document = {"_id": str(who)}
         else:
@@ -216,11 +212,8 @@ class MongoStore:
         return sum(not is_empty(document) for document in found)
 
     async def close(self) -> None:
-        """Closes the client of this event loop."""
-        self._closed = True
-        session, self._session = self._session, None
-        if session is not None and session.loop is asyncio.get_running_loop():
-            await session.close()
+        """Close all clients of this process."""
+        await self._sessions.close()
 
     async def _find(self, text: str) -> Document | None:
         found, _ = await (await self.session()).call(lambda rows: rows.find_one({"_id": text}))
@@ -235,5 +228,5 @@ class MongoStore:
 
 
 def _part(part: int | str | None) -> str:
-    """A part of a key, as its text shows it."""
+    """Return a part of a key, as its text shows it."""
     return str(Key(chat=0, user=0, bot=part)).rpartition(":")[2]

@@ -9,20 +9,19 @@ import time
 from base64 import b64decode
 from collections.abc import Sequence
 from datetime import timedelta
-from itertools import count
 from typing import NamedTuple
 from weakref import WeakValueDictionary
 
 from fsmkit.stores.postgres.session import Connections
+from fsmkit.stores.sessions import WarnOnce
 
 TIDY_SECONDS = 600.0
-
-_numbers = count(secrets.randbits(62))
+"""Between two removals of leases and places in line that nobody has used for long."""
 
 
 def new_token() -> int:
-    """A number for a lease or a commit that nobody has drawn before, in whatever process."""
-    return next(_numbers)
+    """Return a number for a lease or a commit that no other process draws, a forked one neither."""
+    return secrets.randbits(62) + 1
 
 
 class LoadedRow(NamedTuple):
@@ -41,15 +40,20 @@ class Leases:
         dsn: Where the server is.
         schema: Name of the schema.
         lease_seconds: How long a lease holds unless it is renewed.
-        pool_size: How many connections there may be.
+        pool_size: How many connections there may be, beside the one that listens.
+        warn: Told of settings by which the server may lose what it stored.
+
+    Attributes:
+        number: Whose claims on outboxes are those of this loop.
     """
 
-    def __init__(self, dsn: str, schema: str, lease_seconds: float, pool_size: int) -> None:
+    def __init__(self, dsn: str, schema: str, lease_seconds: float, pool_size: int, warn: WarnOnce) -> None:
+        self.number = new_token()
         self.term = timedelta(seconds=lease_seconds)
         self._third = lease_seconds / 3
         self._channel = f"fsmkit_{secrets.token_hex(12)}"
         self.connections = Connections(
-            dsn, schema, self._channel, pool_size, self._hear, self._ask_again, self._beat, self._third
+            dsn, schema, self._channel, pool_size, self._hear, self._ask_again, self._beat, self._third, warn
         )
         self._held: dict[int, str] = {}
         self._waiting: dict[int, asyncio.Future[LoadedRow | None]] = {}
@@ -62,7 +66,7 @@ class Leases:
         self._tidy = f"SELECT {schema}.tidy()"
 
     async def acquire(self, key: str, token: int, wanted: bool) -> LoadedRow:
-        """Waits for a lease, first come, first served in the order that the server received.
+        """Wait for a lease, first come, first served in the order that the server received.
 
         Args:
             key: Whose.
@@ -82,12 +86,16 @@ class Leases:
             self._held[token] = key
         return loaded
 
+    async def close(self) -> None:
+        """Close the connections, once what was begun is finished."""
+        await self.connections.close()
+
     def committed(self, token: int) -> None:
-        """A lease that a commit has freed needs no renewal."""
+        """Renew a lease no more that a commit has freed."""
         self._held.pop(token, None)
 
     def release(self, key: str, token: int) -> "asyncio.Task[None]":
-        """Frees a lease or leaves the line, in the background."""
+        """Free a lease or leave the line, in the background."""
         self._held.pop(token, None)
         return self.connections.chores.begin(self.connections.call(self._release, key, token))
 
@@ -109,14 +117,14 @@ class Leases:
         return answer
 
     async def _ask(self, key: str, token: int, wanted: bool = True) -> LoadedRow | float:
-        """The row, or the seconds that the lease of somebody else has left."""
+        """Return the row, or the seconds that the lease of somebody else has left."""
         statement = self._acquire if wanted else self._approach
         rows, _ = await self.connections.call(statement, key, token, self._channel, self.term)
         wait, version, blob, receipts, *idle = rows[0]
         return LoadedRow(version or 0, blob, receipts or (), any(idle)) if wait is None else float(wait)
 
     def _hear(self, payload: str) -> None:
-        """A lease was handed over; the row comes with it, unless it is too long."""
+        """Take a lease that was handed over; the row comes with it, unless it is too long."""
         token, key, *parts = payload.split(" ")
         number = int(token)
         granted = self._waiting.get(number)
@@ -132,7 +140,7 @@ class Leases:
                 granted.set_result(None)
 
     async def _beat(self) -> bool:
-        """Renews what is held, in the background; whether anybody waits to hear of a lease."""
+        """Renew what is held, in the background; return whether anybody waits to hear of a lease."""
         if self._held:
             args = (list(self._held.values()), list(self._held), self.term)
             self.connections.chores.begin(self.connections.call(self._renew, *args))

@@ -5,6 +5,8 @@ Who holds a lease and who waits is in `fsmkit.stores.postgres.leases`, what stat
 
 import asyncio
 import logging
+import secrets
+import ssl
 from collections.abc import Callable, Coroutine
 from functools import partial
 from importlib.resources import files
@@ -12,22 +14,26 @@ from typing import Any
 
 import asyncpg
 
-from fsmkit.errors import StoreCorrupt, StoreError
+from fsmkit.errors import StoreCorrupt, StoreError, StoreMisconfigured
 from fsmkit.stores.background import BackgroundTasks, call_again
+from fsmkit.stores.sessions import WarnOnce
 
 _log = logging.getLogger("fsmkit")
 
 SCHEMA_VERSION = 2
 
+OLDEST_SERVER = 12
+"""The version of PostgreSQL that brought generated columns."""
 
 PAUSES = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
 """Seconds between repetitions of a statement whose connection was lost; then the server counts as away."""
 
-
 STATEMENT_SECONDS = 10.0
 
-
 GOODBYE_SECONDS = 2.0
+
+HEARING_SECONDS = 5.0
+"""How long a notification may take through a pooler; it takes milliseconds where one pools by session."""
 
 _AWAY = (
     OSError,
@@ -42,9 +48,28 @@ _AWAY = (
 )
 """What may pass if the statement is repeated."""
 
+_POOLED = (asyncpg.InvalidSQLStatementNameError, asyncpg.DuplicatePreparedStatementError)
+"""What a pooler of transactions makes of prepared statements: the next server process knows others."""
+
+_REMEDIES: dict[type[Exception], str] = {
+    asyncpg.InvalidAuthorizationSpecificationError: "Check user and password in the URL, and pg_hba.conf",
+    asyncpg.InvalidCatalogNameError: "Create the database (createdb), or name another one in the URL",
+    asyncpg.InsufficientPrivilegeError: "Grant the user CREATE on the database, and its schema and tables",
+    ValueError: "Write postgresql://user:password@host:5432/database",
+    ssl.SSLCertVerificationError: "Check sslmode and sslrootcert in the URL",
+    asyncpg.FeatureNotSupportedError: f"Use PostgreSQL itself, {OLDEST_SERVER} or later",
+    asyncpg.PostgresSyntaxError: f"Use PostgreSQL itself, {OLDEST_SERVER} or later",
+}
+"""What goes wrong when a store opens and does not pass by itself, with what to set instead."""
+
+_OTHER_PROCESS = "FM001"
+"""The SQLSTATE by which a statement says that it runs elsewhere than it should."""
+
 
 def _passes(error: Exception) -> bool:
     """Return whether a statement may be repeated; what the server refuses is a StoreError."""
+    if isinstance(error, _POOLED):
+        raise _pooler() from error
     if isinstance(error, _AWAY):
         return True
     if isinstance(error, asyncpg.PostgresError):
@@ -56,6 +81,7 @@ class _Connection(asyncpg.Connection):
     """A connection that is not reset when it goes back to the pool: a statement more each time."""
 
     def get_reset_query(self) -> str:
+        """Return no statement."""
         return ""
 
 
@@ -72,6 +98,8 @@ class Connections:
         hear: Told of each notification.
         heard: Told that the channel is listened to, again or for the first time: what came before was missed.
         beat: Called every `every` seconds.
+        every: Seconds between two beats.
+        warn: Told of settings by which the server may lose what it stored.
     """
 
     def __init__(
@@ -84,6 +112,7 @@ class Connections:
         heard: Callable[[], None],
         beat: Callable[[], Coroutine[Any, Any, bool]],
         every: float,
+        warn: WarnOnce,
     ) -> None:
         self.loop = asyncio.get_running_loop()
         self.over = False
@@ -95,20 +124,23 @@ class Connections:
         self._heard = heard
         self._beat = beat
         self._every = every
+        self._warn = warn
+        self._pooled: StoreMisconfigured | None = None
         self._pool: asyncpg.Pool | None = None
         self._opening = asyncio.Lock()
         self.chores = BackgroundTasks(self.loop, "postgres")
         self._life: asyncio.Task[None] | None = None
 
     async def call(self, statement: str, *args: object) -> tuple[list[asyncpg.Record], bool]:
-        """Runs a statement, again if its connection was lost.
+        """Run a statement, again if its connection was lost.
 
         Returns:
             The rows of the answer, and whether the statement was repeated.
 
         Raises:
             StoreUnavailable: If the server does not answer.
-            StoreError: If it refuses.
+            StoreMisconfigured: If the server or the URL is set up so that it cannot.
+            StoreError: If the server refuses.
         """
 
         async def fetch() -> list[asyncpg.Record]:
@@ -122,7 +154,7 @@ class Connections:
         )
 
     async def close(self) -> None:
-        """Finishes what was begun, then closes all connections."""
+        """Finish what was begun, then close all connections."""
         life, self._life = self._life, None
         if life is None:
             self.over = True
@@ -132,6 +164,8 @@ class Connections:
 
     async def _open(self) -> asyncpg.Pool:
         async with self._opening:
+            if self._pooled is not None:
+                raise self._pooled
             if self._pool is None:
                 pool = asyncpg.create_pool(
                     self._dsn,
@@ -143,13 +177,52 @@ class Connections:
                 try:
                     await pool
                     async with pool.acquire() as connection:
+                        await self._check(connection)
                         await _prepare(connection, self._schema)
-                except BaseException:
+                except BaseException as error:
                     pool.terminate()
+                    _refuse_hopeless(error)
                     raise
                 self._pool = pool
                 self._life = self.loop.create_task(self._live(pool), name="fsmkit postgres")
         return self._pool
+
+    async def _check(self, connection: Any) -> None:
+        """Refuse a server that cannot serve, and warn of one that may lose what it stored."""
+        version = connection.get_server_version()
+        if version.major < OLDEST_SERVER:
+            raise StoreMisconfigured(
+                f"the server is PostgreSQL {version.major}", remedy=f"Use version {OLDEST_SERVER} or later"
+            )
+        if not await self._reaches_one_process(connection):
+            self._pooled = _pooler()
+            raise self._pooled
+        for setting, loss in (("fsync", "all conversations"), ("synchronous_commit", "the last steps")):
+            if await connection.fetchval("SELECT current_setting($1)", setting) == "off":
+                self._warn(f"a crash of PostgreSQL may lose {loss}, for {setting}=off: set {setting}=on")
+
+    async def _reaches_one_process(self, connection: Any) -> bool:
+        """Find out whether a connection leads to one process of the server, all its life.
+
+        The server gives the number of its process when a connection begins; poolers invent one. One that
+        pools by session is all right: a notification from one connection arrives at another.
+        """
+        if await _agrees(connection, f"pg_backend_pid() = {connection.get_server_pid()}"):
+            return True
+        channel, heard = f"fsmkit_{secrets.token_hex(12)}", asyncio.Event()
+        listener = await asyncpg.connect(self._dsn, command_timeout=STATEMENT_SECONDS)
+        try:
+            await listener.add_listener(channel, lambda *_: heard.set())
+            listens = f"EXISTS (SELECT FROM pg_listening_channels() c WHERE c = '{channel}')"
+            if not await _agrees(connection, f"NOT {listens}", f"PERFORM pg_notify('{channel}', '')"):
+                return False
+            async with asyncio.timeout(HEARING_SECONDS):
+                await heard.wait()
+        except (TimeoutError, *_POOLED):
+            return False
+        finally:
+            listener.terminate()
+        return True
 
     async def _live(self, pool: asyncpg.Pool) -> None:
         try:
@@ -164,7 +237,7 @@ class Connections:
                 pool.terminate()
 
     async def _listen(self) -> None:
-        """Listens, and beats; a connection that was lost is made anew."""
+        """Listen and beat; make a connection that was lost anew."""
         told = False
         while True:
             ears: asyncpg.Connection[asyncpg.Record] | None = None
@@ -204,8 +277,39 @@ def _end(ended: "asyncio.Future[None]", _connection: object) -> None:
         ended.set_result(None)
 
 
+async def _agrees(connection: Any, condition: str, then: str = "NULL") -> bool:
+    """Ask whether a condition holds, and do something if so, without a prepared statement."""
+    test = f"IF NOT ({condition}) THEN RAISE SQLSTATE '{_OTHER_PROCESS}'; END IF"
+    try:
+        await connection.execute(f"DO $$ BEGIN {test}; {then}; END $$")
+    except asyncpg.PostgresError as error:
+        if error.sqlstate != _OTHER_PROCESS:
+            raise
+        return False
+    return True
+
+
+def _pooler() -> StoreMisconfigured:
+    return StoreMisconfigured(
+        "PostgreSQL is behind a pooler that pools by transaction or statement (PgBouncer's pool_mode), "
+        "through which no lease can be handed over",
+        remedy="Use the URL of the server itself (a direct connection, often port 5432), or a pooler in "
+        "session mode",
+    )
+
+
+def _refuse_hopeless(error: BaseException) -> None:
+    """Raise at once what will not pass by itself."""
+    remedy = next((text for kind, text in _REMEDIES.items() if isinstance(error, kind)), None)
+    if "rejected SSL upgrade" in str(error):
+        remedy = _REMEDIES[ssl.SSLCertVerificationError]
+    if remedy is not None:
+        what = "the store's URL is wrong" if isinstance(error, ValueError) else "PostgreSQL cannot be used"
+        raise StoreMisconfigured(f"{what}: {error}", remedy=remedy) from error
+
+
 async def _prepare(connection: Any, schema: str) -> None:
-    """Creates the schema, or checks that it is not a newer one; several processes may do so at once."""
+    """Create the schema, or check that it is not a newer one; several processes may do so at once."""
     if await _version(connection, schema) == SCHEMA_VERSION:
         return
     here = files("fsmkit.stores.postgres")
@@ -222,7 +326,7 @@ async def _prepare(connection: Any, schema: str) -> None:
 
 
 async def _version(connection: Any, schema: str) -> int:
-    """The schema's version, 0 if there is none."""
+    """Return the schema's version, 0 if there is none."""
     if await connection.fetchval("SELECT to_regclass($1)", f"{schema}.schema_version") is None:
         return 0
     version = int(await connection.fetchval(f"SELECT max(version) FROM {schema}.schema_version") or 0)

@@ -15,6 +15,7 @@ from typing import Any
 from fsmkit.errors import LeaseLost, StoreUnavailable, requires_extra
 from fsmkit.keys import Key
 from fsmkit.stores.protocol import CLAIM_SECONDS, Change, Index, Lease, StoredRow
+from fsmkit.stores.sessions import LoopSessions, WarnOnce
 from fsmkit.stores.snapshot import RowSnapshot
 
 with requires_extra("postgres"):
@@ -100,10 +101,10 @@ class PostgresStore:
 
     Args:
         dsn: Where the server is, `postgresql://user:password@host:port/database`. A pooler in between must
-            pool by session: leases are handed over by notifications.
+            pool by session, for leases are handed over by notifications; another one is refused.
         schema: Name of the schema, which the store creates and upgrades by itself.
         lease_seconds: How long a lease holds unless it is renewed.
-        pool_size: How many connections a process may have, beside one that listens.
+        pool_size: How many connections there may be for an event loop, beside one that listens.
 
     Example:
         >>> from fsmkit.stores.postgres import PostgresStore
@@ -117,20 +118,13 @@ class PostgresStore:
     ) -> None:
         if re.fullmatch(r"[a-z_][a-z0-9_]{0,47}", schema) is None:
             raise ValueError(f"schema={schema!r}: lower-case letters, digits and underscores, 48 at most")
-        self._make = partial(Leases, dsn, schema, lease_seconds, pool_size)
-        self._leases: Leases | None = None
-        self._closed = False
+        make = partial(Leases, dsn, schema, lease_seconds, pool_size, WarnOnce())
+        self._sessions = LoopSessions(make, Leases.close)
         self.statements = _statements(schema)
-        self.number = new_token()
 
     def leases(self) -> Leases:
-        """What belongs to the running event loop; connections of an earlier one are closed by its end."""
-        leases = self._leases
-        if leases is None or leases.connections.loop is not asyncio.get_running_loop():
-            leases = self._leases = self._make()
-        if self._closed or leases.connections.over:
-            raise StoreUnavailable("the store is closed")
-        return leases
+        """Return the leases and connections of the running event loop; they end with the loop."""
+        return self._sessions.current()
 
     def lease(self, key: Key, *, wanted: bool = True) -> PostgresLease:
         """Wait for the turn with one row, first come, first served; see `fsmkit.stores.Store`."""
@@ -164,7 +158,7 @@ class PostgresStore:
         Raises:
             LeaseLost: The lease is over or the version is another; nothing was written.
         """
-        args = (*_change(change), self.number, _CLAIM, leases.term if hold else None)
+        args = (*_change(change), leases.number, _CLAIM, leases.term if hold else None)
         rows, repeated = await leases.connections.call(
             self.statements["commit"], key, token, version, new_token(), *args
         )
@@ -176,49 +170,49 @@ class PostgresStore:
         return None if entry is None else bytes(entry), following or 0
 
     async def load(self, key: str) -> LoadedRow:
-        """The row, without a lease."""
+        """Return the row, without a lease."""
         rows = await self._call("load", key)
         version, blob, receipts = rows[0] if rows else (0, None, ())
         return LoadedRow(version, blob, receipts)
 
     async def peek(self, key: Key) -> bytes | None:
-        """The row as last committed."""
+        """Return the row as last committed."""
         return (await self.load(str(key))).blob
 
     async def outbox(self, key: Key) -> list[bytes]:
-        """The entries that wait to be delivered, in their order."""
+        """Return the entries that wait to be delivered, in their order."""
         rows = await self._call("outbox", str(key))
         return [bytes(entry) for entry in rows[0][0]] if rows else []
 
     async def keys(self, chat: int | str, *, bot: int | str | None = None) -> list[Key]:
-        """Keys in a chat for which anything is stored, ordered by their text."""
+        """Return the keys in a chat for which anything is stored, ordered by their text."""
         rows = await self._call("keys", _part(chat), None if bot is None else _part(bot))
         return [Key.parse(row[0]) for row in rows]
 
     async def keys_of(self, user: int | str, *, bot: int | str | None = None) -> list[Key]:
-        """Keys of a person in whatever chat, ordered by their text."""
+        """Return the keys of a person in whatever chat, ordered by their text."""
         rows = await self._call("keys_of", _part(user), None if bot is None else _part(bot))
         return [Key.parse(row[0]) for row in rows]
 
     async def acknowledge(self, key: Key, entry: bytes, receipt: bytes | None) -> bytes | None:
-        """Strikes off the first entry of the outbox; returns the next one."""
-        rows = await self._call("strike", str(key), entry, receipt, self.number, _CLAIM)
+        """Strike off the first entry of the outbox; return the next one."""
+        rows = await self._call("strike", str(key), entry, receipt, self.leases().number, _CLAIM)
         following: bytes | None = rows[0][0]
         return following
 
     async def extend_claim(self, key: Key, seconds: float) -> None:
-        """Keeps the claim on an outbox."""
-        await self._call("hold", str(key), self.number, _CLAIM + timedelta(seconds=seconds))
+        """Keep the claim on an outbox."""
+        await self._call("hold", str(key), self.leases().number, _CLAIM + timedelta(seconds=seconds))
 
     async def due(self, bot: int | str | None, flows: Sequence[str], now: float, limit: int) -> list[Key]:
-        """Keys to look at, the most overdue first; each is given to one caller only, for half a minute."""
+        """Return keys to look at, the most overdue first; for half a minute one caller alone gets them."""
         rows = await self._call("due", _part(bot), list(flows), now, limit, TAKEN)
         return [Key.parse(row[0]) for row in rows]
 
     async def scan(
         self, *, bot: int | str | None = None, flow: str | None = None, state: str | None = None
     ) -> AsyncIterator[StoredRow]:
-        """All rows, or those with a conversation of a flow or in a state, ordered by the key's text."""
+        """Yield all rows, or those with a conversation of a flow or in a state, ordered by the key's text."""
         last, bot_text = "", None if bot is None else _part(bot)
         while True:
             rows = await self._call("scan", last, bot_text, flow, state, PAGE)
@@ -229,7 +223,7 @@ class PostgresStore:
                 return
 
     async def forget(self, who: Key | int | str, *, bot: int | str | None = None) -> int:
-        """Removes all that is stored for a key or a person; a step that runs meanwhile loses its lease."""
+        """Remove all that is stored for a key or a person; a step that runs meanwhile loses its lease."""
         if isinstance(who, Key):
             rows = await self._call("forget", str(who), None, None)
         else:
@@ -237,11 +231,8 @@ class PostgresStore:
         return int(rows[0][0])
 
     async def close(self) -> None:
-        """Closes the connections of this event loop."""
-        self._closed = True
-        leases, self._leases = self._leases, None
-        if leases is not None and leases.connections.loop is asyncio.get_running_loop():
-            await leases.connections.close()
+        """Close all connections of this process."""
+        await self._sessions.close()
 
     async def _call(self, name: str, *args: object) -> list[Any]:
         rows, _ = await self.leases().connections.call(self.statements[name], *args)
@@ -286,5 +277,5 @@ def _change(change: Change) -> tuple[object, ...]:
 
 
 def _part(part: int | str | None) -> str:
-    """A part of a key, as its text shows it."""
+    """Return a part of a key, as its text shows it."""
     return str(Key(chat=0, user=0, bot=part)).rpartition(":")[2]

@@ -1,10 +1,15 @@
-"""Which server has a key, and what to do when it does not answer: the only place that repeats commands.
+"""The server, or the nodes of a cluster: which one has a key, and what to do when it does not answer.
 
-Repeating is safe because every script recognises what it has done already (`fsmkit.stores.redis.cluster`).
+Scripts (`lua/`) make all changes, each about one key or one shard. A key belongs to one of 64 shards by its
+text, and the names of a shard begin with a hash tag of its own, `{prefix:shard}`: in a cluster one node has
+all of them, so that a script may touch them together.
+
+Only this module repeats commands. That is safe because every script recognises what it has done already.
 """
 
 import asyncio
 import hashlib
+import re
 from collections.abc import Callable, Iterable, Sequence
 from importlib.resources import files
 from typing import Any, cast
@@ -12,13 +17,12 @@ from zlib import crc32
 
 import attrs
 import hiredis
+from redis.asyncio.connection import AbstractConnection
 from redis.crc import key_slot
 from redis.exceptions import (
     AskError,
-    AuthenticationError,
-    AuthorizationError,
     ClusterDownError,
-    NoPermissionError,
+    MovedError,
     NoScriptError,
     OutOfMemoryError,
     ReadOnlyError,
@@ -34,22 +38,53 @@ from redis.exceptions import (
 )
 
 from fsmkit.clock import backoff
-from fsmkit.errors import StoreCorrupt, StoreUnavailable
-from fsmkit.stores.redis.connection import Link, PipelinedConnection, Settings
+from fsmkit.errors import StoreCorrupt, StoreMisconfigured, StoreUnavailable
+from fsmkit.stores.redis.connection import PipelinedConnection, Settings
+
+SHARDS = 64
+"""Parts into which the keys are divided, each with a hash tag of its own; the store remembers the number."""
+
+FIRST_DELAY = 0.01
+
+LONGEST_DELAY = 0.5
+"""Seconds between two tries; each wait is twice the one before."""
 
 OF_ONE_KEY = ("acquire", "release", "renew", "load", "commit", "strike", "hold", "forget")
-
+"""Scripts about one key; `lua/prelude.lua` stands before each."""
 
 OF_A_SHARD = ("due", "take", "scan")
+"""Scripts about one shard; without a cluster about all of them at once."""
+
+Address = tuple[str, int]
 
 Argument = str | bytes | int
 
+_PASSING = (LostConnection, LateAnswer, OSError, AskError, TryAgainError, ClusterDownError, ReadOnlyError)
+"""What may pass if the command is repeated."""
+
+_TROUBLE = ("MISCONF", "NOREPLICAS", "BUSY")
+"""What the server says when it writes nothing for a while; nothing is repeated then."""
+
+_REMEDIES: dict[str, str] = {
+    r"WRONGPASS|NOAUTH|without any password|nvalid (username|password)": "Check user and password in the URL",
+    r"DENIED": "Set a password (requirepass) and write it in the URL",
+    r"NOPERM|can't run this command|can't access": "Grant the user all commands, keys and channels of the "
+    "prefix (ACL SETUSER)",
+    r"MOVED|CROSSSLOT": "This is a node of a cluster: write redis+cluster://HOST:PORT",
+    r"cluster support disabled": "This is no node of a cluster: write redis://HOST:PORT",
+    r"SELECT is not allowed in cluster": "Leave the number of the database out of the URL: a cluster has one",
+    r"DB index": "Name a database that the server has; 0 is always there",
+    r"\[SSL: (WRONG_VERSION|CERTIFICATE)": "Check the certificate, or write redis:// for a port without TLS",
+    r"nknown (Redis )?command|Protocol error, got": "Name a port of Redis (6 or later) or Valkey, "
+    "not of Sentinel or a proxy",
+}
+"""What does not pass by itself, by what is said about it, with what to set instead."""
 
 _pack: Any = cast(Any, hiredis.pack_command)  # annotated as if a command had one word
 
 
 def pack(*words: Argument) -> bytes:
-    """A command as it goes over the wire."""
+    """Return a command as it goes over the wire."""
     packed: bytes = _pack(words)
     return packed
 
@@ -69,12 +104,12 @@ class Script:
     sha: bytes
 
     def call(self, keys: Iterable[str], args: Iterable[Argument]) -> bytes:
-        """The command that runs it, where the server knows it."""
+        """Return the command that runs it where the server knows it."""
         names = tuple(keys)
         return pack(b"EVALSHA", self.sha, len(names), *names, *args)
 
     def call_in_full(self, keys: Iterable[str], args: Iterable[Argument]) -> bytes:
-        """The command that runs it and makes it known."""
+        """Return the command that runs it and makes it known."""
         names = tuple(keys)
         return pack(b"EVAL", self.source, len(names), *names, *args)
 
@@ -96,7 +131,7 @@ class Scripts:
         return self._all[name]
 
     def loading(self) -> list[bytes]:
-        """The commands that make all of them known to a server."""
+        """Return the commands that make all of them known to a server."""
         return [pack(b"SCRIPT", b"LOAD", script.source) for script in self._all.values()]
 
 
@@ -109,30 +144,8 @@ def _text(name: str) -> str:
     return files("fsmkit.stores.redis").joinpath("lua", f"{name}.lua").read_text("utf-8")
 
 
-SHARDS = 64
-"""Parts into which the keys are divided, each with a hash tag of its own; the store remembers the number."""
-
-
-FIRST_DELAY = 0.01
-
-
-LONGEST_DELAY = 0.5
-"""Seconds between two tries; each wait is twice the one before."""
-
-Address = tuple[str, int]
-
-
-_PASSING = (LostConnection, LateAnswer, OSError, AskError, TryAgainError, ClusterDownError, ReadOnlyError)
-
-
-_REFUSED = (AuthenticationError, AuthorizationError, NoPermissionError, OutOfMemoryError)
-
-
-_TROUBLE = ("MISCONF", "NOREPLICAS", "BUSY")
-
-
 def shard_of(key: str) -> int:
-    """The shard of a key's text."""
+    """Return the shard of a key's text."""
     return crc32(key.encode()) % SHARDS
 
 
@@ -148,57 +161,72 @@ class Nodes:
         self.scripts = Scripts(settings.prefix, self.cluster)
         self._patience = settings.retry_seconds
         self._timeout = settings.timeout
-        self._link_class, self._options = settings.connection()
+        self._make_connection, self._options = settings.connection()
         options = self._options
+        self._tls = ", or not with TLS (write redis:// then)" if settings.tls else ""
         self._home: Address = (str(options.get("host", "localhost")), int(options.get("port", 6379)))
-        self._wires: dict[Address, PipelinedConnection] = {}
+        self._connections: dict[Address, PipelinedConnection] = {}
         self._closed = False
         self._owners: list[Address] = [] if self.cluster else [self._home] * SHARDS
-        self._charting: asyncio.Task[None] | None = None
+        self._mapping: asyncio.Task[None] | None = None
         self._bases = [f"{{{settings.prefix}:{shard}}}" for shard in range(SHARDS)]
 
-    def link(self) -> Link:
-        """A connection of its own, not connected yet; in a cluster to one node after the other."""
-        addresses = list(self._wires) or [self._home]
+    def separate(self) -> AbstractConnection:
+        """Return another connection, not connected yet; in a cluster to one node after the other."""
+        addresses = list(self._connections) or [self._home]
         address = addresses[0]
-        if len(self._wires) > 1:
-            self._wires[address] = self._wires.pop(address)
+        if len(self._connections) > 1:
+            self._connections[address] = self._connections.pop(address)
         return self._make(address)
 
     async def call(self, shard: int, name: str, *args: Argument) -> Any:
-        """Runs a script about one shard.
+        """Run a script about one shard.
 
         Raises:
-            StoreUnavailable: If it was not to be had, for as long as there was patience.
+            StoreUnavailable: If the server did not answer for as long as there was patience.
+            StoreMisconfigured: If the server or the URL is set up so that it cannot.
             StoreCorrupt: If what is stored is not what a script expects.
         """
         base = self._bases[shard]
         return await self._run(shard, self.scripts[name], (base, base + "!"), args)
 
     async def call_all(self, name: str, *args: Argument) -> list[Any]:
-        """Runs a script about all shards: at once, or where there is a cluster shard by shard."""
+        """Run a script about all shards: at once, or where there is a cluster shard by shard."""
         script = self.scripts[name]
         if not self.cluster:
             return [await self._run(0, script, self._bases, args)]
         return await asyncio.gather(*(self.call(shard, name, *args) for shard in range(SHARDS)))
 
     async def command(self, shard: int, name: str, key: str, *rest: Argument) -> Any:
-        """Runs a plain command about one key of a shard, whose name is given without the shard's base."""
+        """Run a plain command about one key of a shard, whose name is given without the shard's base."""
         return await self._try(shard, pack(name, f"{self._bases[shard]}:{key}", *rest), None)
 
+    async def settings(self, *names: str) -> list[dict[str, str]]:
+        """Return settings of each server; of one that does not tell (hosted ones do not), none."""
+        addresses = dict.fromkeys(self._owners)
+        return list(await asyncio.gather(*(self._settings_of(address, names) for address in addresses)))
+
+    async def _settings_of(self, address: Address, names: Iterable[str]) -> dict[str, str]:
+        connection = self._connection_to(address)
+        try:
+            pairs = await asyncio.gather(*(connection.call(pack(b"CONFIG", b"GET", name)) for name in names))
+        except (RedisError, OSError):
+            return {}
+        return {pair[0].decode(): pair[1].decode() for pair in pairs if pair}
+
     def check(self, now: float) -> None:
-        """Drops connections whose server has been silent for too long."""
-        for wire in self._wires.values():
-            wire.check(now)
+        """Drop connections whose server has been silent for too long."""
+        for connection in self._connections.values():
+            connection.check(now)
 
     async def close(self) -> None:
-        """Ends all connections; whoever still calls fails."""
+        """End all connections; whoever still calls fails."""
         self._closed = True
-        if self._charting is not None:
-            self._charting.cancel()
-            await asyncio.gather(self._charting, return_exceptions=True)
-        await asyncio.gather(*(wire.close() for wire in self._wires.values()))
-        self._wires.clear()
+        if self._mapping is not None:
+            self._mapping.cancel()
+            await asyncio.gather(self._mapping, return_exceptions=True)
+        await asyncio.gather(*(connection.close() for connection in self._connections.values()))
+        self._connections.clear()
 
     # -- one command -------------------------------------------------------------------------------
 
@@ -206,10 +234,10 @@ class Nodes:
         return await self._try(shard, script.call(keys, args), lambda: script.call_in_full(keys, args))
 
     async def _try(self, shard: int, packed: bytes, in_full: Callable[[], bytes] | None) -> Any:
-        """Sends a command until it is answered, or patience is over."""
-        wire = self._wires.get(self._owners[shard]) if self._owners else None
+        """Send a command until it is answered or patience is over."""
+        connection = self._connections.get(self._owners[shard]) if self._owners else None
         try:
-            return await (wire or await self._wire(shard)).call(packed)
+            return await (connection or await self._connection_of(shard)).call(packed)
         except (RedisError, OSError) as error:
             return await self._again(shard, packed, in_full, error)
 
@@ -222,63 +250,65 @@ class Nodes:
             if isinstance(error, NoScriptError) and in_full is not None:
                 packed = in_full()
             else:
-                _refuse_hopeless(error)
+                _refuse_hopeless(error, self.cluster)
                 tries += 1
                 delay = backoff(tries, FIRST_DELAY, most=LONGEST_DELAY)
                 if loop.time() + delay > end:
-                    raise StoreUnavailable(f"the store's server does not answer: {_said(error)}") from error
+                    raise StoreUnavailable(
+                        f"the store's server does not answer{self._tls}: {_said(error)}"
+                    ) from error
                 await asyncio.sleep(delay)
             try:
                 if self.cluster and not isinstance(error, NoScriptError):
-                    await self._chart()
-                return await (await self._wire(shard)).call(packed)
+                    await self._map()
+                return await (await self._connection_of(shard)).call(packed)
             except (RedisError, OSError) as again:
                 error = again
 
     # -- which server ------------------------------------------------------------------------------
 
-    async def _wire(self, shard: int) -> PipelinedConnection:
+    async def _connection_of(self, shard: int) -> PipelinedConnection:
         if not self._owners:
-            await self._chart()
-        return self._wire_to(self._owners[shard])
+            await self._map()
+        return self._connection_to(self._owners[shard])
 
-    def _wire_to(self, address: Address) -> PipelinedConnection:
+    def _connection_to(self, address: Address) -> PipelinedConnection:
         if self._closed:
             raise StoreUnavailable("the store was closed")
-        wire = self._wires.get(address)
-        if wire is None:
-            wire = PipelinedConnection(lambda: self._make(address), self.scripts.loading(), self._timeout)
-            self._wires[address] = wire
-        return wire
+        connection = self._connections.get(address)
+        if connection is None:
+            connection = PipelinedConnection(
+                lambda: self._make(address), self.scripts.loading(), self._timeout
+            )
+            self._connections[address] = connection
+        return connection
 
-    def _make(self, address: Address) -> Link:
-        options = self._options
-        if self.cluster:
-            options = {**options, "host": address[0], "port": address[1]}
-        link: Link = self._link_class(**options)
-        return link
+    def _make(self, address: Address) -> AbstractConnection:
+        if not self.cluster:
+            return self._make_connection(**self._options)
+        return self._make_connection(**{**self._options, "host": address[0], "port": address[1]})
 
-    async def _chart(self) -> None:
-        """Asks any node which one has which shard; once for all who want to know."""
-        if self._charting is None:
-            self._charting = asyncio.create_task(self._ask_nodes(), name="fsmkit redis chart")
-            self._charting.add_done_callback(self._charted)
-        charting = self._charting
-        await asyncio.wait([charting])
-        if charting.cancelled():
+    async def _map(self) -> None:
+        """Ask any node which one has which shard; once for all who want to know."""
+        if self._mapping is None:
+            self._mapping = asyncio.create_task(self._ask_nodes(), name="fsmkit redis shards")
+            self._mapping.add_done_callback(self._mapped)
+        mapping = self._mapping
+        await asyncio.wait([mapping])
+        if mapping.cancelled():
             raise StoreUnavailable("the store was closed")
-        charting.result()
+        mapping.result()
 
-    def _charted(self, task: "asyncio.Task[None]") -> None:
-        self._charting = None
+    def _mapped(self, task: "asyncio.Task[None]") -> None:
+        self._mapping = None
         if not task.cancelled():
             task.exception()  # looked at, also if every caller was cancelled meanwhile
 
     async def _ask_nodes(self) -> None:
         error: Exception = LostConnection("no node of the cluster answers")
-        for address in [*self._wires, self._home]:
+        for address in [*self._connections, self._home]:
             try:
-                slots = await self._wire_to(address).call(pack(b"CLUSTER", b"SLOTS"))
+                slots = await self._connection_to(address).call(pack(b"CLUSTER", b"SLOTS"))
                 self._owners = [self._owner(slots, shard, address) for shard in range(SHARDS)]
             except (RedisError, OSError) as failed:
                 error = failed
@@ -294,12 +324,17 @@ class Nodes:
         raise ClusterDownError(f"CLUSTERDOWN no node has slot {slot}")
 
 
-def _refuse_hopeless(error: Exception) -> None:
-    """Raises at once what will not go away by itself."""
-    if isinstance(error, _REFUSED) or str(error).startswith(_TROUBLE):
-        raise StoreUnavailable(f"the store's server refuses to work for us: {_said(error)}") from error
+def _refuse_hopeless(error: Exception, cluster: bool) -> None:
+    """Raise at once what will not pass by itself."""
+    said = _said(error)
+    moved = isinstance(error, MovedError)
+    remedy = next((text for about, text in _REMEDIES.items() if re.search(about, said)), None)
+    if (moved and not cluster) or (remedy and not moved):
+        raise StoreMisconfigured(f"the store's server cannot be used: {said}", remedy=remedy or "") from error
+    if isinstance(error, OutOfMemoryError) or str(error).startswith(_TROUBLE):
+        raise StoreUnavailable(f"the store's server refuses to work for us: {said}") from error
     if isinstance(error, ResponseError) and not isinstance(error, _PASSING):
-        raise StoreCorrupt(f"the server holds what fsmkit did not write: {_said(error)}") from error
+        raise StoreCorrupt(f"the server holds what fsmkit did not write: {said}") from error
 
 
 def _said(error: Exception) -> str:

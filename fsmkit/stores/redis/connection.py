@@ -9,43 +9,15 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any, Protocol
+from copy import copy
+from typing import Any
 
 import attrs
-from redis.asyncio.connection import ConnectionPool
+from redis.asyncio.connection import AbstractConnection, ConnectionPool
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as LostConnection
 from redis.exceptions import RedisError, ResponseError
-
-
-class Link(Protocol):
-    """What is used of `redis.asyncio.Connection` (whose own annotations are partial)."""
-
-    @property
-    def is_connected(self) -> bool:
-        """Whether it stands."""
-        ...
-
-    async def connect(self) -> None:
-        """Connects, authenticates, selects the database."""
-        ...
-
-    async def disconnect(self, nowait: bool = False) -> None:
-        """Closes it."""
-        ...
-
-    async def send_packed_command(self, command: bytes, check_health: bool = True) -> None:
-        """Writes bytes."""
-        ...
-
-    async def send_command(self, *args: str, check_health: bool = True) -> None:
-        """Writes one command."""
-        ...
-
-    async def read_response(self) -> Any:
-        """Reads one answer; raises it if it is an error."""
-        ...
 
 
 class PipelinedConnection:
@@ -57,13 +29,15 @@ class PipelinedConnection:
         timeout: Seconds that a server may take to connect, or leave everything unanswered.
     """
 
-    def __init__(self, make: Callable[[], Link], greeting: Sequence[bytes], timeout: float) -> None:
+    def __init__(
+        self, make: Callable[[], AbstractConnection], greeting: Sequence[bytes], timeout: float
+    ) -> None:
         self._make = make
         self._greeting = greeting
         self._timeout = timeout
-        self._link: Link | None = None
+        self._link: AbstractConnection | None = None
         self._living: asyncio.Task[None] | None = None
-        self._ready: asyncio.Future[Link] | None = None
+        self._ready: asyncio.Future[AbstractConnection] | None = None
         self._flushing: asyncio.Task[None] | None = None
         self._waiting: deque[asyncio.Future[Any]] = deque()
         self._unsent: list[bytes] = []
@@ -71,7 +45,7 @@ class PipelinedConnection:
         self._closed = False
 
     async def call(self, command: bytes) -> Any:
-        """Sends a packed command and returns its answer.
+        """Send a packed command and return its answer.
 
         Raises:
             RedisError: What the server answered, or what happened to the connection.
@@ -95,12 +69,12 @@ class PipelinedConnection:
         return await answer
 
     def check(self, now: float) -> None:
-        """Drops a connection on which nothing was heard for too long although answers are due."""
+        """Drop the connection on which nothing was heard for too long although answers are due."""
         if self._waiting and self._living is not None and now - self._heard > self._timeout:
             self._living.cancel()
 
     async def close(self) -> None:
-        """Closes the connection; waiting callers fail."""
+        """Close the connection; waiting callers fail."""
         self._closed = True
         tasks = [task for task in (self._living, self._flushing) if task is not None]
         for task in tasks:
@@ -108,8 +82,8 @@ class PipelinedConnection:
         if tasks:
             await asyncio.wait(tasks)
 
-    async def _connect(self) -> Link:
-        """Waits for the connection; makes it once for all who ask meanwhile."""
+    async def _connect(self) -> AbstractConnection:
+        """Wait for the connection; make it once for all who ask meanwhile."""
         if self._closed:
             raise LostConnection("the connection was closed")
         ready = self._ready
@@ -120,12 +94,12 @@ class PipelinedConnection:
             self._living.add_done_callback(lambda _: self._over(ready, None))
         return await asyncio.shield(ready)
 
-    async def _live(self, ready: "asyncio.Future[Link]") -> None:
-        """A connection from beginning to end, in one task, so that nothing is left of it in any case."""
+    async def _live(self, ready: "asyncio.Future[AbstractConnection]") -> None:
+        """Keep a connection from beginning to end, in one task, so that nothing is left of it in any case."""
         link, error = self._make(), None
         try:
             async with asyncio.timeout(self._timeout):
-                await link.connect()
+                await link.connect()  # type: ignore[no-untyped-call]
                 for command in self._greeting:
                     await link.send_packed_command(command, check_health=False)
                 for _ in self._greeting:
@@ -139,8 +113,8 @@ class PipelinedConnection:
             self._over(ready, error)
             await link.disconnect(nowait=True)
 
-    def _over(self, ready: "asyncio.Future[Link]", error: Exception | None) -> None:
-        """Tells all who wait for this connection, or for an answer, that there is none any more."""
+    def _over(self, ready: "asyncio.Future[AbstractConnection]", error: Exception | None) -> None:
+        """Tell all who wait for this connection, or for an answer, that there is none any more."""
         if self._ready is not ready:
             return
         answers: list[asyncio.Future[Any]] = [ready, *self._waiting]
@@ -151,7 +125,7 @@ class PipelinedConnection:
                 answer.set_exception(_as_error(error))
                 answer.exception()  # looked at: its caller may be cancelled before it does so
 
-    async def _send(self, link: Link, command: bytes, answer: "asyncio.Future[Any]") -> None:
+    async def _send(self, link: AbstractConnection, command: bytes, answer: "asyncio.Future[Any]") -> None:
         try:
             await link.send_packed_command(command, check_health=False)
         except BaseException:
@@ -166,8 +140,8 @@ class PipelinedConnection:
             with suppress(LostConnection):  # the reader finds out too, and tells those who wait
                 await link.send_packed_command(command, check_health=False)
 
-    async def _hand_out(self, link: Link) -> None:
-        """Gives each answer to the caller that has waited longest, until the connection ends."""
+    async def _hand_out(self, link: AbstractConnection) -> None:
+        """Give each answer to the caller that has waited longest, until the connection ends."""
         waiting, loop = self._waiting, asyncio.get_running_loop()
         while True:
             try:
@@ -185,9 +159,9 @@ class PipelinedConnection:
 
 
 def _as_error(lost: Exception | None) -> Exception:
-    """What a caller is told; each gets an exception of its own, for it will have a traceback of its own."""
+    """Return what a caller is told; each gets an exception of its own, for it will have its own traceback."""
     if isinstance(lost, RedisError):
-        return type(lost)(*lost.args)
+        return copy(lost)
     return LostConnection(str(lost) if lost else "the server did not answer, or the connection was closed")
 
 
@@ -196,7 +170,8 @@ class Settings:
     """What a store was told.
 
     Attributes:
-        url: `redis://`, `rediss://`, `unix://`; `redis+cluster://` or `rediss+cluster://` for a cluster.
+        url: `redis://`, `rediss://` (TLS), `unix://`, with `+cluster` before the colon for a cluster; `valkey://`
+            and `valkeys://` mean the same.
         prefix: What all names begin with.
         lease_seconds: How long a lease holds unless it is renewed.
         retry_seconds: For how long a command is tried.
@@ -212,24 +187,34 @@ class Settings:
     @property
     def cluster(self) -> bool:
         """Whether the server is a cluster."""
-        return self.url.startswith(("redis+cluster://", "rediss+cluster://"))
+        return self.url.partition(":")[0].lower().endswith("+cluster")
+
+    @property
+    def tls(self) -> bool:
+        """Whether the server is spoken to with TLS."""
+        return self.url.lower().startswith(("rediss", "valkeys"))
 
     @property
     def repeat_ms(self) -> int:
-        """For how long a command may still arrive: sent in the last moment of patience, and held up then."""
+        """Milliseconds in which a command may still arrive: sent when patience ends, and held up then."""
         return round((self.retry_seconds + 2 * self.timeout) * 1000) + 1000
 
-    def connection(self) -> tuple[Callable[..., Any], dict[str, Any]]:
-        """What makes a connection, and with which arguments.
+    def connection(self) -> tuple[Callable[..., AbstractConnection], dict[str, Any]]:
+        """Return what makes a connection, and with which arguments.
 
         Raises:
-            ValueError: If the URL is none.
+            ValueError: If the URL cannot be read, or has an option that there is not.
         """
-        url = self.url.replace("+cluster", "", 1) if self.cluster else self.url
+        scheme, colon, rest = self.url.partition(":")
+        scheme = scheme.lower().removesuffix("+cluster").replace("valkey", "redis")
         # The pool is only asked what it makes of the URL: here each server has one connection.
-        pool: Any = ConnectionPool.from_url(url, protocol=2)
+        pool: Any = ConnectionPool.from_url(f"{scheme}{colon}{rest}", protocol=2)
         options = {"socket_connect_timeout": self.timeout, **pool.connection_kwargs}
         # Reads wait for as long as it takes, and repeating is done here: both have other defaults.
         options |= {"protocol": 2, "decode_responses": False}
         options |= {"socket_timeout": None, "retry": Retry(NoBackoff(), 0)}
+        try:
+            pool.connection_class(**options)
+        except TypeError as error:
+            raise ValueError(f"an option of the URL is none: {error}") from error
         return pool.connection_class, options

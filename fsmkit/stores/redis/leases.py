@@ -33,7 +33,7 @@ class KeyPlace(NamedTuple):
 
     @classmethod
     def of(cls, key: Key) -> "KeyPlace":
-        """The place of a key."""
+        """Return the place of a key."""
         text = str(key)
         return cls(shard_of(text), text)
 
@@ -96,11 +96,11 @@ class RedisWaiters:
         self._errands: set[asyncio.Task[Any]] = set()
 
     def new_id(self) -> str:
-        """An id never used twice: 8 characters for the process, 8 that count."""
+        """Return an id never used twice: 8 characters for the process, 8 that count."""
         return f"{self.process}{next(self._numbers):08x}"
 
     async def take(self, place: KeyPlace, wanted: bool) -> tuple[str, LeasedRow]:
-        """Waits for the turn; the token of the lease, and the row.
+        """Wait for the turn; return the token of the lease, and the row.
 
         Args:
             place: Whose.
@@ -127,27 +127,27 @@ class RedisWaiters:
         return turn.token, view
 
     def holds(self, token: str) -> bool:
-        """Whether a lease is held, as far as this process knows."""
+        """Return whether a lease is held, as far as this process knows."""
         return token in self._held
 
     def drop(self, token: str) -> None:
-        """A lease is over; the server knows."""
+        """Forget a lease that is over; the server knows."""
         self._held.pop(token, None)
 
     async def release(self, token: str) -> None:
-        """Frees a lease that committed nothing; if the server is away it ends by itself."""
+        """Free a lease that committed nothing; if the server is away it ends by itself."""
         turn = self._held.pop(token, None)
         if turn is not None:
             await self._let_go(turn)
 
     def give_up(self, token: str) -> None:
-        """The same, without waiting for it."""
+        """Free a lease without waiting for it."""
         turn = self._held.pop(token, None)
         if turn is not None:
             self._run(self._let_go(turn))
 
     def beat(self, now: float) -> None:
-        """Renews what is held for long and asks again for what is waited for.
+        """Renew what is held for long and ask again for what is waited for.
 
         Args:
             now: The loop's time.
@@ -160,7 +160,7 @@ class RedisWaiters:
             self._run(self._ask_again(turn))
 
     async def close(self) -> None:
-        """Ends all turns; waits for what is on its way to the server."""
+        """End all turns; wait for what is on its way to the server."""
         for turn in self._waiting.values():
             if not turn.granted.done():
                 turn.granted.set_exception(StoreUnavailable("the store was closed"))
@@ -171,7 +171,7 @@ class RedisWaiters:
     # -- told by the subscription ------------------------------------------------------------------
 
     def heard(self, message: bytes) -> None:
-        """A turn has come."""
+        """Take a turn that has come."""
         token, text, version, there, row, *receipts = _netstrings(message)
         turn = self._waiting.get(token.decode())
         if turn is not None:
@@ -183,7 +183,7 @@ class RedisWaiters:
             self._run(self._let_go(_RedisWaiter(token.decode(), place, asyncio.Future(), 0.0, True)))
 
     def missed(self) -> None:
-        """Wake-ups may have been lost: asks again for all that is waited for."""
+        """Ask again, since wake-ups may have been lost, for all that is waited for."""
         for turn in list(self._waiting.values()):
             self._run(self._ask_again(turn))
 

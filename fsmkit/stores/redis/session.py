@@ -12,12 +12,12 @@ from fsmkit.stores.redis.cluster import SHARDS, Nodes
 from fsmkit.stores.redis.connection import Settings
 from fsmkit.stores.redis.leases import RedisWaiters
 from fsmkit.stores.redis.subscriber import Subscriber
+from fsmkit.stores.sessions import WarnOnce
 
 _log = logging.getLogger("fsmkit")
 
 FORMAT = f"fsmkit 1 shards {SHARDS}"
 """What stands in the meta key; another schema or another number of shards says something else."""
-
 
 BEATS = 12
 """Looks at leases and waiters in one lease time."""
@@ -28,22 +28,26 @@ class RedisSession:
 
     Args:
         settings: What the store was told.
+        warn: Told of settings by which the server may lose what it stored.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, warn: WarnOnce) -> None:
         self.loop = asyncio.get_running_loop()
         self.ready = False
         self.nodes = Nodes(settings)
         self.turns = RedisWaiters(self.nodes, settings.lease_seconds, settings.repeat_ms)
         channel = f"{settings.prefix}:wake:{self.turns.process}"
-        self._ear = Subscriber(self.nodes.link, channel, self.turns, settings.timeout)
+        self._warn = warn
+        self._subscriber = Subscriber(
+            self.nodes.separate, channel, self.turns.heard, self.turns.missed, settings.timeout
+        )
         self._beat = settings.lease_seconds / BEATS
         self._patience = settings.retry_seconds
         self._opening: asyncio.Task[None] | None = None
         self._keeping: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
-        """Connects, once for all who call meanwhile.
+        """Connect, once for all who call meanwhile.
 
         Raises:
             StoreUnavailable: If the server is away.
@@ -59,7 +63,7 @@ class RedisSession:
         opening.result()
 
     async def close(self) -> None:
-        """Ends everything; what is on its way to the server gets there first."""
+        """End everything; what is on its way to the server gets there first."""
         self.ready = False
         if self._opening is not None:
             self._opening.cancel()
@@ -68,14 +72,17 @@ class RedisSession:
         if self._keeping is not None:
             self._keeping.cancel()
             await asyncio.gather(self._keeping, return_exceptions=True)
-        await self._ear.close()
+        await self._subscriber.close()
         await self.nodes.close()
 
     async def _open(self) -> None:
         await self._check_format()
+        # A script, and all shards: what the server does not allow is refused now, not at the first step.
+        await self.nodes.call_all("due", "", "0", 0, b"[]")
+        await self._warn_of_losses()
         try:
             async with asyncio.timeout(self._patience):
-                await self._ear.open()
+                await self._subscriber.open()
         except TimeoutError:
             raise StoreUnavailable("the store's server accepts no subscription") from None
         if self._keeping is None:
@@ -93,14 +100,29 @@ class RedisSession:
         if found != FORMAT.encode():
             raise StoreCorrupt(f"the store is {found!r}, this version writes {FORMAT!r}; it was not touched")
 
+    async def _warn_of_losses(self) -> None:
+        """Warn of servers that may drop conversations when their memory is full or when they stop."""
+        for told in await self.nodes.settings("maxmemory", "maxmemory-policy", "appendonly", "save"):
+            policy = told.get("maxmemory-policy", "noeviction")
+            if told.get("maxmemory", "0") != "0" and policy != "noeviction":
+                self._warn(
+                    f"the store's server drops conversations when its memory is full (maxmemory-policy "
+                    f"{policy}): set maxmemory-policy noeviction"
+                )
+            if told.get("appendonly") == "no" and told.get("save") == "":
+                self._warn(
+                    "the store's server keeps nothing on its disk, so that its restart loses all "
+                    "conversations: set appendonly yes"
+                )
+
     async def _keep(self) -> None:
-        """Looks after leases, waiters and connections until the session ends."""
+        """Look after leases, waiters and connections until the session ends."""
         while True:
             await asyncio.sleep(self._beat)
             now = self.loop.time()
             try:
                 self.nodes.check(now)
-                await self._ear.check(now)
+                await self._subscriber.check(now)
                 self.turns.beat(now)
             except Exception:
                 _log.exception("a beat of the store failed; the next one follows")

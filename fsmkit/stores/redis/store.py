@@ -1,15 +1,20 @@
 """The store of many processes: Redis, Valkey, or a cluster of either.
 
-What is stored, and the rules of leases, are in the scripts (`lua/`); connections and turns are in the rooms
-beside this one. Order: first come, first served in the order in which the server received the requests; a
-process that was silent for two thirds of the lease time loses its place. The store is as durable as the
-server is configured (`appendfsync`).
+Each call of the store's protocol becomes a script or a command about the shard of its key (`cluster`). What
+is stored, and the rules of leases, are in the scripts (`lua/`). `leases` has the turns of this process,
+`connection` and `subscriber` have the two connections to a server, `session` has all that belongs to one
+event loop.
+
+Order: first come, first served in the order in which the server received the requests; a process that was
+silent for two thirds of the lease time loses its place. The store is as durable as the server is configured
+(`appendfsync`).
 """
 
 import asyncio
 import heapq
 import re
 from collections.abc import AsyncIterator, Sequence
+from functools import partial
 from types import TracebackType
 from typing import Any
 
@@ -18,6 +23,7 @@ import msgspec
 from fsmkit.errors import LeaseLost, StoreUnavailable, requires_extra
 from fsmkit.keys import Key
 from fsmkit.stores.protocol import CLAIM_SECONDS, Change, Index, Lease, StoredRow
+from fsmkit.stores.sessions import LoopSessions, WarnOnce
 from fsmkit.stores.snapshot import RowSnapshot
 
 with requires_extra("redis"):
@@ -30,8 +36,6 @@ PAGE = 200
 """Keys that `scan` and `forget` read at once."""
 
 _encode = msgspec.json.Encoder().encode
-
-
 _index = msgspec.json.Decoder(list[tuple[str, str | None, float | None]])
 
 
@@ -103,7 +107,8 @@ class RedisStore:
     """Rows on a Redis or Valkey server, shared by as many processes as you like.
 
     Args:
-        url: `redis://host:6379/0`, `rediss://...` (TLS), `unix://path`, `redis+cluster://host:6379`.
+        url: `redis://host:6379/0`, `rediss://...` (TLS), `unix://path`, `redis+cluster://host:6379`;
+            `valkey` and `valkeys` stand for `redis` and `rediss`.
         prefix: What all names on the server begin with; two bots may share one.
         lease_seconds: After so long without a sign of life a process loses its leases. A handler that takes
             longer is no matter: its lease is renewed. A process that dies delays its keys by about as much.
@@ -137,16 +142,11 @@ class RedisStore:
         self._settings = Settings(url, prefix, lease_seconds, retry_seconds, timeout)
         self._repeat_ms = self._settings.repeat_ms
         self._settings.connection()  # what cannot be read is refused here, not when the first update comes
-        self._session: RedisSession | None = None
-        self._closed = False
+        self._sessions = LoopSessions(partial(RedisSession, self._settings, WarnOnce()), RedisSession.close)
 
     async def session(self) -> RedisSession:
-        """What the store has in the running loop; made when it is first needed."""
-        session = self._session
-        if session is None or session.loop is not asyncio.get_running_loop():
-            if self._closed:
-                raise StoreUnavailable("the store was closed")
-            session = self._session = RedisSession(self._settings)
+        """Return what the store has in the running loop; connect where that was not done yet."""
+        session = self._sessions.current()
         if not session.ready:
             await session.open()
         return session
@@ -196,20 +196,20 @@ class RedisStore:
         return (reply[1], reply[2]) if reply[0] else None
 
     async def peek(self, key: Key) -> bytes | None:
-        """The row as last committed."""
+        """Return the row as last committed."""
         shard, text = KeyPlace.of(key)
         row: bytes | None = await (await self.session()).nodes.command(shard, "HGET", f"row:{text}", "b")
         return row
 
     async def outbox(self, key: Key) -> list[bytes]:
-        """The entries that wait to be delivered, in their order."""
+        """Return the entries that wait to be delivered, in their order."""
         shard, text = KeyPlace.of(key)
         nodes = (await self.session()).nodes
         entries: list[bytes] = await nodes.command(shard, "LRANGE", f"outbox:{text}", 0, -1)
         return entries
 
     async def keys(self, chat: int | str, *, bot: int | str | None = None) -> list[Key]:
-        """Keys in a chat for which anything is stored, ordered by their text."""
+        """Return the keys in a chat for which anything is stored, ordered by their text."""
         nodes, start = (await self.session()).nodes, f"{_part_text(chat)}:"
         first, last = f"[{start}".encode(), f"({start[:-1]};".encode()  # the character after the colon
         found = await asyncio.gather(
@@ -219,12 +219,12 @@ class RedisStore:
         return [key for key in map(Key.parse, texts) if bot in (None, key.bot)]
 
     async def keys_of(self, user: int | str, *, bot: int | str | None = None) -> list[Key]:
-        """Keys of a person in whatever chat, ordered by their text; all keys are walked for it."""
+        """Return the keys of a person in whatever chat, ordered by their text; all keys are walked for it."""
         nodes = (await self.session()).nodes
         return sorted([key async for key in _keys(nodes) if _is_of(key, user, bot)], key=str)
 
     async def acknowledge(self, key: Key, entry: bytes, receipt: bytes | None) -> bytes | None:
-        """Strikes off the first entry of the outbox; returns the next one."""
+        """Strike off the first entry of the outbox; return the next one."""
         session, (shard, text) = await self.session(), KeyPlace.of(key)
         given = "" if receipt is None else "1"
         following: bytes | None = await session.nodes.call(
@@ -233,13 +233,13 @@ class RedisStore:
         return following
 
     async def extend_claim(self, key: Key, seconds: float) -> None:
-        """Keeps the claim on an outbox for so many seconds, and as long as a claim lasts."""
+        """Keep the claim on an outbox for so many seconds, and as long as a claim lasts."""
         session, (shard, text) = await self.session(), KeyPlace.of(key)
         wait = round(seconds * 1000) + self._claim_ms
         await session.nodes.call(shard, "hold", text, session.turns.process, wait)
 
     async def due(self, bot: int | str | None, flows: Sequence[str], now: float, limit: int) -> list[Key]:
-        """Keys whose `wake` has come, or whose outbox nobody delivers; each goes to one sweeper only.
+        """Return keys whose `wake` has come, or whose outbox nobody delivers; each goes to one sweeper only.
 
         Clocks may differ by seconds: a worker whose clock is ahead fires that much early, once; under the
         lease nobody finds the deadline a second time. Leases and claims are by the server's clock.
@@ -261,7 +261,7 @@ class RedisStore:
     async def scan(
         self, *, bot: int | str | None = None, flow: str | None = None, state: str | None = None
     ) -> AsyncIterator[StoredRow]:
-        """All rows, or those with a conversation of a flow or in a state, ordered by the key's text."""
+        """Yield all rows, or those with a conversation of a flow or in a state, ordered by the key's text."""
         nodes = (await self.session()).nodes
         args = ("" if bot is None else _bot_text(bot), _wanted(flow), _wanted(state))
         index = "keys" if flow is None else f"flow:{flow}"
@@ -280,7 +280,7 @@ class RedisStore:
             yield StoredRow(Key.parse(text.decode()), row, entries, waiting)
 
     async def forget(self, who: Key | int | str, *, bot: int | str | None = None) -> int:
-        """Removes all that is stored for a key or a person; a step that runs meanwhile loses its lease."""
+        """Remove all that is stored for a key or a person; a step that runs meanwhile loses its lease."""
         nodes = (await self.session()).nodes
         if isinstance(who, Key):
             keys = [who]
@@ -293,15 +293,12 @@ class RedisStore:
         return removed
 
     async def close(self) -> None:
-        """Ends connections and tasks."""
-        self._closed = True
-        session, self._session = self._session, None
-        if session is not None and session.loop is asyncio.get_running_loop():
-            await session.close()
+        """End connections and tasks."""
+        await self._sessions.close()
 
 
 class _Reader:
-    """Reads one shard's rows, page by page, in order of the keys' texts."""
+    """The reader of one shard's rows, page by page, in order of the keys' texts."""
 
     def __init__(self, nodes: Nodes, shard: int, index: str, args: tuple[str | bytes, ...]) -> None:
         self._nodes = nodes
@@ -312,7 +309,7 @@ class _Reader:
         self._after: bytes | None = b"-"
 
     async def next(self) -> tuple[bytes, bytes, bytes, int] | None:
-        """The next one: key, row, index, length of the outbox."""
+        """Return the next one: key, row, index, length of the outbox."""
         while not self._rows and self._after is not None:
             bot, flow, state = self._args
             last, *parts = await self._nodes.call(
@@ -324,7 +321,7 @@ class _Reader:
 
 
 async def _keys(nodes: Nodes) -> AsyncIterator[Key]:
-    """All keys of which anything is stored."""
+    """Yield all keys of which anything is stored."""
     for shard in range(SHARDS):
         after = b"-"
         while after:
@@ -335,7 +332,7 @@ async def _keys(nodes: Nodes) -> AsyncIterator[Key]:
 
 
 async def _fresh(nodes: Nodes) -> AsyncIterator[Key]:
-    """All keys of which nothing is stored yet, but whose first step is under way."""
+    """Yield all keys of which nothing is stored yet, but whose first step is under way."""
     for shard in range(SHARDS):
         for text in await nodes.command(shard, "SMEMBERS", "fresh"):
             yield Key.parse(text.decode())
@@ -346,17 +343,14 @@ def _is_of(key: Key, user: int | str, bot: int | str | None) -> bool:
 
 
 def _bot_text(bot: int | str | None) -> str:
-    """The last part of the texts of a bot's keys."""
+    """Return the last part of the texts of a bot's keys."""
     return str(Key(0, 0, bot=bot)).rsplit(":", 1)[1]
 
 
 def _part_text(part: int | str) -> str:
-    """A part of a key, as the key's text shows it."""
+    """Return a part of a key, as the key's text shows it."""
     return str(Key(part, 0)).partition(":")[0]
 
 
 def _wanted(name: str | None) -> bytes:
     return b"" if name is None else _encode([name])
-
-
-_encode = msgspec.json.Encoder().encode

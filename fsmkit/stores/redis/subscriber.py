@@ -4,12 +4,11 @@ import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Protocol
 
+from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import RedisError
 
 from fsmkit.clock import backoff
-from fsmkit.stores.redis.connection import Link
 
 _log = logging.getLogger("fsmkit")
 
@@ -19,46 +18,43 @@ LONGEST_PAUSE = 1.0
 """Seconds before a new try; the first one begins at once."""
 
 
-class Hears(Protocol):
-    """Who is told."""
-
-    def heard(self, message: bytes) -> None:
-        """A wake-up."""
-        ...
-
-    def missed(self) -> None:
-        """The subscription was lost, or stands again: wake-ups may have been missed."""
-        ...
-
-
 class Subscriber:
     """A subscription that lasts.
 
     Args:
-        link: Makes a connection.
+        make: Makes a connection.
         channel: What to listen to.
-        told: Who is told.
+        heard: Called with each wake-up.
+        missed: Called when the subscription was lost and when it stands again: wake-ups may have been missed.
         timeout: Seconds that the server may take to answer.
     """
 
-    def __init__(self, link: Callable[[], Link], channel: str, told: Hears, timeout: float) -> None:
-        self._make = link
+    def __init__(
+        self,
+        make: Callable[[], AbstractConnection],
+        channel: str,
+        heard: Callable[[bytes], None],
+        missed: Callable[[], None],
+        timeout: float,
+    ) -> None:
+        self._make = make
         self._channel = channel
-        self._told = told
+        self._heard = heard
+        self._missed = missed
         self._timeout = timeout
         self._listens = asyncio.Event()
-        self._link: Link | None = None
+        self._link: AbstractConnection | None = None
         self._task: asyncio.Task[None] | None = None
         self._pinged = 0.0
 
     async def open(self) -> None:
-        """Returns when the subscription stands: before that nobody may wait for a wake-up."""
+        """Wait until the subscription stands: before that nobody may wait for a wake-up."""
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._run(), name="fsmkit redis wake-ups")
         await self._listens.wait()
 
     async def check(self, now: float) -> None:
-        """Asks the server for a sign of life; drops the connection if the last question is still open.
+        """Ask the server for a sign of life; drop the connection if the last question is still open.
 
         Args:
             now: The loop's time.
@@ -75,7 +71,7 @@ class Subscriber:
                 await link.send_command("PING", check_health=False)
 
     async def close(self) -> None:
-        """Ends the subscription."""
+        """End the subscription."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -88,27 +84,27 @@ class Subscriber:
             link = self._link = self._make()
             try:
                 async with asyncio.timeout(self._timeout):
-                    await link.connect()
+                    await link.connect()  # type: ignore[no-untyped-call]
                     await link.send_command("SUBSCRIBE", self._channel, check_health=False)
                     await link.read_response()
                 tries = 0
                 self._listens.set()
                 if again:
-                    self._told.missed()
+                    self._missed()
                 again = True
                 await self._listen(link)
             except (RedisError, OSError) as error:
                 _log.debug("the subscription to %s was lost: %s", self._channel, error)
                 if self._listens.is_set():
-                    self._told.missed()  # if the server is away, those who wait have to hear of it
+                    self._missed()  # if the server is away, those who wait have to hear of it
             finally:
                 self._listens.clear()
                 self._pinged = 0.0
                 await link.disconnect(nowait=True)
 
-    async def _listen(self, link: Link) -> None:
+    async def _listen(self, link: AbstractConnection) -> None:
         while True:
             message = await link.read_response()
             self._pinged = 0.0
             if isinstance(message, list) and message[0] == b"message":
-                self._told.heard(message[2])
+                self._heard(message[2])

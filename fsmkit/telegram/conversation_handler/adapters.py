@@ -54,7 +54,7 @@ class Carrier:
     remembers: bool
 
     def bring(self, data: Any, context: Any) -> None:
-        """Writes what the store has into `user_data`, before a callback of a conversation that runs."""
+        """Write what the store has into `user_data`, before a callback of a conversation that runs."""
         if not self.names:
             return
         there, blank = self._there(context), self.data()
@@ -64,7 +64,7 @@ class Carrier:
                 there[name] = value
 
     def take(self, data: Any, context: Any, update: Update | None) -> Any:
-        """The flow's data after a callback; of a type that needs nothing, so there always are some."""
+        """Return the flow's data after a callback; of a type that needs nothing, so there always are some."""
         changes: dict[str, Any] = {}
         blank = self.data()
         if self.names:
@@ -79,12 +79,12 @@ class Carrier:
         return taken
 
     def last_update(self, data: Any, bot: Bot) -> Update | None:
-        """The update that the conversation took last, `None` if none is known."""
+        """Return the update that the conversation took last, `None` if none is known."""
         kept = _get(data, LAST_UPDATE)
         return Update.de_json(kept, bot) if isinstance(kept, dict) else None
 
     def of(self, stored: Any) -> dict[str, Any]:
-        """The carried keys of some other `user_data`, such as that of a persistence file."""
+        """Return the carried keys of some other `user_data`, such as that of a persistence file."""
         return {name: stored[name] for name in self.names if isinstance(stored, dict) and name in stored}
 
     def _there(self, context: Any) -> MutableMapping[str, Any]:
@@ -97,7 +97,7 @@ class Carrier:
 
 
 def carrier(data: Any, *, shared: bool, remembers: bool) -> Carrier:
-    """The carrier for the type that was given as `data=`, `None`: nothing is carried.
+    """Return the carrier for the type that was given as `data=`, `None`: nothing is carried.
 
     Args:
         data: The type.
@@ -163,7 +163,7 @@ def returned_by(callback: Any) -> list[Any] | None:
 
 
 def _given(node: ast.AST, scope: Scope) -> list[Any]:
-    """What a statement gives back, if it is a `return` or stops the application's other handlers."""
+    """Return what a statement gives back, if it is a `return` or stops the application's other handlers."""
     match node:
         case ast.Return(value=None):
             return [None]
@@ -193,7 +193,7 @@ class CheckUpdateOf(Matcher):
         self._conversation = conversation
 
     def match(self, event: Any) -> Any:
-        """What `check_update` returned, as long as that is neither `None` nor `False`."""
+        """Return what `check_update` returned, as long as that is neither `None` nor `False`."""
         if not isinstance(event, ChatEvent) or not _admits(self._conversation, event.update):
             return None
         found = self.handler.check_update(event.update)
@@ -221,7 +221,7 @@ class CallbackOf:
         self.__wrapped__: Any = offer.handler.callback  # its place is that of the user's own function
 
     async def __call__(self, event: Any, ctx: Any) -> Result:
-        """Calls the callback, and goes where it says.
+        """Call the callback, and go where it says.
 
         Raises:
             UnknownState: If it returned what is no state.
@@ -245,7 +245,7 @@ class CallbackOf:
         return ("transition", self._chart.name_of(chain) or "", data)
 
     async def _call(self, update: Update, ctx: Any, context: Any) -> Any:
-        """What the callback returned, or gave to `ApplicationHandlerStop`."""
+        """Return what the callback returned, or gave to `ApplicationHandlerStop`."""
         try:
             return await self._offer.handler.handle_update(update, context.application, ctx.match, context)
         except ApplicationHandlerStop as stop:
@@ -280,7 +280,7 @@ class TimedOut:
         self.__qualname__ = "TIMEOUT"
 
     async def __call__(self, event: Any, ctx: Any) -> Result:
-        """Calls the handlers of TIMEOUT that want the last update, innermost first, and ends what is over."""
+        """Call the handlers of TIMEOUT that want the last update, innermost first, and end what is over."""
         over = expiring(self._chain)
         context = _telegram(ctx)
         update = self._carrier.last_update(ctx.data, context.bot)
@@ -303,14 +303,14 @@ class TimedOut:
 
 
 def expiring(chain: Chain) -> list[int]:
-    """The depths of the levels that time out first."""
+    """Return the depths of the levels that time out first."""
     seconds = [idle_seconds(level) for level in chain]
     least = min(seconds)
     return [depth for depth, each in enumerate(seconds) if each == least]
 
 
 def timeout_handlers(conversation: Conversation) -> list[AnyHandler]:
-    """The handlers of the state TIMEOUT."""
+    """Return the handlers of the state TIMEOUT."""
     return list(conversation.states.get(ConversationHandler.TIMEOUT, ()))
 
 
@@ -326,7 +326,7 @@ def _way(state: str | None) -> Return:
 
 
 def _admits(conversation: Conversation, update: Update) -> bool:
-    """What a ConversationHandler refuses before it asks its handlers."""
+    """Return what a ConversationHandler refuses before it asks its handlers."""
     if update.channel_post or update.edited_channel_post:
         return False
     query = update.callback_query

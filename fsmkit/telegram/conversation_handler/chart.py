@@ -33,7 +33,7 @@ class UnnameableError(Exception):
 
 
 def text_of(state: Hashable, names: Mapping[Any, str]) -> str:
-    """The name of a state.
+    """Return the name of a state.
 
     Args:
         state: What the ConversationHandler has for it.
@@ -63,7 +63,7 @@ def text_of(state: Hashable, names: Mapping[Any, str]) -> str:
 
 
 def _part(state: Any) -> str:
-    """The text of an element of a tuple; texts are always quoted there."""
+    """Return the text of an element of a tuple; texts are always quoted there."""
     return (
         _quoted(state) if isinstance(state, str) and not isinstance(state, enum.Enum) else text_of(state, {})
     )
@@ -158,7 +158,7 @@ class Chart:
             self._add(chain)
 
     def name_of(self, chain: Chain) -> str | None:
-        """The name of a place, `None` where no conversation runs."""
+        """Return the name of a place, `None` where no conversation runs."""
         chain = _running(chain)
         return INTO.join(map(self._level, chain)) if chain else None
 
@@ -182,12 +182,12 @@ class Chart:
 
 
 def states_of(conversation: Conversation) -> list[Hashable]:
-    """The states of a ConversationHandler, without TIMEOUT, WAITING and what can never be one."""
+    """Return the states of a ConversationHandler, without TIMEOUT, WAITING and what can never be one."""
     return [state for state in conversation.states if state is not None and state not in SYMBOLS]
 
 
 def asked_in(level: Level) -> list[Conversation]:
-    """The ConversationHandlers that are asked where another one stands, in their order."""
+    """Return the ConversationHandlers that are asked where another one stands, in their order."""
     return _nested_in(handler for handler, _ in _asked(level))
 
 
@@ -214,7 +214,7 @@ def all_returns(offer: Offer) -> tuple[Any, ...]:
 
 
 def targets_of(offer: Offer, returns: Iterable[Any]) -> Iterator[Chain | None]:
-    """The places to which what is returned would lead, `None`: it stays."""
+    """Return the places to which what is returned would lead, `None`: it stays."""
     for returned in returns:
         try:
             yield leads_to(offer, returned)
@@ -223,7 +223,7 @@ def targets_of(offer: Offer, returns: Iterable[Any]) -> Iterator[Chain | None]:
 
 
 def _moved(path: Chain, chain: Chain, again: bool, returned: Any) -> Chain:
-    """The chain after what the ConversationHandler at the end of `path` was given by its handler."""
+    """Return the chain after what the ConversationHandler at the end of `path` was given by its handler."""
     level, depth = path[-1], len(path)
     conversation = level.conversation
     present = len(chain) >= depth and all(
@@ -290,7 +290,7 @@ def _nests(level: Level, conversation: Conversation) -> bool:
 
 
 def _labels(top: Conversation) -> dict[int, str]:
-    """What nested ConversationHandlers are called: by their names, else by numbers in order of appearance."""
+    """Return what nested ConversationHandlers are called: by their names, else by numbers in their order."""
     labels: dict[int, str] = {id(top): ""}
     for number, nested in enumerate(nested_in(top), 1):
         label = nested.name or str(number)
@@ -315,7 +315,7 @@ def nested_in(top: Conversation) -> list[Conversation]:
 
 
 def idle_seconds(level: Level) -> float:
-    """The time after which a ConversationHandler ends by itself, in seconds; infinite without one."""
+    """Return the time after which a ConversationHandler ends by itself, in seconds; infinite without one."""
     given = level.conversation.conversation_timeout
     seconds = given.total_seconds() if isinstance(given, timedelta) else float(given or 0)
     return seconds if seconds > 0 else float("inf")
@@ -339,5 +339,5 @@ def _text(state: Hashable, names: Mapping[Any, str]) -> str:
 
 
 def unmovable(problem: str, remedy: str) -> DefinitionError:
-    """The error for what cannot be moved, at the line that asked for it."""
+    """Return the error for what cannot be moved, at the line that asked for it."""
     return DefinitionError(problem, place=calling_location(), remedy=remedy)

@@ -68,7 +68,7 @@ class MovedFlow(Flow[Any]):
     _complete = False
 
     def __getitem__(self, state: Any) -> State:
-        """The state of that name, or the one for a ConversationHandler's own state.
+        """Return the state of that name, or the one for a ConversationHandler's own state.
 
         Raises:
             KeyError: If there is none.
@@ -87,7 +87,7 @@ class MovedFlow(Flow[Any]):
         to: Any = None,
         examples: Iterable[Any] = (),
     ) -> Callable[[HandlerF], HandlerF]:
-        """Registers a handler as `Flow.defstate` does; it goes before the old ones of the same states."""
+        """Register a handler as `Flow.defstate` does; it goes before the old ones of the same states."""
         register: Callable[[HandlerF], HandlerF] = super().defstate(
             *states, on=on, when=when, to=to, examples=examples
         )
@@ -108,13 +108,13 @@ class MovedFlow(Flow[Any]):
             return ""
 
     def _ask(self, state: str | None, chain: Chain) -> None:
-        """Registers the old handlers of a place, in PTB's order."""
+        """Register the old handlers of a place, in PTB's order."""
         for offer in self.chart.offers(chain):
             matcher = CheckUpdateOf(offer.handler, self.chart.top)
             self.defstate(state, on=matcher)(CallbackOf(self.chart, offer, self.carrier))
 
     def _expire(self, state: str | None, chain: Chain) -> None:
-        """Registers what happens when a place times out, where more happens than that all ends."""
+        """Register what happens when a place times out, where more happens than that all ends."""
         idle = min(map(idle_seconds, chain))
         if state is None or math.isinf(idle):
             return
@@ -131,7 +131,7 @@ def from_conversation_handler(
     name: str | None = None,
     names: Mapping[Any, str] | None = None,
 ) -> MovedFlow:
-    """A flow that does what a PTB ConversationHandler does, on fsmkit's store, order and event ids.
+    """Return a flow that does what a PTB ConversationHandler does, on fsmkit's store, order and event ids.
 
     Nested ConversationHandlers become part of it. The ConversationHandler must no longer be added to the
     application. What differs is listed in docs/how-to/move-from-conversationhandler.md.

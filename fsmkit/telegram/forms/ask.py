@@ -4,17 +4,19 @@ The second stays in the state, so a question that is asked again adds nothing to
 was, is counted in the row (`ctx.retries`).
 """
 
+import typing
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import attrs
 
-from fsmkit.errors import DefinitionError
+from fsmkit.errors import DefinitionError, UnstorableData
 from fsmkit.flow.flow import Flow, Text, in_language
 from fsmkit.flow.locations import calling_location
 from fsmkit.flow.messages import Reply
 from fsmkit.flow.results import Result
 from fsmkit.flow.states import END, Prompt, State, Symbol
+from fsmkit.interpreter.codec import Typed
 from fsmkit.telegram.forms.questions import SKIPPED, Question, ReadyQuestion, make_ready
 from fsmkit.telegram.matchers import text
 
@@ -80,7 +82,7 @@ def ask(
         sorry: What is said then.
         skip: What is written on the Skip button.
         columns: Buttons in a row.
-        state: Further arguments of `flow.state`: `ttl`, `ephemeral`, `was`.
+        state: Further arguments of `flow.state`: `ttl`, `ephemeral`, `renamed_from`.
 
     Returns:
         The state.
@@ -98,7 +100,10 @@ def ask(
     place = calling_location()
     question = Question(prompt, parse=parse, retry=retry, choices=choices, optional=optional, columns=columns)
     asked = make_ready(question, skip=skip, yes_no=YES_NO, place=place)
-    keep = _keeping(flow, name if into is None else into, place)
+    into = name if into is None else into
+    keep = _keeping(flow, into, place)
+    if not callable(into):
+        _check_storable(flow, into, asked, place)
 
     def read(event: Any, ctx: Any) -> Any:  # a form's looks at `ctx` too
         return asked.read(event)
@@ -233,6 +238,27 @@ async def _shown(asked: ReadyQuestion, ctx: Any) -> Reply | None:
     said = await asked.said(ctx)
     rows = asked.rows(ctx.lang)
     return said if said is None or said.buttons or not rows else attrs.evolve(said, buttons=rows)
+
+
+def _check_storable(flow: Flow[Any], field: str, asked: ReadyQuestion, place: str | None) -> None:
+    """Raise DefinitionError unless the data can hold the answers, as far as these are known."""
+    kind: Any = Any
+    if attrs.has(flow.data):
+        try:
+            kind = typing.get_type_hints(flow.data, include_extras=True).get(field, Any)
+        except NameError:  # not known yet; the flow says so when it is attached
+            return
+    field_type = Typed(f"{flow.name}.data.{field}", kind, place)
+    for value in asked.samples():
+        try:
+            field_type.encode(value)
+        except UnstorableData as error:
+            raise DefinitionError(
+                f"ask({field!r}): the data cannot hold an answer such as {value!r}: {error.problem}",
+                place=place,
+                remedy=f"Give {flow.name!r} a class for its data, with `{field}: {type(value).__name__}`, or "
+                f"store something else with into=",
+            ) from error
 
 
 def _keeping(flow: Flow[Any], into: str | Callable[[Any, Any], Any], place: str | None) -> Callable[..., Any]:

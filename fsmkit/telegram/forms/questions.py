@@ -4,6 +4,8 @@ import enum
 import inspect
 import math
 import re
+import typing
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from decimal import Decimal
@@ -24,7 +26,7 @@ MAX_INT = 2**63 - 1
 
 @attrs.frozen(eq=False)
 class AnswerParser:
-    """Reads one kind of answer.
+    """What reads one kind of answer.
 
     Attributes:
         read: The value of a text; raises `ValueError`.
@@ -36,7 +38,7 @@ class AnswerParser:
 
 
 def reader_of(parse: Any) -> AnswerParser:
-    """The reader for what stands in `parse=`.
+    """Return the reader for what stands in `parse=`.
 
     Args:
         parse: `str`, `int`, `float`, `Decimal`, `date`, a pattern that the whole text must match, or a
@@ -54,6 +56,31 @@ def reader_of(parse: Any) -> AnswerParser:
     raise TypeError(f"parse={parse!r}: a type, a compiled pattern or a function of a text is needed")
 
 
+_MARKS = r"[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]*"
+"""Marks of direction, which keyboards of right-to-left languages put before numbers; nobody sees them."""
+
+_SIGN = rf"{_MARKS}[+\-\u2212\uff0b\uff0d]?{_MARKS}"
+
+_INT = rf"{_SIGN}\d+{_MARKS}"
+
+_NUMBER = rf"{_SIGN}\d+([.\u066b\uff0e]\d+)?{_MARKS}"
+
+_DATE = rf"{_MARKS}\d{{4}}{_MARKS}[-\uff0d]{_MARKS}\d{{2}}{_MARKS}[-\uff0d]{_MARKS}\d{{2}}{_MARKS}"
+
+_ASCII = str.maketrans("\u2212\uff0b\uff0d\u066b\uff0e", "-+-..")
+
+
+def ascii_digits(text: str) -> str:
+    """Return a text with the digits and signs of all scripts as ASCII has them, without marks of direction.
+
+    Example:
+        >>> ascii_digits("\u200f\u06f2\u06f5")
+        '25'
+    """
+    text = re.sub(_MARKS, "", text).translate(_ASCII)
+    return "".join(char if char.isascii() else str(unicodedata.decimal(char, char)) for char in text)
+
+
 def _text(text: str) -> str:
     if not text.strip():
         raise ValueError("Some text, please.")
@@ -62,7 +89,7 @@ def _text(text: str) -> str:
 
 def _int(text: str) -> int:
     try:
-        number = int(text) if re.fullmatch(_INT, text) else None
+        number = int(ascii_digits(text)) if re.fullmatch(_INT, text) else None
     except ValueError:  # thousands of digits
         number = None
     if number is None or abs(number) > MAX_INT:
@@ -71,7 +98,7 @@ def _int(text: str) -> int:
 
 
 def _float(text: str) -> float:
-    number = float(text) if re.fullmatch(_NUMBER, text) else math.nan
+    number = float(ascii_digits(text)) if re.fullmatch(_NUMBER, text) else math.nan
     if not math.isfinite(number):
         raise ValueError("A number, please.")
     return number
@@ -80,14 +107,14 @@ def _float(text: str) -> float:
 def _decimal(text: str) -> Decimal:
     if not re.fullmatch(_NUMBER, text):
         raise ValueError("A number, please.")
-    return Decimal(text)
+    return Decimal(ascii_digits(text))
 
 
 def _date(text: str) -> date:
     try:
         if not re.fullmatch(_DATE, text):
             raise ValueError(text)
-        return date.fromisoformat(text)
+        return date.fromisoformat(ascii_digits(text))
     except ValueError:
         raise ValueError("A date like 2024-03-31, please.") from None
 
@@ -101,14 +128,6 @@ def _matching(pattern: re.Pattern[str]) -> Callable[[str], str]:
     return read
 
 
-_INT = r"[+-]?[0-9]+"
-
-
-_NUMBER = r"[+-]?[0-9]+(\.[0-9]+)?"
-
-
-_DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
-
 READERS: dict[type, AnswerParser] = {
     str: AnswerParser(_text),
     int: AnswerParser(_int, _INT),
@@ -116,6 +135,15 @@ READERS: dict[type, AnswerParser] = {
     Decimal: AnswerParser(_decimal, _NUMBER),
     date: AnswerParser(_date, _DATE),
 }
+
+SAMPLES: dict[type, Any] = {
+    str: "text",
+    int: 1,
+    float: 1.5,
+    Decimal: Decimal("1.50"),
+    date: date(2024, 3, 31),
+}
+"""A value of each kind, to see whether the data can hold it."""
 
 SKIP: Final = "/skip"
 """The value of a Skip button: the command that does the same."""
@@ -174,9 +202,14 @@ class Choice:
     label: Text
 
     def is_meant_by(self, said: str) -> bool:
-        """Whether a typed text means it, in whatever language."""
+        """Return whether a typed text means it, in whatever language."""
         labels = self.label.values() if isinstance(self.label, Mapping) else (self.label,)
-        return said.casefold() in {str(name).casefold() for name in (*labels, self.wire)}
+        return _folded(said) in {_folded(str(name)) for name in (*labels, self.wire)}
+
+
+def _folded(text: str) -> str:
+    """Return a text as it is compared: in any case of letters, digits of any script."""
+    return ascii_digits(text).casefold()
 
 
 @attrs.frozen(eq=False)
@@ -196,7 +229,7 @@ class ReadyQuestion:
     skip: Text = None
 
     def matcher(self) -> Matcher:
-        """What an answer looks like; `read` says whether it is one."""
+        """Return what an answer looks like; `read` says whether it is one."""
         found: Matcher = text(self.reader.pattern if self.reader and not self.choices else None)
         values = [choice.wire for choice in self.choices]
         if self.skip is not None:
@@ -205,7 +238,7 @@ class ReadyQuestion:
         return found | button(*values) if values else found
 
     def read(self, event: Any) -> Any:
-        """The value of an answer, `SKIPPED` for none.
+        """Return the value of an answer, `SKIPPED` for none.
 
         Raises:
             ValueError: If it will not do; the message is for the person.
@@ -220,11 +253,11 @@ class ReadyQuestion:
         raise ValueError("Please choose one of the buttons." if self.choices else DEFAULT_RETRY)
 
     def retry(self, error: ValueError | None, lang: str | None) -> str:
-        """What is said to a message that will not do; `error` is what was found wrong in it."""
+        """Return what is said to a message that will not do; `error` is what was found wrong in it."""
         return in_language(self.question.retry, lang) or str(error or "") or DEFAULT_RETRY
 
     def rows(self, lang: str | None, *more: Button) -> list[list[Button]]:
-        """The buttons under the prompt: the choices, then a row with Skip and what else there is."""
+        """Return the buttons under the prompt: the choices, then a row with Skip and what else there is."""
         buttons = [Button(in_language(c.label, lang) or c.wire, c.wire) for c in self.choices]
         columns = self.question.columns
         rows = [buttons[start : start + columns] for start in range(0, len(buttons), columns)]
@@ -233,7 +266,7 @@ class ReadyQuestion:
         return [*rows, last] if last else rows
 
     async def said(self, ctx: Any) -> Reply | None:
-        """The prompt in the person's language, without the buttons."""
+        """Return the prompt in the person's language, without the buttons."""
         prompt: Any = self.question.prompt
         if isinstance(prompt, Mapping):
             return as_reply(in_language(prompt, ctx.lang) or "")
@@ -242,6 +275,13 @@ class ReadyQuestion:
         said: Any = prompt(ctx)
         said = await said if inspect.isawaitable(said) else said
         return None if said is None else as_reply(said)
+
+    def samples(self) -> list[Any]:
+        """Return values that answers may have, as far as they are known before anybody answers."""
+        found = [choice.value for choice in self.choices]
+        if self.reader is not None and (kind := _kind_of(self.question.parse)) is not None:
+            found.append(SAMPLES[kind])
+        return found
 
     @property
     def speaks_one_language(self) -> bool:
@@ -253,7 +293,7 @@ class ReadyQuestion:
 def make_ready(
     question: Question, *, skip: Text, yes_no: Mapping[Any, Text], place: str | None
 ) -> ReadyQuestion:
-    """A checked question.
+    """Check a question and make it ready.
 
     Args:
         question: The question.
@@ -293,8 +333,19 @@ def make_ready(
 
 
 def is_readable(kind: Any) -> bool:
-    """Whether a type says by itself how an answer is read."""
+    """Return whether a type says by itself how an answer is read."""
     return isinstance(kind, type) and (kind in READERS or kind is bool or issubclass(kind, enum.Enum))
+
+
+def _kind_of(parse: Any) -> type | None:
+    """Return which of `SAMPLES` an answer will be of; a function says so by its annotation."""
+    if isinstance(parse, type) or not callable(parse):
+        return parse if parse in SAMPLES else str if parse is None or isinstance(parse, re.Pattern) else None
+    try:
+        found = typing.get_type_hints(parse).get("return")
+    except (NameError, TypeError):
+        return None
+    return found if found in SAMPLES else None
 
 
 def _choices(given: Iterable[Any] | Mapping[Any, Text]) -> tuple[Choice, ...]:
@@ -313,7 +364,7 @@ def _wire(value: Any) -> str:
 
 
 def _spelt(value: Any) -> str:
-    """What is written on a button where nothing else is said."""
+    """Return what is written on a button where nothing else is said."""
     if isinstance(value, enum.Enum):
         return value.value if isinstance(value.value, str) else value.name.replace("_", " ").capitalize()
     return str(value)

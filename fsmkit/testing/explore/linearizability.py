@@ -186,16 +186,15 @@ async def sight(driver: EngineDriver, people: Sequence[int]) -> Sight:
     In a group nobody knows whose message comes first; there the order of messages does not count.
     """
     bubbles = [[(bubble.text, _texts(bubble.buttons)) for bubble in driver.bubbles(who)] for who in people]
-    said = [driver.said(who) for who in people]
     if driver.chat is not None:
-        bubbles, said = [sorted(shown) for shown in bubbles], [sorted(lines) for lines in said]
+        bubbles = [sorted(shown) for shown in bubbles]
     rows = [signature_of(await driver.row(who)) for who in people]
     errors = sorted(f"{type(error).__name__}: {error}" for error in driver.errors)
-    return (rows, bubbles, said, sorted(driver.lines), errors, driver.resources_as_value())
+    return (rows, bubbles, sorted(driver.lines), errors, driver.resources_as_value())
 
 
 def _lines(sight: Sight) -> list[str]:
-    lines = sight[3] if len(sight) > 3 else []
+    lines = sight[2] if len(sight) > 2 else []
     return lines if isinstance(lines, list) else []
 
 

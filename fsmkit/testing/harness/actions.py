@@ -27,11 +27,11 @@ class Action:
     user: int = attrs.field(default=1, kw_only=True)
 
     def line(self) -> str:
-        """What stands in a transcript."""
+        """Return what stands in a transcript."""
         raise NotImplementedError
 
     def code(self) -> str:
-        """The call on a `Chat` that does the same."""
+        """Return the call on a `Chat` that does the same."""
         return f"do({self!r})"
 
     def by(self) -> str:
@@ -46,7 +46,7 @@ class Say(Action):
     text: str
 
     def line(self) -> str:
-        """The text; a very long one by its length."""
+        """Return the text; a very long one by its length."""
         return shortened(self.text)
 
     def code(self) -> str:
@@ -69,7 +69,7 @@ class Press(Action):
     nth: int = 0
 
     def line(self) -> str:
-        """The button in brackets."""
+        """Return the button in brackets."""
         return f"[{self.button}]" + (" (an old one)" if self.stale else "")
 
     def code(self) -> str:
@@ -89,7 +89,7 @@ class PressData(Action):
     data: str
 
     def line(self) -> str:
-        """The data in brackets."""
+        """Return the data in brackets."""
         return f"[data {self.data!r}]"
 
 
@@ -108,7 +108,7 @@ class Content(Action):
     fields: Mapping[str, Any] = attrs.field(factory=dict[str, Any], hash=False)
 
     def line(self) -> str:
-        """The kind in brackets."""
+        """Return the kind in brackets."""
         return f"({self.kind})" + (f" {self.caption}" if self.caption else "")
 
     def code(self) -> str:
@@ -130,7 +130,7 @@ class Album(Action):
     caption: str | None = None
 
     def line(self) -> str:
-        """The kinds in brackets."""
+        """Return the kinds in brackets."""
         return f"(album: {', '.join(self.kinds)})" + (f" {self.caption}" if self.caption else "")
 
     def code(self) -> str:
@@ -167,7 +167,7 @@ class Gesture(Action):
     fields: Mapping[str, Any] = attrs.field(factory=dict[str, Any], hash=False)
 
     def line(self) -> str:
-        """What is done, in brackets."""
+        """Return what is done, in brackets."""
         return f"({GESTURES[self.kind]}{f' {shortened(self.what)}' if self.what else ''})"
 
     def code(self) -> str:
@@ -183,7 +183,7 @@ class EditLast(Action):
     text: str
 
     def line(self) -> str:
-        """The new text."""
+        """Return the new text."""
         return f"(edits the last message) {shortened(self.text)}"
 
     def code(self) -> str:
@@ -198,7 +198,7 @@ class Outside(Action):
     event: Any = attrs.field(hash=False)
 
     def line(self) -> str:
-        """The event."""
+        """Return the event."""
         return f"(event) {self.event!r}"
 
     def code(self) -> str:
@@ -250,7 +250,7 @@ class Restart(Action):
     """The bot is stopped and started on the same store; what stood in its memory is gone."""
 
     def line(self) -> str:
-        """That it is so."""
+        """Return that it is so."""
         return "(the bot restarts)"
 
     def code(self) -> str:
@@ -269,7 +269,7 @@ class Deploy(Action):
     version: int = 0
 
     def line(self) -> str:
-        """That it is so."""
+        """Return that it is so."""
         return (
             "(the new version is deployed)" if self.version == 0 else f"(version {self.version} is deployed)"
         )
@@ -296,7 +296,7 @@ class Stored(Action):
     data: Any = attrs.field(hash=False)
 
     def line(self) -> str:
-        """What was stored."""
+        """Return what was stored."""
         return f"(version {self.version} has stored {self.state!r} with {self.data!r})"
 
 
@@ -305,7 +305,7 @@ class Duplicate(Action):
     """The last update comes once more."""
 
     def line(self) -> str:
-        """That it is so."""
+        """Return that it is so."""
         return "(the same update again)"
 
     def code(self) -> str:
@@ -402,7 +402,7 @@ class Refused(Action):
 
 
 def shortened(text: str, most: int = 60) -> str:
-    """A text in one line; of a very long one its beginning and its length."""
+    """Return a text in one line; of a very long one its beginning and its length."""
     shown = text if text.isprintable() else repr(text)[1:-1]
     return shown if len(shown) <= most else f"{shown[: most - 20]}… ({len(text)} characters)"
 
@@ -447,7 +447,7 @@ class NotReadableError(ValueError):
 
 
 def action_to_json(action: Action) -> dict[str, Any]:
-    """An action as a JSON object; fields at their defaults are left out.
+    """Return an action as a JSON object; fields at their defaults are left out.
 
     Example:
         >>> action_to_json(actions.Say("Ann"))
@@ -469,7 +469,7 @@ def action_to_json(action: Action) -> dict[str, Any]:
 
 
 def action_from_json(shown: Any, flows: Iterable[Flow[Any]]) -> Action:
-    """The action of a JSON object.
+    """Return the action of a JSON object.
 
     Args:
         shown: The object.

@@ -30,7 +30,7 @@ async def deliveries_done() -> None:
 
 
 async def jobs_done() -> None:
-    """Waits for jobs of states; not for ever."""
+    """Wait for jobs of states; not for ever."""
     loop = asyncio.get_running_loop()
     patience = loop.time() + JOB_PATIENCE
     while jobs := tasks_of("fsmkit job "):
@@ -40,12 +40,12 @@ async def jobs_done() -> None:
 
 
 def tasks_of(name: str) -> list[asyncio.Task[Any]]:
-    """The engine's tasks whose names begin so."""
+    """Return the engine's tasks whose names begin so."""
     return [task for task in asyncio.all_tasks() if task.get_name().startswith(name)]
 
 
 async def cancel_tasks() -> None:
-    """Ends what an engine has under way, as a kill would."""
+    """End what an engine has under way, as a kill would."""
     tasks = tasks_of("fsmkit ")
     for task in tasks:
         task.cancel()
@@ -56,7 +56,7 @@ RUN = 1
 
 
 async def store_as_before(engine: Engine, key: Key, action: Stored, address: Address) -> None:
-    """Stores a conversation as the deploy of a new version finds it.
+    """Store a conversation as the deploy of a new version finds it.
 
     Args:
         engine: The engine of the version that runs.

@@ -6,11 +6,15 @@ PTB's objects in `engine_driver`.
 
 import abc
 import asyncio
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import attrs
 
+from fsmkit.botapi.chats import chat as chat_of
+from fsmkit.botapi.errors import ApiError, Json
+from fsmkit.botapi.offline import OfflineTelegram
 from fsmkit.engine.due import QUIET
 from fsmkit.engine.engine import Engine
 from fsmkit.errors import OrphanedConversation
@@ -27,8 +31,11 @@ from fsmkit.testing.harness.actions import (
     Deadline,
     Deploy,
     Duplicate,
+    EditLast,
+    Gesture,
     Killed,
     Outside,
+    Press,
     Refused,
     Restart,
     Stored,
@@ -37,12 +44,18 @@ from fsmkit.testing.harness.actions import (
     Wait,
 )
 from fsmkit.testing.harness.background import deliveries_done, jobs_done, store_as_before
+from fsmkit.testing.harness.events import album_updates, gesture_of
+from fsmkit.testing.harness.faults import FragileStore
 from fsmkit.testing.harness.instrument import HandlerCall
 from fsmkit.testing.harness.observation import Observation
 from fsmkit.testing.harness.overlap import Overlap, together
-from fsmkit.testing.harness.screen import FromOutside, Message, NotThereError, ShownButton
+from fsmkit.testing.harness.rendering import content_of
+from fsmkit.testing.harness.screen import FromOutside, KilledError, Message, NotThereError, ShownButton
 
 Flows: TypeAlias = tuple[Flow[Any], ...]
+
+SENDING = ("sendMessage", "sendPhoto", "sendDocument", "editMessageText", "editMessageCaption")
+"""Requests that `Killed` and `Refused` count."""
 
 
 class Driver(abc.ABC):
@@ -51,8 +64,12 @@ class Driver(abc.ABC):
     Args:
         clock: The bot's clock; nothing happens in time but by it.
         chat: Where people talk to the bot; `None`: each in the private chat with it.
+        offline: The Telegram in which they live.
+        lang: Their language code.
 
     Attributes:
+        offline: The Telegram.
+        store: Where conversations are kept.
         engine: What runs the flows, `None` for a bot without any.
         taken: Handlers that ran since the last action.
         errors: Exceptions since the last action.
@@ -61,10 +78,29 @@ class Driver(abc.ABC):
     """
 
     engine: Engine | None = None
+    store: Any
 
-    def __init__(self, clock: ManualClock, chat: int | None) -> None:
+    def __init__(
+        self, clock: ManualClock, chat: int | None, offline: OfflineTelegram, lang: str = "en"
+    ) -> None:
         self.clock = clock
         self.chat = chat
+        self.offline = offline
+        self._lang = lang
+        self._known: frozenset[int] = frozenset()
+        """Ids of people who have met the bot."""
+        self._mine: dict[int, int] = {}
+        """Each person's last message, by the person's number."""
+        self._more: dict[int, list[Json]] = {}
+        """The further messages of a text that is too long for one, by the update of the first."""
+        self._groups = 0
+        """How many albums were sent."""
+        self._drawn: dict[int, tuple[Json, Message]] = {}
+        """Messages as they are seen, by the identity of their JSON, which never changes."""
+        self._failing: tuple[int, BaseException] | None = None
+        """Which of the next messages goes wrong, and how."""
+        for method in SENDING:
+            offline.fail(method, times=sys.maxsize, when=self._mishap)
         self.taken: list[HandlerCall] = []
         self.errors: list[BaseException] = []
         self.lines: list[str] = []
@@ -81,51 +117,143 @@ class Driver(abc.ABC):
 
     @abc.abstractmethod
     async def open(self) -> None:
-        """Starts the bot."""
+        """Start the bot."""
 
     @abc.abstractmethod
     async def close(self) -> None:
-        """Stops the bot; what is stored stays."""
+        """Stop the bot; what is stored stays."""
 
     @abc.abstractmethod
     async def restart(self) -> None:
-        """Stops the bot and starts it anew on what is stored."""
+        """Stop the bot and start it anew on what is stored."""
 
     @abc.abstractmethod
     async def deploy(self, load: Callable[[], Flows]) -> None:
-        """Stops the bot and starts another version of its flows on what is stored.
+        """Stop the bot and start another version of its flows on what is stored.
 
         Args:
             load: Makes the flows; from now on for restarts too.
         """
 
     @abc.abstractmethod
-    def prepare(self, action: Action) -> Any:
-        """The update that an action makes.
+    async def give(self, update: Any) -> None:
+        """Give an update to the bot, to its end."""
+
+    # -- people ------------------------------------------------------------------------------------
+
+    def prepare(self, action: Action) -> Json:
+        """Do what an action says in the world; return the update that comes of it, as Telegram sends it.
 
         Raises:
             NotThereError: If it cannot be done now.
         """
+        try:
+            update = self._done(action)
+        except (LookupError, ValueError) as error:  # a text of nothing that can be seen
+            raise NotThereError(str(error)) from error
+        _, *more = self.offline.world.queue.take_all()
+        if more:
+            self._more[update["update_id"]] = more
+        if "message" in update:
+            self._mine[action.user] = update["message"]["message_id"]
+        return update
 
-    @abc.abstractmethod
-    def prepare_album(self, action: Album) -> Sequence[Any]:
-        """The updates of the messages of an album."""
+    def _done(self, action: Action) -> Json:
+        user, offline = self.who(action.user), self.offline
+        if isinstance(action, Press):
+            shown = self.find(action.user, action.button, stale=action.stale, nth=action.nth)
+            return offline.press_data(shown.data or "", user=user, chat=self.chat, message_id=shown.message)
+        if isinstance(action, EditLast):
+            if action.user not in self._mine:
+                raise NotThereError("nothing was said yet that could be edited")
+            return offline.edit(self._mine[action.user], action.text, user=user, chat=self.chat)
+        newest = 1
+        if isinstance(action, Gesture):
+            newest = max((bubble.message for bubble in self.bubbles(action.user) if bubble.own), default=1)
+        return gesture_of(offline, action, user=user, chat=self.chat, newest=newest)
 
-    @abc.abstractmethod
-    async def give(self, update: Any) -> None:
-        """Gives an update to the bot, to its end."""
+    def prepare_album(self, action: Album) -> Sequence[Json]:
+        """Send an album; return the updates of its messages."""
+        self._introduce(action.user)
+        self._groups += 1
+        group, user = str(self._groups), self.who(action.user)
+        updates = album_updates(self.offline, action, user=user, chat=self.chat, group=group)
+        self.offline.world.queue.take_all()
+        self._mine[action.user] = updates[-1]["message"]["message_id"]
+        return updates
 
-    @abc.abstractmethod
+    def last_said(self, user: int) -> int | None:
+        """Return the id of a person's last message."""
+        return self._mine.get(user)
+
+    def _introduce(self, user: int) -> None:
+        who = self.who(user)
+        if who not in self._known:
+            self._known |= {who}
+            self.offline.add_user(who, first_name=f"User {user}", language_code=self._lang)
+        if self.chat is not None and self.chat not in self.offline.world.chats:
+            chat_of(self.offline.world, self.chat)
+
     def bubbles(self, user: int = 1) -> list[Message]:
-        """The messages that are visible now, oldest first."""
+        """Return the messages that are visible now, oldest first."""
+        chat = self.offline.world.chats.get(self.where(user))
+        return [] if chat is None else [self._bubble(message) for message in chat.messages.values()]
 
-    @abc.abstractmethod
-    async def kill(self, action: Killed) -> None:
-        """Carries out an action in which the bot is killed, and starts it anew."""
+    def _bubble(self, message: Json) -> Message:
+        known = self._drawn.get(id(message))
+        if known is None or known[0] is not message:
+            known = self._drawn[id(message)] = (message, _drawn(message))
+        return known[1]
 
-    @abc.abstractmethod
+    # -- mishaps -----------------------------------------------------------------------------------
+
     def refuse(self, nth: int, wait: float | None) -> None:
-        """Lets Telegram refuse one of the next messages; `nth` 0: none any more."""
+        """Let Telegram refuse one of the next messages; `nth` 0: none any more."""
+        if wait is None:
+            error = ApiError(400, "Bad Request: by order")
+        else:
+            error = ApiError(429, f"Too Many Requests: retry after {int(wait)}", retry_after=int(wait))
+        self._failing = (nth, error) if nth else None
+
+    async def kill(self, action: Killed) -> None:
+        """Carry an action out, be killed meanwhile, and start anew."""
+        if action.at == "before":
+            await self.restart()
+            await self._carry_out(action.action)
+            return
+        store = self.store if isinstance(self.store, FragileStore) else None
+        if action.at == "reply":
+            self._failing = (action.nth, KilledError("before a reply"))
+        elif store is not None:
+            store.killed_before = action.nth
+        else:
+            raise NotThereError("only with the default store can a bot be killed before a store operation")
+        last, self._last = self._last, None
+        try:
+            await self._carry_out(action.action)
+        except KilledError:
+            self._forget_mishap(store)
+            self.errors.clear()
+            await self.restart()
+            if action.again and self._last is not None:
+                await self.arrive(self._last)
+        finally:
+            self._forget_mishap(store)
+            self._last = self._last or last
+
+    def _forget_mishap(self, store: FragileStore | None) -> None:
+        self._failing = None
+        if store is not None:
+            store.killed_before = 0
+
+    def _mishap(self, _params: Json) -> bool:
+        """Count a message that is on its way; it goes wrong if it is the one that was ordered."""
+        if self._failing is not None:
+            left, error = self._failing
+            self._failing = (left - 1, error) if left > 1 else None
+            if left == 1:
+                raise error
+        return False
 
     # -- actions --------------------------------------------------------------------------------------
 
@@ -223,7 +351,8 @@ class Driver(abc.ABC):
         self.overlap, self.lines = overlap, lines
 
     def _prepare(self, action: Action) -> Any:
-        """What an action makes: an update, or an event from outside with an id of its own."""
+        """Return what an action makes: an update, or an event from outside with an id of its own."""
+        self._introduce(action.user)
         if not isinstance(action, Outside):
             return self.prepare(action)
         if self.engine is None:
@@ -232,9 +361,10 @@ class Driver(abc.ABC):
         return FromOutside(action.event, action.user, ("outside", self.outside))
 
     async def arrive(self, update: Any) -> None:
-        """Gives the bot what an action has made."""
+        """Give the bot what an action has made."""
         if not isinstance(update, FromOutside):
-            await self.give(update)
+            for part in (update, *self._more.pop(update["update_id"], ())):
+                await self.give(part)
         elif self.engine is not None:
             try:
                 await self.engine.send(
@@ -244,7 +374,7 @@ class Driver(abc.ABC):
                 self.errors.append(error)
 
     def _of_these_flows(self, event: Any) -> Any:
-        """An event as the flows that run know its class: after a restart they may have been made anew."""
+        """Return an event as the flows that run know its class: they may have been made anew."""
         if self.engine is None:
             return event
         kind, flows = type(event), self.engine.flows.tables.values()
@@ -258,7 +388,7 @@ class Driver(abc.ABC):
     # -- time --------------------------------------------------------------------------------------
 
     async def wait(self, seconds: float) -> None:
-        """Moves the clock, stopping at each deadline on the way, so that all fire at their time."""
+        """Move the clock, stopping at each deadline on the way, so that all fire at their time."""
         end = self.clock.now() + seconds
         await asyncio.sleep(0)  # deliveries that have just been put off begin to wait
         await self.sweep()
@@ -268,12 +398,12 @@ class Driver(abc.ABC):
         self.clock.advance(end - self.clock.now())
 
     async def sweep(self) -> None:
-        """Fires what is due."""
+        """Fire what is due."""
         if self.engine is not None:
             await self.engine.sweep()
 
     async def next_due(self) -> float | None:
-        """The next time at which a timeout, a reminder or a letter is due, `None` if there is none."""
+        """Return the next time at which a timeout, a reminder or a letter is due, `None` if there is none."""
         if self.engine is None:
             return None
         times: list[float] = []
@@ -290,17 +420,17 @@ class Driver(abc.ABC):
         await self.wait(max(0.0, due + offset - self.clock.now()))
 
     async def _rest(self) -> None:
-        """Waits for jobs of states, whose outcome is an event; not for ever."""
+        """Wait for jobs of states, whose outcome is an event; not for ever."""
         await jobs_done()
 
     # -- where things stand ------------------------------------------------------------------------
 
     def who(self, user: int) -> int:
-        """The id of a person."""
+        """Return the id of a person."""
         return user
 
     def where(self, user: int) -> int:
-        """The chat in which a person talks to the bot."""
+        """Return the chat in which a person talks to the bot."""
         return self.who(user) if self.chat is None else self.chat
 
     def key(self, user: int, flow: str | None = None) -> Key:
@@ -316,7 +446,7 @@ class Driver(abc.ABC):
         return key
 
     def keys(self, user: int) -> list[Key]:
-        """The keys that a person has, by all flows' key rules."""
+        """Return the keys that a person has, by all flows' key rules."""
         if self.engine is None:
             return []
         first = {table.flow.key: name for name, table in reversed(self.engine.flows.tables.items())}
@@ -324,7 +454,7 @@ class Driver(abc.ABC):
         return list(dict.fromkeys(self.key(user, name) for name in named))
 
     async def _keys_by_message(self, user: int) -> list[Key]:
-        """The keys of conversations that hang on a message of the person's chat."""
+        """Return the keys of conversations that hang on a message of the person's chat."""
         if self.engine is None or not any(rule.by_message for rule in self.engine.flows.key_rules()):
             return []
         rows = self.engine.store.scan(bot=self.engine.bot)
@@ -350,7 +480,7 @@ class Driver(abc.ABC):
         return Row(snapshots={name: snap for row in reversed(rows) for name, snap in row.snapshots.items()})
 
     def find(self, user: int, button: str, *, stale: bool = False, nth: int = 0) -> ShownButton:
-        """A button that can be pressed.
+        """Return a button that can be pressed.
 
         Raises:
             NotThereError: If there is none; says which there are.
@@ -367,7 +497,7 @@ class Driver(abc.ABC):
         raise NotThereError(f"no old button {button!r} was ever shown; there was {_listed(self.stale(user))}")
 
     def pressable(self, user: int) -> list[ShownButton]:
-        """The buttons on the screen, those of the newest message first."""
+        """Return the buttons on the screen, those of the newest message first."""
         return [
             shown
             for bubble in reversed(self.bubbles(user))
@@ -389,11 +519,21 @@ class Driver(abc.ABC):
         known.extend(shown for shown in buttons if shown.data is not None and shown not in known)
 
 
+def _drawn(message: Json) -> Message:
+    number = message["message_id"]
+    rows = message.get("reply_markup", {}).get("inline_keyboard", [])
+    buttons = tuple(
+        tuple(ShownButton(number, button["text"], button.get("callback_data")) for button in row)
+        for row in rows
+    )
+    return Message(number, content_of(message), buttons, bool(message.get("from", {}).get("is_bot")))
+
+
 def _listed(items: Sequence[Any]) -> str:
     texts = dict.fromkeys(f"[{getattr(item, 'text', item)}]" for item in items)
     return " ".join(texts) or "none"
 
 
 def _raw(event: Any) -> Any:
-    """An event as it is stored."""
+    """Return an event as it is stored."""
     return EventCodec([type(event)]).encode(event)[1]

@@ -4,126 +4,44 @@ Some fifty times as fast as the one on PTB, and it can be put back to an earlier
 the search for conversations lives on. `event.update` and `ctx.bot` are made where somebody asks for them.
 """
 
-import asyncio
 import copy
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
 from math import inf
 from types import FunctionType
 from typing import Any
 
 import attrs
 
+from fsmkit.botapi.api import Call
+from fsmkit.botapi.offline import OfflineTelegram
+from fsmkit.botapi.params import Params
+from fsmkit.botapi.sending import send_message
+from fsmkit.botapi.world import World
 from fsmkit.engine.engine import Engine
 from fsmkit.engine.envelope import Outcome
-from fsmkit.errors import RetryLater
-from fsmkit.flow.context import PAYMENT_KINDS
 from fsmkit.flow.flow import Flow
 from fsmkit.flow.handlers import Handler
-from fsmkit.flow.messages import MEDIA, Address, Answer, Button, Keyboard, Reply, Verdict
-from fsmkit.interpreter.row import Bound, Delete, Edit, Effect, Send
-from fsmkit.keys import Key, KeyBy, event_id_of
+from fsmkit.flow.messages import Answer, Button, Reply
+from fsmkit.interpreter.row import Bound, Effect
+from fsmkit.keys import Key
 from fsmkit.stores.protocol import Store
-from fsmkit.telegram.answers import Committed
 from fsmkit.telegram.buttons import ButtonCodec, Foreign
-from fsmkit.telegram.event import TelegramEvent, as_press
-from fsmkit.telegram.handler import want_albums
+from fsmkit.telegram.delivery import Delivery
+from fsmkit.telegram.intake import Checked, Intake
+from fsmkit.telegram.sending import inline_markup
 from fsmkit.testing.coverage import Guard
-from fsmkit.testing.harness import actions as actions
-from fsmkit.testing.harness.actions import Action, Killed, Together
+from fsmkit.testing.harness.actions import Action, Together
 from fsmkit.testing.harness.background import cancel_tasks
+from fsmkit.testing.harness.direct_bot import DirectBot
 from fsmkit.testing.harness.driver import Driver
-from fsmkit.testing.harness.events import MadeEvent, album_from, made_gesture
+from fsmkit.testing.harness.events import update_of
 from fsmkit.testing.harness.faults import FragileStore, RewindableClock
 from fsmkit.testing.harness.instrument import watch
 from fsmkit.testing.harness.observation import Observation
 from fsmkit.testing.harness.overlap import in_order
-from fsmkit.testing.harness.ptb_context import BotSide
-from fsmkit.testing.harness.rendering import verdict
-from fsmkit.testing.harness.screen import KilledError, Message, NotThereError, ShownButton
+from fsmkit.testing.harness.rendering import Screen
+from fsmkit.testing.harness.screen import ShownButton
 from fsmkit.testing.loading import uses_bot
-
-
-@attrs.define
-class Screens:
-    """The messages of all chats.
-
-    Attributes:
-        chats: By chat the visible messages by id.
-        last: Id of the newest message.
-    """
-
-    chats: dict[int, dict[int, Message]] = attrs.field(factory=dict[int, dict[int, Message]])
-    last: int = 0
-
-    def copy(self) -> "Screens":
-        """The same as it stands now."""
-        return Screens({chat: dict(screen) for chat, screen in self.chats.items()}, self.last)
-
-    def of(self, chat: int) -> list[Message]:
-        """The visible messages of a chat, oldest first."""
-        return [bubble for _, bubble in sorted(self.chats.get(chat, {}).items())]
-
-    def write(self, chat: int, text: str) -> int:
-        """A person writes; the id of the message."""
-        self.last += 1
-        self.chats.setdefault(chat, {})[self.last] = Message(self.last, text, own=False)
-        return self.last
-
-    def send(self, effect: Send, codec: ButtonCodec) -> tuple[int, list[str]]:
-        """The bot writes; the id of the message, and what is seen."""
-        self.last += 1
-        return self.last, self._put(self.last, effect.reply, effect, codec, "")
-
-    def edit(self, effect: Edit, codec: ButtonCodec) -> list[str]:
-        """The bot changes a message, or takes its buttons away; what is seen."""
-        if effect.reply is not None:
-            return self._put(effect.message, effect.reply, effect, codec, "(edited) ")
-        screen = self.chats.get(int(effect.to.chat), {})
-        old = screen.get(effect.message)
-        if old is None or not old.buttons:
-            return []
-        screen[effect.message] = attrs.evolve(old, buttons=())
-        return [f"(buttons taken away) {old.text}"]
-
-    def delete(self, effect: Delete) -> list[str]:
-        """The bot deletes messages; what is seen."""
-        screen = self.chats.get(int(effect.to.chat), {})
-        gone = [screen.pop(message) for message in effect.messages if message in screen]
-        return [f"(deleted) {bubble.text if bubble.own else 'your message'}" for bubble in gone]
-
-    def _put(
-        self, number: int, reply: Reply, effect: Send | Edit, codec: ButtonCodec, mark: str
-    ) -> list[str]:
-        screen = self.chats.setdefault(int(effect.to.chat), {})
-        rows = tuple(
-            tuple(_shown(number, button, codec, effect.bound) for button in row) for row in reply.buttons
-        )
-        media = next((f"({name}) " for name in MEDIA if getattr(reply, name)), "")
-        bubble = Message(number, media + reply.text, rows)
-        if screen.get(number) == bubble:
-            return []  # "message is not modified"
-        screen[number] = bubble
-        return [mark + bubble.text, *_under(reply, rows)]
-
-
-def _shown(number: int, button: Button, codec: ButtonCodec, bound: Bound) -> ShownButton:
-    if button.callback_data is not None:
-        return ShownButton(number, button.text, button.callback_data)
-    return ShownButton(
-        number, button.text, None if button.action is not None else codec.encode(button, bound)
-    )
-
-
-def _under(reply: Reply, rows: tuple[tuple[ShownButton, ...], ...]) -> Iterator[str]:
-    """Keyboards, as lines."""
-    yield from ("  " + " ".join(f"[{shown.text}]" for shown in row) for row in rows)
-    keys: Any = reply.keyboard.keys if isinstance(reply.keyboard, Keyboard) else reply.keyboard
-    if reply.remove_keyboard:
-        yield "  (no keyboard)"
-    for row in keys:
-        yield "  " + " ".join(f"({getattr(key, 'text', key)})" for key in row)
-
 
 BOT = 42
 
@@ -135,18 +53,17 @@ START = 1_800_000_000.0
 """2027-01-15T08:00:00Z."""
 
 
+MOST_DRAWN = 10_000
+"""Messages of which it is remembered how they are seen."""
+
 PEOPLE = 1000
 """How many ids lie between the people of one conversation and those of the next."""
 
 Flows = tuple[Flow[Any], ...]
 
 
-PARTS = ("engine", "_engine", "_load", "_jobs", "_asks_bot", "_buttons", "_rules", "_albums")
+PARTS = ("engine", "_engine", "_load", "_jobs", "_asks_bot", "_buttons", "_delivery", "_intake")
 """What differs from version to version of the flows."""
-
-
-class RefusedError(Exception):
-    """Telegram refuses a message, by order of the test."""
 
 
 @attrs.frozen
@@ -155,9 +72,10 @@ class Saved:
 
     rows: Any
     now: float
-    screens: Screens
+    world: World
     seen: dict[int, list[ShownButton]]
-    updates: int
+    texts: dict[tuple[Any, int], str]
+    known: frozenset[int]
     last: Any
     mine: dict[int, int]
     resources: Any
@@ -188,7 +106,14 @@ class EngineDriver(Driver):
         store: Store | None = None,
         change: Callable[[Engine], None] | None = None,
     ) -> None:
-        super().__init__(RewindableClock(START), chat)
+        clock = RewindableClock(START)
+        super().__init__(clock, chat, OfflineTelegram(TOKEN, clock=clock))
+        self._nobody = self.offline.world.copy()
+        self._app = self.offline.builder().build()
+        self._bot: Any = DirectBot(self._app.bot, self.offline.api, lambda: self.store.yields)
+        self._initialized = False
+        self._screen = Screen(self.offline, 0, lambda line: self.lines.append(line), numbered=False)
+        self.offline.api.on_call = self._see
         self._change = change
         self._flows = flows
         self._load = load
@@ -200,15 +125,9 @@ class EngineDriver(Driver):
         self._resources = self._made()
         self.store = FragileStore(self.clock)
         self._kept: Store = self.store if store is None else store
-        self._screens = Screens()
-        self._updates = 1
-        self._mine: dict[int, int] = {}
         self._base = 0
-        self._bot_side: BotSide | None = None
-        self._kill_reply = 0
         self.guards: set[Guard] = set()
         """What each `when=` has said."""
-        self._refuse: tuple[int, float | None] = (0, None)
         self._build(flows)
 
     def _build(self, flows: Flows) -> None:
@@ -216,9 +135,9 @@ class EngineDriver(Driver):
             *flows, store=self._kept, clock=self.clock, deliver=self._deliver, resources=self._resources
         )
         engine.bot = BOT
-        engine.check_invariants = True
+        engine.face.check_invariants = True
         engine.on_error = lambda _key, _event, error: self.errors.append(error)
-        engine.busy, engine.patience = _always, inf  # deadlines fire when the clock is moved, never beside it
+        engine.face.busy, engine.face.patience = _always, inf  # deadlines fire when the clock is moved
         if self._change is not None:
             self._change(engine)
         watch(engine, lambda taken: self.taken.append(taken), self._note_guard)
@@ -227,14 +146,20 @@ class EngineDriver(Driver):
             state.job for table in engine.flows.tables.values() for state in table.flow.states.values()
         )
         self._asks_bot = uses_bot(table.flow for table in engine.flows.tables.values())
-        engine.telegram_for = self._context
-        engine.album_of = self._album
-        self._albums = want_albums(engine.flows)
         self._buttons = ButtonCodec(TOKEN, engine.flows.tables)
-        self._rules = [
-            (rule, [table for table in engine.flows.entries if table.flow.key is rule])
-            for rule in engine.flows.key_rules()
-        ]
+        self._delivery = Delivery(self._bot, self._buttons, self.clock)
+        self._intake = Intake(self._app, engine, self._delivery, self._buttons, timed=False)
+
+    def _deliver(self, key: Key, effect: Effect) -> Any:
+        return self._delivery(key, effect)
+
+    def _see(self, call: Call) -> None:
+        """Show what a request of the bot's has changed."""
+        self._screen.draw(call)
+        message = call.result
+        if isinstance(message, dict) and "reply_markup" in message:
+            rows = self._bubble(message).buttons
+            self.note_buttons(message["chat"]["id"], [shown for row in rows for shown in row])
 
     def _note_guard(self, flow: str, handler: Handler, answer: bool) -> None:
         self.guards.add((flow, handler.place, "when", answer))
@@ -260,19 +185,20 @@ class EngineDriver(Driver):
         """Nothing: there is no connection, and no sweeper is needed."""
 
     async def close(self) -> None:
-        """Ends what is under way."""
+        """End what is under way."""
         await cancel_tasks()
 
     async def restart(self) -> None:
-        """A new engine, on newly made flows where that is possible, and the same store."""
+        """Start a new engine, on newly made flows where that is possible, and the same store."""
         await cancel_tasks()  # it is as good as a kill: nothing is waited for
+        self._intake.forget()
         self.store.restore(self.store.copy())
         if self._load is not None:
             self._build(self._load())
         await self._engine.sweep()
 
     async def deploy(self, load: Callable[[], Flows]) -> None:
-        """A new engine with another version of the flows, on the same store."""
+        """Start a new engine with another version of the flows, on the same store."""
         await cancel_tasks()
         self.store.restore(self.store.copy())
         self._switch(self.versions.index(load))
@@ -289,7 +215,7 @@ class EngineDriver(Driver):
             self._build(self._load())
 
     def renew(self) -> None:
-        """Makes the flows anew, if that is possible: nothing is remembered from earlier conversations."""
+        """Make the flows anew, if that is possible: nothing is remembered from earlier conversations."""
         if self._version is not None:
             self._switch(None)
         self._parked.clear()
@@ -302,7 +228,11 @@ class EngineDriver(Driver):
         self._begin()
 
     def _begin(self) -> None:
-        self.restore(Saved({}, START, Screens(), {}, 1, None, {}, self._made()))
+        self._take_place(START, None)
+
+    def _take_place(self, now: float, version: int | None) -> None:
+        self._drawn.clear()
+        self.restore(Saved({}, now, self._nobody, {}, {}, frozenset(), None, {}, self._made(), version))
 
     def twin(self) -> "EngineDriver":
         """Another bot of the same kind, at the beginning of a conversation between the same people."""
@@ -325,20 +255,20 @@ class EngineDriver(Driver):
             chat: The group; `None`: the private chat.
             now: The time, in seconds since 1970, UTC.
         """
-        self.restore(Saved({}, now, Screens(), {}, 1, None, {}, self._made(), self._version))
+        self._take_place(now, self._version)
         self._base, self.chat = user - 1, chat
 
     def show_buttons(self, bound: Bound, buttons: Sequence[Button]) -> None:
-        """Puts a message with buttons on the screen, as the bot would have sent it earlier."""
-        effect = Send(
-            Reply("(earlier)", buttons=[[button] for button in buttons]), Address(self.where(1)), bound
-        )
-        number, _ = self._screens.send(effect, self._buttons)
-        rows = self._screens.chats[self.where(1)][number].buttons
-        self.note_buttons(self.where(1), [shown for row in rows for shown in row])
+        """Put a message with buttons on the screen, as the bot would have sent it earlier."""
+        self._introduce(1)
+        keyboard = inline_markup(Reply("(earlier)", buttons=[[one] for one in buttons]), bound, self._buttons)
+        asked = {"chat_id": self.where(1), "text": "(earlier)"}
+        markup = {} if keyboard is None else {"reply_markup": keyboard.to_dict()}
+        message = self._bubble(send_message(self.offline.world, Params({**asked, **markup})))
+        self.note_buttons(self.where(1), [shown for row in message.buttons for shown in row])
 
     def value_of(self, shown: ShownButton) -> str | None:
-        """The value of one of fsmkit's buttons that are on the screen, as far as it stands in it."""
+        """Return the value of one of fsmkit's buttons that are on the screen, as far as it stands in it."""
         try:
             pressed = self._buttons.decode(shown.data, self.who(1))
         except Foreign:
@@ -346,14 +276,15 @@ class EngineDriver(Driver):
         return pressed.value if pressed is not None else shown.data
 
     def save(self) -> Saved:
-        """This observation, to go back to."""
+        """Return what there is, to go back to."""
         seen = {chat: list(known) for chat, known in self.seen.items()}
         return Saved(
             self.store.copy(),
             self.clock.now(),
-            self._screens.copy(),
+            self.offline.world.copy(),
             seen,
-            self._updates,
+            self._screen.texts.copy(),
+            self._known,
             self._last,
             dict(self._mine),
             self._copied(self._resources),
@@ -374,7 +305,7 @@ class EngineDriver(Driver):
             return resources
 
     def resources_as_value(self) -> Any:
-        """A copy of the resources, if they are the conversation's own and can be compared; else `None`."""
+        """Return a copy of the resources, if they are the conversation's own and comparable; else `None`."""
         kind: Any = type(self._resources)
         return (
             self._copied(self._resources)
@@ -386,248 +317,67 @@ class EngineDriver(Driver):
         """Goes back to a observation; what stands in the memory of the flows' modules stays as it is."""
         if saved.version != self._version:
             self._switch(saved.version)
-        self.store.killed_before = self._kill_reply = 0
-        self._refuse = (0, None)
+        self._forget_mishap(self.store)
         if isinstance(self.clock, RewindableClock):
             self.clock.rewind(saved.now)
         self.store.restore(saved.rows)
-        self._screens = saved.screens.copy()
+        self.offline.world = saved.world.copy()
+        if len(self._drawn) > MOST_DRAWN:
+            self._drawn.clear()
+        self._intake.forget()
         self.seen = {chat: list(known) for chat, known in saved.seen.items()}
-        self._updates = saved.updates
+        self._screen.texts, self._known = saved.texts.copy(), saved.known
         self._last = saved.last
         self._mine = dict(saved.mine)
         self._engine.resources = self._resources = self._copied(saved.resources)
 
-    def _context(self, key: Key) -> Any:
-        """PTB's context, where some handler asks for it."""
-        if self._bot_side is None:
-            return None
-        chat, user = (part if isinstance(part, int) else None for part in (key.chat, key.user))
-        return self._bot_side.context(chat, user)
-
     async def do(self, action: Action) -> Observation:
         """Carries an action out; see `Driver.do`."""
-        await self._have_bot_side()
+        await self._have_bot()
         return await super().do(action)
 
-    async def _have_bot_side(self) -> None:
-        """Makes PTB's objects before they are asked for."""
-        if self._asks_bot and self._bot_side is None:
-            self._bot_side = BotSide(self.clock, lambda line: self.lines.append(line))
-            await self._bot_side.start()
+    async def _have_bot(self) -> None:
+        """Let the bot find out who it is, once."""
+        if not self._initialized:
+            self._initialized = True
+            await self._app.initialize()
 
     async def do_in_order(self, action: Together, order: Sequence[int], rests: Sequence[bool]) -> None:
         """Carries out what happens at once one after the other; see `fsmkit.testing.explore`."""
-        await self._have_bot_side()
+        await self._have_bot()
         self.taken, self.errors = [], []
         await in_order(action, order, rests, self._prepare, self.arrive, self._begin_overlap)
         await self._rest()
 
-    def said(self, user: int) -> list[str]:
-        """The messages that the bot has sent to a person past the engine, by `ctx.bot`."""
-        return [] if self._bot_side is None else self._bot_side.texts(self.where(user))
-
     # -- people ------------------------------------------------------------------------------------
 
     def who(self, user: int) -> int:
-        """The id of a person: other people in each conversation, since a bot may remember them."""
+        """Return the id of a person: other people in each conversation, since a bot may remember them."""
         return self._base + user
 
-    def prepare(self, action: Action) -> Any:
-        """The event of an action."""
-        user, chat = self.who(action.user), self.where(action.user)
-        kind, text, caption, fields, value = "text", None, None, None, None
-        message = self._screens.last + 1
-        if isinstance(action, actions.Say):
-            text = action.text
-            if not text.strip():
-                raise NotThereError("Telegram sends no text of blanks only")
-        elif isinstance(action, actions.Press):
-            shown = self.find(action.user, action.button, stale=action.stale, nth=action.nth)
-            kind, value, message = "raw_button", shown.data, shown.message
-        elif isinstance(action, actions.PressData):
-            kind, value, message = "raw_button", action.data, self._screens.last
-        elif isinstance(action, actions.Content):
-            kind, caption, fields = action.kind, action.caption, action.fields
-        elif isinstance(action, actions.EditLast):
-            kind, text = "edited", action.text
-            if user not in self._mine:
-                raise NotThereError("nothing was said yet that could be edited")
-            message = self._mine[user]
-        elif isinstance(action, actions.Gesture):
-            return self._gesture(action)
-        else:
-            raise NotThereError(f"{action!r} makes no update")
-        event = MadeEvent(
-            kind,
-            self._updates,
-            self.clock.now(),
-            chat,
-            user,
-            message,
-            text=text,
-            caption=caption,
-            fields=fields,
-        )
-        if kind == "raw_button":
-            event.value = value
-        event.bot = self._bot_side.bot if self._bot_side is not None else None
-        self._updates += 1
-        if kind not in ("raw_button", "edited"):
-            self._mine[user] = self._screens.write(chat, text or f"({kind})")
-        return event
-
-    def _gesture(self, action: actions.Gesture) -> TelegramEvent:
-        self._updates += 1
-        return made_gesture(
-            action.kind,
-            action.what,
-            action.fields,
-            self._updates - 1,
-            self.clock.now(),
-            chat=self.chat,
-            user=self.who(action.user),
-            message=self._screens.last,
-            bot=self._bot_side.bot if self._bot_side is not None else None,
-        )
-
-    def prepare_album(self, action: actions.Album) -> Sequence[MadeEvent]:
-        """The events of an album's messages."""
-        parts: list[MadeEvent] = []
-        for number, kind in enumerate(action.kinds):
-            part = self.prepare(actions.Content(kind, None if number else action.caption, user=action.user))
-            part.join(f"album {parts[0].id[1] if parts else part.id[1]}", gathered=self._albums)
-            parts.append(part)
-        return parts
-
-    def _album(self, key: Key, body: bytes) -> tuple[TelegramEvent, Sequence[Any]]:
-        """An album as an event, as `FlowHandler` makes it."""
-        event = album_from(body, self._bot_side.bot if self._bot_side is not None else None)
-        return event, next((tables for found, tables in self._keys(event) if found == key), ())
-
     async def give(self, update: Any) -> None:
-        """Gives an event to the engine, as `FlowHandler` does with an update."""
-        event = copy.copy(update)
-        keys = self._keys(event)
-        if event.kind == "raw_button":
-            try:
-                pressed = self._buttons.decode(event.value, event.user_id)
-            except Foreign as error:
-                text = self._engine.flows.tables[error.flow].flow.text_for("not_yours", event.address.lang)
-                self.lines.append(f"(notice) {text}")
-                return
-            if pressed is not None:
-                as_press(event, pressed)
-                keys = [(key, tables) for key, tables in keys if self._serves(key, pressed.flow, event)]
+        """Give an update to the engine, as `FlowHandler` does, and what comes of it meanwhile."""
         try:
-            telegram = self._context(keys[0][0]) if keys else None
-            receive = partial(self._engine.receive, event, keys, event_id_of(event.id), telegram)
-            if event.kind in PAYMENT_KINDS:
-                await self._payment(event, receive)
-            else:
-                await receive(self._answer)
+            made = update_of(update, self._app.bot)
+            checked = self._intake.read(made)
+            if checked is None or (await self._taken(checked)).kind == "passed":
+                await self._intake.answer_unclaimed(made)
         except Exception as error:
             self.errors.append(error)
+        for more in self.offline.world.queue.take_all():
+            await self.give(more)
 
-    async def _answer(self, outcome: Outcome) -> None:
-        """Shows the last answer to a press, which comes before messages are delivered."""
-        for effect in [effect for effect in outcome.effects if isinstance(effect, Answer)][-1:]:
-            notice = "alert" if effect.alert else "notice"
-            self.lines.append(f"({notice}) {effect.text}" if effect.text else "(answered silently)")
-
-    async def _payment(
-        self, event: TelegramEvent, receive: Callable[[Committed], Awaitable[Outcome]]
-    ) -> None:
-        """Answers a query before a payment, as `fsmkit.telegram.answers` does; paid is what was approved."""
-        approved: list[bool] = []
-
-        async def answer(outcome: Outcome) -> None:
-            if outcome.kind == "duplicate":
-                return
-            said = [effect for effect in outcome.effects if isinstance(effect, Verdict)]
-            approved.append(bool(said) and said[-1].approved)
-            table = self._engine.flows.tables.get(outcome.flow or "", self._engine.flows.entries[0])
-            words = (said[-1].text if said else "") or table.flow.text_for("declined", event.address.lang)
-            self.lines.append(verdict(approved[0], words or "-"))
-
-        outcome = Outcome("passed")
-        try:
-            outcome = await receive(answer)
-        finally:
-            if not approved and outcome.kind != "duplicate":
-                await answer(Outcome("passed"))
-        if event.kind == "pre_checkout_query" and approved == [True]:
-            await self.give(self._money(event))
-
-    def _money(self, event: TelegramEvent) -> MadeEvent:
-        """The message of a payment that was approved."""
-        self._updates += 1
-        asked = event.content
-        payment = {
-            "invoice_payload": asked.invoice_payload,
-            "total_amount": asked.total_amount,
-            "currency": asked.currency,
-        }
-        user = event.user_id or 0
-        number = self._screens.write(user, "(successful_payment)")
-        return MadeEvent(
-            "successful_payment", self._updates - 1, self.clock.now(), user, user, number, fields=payment
-        )
-
-    def _keys(self, event: TelegramEvent) -> list[tuple[Key, Sequence[Any]]]:
-        found: dict[Key, list[Any]] = {}
-        for rule, tables in self._rules:
-            key = self._key(rule, event)
-            if key is not None:
-                found.setdefault(key, []).extend(tables)
-        return list(found.items())
-
-    def _serves(self, key: Key, flow: str, event: TelegramEvent) -> bool:
-        return self._key(self._engine.flows.tables[flow].flow.key, event) == key
-
-    def _key(self, rule: KeyBy, event: TelegramEvent) -> Key | None:
-        message = event.message_id if event.kind in ("button", "raw_button") else None
-        return rule.key(chat=event.chat_id, user=event.user_id, bot=BOT, message=message)
+    async def _taken(self, checked: Checked) -> Outcome:
+        context = self._app.context_types.context.from_update(checked.event.update, self._app)
+        outcome = await self._intake.take(checked, context)
+        answers = [effect for effect in outcome.effects if isinstance(effect, Answer)]
+        if answers and not answers[-1].text:
+            self.lines.append("(answered silently)")  # on purpose: nobody sees it, but it is no oversight
+        return outcome
 
     async def _rest(self) -> None:
         if self._jobs:
             await super()._rest()
-        if self._bot_side is not None:
-            self._bot_side.show()
-
-    # -- screens -----------------------------------------------------------------------------------
-
-    def bubbles(self, user: int = 1) -> list[Message]:
-        """The messages that are visible now, oldest first."""
-        return self._screens.of(self.where(user))
-
-    def _deliver(self, _key: Key, effect: Effect) -> Any:
-        return self._later(effect) if self.store.yields else self._carried_out(effect)
-
-    async def _later(self, effect: Effect) -> int | None:
-        """Delivers as a bot does that waits for Telegram meanwhile."""
-        await asyncio.sleep(0)
-        return self._carried_out(effect)
-
-    def _carried_out(self, effect: Effect) -> int | None:
-        if isinstance(effect, Delete):
-            self.lines += self._screens.delete(effect)
-            return None
-        if isinstance(effect, Answer):
-            return None
-        self._mishap()
-        receipt = None
-        if isinstance(effect, Send):
-            receipt, seen = self._screens.send(effect, self._buttons)
-            number = receipt
-        else:
-            seen, number = self._screens.edit(effect, self._buttons), effect.message
-        self.lines += seen
-        chat = int(effect.to.chat)
-        if effect.reply is not None and effect.reply.buttons:
-            shown = self._screens.chats[chat][number]
-            self.note_buttons(chat, [button for row in shown.buttons for button in row])
-        return receipt
 
     # -- mishaps -----------------------------------------------------------------------------------
 
@@ -639,44 +389,6 @@ class EngineDriver(Driver):
         """Begins a conversation between the same people as on another driver."""
         self.reset()
         self._base = other._base
-
-    def refuse(self, nth: int, wait: float | None) -> None:
-        """Lets Telegram refuse one of the next messages."""
-        self._refuse = (nth, wait)
-
-    async def kill(self, action: Killed) -> None:
-        """Carries an action out, is killed meanwhile, and starts anew."""
-        if action.at == "before":
-            await self.restart()
-            await self._carry_out(action.action)
-            return
-        if action.at == "store":
-            self.store.killed_before = action.nth
-        else:
-            self._kill_reply = action.nth
-        last, self._last = self._last, None
-        try:
-            await self._carry_out(action.action)
-        except KilledError:
-            self.store.killed_before = self._kill_reply = 0
-            self.errors.clear()
-            await self.restart()
-            if action.again and self._last is not None:
-                await self.arrive(self._last)
-        finally:
-            self.store.killed_before = self._kill_reply = 0
-            self._last = self._last or last
-
-    def _mishap(self) -> None:
-        if self._kill_reply:
-            self._kill_reply -= 1
-            if self._kill_reply == 0:
-                raise KilledError("before a reply")
-        nth, wait = self._refuse
-        if nth:
-            self._refuse = (nth - 1, wait)
-            if nth == 1:
-                raise RefusedError("refused by order") if wait is None else RetryLater(wait)
 
 
 def _always() -> bool:

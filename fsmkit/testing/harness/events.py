@@ -1,28 +1,25 @@
-"""`MadeEvent`: a Telegram event made without PTB's objects, for tests of thousands of conversations.
+"""Updates of the tested world as PTB's objects, of which only as much is built as somebody asks for.
 
-It is a `TelegramEvent` to every handler and matcher; the `telegram.Update` is built when asked for.
+The world (`fsmkit.botapi`) makes an update as the JSON that Telegram would send. PTB builds some hundred
+attributes of it; a flow that is tested reads five. So a `Message`, `User` or `Chat` begins with those that
+are always read, and becomes a whole one, of PTB's own class, with the first other attribute.
 """
 
 import functools
-import json
-from collections.abc import Mapping
-from functools import cached_property
+from datetime import UTC, datetime
 from typing import Any
 
-from telegram import Bot, Message, Update, User
+from telegram import Bot, CallbackQuery, Chat, Message, TelegramObject, Update, User
 from telegram.ext import ExtBot
 
 from fsmkit.botapi.errors import Json
 from fsmkit.botapi.offline import OfflineTelegram
-from fsmkit.botapi.people import PLAIN, POLL, Gestures, People
-from fsmkit.botapi.world import World
-from fsmkit.flow.messages import Address
-from fsmkit.telegram.event import COMMAND, CONTENTS, TelegramEvent, album_of, read_update
+from fsmkit.botapi.people import POLL, Gestures
+from fsmkit.telegram.event import TelegramEvent, album_of, read_update
 from fsmkit.testing.clock import ManualClock
-
-USERNAME = "offline_bot"
-"""The bot's user name, as on an `OfflineTelegram`."""
-
+from fsmkit.testing.harness import actions as actions
+from fsmkit.testing.harness.actions import Action
+from fsmkit.testing.harness.screen import NotThereError
 
 PAYLOADS = {
     "web_app_data": "data",
@@ -31,179 +28,191 @@ PAYLOADS = {
 }
 """Kinds of messages that have a value, and the field that it is."""
 
+_put = object.__setattr__
+_JSON: Any = TelegramObject.__dict__["api_kwargs"]
+"""The slot in which a late object keeps its JSON until it is whole."""
+
+
+def update_of(given: Json, bot: Bot) -> Update:
+    """Return an update as PTB's object.
+
+    Args:
+        given: The update as Telegram sends it; it is not changed, and must not be later.
+        bot: The bot that its shortcuts (`message.reply_text`) use.
+    """
+    kind = next(name for name in given if name != "update_id")
+    content = given[kind]
+    made: Any
+    if kind in ("message", "edited_message"):
+        made = _message(content, bot)
+    elif kind == "callback_query" and content.get("message", {}).get("date"):
+        message = _message(content["message"], bot)
+        made = CallbackQuery(
+            content["id"], _user(content["from"], bot), content["chat_instance"], message, content["data"]
+        )
+        made.set_bot(bot)
+    else:
+        return Update.de_json(given, bot)
+    update = Update(given["update_id"], **{kind: made})
+    update.set_bot(bot)
+    return update
+
+
+class _LateMessage(Message):
+    """A message of which only what is always read is there; any other attribute makes it whole."""
+
+    __slots__ = ()
+
+    def __getattr__(self, name: str) -> Any:
+        return _whole(self, Message, name)
+
+    def __hash__(self) -> int:
+        return hash(_whole(self, Message, "__hash__")())
+
+
+class _LateUser(User):
+    __slots__ = ()
+
+    def __getattr__(self, name: str) -> Any:
+        return _whole(self, User, name)
+
+    def __hash__(self) -> int:
+        return hash(_whole(self, User, "__hash__")())
+
+
+class _LateChat(Chat):
+    __slots__ = ()
+
+    def __getattr__(self, name: str) -> Any:
+        return _whole(self, Chat, name)
+
+    def __hash__(self) -> int:
+        return hash(_whole(self, Chat, "__hash__")())
+
+
+def _whole(late: Any, kind: Any, name: str) -> Any:
+    """Make an object a whole one of PTB's class; return the attribute that was asked for."""
+    whole = kind.de_json(_JSON.__get__(late), late._bot)
+    _put(late, "__class__", kind)
+    for slot in _slots(kind):
+        if slot == "api_kwargs" or not hasattr(late, slot):
+            _put(late, slot, getattr(whole, slot))
+    return getattr(late, name)
+
 
 @functools.cache
-def silent_bot() -> Bot:
-    """A bot on an offline Telegram of its own: PTB's handlers ask an update's bot for its name."""
-    bot: Bot = ExtBot("42:OFFLINE", request=OfflineTelegram().request())
-    user = User(42, USERNAME, is_bot=True, username=USERNAME)
-    bot._bot_user = user  # pyright: ignore[reportPrivateUsage]  # what `initialize` asks for, which needs an event loop
-    return bot
+def _slots(kind: type) -> tuple[str, ...]:
+    return tuple(slot for base in kind.__mro__[:-1] for slot in getattr(base, "__slots__", ()))
 
 
-class MadeEvent(TelegramEvent):
-    """Something that a person does, made up.
-
-    Args:
-        kind: As in `TelegramEvent`; `button` comes as `raw_button`, with its data as `value`.
-        number: The update's id.
-        now: When it is done, in seconds since 1970, UTC.
-        chat: Chat id.
-        user: User id.
-        message: The message's id.
-        text: Its text.
-        caption: The text under a file.
-        fields: Fields of what is sent beside text.
-
-    Attributes:
-        bot: The bot that the update's objects belong to; without one they belong to a bot that nobody hears.
-    """
-
-    def __init__(
-        self,
-        kind: str,
-        number: int,
-        now: float,
-        chat: int,
-        user: int,
-        message: int,
-        *,
-        text: str | None = None,
-        caption: str | None = None,
-        fields: Mapping[str, Any] | None = None,
-    ) -> None:
-        self.kind = kind
-        self.text = text
-        self.chat_id = chat
-        self.user_id = user
-        self.message_id = message
-        self.address = Address(chat, None, None, user, "en")
-        self.bot: Bot | None = None
-        self._number = number
-        self._now = now
-        self._caption = caption
-        self._fields = fields or (POLL if kind == "poll" else {})
-        self._group: str | None = None
-        if kind in PAYLOADS:
-            self.value = {**PLAIN[kind], **self._fields}.get(PAYLOADS[kind])
-        found = COMMAND.match(text) if kind == "text" and text is not None and text[:1] == "/" else None
-        if found is not None and found[2] is not None and found[2].lower() != USERNAME:
-            self.kind = "other_command"
-        elif found is not None:
-            self.kind, self.command = "command", found[1].lower()
-
-    def join(self, group: str, *, gathered: bool) -> None:
-        """Makes it a part of an album.
-
-        Args:
-            group: The album's id.
-            gathered: Whether some handler asks for albums.
-        """
-        self._group = group
-        self.group = group if gathered else None
-
-    @cached_property
-    def update(self) -> Update:  # type: ignore[override]
-        """The `telegram.Update`, built now."""
-        return Update.de_json(self._json(), self.bot or silent_bot())
-
-    @cached_property
-    def message(self) -> Message | None:  # type: ignore[override]
-        """PTB's message, built now."""
-        update = self.update
-        query = update.callback_query
-        if query is not None:
-            return query.message if isinstance(query.message, Message) else None
-        return update.message or update.edited_message
-
-    @cached_property
-    def user(self) -> User | None:  # type: ignore[override]
-        """PTB's user, built now."""
-        return self.update.effective_user
-
-    @property
-    def date(self) -> float | None:
-        """When it was done, in whole seconds, as Telegram says it; `None` for a press."""
-        return None if self.kind in ("button", "raw_button") else float(int(self._now))
-
-    @property
-    def id(self) -> tuple[str, int]:
-        """What it is recognised by when it comes again."""
-        return ("tg", self._number)
-
-    @property
-    def caption(self) -> str | None:
-        """The text under a file."""
-        return self._caption
-
-    @property
-    def content(self) -> Any:
-        """What was sent beside text."""
-        return super().content if self.kind in CONTENTS else None
-
-    def _json(self) -> Json:
-        """The update as Telegram would send it."""
-        people = People(_world(self._now))
-        where: dict[str, Any] = {"user": self.user_id or 0, "chat": self.chat_id}
-        made: Json
-        if self.kind in ("button", "raw_button"):
-            made = people.press_data(self.value or "", message_id=self.message_id, **where)
-        elif self.text is not None:
-            made = people.say(self.text, **where)
-            if self.kind == "edited":
-                made = people.edit(made["message"]["message_id"], self.text, **where)
-        else:
-            made = people.send(
-                self.kind, caption=self._caption, group=self._group, **where, **dict(self._fields)
-            )
-        made["update_id"] = self._number
-        for name in ("message", "edited_message"):
-            if name in made:
-                made[name]["message_id"] = self.message_id
-        return made
+def _late(kind: Any, given: Json, bot: Bot) -> Any:
+    late = kind.__new__(kind)
+    _put(late, "api_kwargs", given)
+    _put(late, "_bot", bot)
+    return late
 
 
-def album_from(body: bytes, bot: Bot | None) -> TelegramEvent:
-    """The event of an album, from its stored updates."""
-    updates = (Update.de_json(update, bot or silent_bot()) for update in json.loads(body))
-    return album_of([part for part in (read_update(update, USERNAME) for update in updates) if part])
+def _user(given: Json, bot: Bot) -> User:
+    late: User = _late(_LateUser, given, bot)
+    _put(late, "id", given["id"])
+    _put(late, "first_name", given["first_name"])
+    _put(late, "language_code", given.get("language_code"))
+    return late
 
 
-def made_gesture(
-    kind: str,
-    what: str,
-    fields: Mapping[str, Any],
-    number: int,
-    now: float,
-    *,
-    chat: int | None,
-    user: int,
-    message: int,
-    bot: Bot | None = None,
-) -> TelegramEvent:
-    """What a person does that makes no message, made up; PTB's object is there at once.
+def _message(given: Json, bot: Bot) -> Message:
+    late: Message = _late(_LateMessage, given, bot)
+    chat = _late(_LateChat, given["chat"], bot)
+    _put(chat, "id", given["chat"]["id"])
+    _put(late, "chat", chat)
+    _put(late, "from_user", _user(given["from"], bot) if "from" in given else None)
+    _put(late, "message_id", given["message_id"])
+    _put(late, "date", datetime.fromtimestamp(given["date"], UTC))
+    for name in ("text", "message_thread_id", "is_topic_message", "business_connection_id", "media_group_id"):
+        _put(late, name, given.get(name))
+    for name in ("sender_chat", "edit_date", "sender_business_bot"):
+        if name not in given:
+            _put(late, name, None)
+    if "entities" not in given:
+        _put(late, "entities", ())
+    return late
+
+
+def gesture_of(people: Gestures, action: Action, *, user: int, chat: int | None, newest: int = 1) -> Json:
+    """Do what an action says in a world; return the update that comes of it.
 
     Args:
-        kind: The kind of the event; see `Gestures.gesture`.
-        what: What it is about.
-        fields: Fields of Telegram's object.
-        number: The update's id.
-        now: When it is done, in seconds since 1970, UTC.
-        chat: Chat id, `None` for the private chat.
-        user: User id.
-        message: For a reaction the message reacted to.
-        bot: The bot that PTB's objects belong to.
+        people: Those who live there.
+        action: What is done: all that needs no button that is on the screen.
+        user: The id of who does it.
+        chat: Where; `None`: in the private chat.
+        newest: The message that a reaction is about.
 
     Raises:
-        LookupError: If there is no such kind.
+        NotThereError: If it makes no update.
+        LookupError: If the world knows nothing of the kind.
     """
-    made = Gestures(_world(now)).gesture(kind, what, user=user, chat=chat, message_id=message, **dict(fields))
-    made["update_id"] = number
-    event = read_update(Update.de_json(made, bot or silent_bot()), USERNAME)
-    if event is None:
-        raise LookupError(f"nobody could have a conversation by {kind!r}")
+    person: dict[str, Any] = {"user": user, "chat": chat}
+    if isinstance(action, actions.Say):
+        if not action.text.strip():
+            raise NotThereError("Telegram sends no text of blanks only")
+        return people.say(action.text, **person)
+    if isinstance(action, actions.PressData):
+        return people.press_data(action.data, **person)
+    if isinstance(action, actions.Content):
+        fields = action.fields or (POLL if action.kind == "poll" else {})
+        return people.send(action.kind, caption=action.caption, **person, **dict(fields))
+    if isinstance(action, actions.Gesture):
+        return people.gesture(action.kind, action.what, message_id=newest, **person, **dict(action.fields))
+    raise NotThereError(f"{action!r} makes no update")
+
+
+def album_updates(
+    people: Gestures, action: actions.Album, *, user: int, chat: int | None, group: str
+) -> list[Json]:
+    """Send an album; return the updates of its messages."""
+    captions = [action.caption, *[None] * (len(action.kinds) - 1)]
+    return [
+        people.send(kind, user=user, chat=chat, caption=caption, group=group)
+        for kind, caption in zip(action.kinds, captions, strict=True)
+    ]
+
+
+def event_made_by(action: Action) -> TelegramEvent:
+    """Return the event of an action that is done in a world of its own, by whoever.
+
+    Raises:
+        LookupError: If it makes none.
+    """
+    offline = OfflineTelegram(clock=ManualClock(0.0))
+    if isinstance(action, actions.Album):
+        return album_of(
+            [_read(part) for part in album_updates(offline, action, user=1, chat=None, group="1")]
+        )
+    if isinstance(action, actions.EditLast):
+        said = offline.say("said before")
+        return _read(offline.edit(said["message"]["message_id"], action.text))
+    return _read(gesture_of(offline, action, user=1, chat=None))
+
+
+def press_made(value: Any) -> TelegramEvent:
+    """Return the event of one of fsmkit's buttons that has a value."""
+    event = event_made_by(actions.PressData("~"))
+    event.kind, event.value = "button", value
     return event
 
 
-def _world(now: float) -> World:
-    return World("42:OFFLINE", ManualClock(now), {"id": 42, "is_bot": True, "first_name": "bot"})
+def _read(given: Json) -> TelegramEvent:
+    event = read_update(update_of(given, _silent_bot()), "offline_bot")
+    if event is None:
+        raise LookupError(f"nobody could have a conversation by {given}")
+    return event
+
+
+@functools.cache
+def _silent_bot() -> Bot:
+    """Return a bot that nobody hears: PTB's handlers ask an update's bot for its name."""
+    bot: Bot = ExtBot("42:OFFLINE", request=OfflineTelegram().request())
+    user = User(42, "offline_bot", is_bot=True, username="offline_bot")
+    bot._bot_user = user  # pyright: ignore[reportPrivateUsage]  # what `initialize` asks for, which needs an event loop
+    return bot

@@ -14,7 +14,7 @@ class RewindableClock(ManualClock):
     """A clock that can be put back together with all that stood at that time."""
 
     def rewind(self, to: float) -> None:
-        """Puts it to a time."""
+        """Put it to a time."""
         self._now = to
         self._sleepers.clear()
 

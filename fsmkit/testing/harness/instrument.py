@@ -1,11 +1,6 @@
-"""Watching handlers: which one ran, on what, and what it returned.
-
-The engine knows nothing of it: the tables of one engine are given handlers that note what they do and call
-the user's own. Flows, and engines that run beside, stay as they are.
-"""
+"""Watching handlers: which one ran, on what, and what it returned."""
 
 import contextlib
-import inspect
 import logging
 from collections.abc import Callable, Generator, Mapping
 from typing import Any
@@ -13,10 +8,15 @@ from typing import Any
 import attrs
 
 from fsmkit.engine.engine import Engine
+from fsmkit.engine.observer import Observer, Offered
 from fsmkit.flow.handlers import Handler
+from fsmkit.flow.results import as_tuple
 from fsmkit.graph.edges import Target
-from fsmkit.interpreter.compiled import CompiledFlow
+from fsmkit.interpreter.compiled import CompiledFlow, FlowSet
 from fsmkit.keys import Key
+
+GUARD = "its when= said no"
+"""Why a handler does not want an event that its guard refuses."""
 
 
 @attrs.frozen(eq=False)
@@ -60,27 +60,57 @@ NoteGuard = Callable[[str, Handler, bool], None]
 
 
 def watch(engine: Engine, note: Note, note_guard: NoteGuard | None = None) -> None:
-    """Has an engine's handlers noted, each time that one has returned.
+    """Have an engine's handlers noted, each time that one has returned.
 
     Args:
         engine: The engine; no event may have come yet.
         note: Told of each handler that ran.
         note_guard: Told of what each `when=` said: flow, handler, answer.
     """
-    for table in engine.flows.tables.values():
-        _watch(engine, table, note, note_guard)
+    engine.observe(_Calls(engine.flows, note, note_guard))
 
 
-def _watch(engine: Engine, table: CompiledFlow, note: Note, note_guard: NoteGuard | None) -> None:
-    changed = {
-        handler: _guarded(table, handler, _watched(engine, table, handler, note), note_guard)
-        for handler in table.edges
-    }
-    exchange(table, changed)
+class _Calls(Observer):
+    """Notes what handlers return, and what their guards say."""
+
+    def __init__(self, flows: FlowSet, note: Note, note_guard: NoteGuard | None) -> None:
+        self._flows = flows
+        self._note = note
+        self._note_guard = note_guard
+        self._running: set[tuple[Key, Handler, int]] = set()
+        """Handlers that have not returned: what is raised otherwise comes of a hook, a prompt, a commit."""
+
+    def asked(self, key: Key, offered: Offered, why: str | None) -> None:  # noqa: ARG002
+        if self._note_guard is not None and offered.handler.when is not None and why in (None, GUARD):
+            self._note_guard(offered.flow, offered.handler, why is None)
+
+    def called(self, key: Key, offered: Offered) -> None:
+        self._running.add((key, offered.handler, id(offered.event)))
+
+    def result(self, key: Key, offered: Offered, result: Any) -> None:
+        self._running.discard((key, offered.handler, id(offered.event)))
+        table = self._flows.tables[offered.flow]
+        kind, target = read_result(self._flows, table, result)
+        edges = table.edges[offered.handler]
+        declared = target is None or not edges.complete or target in edges.targets
+        self._note(self._call(key, offered, kind, target, declared))
+
+    def failed(self, key: Key, offered: Offered | None, error: Exception) -> None:  # noqa: ARG002
+        if offered is not None and (key, offered.handler, id(offered.event)) in self._running:
+            self._running.discard((key, offered.handler, id(offered.event)))
+            self._note(self._call(key, offered, "raised"))
+
+    @staticmethod
+    def _call(
+        key: Key, offered: Offered, kind: str, target: Target | None = None, declared: bool = True
+    ) -> HandlerCall:
+        return HandlerCall(
+            offered.flow, offered.state, offered.handler, offered.event, kind, target, declared, key
+        )
 
 
 def exchange(table: CompiledFlow, changed: Mapping[Handler, Handler]) -> None:
-    """Puts other handlers into a table in the place of some; the flow itself stays as it is."""
+    """Put other handlers into a table in the place of some; the flow itself stays as it is."""
     table.by_state = {
         state: tuple(changed.get(handler, handler) for handler in handlers)
         for state, handlers in table.by_state.items()
@@ -90,65 +120,16 @@ def exchange(table: CompiledFlow, changed: Mapping[Handler, Handler]) -> None:
     table.declared = {changed.get(handler, handler): edges for handler, edges in table.declared.items()}
 
 
-def _watched(engine: Engine, table: CompiledFlow, handler: Handler, note: Note) -> Handler:
-    function = handler.function
+def read_result(flows: FlowSet, table: CompiledFlow, result: Any) -> tuple[str, Target | None]:
+    """Return kind and target of a result, as far as it is one."""
+    result = as_tuple(result)
 
-    def seen(event: Any, ctx: Any, result: Any) -> Any:
-        kind, target = read_result(engine, table, result)
-        edges = table_edges
-        declared = target is None or not edges.complete or target in edges.targets
-        note(HandlerCall(table.name, ctx.state, handler, event, kind, target, declared, ctx.key))
-        return result
-
-    def raised(event: Any, ctx: Any) -> None:
-        note(HandlerCall(table.name, ctx.state, handler, event, "raised", key=ctx.key))
-
-    async def later(event: Any, ctx: Any, result: Any) -> Any:
-        try:
-            result = await result
-        except Exception:
-            raised(event, ctx)
-            raise
-        return seen(event, ctx, result)
-
-    def call(event: Any, ctx: Any) -> Any:
-        try:
-            result = function(event, ctx)
-        except Exception:
-            raised(event, ctx)
-            raise
-        return later(event, ctx, result) if inspect.isawaitable(result) else seen(event, ctx, result)
-
-    table_edges = table.edges[handler]
-    call.__qualname__ = handler.name  # what errors and transcripts call it
-    call.__wrapped__ = function  # type: ignore[attr-defined]  # for who reads its code
-    return attrs.evolve(handler, function=call)
-
-
-def _guarded(table: CompiledFlow, handler: Handler, watched: Handler, note: NoteGuard | None) -> Handler:
-    when = handler.when
-    if when is None or note is None:
-        return watched
-
-    def asked(event: Any) -> Any:
-        answer = when(event)
-        note(table.name, handler, bool(answer))
-        return answer
-
-    asked.__wrapped__ = when  # type: ignore[attr-defined]  # its constants are tried as inputs
-    return attrs.evolve(watched, when=asked)
-
-
-def read_result(engine: Engine, table: CompiledFlow, result: Any) -> tuple[str, Target | None]:
-    """Kind and target of a result, as far as it is one."""
-    if result is None:
-        return "stay", None
     if type(result) is not tuple or not result or not isinstance(result[0], str):
         return "raised", None
     kind = result[0]
     if kind == "transition" and len(result) > 1:
         try:
-            found = engine.flows.target(table, result[1])
+            found = flows.target(table, result[1])
         except AttributeError:  # no name of a state at all; the engine says so
             return "raised", None
         return kind, None if found is None else Target("transition", found[0].name, found[1])
@@ -167,7 +148,7 @@ def _target(target: Target, flow: str) -> str:
 
 @contextlib.contextmanager
 def quiet() -> Generator[None]:
-    """Nothing of fsmkit's is logged meanwhile."""
+    """Log nothing of fsmkit's meanwhile."""
     log = logging.getLogger("fsmkit")
     before = log.disabled
     log.disabled = True

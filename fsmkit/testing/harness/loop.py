@@ -35,7 +35,7 @@ class DrawnSchedule:
         self._made: list[int] = []
 
     def choose(self, among: int) -> int:
-        """The next choice, less than `among`."""
+        """Return the next choice, less than `among`."""
         number = len(self._made)
         chosen = self._choices[number] % among if number < len(self._choices) else 0
         self._made.append(chosen)
@@ -54,7 +54,7 @@ class _Ready(deque[asyncio.Handle]):
     schedule: DrawnSchedule | None = None
 
     def popleft(self) -> asyncio.Handle:
-        """The handle that runs next."""
+        """Return the handle that runs next."""
         if self.schedule is None or len(self) < 2 or not _is_task(self[0]):
             return super().popleft()
         tasks: list[SupportsIndex] = [number for number, handle in enumerate(self) if _is_task(handle)]
@@ -72,7 +72,7 @@ class _Selector(selectors.DefaultSelector):
         self._skip = skip
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        """What is ready; with nothing but the loop's own pipe open, time is skipped."""
+        """Return what is ready; with nothing but the loop's own pipe open, time is skipped."""
         if timeout is not None and timeout > 0 and len(self.get_map() or ()) <= 1 and self._skip(timeout):
             timeout = 0
         return super().select(timeout)
@@ -98,7 +98,7 @@ class DrawnLoop(asyncio.SelectorEventLoop):
         self._ready = _Ready()
 
     def create_task(self, coro: Any, **options: Any) -> asyncio.Task[Any]:
-        """Counts tasks."""
+        """Count tasks."""
         self.begun += 1
         return super().create_task(coro, **options)
 
@@ -135,7 +135,7 @@ class DrawnLoop(asyncio.SelectorEventLoop):
         return asyncio.wrap_future(work, loop=self)
 
     def close(self) -> None:
-        """Closes the loop."""
+        """Close the loop."""
         if self._threads is not None:
             self._threads.shutdown(wait=False)
         super().close()
@@ -147,7 +147,7 @@ class DrawnLoop(asyncio.SelectorEventLoop):
 
 
 def new_loop() -> asyncio.AbstractEventLoop:
-    """A loop for `asyncio.Runner(loop_factory=...)` that keeps to the clock until a schedule is followed."""
+    """Return a loop for `asyncio.Runner(loop_factory=...)`, which keeps to the clock without a schedule."""
     return DrawnLoop(hasty=False)
 
 

@@ -82,7 +82,7 @@ class Observation:
 
 
 def running_frame(row: Row) -> Frame | None:
-    """The frame of the flow that runs, `None` if no conversation does."""
+    """Return the frame of the flow that runs, `None` if no conversation does."""
     for snapshot in reversed(row.snapshots.values()):
         if snapshot.active:
             return snapshot.frames[-1]
@@ -98,7 +98,7 @@ def running_states(row: Row) -> tuple[Place, ...]:
 
 
 def signature_of(row: Row) -> Signature:
-    """What tells two observations apart: where the flows stand, their data, and what may still come by
+    """Return what tells two observations apart: where the flows stand, their data, and what may still come by
     itself.
 
     Not which run it is, nor when. That a reminder has come makes a difference: only then comes the timeout.
@@ -120,7 +120,7 @@ Shape = tuple[object, ...]
 
 
 def shape_of(row: Row, observations: Sequence[Observation]) -> Shape:
-    """The shape of a place.
+    """Return the shape of a place.
 
     Args:
         row: What is stored.

@@ -44,7 +44,7 @@ class Overlap:
     left: bool = False
 
     def drawn(self) -> Iterator[str]:
-        """A column for each lane, time going down."""
+        """Return a column for each lane, time going down."""
         cells = [(lane, line) for lane, text in self.events for line in text.splitlines()]
         heads = [f"user {person}" for person in self.people]
         widths = [
@@ -59,7 +59,7 @@ class Overlap:
             yield " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
 
     def note(self, line: str) -> None:
-        """Notes what somebody sees, in the lane whose doing it is."""
+        """Note what somebody sees, in the lane whose doing it is."""
         self.events.append((_lane.get(), line))
 
 
@@ -154,7 +154,7 @@ async def _walk(overlap: Overlap, number: int, lane: Sequence[tuple[str, Any]], 
 
 
 async def _settled(before: set[asyncio.Task[Any]]) -> None:
-    """Waits for tasks that were left behind, not for ever."""
+    """Wait for tasks that were left behind, not for ever."""
     left = asyncio.all_tasks() - before
     if left:
         await asyncio.wait(left, timeout=JOB_PATIENCE)

@@ -49,26 +49,32 @@ class Screen:
         self._out = out
         self._first_id = first_id
         self._seen = 0
-        self._texts: dict[int, str] = {}
+        self.texts: dict[tuple[Any, int], str] = {}
+        """What messages say, by chat and id, as they were last shown."""
         self.latest: int | None = None
 
     def show(self) -> bool:
-        """Shows what has happened since the last call; whether there was anything to see."""
+        """Show what has happened since the last call; return whether there was anything to see."""
         shown = False
         calls = self._offline.calls[self._seen :]
         self._seen += len(calls)
         for call in calls:
-            for line in self._lines(call):
-                self._out(line)
-                shown = True
+            shown = self.draw(call) or shown
         return shown
 
+    def draw(self, call: Call) -> bool:
+        """Show what a request has changed; return whether there is anything to see."""
+        lines = list(self._lines(call))
+        for line in lines:
+            self._out(line)
+        return bool(lines)
+
     def buttons(self, message: int) -> list[Json]:
-        """The inline buttons under a message, row by row; none if it is gone."""
+        """Return the inline buttons under a message, row by row; none if it is gone."""
         return next((buttons_of(m) for m in self._visible() if m["message_id"] == message), [])
 
     def latest_with_buttons(self) -> int | None:
-        """The newest message that has buttons, the one shown last before all others."""
+        """Return the newest message that has buttons, the one shown last before all others."""
         if self.latest is not None and self.buttons(self.latest):
             return self.latest
         return next((m["message_id"] for m in reversed(self._visible()) if buttons_of(m)), None)
@@ -104,9 +110,12 @@ class Screen:
             return
         message: Json = call.result
         if "chat" not in message:  # a copy is answered with its number only
-            message = next((m for m in self._visible() if m["message_id"] == message["message_id"]), message)
+            where = call.params["chat_id"]
+            there = self._offline.messages(where) if isinstance(where, int) else []
+            message = next((m for m in there if m["message_id"] == message["message_id"]), message)
         self.latest = message["message_id"]
-        self._texts[message["message_id"]] = content_of(message)
+        if "chat" in message:
+            self.texts[message["chat"]["id"], message["message_id"]] = content_of(message)
         yield mark + content_of(message)
         yield from _inline_keyboard(message, self._numbered)
         yield from _reply_keyboard(call.params.get("reply_markup"))
@@ -114,16 +123,16 @@ class Screen:
     def _deleted(self, params: Json) -> Iterator[str]:
         for message in params.get("message_ids") or [params["message_id"]]:
             unknown = "your message" if message >= self._first_id else "a message of an earlier chat"
-            yield f"(deleted) {self._texts.get(message, unknown)}"
+            yield f"(deleted) {self.texts.get((params.get('chat_id'), message), unknown)}"
 
 
 def verdict(approved: bool, why_not: str) -> str:
-    """What a person sees who is about to pay."""
+    """Return what a person sees who is about to pay."""
     return "(approved)" if approved else f"(declined) {why_not}"
 
 
 def content_of(message: Json) -> str:
-    """What a message says, or what it brings, in brackets."""
+    """Return what a message says, or what it brings, in brackets."""
     text = message.get("text")
     if text is not None:
         return str(text)
@@ -157,7 +166,7 @@ def _inline_keyboard(message: Json, numbered: bool) -> Iterator[str]:
 
 
 def _reply_keyboard(markup: Any) -> Iterator[str]:
-    """A keyboard of texts, which Telegram does not give back with the message."""
+    """Return a keyboard of texts, which Telegram does not give back with the message."""
     if not isinstance(markup, dict):
         return
     if markup.get("remove_keyboard"):

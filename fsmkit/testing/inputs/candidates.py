@@ -85,7 +85,9 @@ class Candidates:
         for table, state, handler in asked(flows, row):
             inputs = self.inputs(handler)
             hinted = [Say(word) for word in hints] if _takes_text(inputs) and not handler.examples else []
-            actions = (*inputs.accepted, *(action for action in hinted if wants(handler, action)))
+            # One that its guard refuses too: what a guard says no to is a way through the flow.
+            given = (*inputs.accepted, *inputs.guarded[:1])
+            actions = (*given, *(action for action in hinted if wants(handler, action)))
             found.append(Candidate(table.name, state, handler, tuple(dict.fromkeys(actions))))
         return found
 

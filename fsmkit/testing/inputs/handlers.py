@@ -1,5 +1,6 @@
 """The inputs of a handler: actions that its matcher takes, and actions that it nearly takes."""
 
+import functools
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -10,7 +11,6 @@ from fsmkit.flow.events import MESSAGE_KINDS, ChatEvent, Internal, Timeout
 from fsmkit.flow.handlers import Handler
 from fsmkit.flow.matchers import AllOf, AnyOf, CheckUpdate, Matcher, Not, OfClass, Predicate, parts_of
 from fsmkit.telegram import matchers
-from fsmkit.telegram.event import album_of
 from fsmkit.telegram.matchers import Command, OfKind, Payload, PressOf, Reaction, Text
 from fsmkit.testing.harness.actions import (
     GESTURES,
@@ -23,7 +23,7 @@ from fsmkit.testing.harness.actions import (
     PressData,
     Say,
 )
-from fsmkit.testing.harness.events import PAYLOADS, MadeEvent, made_gesture
+from fsmkit.testing.harness.events import PAYLOADS, event_made_by
 from fsmkit.testing.inputs.values import constants_of, instances_of, matching, near
 
 TEXTS = ("Ann", "1", "12", "hello world", "2030-01-31", "ann@example.com", "+43 1 234567", "ж😀", "x" * 4096)
@@ -75,12 +75,14 @@ class Inputs:
     Attributes:
         accepted: Acts that it wants, the plainest first.
         refused: Acts that it nearly wants.
+        guarded: Acts that only its `when=` does not want.
         presses: Whether it wants presses of buttons, which are found on the screen.
         waits: Whether it wants timeouts.
     """
 
     accepted: tuple[Action, ...]
     refused: tuple[Action, ...]
+    guarded: tuple[Action, ...]
     presses: bool
     waits: bool
 
@@ -118,8 +120,12 @@ def inputs_of(handler: Handler) -> Inputs:
     # What is near may be accepted too: `\d` takes the digits of other scripts.
     accepted = tuple(dict.fromkeys(action for action in [*candidates, *close] if wants(handler, action)))
     refused = tuple(dict.fromkeys(action for action in [*close, *ANYTHING] if not wants(handler, action)))
+    guarded: tuple[Action, ...] = ()
+    if handler.when is not None:
+        free = attrs.evolve(handler, when=None)
+        guarded = tuple(action for action in candidates if wants(free, action) and action not in accepted)
     kinds = set(_kinds(handler.matcher))
-    return Inputs(accepted, refused, "button" in kinds, "Timeout" in kinds)
+    return Inputs(accepted, refused, guarded, "button" in kinds, "Timeout" in kinds)
 
 
 def wants(handler: Handler, action: Action) -> bool:
@@ -130,24 +136,13 @@ def wants(handler: Handler, action: Action) -> bool:
     return event is not None and handler.wants(event) is not None
 
 
+@functools.lru_cache(maxsize=4096)
 def event_of(action: Action) -> ChatEvent | None:
-    """The event that an action makes, whoever does it wherever; `None` if it is not known before."""
-    if isinstance(action, Say):
-        return MadeEvent("text", 1, 0.0, 1, 1, 1, text=action.text)
-    if isinstance(action, EditLast):
-        return MadeEvent("edited", 1, 0.0, 1, 1, 1, text=action.text)
-    if isinstance(action, Content):
-        return MadeEvent(action.kind, 1, 0.0, 1, 1, 1, caption=action.caption, fields=action.fields)
-    if isinstance(action, Gesture):
-        return made_gesture(action.kind, action.what, action.fields, 1, 0.0, chat=None, user=1, message=1)
-    if isinstance(action, Album):
-        parts = [MadeEvent(kind, 1, 0.0, 1, 1, number) for number, kind in enumerate(action.kinds, 1)]
-        return album_of(parts)
-    if isinstance(action, PressData):
-        event = MadeEvent("raw_button", 1, 0.0, 1, 1, 1)
-        event.value = action.data
-        return event
-    return None
+    """Return the event that an action makes, whoever does it wherever; `None` if it is not known before."""
+    try:
+        return event_made_by(action)
+    except LookupError:
+        return None
 
 
 def own_words(handler: Handler) -> list[str]:

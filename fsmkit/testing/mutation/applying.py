@@ -14,6 +14,7 @@ from fsmkit.engine.engine import Engine
 from fsmkit.flow.context import SendMessage
 from fsmkit.flow.handlers import Handler
 from fsmkit.flow.messages import Answer, Verdict
+from fsmkit.flow.results import as_tuple
 from fsmkit.flow.states import State
 from fsmkit.graph.edges import Target
 from fsmkit.graph.graph import Edge, Graph
@@ -126,8 +127,9 @@ def _change(engine: Engine, table: CompiledFlow, mutant: Mutant) -> Change:
         return result
 
     def goes_elsewhere(_event: Any, ctx: Any, result: Any) -> Any:
-        if read_result(engine, table, result) != (site.result, site.target):
+        if read_result(engine.flows, table, result) != (site.result, site.target):
             return result
+        result = as_tuple(result)
         match mutant.kind:
             case "redirect":
                 return ("transition", mutant.goal, *result[2:])

@@ -76,7 +76,7 @@ class Survey:
             return Site(part, table.name, handler.name, number, handler.place, **what)
 
         def noted(_event: Any, ctx: Any, result: Any) -> Any:
-            kind, target = read_result(engine, table, result)
+            kind, target = read_result(engine.flows, table, result)
             if kind in ("transition", "call", "end", "back"):
                 self._note(site("edge", result=kind, target=target))
             if _matters(engine, table, result, kind, target, ctx, called):

@@ -219,7 +219,7 @@ class _Talk:
             if table is None:
                 return Problem("unknown-state", f"the flow {flow!r} is gone")
             if state is not None and table.renamed.get(state, state) not in table.rules:
-                message = f"the state {state!r} of {flow!r} is gone: was={state!r} would keep it"
+                message = f"the state {state!r} of {flow!r} is gone: renamed_from={state!r} would keep it"
                 return Problem("unknown-state", message, table.flow.place)
         return None
 

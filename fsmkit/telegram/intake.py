@@ -1,0 +1,368 @@
+"""The intake: what a Telegram update becomes, from PTB's object to the answer that Telegram waits for.
+
+There is one way from an update into the engine, and it is here. `FlowHandler` walks it for PTB's application,
+and `fsmkit.testing.harness.EngineDriver` walks it for generated conversations: a step that is left out, or
+goes wrong, goes wrong for both, so that a test of a flow is a test of this module too.
+
+Theory of operation
+-------------------
+
+An update is *read* (`Intake.read`), which is synchronous, without I/O and cheap, since PTB asks every handler
+of every group whether it wants an update; and then *taken* (`Intake.take`), where the engine runs and
+Telegram is answered. What was found out in the first step is handed to the second as a `Checked`.
+
+Reading:
+
+1. **Event.** `read_update` makes a `TelegramEvent` of the update: its kind, text, value, and where it belongs
+   (chat, user, topic, business connection). Updates that no person could have a conversation through have
+   none, and are nobody's.
+2. **Moves.** A service message that says that a group has become a supergroup is remembered before anything
+   else is asked: from here on updates of both chats wait until the rows have moved. An update that still
+   names the old chat (a press under an old message) is put into the new one, since its key depends on it.
+3. **Keys.** Each key rule of the flows gives the event a key, or none (an anonymous admin has no account).
+   Rules that give the same key share a row, and the key is then asked once, with the entries of all these
+   rules' flows. Without a key the update is passed on untouched: never is a shared key invented.
+4. **Albums.** A message of a media group is marked as a part of it, but only if some handler asks for
+   albums; the engine then stores it until the group is whole, and calls `Intake.album` to make one event of
+   the stored updates.
+5. **Press.** Callback data are decoded and their tag is checked. If they are one of our buttons, the event
+   becomes a `button` with what that was bound to (flow, run, state entry); else it stays a `raw_button`,
+   which a flow may ask for too. With several keys only the key of the button's own flow is kept: another row
+   knows nothing of that flow, and would refuse the button as stale. A button with another owner is not given
+   to the engine at all.
+
+Taking:
+
+6. **Moves, again.** If the chat is about to move, the update waits for that here, where waiting is allowed.
+7. **The turn.** `Engine.receive` waits for its turn, runs the handler and commits. What Telegram waits for is
+   answered from its `committed` callback: after the commit, so that nobody is told of a step that did not
+   happen, and before messages are delivered, because deliveries may have to wait (429), and an answer to a
+   press is refused after 15 seconds or so, one to a payment after 10.
+8. **The answer.** A press is answered once: by what the handler said with `ctx.answer`, else silently, so
+   that the button stops spinning. A handler may instead have answered it itself, through PTB's
+   `update.callback_query.answer()`: an `AnswerSpy` in the query notices that. A payment question is approved
+   or declined by the handler's verdict, and declined where there is none.
+9. **In time.** An `AnswerTimer` runs from the moment at which the update is known, which with a
+   `KeyedProcessor` is before its turn comes (`Intake.watch`): two seconds for a press, eight for a payment.
+   What the timer has answered is not answered again, and a payment that it declined is not shown to any
+   handler any more (`void`): the person was told no. When a handler raises or is cancelled, the answer is
+   given on the way out, then the exception goes on.
+10. **Gone.** If the update says that the bot was blocked or removed, conversations of that chat are ended,
+    after its own handlers have had it.
+
+What follows is the caller's. `FlowHandler` turns the outcome into PTB's contract (stop, or let other handlers
+have it) and errors into calls of error handlers. An update that neither the flows nor any other handler of
+the bot wants comes back to `Intake.answer_unclaimed`: a press is answered as stale if it looks like one of
+ours, silently otherwise; a payment is declined.
+
+Two things would go wrong in another order. If a press were decoded before its key is known, a button under an
+inline message, which has no chat, would be taken for one of the private chat. And if the answer waited for
+deliveries, one chat that Telegram has told to slow down would leave all its buttons spinning.
+"""
+
+import json
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, TypeAlias
+
+from telegram import CallbackQuery, Update
+from telegram.ext import Application
+
+from fsmkit.engine.engine import Engine
+from fsmkit.engine.envelope import Outcome
+from fsmkit.flow.context import PAYMENT_KINDS
+from fsmkit.flow.events import MESSAGE_KINDS, Pressed
+from fsmkit.flow.messages import Answer
+from fsmkit.interpreter.compiled import CompiledFlow, FlowSet
+from fsmkit.keys import Key, KeyBy
+from fsmkit.telegram.answers import AnswerTimer, Payments
+from fsmkit.telegram.buttons import ButtonCodec, Foreign, looks_ours
+from fsmkit.telegram.chat_migration import ChatMigrations, move_event
+from fsmkit.telegram.delivery import Delivery
+from fsmkit.telegram.event import TelegramEvent, album_of, as_press, read_update
+
+ANSWER_AFTER = 2.0
+"""Seconds after which a press is answered although its handler has not."""
+
+GONE = ("kicked", "left")
+"""What the bot is in a chat where it cannot write any more: blocked by the person, or removed."""
+
+QUERY_KINDS: frozenset[str | None] = frozenset({"raw_button", *PAYMENT_KINDS})
+"""What Telegram waits for an answer to, beside fsmkit's own buttons, and the flows may have to give."""
+
+AnyApplication: TypeAlias = Application[Any, Any, Any, Any, Any, Any]
+
+Keys: TypeAlias = Sequence[tuple[Key, Sequence[CompiledFlow]]]
+
+
+class Checked:
+    """What reading an update has found out.
+
+    Attributes:
+        event: The event.
+        keys: Whose conversations it may belong to, in flow order, each with the flows that it may enter.
+        foreign: The flow of a pressed button that only somebody else may press.
+    """
+
+    __slots__ = ("event", "foreign", "keys")
+
+    def __init__(self, event: TelegramEvent, keys: Keys, foreign: str | None = None) -> None:
+        self.event = event
+        self.keys = keys
+        self.foreign = foreign
+
+
+class Intake:
+    """The way from an update into an engine, and of the answer back to Telegram.
+
+    Args:
+        application: PTB's application; its bot and its contexts are the handlers'.
+        engine: Runs the flows.
+        delivery: Answers presses.
+        buttons: Reads callback data.
+        timed: Whether presses and payments are answered when their time is up; not where the clock only
+            moves between two updates, so that nothing ever is late.
+    """
+
+    def __init__(
+        self,
+        application: AnyApplication,
+        engine: Engine,
+        delivery: Delivery,
+        buttons: ButtonCodec,
+        *,
+        timed: bool = True,
+    ) -> None:
+        self._application = application
+        self._engine = engine
+        self._delivery = delivery
+        self._buttons = buttons
+        self._timed = timed
+        self._username: str | None = None
+        self._watched: dict[str, AnswerTimer] = {}
+        self.forget()
+        entries = engine.flows.entries
+        self._rules = [
+            (rule, [t for t in entries if t.flow.key is rule]) for rule in engine.flows.key_rules()
+        ]
+        kinds = _wanted(engine.flows)
+        self._albums = "album" in kinds
+        self._wanted_queries = QUERY_KINDS if None in kinds else QUERY_KINDS & kinds
+        engine.face.album_of = self.album
+        engine.face.telegram_for = self.context_for
+
+    def forget(self) -> None:
+        """Forget what was answered, who has to wait, and which groups have moved, as a new process would."""
+        self._watched.clear()
+        self._migrations = ChatMigrations(self._engine)
+        self._payments = Payments(self._engine, timed=self._timed)
+        self._delivery.forget()
+        self._delivery.migrated = self._migrations.learn
+
+    @property
+    def username(self) -> str | None:
+        """The bot's user name, as soon as the bot knows it."""
+        if self._username is None:
+            try:
+                self._username = self._application.bot.username
+            except RuntimeError:  # not initialized yet
+                return None
+        return self._username
+
+    def context_for(self, key: Key) -> Any:
+        """Return PTB's context for a conversation, where no update is at hand."""
+        chat, user = (part if isinstance(part, int) else None for part in (key.chat, key.user))
+        application = self._application
+        return application.context_types.context(application=application, chat_id=chat, user_id=user)
+
+    # -- reading -----------------------------------------------------------------------------------
+
+    def read(self, update: Update) -> Checked | None:
+        """Return the event of an update and its keys; `None` if it is no conversation's."""
+        event = read_update(update, self.username)
+        if event is None:
+            return None
+        moving = event.kind == "service" and self._migrations.announced(event)
+        if self._migrations.known:
+            self._migrations.forward(event)
+        keys = self._keys(event)
+        if not keys and not moving:
+            return None
+        if self._albums and event.message is not None and event.kind in MESSAGE_KINDS:
+            event.group = event.message.media_group_id
+        if event.kind == "raw_button":
+            try:
+                pressed = self.recognise(event)
+            except Foreign as error:
+                return Checked(event, keys, error.flow)
+            if pressed is not None:
+                as_press(event, pressed)
+                if len(keys) > 1:  # another row knows nothing of this flow, and would find it stale
+                    key = self._key(event, self._engine.flows.tables[pressed.flow].flow.key)
+                    keys = [(found, tables) for found, tables in keys if found == key]
+        return Checked(event, keys)
+
+    def recognise(self, event: TelegramEvent) -> Pressed | None:
+        """Return what a pressed button was bound to; `None` if it is none of fsmkit's.
+
+        Raises:
+            Foreign: If only somebody else may press it.
+        """
+        return self._buttons.decode(event.value, event.user_id)
+
+    def album(self, key: Key, body: bytes) -> tuple[TelegramEvent, Sequence[CompiledFlow]]:
+        """Return an album as an event, from its stored updates, with the flows that it may enter."""
+        updates = [Update.de_json(update, self._application.bot) for update in json.loads(body)]
+        parts = [read_update(update, self.username) for update in updates]
+        event = album_of([part for part in parts if part is not None])
+        if all(found != key for found, _ in self._keys(event)) and isinstance(key.chat, int):
+            move_event(event, key.chat)  # its group has become a supergroup since
+        return event, next((tables for found, tables in self._keys(event) if found == key), ())
+
+    def _keys(self, event: TelegramEvent) -> Keys:
+        """Return the keys of an event in flow order; rules that give the same key share its row."""
+        if len(self._rules) == 1:  # the ordinary case
+            rule, tables = self._rules[0]
+            key = self._key(event, rule)
+            return () if key is None else ((key, tables),)
+        found: dict[Key, list[CompiledFlow]] = {}
+        for rule, tables in self._rules:
+            key = self._key(event, rule)
+            if key is not None:
+                found.setdefault(key, []).extend(tables)
+        return list(found.items())
+
+    def _key(self, event: TelegramEvent, rule: KeyBy) -> Key | None:
+        query = event.update.callback_query
+        message: int | str | None = None
+        if query is not None:
+            if event.chat_id is None and not rule.by_message:
+                return None  # under an inline message: that is no private conversation
+            message = query.inline_message_id or event.message_id
+        return rule.key(
+            chat=event.chat_id,
+            user=event.user_id,
+            thread=event.thread_id,
+            business=event.business_id,
+            bot=self._engine.bot,
+            message=message,
+        )
+
+    # -- taking ------------------------------------------------------------------------------------
+
+    async def take(self, checked: Checked, context: Any) -> Outcome:
+        """Give what was read to the engine, and answer what Telegram waits for.
+
+        Args:
+            checked: What `read` has returned.
+            context: PTB's context of the update.
+
+        Raises:
+            Exception: What a handler raised; Telegram was answered all the same.
+        """
+        event = checked.event
+        if self._migrations.pending:
+            await self._migrations.settled(event.chat_id)
+        update, query = event.update, event.update.callback_query
+        event_id = f"tg:{update.update_id}"  # event_id_of(event.id), without the detour
+        receive = partial(self._engine.receive, event, checked.keys, event_id, context)
+        if query is not None:
+            outcome = await self._press(checked, query, receive)
+        elif event.kind in PAYMENT_KINDS:
+            watched = self._watched.pop(event.query.id, None) or self._payments.watch(event)
+            outcome = await self._payments.handle(event, watched, receive)
+        else:
+            outcome = await receive()
+        member = update.my_chat_member
+        if member is not None and member.new_chat_member.status in GONE:
+            await self._engine.end_chat(member.chat.id)
+        return outcome
+
+    async def _press(self, checked: Checked, query: CallbackQuery, receive: Any) -> Outcome:
+        """Have a press handled, and answer it once: by what the handler said, else silently, in time."""
+        if checked.foreign is not None:
+            flow = self._engine.flows.tables[checked.foreign].flow
+            text = flow.text_for("not_yours", checked.event.address.lang)
+            await self._delivery.answer(query.id, text or "")
+            return Outcome("handled")
+        watched = self._watched.pop(query.id, None) or self._watch_press(query)
+
+        async def answer(outcome: Outcome | None) -> None:
+            await watched.stop()
+            if watched.late or watched.answered:
+                return
+            said = [effect for effect in outcome.effects if isinstance(effect, Answer)] if outcome else []
+            last = said[-1] if said else Answer()
+            await self._delivery.answer(query.id, last.text, alert=last.alert)
+
+        try:  # answered before messages are delivered: they may have to wait
+            outcome: Outcome = await receive(answer)
+            return outcome
+        except BaseException:  # also when the handler was cancelled: the button must not spin for ever
+            await answer(None)
+            raise
+        finally:
+            await watched.end()
+
+    async def answer_unclaimed(self, update: Update) -> None:
+        """Answer a press, or decline a payment, that neither the flows nor other handlers want."""
+        query = update.callback_query
+        if query is not None:
+            await self._delivery.answer(query.id, self._unclaimed(query))
+            return
+        event = read_update(update, None)
+        if event is not None and event.kind in PAYMENT_KINDS:
+            await self._payments.decline(event)
+
+    def _unclaimed(self, query: CallbackQuery) -> str:
+        """Return nothing for a press that is not ours, or is ours and was passed by its flow."""
+        try:
+            if not looks_ours(query.data) or self._buttons.decode(query.data, query.from_user.id) is not None:
+                return ""
+        except Foreign:  # under an inline message
+            return ""
+        flows = self._engine.flows
+        table = flows.tables.get(self._buttons.claimed(query.data) or "") or flows.entries[0]
+        return table.flow.text_for("stale", query.from_user.language_code) or ""
+
+    # -- answers that are due before an update's turn has come ---------------------------------------
+
+    def watch(self, update: Update) -> None:
+        """Have a press or a payment answered in time, although its turn has not come yet."""
+        query = update.callback_query
+        if query is not None:
+            ours = looks_ours(query.data) or "raw_button" in self._wanted_queries
+            if ours and query.id not in self._watched:
+                self._watched[query.id] = self._watch_press(query)
+            return
+        event = read_update(update, None)
+        if event is not None and event.kind in self._wanted_queries and event.query.id not in self._watched:
+            self._watched[event.query.id] = self._payments.watch(event)
+
+    async def refuse(self, update: Update) -> None:
+        """Answer at once what will have no turn."""
+        watched = self._watched.get(_query_id(update))
+        if watched is not None:
+            await watched.answer()
+
+    async def unwatch(self, update: Update) -> None:
+        """Leave the answer to others: the update's turn is over, whether it came to the flows or not."""
+        watched = self._watched.pop(_query_id(update), None)
+        if watched is not None:
+            await watched.end()
+
+    def _watch_press(self, query: CallbackQuery) -> AnswerTimer:
+        seconds = ANSWER_AFTER if self._timed else None
+        return AnswerTimer(query, self._engine.clock, seconds, partial(self._delivery.answer, query.id))
+
+
+def _query_id(update: Update) -> str:
+    query = update.callback_query or update.pre_checkout_query or update.shipping_query
+    return query.id if query is not None else ""
+
+
+def _wanted(flows: FlowSet) -> frozenset[str | None]:
+    """Return the kinds of events that handlers name, with `None` if one may want any: a filter, …"""
+    handlers = [handler for table in flows.tables.values() for handler in table.flow.handlers]
+    named = (handler.matcher.kinds for handler in handlers)
+    return frozenset(kind for kinds in named for kind in ((None,) if kinds is None else kinds))
