@@ -6,8 +6,9 @@ count. `fsmkit.testing.ManualClock` is the one that tests move by hand.
 
 import asyncio
 import time
+from collections.abc import Coroutine
 from math import inf
-from typing import Protocol
+from typing import Any, Protocol
 
 
 class Clock(Protocol):
@@ -29,6 +30,16 @@ def monotonic(clock: Clock) -> float:
     """
     count = getattr(clock, "monotonic", None)
     return clock.now() if count is None else float(count())
+
+
+async def first_of(*waits: Coroutine[Any, Any, Any]) -> None:
+    """Wait for the first of several to come to its end, and cancel the others."""
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
 
 
 class SystemClock:

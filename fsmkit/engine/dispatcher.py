@@ -72,9 +72,8 @@ and write with the same commit.
 """
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from functools import partial
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 from msgspec import structs
@@ -110,13 +109,9 @@ OPTIMISTIC_TRIES = 6
 """The first run and five more."""
 
 
-Leases = Callable[..., AbstractAsyncContextManager[Lease]]
-"""Takes a key and `wanted`, as `Store.lease`."""
-
-
 @asynccontextmanager
-async def _snapshot(store: Store, key: Key, **_wanted: bool) -> AsyncIterator[Lease]:
-    """Look at a row without a turn, which nobody has to wait for, whatever is wanted."""
+async def _snapshot(store: Store, key: Key) -> AsyncGenerator[Lease]:
+    """Look at a row without a turn, for as long as a step takes."""
     yield await store.snapshot(key)
 
 
@@ -139,7 +134,8 @@ class Dispatcher:
     def __init__(self, services: Services, deliver: Deliver | None, *, exclusive: bool) -> None:
         self._services = services
         store = services.store
-        self._lease: Leases = store.lease if exclusive else partial(_snapshot, store)
+        self._store = store
+        self._exclusive = exclusive
         self._tries = LEASE_TRIES if exclusive else OPTIMISTIC_TRIES
         self.outbox = Outbox(services, deliver, self._deliver_event, self._refused, self._ephemeral_sent)
         self.jobs = StateJobs(services, self.edit, self._apply)
@@ -254,7 +250,9 @@ class Dispatcher:
     async def _leased(self, key: Key, envelope: Envelope, after: AfterCommit, wanted: bool) -> Outcome | None:
         """Return what became of an event; `None`: it took no turn, but needs one: an album goes before it."""
         services, event, to = self._services, envelope.event, envelope.to
-        async with self._lease(key, wanted=wanted) as lease:
+        store = self._store
+        turn_with = store.lease(key, wanted=wanted) if self._exclusive else _snapshot(store, key)
+        async with turn_with as lease:
             leased = RowLease(self.transactions, key, lease, after)
             turn = leased.begin(event, envelope.telegram)
             if envelope.id is not None and f" {envelope.id} " in turn.row.seen:

@@ -7,13 +7,13 @@ says that nothing is left; others only append.
 import asyncio
 import inspect
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any
 
 import msgspec
 
-from fsmkit.clock import Clock
+from fsmkit.clock import Clock, first_of
 from fsmkit.engine.observer import Observer
 from fsmkit.engine.services import Services
 from fsmkit.errors import RetryLater, StoreCorrupt
@@ -261,7 +261,7 @@ class Outbox:
         if sooner is None:
             await self._clock.sleep(seconds)
         else:
-            await _either(self._clock.sleep(seconds), sooner.wait())
+            await first_of(self._clock.sleep(seconds), sooner.wait())
         try:
             await self.run(key, entry)
         except Exception as error:
@@ -275,16 +275,6 @@ def _log_stopped(key: Key, sending: asyncio.Task[None]) -> None:
     """Log what a delivery raised that nobody awaits any more."""
     if not sending.cancelled() and (error := sending.exception()) is not None:
         _log.error(STOPPED, key, exc_info=error)
-
-
-async def _either(*waits: Coroutine[Any, Any, Any]) -> None:
-    """Wait for the first of several."""
-    tasks = [asyncio.ensure_future(wait) for wait in waits]
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
 
 
 def _decode(entry: bytes) -> Pending:

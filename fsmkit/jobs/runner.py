@@ -12,7 +12,7 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Any, Self
 
-from fsmkit.clock import Clock, SystemClock, monotonic
+from fsmkit.clock import Clock, SystemClock, backoff, first_of, monotonic
 from fsmkit.errors import RunnerStopped
 from fsmkit.jobs.job import Job, gate_name, passed
 from fsmkit.jobs.running import Calls, JobRun, OnError, RunState, Threads
@@ -260,18 +260,19 @@ class JobRunner:
             await self._calls.call(run)
 
     async def _serve(self, run: JobRun, delay: float, longest: float) -> None:
-        wait = delay
+        ends = 0
         while True:
             begun = monotonic(self._clock)
             if await self._gate(run):
                 self._set(run, "running")
                 await self._calls.call(run)
             if monotonic(self._clock) - begun >= longest:
-                wait = delay
+                ends = 0
+            ends += 1
+            wait = backoff(ends, delay, most=longest)
             _log.warning("service %s has ended; it starts again in %g s", run.job.name, wait)
             self._set(run, "waiting")
             await self._clock.sleep(wait)
-            wait = min(2 * wait, longest)
 
     async def _gate(self, run: JobRun) -> bool:
         """Wait for all that a job comes after; return `False` if that failed."""
@@ -314,7 +315,7 @@ class JobRunner:
             for run in tuple(self._runs):
                 await run.ended.wait()
 
-        await self._first(ended(), *(() if seconds is None else (self._clock.sleep(seconds),)))
+        await first_of(ended(), *(() if seconds is None else (self._clock.sleep(seconds),)))
 
     async def cancel(self, run: JobRun) -> None:
         """End a run; a task that swallows its cancellation is cancelled again, and at last left behind."""
@@ -324,20 +325,11 @@ class JobRunner:
             return
         for _ in range(INSISTENCE):
             task.cancel()
-            await self._first(asyncio.wait({task}), self._clock.sleep(1.0))
+            await first_of(asyncio.wait({task}), self._clock.sleep(1.0))
             if task.done():
                 return
         _log.error("job %s ignores that it is cancelled; it is left behind", run.job.name)
         self._finish(run, cancelled=True)
-
-    async def _first(self, *works: Coroutine[Any, Any, Any]) -> None:
-        """Await the first of several to come to its end, and drop the others."""
-        tasks = [asyncio.ensure_future(work) for work in works]
-        try:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in tasks:
-                task.cancel()
 
 
 def _seconds(given: float | timedelta | None) -> float | None:

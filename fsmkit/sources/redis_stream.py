@@ -14,6 +14,7 @@ from typing import Any, Self, TypeAlias
 import attrs
 from msgspec import Raw
 
+from fsmkit.clock import backoff
 from fsmkit.engine.engine import Engine
 from fsmkit.engine.fifo import KeyedWorkers, ended
 from fsmkit.engine.source import Incoming, feed, lane_of
@@ -292,7 +293,7 @@ class RedisStream:
         await lanes.put(lane_of(engine, incoming), partial(self._try, engine, entry, incoming))
 
     async def _try(self, engine: Engine, entry: StreamEntry, incoming: Incoming) -> None:
-        tries, delay = 0, self._retry
+        tries = waits = 0
         while True:
             try:
                 outcome = await feed(engine, self.name, incoming, entry.ident)
@@ -310,8 +311,8 @@ class RedisStream:
                     _log.info("%s: nobody wanted %s for %s", self.name, entry.ident, incoming.key)
                 await self._settled(self._client.xack, self._stream, self._group, entry.ident)
                 return
-            await engine.clock.sleep(delay)
-            delay = min(2 * delay, LONGEST_RETRY)
+            waits += 1
+            await engine.clock.sleep(backoff(waits, self._retry, most=LONGEST_RETRY))
 
     async def _bury(self, entry: StreamEntry, error: Exception) -> None:
         _log.error("%s: %s goes to %s: %r", self.name, entry.ident, self.dead, error)

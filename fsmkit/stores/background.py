@@ -1,13 +1,16 @@
-"""Small work that a store does in the background, such as giving a lease back, and that may fail."""
+"""What stores on a server do alike: small work in the background that may fail, and commands said again."""
 
 import asyncio
 import logging
-from collections.abc import Coroutine
-from typing import Any
+import random
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from typing import Any, TypeVar
 
-from fsmkit.errors import StoreError
+from fsmkit.errors import StoreError, StoreUnavailable
 
 _log = logging.getLogger("fsmkit")
+
+_T = TypeVar("_T")
 
 
 class BackgroundTasks:
@@ -34,6 +37,45 @@ class BackgroundTasks:
         """Wait for what was begun, for so long at most."""
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=seconds)
+
+
+async def call_again(
+    call: Callable[[], Awaitable[_T]],
+    *,
+    passes: Callable[[Exception], bool],
+    pauses: Iterable[float],
+    server: str,
+    over: Callable[[], bool],
+) -> tuple[_T, bool]:
+    """Call until the server answers; a call whose answer was lost may have been obeyed.
+
+    Args:
+        call: The call.
+        passes: Whether an error may pass if the call is repeated; may raise another one instead.
+        pauses: About how many seconds to wait before each repetition; half as long to half as long again.
+        server: Name of the server, for the error.
+        over: Whether the store was closed meanwhile.
+
+    Returns:
+        The answer, and whether the call was repeated.
+
+    Raises:
+        StoreUnavailable: If the server does not answer after the last repetition, or the store is closed.
+    """
+    repeated = False
+    for pause in (*pauses, None):
+        if over():
+            break
+        try:
+            return await call(), repeated
+        except Exception as error:
+            if not passes(error):
+                raise
+            if pause is None:
+                raise StoreUnavailable(f"{server} does not answer: {error!r}") from error
+        repeated = True
+        await asyncio.sleep(pause * random.uniform(0.5, 1.5))
+    raise StoreUnavailable("the store is closed")
 
 
 async def _quietly(work: Coroutine[Any, Any, object]) -> None:

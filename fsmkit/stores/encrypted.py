@@ -4,7 +4,7 @@ Encrypted are rows, outbox and receipts. In clear stay what a store looks rows u
 and user), flow, state and deadline.
 """
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 
 from msgspec import structs
@@ -46,7 +46,7 @@ class Encrypted:
         self.durable = store.durable
 
     @asynccontextmanager
-    async def lease(self, key: Key, *, wanted: bool = True) -> AsyncIterator[Lease]:
+    async def lease(self, key: Key, *, wanted: bool = True) -> AsyncGenerator[Lease]:
         """Wait for the turn with one row, in clear."""
         async with self._store.lease(key, wanted=wanted) as lease:
             yield _EncryptedLease(self, lease)

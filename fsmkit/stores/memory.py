@@ -11,7 +11,7 @@ from typing import Any
 from cachetools import TLRUCache
 
 from fsmkit.clock import Clock, SystemClock
-from fsmkit.errors import LeaseLost, StoreFull
+from fsmkit.errors import LeaseLost, StoreFull, StoreUnavailable
 from fsmkit.keys import Key
 from fsmkit.stores.protocol import Change, Index, Lease, StoredRow
 from fsmkit.stores.snapshot import RowSnapshot
@@ -99,6 +99,7 @@ class MemoryLease:
         self.receipts: Sequence[bytes] = ()
 
     async def __aenter__(self) -> "MemoryLease":
+        self._store.enter_loop()
         turns = self._store.turns
         records = self._store.table.records
         if self.key in turns:
@@ -160,6 +161,8 @@ Copied = dict[Key, tuple[bytes | None, int, float, tuple[Index, ...], tuple[byte
 class MemoryStore:
     """Rows in this process, for tests, for play, and for bots that may forget.
 
+    It serves one event loop at a time; a second one that runs at once, in another thread, is refused.
+
     Args:
         clock: Where the time comes from; the engine's clock if it makes the store itself.
         maxsize: How many keys may have a conversation; beyond it new ones are refused. `None`: no bound.
@@ -179,6 +182,7 @@ class MemoryStore:
         self.table = _Table(self._now)
         self.turns: dict[Key, deque[asyncio.Future[None]] | None] = {}
         """Who holds and who waits, by key; a key that nobody holds has no entry."""
+        self._loop: asyncio.AbstractEventLoop | None = None
         self.void: set[Key] = set()
         """Keys that were forgotten under the turn that is held."""
 
@@ -187,12 +191,33 @@ class MemoryStore:
         if self._clock is None:
             self._clock = clock
 
+    def enter_loop(self) -> None:
+        """Take note of the event loop that uses the rows; what one that has ended held is free.
+
+        Raises:
+            StoreUnavailable: If another one runs with them at the same time, in another thread.
+        """
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:  # a coroutine that is driven by hand
+            return
+        if self._loop is loop:
+            return
+        if self._loop is not None and self._loop.is_running():
+            raise StoreUnavailable(
+                "a MemoryStore serves one event loop at a time, and another one runs with it: SQLiteStore "
+                "serves several threads"
+            )
+        self._loop = loop
+        self.turns.clear()
+
     def lease(self, key: Key, *, wanted: bool = True) -> MemoryLease:
         """Wait for the turn with one row, first come, first served."""
         return MemoryLease(self, key, wanted)
 
     async def snapshot(self, key: Key) -> Lease:
         """Read the row; of several who commit, the first wins."""
+        self.enter_loop()
         record = self.table.records.get(key) or _Record()
 
         async def write(version: int, change: Change) -> tuple[bytes | None, int]:

@@ -7,7 +7,7 @@ import pytest
 from chat_events import Command, said
 from memory_engine import KEY, OTHER, Bench
 
-from fsmkit import Engine, Flow, Key, LeaseLost, StoreFull
+from fsmkit import Engine, Flow, Key, LeaseLost, StoreFull, StoreUnavailable
 from fsmkit.stores import Change, Index
 from fsmkit.stores.memory import MemoryStore
 from fsmkit.testing import ManualClock
@@ -198,6 +198,28 @@ async def test_a_row_that_went_and_came_back_is_not_taken_for_the_old_one(store)
     await write(store, KEY)
     with pytest.raises(LeaseLost):
         await seen.commit(Change(b"two"))
+    assert await store.peek(KEY) == b"row"
+
+
+# -- event loops -----------------------------------------------------------------------------------
+
+
+def test_a_turn_that_an_ended_loop_left_behind_is_free_in_the_next():
+    store = MemoryStore(ManualClock())
+
+    async def leave_behind():
+        await store.lease(KEY).__aenter__()
+
+    asyncio.run(leave_behind())
+    asyncio.run(asyncio.wait_for(write(store, KEY), 10))
+    assert asyncio.run(store.peek(KEY)) == b"row"
+
+
+async def test_a_second_loop_that_runs_at_the_same_time_is_refused(store):
+    async with store.lease(KEY):
+        with pytest.raises(StoreUnavailable, match="one event loop at a time"):
+            await asyncio.to_thread(asyncio.run, write(store, KEY))
+    await write(store, KEY)
     assert await store.peek(KEY) == b"row"
 
 

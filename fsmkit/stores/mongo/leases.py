@@ -15,6 +15,7 @@ from pymongo import ReturnDocument
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import DuplicateKeyError
 
+from fsmkit.clock import backoff
 from fsmkit.errors import LeaseLost, StoreUnavailable
 from fsmkit.keys import Key
 from fsmkit.stores.mongo.documents import Document, blank, changed, is_empty, is_idle, new_token
@@ -237,7 +238,7 @@ class MongoLease(MongoSnapshot):
 
     async def _ask(self, session: MongoSession) -> Document:
         """Asks until the lease is there; who waits in another process is not known here."""
-        pause = FIRST_PAUSE
+        tries = 0
         while True:
             now = session.now()
             mine: Document = {"token": self._token, "until": now + session.lease_seconds}
@@ -250,8 +251,9 @@ class MongoLease(MongoSnapshot):
                 found = found if found is not None and found["token"] == self._token else None
             if found is not None:
                 return found
+            tries += 1
+            pause = backoff(tries, FIRST_PAUSE, factor=1.5, most=LONGEST_PAUSE)
             await asyncio.sleep(pause * random.uniform(0.5, 1.5))
-            pause = min(pause * 1.5, LONGEST_PAUSE)
 
     async def _free(self, session: MongoSession) -> None:
         """Frees the lease, and lets the next one of this process ask for it."""

@@ -6,7 +6,6 @@ What is written is in `fsmkit.stores.mongo.leases`; the store's public face is `
 import asyncio
 import contextlib
 import logging
-import random
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
@@ -26,8 +25,8 @@ from pymongo.errors import (
 )
 from pymongo.uri_parser import parse_uri
 
-from fsmkit.errors import StoreCorrupt, StoreError, StoreMisconfigured, StoreUnavailable
-from fsmkit.stores.background import BackgroundTasks
+from fsmkit.errors import StoreCorrupt, StoreError, StoreMisconfigured
+from fsmkit.stores.background import BackgroundTasks, call_again
 from fsmkit.stores.mongo.documents import Document, has_conversation, new_token
 from fsmkit.stores.sessions import WarnOnce
 
@@ -66,6 +65,18 @@ _REMEDIES = {
 """What does not pass by itself, by the code of the error, with what to set instead."""
 
 _T = TypeVar("_T")
+
+
+def _passes(error: Exception) -> bool:
+    """Return whether a command may be repeated; what the server refuses is a StoreError."""
+    if not isinstance(error, PyMongoError) or isinstance(error, DuplicateKeyError):
+        return False
+    _refuse_hopeless(error)
+    if isinstance(error, ConnectionFailure):
+        return True
+    if isinstance(error, OperationFailure) and error.has_error_label("RetryableWriteError"):
+        return True
+    raise StoreError(f"MongoDB refuses a command: {error}") from error
 
 
 class MongoSession:
@@ -133,28 +144,11 @@ class MongoSession:
             StoreMisconfigured: If the server or the URL is set up so that it cannot.
             StoreError: If it refuses.
         """
-        repeated = False
-        for pause in (*PAUSES, None):
-            if self.over:
-                break
-            try:
-                return await command(self._rows if self._rows is not None else await self._open()), repeated
-            except DuplicateKeyError:
-                raise
-            except ConnectionFailure as error:
-                _refuse_hopeless(error)
-                repeated = True
-                if pause is None:
-                    raise StoreUnavailable(f"MongoDB does not answer: {error}") from error
-            except PyMongoError as error:
-                _refuse_hopeless(error)
-                if not isinstance(error, OperationFailure) or not error.has_error_label(
-                    "RetryableWriteError"
-                ):
-                    raise StoreError(f"MongoDB refuses a command: {error}") from error
-                repeated = True
-            await asyncio.sleep((pause or 0.0) * random.uniform(0.5, 1.5))
-        raise StoreUnavailable("the store is closed")
+
+        async def run() -> _T:
+            return await command(self._rows if self._rows is not None else await self._open())
+
+        return await call_again(run, passes=_passes, pauses=PAUSES, server="MongoDB", over=lambda: self.over)
 
     async def close(self) -> None:
         """Finish what was begun, then close the client."""

@@ -14,8 +14,8 @@ from typing import Any
 
 import asyncpg
 
-from fsmkit.errors import StoreCorrupt, StoreError, StoreMisconfigured, StoreUnavailable
-from fsmkit.stores.background import BackgroundTasks
+from fsmkit.errors import StoreCorrupt, StoreError, StoreMisconfigured
+from fsmkit.stores.background import BackgroundTasks, call_again
 from fsmkit.stores.sessions import WarnOnce
 
 _log = logging.getLogger("fsmkit")
@@ -64,6 +64,17 @@ _REMEDIES: dict[type[Exception], str] = {
 
 _OTHER_PROCESS = "FM001"
 """The SQLSTATE by which a statement says that it runs elsewhere than it should."""
+
+
+def _passes(error: Exception) -> bool:
+    """Return whether a statement may be repeated; what the server refuses is a StoreError."""
+    if isinstance(error, _POOLED):
+        raise _pooler() from error
+    if isinstance(error, _AWAY):
+        return True
+    if isinstance(error, asyncpg.PostgresError):
+        raise StoreError(f"PostgreSQL refuses a statement: {error!r}") from error
+    return False
 
 
 class _Connection(asyncpg.Connection):
@@ -131,24 +142,16 @@ class Connections:
             StoreMisconfigured: If the server or the URL is set up so that it cannot.
             StoreError: If the server refuses.
         """
-        repeated = False
-        for pause in (*PAUSES, None):
-            if self.over:
-                break
-            try:
-                pool = self._pool or await self._open()
-                async with pool.acquire() as connection:
-                    return await connection.fetch(statement, *args), repeated
-            except _POOLED as error:
-                raise _pooler() from error
-            except _AWAY as error:
-                repeated = True
-                if pause is None:
-                    raise StoreUnavailable(f"PostgreSQL does not answer: {error!r}") from error
-            except asyncpg.PostgresError as error:
-                raise StoreError(f"PostgreSQL refuses a statement: {error!r}") from error
-            await asyncio.sleep(pause or 0)
-        raise StoreUnavailable("the store is closed")
+
+        async def fetch() -> list[asyncpg.Record]:
+            pool = self._pool or await self._open()
+            async with pool.acquire() as connection:
+                rows: list[asyncpg.Record] = await connection.fetch(statement, *args)
+                return rows
+
+        return await call_again(
+            fetch, passes=_passes, pauses=PAUSES, server="PostgreSQL", over=lambda: self.over
+        )
 
     async def close(self) -> None:
         """Finish what was begun, then close all connections."""

@@ -37,6 +37,7 @@ from redis.exceptions import (
     TimeoutError as LateAnswer,
 )
 
+from fsmkit.clock import backoff
 from fsmkit.errors import StoreCorrupt, StoreMisconfigured, StoreUnavailable
 from fsmkit.stores.redis.connection import PipelinedConnection, Settings
 
@@ -244,18 +245,19 @@ class Nodes:
         self, shard: int, packed: bytes, in_full: Callable[[], bytes] | None, error: Exception
     ) -> Any:
         loop = asyncio.get_running_loop()
-        end, delay = loop.time() + self._patience, FIRST_DELAY
+        end, tries = loop.time() + self._patience, 0
         while True:
             if isinstance(error, NoScriptError) and in_full is not None:
                 packed = in_full()
             else:
                 _refuse_hopeless(error, self.cluster)
+                tries += 1
+                delay = backoff(tries, FIRST_DELAY, most=LONGEST_DELAY)
                 if loop.time() + delay > end:
                     raise StoreUnavailable(
                         f"the store's server does not answer{self._tls}: {_said(error)}"
                     ) from error
                 await asyncio.sleep(delay)
-                delay = min(2 * delay, LONGEST_DELAY)
             try:
                 if self.cluster and not isinstance(error, NoScriptError):
                     await self._map()

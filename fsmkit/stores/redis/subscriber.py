@@ -8,10 +8,14 @@ from contextlib import suppress
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import RedisError
 
+from fsmkit.clock import backoff
+
 _log = logging.getLogger("fsmkit")
 
-PAUSES = (0.0, 0.01, 0.05, 0.2, 0.5, 1.0)
-"""Seconds before each new try; the last one again and again."""
+FIRST_PAUSE = 0.01
+
+LONGEST_PAUSE = 1.0
+"""Seconds before a new try; the first one begins at once."""
 
 
 class Subscriber:
@@ -75,7 +79,7 @@ class Subscriber:
     async def _run(self) -> None:
         tries, again = 0, False
         while True:
-            await asyncio.sleep(PAUSES[min(tries, len(PAUSES) - 1)])
+            await asyncio.sleep(backoff(tries, FIRST_PAUSE, factor=4.0, most=LONGEST_PAUSE) if tries else 0.0)
             tries += 1
             link = self._link = self._make()
             try:

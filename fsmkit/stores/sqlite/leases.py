@@ -9,6 +9,7 @@ import sqlite3
 from collections import deque
 from collections.abc import Callable
 
+from fsmkit.clock import backoff
 from fsmkit.errors import LeaseLost
 from fsmkit.stores.sqlite.owners import Owners
 from fsmkit.stores.sqlite.tables import FoundRow, Rows
@@ -74,7 +75,7 @@ class Waiters:
         self._tickets = 0
         self._lines: dict[str, deque[Waiter]] = {}
         self._blocked: dict[str, Waiter] = {}
-        self._poll = _FIRST_POLL
+        self._looks = 0
 
     def __bool__(self) -> bool:
         """Return whether anybody holds or waits."""
@@ -83,7 +84,9 @@ class Waiters:
     @property
     def poll(self) -> float | None:
         """In how many seconds to look at the leases of other processes again; `None`: no need to."""
-        return self._poll if self._blocked else None
+        if not self._blocked:
+            return None
+        return backoff(self._looks, _FIRST_POLL, factor=1.5, most=_LAST_POLL)
 
     def waiting(self) -> list[Waiter]:
         """Return all who wait."""
@@ -164,7 +167,7 @@ class Waiters:
 
     def look(self, db: sqlite3.Connection, now: float) -> None:
         """Try again for those whose turn another process has."""
-        self._poll = min(self._poll * 1.5, _LAST_POLL)
+        self._looks += 1
         for waiter in self.blocked():
             if waiter.loop.is_closed():
                 self.leave(db, waiter, now)
@@ -184,7 +187,7 @@ class Waiters:
         self._blocked.pop(waiter.key, None)
         if line:
             self._blocked[waiter.key] = line[0]
-            self._poll = _FIRST_POLL
+            self._looks = 1
         else:
             del self._lines[waiter.key]
 
@@ -198,7 +201,7 @@ class Waiters:
             self._granted(waiter, Rows(db, self._owner).find(waiter.key))
         elif waiter.key not in self._blocked:
             self._blocked[waiter.key] = waiter
-            self._poll = _FIRST_POLL
+            self._looks = 1
 
     def _outlives_holder(self, db: sqlite3.Connection, key: str, now: float) -> bool:
         """Return whether the process that has the lease is dead; all that it held is free then."""

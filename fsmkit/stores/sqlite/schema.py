@@ -6,8 +6,10 @@ What is done with the rows is in `fsmkit.stores.sqlite.tables`.
 import os
 import sqlite3
 import time
+from itertools import count
 from typing import Any
 
+from fsmkit.clock import backoff
 from fsmkit.errors import StoreCorrupt, StoreError, StoreUnavailable
 
 fcntl: Any
@@ -89,16 +91,15 @@ class FileLock:
         if self._file < 0:
             return
         # Not a lock that waits for ever: a process that was stopped inside a transaction would stop this one.
-        pause, until = 0.0001, time.monotonic() + BUSY_SECONDS
-        while True:
+        until = time.monotonic() + BUSY_SECONDS
+        for tries in count(1):
             try:
                 fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 return
             except BlockingIOError:
                 if time.monotonic() > until:
                     raise _busy(self._path) from None
-            time.sleep(pause)
-            pause = min(pause * 1.5, 0.005)
+            time.sleep(backoff(tries, 0.0001, factor=1.5, most=0.005))
 
     def __exit__(self, *_exc: object) -> None:
         if self._file >= 0:
