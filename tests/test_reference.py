@@ -90,7 +90,7 @@ def is_there(module, name):
         (
             "Engine",
             fsmkit.Engine,
-            {"apply", "edit", "new_run", "peek", "receive", "report", "start", "stop", "table_of"},
+            {"bot", "peek", "report", "resources", "start", "stop", "table_of"},
         ),
     ],
     ids=["Flow", "ctx", "Engine"],

@@ -357,6 +357,10 @@ class Engine:
             return 0
         return await self._dispatcher.migration.chat(self.bot, old, new)
 
+    async def end_all(self, key: Key) -> None:
+        """End all conversations of a key, running their `on_exit` hooks, as where nobody is there any more."""
+        await self._dispatcher.end_all(key.with_bot(self.bot))
+
     async def end_chat(self, chat: int | str, business: int | str | None = None) -> None:
         """End all conversations of a chat, or of a person, whom the bot cannot reach any more.
 

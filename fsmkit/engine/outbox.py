@@ -119,6 +119,8 @@ class Outbox:
         self._sending: set[asyncio.Task[None]] = set()
         """Deliveries under way; each is a task of its own, since a request whose outcome nobody knows must
         not end with whoever awaits it: it would be repeated, and Telegram may have taken it."""
+        self._at_once = False
+        """Whether `deliver` was last seen to need no awaiting: then nothing can be left on its way."""
         self._behind: dict[Key, asyncio.Event] = {}
         """Former keys whose outboxes others wait for (`WaitForOutbox`); set when one is empty."""
 
@@ -129,7 +131,7 @@ class Outbox:
         if entry is None:
             self._emptied(key)
             return
-        if not inspect.iscoroutinefunction(self._deliver):  # no request can be left on its way
+        if self._at_once:
             await self._run(key, entry)
             return
         sending = asyncio.get_running_loop().create_task(self._run(key, entry), name=f"fsmkit sends {key}")
@@ -229,6 +231,7 @@ class Outbox:
             return None
         try:
             receipt = self._deliver(key, effect)
+            self._at_once = not inspect.isawaitable(receipt)
             if inspect.isawaitable(receipt):
                 receipt = await receipt
         except RetryLater:

@@ -22,7 +22,7 @@ def got_name(event, ctx):
     ctx.reply("Thanks.")
     return ("end",)
 """
-RAISING = SOUND.replace('ctx.reply("Thanks.")', "ctx.reply(event.text[5])")
+RAISING = SOUND.replace('ctx.reply("Thanks.")', "ctx.reply('! ' + event.text[5])")
 SILENT = SOUND.replace(', otherwise="A text, please."', "")
 STUCK = SOUND.replace('("end",)', '("transition", "limbo")')
 
@@ -175,7 +175,7 @@ def test_a_failure_is_played_in_the_terminal_and_goes_on_from_there(run, tmp_pat
         "> Ann",
         "! bot.py:11: IndexError: string index out of range",
     ]
-    assert lines[-2:] == ["> Ann-Sophie", "o"]
+    assert lines[-2:] == ["> Ann-Sophie", "! o"]
 
 
 def test_a_replay_in_the_terminal_names_what_there_is(run, tmp_path, refusal):
@@ -193,7 +193,7 @@ def test_mutants_that_nothing_notices_are_said_and_may_be_too_many(run, tmp_path
     done = run(SOUND, "test", "--seed", "1", "--mutate", "--json", str(out))
     assert done.exit_code == 0
     assert "mutants: 4 of 5 noticed (80.0 %)" in done.output
-    assert "  unnoticed: bot.py:9: state 'name' has no otherwise= (after /start, (photo))" in done.output
+    assert "  unnoticed: bot.py:5: state 'name' has no otherwise= (after /start, (photo))" in done.output
     assert json.loads(out.read_text())["mutants"]["percent"] == 80.0
     wanted = run(SOUND, "test", "--seed", "1", "--mutate", "--fail-under", "mutants=90")
     assert wanted.exit_code == 1

@@ -136,7 +136,7 @@ async def test_a_job_that_cancels_itself_has_failed(work):
     assert "CancelledError" in data["failed"]
 
 
-@pytest.mark.parametrize("options", [{}, {"timeout": 30}, {"retries": 1}], ids=str)
+@pytest.mark.parametrize("options", [{}, {"job_timeout": 30}, {"job_retries": 1}], ids=str)
 async def test_a_job_that_cancels_its_own_task_is_not_begun_for_ever(options):
     begun = []
 

@@ -3,7 +3,7 @@
 import logging
 
 import pytest
-from bench import KEY, Bench
+from memory_engine import KEY, Bench
 from chat_events import Word
 
 from fsmkit import Flow, Timeout
@@ -105,7 +105,7 @@ async def test_each_handler_that_is_asked_is_told_with_the_reason_why_it_does_no
     await bench.say("end")
     assert notes.take() == [
         "arrived end",
-        "asked f/a guarded: when= said no",
+        "asked f/a guarded: its when= said no",
         "asked f/a passes: None",
         "called passes",
         "result ('pass',)",
@@ -122,7 +122,7 @@ async def test_what_nobody_wants_is_asked_about_and_not_written():
     await bench.say("hello")
     arrived, asked = notes.take()
     assert arrived == "arrived hello"
-    assert asked.startswith("asked f/None enter: not <chat_events.Word")
+    assert asked.startswith("asked f/None enter: not this text")
 
 
 async def test_a_when_is_asked_once_although_it_is_watched():

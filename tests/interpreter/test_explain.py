@@ -1,7 +1,7 @@
 """`explain`: which handlers an event could be offered to, in order, and why each is called or not."""
 
 import pytest
-from bench import KEY, Bench
+from memory_engine import KEY, Bench
 from chat_events import Command, said
 
 from fsmkit import ANY, Flow

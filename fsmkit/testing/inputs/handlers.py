@@ -116,7 +116,9 @@ def inputs_of(handler: Handler) -> Inputs:
         candidates = [*_candidates(handler.matcher, texts, numbers)]
     said = [action.text for action in candidates if isinstance(action, Say) and wants(handler, action)]
     words = [text for text in said if text[:1] != "/"]
-    close: list[Action] = [Say(text) for text in near(words) if text.strip() and len(text) <= 4096]
+    close: list[Action] = [
+        Say(text) for text in near(words) if text == text.strip() != "" and len(text) <= 4096
+    ]
     # What is near may be accepted too: `\d` takes the digits of other scripts.
     accepted = tuple(dict.fromkeys(action for action in [*candidates, *close] if wants(handler, action)))
     refused = tuple(dict.fromkeys(action for action in [*close, *ANYTHING] if not wants(handler, action)))

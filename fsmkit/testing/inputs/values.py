@@ -270,7 +270,9 @@ def _constants(function: Any) -> Iterator[Any]:
 def _without_watcher(function: Any) -> Any:
     """Return what the user wrote or decorated, where `fsmkit.testing.harness.instrument` stands around it."""
     while (getattr(function, "__module__", None) or "").startswith("fsmkit.testing."):
-        function = getattr(function, "__wrapped__", None)
+        if not hasattr(function, "__wrapped__"):
+            break
+        function = function.__wrapped__
     return function
 
 
