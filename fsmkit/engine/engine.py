@@ -358,7 +358,7 @@ class Engine:
         return await self._dispatcher.migration.chat(self.bot, old, new)
 
     async def end_all(self, key: Key) -> None:
-        """End all conversations of a key, running their `on_exit` hooks, as where nobody is there any more."""
+        """End all conversations of a key, running their `on_exit` hooks: nobody is there any more."""
         await self._dispatcher.end_all(key.with_bot(self.bot))
 
     async def end_chat(self, chat: int | str, business: int | str | None = None) -> None:

@@ -133,7 +133,7 @@ class Scope:
         return answers.pop() if len(answers) == 1 else None
 
     def _fixed(self, expr: ast.expr) -> list[Any]:
-        """What an expression is in every call, `UNKNOWN` if it may change."""
+        """Return what an expression is in every call, `UNKNOWN` if it may change."""
         match expr:
             case ast.Constant(value):
                 return [value]
@@ -293,7 +293,7 @@ def _node_of(function: types.FunctionType) -> FunctionNode:
 
 
 def _rebound(path: str) -> set[str]:
-    """The names that some function of a file declares `nonlocal`."""
+    """Return the names that some function of a file declares `nonlocal`."""
     return _read[path][2] if path in _read else set()
 
 

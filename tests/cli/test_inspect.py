@@ -91,7 +91,7 @@ def test_the_list_for_scripts(shop, fsmkit, time):
                 "reminder": None,
                 "overdue": False,
                 "waiting": 0,
-                "letters": 0,
+                "scheduled": 0,
                 "stuck": [],
             }
         ],
@@ -116,7 +116,7 @@ def test_an_event_that_waits_for_its_time_is_seen_and_may_be_overdue(write, seed
 
     seed(write(SHOP), later)
     [one] = json.loads(fsmkit("inspect", STORE, "--json").stdout)["conversations"]
-    assert (one["flow"], one["draft"], one["letters"], one["stuck"]) == (None, False, 1, [])
+    assert (one["flow"], one["draft"], one["scheduled"], one["stuck"]) == (None, False, 1, [])
     time.now += 361
     assert keys("--stuck") == ["1:1:-:-:42"]
 

@@ -44,10 +44,10 @@ def test_a_row_is_shown_as_json(shop, lines):
                 ],
             }
         ],
-        "letters": [],
+        "scheduled": [],
         "moved": None,
         "waiting": 0,
-        "views": {},
+        "screens": {},
         "last_event": "2027-01-15T08:00:00Z",
         "seen": ["tg:0", "tg:1"],
     }
@@ -65,9 +65,9 @@ def test_what_waits_is_shown(write, seed, lines):
 
     seed(write(SHOP), speak, delivers=True)
     assert json.loads("\n".join(lines("inspect", STORE, "show", str(ANN))))["waiting"] == 1
-    [letter] = json.loads("\n".join(lines("inspect", STORE, "show", str(BEN))))["letters"]
-    assert (letter["to"], letter["data"], letter["due"]) == (str(BEN), {"loud": True}, "2027-01-15T08:05:00Z")
-    assert letter["event"].endswith(".Ring")
+    [event] = json.loads("\n".join(lines("inspect", STORE, "show", str(BEN))))["scheduled"]
+    assert (event["to"], event["data"], event["due"]) == (str(BEN), {"loud": True}, "2027-01-15T08:05:00Z")
+    assert event["event"].endswith(".Ring")
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,7 @@ def test_the_job_of_a_state_is_shown(write, seed, lines):
     }
 
 
-def test_a_letter_from_another_program_is_shown_with_its_id_and_for_whom_it_is(write, seed, lines):
+def test_an_event_from_another_program_is_shown_with_its_id_and_for_whom_it_is(write, seed, lines):
     @attrs.frozen
     class Paid:
         number: int
@@ -194,9 +194,9 @@ def test_a_letter_from_another_program_is_shown_with_its_id_and_for_whom_it_is(w
         await client.send(ANN, Paid(7), id="evt", flow="shop", expect="charging")
 
     seed(write(CHARGING), speak)
-    [letter] = json.loads("\n".join(lines("inspect", STORE, "show", str(ANN))))["letters"]
-    assert letter.pop("event").endswith("Paid")
-    assert letter == {
+    [event] = json.loads("\n".join(lines("inspect", STORE, "show", str(ANN))))["scheduled"]
+    assert event.pop("event").endswith("Paid")
+    assert event == {
         "to": str(ANN),
         "data": {"number": 7},
         "due": None,

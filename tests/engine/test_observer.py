@@ -3,8 +3,8 @@
 import logging
 
 import pytest
-from memory_engine import KEY, Bench
 from chat_events import Word
+from memory_engine import KEY, Bench
 
 from fsmkit import Flow, Timeout
 from fsmkit.engine import Observer

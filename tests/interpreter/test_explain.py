@@ -1,8 +1,8 @@
 """`explain`: which handlers an event could be offered to, in order, and why each is called or not."""
 
 import pytest
-from memory_engine import KEY, Bench
 from chat_events import Command, said
+from memory_engine import KEY, Bench
 
 from fsmkit import ANY, Flow
 from fsmkit.engine import explain

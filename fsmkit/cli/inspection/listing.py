@@ -37,7 +37,7 @@ class Live:
         deadline: When it times out next, idle or not, in seconds since 1970.
         reminder: When the person is reminded.
         waiting: How many effects of the key wait to be delivered.
-        letters: How many events wait for their time.
+        scheduled: How many events wait for their time.
         stuck: Why somebody should look: `deadline`, `effects`, `events`, `unreadable`.
     """
 
@@ -49,7 +49,7 @@ class Live:
     deadline: float | None = None
     reminder: float | None = None
     waiting: int = 0
-    letters: int = 0
+    scheduled: int = 0
     stuck: tuple[str, ...] = ()
 
     @property
@@ -126,12 +126,12 @@ def _of(stored: StoredRow, now: float, remembered: float) -> Iterator[Live]:
         key=stored.key,
         last=last_event(row, now, remembered),
         waiting=stored.outbox,
-        letters=len(row.later),
+        scheduled=len(row.later),
         stuck=stuck,
     )
     for snapshot in row.snapshots.values():
         yield _conversation(bare, snapshot, now)
-    if not row.snapshots and (bare.waiting or bare.letters):
+    if not row.snapshots and (bare.waiting or bare.scheduled):
         yield bare
 
 
@@ -280,7 +280,7 @@ def _fields(one: Live, now: float) -> dict[str, Any]:
         "reminder": iso(one.reminder),
         "overdue": one.deadline is not None and one.deadline <= now,
         "waiting": one.waiting,
-        "letters": one.letters,
+        "scheduled": one.scheduled,
         "stuck": list(one.stuck),
     }
 
@@ -299,10 +299,10 @@ async def stored_row(store: Store, key: Key, now: float, remembered: float) -> d
     return {
         "key": str(key),
         "conversations": [_conversation_of(snapshot) for snapshot in row.snapshots.values()],
-        "letters": [_letter(mail) for mail in row.later],
+        "scheduled": [_scheduled(event) for event in row.later],
         "moved": _moved(row.moved),
         "waiting": len(await store.outbox(key)),
-        "views": {
+        "screens": {
             flow: {"chat": view.chat, "message": view.message}
             for flow, view in row.views.items()
             if view.message
@@ -352,7 +352,7 @@ def _job(work: JobState | None) -> dict[str, Any] | None:
     }
 
 
-def _letter(mail: ScheduledEvent) -> dict[str, Any]:
+def _scheduled(mail: ScheduledEvent) -> dict[str, Any]:
     return {
         "to": mail.key,
         "event": mail.event,
