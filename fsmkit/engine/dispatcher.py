@@ -86,7 +86,15 @@ from fsmkit.engine.jobs import StateJobs
 from fsmkit.engine.observer import Observer
 from fsmkit.engine.outbox import Deliver, Outbox
 from fsmkit.engine.services import Services
-from fsmkit.engine.transaction import AfterCommit, RowLease, RowMoved, Transactions
+from fsmkit.engine.transaction import (
+    SEND,
+    AfterCommit,
+    RowLease,
+    RowMoved,
+    Transactions,
+    check_not_nested,
+    take_lease,
+)
 from fsmkit.engine.turn import Turn, current_turn, force_close, offer_or_default
 from fsmkit.errors import LeaseLost, Origin, Unreachable, mark
 from fsmkit.flow.events import ChatEvent, DeliveryFailed, Done, Failed
@@ -179,6 +187,7 @@ class Dispatcher:
         envelope = Envelope(event, event_id, ANYBODY, telegram, True, True, committed, void)
         if self._lines is None:
             return await self._walk(envelope, keys)
+        check_not_nested("an event is given", SEND)
         async with self._lines.place([key for key, _ in keys]):
             return await self._walk(envelope, keys)
 
@@ -251,7 +260,7 @@ class Dispatcher:
         """Return what became of an event; `None`: it took no turn, but needs one: an album goes before it."""
         services, event, to = self._services, envelope.event, envelope.to
         store = self._store
-        turn_with = store.lease(key, wanted=wanted) if self._exclusive else _snapshot(store, key)
+        turn_with = take_lease(store, key, wanted=wanted) if self._exclusive else _snapshot(store, key)
         async with turn_with as lease:
             leased = RowLease(self.transactions, key, lease, after)
             turn = leased.begin(event, envelope.telegram)

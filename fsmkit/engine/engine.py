@@ -17,8 +17,8 @@ from fsmkit.engine.observer import Observer, Watchers
 from fsmkit.engine.outbox import Deliver
 from fsmkit.engine.services import Face, Services
 from fsmkit.engine.sweeper import DueScan, Sweeper
-from fsmkit.engine.transaction import check_not_nested
-from fsmkit.errors import DefinitionError, NestedSend
+from fsmkit.engine.transaction import OUTSIDE, SEND, check_not_nested
+from fsmkit.errors import DefinitionError
 from fsmkit.flow.flow import Flow
 from fsmkit.flow.matchers import classes_in, value_classes_in
 from fsmkit.flow.states import State
@@ -188,7 +188,7 @@ class Engine:
             NestedSend: If a handler awaits it: use `ctx.send`.
             Exception: What the handler raised; nothing was changed then.
         """
-        check_not_nested("engine.send", "ctx.send(key, event)")
+        check_not_nested("engine.send", SEND)
         if not isinstance(key, Key):
             raise TypeError(f"engine.send takes a Key first, got {key!r}")
         if expect is not None and flow is None:
@@ -225,14 +225,13 @@ class Engine:
             NestedSend: If a handler awaits it.
             Exception: What a handler raised, once the others have it too; several as an `ExceptionGroup`.
         """
+        check_not_nested("engine.send_to_user", SEND)
         name = None if flow is None else self.table_of(flow).name
         told: dict[Key, Outcome] = {}
         errors: list[Exception] = []
         for key in await conversations_of(self.store, user, self.bot, name):
             try:
                 told[key] = await self.send(key, event, id, flow, expect)
-            except NestedSend:
-                raise
             except Exception as error:
                 errors.append(error)
         if len(errors) > 1:
@@ -251,7 +250,11 @@ class Engine:
         nobody runs; return the number of keys looked at.
 
         A timeout handler that raises is called again later; see `on_error`.
+
+        Raises:
+            NestedSend: If a handler awaits it.
         """
+        check_not_nested("engine.sweep", OUTSIDE)
         return await self._due_scan.sweep()
 
     # -- by hand -----------------------------------------------------------------------------------
@@ -304,7 +307,11 @@ class Engine:
 
         Args:
             drain: Seconds that handlers of timeouts, and then deliveries, are waited for.
+
+        Raises:
+            NestedSend: If a handler awaits it, which would be waited for itself.
         """
+        check_not_nested("engine.stop", "Stop the application, or the program, instead")
         await self._sweeper.stop()
         await self._due_scan.stop(drain)
         await self._dispatcher.jobs.stop()
@@ -352,7 +359,7 @@ class Engine:
         Raises:
             NestedSend: If a handler awaits it.
         """
-        check_not_nested("engine.relocate", "a task of its own")
+        check_not_nested("engine.relocate", OUTSIDE)
         if old == new:
             return 0
         return await self._dispatcher.migration.chat(self.bot, old, new)
@@ -369,7 +376,11 @@ class Engine:
         Args:
             chat: The chat's id, or the person's.
             business: The business connection through which nobody can be reached; `None`: without one.
+
+        Raises:
+            NestedSend: If a handler awaits it.
         """
+        check_not_nested("engine.end_chat", OUTSIDE)
         await self._dispatcher.end_chat(chat, business)
 
     async def report(self, key: Key | None, event: Any, error: Exception) -> None:

@@ -74,5 +74,8 @@ class AsyncConversationHandle:
         return await self._dispatcher.transactions.peek(self._key)
 
     async def _write(self, change: Callable[[Turn], None]) -> Row:
-        check_not_nested("writing through engine.at", "ctx.at(flow) or ctx.send(key, event)")
+        check_not_nested(
+            "writing through engine.at",
+            "Use ctx.at(flow) or ctx.send(key, event), which join this handler's commit",
+        )
         return await self._dispatcher.edit(self._key, change)
