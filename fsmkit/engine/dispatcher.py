@@ -264,6 +264,7 @@ class Dispatcher:
         async with turn_with as lease:
             leased = RowLease(self.transactions, key, lease, after)
             turn = leased.begin(event, envelope.telegram)
+            turn.cause = envelope.cause
             if envelope.id is not None and f" {envelope.id} " in turn.row.seen:
                 return Outcome("duplicate")
             if envelope.void is not None and envelope.void():
@@ -336,9 +337,9 @@ class Dispatcher:
 
     # -- what the engine tells itself --------------------------------------------------------------
 
-    async def _give(self, key: Key, event: Any, to: Recipient, event_id: str | None = None) -> Outcome:
+    async def _give(self, key: Key, event: Any, to: Recipient) -> Outcome:
         """Take an event that came of the engine's own work to its conversation."""
-        return await self.process(key, Envelope(event, event_id, to, self._services.face.telegram_for(key)))
+        return await self.process(key, Envelope(event, None, to, self._services.face.telegram_for(key)))
 
     async def _apply(self, key: Key, event: Done | Failed, job: str) -> Outcome:
         """Give a job its outcome, if it still stands; else that is a `"duplicate"`."""
@@ -350,7 +351,9 @@ class Dispatcher:
         try:
             event = self._services.events.decode(mail.event, mail.body)
             to = Recipient(only=mail.flow, expect=mail.expect)
-            await self._give(key, event, to, mail.known or event_id_of(("mail", mail.id)))
+            event_id = mail.known or event_id_of(("mail", mail.id))
+            telegram = self._services.face.telegram_for(key)
+            await self.process(key, Envelope(event, event_id, to, telegram, cause=mail))
         except Exception as error:
             await self._services.report(key, event, error)
 

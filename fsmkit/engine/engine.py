@@ -365,7 +365,12 @@ class Engine:
         return await self._dispatcher.migration.chat(self.bot, old, new)
 
     async def end_all(self, key: Key) -> None:
-        """End all conversations of a key, running their `on_exit` hooks: nobody is there any more."""
+        """End all conversations of a key, running their `on_exit` hooks: nobody is there any more.
+
+        Raises:
+            NestedSend: If a handler awaits it.
+        """
+        check_not_nested("engine.end_all", OUTSIDE)
         await self._dispatcher.end_all(key.with_bot(self.bot))
 
     async def end_chat(self, chat: int | str, business: int | str | None = None) -> None:

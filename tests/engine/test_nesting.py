@@ -138,6 +138,7 @@ CALLS = {
     "Engine.set_state": lambda bench, key: bench.engine.set_state("other", key, "o"),
     "Engine.reset_state": lambda bench, key: bench.engine.reset_state("other", key),
     "Engine.relocate": lambda bench, key: bench.engine.relocate(key.chat, 99),
+    "Engine.end_all": lambda bench, key: bench.engine.end_all(key),
     "Engine.end_chat": lambda bench, key: bench.engine.end_chat(key.chat),
     "Engine.stop": lambda bench, key: bench.engine.stop(),
     "AsyncConversationHandle.set_state": lambda bench, key: bench.engine.at("other", key).set_state("o"),
