@@ -25,6 +25,7 @@ from fsmkit.flow.states import State
 from fsmkit.interpreter.access import KEEP, frame_of
 from fsmkit.interpreter.codec import EventCodec, ValueCodec
 from fsmkit.interpreter.compiled import CompiledFlow, FlowSet
+from fsmkit.interpreter.migrations import data_of
 from fsmkit.interpreter.row import Row
 from fsmkit.interpreter.settle import Limits
 from fsmkit.jobs.job import Job
@@ -260,10 +261,14 @@ class Engine:
     # -- by hand -----------------------------------------------------------------------------------
 
     async def get_state(self, flow: "Flow[Any] | str", key: Key) -> tuple[str | None, Any]:
-        """Return state and data of a flow, `(None, None)` if there is nothing (a draft has only data)."""
+        """Return state and data of a flow, `(None, None)` if there is nothing (a draft has only data).
+
+        Raises:
+            OrphanedConversation: If what is stored does not fit any more.
+        """
         table = self.table_of(flow)
         frame = frame_of(await self.peek(key.with_bot(self.bot)), table.name)
-        return (frame.state, table.codec.decode(frame.data)) if frame else (None, None)
+        return (frame.state, data_of(table, frame)) if frame else (None, None)
 
     async def set_state(
         self, flow: "Flow[Any] | str", key: Key, state: "str | State | None", data: Any = KEEP

@@ -23,7 +23,10 @@ from fsmkit.keys import Key
 
 
 class AsyncConversationHandle:
-    """One flow of one key. Each call is locked and atomic; what goes in and comes out is a copy."""
+    """One flow of one key. Each call is locked and atomic; what goes in and comes out is a copy.
+
+    Data that do not fit their class any more raise `OrphanedConversation` where they are read.
+    """
 
     __slots__ = ("_dispatcher", "_key", "_table")
 
