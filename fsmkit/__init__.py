@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from fsmkit.errors import (
     DefinitionError,
+    EventStorm,
     FsmkitError,
     HandlerAborted,
     HandlerRefused,
@@ -75,6 +76,7 @@ __all__ = [
     "End",
     "Engine",
     "Event",
+    "EventStorm",
     "Failed",
     "Flow",
     "FsmkitError",

@@ -134,7 +134,7 @@ class RowTooLarge(FsmkitError):
 
 
 class OrphanedConversation(FsmkitError):
-    """A stored conversation no longer fits its flow, which was declared with `on_orphan="raise"`.
+    """A stored conversation no longer fits its flow: read by hand, or with `on_orphan="raise"`.
 
     Attributes:
         flow: Name of the flow.
@@ -173,6 +173,25 @@ class StoredByNewerVersion(FsmkitError):
 
 class NestedSend(FsmkitError):
     """A handler awaited another conversation; two that do so would wait for each other for ever."""
+
+
+class EventStorm(FsmkitError):
+    """Conversations sent one another events by `ctx.send` without an end; the last step was taken back.
+
+    Attributes:
+        hops: How many events had followed from one another.
+        circle: Flows and keys' texts, in the order in which they sent; begins and ends with the same one
+            where they go in a circle.
+    """
+
+    def __init__(self, hops: int, circle: tuple[tuple[str, str], ...]) -> None:
+        self.hops = hops
+        self.circle = circle
+        way = " -> ".join(f"flow {flow!r} of {key}" for flow, key in circle)
+        super().__init__(
+            f"{hops} events have followed from one another by ctx.send: {way}. This step was taken back; let "
+            f"one of them end without sending, or pause with ctx.send(..., after=seconds)"
+        )
 
 
 class LeaseOver(FsmkitError):

@@ -15,7 +15,7 @@ from msgspec import structs
 from fsmkit.engine.fifo import again_if_lost
 from fsmkit.engine.outbox import Outbox
 from fsmkit.engine.services import Services
-from fsmkit.engine.transaction import RowMoved
+from fsmkit.engine.transaction import RowMoved, take_lease
 from fsmkit.engine.turn import Turn, force_close
 from fsmkit.flow.events import ChatEvent
 from fsmkit.interpreter.codec import decode_row, encode_row
@@ -70,7 +70,7 @@ class ChatMigration:
         if not moved.move.arrived:
             await self.finish(key, moved)
             return
-        async with self._store.lease(key) as lease:
+        async with take_lease(self._store, key) as lease:
             receipts, over = len(lease.receipts), moved.row.keep <= self._clock.now()
             note = Change(None) if over else Change(lease.row, moved.row.keep)
             entry = await lease.commit(structs.replace(note, folded=receipts))
@@ -85,7 +85,7 @@ class ChatMigration:
 
     async def _mark(self, key: Key, new: Key) -> Row | None:
         """Mark a row as moved: from now on events for it wait, and then follow."""
-        async with self._store.lease(key) as lease:
+        async with take_lease(self._store, key) as lease:
             if lease.row is None:  # only messages wait; they need no row to be sent
                 return None
             row = decode_row(lease.row)
@@ -97,7 +97,7 @@ class ChatMigration:
     async def _arrive(self, old: Key, row: Row, move: Destination, new: Key) -> None:
         """Add what was stored under the old key to what is under the new one, unless it is there already."""
         messages_first = bool(await self._store.outbox(old))
-        async with self._store.lease(new) as lease:
+        async with take_lease(self._store, new) as lease:
             here = Row() if lease.row is None else decode_row(lease.row)
             if f" {move.id} " in here.seen:
                 return
@@ -127,7 +127,7 @@ class ChatMigration:
 
     async def _leave_note(self, key: Key) -> None:
         """Leave only the forwarding note, and deliver what nobody delivers."""
-        async with self._store.lease(key) as lease:
+        async with take_lease(self._store, key) as lease:
             row = Row() if lease.row is None else decode_row(lease.row)
             if row.moved is None or row.moved.arrived:
                 return

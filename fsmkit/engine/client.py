@@ -12,6 +12,7 @@ from msgspec import structs
 
 from fsmkit.clock import Clock, SystemClock
 from fsmkit.engine.fifo import again_if_lost
+from fsmkit.engine.transaction import SEND, check_not_nested, take_lease
 from fsmkit.errors import DefinitionError
 from fsmkit.interpreter.codec import EventCodec, decode_row
 from fsmkit.interpreter.row import Row, ScheduledEvent
@@ -103,12 +104,14 @@ class Client:
             `"duplicate"` if an event with this id waits already or was handled.
 
         Raises:
+            NestedSend: If a handler awaits it: use `ctx.send`.
             UnstorableData: If JSON does not hold the event.
             RowTooLarge: If too many events wait for this conversation.
             StoreError: If the store is encrypted, and its keys are not at hand.
             StoreUnavailable: If the store does not answer; whether the event was stored is not known, so
                 send it again with the same id.
         """
+        check_not_nested("client.send", SEND)
         name, body = EventCodec([type(event)]).encode(event)
         ident = event_id_of(secrets.token_hex(8) if id is None else id)
         key = key.with_bot(self._bot)
@@ -128,6 +131,7 @@ class Client:
         expect: str | None = None,
     ) -> dict[Key, Literal["sent", "duplicate"]]:
         """Leave an event for all conversations of a person that run; the arguments are those of `send`."""
+        check_not_nested("client.send_to_user", SEND)
         keys = await conversations_of(self.store, user, self._bot, flow)
         return {key: await self.send(key, event, id, flow=flow, expect=expect) for key in keys}
 
@@ -145,7 +149,7 @@ class Client:
         await self.close()
 
     async def _leave(self, key: Key, mail: ScheduledEvent) -> Literal["sent", "duplicate"]:
-        async with self.store.lease(key) as lease:
+        async with take_lease(self.store, key) as lease:
             row = Row() if lease.row is None else decode_row(lease.row)
             if f" {mail.known} " in row.seen or any(mail.known == other.known for other in row.later):
                 return "duplicate"

@@ -86,7 +86,15 @@ from fsmkit.engine.jobs import StateJobs
 from fsmkit.engine.observer import Observer
 from fsmkit.engine.outbox import Deliver, Outbox
 from fsmkit.engine.services import Services
-from fsmkit.engine.transaction import AfterCommit, RowLease, RowMoved, Transactions
+from fsmkit.engine.transaction import (
+    SEND,
+    AfterCommit,
+    RowLease,
+    RowMoved,
+    Transactions,
+    check_not_nested,
+    take_lease,
+)
 from fsmkit.engine.turn import Turn, current_turn, force_close, offer_or_default
 from fsmkit.errors import LeaseLost, Origin, Unreachable, mark
 from fsmkit.flow.events import ChatEvent, DeliveryFailed, Done, Failed
@@ -179,6 +187,7 @@ class Dispatcher:
         envelope = Envelope(event, event_id, ANYBODY, telegram, True, True, committed, void)
         if self._lines is None:
             return await self._walk(envelope, keys)
+        check_not_nested("an event is given", SEND)
         async with self._lines.place([key for key, _ in keys]):
             return await self._walk(envelope, keys)
 
@@ -251,10 +260,11 @@ class Dispatcher:
         """Return what became of an event; `None`: it took no turn, but needs one: an album goes before it."""
         services, event, to = self._services, envelope.event, envelope.to
         store = self._store
-        turn_with = store.lease(key, wanted=wanted) if self._exclusive else _snapshot(store, key)
+        turn_with = take_lease(store, key, wanted=wanted) if self._exclusive else _snapshot(store, key)
         async with turn_with as lease:
             leased = RowLease(self.transactions, key, lease, after)
             turn = leased.begin(event, envelope.telegram)
+            turn.cause = envelope.cause
             if envelope.id is not None and f" {envelope.id} " in turn.row.seen:
                 return Outcome("duplicate")
             if envelope.void is not None and envelope.void():
@@ -327,9 +337,9 @@ class Dispatcher:
 
     # -- what the engine tells itself --------------------------------------------------------------
 
-    async def _give(self, key: Key, event: Any, to: Recipient, event_id: str | None = None) -> Outcome:
+    async def _give(self, key: Key, event: Any, to: Recipient) -> Outcome:
         """Take an event that came of the engine's own work to its conversation."""
-        return await self.process(key, Envelope(event, event_id, to, self._services.face.telegram_for(key)))
+        return await self.process(key, Envelope(event, None, to, self._services.face.telegram_for(key)))
 
     async def _apply(self, key: Key, event: Done | Failed, job: str) -> Outcome:
         """Give a job its outcome, if it still stands; else that is a `"duplicate"`."""
@@ -341,7 +351,9 @@ class Dispatcher:
         try:
             event = self._services.events.decode(mail.event, mail.body)
             to = Recipient(only=mail.flow, expect=mail.expect)
-            await self._give(key, event, to, mail.known or event_id_of(("mail", mail.id)))
+            event_id = mail.known or event_id_of(("mail", mail.id))
+            telegram = self._services.face.telegram_for(key)
+            await self.process(key, Envelope(event, event_id, to, telegram, cause=mail))
         except Exception as error:
             await self._services.report(key, event, error)
 

@@ -17,7 +17,7 @@ from fsmkit.engine.chat_migration import ChatMigration
 from fsmkit.engine.envelope import Recipient
 from fsmkit.engine.observer import Observer
 from fsmkit.engine.services import AlbumOf, Services
-from fsmkit.engine.transaction import AfterCommit, RowLease, RowMoved, Transactions
+from fsmkit.engine.transaction import AfterCommit, RowLease, RowMoved, Transactions, take_lease
 from fsmkit.engine.turn import Turn, offer_or_default
 from fsmkit.errors import (
     LeaseLost,
@@ -83,7 +83,7 @@ class DueWork:
         services, after = self._services, AfterCommit()
         jobs = self._transactions.jobs
         try:
-            async with services.store.lease(key) as lease:
+            async with take_lease(services.store, key) as lease:
                 leased = RowLease(self._transactions, key, lease, after)
                 turn = leased.begin(None, services.face.telegram_for(key))
                 await self.albums.handle(leased, turn, self.albums.due(turn.row, turn.now))

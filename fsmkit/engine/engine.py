@@ -17,14 +17,15 @@ from fsmkit.engine.observer import Observer, Watchers
 from fsmkit.engine.outbox import Deliver
 from fsmkit.engine.services import Face, Services
 from fsmkit.engine.sweeper import DueScan, Sweeper
-from fsmkit.engine.transaction import check_not_nested
-from fsmkit.errors import DefinitionError, NestedSend
+from fsmkit.engine.transaction import OUTSIDE, SEND, check_not_nested
+from fsmkit.errors import DefinitionError
 from fsmkit.flow.flow import Flow
 from fsmkit.flow.matchers import classes_in, value_classes_in
 from fsmkit.flow.states import State
 from fsmkit.interpreter.access import KEEP, frame_of
 from fsmkit.interpreter.codec import EventCodec, ValueCodec
 from fsmkit.interpreter.compiled import CompiledFlow, FlowSet
+from fsmkit.interpreter.migrations import data_of
 from fsmkit.interpreter.row import Row
 from fsmkit.interpreter.settle import Limits
 from fsmkit.jobs.job import Job
@@ -188,7 +189,7 @@ class Engine:
             NestedSend: If a handler awaits it: use `ctx.send`.
             Exception: What the handler raised; nothing was changed then.
         """
-        check_not_nested("engine.send", "ctx.send(key, event)")
+        check_not_nested("engine.send", SEND)
         if not isinstance(key, Key):
             raise TypeError(f"engine.send takes a Key first, got {key!r}")
         if expect is not None and flow is None:
@@ -225,14 +226,13 @@ class Engine:
             NestedSend: If a handler awaits it.
             Exception: What a handler raised, once the others have it too; several as an `ExceptionGroup`.
         """
+        check_not_nested("engine.send_to_user", SEND)
         name = None if flow is None else self.table_of(flow).name
         told: dict[Key, Outcome] = {}
         errors: list[Exception] = []
         for key in await conversations_of(self.store, user, self.bot, name):
             try:
                 told[key] = await self.send(key, event, id, flow, expect)
-            except NestedSend:
-                raise
             except Exception as error:
                 errors.append(error)
         if len(errors) > 1:
@@ -251,16 +251,24 @@ class Engine:
         nobody runs; return the number of keys looked at.
 
         A timeout handler that raises is called again later; see `on_error`.
+
+        Raises:
+            NestedSend: If a handler awaits it.
         """
+        check_not_nested("engine.sweep", OUTSIDE)
         return await self._due_scan.sweep()
 
     # -- by hand -----------------------------------------------------------------------------------
 
     async def get_state(self, flow: "Flow[Any] | str", key: Key) -> tuple[str | None, Any]:
-        """Return state and data of a flow, `(None, None)` if there is nothing (a draft has only data)."""
+        """Return state and data of a flow, `(None, None)` if there is nothing (a draft has only data).
+
+        Raises:
+            OrphanedConversation: If what is stored does not fit any more.
+        """
         table = self.table_of(flow)
         frame = frame_of(await self.peek(key.with_bot(self.bot)), table.name)
-        return (frame.state, table.codec.decode(frame.data)) if frame else (None, None)
+        return (frame.state, data_of(table, frame)) if frame else (None, None)
 
     async def set_state(
         self, flow: "Flow[Any] | str", key: Key, state: "str | State | None", data: Any = KEEP
@@ -304,7 +312,11 @@ class Engine:
 
         Args:
             drain: Seconds that handlers of timeouts, and then deliveries, are waited for.
+
+        Raises:
+            NestedSend: If a handler awaits it, which would be waited for itself.
         """
+        check_not_nested("engine.stop", "Stop the application, or the program, instead")
         await self._sweeper.stop()
         await self._due_scan.stop(drain)
         await self._dispatcher.jobs.stop()
@@ -352,13 +364,18 @@ class Engine:
         Raises:
             NestedSend: If a handler awaits it.
         """
-        check_not_nested("engine.relocate", "a task of its own")
+        check_not_nested("engine.relocate", OUTSIDE)
         if old == new:
             return 0
         return await self._dispatcher.migration.chat(self.bot, old, new)
 
     async def end_all(self, key: Key) -> None:
-        """End all conversations of a key, running their `on_exit` hooks: nobody is there any more."""
+        """End all conversations of a key, running their `on_exit` hooks: nobody is there any more.
+
+        Raises:
+            NestedSend: If a handler awaits it.
+        """
+        check_not_nested("engine.end_all", OUTSIDE)
         await self._dispatcher.end_all(key.with_bot(self.bot))
 
     async def end_chat(self, chat: int | str, business: int | str | None = None) -> None:
@@ -369,7 +386,11 @@ class Engine:
         Args:
             chat: The chat's id, or the person's.
             business: The business connection through which nobody can be reached; `None`: without one.
+
+        Raises:
+            NestedSend: If a handler awaits it.
         """
+        check_not_nested("engine.end_chat", OUTSIDE)
         await self._dispatcher.end_chat(chat, business)
 
     async def report(self, key: Key | None, event: Any, error: Exception) -> None:

@@ -6,7 +6,7 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from fsmkit.interpreter.compiled import CompiledFlow, FlowSet
-from fsmkit.interpreter.row import Effect, Frame, Row
+from fsmkit.interpreter.row import Effect, Frame, Row, ScheduledEvent
 
 
 class Outcome:
@@ -101,6 +101,7 @@ class Envelope(Struct, frozen=True, eq=False):
         otherwise: Whether `otherwise` is said to a message that nobody took.
         committed: Told of the outcome after the commit and before anything is delivered.
         void: Whether it is of no use any more; asked when its turn has come.
+        cause: As what it was stored, where another step has sent it.
     """
 
     event: Any
@@ -111,3 +112,4 @@ class Envelope(Struct, frozen=True, eq=False):
     otherwise: bool = True
     committed: Callable[[Outcome], Awaitable[None]] | None = None
     void: Callable[[], bool] | None = None
+    cause: ScheduledEvent | None = None

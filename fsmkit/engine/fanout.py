@@ -5,8 +5,10 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
+from fsmkit.clock import monotonic
 from fsmkit.engine.engine import Engine
 from fsmkit.engine.fifo import KeyedWorkers
+from fsmkit.engine.transaction import OUTSIDE, check_not_nested
 from fsmkit.errors import StoreUnavailable
 from fsmkit.keys import Key
 
@@ -46,6 +48,9 @@ async def fan_out(
         How many `handled` it, `passed`, found it a `duplicate`, or `failed`; what was raised is told to
         the engine's `on_error`.
 
+    Raises:
+        NestedSend: If a handler awaits it.
+
     Example:
         >>> import asyncio
         >>> from fsmkit import Engine, Flow, Key
@@ -57,6 +62,7 @@ async def fan_out(
         >>> asyncio.run(fan_out(Engine(news), [Key(1, 1), Key(2, 2)], "Hello", rate=1000))
         Counter({'handled': 2})
     """
+    check_not_nested("fan_out", OUTSIDE)
     if rate <= 0:
         raise ValueError(f"fan_out(rate={rate!r}): more than zero a second, or nobody is ever told")
     told: Counter[str] = Counter()
@@ -75,12 +81,12 @@ async def fan_out(
                 told[outcome.kind] += 1
             return
 
-    lanes, due = KeyedWorkers(AT_ONCE), engine.clock.now()
+    lanes, due = KeyedWorkers(AT_ONCE), monotonic(engine.clock)
     try:
         for key in keys:
-            await engine.clock.sleep(due - engine.clock.now())
+            await engine.clock.sleep(due - monotonic(engine.clock))
             await lanes.put(key.with_bot(engine.bot), partial(tell, key))
-            due = max(due, engine.clock.now() - 1.0) + 1.0 / rate
+            due = max(due, monotonic(engine.clock) - 1.0) + 1.0 / rate
         await lanes.join()
     finally:
         await lanes.cancel()

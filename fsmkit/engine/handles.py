@@ -23,7 +23,10 @@ from fsmkit.keys import Key
 
 
 class AsyncConversationHandle:
-    """One flow of one key. Each call is locked and atomic; what goes in and comes out is a copy."""
+    """One flow of one key. Each call is locked and atomic; what goes in and comes out is a copy.
+
+    Data that do not fit their class any more raise `OrphanedConversation` where they are read.
+    """
 
     __slots__ = ("_dispatcher", "_key", "_table")
 
@@ -74,5 +77,8 @@ class AsyncConversationHandle:
         return await self._dispatcher.transactions.peek(self._key)
 
     async def _write(self, change: Callable[[Turn], None]) -> Row:
-        check_not_nested("writing through engine.at", "ctx.at(flow) or ctx.send(key, event)")
+        check_not_nested(
+            "writing through engine.at",
+            "Use ctx.at(flow) or ctx.send(key, event), which join this handler's commit",
+        )
         return await self._dispatcher.edit(self._key, change)

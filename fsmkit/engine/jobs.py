@@ -21,6 +21,7 @@ from fsmkit.flow.context import SendMessage
 from fsmkit.flow.events import Done, Failed
 from fsmkit.flow.messages import Reply, as_reply, as_screen
 from fsmkit.interpreter.jobs import CLAIM_SECONDS, JobAttempt, attempt_stands, find, kept, over, put_off
+from fsmkit.interpreter.migrations import data_of
 from fsmkit.interpreter.row import Row
 from fsmkit.interpreter.settle import address_of, effects_of
 from fsmkit.jobs.job import Job
@@ -327,7 +328,7 @@ class Attempt:
 
     async def _call(self) -> Any:
         begun = self.begun
-        data = begun.table.codec.decode(begun.frame.data)
+        data = data_of(begun.table, begun.frame)
         args = (data, self.context) if begun.rule.wants_job else (data,)
         if begun.rule.is_async:
             self._entered.set()

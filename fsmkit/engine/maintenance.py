@@ -13,6 +13,7 @@ import attrs
 from msgspec import structs
 
 from fsmkit.engine.fifo import again_if_lost
+from fsmkit.engine.transaction import take_lease
 from fsmkit.errors import StoreCorrupt, StoredByNewerVersion
 from fsmkit.flow.flow import Flow
 from fsmkit.interpreter.access import KEEP, locate, write_state
@@ -62,7 +63,7 @@ async def rewrite(store: Store, key: Key, now: float, change: Change) -> bool:
 
 
 async def _once(store: Store, key: Key, now: float, change: Change) -> bool:
-    async with store.lease(key) as lease:
+    async with take_lease(store, key) as lease:
         row = Row() if lease.row is None else decode_row(lease.row)
         if row.moved is not None:  # it is written where it arrives
             return False

@@ -7,13 +7,13 @@ says that nothing is left; others only append.
 import asyncio
 import inspect
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any
 
 import msgspec
 
-from fsmkit.clock import Clock, first_of
+from fsmkit.clock import Clock, first_of, monotonic
 from fsmkit.engine.observer import Observer
 from fsmkit.engine.services import Services
 from fsmkit.errors import RetryLater, StoreCorrupt
@@ -59,7 +59,7 @@ class ClaimHeartbeat:
     def begin(self, key: Key) -> None:
         """Note that a delivery for a key is under way."""
         if self._store.durable:
-            self._begun[key] = self._clock.now()
+            self._begun[key] = monotonic(self._clock)
             if self._task is None or self._task.done():
                 self._task = asyncio.get_running_loop().create_task(self._watch(), name="fsmkit vigil")
 
@@ -77,7 +77,7 @@ class ClaimHeartbeat:
     async def _watch(self) -> None:
         while self._begun:
             await self._clock.sleep(CLAIM_SECONDS / 3)
-            since = self._clock.now() - CLAIM_SECONDS / 3
+            since = monotonic(self._clock) - CLAIM_SECONDS / 3
             for key in [key for key, begun in self._begun.items() if begun <= since]:
                 try:
                     await self._store.extend_claim(key, 0.0)
@@ -100,7 +100,7 @@ class Outbox:
         self,
         services: Services,
         deliver: Deliver | None,
-        post: Callable[[ScheduledEvent], Awaitable[Any]],
+        post: Callable[[ScheduledEvent], Coroutine[Any, Any, None]],
         refused: Callable[[Key, Effect, Exception], Awaitable[Any]],
         ephemeral: Callable[[Key, Sequence[Receipt]], Awaitable[None]],
     ) -> None:
@@ -133,8 +133,12 @@ class Outbox:
             return
         if self._at_once:
             await self._run(key, entry)
-            return
-        sending = asyncio.get_running_loop().create_task(self._run(key, entry), name=f"fsmkit sends {key}")
+        else:
+            await self._apart(key, self._run(key, entry))
+
+    async def _apart(self, key: Key, work: Coroutine[Any, Any, None]) -> None:
+        """Wait for what is done in a task of its own, and goes on when the caller is cancelled."""
+        sending = asyncio.get_running_loop().create_task(work, name=f"fsmkit sends {key}")
         self._sending.add(sending)
         sending.add_done_callback(self._sending.discard)
         try:
@@ -216,7 +220,8 @@ class Outbox:
     async def _carry_out(self, key: Key, pending: Pending, tell: bool) -> bytes | None:
         effect = pending.effect
         if isinstance(effect, ScheduledEvent):
-            await self._post(effect)
+            # On a stack of its own, however long a chain of conversations is; others are served in between.
+            await self._apart(key, self._post(effect))
             return None
         if isinstance(effect, WaitForOutbox):
             former = Key.parse(effect.key)

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from functools import partial
 
+from fsmkit.clock import monotonic
 from fsmkit.engine.due import DueWork
 from fsmkit.engine.services import Services
 from fsmkit.errors import LeaseLost
@@ -53,7 +54,7 @@ class DueScan:
 
     async def begin(self) -> "list[asyncio.Task[None]]":
         """Begin to look at them, without waiting for the end."""
-        now = self._clock.now()
+        now = monotonic(self._clock)
         self._left_alone = {key: until for key, until in self._left_alone.items() if until > now}
         if not self._looking:
             self._slots = asyncio.Semaphore(AT_ONCE)  # of the loop that runs now
@@ -110,7 +111,7 @@ class DueScan:
                 if key in self._left_alone and not await self._work.has_due(key):
                     return
                 if not await self._work.process_due(key):
-                    self._left_alone[key] = self._clock.now() + LEFT_ALONE
+                    self._left_alone[key] = monotonic(self._clock) + LEFT_ALONE
             except LeaseLost:
                 _log.info("%s is looked after by another process", key)
             except Exception as error:  # one row that cannot be handled must not hold up the others
@@ -152,7 +153,7 @@ class Sweeper:
     def start(self) -> None:
         """Start the task."""
         if not self.running:
-            work = self._run(self._clock.now() + self._first)
+            work = self._run(monotonic(self._clock) + self._first)
             self._task = asyncio.get_running_loop().create_task(work, name="fsmkit sweeper")
 
     async def stop(self) -> None:
@@ -163,10 +164,10 @@ class Sweeper:
             await asyncio.gather(task, return_exceptions=True)
 
     async def _run(self, at: float) -> None:
-        last = self._clock.now()
+        last = monotonic(self._clock)
         while True:
-            await self._clock.sleep(max(0.0, at - self._clock.now()))
-            now = self._clock.now()
+            await self._clock.sleep(max(0.0, at - monotonic(self._clock)))
+            now = monotonic(self._clock)
             at = now + self._every
             if self._face.busy() and now - last < self._face.patience:
                 continue

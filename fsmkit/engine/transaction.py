@@ -6,6 +6,7 @@ it.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from fsmkit.engine.envelope import Outcome
@@ -20,7 +21,7 @@ from fsmkit.interpreter.codec import decode_receipt, decode_row
 from fsmkit.interpreter.row import Destination, Effect, Row
 from fsmkit.interpreter.settle import apply_receipts, change_of, settle
 from fsmkit.keys import Key
-from fsmkit.stores.protocol import Change, Lease
+from fsmkit.stores.protocol import Change, Lease, Store
 
 
 class RowMoved(Exception):
@@ -77,7 +78,7 @@ class Transactions:
     async def edit(self, key: Key, change: Callable[[Turn], Any], telegram: Any = None) -> Row:
         """Write a row by hand, under its lease; `change` may be async."""
         after = AfterCommit()
-        async with self.services.store.lease(key) as lease:
+        async with take_lease(self.services.store, key) as lease:
             leased = RowLease(self, key, lease, after)
             turn = leased.begin(None, telegram)
             changed = change(turn)
@@ -236,8 +237,18 @@ class RowLease:
         return outcome
 
 
+SEND = "Use ctx.send(key, event), which joins this handler's commit"
+
+
+OUTSIDE = "Do it outside of handlers, for example in a job or a source"
+
+
 def check_not_nested(what: str, instead: str) -> None:
     """Refuse what would wait for the step that is running.
+
+    Args:
+        what: What was called.
+        instead: What to do instead, a sentence.
 
     Raises:
         NestedSend: If a handler's turn runs.
@@ -246,8 +257,18 @@ def check_not_nested(what: str, instead: str) -> None:
     if turn is not None and not turn.over:
         raise NestedSend(
             f"{what} inside a handler (of the conversation of {turn.key}): two that wait for each other "
-            f"would wait for ever. Use {instead}, which joins this handler's commit"
+            f"would wait for ever. {instead}"
         )
+
+
+def take_lease(store: Store, key: Key, *, wanted: bool = True) -> AbstractAsyncContextManager[Lease]:
+    """Take the lease of a row, as the store does; all leases of the engine's rooms are taken here.
+
+    Raises:
+        NestedSend: If a handler's turn runs, whoever has called.
+    """
+    check_not_nested("a conversation is waited for", SEND)
+    return store.lease(key, wanted=wanted)
 
 
 def _row(blob: bytes | None) -> Row:

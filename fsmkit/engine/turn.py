@@ -31,7 +31,7 @@ from fsmkit.flow.messages import Answer, Reply, as_reply, as_screen
 from fsmkit.interpreter.access import ConversationHandle
 from fsmkit.interpreter.codec import Unfit
 from fsmkit.interpreter.compiled import CompiledFlow, FlowSet
-from fsmkit.interpreter.migrations import Orphan, is_current, migrate_row
+from fsmkit.interpreter.migrations import Orphan, data_of, is_current, migrate_row
 from fsmkit.interpreter.row import Bound, Frame, Row, Send
 from fsmkit.interpreter.selection import Step, ranks, select, why_not
 from fsmkit.interpreter.settle import StepDraft, address_of, follow
@@ -410,13 +410,9 @@ class Turn(StepDraft):
             data, state, previous = table.codec.initial(), None, None
         else:
             try:
-                data = table.codec.decode(frame.data)
-            except ValueError as error:
-                raise _Unfit(
-                    Orphan(
-                        self.name_of(frame), table, OrphanedConversation(table.name, frame.state, str(error))
-                    )
-                ) from error
+                data = data_of(table, frame)
+            except OrphanedConversation as error:
+                raise _Unfit(Orphan(self.name_of(frame), table, error)) from error
             state = frame.state
             previous = frame.history[-1] if frame.history else None
             if previous is not None and previous not in table.rules:

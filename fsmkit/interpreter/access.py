@@ -11,6 +11,7 @@ from fsmkit.errors import LeaseOver, NestedSend, UnknownState, UnstorableData
 from fsmkit.flow.context import evolve
 from fsmkit.flow.states import State
 from fsmkit.interpreter.compiled import CompiledFlow, FlowSet
+from fsmkit.interpreter.migrations import data_of
 from fsmkit.interpreter.row import NO_DATA, Frame, Row
 from fsmkit.interpreter.transitions import MessagesToDelete, PendingCall, RowEditor
 
@@ -130,9 +131,13 @@ def read_state(row: Row, table: CompiledFlow) -> str | None:
 
 
 def read_data(row: Row, table: CompiledFlow) -> Any:
-    """Return the flow's data, a copy; those with nothing stored where nothing is."""
+    """Return the flow's data, a copy; those with nothing stored where nothing is.
+
+    Raises:
+        OrphanedConversation: If what is stored does not fit any more.
+    """
     frame = frame_of(row, table.name)
-    return table.codec.decode(frame.data) if frame else table.codec.initial()
+    return data_of(table, frame) if frame else table.codec.initial()
 
 
 def read_value(row: Row, table: CompiledFlow, name: str, default: Any) -> Any:

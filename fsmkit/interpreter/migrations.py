@@ -101,6 +101,18 @@ def _migrate(table: CompiledFlow, frame: Frame) -> tuple[str | None, Any]:
     return str(state) if state is not None else None, plain
 
 
+def data_of(table: CompiledFlow, frame: Frame) -> Any:
+    """Return a flow's data, a copy.
+
+    Raises:
+        OrphanedConversation: If what is stored is not of the type that the flow declares now.
+    """
+    try:
+        return table.codec.decode(frame.data)
+    except ValueError as error:
+        raise OrphanedConversation(table.name, frame.state, str(error)) from error
+
+
 def lost_fields(flows: FlowSet, row: Row) -> Iterator[tuple[CompiledFlow, str]]:
     """Yield stored fields that a flow's class does not have any more, so that the next step drops them.
 
@@ -201,7 +213,7 @@ def _finding(flows: FlowSet, name: str, snapshot: Snapshot) -> RowCheck:
 def _unfit(flows: FlowSet, frame: Frame) -> str:
     """Return why data are not of the type that the flow declares now; `""` if they are."""
     try:
-        flows.tables[frame.flow].codec.decode(frame.data)
-    except ValueError as error:
-        return str(error)
+        data_of(flows.tables[frame.flow], frame)
+    except OrphanedConversation as error:
+        return error.problem
     return ""

@@ -273,6 +273,10 @@ class Row(Struct, array_like=True):
         return self.with_conversation(name, structs.replace(snapshot, frames=frames))
 
 
+Hop: TypeAlias = tuple[str, str]
+"""Who sent an event: flow, and key as text."""
+
+
 class ScheduledEvent(Struct, frozen=True, tag="mail"):
     """An event for another conversation, or for this one later.
 
@@ -285,6 +289,8 @@ class ScheduledEvent(Struct, frozen=True, tag="mail"):
         known: What it is recognised by as an event from outside; empty for due_events of `ctx.send`.
         flow: Name of the only flow that gets it.
         expect: The only state of `flow` in which it is wanted.
+        hops: How many events of `ctx.send` have followed from one another, with this one.
+        trail: Who sent the last ones, where there are many.
     """
 
     key: str
@@ -295,6 +301,8 @@ class ScheduledEvent(Struct, frozen=True, tag="mail"):
     known: str = ""
     flow: str | None = None
     expect: str | None = None
+    hops: int = 0
+    trail: tuple[Hop, ...] = ()
 
 
 class Receipt(Struct, array_like=True):

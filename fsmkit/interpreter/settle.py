@@ -15,6 +15,7 @@ from fsmkit.flow.events import ChatEvent, Done, Failed
 from fsmkit.flow.messages import MAX_VALUE, Address, Answer, Button, Keyboard, as_reply
 from fsmkit.interpreter.codec import EventCodec, ValueCodec, encode_entry, encode_row
 from fsmkit.interpreter.compiled import FlowSet
+from fsmkit.interpreter.hops import next_hop
 from fsmkit.interpreter.jobs import JobAttempt, begin
 from fsmkit.interpreter.row import (
     Bound,
@@ -372,12 +373,14 @@ class StepDraft:
             has come, and what the receipts of earlier messages gave rise to.
         changed: Whether there is something to commit.
         over: Whether the step has ended, so that it may no longer be written to.
+        cause: The event of another step that it handles, if it is one.
     """
 
     __slots__ = (
         "_new_run",
         "begun",
         "carried",
+        "cause",
         "changed",
         "deletes",
         "event",
@@ -419,6 +422,7 @@ class StepDraft:
         self.carried: list[Any] = []
         self.changed = False
         self.over = False
+        self.cause: ScheduledEvent | None = None
 
     @property
     def address(self) -> Address | None:
@@ -601,8 +605,11 @@ def _touched(draft: StepDraft, row: Row, snapshot: Snapshot) -> Row:
 def _scheduled_event(effect: SendEvent, events: EventCodec, draft: StepDraft, serial: int) -> ScheduledEvent:
     name, body = events.encode(effect.event)
     key = effect.key.with_bot(draft.key.bot)
-    due = draft.now + effect.after if effect.after > 0 else 0.0
-    return ScheduledEvent(str(key), name, body, f"{draft.key}#{draft.new_run()}.{serial}", due)
+    ident = f"{draft.key}#{draft.new_run()}.{serial}"
+    if effect.after > 0:  # a pause: what recurs is no storm
+        return ScheduledEvent(str(key), name, body, ident, draft.now + effect.after)
+    hops, trail = next_hop(draft.cause, draft.name, draft.key)
+    return ScheduledEvent(str(key), name, body, ident, hops=hops, trail=trail)
 
 
 def wake_of(row: Row) -> float | None:

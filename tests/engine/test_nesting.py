@@ -1,12 +1,26 @@
 """What a handler may write besides its result: `ctx.at`, and what is refused with `NestedSend` and `LeaseOver`."""
 
 import asyncio
+import inspect
 
 import pytest
 from chat_events import Word, said
 from memory_engine import KEY, OTHER, Bench, returns
 
-from fsmkit import ANY, Flow, LeaseOver, NestedSend, UnknownState, UnstorableData
+from fsmkit import (
+    ANY,
+    Client,
+    Engine,
+    Flow,
+    KeyBy,
+    LeaseOver,
+    NestedSend,
+    UnknownState,
+    UnstorableData,
+    fan_out,
+)
+from fsmkit.engine.handles import AsyncConversationHandle
+from fsmkit.engine.maintenance import dropped, rewrite
 
 
 def acting(act):
@@ -117,27 +131,68 @@ async def test_a_caller_that_waits_for_this_flow_cannot_be_moved_by_hand_but_its
 # -- NestedSend ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("key", [KEY, OTHER])
-@pytest.mark.parametrize(
-    "act",
-    [
-        lambda engine, key: engine.send(key, said("x")),
-        lambda engine, key: engine.set_state("other", key, "o"),
-        lambda engine, key: engine.reset_state("other", key),
-        lambda engine, key: engine.at("other", key).set_data({}),
-        lambda engine, key: engine.at("other", key).update_data(n=1),
-        lambda engine, key: engine.at("other", key).clear(),
-    ],
-)
-async def test_awaiting_another_conversation_inside_a_handler_is_refused_instead_of_waiting_for_ever(
-    act, key
-):
-    flow, other, _ = acting(lambda ctx: act(bench.engine, key))
-    bench = Bench(flow, other)
-    with pytest.raises(NestedSend, match=r"Use ctx\."):
+CALLS = {
+    "Engine.send": lambda bench, key: bench.engine.send(key, said("x")),
+    "Engine.send_to_user": lambda bench, key: bench.engine.send_to_user(key.user, said("x")),
+    "Engine.sweep": lambda bench, key: bench.engine.sweep(),
+    "Engine.set_state": lambda bench, key: bench.engine.set_state("other", key, "o"),
+    "Engine.reset_state": lambda bench, key: bench.engine.reset_state("other", key),
+    "Engine.relocate": lambda bench, key: bench.engine.relocate(key.chat, 99),
+    "Engine.end_all": lambda bench, key: bench.engine.end_all(key),
+    "Engine.end_chat": lambda bench, key: bench.engine.end_chat(key.chat),
+    "Engine.stop": lambda bench, key: bench.engine.stop(),
+    "AsyncConversationHandle.set_state": lambda bench, key: bench.engine.at("other", key).set_state("o"),
+    "AsyncConversationHandle.set_data": lambda bench, key: bench.engine.at("other", key).set_data({}),
+    "AsyncConversationHandle.update_data": lambda bench, key: bench.engine.at("other", key).update_data(n=1),
+    "AsyncConversationHandle.clear": lambda bench, key: bench.engine.at("other", key).clear(),
+    "Client.send": lambda bench, key: Client(bench.store, bot=None).send(key, 5),
+    "Client.send_to_user": lambda bench, key: Client(bench.store, bot=None).send_to_user(key.user, 5),
+    "fan_out": lambda bench, key: fan_out(bench.engine, [key], 5),
+    "rewrite": lambda bench, key: rewrite(bench.store, key, 0.0, dropped(None)),
+    "receive": lambda bench, key: bench.engine.receive(said("x"), [(key, None)], None, None),
+    "receive, two keys": lambda bench, key: bench.engine.receive(
+        said("x"), [(key, None), (KEY, None)], None, None
+    ),
+}
+"""Every public call that takes a lease."""
+
+LEASELESS = {
+    "Engine.start",
+    "Engine.report",
+    "Engine.peek",
+    "Engine.get_state",
+    "AsyncConversationHandle.get_state",
+    "AsyncConversationHandle.get_data",
+    "AsyncConversationHandle.get_value",
+    "Client.close",
+}
+
+
+def test_no_public_method_is_left_out():
+    methods = {
+        f"{kind.__name__}.{name}"
+        for kind in (Engine, AsyncConversationHandle, Client)
+        for name, method in vars(kind).items()
+        if inspect.iscoroutinefunction(method) and not name.startswith("_")
+    }
+    assert methods - LEASELESS <= set(CALLS)
+
+
+@pytest.mark.parametrize("key", [KEY, OTHER], ids=["same", "other"])
+@pytest.mark.parametrize("call", CALLS)
+async def test_what_takes_a_lease_is_refused_inside_a_handler_instead_of_waiting_for_ever(call, key):
+    flow, other, _ = acting(lambda ctx: CALLS[call](bench, key))
+    third = Flow("third", key=KeyBy.CHAT)  # a second key rule
+    third.defstate("t", on=str)(lambda event, ctx: None)
+    bench = Bench(flow, other, third)
+    await bench.engine.set_state(other, OTHER, "o", {"n": 1})
+    await bench.engine.set_state(other, KEY, "o", {"n": 1})
+    before = await bench.stored(), await bench.stored(OTHER)
+    with pytest.raises(NestedSend, match=r"Use ctx\.|Do it outside of handlers|Stop the application"):
         await asyncio.wait_for(bench.say("x"), 5)
-    assert await bench.stored(key) is None
+    assert (await bench.stored(), await bench.stored(OTHER)) == before
     assert bench.store.turns == {}
+    assert bench.errors == []
 
 
 async def test_reading_another_conversation_inside_a_handler_is_fine():

@@ -8,7 +8,7 @@ from chat_events import HERE, Word, said
 from memory_engine import KEY, OTHER, Bench, returns
 from sample_flows import later, simple, stored_by
 
-from fsmkit import ANY, OrphanedConversation, StoreCorrupt
+from fsmkit import ANY, Flow, OrphanedConversation, StoreCorrupt
 from fsmkit.flow.messages import Address
 from fsmkit.stores import Change
 
@@ -175,3 +175,44 @@ async def test_data_that_a_migration_made_and_that_do_not_fit_are_no_conversatio
         await bench.say("x")
     assert bench.texts == ["We lost track."]
     assert await bench.engine.get_state(flow, KEY) == (None, None)
+
+
+# -- by hand ---------------------------------------------------------------------------------------
+
+BY_HAND = {
+    "engine.get_state": lambda engine: engine.get_state("f", KEY),
+    "at.get_data": lambda engine: engine.at("f", KEY).get_data(),
+    "at.get_value": lambda engine: engine.at("f", KEY).get_value("first"),
+    "at.update_data": lambda engine: engine.at("f", KEY).update_data(first="Ann"),
+    "at.update_data in another flow's handler": lambda engine: engine.send(KEY, 1, flow="beside"),
+    "at.get_data in another flow's handler": lambda engine: engine.send(KEY, 2, flow="beside"),
+    "at.get_value in another flow's handler": lambda engine: engine.send(KEY, 3, flow="beside"),
+}
+
+
+@pytest.mark.parametrize("on_orphan", ["end", "raise"])
+@pytest.mark.parametrize("ask", BY_HAND.values(), ids=BY_HAND)
+async def test_data_that_no_longer_fit_are_an_orphaned_conversation_by_hand_too(ask, on_orphan):
+    first = await stored_by(simple("a"), data={"n": 1}, say=None)
+    beside = Flow("beside")
+
+    @beside.defstate(None, on=int)
+    def handler(event, ctx):
+        at = ctx.at("f")
+        return {1: lambda: at.update_data(first="Ann"), 2: at.get_data, 3: lambda: at.get_value("first")}[
+            event
+        ]()
+
+    bench = later(first, simple("a", data=New, on_orphan=on_orphan), beside)
+    before = await bench.stored()
+    with pytest.raises(OrphanedConversation, match=r"flow 'f' in state 'a' does not fit.*first"):
+        await ask(bench.engine)
+    assert await bench.stored() == before
+
+
+async def test_what_does_not_fit_can_be_put_right_by_hand():
+    first = await stored_by(simple("a"), data={"n": 1}, say=None)
+    bench = later(first, simple("a", data=New))
+    assert await bench.engine.at("f", KEY).get_state() == "a"
+    await bench.engine.at("f", KEY).set_data(New("Ann"))
+    assert await bench.engine.get_state("f", KEY) == ("a", New("Ann"))

@@ -145,7 +145,9 @@ def grown(new, old):
         more = new[len(old) :]
         return len(new) == len(old) + len(more) and all(map(grown, new, old)) and not any(more)
     if isinstance(old, dict) and isinstance(new, dict):
-        return list(new) == list(old) and all(grown(new[name], old[name]) for name in old)
+        more = list(new)[len(old) :]
+        same = list(new) == [*old, *more] and all(grown(new[name], old[name]) for name in old)
+        return same and not any(new[name] for name in more)
     return (type(new), new) == (type(old), old)
 
 
