@@ -99,6 +99,28 @@ async def test_a_file_without_a_token_says_where_to_get_one(tmp_path):
     )
 
 
+async def test_a_file_with_a_token_of_the_wrong_shape_says_what_one_looks_like(tmp_path):
+    line = await refused(tmp_path, "run(flow)", token='"42:ABC"')
+    assert line.startswith("fsmkit: BOT_TOKEN is no token: write it as @BotFather shows it")
+    assert 'ABC"' not in line
+
+
+@pytest.mark.parametrize(
+    ("option", "remedy"),
+    [
+        (
+            'token="42:ABC"',
+            "run() has no option token=. Put the token into the environment: BOT_TOKEN=... python FILE",
+        ),
+        ('sotre="memory:"', "run() has no option sotre=. Did you mean store=?"),
+    ],
+)
+async def test_an_option_that_run_does_not_take_says_what_to_write(tmp_path, option, remedy):
+    line = await refused(tmp_path, f"run(flow, {option})")
+    assert line.startswith("fsmkit: bot.py:")
+    assert line.endswith(remedy)
+
+
 async def test_a_file_with_a_wrong_store_says_what_to_write(tmp_path):
     line = await refused(tmp_path, 'run(flow, store="bot.db")')
     assert line.startswith("fsmkit: no store has the URL 'bot.db'. Write sqlite:FILE")

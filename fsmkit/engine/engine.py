@@ -20,6 +20,7 @@ from fsmkit.engine.sweeper import DueScan, Sweeper
 from fsmkit.engine.transaction import OUTSIDE, SEND, check_not_nested
 from fsmkit.errors import DefinitionError
 from fsmkit.flow.flow import Flow
+from fsmkit.flow.locations import calling_location
 from fsmkit.flow.matchers import classes_in, value_classes_in
 from fsmkit.flow.states import State
 from fsmkit.interpreter.access import KEEP, frame_of
@@ -33,6 +34,7 @@ from fsmkit.jobs.runner import JobRunner
 from fsmkit.keys import Key, event_id_of
 from fsmkit.stores.memory import MemoryStore
 from fsmkit.stores.protocol import Store
+from fsmkit.stores.urls import open_store
 
 _log = logging.getLogger("fsmkit")
 
@@ -51,7 +53,8 @@ class Engine:
 
     Args:
         flows: The flows, in order of arbitration.
-        store: Where rows are kept; by default a `MemoryStore`, which forgets them at the end.
+        store: Where rows are kept: a store, or its URL as `open_store` takes it; by default a `MemoryStore`,
+            which forgets them at the end.
         clock: Where the time comes from.
         deliver: Carries one effect out, `deliver(key, effect) -> message id | None`, sync or async; without
             it effects stay in the `Outcome`.
@@ -67,7 +70,7 @@ class Engine:
         observers: Who watches what happens (`fsmkit.engine.Observer`).
 
     Raises:
-        DefinitionError: If the flows do not fit together.
+        DefinitionError: If the flows do not fit together, or no store has the URL.
 
     Example:
         >>> import asyncio
@@ -84,7 +87,7 @@ class Engine:
     def __init__(
         self,
         *flows: Flow[Any],
-        store: Store | None = None,
+        store: Store | str | None = None,
         clock: Clock | None = None,
         deliver: Deliver | None = None,
         resources: Any = None,
@@ -100,9 +103,10 @@ class Engine:
                 f"isolation={isolation!r}", place=None, remedy='Write "lease" or "optimistic"'
             )
         self.clock = clock or SystemClock()
-        self.store: Store = MemoryStore(self.clock) if store is None else store
-        if isinstance(store, MemoryStore) and clock is not None:
-            store.use_clock(clock)
+        given = _store_at(store) if isinstance(store, str) else store
+        self.store: Store = MemoryStore(self.clock) if given is None else given
+        if isinstance(given, MemoryStore) and clock is not None:
+            given.use_clock(clock)
         self.flows = FlowSet(flows)
         self.face = Face()
         """What stands in front of it."""
@@ -111,7 +115,7 @@ class Engine:
         """Runs the sources, and the application's own jobs."""
         if self.runner.on_error is None:
             self.runner.on_error = self._job_failed
-        self._own_store = store is None
+        self._own_store = given is not store or store is None
         matchers = [h.matcher for t in self.flows.tables.values() for h in t.flow.handlers]
         self.events = EventCodec(classes_in(matchers))
         self.values = ValueCodec(value_classes_in(matchers))
@@ -302,7 +306,7 @@ class Engine:
             self._dispatcher.jobs.open()
             for source in self.sources:
                 await self.runner.run_forever(Job(source.name, source.run, self))
-            if self._own_store:
+            if self._own_store and not self.store.durable:
                 _log.info("conversations are kept in memory: they are lost when this process ends")
 
     async def stop(self, drain: float = DRAIN_SECONDS) -> None:
@@ -417,6 +421,13 @@ class Source(Protocol):
     async def run(self, engine: Engine) -> None:
         """Give events to the engine until it is cancelled; if it raises, it is started again later."""
         ...
+
+
+def _store_at(url: str) -> Store:
+    try:
+        return open_store(url)
+    except DefinitionError as error:
+        raise DefinitionError(error.problem, place=calling_location(), remedy=error.remedy) from None
 
 
 def _dedupe(given: float | timedelta | None, durable: bool) -> float:

@@ -24,7 +24,7 @@ from fsmkit.errors import (
     mark,
     take_from,
 )
-from fsmkit.flow.context import Context, SendMessage
+from fsmkit.flow.context import Context, SendMessage, needless_await
 from fsmkit.flow.events import ChatEvent, Crashed, Pressed, Timeout
 from fsmkit.flow.handlers import Raised
 from fsmkit.flow.messages import Answer, Reply, as_reply, as_screen
@@ -355,6 +355,8 @@ class Turn(StepDraft):
     def _annotate(self, error: BaseException, step: Step) -> None:
         handler = step.handler
         named = f"handler {handler.name} ({handler.place})"
+        if remedy := needless_await(error):
+            add_note(error, f"fsmkit: {handler.place}: {remedy}")
         add_note(error, f"fsmkit: flow {step.table.name!r}, state {step.state!r}, key {self.key}, {named}")
         mark(error, Origin(self.key, self.event, step.table.name, step.state, handler.name, handler.place))
 

@@ -3,8 +3,11 @@
 Wishes are only recorded here; the engine makes effects of them when the step is applied, or drops them.
 """
 
+import difflib
 import functools
-from collections.abc import Iterable
+import re
+import traceback
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, Unpack
 
@@ -78,6 +81,69 @@ class Situation(Protocol):
     def handle(self, flow: Any, ctx: "Context[Any]") -> Any:
         """Return another flow of the same key."""
         ...
+
+
+INSTEAD_OF_CONTEXT = {
+    **dict.fromkeys(
+        ("user_data", "chat_data", "get_data"),
+        'Read ctx.data, and return ("stay", ctx.evolve(name=...)) to change what is stored',
+    ),
+    **dict.fromkeys(
+        ("set_data", "update_data"),
+        'Return ("stay", ctx.evolve(name=...)), or ("transition", "state", ctx.evolve(name=...))',
+    ),
+    **dict.fromkeys(("bot_data", "application"), "What all conversations share is ctx.resources"),
+    **dict.fromkeys(
+        ("set_state", "transition", "next", "goto", "enter"),
+        'Return ("transition", "state") from the handler',
+    ),
+    **dict.fromkeys(("end", "finish", "clear", "leave", "stop"), 'Return ("end",) from the handler'),
+    "get_state": "Read ctx.state",
+    "back": 'Return ("back",) from the handler',
+    "stay": 'Return ("stay",) from the handler',
+    "call": 'Return ("call", flow) from the handler',
+    "job_queue": "Write ctx.send(ctx.key, event, after=seconds), or ttl= and Timeout",
+    "args": "Read ctx.event.args",
+    "message": "Read ctx.event.message",
+    "update": "Read ctx.event.update",
+    "error": "Read event.error in a handler with on=Crashed",
+    **dict.fromkeys(
+        ("send_message", "reply_text", "say", "reply_photo"), "Write ctx.reply(text), without await"
+    ),
+    **dict.fromkeys(("edit", "edit_message_text", "edit_text"), "Write ctx.show(text), without await"),
+}
+"""What to write instead of what `ctx` has elsewhere."""
+
+
+def no_attribute(of: object, called: str, name: str, instead: Mapping[str, str]) -> AttributeError:
+    """Return the error for what a handler's argument does not have, with what to write instead.
+
+    Args:
+        of: The object.
+        called: What handlers call it.
+        name: What it does not have.
+        instead: Remedies by name; for others the nearest name that it has.
+    """
+    remedy = instead.get(name, "")
+    if not remedy and not name.startswith("_"):
+        near = difflib.get_close_matches(name, [each for each in dir(of) if not each.startswith("_")], n=1)
+        remedy = f"Did you mean {called}.{near[0]}?" if near else ""
+    said = f"{type(of).__name__!r} object has no attribute {name!r}"
+    return AttributeError(f"{said}. {remedy}" if remedy else said, name=name, obj=of)
+
+
+_AWAITED = re.compile(r"await (\w+\.(?:reply|show|retry|answer|approve|decline|delete_on_exit|send))\(")
+
+
+def needless_await(error: BaseException) -> str | None:
+    """Return what to write where a handler has awaited `ctx.reply(...)` or the like, else `None`."""
+    if not isinstance(error, TypeError) or "NoneType" not in str(error) or "await" not in str(error):
+        return None
+    stack = traceback.extract_tb(error.__traceback__)
+    found = _AWAITED.search(stack[-1].line or "") if stack else None
+    if found is None:
+        return None
+    return f"do not await {found[1]}(...): it returns nothing, and is carried out after the step"
 
 
 class Context(Generic[D]):
@@ -271,9 +337,7 @@ class Context(Generic[D]):
         def __getattr__(self, name):
             if name == "track":
                 raise TypeError("ctx.track(message) is now called ctx.delete_on_exit(message)")
-            raise AttributeError(
-                f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self
-            )
+            raise no_attribute(self, "ctx", name, INSTEAD_OF_CONTEXT)
 
     def send(self, key: Key, event: Any, after: float | timedelta | None = None) -> None:
         """Give an event to a conversation (another one, or this one later), in the same commit.
@@ -320,6 +384,28 @@ def evolve(data: Any, changes: dict[str, Any]) -> Any:
     """Return a copy of a dict, an attrs class, a dataclass or a Struct with some values changed."""
     if isinstance(data, dict):
         return {**data, **changes}
+    try:
+        return _replaced(data, changes)
+    except TypeError:
+        fields = _field_names(type(data))
+        for name in changes:
+            if fields and name not in fields:
+                near = difflib.get_close_matches(name, fields, n=1)
+                remedy = f"Did you mean {near[0]}=?" if near else f"It has {', '.join(fields)}"
+                raise TypeError(
+                    f"ctx.evolve: {type(data).__name__} has no field {name!r}. {remedy}"
+                ) from None
+        raise
+
+
+def _field_names(kind: Any) -> tuple[str, ...]:
+    """Return the fields that `evolve` can change; none where there are no fields."""
+    dataclass_fields: dict[str, Any] = getattr(kind, "__dataclass_fields__", {})
+    names = tuple(alias for _, alias in _attrs_fields(kind))
+    return names or getattr(kind, "__struct_fields__", ()) or tuple(dataclass_fields)
+
+
+def _replaced(data: Any, changes: dict[str, Any]) -> Any:
     kind: Any = type(data)
     names = _attrs_fields(kind)
     if names:  # as `attrs.evolve`, which looks the fields up anew each time

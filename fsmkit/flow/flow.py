@@ -9,7 +9,7 @@ import functools
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, ParamSpec, TypeVar, Unpack, cast
+from typing import TYPE_CHECKING, Any, Generic, Literal, Never, NoReturn, ParamSpec, TypeVar, Unpack, cast
 
 from msgspec import UNSET
 
@@ -132,8 +132,11 @@ class Flow(Generic[D]):
         exclusive: bool = False,
         buttons: Literal["owned", "shared"] | None = None,
         on_orphan: Literal["end", "raise"] = "end",
+        **unknown: Never,
     ) -> None:
         self.place = calling_location()
+        for option in unknown:
+            raise _unknown_flow_option(name, option, self.place)
         self.name = name
         self.data = data
         self.key = key
@@ -225,6 +228,7 @@ class Flow(Generic[D]):
         Raises:
             DefinitionError: If the flow is in use, or the handler could never match.
         """
+        _refuse_bare(states, "a handler", 'defstate("name")')
         declared_at = calling_location()
 
         def register(function: HandlerF) -> HandlerF:
@@ -240,11 +244,11 @@ class Flow(Generic[D]):
 
     def on_enter(self, *states: Selector) -> Callable[[HookF], HookF]:
         """Register a function of `ctx` that runs when one of the states is entered (none named: any)."""
-        return self._hook(self.enter_hooks, states, "an on_enter hook")
+        return self._hook(self.enter_hooks, states, "on_enter", "an on_enter hook")
 
     def on_exit(self, *states: Selector) -> Callable[[HookF], HookF]:
         """Register a function of `ctx` that runs when one of the states is left (none named: any)."""
-        return self._hook(self.exit_hooks, states, "an on_exit hook")
+        return self._hook(self.exit_hooks, states, "on_exit", "an on_exit hook")
 
     def guard(self, *states: Selector, to: Any = None) -> Callable[[GuardF], GuardF]:
         """Register a function of `ctx` that is asked before one of the states is entered (none named: any).
@@ -260,7 +264,7 @@ class Flow(Generic[D]):
         Raises:
             DefinitionError: If the flow is in use, or it is no function of `ctx`.
         """
-        _refuse_bare(states, "a guard", "guard")
+        _refuse_bare(states, "a guard", "guard()")
 
         def register(function: GuardF) -> GuardF:
             guard = make_guard(function, states, to)
@@ -279,7 +283,9 @@ class Flow(Generic[D]):
             states: In which states it must hold.
         """
         selectors = states if isinstance(states, (tuple, list)) else (states,)
-        register: Callable[..., Any] = self._hook(self.invariants, tuple(selectors), "an invariant")
+        register: Callable[..., Any] = self._hook(
+            self.invariants, tuple(selectors), "invariant", "an invariant"
+        )
         return register if function is None else register(function)
 
     def migrate(self, version: int, *, examples: Iterable[tuple[str, Any]] = ()) -> Callable[[F], F]:
@@ -375,8 +381,10 @@ class Flow(Generic[D]):
         """Return a DefinitionError about this flow, at its own place by default."""
         return DefinitionError(f"flow {self.name!r}: {problem}", place=place or self.place, remedy=remedy)
 
-    def _hook(self, hooks: list[Hook], states: tuple[Any, ...], what: str) -> Callable[[HookF], HookF]:
-        _refuse_bare(states, what, "on_enter")
+    def _hook(
+        self, hooks: list[Hook], states: tuple[Any, ...], decorator: str, what: str
+    ) -> Callable[[HookF], HookF]:
+        _refuse_bare(states, what, f"{decorator}()")
 
         def register(function: HookF) -> HookF:
             hook = make_hook(function, states, what)
@@ -491,14 +499,42 @@ def in_language(text: Text, lang: str | None) -> str | None:
     )
 
 
-def _refuse_bare(states: tuple[Any, ...], what: str, name: str) -> None:
+def _refuse_bare(states: tuple[Any, ...], what: str, written: str) -> None:
     """Refuse a decorator that is written without its parentheses."""
     if len(states) == 1 and callable(states[0]) and not isinstance(states[0], type):
         raise DefinitionError(
             f"{what} is registered without parentheses",
             place=location_of(states[0]),
-            remedy=f"Write @flow.{name}()",
+            remedy=f"Write @flow.{written}",
         )
+
+
+OTHER_FLOW_OPTIONS = {
+    "timeout": "ttl",
+    "conversation_timeout": "ttl",
+    "expires": "ttl",
+    "idle": "ttl",
+    "state": "states",
+    "per_chat": "key",
+    "per_user": "key",
+    "per_message": "key",
+}
+"""What options of a flow are called elsewhere."""
+
+
+def _unknown_flow_option(flow: str, option: str, place: str | None) -> DefinitionError:
+    """Return the error for an option that `Flow` does not take, which lists those that it takes."""
+    known = [
+        name for name, each in inspect.signature(Flow).parameters.items() if each.kind is each.KEYWORD_ONLY
+    ]
+    near = difflib.get_close_matches(option, known)
+    if option in OTHER_FLOW_OPTIONS:
+        near.insert(0, OTHER_FLOW_OPTIONS[option])
+    names = [f"{name}=" for name in dict.fromkeys((*near, *known))]
+    meant = f"Did you mean {names[0]}? " if near else ""
+    return DefinitionError(
+        f"flow {flow!r} has no option {option}=", place=place, remedy=f"{meant}It takes {', '.join(names)}"
+    )
 
 
 def _refuse_option(option: str, place: str | None) -> NoReturn:

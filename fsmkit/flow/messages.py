@@ -4,6 +4,7 @@ Data that users write and the outbox stores; only what is not as default is stor
 data are is `fsmkit.telegram`'s business.
 """
 
+import difflib
 import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias, TypedDict, Unpack, cast
@@ -407,9 +408,39 @@ class Reply:
 
 def as_reply(text: str | Reply, **options: Unpack[ReplyOptions]) -> Reply:
     """Return a `Reply` from a text and options, or from a `Reply` whose options may be overridden."""
-    if isinstance(text, Reply):
-        return attrs.evolve(text, **options) if options else text
-    return Reply(text, **options)
+    try:
+        if isinstance(text, Reply):
+            return attrs.evolve(text, **options) if options else text
+        return Reply(text, **options)
+    except TypeError:
+        for option in options:
+            if option not in _REPLY_FIELDS:
+                raise TypeError(f"a message has no option {option}=. {_instead_of(option)}") from None
+        raise
+
+
+_REPLY_FIELDS = tuple(attrs.fields_dict(Reply))
+
+INSTEAD_OF_OPTIONS = {
+    "reply_markup": "Write buttons= for inline buttons, keyboard= for a reply keyboard",
+    "inline_keyboard": "Write buttons=",
+    "caption": "The text is the caption: write it first",
+    "disable_notification": "Write silent=True",
+    "reply_to_message_id": "Write reply_to=",
+    "reply_parameters": "Write reply_to=",
+    "disable_web_page_preview": "Write link_preview=False",
+    "link_preview_options": "Write link_preview=",
+    "chat_id": "A message goes to the chat of the conversation; ctx.send(key, event) reaches another one",
+}
+"""What to write instead of options that the Bot API has for a message."""
+
+
+def _instead_of(option: str) -> str:
+    near = difflib.get_close_matches(option, _REPLY_FIELDS, n=1)
+    default = (
+        f"Did you mean {near[0]}=?" if near else f'Write extra={{"{option}": ...}} if the Bot API has it'
+    )
+    return INSTEAD_OF_OPTIONS.get(option, default)
 
 
 def as_screen(reply: Reply) -> Reply:

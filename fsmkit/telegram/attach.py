@@ -26,7 +26,7 @@ from fsmkit.telegram.update_processor import KeyedProcessor
 def attach(
     app: AnyApplication,
     *flows: Flow[Any],
-    store: Store | None = None,
+    store: Store | str | None = None,
     clock: Clock | None = None,
     group: int = -1,
     resources: Any = None,
@@ -40,7 +40,8 @@ def attach(
     Args:
         app: The application, built and not yet running.
         flows: The flows, in order of arbitration.
-        store: Where conversations are kept; by default in memory, where they are lost with the process.
+        store: Where conversations are kept: a store or its URL, as `"sqlite:bot.db"`; by default in memory,
+            where they are lost with the process.
         clock: Where the time comes from.
         group: The group of the one handler; it must stay alone in it.
         resources: What handlers find in `ctx.resources`.
@@ -55,7 +56,8 @@ def attach(
         The engine, for events from outside; it starts and stops with the application.
 
     Raises:
-        DefinitionError: If the flows do not fit together, or the application cannot take them.
+        DefinitionError: If the flows do not fit together, no store has the URL, or the application cannot
+            take them or has some already.
     """
     _check(app, group)
     bot = app.bot
@@ -107,6 +109,12 @@ def _check(app: Any, group: int) -> None:
             "the application has arbitrary_callback_data=True, which replaces fsmkit's own callback data",
             place=place,
             remedy="Remove it: fsmkit's buttons carry values of any length by themselves",
+        )
+    if any(isinstance(each, FlowHandler) for handlers in app.handlers.values() for each in handlers):
+        raise DefinitionError(
+            "attach() was called for this application before",
+            place=place,
+            remedy="Call it once, with all the flows: attach(app, first, second)",
         )
     if app.handlers.get(group):
         raise group_taken(group, f"it has {app.handlers[group][0]!r} already")

@@ -7,11 +7,12 @@ them. Which conversation an event belongs to follows from its chat, user and thr
 import json
 import re
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec import structs
 from telegram import CallbackQuery, Message, MessageEntity, Update, User
 
+from fsmkit.flow.context import no_attribute
 from fsmkit.flow.events import MESSAGE_KINDS, ChatEvent, Pressed
 from fsmkit.flow.messages import Address
 
@@ -135,6 +136,20 @@ MESSAGES = ("message", "channel_post", "business_message")
 EDITED = ("edited_message", "edited_channel_post", "edited_business_message")
 
 
+INSTEAD_OF_EVENT = {
+    **dict.fromkeys(
+        ("reply", "reply_text", "reply_photo", "send", "send_message"), "Write ctx.reply(text), without await"
+    ),
+    **dict.fromkeys(("edit", "edit_text", "edit_message_text"), "Write ctx.show(text), without await"),
+    "answer": "Write ctx.answer(text), without await",
+    "callback_query": "Read event.value, or event.update.callback_query",
+    "data": "Read event.value for a press, ctx.data for the conversation",
+    "chat": "Read event.chat_id, or event.update.effective_chat",
+    "from_user": "Read event.user",
+}
+"""What to write instead of what events have elsewhere."""
+
+
 class TelegramEvent(ChatEvent):
     """A Telegram update, as handlers see it.
 
@@ -186,6 +201,11 @@ class TelegramEvent(ChatEvent):
     def __init__(self, update: Update, kind: str) -> None:
         self.update = update
         self.kind = kind
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name):
+            raise no_attribute(self, "event", name, INSTEAD_OF_EVENT)
 
     @property
     def date(self) -> float | None:

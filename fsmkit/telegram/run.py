@@ -6,13 +6,15 @@ said before Telegram hears of the bot.
 
 import asyncio
 import contextlib
+import difflib
 import logging
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Never
 
 from telegram import Bot, Update
 from telegram.error import InvalidToken, TelegramError
@@ -113,6 +115,8 @@ _log = logging.getLogger("fsmkit")
 TOKEN = "BOT_TOKEN"
 
 
+_TOKEN_SHAPE = re.compile(r"\d+:[\w-]+(/test)?", re.ASCII)
+
 BASE_URL = "BOT_API_BASE_URL"
 
 
@@ -130,6 +134,7 @@ def run(
     *flows: Flow[Any],
     store: Store | str | None = None,
     sources: Iterable[Source] | Callable[[], Iterable[Source]] = (),
+    **unknown: Never,
 ) -> None:
     """Run flows as a bot until SIGINT or SIGTERM: the last line of a file that `python FILE` starts.
 
@@ -155,6 +160,10 @@ def run(
     try:
         if not flows:
             raise DefinitionError("run() has no flow", place=calling_location(), remedy="Write run(flow)")
+        for option in unknown:
+            raise DefinitionError(
+                f"run() has no option {option}=", place=calling_location(), remedy=_instead_of(option)
+            )
         default, elsewhere = f"sqlite:{_started(flows)}.db", "run(..., store=URL)"
         serve(*flows, store=store, sources=sources, default=default, elsewhere=elsewhere)
     except (CannotRunError, DefinitionError, StoreError) as error:
@@ -209,6 +218,13 @@ def serve(
         raise CannotRunError(f"{_server()} does not answer: {error}") from error
 
 
+def _instead_of(option: str) -> str:
+    if option == "token":
+        return f"Put the token into the environment: {TOKEN}=... python FILE"
+    near = difflib.get_close_matches(option, ("store", "sources"), n=1)
+    return f"Did you mean {near[0]}=?" if near else "For other options write attach(app, flow, ...)"
+
+
 def _started(flows: tuple[Flow[Any], ...]) -> str:
     """Return the name of the file that Python was started with; the package's for `python -m package`."""
     file = getattr(sys.modules["__main__"], "__file__", None)
@@ -224,6 +240,11 @@ def _token(instead: str) -> str:
         raise CannotRunError(
             f"{TOKEN} is not set: get a token from https://t.me/BotFather and put it into the environment"
             f"{instead}"
+        )
+    if not _TOKEN_SHAPE.fullmatch(token):
+        raise CannotRunError(
+            f"{TOKEN} is no token: write it as @BotFather shows it, digits, a colon and letters, "
+            f"as in 123456:ABC-DEF, without quotes or blanks"
         )
     return token
 

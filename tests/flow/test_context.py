@@ -206,6 +206,98 @@ async def test_the_former_name_of_delete_on_exit_says_the_new_one():
         await looked(lambda ctx: ctx.track(5))
 
 
+@pytest.mark.parametrize(
+    ("look", "remedy"),
+    [
+        (lambda ctx: ctx.user_data["name"], "Read ctx.data"),
+        (lambda ctx: ctx.set_state("age"), r'Return \("transition", "state"\) from the handler'),
+        (lambda ctx: ctx.job_queue, r"Write ctx.send\(ctx.key, event, after=seconds\)"),
+        (lambda ctx: ctx.end(), r'Return \("end",\)'),
+        (lambda ctx: ctx.repyl("hello"), r"Did you mean ctx.reply\?"),
+    ],
+)
+async def test_what_ctx_has_elsewhere_says_what_to_write(look, remedy):
+    with pytest.raises(AttributeError, match=rf"'Context' object has no attribute '\w+'\. {remedy}"):
+        await looked(look)
+
+
+async def test_what_ctx_has_nowhere_is_the_usual_error():
+    with pytest.raises(AttributeError, match=r"no attribute 'zzzzz'\nfsmkit: flow"):
+        await looked(lambda ctx: ctx.zzzzz)
+    assert await looked(lambda ctx: hasattr(ctx, "__len__")) is False
+
+
+@pytest.mark.parametrize(
+    ("options", "remedy"),
+    [
+        ({"reply_markup": None}, "Write buttons= for inline buttons, keyboard= for a reply keyboard"),
+        ({"disable_notification": True}, "Write silent=True"),
+        ({"buttosn": ["Yes"]}, r"Did you mean buttons=\?"),
+        ({"message_effect_id": "5"}, r'Write extra={"message_effect_id": ...} if the Bot API has it'),
+    ],
+)
+@pytest.mark.parametrize("text", ["hello", Reply("hello")])
+async def test_a_misspelt_option_of_a_message_says_what_to_write(options, remedy, text):
+    with pytest.raises(TypeError, match=rf"a message has no option {next(iter(options))}=\. {remedy}"):
+        await looked(lambda ctx: ctx.reply(text, **options))
+
+
+async def test_an_option_of_the_wrong_type_keeps_its_own_error():
+    with pytest.raises(TypeError, match="a list is needed"):
+        await looked(lambda ctx: ctx.reply("hello", buttons=5))
+
+
+@pytest.mark.parametrize("data", [Form(), Plain(), Row()])
+def test_a_misspelt_field_names_the_nearest_one(data):
+    with pytest.raises(TypeError) as caught:
+        evolve(data, {"nmae": "Ann"})
+    kind = type(data).__name__
+    assert str(caught.value) == f"ctx.evolve: {kind} has no field 'nmae'. Did you mean name=?"
+    with pytest.raises(TypeError, match=rf"{kind} has no field 'zzz'. It has name"):
+        evolve(data, {"zzz": 1})
+
+
+def test_an_error_of_the_class_itself_stays_as_it_is():
+    @attrs.frozen
+    class Picky:
+        name: str = ""
+
+        def __attrs_post_init__(self):
+            if self.name:
+                raise TypeError("no names here")
+
+    with pytest.raises(TypeError, match=r"^no names here$"):
+        evolve(Picky(), {"name": "Ann"})
+
+
+@pytest.mark.parametrize("what", ["reply", "show", "answer"])
+async def test_an_awaited_reply_says_not_to_await_it(what):
+    async def handler(event, ctx):
+        if what == "reply":
+            await ctx.reply("hello")
+        elif what == "show":
+            await ctx.show("hello")
+        await ctx.answer("hello")
+
+    flow = Flow("f")
+    flow.defstate(None)(handler)
+    with pytest.raises(TypeError) as caught:
+        await Bench(flow).engine.send(KEY, said("look"))
+    note = f"do not await ctx.{what}(...): it returns nothing, and is carried out after the step"
+    assert [each for each in caught.value.__notes__ if note in each and "tests/flow/test_context.py:" in each]
+
+
+async def test_another_error_of_await_has_no_such_note():
+    async def handler(event, ctx):
+        await None
+
+    flow = Flow("f")
+    flow.defstate(None)(handler)
+    with pytest.raises(TypeError) as caught:
+        await Bench(flow).engine.send(KEY, said("look"))
+    assert not [each for each in caught.value.__notes__ if "do not await" in each]
+
+
 @pytest.mark.parametrize("key", [(10, 7), "10:7", None])
 async def test_send_takes_a_key_first(key):
     with pytest.raises(TypeError, match="takes a Key first"):

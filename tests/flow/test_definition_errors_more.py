@@ -32,12 +32,42 @@ class TestHooks:
 
         assert "is a function of (ctx)" in refused(declare)
 
-    @pytest.mark.parametrize("decorator", ["on_enter", "on_exit"])
+    @pytest.mark.parametrize("decorator", ["on_enter", "on_exit", "guard"])
     def test_a_hook_is_registered_with_parentheses(self, decorator):
         def declare():
             getattr(Flow("signup"), decorator)(lambda ctx: None)
 
         assert "registered without parentheses" in refused(declare)
+        with pytest.raises(DefinitionError, match=rf"Write @flow.{decorator}\(\)"):
+            declare()
+
+    def test_a_handler_is_registered_with_parentheses(self):
+        with pytest.raises(DefinitionError) as caught:
+            Flow("signup").defstate(handler)
+        assert caught.value.place == line_of(handler)
+        assert caught.value.problem == "a handler is registered without parentheses"
+        assert caught.value.remedy == 'Write @flow.defstate("name")'
+
+
+class TestOptionsOfAFlow:
+    @pytest.mark.parametrize(
+        ("option", "meant"), [("timeout", "ttl"), ("verison", "version"), ("per_chat", "key"), ("tll", "ttl")]
+    )
+    def test_a_misspelt_option_lists_the_right_ones_with_the_near_ones_first(self, option, meant):
+        def declare():
+            Flow("signup", **{option: 60})
+
+        assert refused(declare) == f"flow 'signup' has no option {option}="
+        with pytest.raises(DefinitionError) as caught:
+            declare()
+        assert caught.value.remedy.startswith(f"Did you mean {meant}=? It takes {meant}=, ")
+        listed = caught.value.remedy.partition("It takes ")[2].split(", ")
+        assert len(set(listed)) == len(listed)
+        assert set(listed) > {"ttl=", "states=", "data=", "key=", "on_orphan="}
+
+    def test_an_option_that_is_like_no_other_lists_all(self):
+        with pytest.raises(DefinitionError, match=r"no option zzz=\. It takes states=, data=, key=, ttl="):
+            Flow("signup", zzz=1)
 
     @pytest.mark.parametrize("decorator", ["on_enter", "on_exit"])
     def test_a_hook_names_states_only(self, decorator):

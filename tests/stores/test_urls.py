@@ -2,7 +2,7 @@
 
 import pytest
 
-from fsmkit import DefinitionError, StoreMisconfigured
+from fsmkit import DefinitionError, Engine, Flow, Key, StoreMisconfigured
 from fsmkit.stores import open_store
 from fsmkit.stores import urls as opening
 
@@ -54,3 +54,27 @@ def test_a_missing_extra_says_how_to_install_it(monkeypatch):
         DefinitionError, match=r"PostgresStore needs asyncpg.*pip install 'fsmkit\[postgres\]'"
     ):
         open_store("postgresql://127.0.0.1/bot")
+
+
+async def test_an_engine_opens_a_url_and_closes_the_store_at_its_end(tmp_path):
+    flow, key, url = Flow("visits"), Key(chat=1, user=1), f"sqlite:{tmp_path}/bot.db"
+    flow.state("first")
+    closed = []
+
+    async def close():
+        closed.append(url)
+        await really_close()
+
+    async with Engine(flow, store=url) as engine:
+        really_close, engine.store.close = engine.store.close, close
+        await engine.at(flow, key).set_state("first")
+    assert closed == [url]
+    async with Engine(flow, store=url) as engine:
+        assert await engine.get_state(flow, key) == ("first", {})
+
+
+def test_an_engine_refuses_a_wrong_url_with_the_place_of_the_call():
+    with pytest.raises(
+        DefinitionError, match=r"tests/stores/test_urls.py:\d+: no store has the URL 'bot.db'"
+    ):
+        Engine(Flow("visits"), store="bot.db")

@@ -208,3 +208,20 @@ async def test_a_business_message_has_its_connection(bench, seen):
 async def test_it_can_be_read_in_a_log(bench, seen):
     bench.offline.say("hello", user=7)
     assert repr(await last(bench, seen)) == "<TelegramEvent text 'hello' of user 7 in chat 7>"
+
+
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [
+        ("reply", "Write ctx.reply(text), without await"),
+        ("from_user", "Read event.user"),
+        ("usr", "Did you mean event.user?"),
+    ],
+)
+async def test_what_an_event_has_elsewhere_says_what_to_write(bench, seen, name, remedy):
+    bench.offline.say("hello", user=7)
+    event = await last(bench, seen)
+    with pytest.raises(AttributeError) as caught:
+        getattr(event, name)
+    assert str(caught.value) == f"'TelegramEvent' object has no attribute {name!r}. {remedy}"
+    assert hasattr(event, name) is False

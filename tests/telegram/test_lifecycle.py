@@ -3,9 +3,10 @@
 import asyncio
 import logging
 
+import pytest
 from telegram.ext import CallbackContext
 
-from fsmkit import Flow, Key, Timeout
+from fsmkit import DefinitionError, Flow, Key, Timeout
 from fsmkit.telegram import attach, command
 
 STARTED_LATE = "fsmkit is started by the first update"
@@ -35,6 +36,26 @@ def warnings_of(caplog):
 
 def tasks():
     return [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+
+
+async def test_an_application_takes_the_url_of_a_store(bench, tmp_path):
+    engine = await bench.start(remind(), store=f"sqlite:{tmp_path}/bot.db")
+    await bench.say("/start")
+    assert await engine.get_state("remind", Key(1, 1)) == ("on", {})
+    assert (tmp_path / "bot.db").exists()
+    await engine.stop()
+    await engine.store.close()
+
+
+@pytest.mark.parametrize("group", [-1, 5])
+def test_an_application_is_attached_to_once(offline, group):
+    app = offline.builder().build()
+    attach(app, remind())
+    with pytest.raises(DefinitionError) as caught:
+        attach(app, Flow("other"), group=group)
+    assert caught.value.problem == "attach() was called for this application before"
+    assert caught.value.place is not None
+    assert "attach(app, first, second)" in caught.value.remedy
 
 
 async def test_driven_by_hand_the_engine_runs_as_long_as_its_block(offline, clock):
