@@ -79,3 +79,5 @@ def _values(matcher: Matcher) -> Iterator[str]:
                 yield value
             case Example("button", re.Pattern() as pattern):
                 yield from matching(pattern)[:MOST]
+            case _:
+                continue

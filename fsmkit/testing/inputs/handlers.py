@@ -154,6 +154,8 @@ def own_words(handler: Handler) -> list[str]:
                 texts.append(value)
             case Example("text", re.Pattern() as pattern) if LITERAL.fullmatch(pattern.pattern):
                 texts += matching(pattern)
+            case _:
+                continue
     return [*texts, *(example for example in handler.examples if isinstance(example, str))]
 
 
