@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from telegram import Update
 from telegram.error import NetworkError
-from telegram.ext import Application, ApplicationBuilder
+from telegram.ext import Application, ApplicationBuilder, ExtBot
 from telegram.request import BaseRequest, RequestData
 
 from fsmkit.botapi.api import BotApi
@@ -116,8 +116,11 @@ class OfflineBuilder(AnyBuilder):
 
 async def process(app: AnyApplication, updates: Iterable[Json]) -> None:
     """Give updates to an application, one after the other."""
-    for update in updates:
-        await app.process_update(Update.de_json(update, app.bot))
+    for given in updates:
+        update = Update.de_json(given, app.bot)
+        if isinstance(app.bot, ExtBot):
+            app.bot.insert_callback_data(update)  # as where updates are fetched: `arbitrary_callback_data`
+        await app.process_update(update)
 
 
 def _uploads(request_data: RequestData | None) -> dict[str, Upload]:

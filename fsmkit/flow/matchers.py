@@ -5,8 +5,11 @@ are in `fsmkit.telegram`; anything with PTB's `check_update` fits in here withou
 """
 
 import abc
+import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol, TypeAlias, runtime_checkable
+
+import attrs
 
 from fsmkit.flow.events import ChatEvent, Internal
 
@@ -18,6 +21,22 @@ class ChecksUpdates(Protocol):
     def check_update(self, update: Any) -> Any:
         """Return something that is neither `None` nor `False` if the update is wanted."""
         ...
+
+
+@attrs.frozen
+class Example:
+    """An event that a matcher may want, in outline; generated tests make of it what a person does.
+
+    Attributes:
+        kind: The kind of the `ChatEvent`; `"message"`: any message; `None`: any event.
+        value: What it says: a text, a pattern that the text matches as a whole, the value of a button;
+            `None`: anything.
+        args: Of a command: the pattern of the words after it.
+    """
+
+    kind: str | None = None
+    value: Any = None
+    args: re.Pattern[str] | None = None
 
 
 class Matcher(abc.ABC):
@@ -57,11 +76,12 @@ class Matcher(abc.ABC):
         return repr(self)
 
     def examples(self) -> Iterable[Any]:
-        """Return events that it may want, and texts for messages: inputs for generated tests.
+        """Return what it may want: texts of messages, events from outside, classes of such, `Example`s.
 
-        Each is tried, so a guess does no harm. `examples=` of a handler goes first.
+        They are inputs for generated tests. Each is tried, so a guess does no harm; by default one of each of
+        its kinds. `examples=` of a handler replaces them.
         """
-        return ()
+        return [Example()] if self.kinds is None else map(Example, sorted(self.kinds))
 
     def __or__(self, other: "On") -> "Matcher":
         return AnyOf((self, as_matcher(other)))
@@ -121,6 +141,10 @@ class OfClass(Matcher):
         """Return the class that the event is not of."""
         return None if isinstance(event, self.wanted) else f"not {self.label()}"
 
+    def examples(self) -> Iterable[Any]:
+        """Return the class; for one of Telegram's events any of them."""
+        return [Example() if issubclass(self.wanted, ChatEvent) else self.wanted]
+
     def __repr__(self) -> str:
         return self.wanted.__name__
 
@@ -156,8 +180,22 @@ class CheckUpdate(Matcher):
         found = self.checker.check_update(event.update)
         return None if found is False else found
 
+    def examples(self) -> Iterable[Any]:
+        """Return what a handler names, then any event."""
+        return examples_of_checker(self.checker)
+
     def __repr__(self) -> str:
         return repr(self.checker)
+
+
+def examples_of_checker(checker: ChecksUpdates) -> Iterator[Example]:
+    """Yield the commands and the pattern that a PTB handler has, then any event."""
+    for name in sorted(getattr(checker, "commands", ())):
+        yield Example("command", name)
+    pattern = getattr(checker, "pattern", None)
+    if isinstance(pattern, re.Pattern):
+        yield from (Example(kind, pattern) for kind in ("raw_button", "inline", "pre_checkout_query"))
+    yield Example()
 
 
 class AnyOf(Matcher):

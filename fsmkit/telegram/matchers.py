@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from fsmkit.flow.events import MESSAGE_KINDS, ChatEvent
-from fsmkit.flow.matchers import Matcher
+from fsmkit.flow.matchers import Example, Matcher
 from fsmkit.interpreter.roundtrip import same
 
 _NAME = re.compile(r"[a-z0-9_]{1,32}")
@@ -32,6 +32,10 @@ class OfKind(Matcher):
         """Return the name of the kinds."""
         return self.name
 
+    def examples(self) -> Iterable[Any]:
+        """Return one of each kind."""
+        return [Example("message")] if self.kinds == MESSAGE_KINDS else super().examples()
+
     def __repr__(self) -> str:
         return f"{self.name}()"
 
@@ -55,6 +59,10 @@ class Text(Matcher):
         if re.match(r"\^?/\w", self.pattern.pattern):
             return "text() never sees commands; use command(...)"
         return super().impossible()
+
+    def examples(self) -> Iterable[Any]:
+        """Return a text of the pattern."""
+        return [Example("text", self.pattern)]
 
     def __repr__(self) -> str:
         return f"text({self.pattern.pattern!r})"
@@ -92,6 +100,10 @@ class Command(Matcher):
         if len(self.names) > 1 or self.args:
             return repr(self)
         return f"/{self.names[0]}" if self.names else "command"
+
+    def examples(self) -> Iterable[Any]:
+        """Return each command."""
+        return [Example("command", name, self.args) for name in self.names or (None,)]
 
     def __repr__(self) -> str:
         shown = [*map(repr, self.names), *([f"args={self.args.pattern!r}"] if self.args else [])]
@@ -139,6 +151,10 @@ class PressOf(Matcher):
             return self.kind
         named = self.kind == "button" and len(self.values) == 1 and isinstance(self.values[0], str)
         return f'"{self.values[0]}"' if named else repr(self)
+
+    def examples(self) -> Iterable[Any]:
+        """Return a press of each value."""
+        return [Example(self.kind, value) for value in self.values or (None,)]
 
     def __repr__(self) -> str:
         return f"{self.kind}({', '.join(map(_shown, self.values))})"
@@ -304,8 +320,7 @@ def inline(pattern: str | re.Pattern[str] | None = None) -> Matcher:
     """Match an inline query; with a pattern one whose text matches as a whole."""
     if pattern is None:
         return OfKind("inline", frozenset({"inline"}))
-    whole = compiled(pattern, "inline")
-    return OfKind("inline", frozenset({"inline"})) & (lambda event: whole.fullmatch(event.text or ""))
+    return Payload("inline", pattern, "text")
 
 
 def poll_answer() -> Matcher:
@@ -371,6 +386,10 @@ class Payload(Matcher):
             return None
         return self.pattern.fullmatch(getattr(event, self.read) or "")
 
+    def examples(self) -> Iterable[Any]:
+        """Return a payload of the pattern."""
+        return [Example(self.kind, self.pattern)]
+
     def __repr__(self) -> str:
         return f"{self.kind}({self.pattern.pattern!r})"
 
@@ -395,6 +414,10 @@ class Reaction(Matcher):
     def label(self) -> str:
         """Return `reaction`, with the emoji where there are any."""
         return repr(self) if self.wanted else "reaction"
+
+    def examples(self) -> Iterable[Any]:
+        """Return each emoji."""
+        return [Example("message_reaction", emoji) for emoji in self.wanted or ("\N{THUMBS UP SIGN}",)]
 
     def __repr__(self) -> str:
         return f"reaction({', '.join(map(repr, self.wanted))})"

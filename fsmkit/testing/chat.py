@@ -9,7 +9,9 @@ import contextlib
 import weakref
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any, Self
+from typing import Any, ClassVar, Self
+
+from telegram.ext import Application
 
 from fsmkit.botapi.offline import OfflineTelegram
 from fsmkit.flow.flow import Flow
@@ -30,6 +32,20 @@ START = 1_800_000_000.0
 
 class _Core:
     """What all the people of a chat share: the driver, its event loop, and what has happened."""
+
+    _running: ClassVar[weakref.WeakValueDictionary[int, "_Core"]] = weakref.WeakValueDictionary()
+    """Those whose bot was given, by its identity: an application runs once, whoever talks to it."""
+
+    @classmethod
+    def of(cls, bot: Any, make: Callable[[], Driver]) -> Self:
+        """Return what runs an application already, else a new one."""
+        known = cls._running.get(id(bot)) if isinstance(bot, Application) else None
+        if isinstance(known, cls) and known.close.alive:
+            return known
+        core = cls(make)
+        if isinstance(bot, Application):
+            cls._running[id(bot)] = core
+        return core
 
     def __init__(self, make: Callable[[], Driver]) -> None:
         _refuse_running_loop()
@@ -105,7 +121,8 @@ class Chat:
             )
 
         self.user = user
-        self._core = _Core(make)
+        self._place = chat
+        self._core = _Core.of(bot[0] if bot and not flows else None, make)
 
     # -- what a person does ------------------------------------------------------------------------
 
@@ -226,7 +243,7 @@ class Chat:
         core = self._core
         _refuse_running_loop()
         try:
-            observation = core.runner.run(core.driver.do(action))
+            observation = core.runner.run(self._here.do(action))
         except NotThereError as error:
             raise AssertionError(self._with_transcript(f"{action.line()}: {error}")) from None
         core.observations.append(observation)
@@ -236,10 +253,16 @@ class Chat:
             raise raised
         return self
 
-    def as_user(self, user: int) -> "Chat":
-        """Another person who talks to the same bot."""
+    def as_user(self, user: int, *, chat: int | None = None) -> "Chat":
+        """Another person who talks to the same bot.
+
+        Args:
+            user: The person's id.
+            chat: Id of a group in which that happens; by default where this one talks.
+        """
         other = object.__new__(Chat)
         other.user, other._core = user, self._core
+        other._place = self._place if chat is None else chat
         return other
 
     # -- what is to be seen ------------------------------------------------------------------------
@@ -266,12 +289,12 @@ class Chat:
     @property
     def screen(self) -> list[str]:
         """The bot's messages as this person sees them now, after edits and deletions, oldest first."""
-        return [bubble.text for bubble in self._core.driver.bubbles(self.user) if bubble.own]
+        return [bubble.text for bubble in self._here.bubbles(self.user) if bubble.own]
 
     @property
     def buttons(self) -> list[str]:
         """What is written on the buttons on the screen, those of the newest message first."""
-        return [shown.text for shown in self._core.driver.pressable(self.user)]
+        return [shown.text for shown in self._here.pressable(self.user)]
 
     @property
     def state(self) -> str | None:
@@ -316,8 +339,14 @@ class Chat:
     def __repr__(self) -> str:
         return f"<Chat of user {self.user} in state {self.state!r}>"
 
+    @property
+    def _here(self) -> Driver:
+        """The driver, in the chat in which this person talks."""
+        self._core.driver.chat = self._place
+        return self._core.driver
+
     def _now(self) -> Observation:
-        driver = self._core.driver
+        driver = self._here
         row = self._core.runner.run(driver.row(self.user))
         return Observation(Action(), row, row, driver.engine.flows if driver.engine else None, (), (), ())
 

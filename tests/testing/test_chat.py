@@ -1,8 +1,19 @@
 """`Chat`: the synchronous driver of a real application, as tests of bots use it."""
 
+import asyncio
+import datetime
+
 import pytest
 import remembering_bot
-from telegram.ext import Application, CommandHandler, MessageHandler, filters
+from telegram import InlineKeyboardButton, InlineKeyboardMarkup
+from telegram.ext import (
+    Application,
+    CallbackQueryHandler,
+    CommandHandler,
+    ConversationHandler,
+    MessageHandler,
+    filters,
+)
 
 from fsmkit import ANY, Flow, Timeout
 from fsmkit.stores.sqlite import SQLiteStore
@@ -19,6 +30,7 @@ from fsmkit.telegram import (
     successful_payment,
 )
 from fsmkit.testing import Chat, ManualClock
+from fsmkit.testing.chat import START
 from fsmkit.testing.harness.actions import Killed, Refused, Say, Swap
 
 
@@ -295,3 +307,183 @@ def test_another_version_is_deployed_on_what_is_stored():
     assert chat.state == "anything"
     with pytest.raises(AssertionError, match="only be deployed where"):
         Chat(lambda builder: builder.build()).deploy(later)
+
+
+def test_another_person_may_be_in_another_chat_before_having_written_there(chat):
+    chat.command("start").say("Basil")
+    bob = chat.as_user(9, chat=-100)
+    assert (bob.state, bob.data, bob.screen, bob.buttons) == (None, None, [], [])
+    bob.command("start").say("Mint")
+    assert (chat.data, bob.data) == ({"plant": "Basil"}, {"plant": "Mint"})
+    assert bob.screen[-1] == chat.screen[-1].replace("Basil", "Mint")
+    bob.press("Yes")
+    assert (chat.state, chat.buttons, bob.state) == ("water", ["Yes", "No"], None)
+
+
+def test_two_chats_talk_to_one_application():
+    app = Application.builder().token("77:ELSE").build()
+    attach(app, remembering_bot.garden)
+    with Chat(app) as ann:
+        bob = Chat(app, user=2)
+        ann.command("start").say("Basil")
+        assert bob.command("start").expect("Which plant?").say("Mint").data == {"plant": "Mint"}
+        assert ann.data == {"plant": "Basil"}
+        assert ann.press("Yes").state is None
+        assert bob.state == "water"
+
+
+def test_an_application_that_was_stopped_is_driven_again():
+    app = Application.builder().token("77:ELSE").build()
+    app.add_handler(MessageHandler(filters.TEXT, echo))
+    for _ in range(2):
+        with Chat(app) as chat:
+            assert chat.say("Hello").shown == ["Hello"]
+
+
+def test_buttons_may_have_any_data():
+    async def choose(update, context):
+        keys = [[InlineKeyboardButton("Two", callback_data=(2, {"of": "three"}))]]
+        await update.message.reply_text("Which?", reply_markup=InlineKeyboardMarkup(keys))
+
+    async def chosen(update, context):
+        number, more = update.callback_query.data
+        await update.callback_query.edit_message_text(f"{number} of {more['of']}")
+
+    def build(builder):
+        app = builder.arbitrary_callback_data(True).build()
+        app.add_handlers([CommandHandler("start", choose), CallbackQueryHandler(chosen, pattern=tuple)])
+        return app
+
+    with Chat(build) as chat:
+        assert chat.command("start").press("Two").screen == ["2 of three"]
+
+
+def talking(timeout=None, *, block=True):
+    """A ConversationHandler that asks for a name."""
+
+    async def start(update, context):
+        await asyncio.sleep(0)
+        await update.message.reply_text("Name?")
+        return "name"
+
+    async def got(update, context):
+        await asyncio.sleep(0)
+        await update.message.reply_text(f"Hello {update.message.text}")
+        return ConversationHandler.END
+
+    async def late(update, context):
+        await update.message.reply_text("Too late")
+
+    return ConversationHandler(
+        [CommandHandler("start", start, block=block)],
+        {
+            "name": [MessageHandler(filters.TEXT, got, block=block)],
+            ConversationHandler.TIMEOUT: [MessageHandler(filters.ALL, late)],
+        },
+        [],
+        conversation_timeout=timeout,
+    )
+
+
+def test_the_reply_of_a_handler_that_does_not_block_comes_with_its_own_action():
+    def build(builder):
+        app = builder.build()
+        app.add_handler(talking(block=False))
+        return app
+
+    with Chat(build) as chat:
+        assert chat.command("start").shown == ["Name?"]
+        assert chat.say("Ann").shown == ["Hello Ann"]
+        assert chat.say("Ann").shown == []
+
+
+def test_what_hangs_on_start_and_end_is_called_and_a_restart_stops_the_old_bot_first():
+    said = []
+
+    def noted(what):
+        async def note(app):
+            said.append(what)
+
+        return note
+
+    def build(builder):
+        said.append("built")
+        builder.post_init(noted("init")).post_stop(noted("stop")).post_shutdown(noted("shutdown"))
+        return builder.build()
+
+    with Chat(build) as chat:
+        assert said == ["built", "init"]
+        chat.restart()
+        assert said[2:] == ["stop", "shutdown", "built", "init"]
+    assert said[6:] == ["stop", "shutdown"]
+
+
+def test_a_restart_stops_the_flows_bot_before_its_file_is_read_again():
+    order = []
+
+    async def stopped(app):
+        order.append("stopped")
+
+    with Chat(remembering_bot.garden) as chat:
+        driver = chat.driver
+        driver.app.post_shutdown, load = stopped, driver._load
+        driver._load = lambda: (order.append("read"), load())[1]
+        chat.restart()
+    assert order == ["stopped", "read"]
+
+
+@pytest.mark.parametrize("block", [True, False])
+def test_a_conversation_times_out_by_the_tests_clock(block):
+    pytest.importorskip("apscheduler")
+
+    def build(builder):
+        app = builder.build()
+        app.add_handler(talking(timeout=60, block=block))
+        return app
+
+    with Chat(build) as chat:
+        chat.command("start").advance(59)
+        assert chat.shown == []
+        assert chat.advance(1).shown == ["Too late"]
+        assert chat.say("Ann").shown == []
+
+
+def test_the_job_queue_follows_the_tests_clock():
+    pytest.importorskip("apscheduler")
+    at = []
+
+    def build(builder):
+        app = builder.build()
+
+        async def tick(context):
+            at.append((context.job.name, chat.driver.clock.now() - START))
+
+        app.job_queue.run_once(tick, 90, name="once")
+        app.job_queue.run_repeating(tick, 60, name="each minute")
+        app.job_queue.run_daily(tick, datetime.time(9), name="at nine")
+        return app
+
+    with Chat(build) as chat:
+        chat.advance(150)
+        assert at == [("each minute", 60), ("once", 90), ("each minute", 120)]
+        at.clear()
+        chat.advance(hours=1)
+        assert ("at nine", 3600.0) in at
+
+
+def test_a_bot_that_cannot_be_made_again_goes_on_as_it_was():
+    broken = []
+
+    def build(builder):
+        if broken:
+            raise SyntaxError(broken[0])
+        app = builder.build()
+        attach(app, remembering_bot.garden, clock=ManualClock(START))
+        return app
+
+    with Chat(build) as chat:
+        chat.command("start")
+        broken.append("1 +")
+        with pytest.raises(SyntaxError):
+            chat.restart()
+        assert chat.say("Basil").state == "water"

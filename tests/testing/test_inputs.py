@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from telegram.ext import filters
 
 from fsmkit import DefinitionError, Flow, Timeout
+from fsmkit.flow.events import ChatEvent
+from fsmkit.flow.matchers import Example, Matcher
 from fsmkit.telegram import (
     album,
     button,
@@ -35,7 +37,7 @@ from fsmkit.telegram import (
     users_shared,
     web_app_data,
 )
-from fsmkit.testing.harness.actions import Content, EditLast, Outside, PressData, Say
+from fsmkit.testing.harness.actions import Content, EditLast, Gesture, Outside, PressData, Say
 from fsmkit.testing.inputs.handlers import event_of, inputs_of
 from fsmkit.testing.inputs.values import constants_of, instances_of, matching, near
 
@@ -238,3 +240,32 @@ def test_a_predicate_that_cannot_bear_an_event_is_left_to_the_conversation():
     accepted = inputs_of(handler(when=lambda event: int(event.text) > 3)).accepted
     assert Say("12") in accepted
     assert Say("Ann") in accepted
+
+
+def test_the_examples_of_a_matcher_of_ones_own_are_its_inputs():
+    class Even(Matcher):
+        kinds = frozenset({"text"})
+
+        def match(self, event):
+            return event.text if isinstance(event, ChatEvent) and event.text == "magic 2468" else None
+
+        def examples(self):
+            return ["magic 2468", Example("text", re.compile("x{3}")), Paid]
+
+    assert inputs_of(handler(Even())).accepted[0] == Say("magic 2468")
+    assert inputs_of(handler(Even() | text("no"))).accepted[:2] == (Say("magic 2468"), Say("no"))
+
+
+def test_without_examples_a_matcher_of_ones_own_is_tried_with_its_kinds():
+    class Photo(Matcher):
+        kinds = frozenset({"photo"})
+
+        def match(self, event):
+            return event if isinstance(event, ChatEvent) and event.kind == "photo" else None
+
+    assert {action.kind for action in inputs_of(handler(Photo())).accepted} == {"photo"}
+
+
+def test_an_inline_query_of_a_pattern_has_its_texts():
+    assert inputs_of(handler(inline("v[0-9]"))).accepted[0] == Gesture("inline", "v1")
+    assert repr(inline("v[0-9]")) == "inline('v[0-9]')"

@@ -3,7 +3,7 @@
 import ast
 import json
 import typing
-from collections.abc import MutableMapping
+from collections.abc import Iterable, MutableMapping
 from typing import Any
 
 import attrs
@@ -14,7 +14,7 @@ from fsmkit.errors import FsmkitError, UnknownState
 from fsmkit.flow.context import evolve
 from fsmkit.flow.events import ChatEvent
 from fsmkit.flow.locations import location_of
-from fsmkit.flow.matchers import Matcher
+from fsmkit.flow.matchers import Matcher, examples_of_checker
 from fsmkit.flow.results import Result
 from fsmkit.graph.names import UNKNOWN, Scope, UnreadableSourceError, names_in, own_nodes
 from fsmkit.graph.source import Return, goes_on
@@ -198,6 +198,10 @@ class CheckUpdateOf(Matcher):
             return None
         found = self.handler.check_update(event.update)
         return None if found is False else found
+
+    def examples(self) -> Iterable[Any]:
+        """Return what the handler names, then any event."""
+        return examples_of_checker(self.handler)
 
     def __repr__(self) -> str:
         return f"{type(self.handler).__name__}({_name(self.handler)})"

@@ -4,13 +4,13 @@ Used where conversations come from elsewhere: a live store, or an older version 
 tried on what is stored as it was, and taken back.
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 
-from fsmkit.flow.matchers import Matcher, parts_of
+from fsmkit.flow.matchers import Example, Matcher
 from fsmkit.flow.messages import Button
 from fsmkit.interpreter.compiled import FlowSet
 from fsmkit.interpreter.row import Bound, Row
-from fsmkit.telegram.matchers import PressOf
 from fsmkit.testing.findings import Problem
 from fsmkit.testing.harness.engine_driver import EngineDriver
 from fsmkit.testing.harness.observation import Observation, running_states
@@ -71,14 +71,13 @@ def buttons_for(flows: FlowSet, row: Row) -> list[tuple[Bound, list[Button]]]:
     return found
 
 
-def _values(matcher: Matcher) -> list[str]:
-    """Texts that a matcher of presses wants; other values come with the screen only."""
-    texts: list[str] = []
-    for part in parts_of([matcher]):
-        if isinstance(part, PressOf) and part.kind == "button":
-            for value in part.values:
-                if isinstance(value, str):
-                    texts.append(value)
-                elif hasattr(value, "fullmatch"):
-                    texts += matching(value)[:MOST]
-    return texts
+def _values(matcher: Matcher) -> Iterator[str]:
+    """Yield texts of buttons that a matcher wants; other values come with the screen only."""
+    for example in matcher.examples():
+        match example:
+            case Example("button", str(value)):
+                yield value
+            case Example("button", re.Pattern() as pattern):
+                yield from matching(pattern)[:MOST]
+            case _:
+                continue

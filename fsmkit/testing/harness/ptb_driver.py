@@ -12,17 +12,20 @@ from typing import Any
 from telegram.ext import Application
 
 from fsmkit.botapi.offline import OfflineTelegram
-from fsmkit.botapi.request import AnyApplication, AnyBuilder, OfflineRequest, process
+from fsmkit.botapi.request import AnyApplication, AnyBuilder, process
 from fsmkit.engine.engine import Engine
 from fsmkit.flow.flow import Flow
 from fsmkit.stores.protocol import Store
 from fsmkit.telegram.attach import attach
 from fsmkit.telegram.handler import FlowHandler
 from fsmkit.testing.clock import ManualClock
+from fsmkit.testing.harness.actions import Action
 from fsmkit.testing.harness.background import JOB_PATIENCE
 from fsmkit.testing.harness.driver import Driver
 from fsmkit.testing.harness.faults import FragileStore
 from fsmkit.testing.harness.instrument import watch
+from fsmkit.testing.harness.job_queue import ClockedJobs, on_clock
+from fsmkit.testing.harness.observation import Observation
 from fsmkit.testing.harness.rendering import Screen
 from fsmkit.testing.harness.screen import NotThereError
 
@@ -85,12 +88,16 @@ class PTBDriver(Driver):
             first_id=first_id,
             numbered=False,
         )
-        self.app, self.engine = self._build(self.flows)
+        self._open = False
+        with on_clock(clock):
+            self.app, self.engine = self._build(self.flows)
+        self._jobs = ClockedJobs(self.app)
 
     def _build(self, flows: Flows) -> tuple[AnyApplication, Engine | None]:
         if isinstance(self._bot, tuple):
             app = self.offline.builder().build()
             engine: Engine | None = attach(app, *flows, store=self.store, clock=self.clock, **self._options)
+            app.post_shutdown = None  # it closes the store, which is the caller's and outlives this bot
         else:
             app = self._bot if isinstance(self._bot, Application) else self._bot(self.offline.builder())
             _put_offline(app, self.offline)
@@ -111,27 +118,39 @@ class PTBDriver(Driver):
 
     async def open(self) -> None:
         """Start the application, and what hangs on its start."""
-        await self.app.initialize()
-        if self.app.post_init is not None:
-            await self.app.post_init(self.app)
-        await self.app.start()
+        self._open = True
+        with on_clock(self.clock):
+            await self.app.initialize()
+            if self.app.post_init is not None:
+                await self.app.post_init(self.app)
+            await self.app.start()
 
     async def close(self) -> None:
-        """Stop the application; what is stored stays."""
-        await self.app.stop()
-        if self.app.post_stop is not None:
-            await self.app.post_stop(self.app)
+        """Stop the application, and what hangs on its end; what is stored stays."""
+        if not self._open:
+            return
+        self._open = False
+        if self.app.running:
+            await self.app.stop()
+            if self.app.post_stop is not None:
+                await self.app.post_stop(self.app)
         await self.app.shutdown()
+        if self.app.post_shutdown is not None:
+            await self.app.post_shutdown(self.app)
 
     async def restart(self) -> None:
         """Another application on the same store, with newly made flows where that is possible."""
         if isinstance(self._bot, Application):
             raise NotThereError("Chat(app) has only this one application: give what makes it, Chat(build)")
-        flows = self._load() if self._load is not None else self.flows
-        built = self._build(flows)
-        await self.close()
+        await self.close()  # first: the new bot's modules may take what the old one gives back
+        try:
+            flows = self._load() if self._load is not None else self.flows
+            self.app, self.engine = self._build(flows)
+        except Exception:
+            await self.open()  # a file with a mistake in it: the old bot goes on
+            raise
         self.flows = flows
-        self.app, self.engine = built
+        self._jobs = ClockedJobs(self.app)
         if isinstance(self.store, FragileStore):
             self.store.restore(self.store.copy())
         await self.open()
@@ -144,7 +163,24 @@ class PTBDriver(Driver):
         self._load = load
         await self.restart()
 
+    # -- time --------------------------------------------------------------------------------------
+
+    async def sweep(self) -> None:
+        """Fire what is due, jobs of PTB's queue too."""
+        await super().sweep()
+        await self._jobs.run()
+
+    async def next_due(self) -> float | None:
+        """Return the next time at which something is due, a job of PTB's queue too."""
+        now, times = self.clock.now(), (await super().next_due(), self._jobs.next_due())
+        return min((at for at in times if at is not None and at > now), default=None)
+
     # -- people ------------------------------------------------------------------------------------
+
+    async def do(self, action: Action) -> Observation:
+        """Carry an action out, and all that comes of it."""
+        with on_clock(self.clock):
+            return await super().do(action)
 
     async def give(self, update: Any) -> None:
         """Give an update to the application, and what comes of it meanwhile."""
@@ -159,6 +195,7 @@ class PTBDriver(Driver):
         pending = [task for task in asyncio.all_tasks() if _is_left_behind(task.get_name())]
         if pending:
             await asyncio.wait(pending, timeout=JOB_PATIENCE)
+            await self.offline.feed(self.app)
         if any(task.get_name().startswith("fsmkit outbox ") for task in asyncio.all_tasks()):
             await asyncio.sleep(0)  # most of them wait for the clock, the others go on now
         await super()._rest()
@@ -175,9 +212,8 @@ def _engine_of(app: AnyApplication) -> Engine | None:
 
 def _put_offline(app: AnyApplication, offline: OfflineTelegram) -> None:
     """Lets an application's bot talk to the offline Telegram, whatever it was built with."""
-    if not isinstance(app.bot.request, OfflineRequest):
-        # PTB has no public way to change them, and handlers and fsmkit's delivery know this bot already.
-        app.bot._request = (offline.request(), offline.request())  # pyright: ignore[reportPrivateUsage]
+    # PTB has no public way to change them, and handlers and fsmkit's delivery know this bot already.
+    app.bot._request = (offline.request(), offline.request())  # pyright: ignore[reportPrivateUsage]
 
 
 def _token(bot: Any) -> str:
@@ -185,7 +221,8 @@ def _token(bot: Any) -> str:
 
 
 def _is_left_behind(name: str) -> bool:
-    return "process_update_non_blocking" in name
+    """Whether a task is of a handler that does not block, or of its ConversationHandler's timeout."""
+    return name.endswith((":process_update_non_blocking", ":non_blocking_cb", ":timeout_job"))
 
 
 def _always() -> bool:

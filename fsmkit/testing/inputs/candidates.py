@@ -16,6 +16,7 @@ from fsmkit.flow.handlers import Handler
 from fsmkit.interpreter.compiled import CompiledFlow, FlowSet
 from fsmkit.interpreter.migrations import is_current, migrate_row
 from fsmkit.interpreter.row import Row, times_of
+from fsmkit.interpreter.selection import ranks
 from fsmkit.testing.harness.actions import Action, Content, Deadline, EditLast, Press, Say, Stored
 from fsmkit.testing.harness.driver import Driver
 from fsmkit.testing.inputs.handlers import Inputs, inputs_of, wants
@@ -94,21 +95,9 @@ class Candidates:
 
 def asked(flows: FlowSet, row: Row) -> Iterator[tuple[CompiledFlow, str | None, Handler]]:
     """Yield the handlers that `fsmkit.interpreter.selection.select` would ask, whatever they want."""
-    running: set[str] = set()
-    row = _as_read(flows, row)
-    for snapshot in reversed(row.snapshots.values()):
-        top = len(snapshot.frames) - 1
-        if snapshot.active:
-            running.update(frame.flow for frame in snapshot.frames)
-            for depth in range(top, -1, -1):
-                frame = snapshot.frames[depth]
-                table = flows.tables.get(frame.flow)
-                if table is not None:
-                    handlers = table.by_state.get(frame.state, table.any) if depth == top else table.any
-                    yield from ((table, frame.state, handler) for handler in handlers)
-    for table in flows.entries:
-        if table.name not in running:
-            yield from ((table, None, handler) for handler in table.by_state[None])
+    for _, _, frame, table, handlers, runs in ranks(flows, _as_read(flows, row)):
+        state = frame.state if runs and frame is not None else None
+        yield from ((table, state, handler) for handler in handlers)
 
 
 def _as_read(flows: FlowSet, row: Row) -> Row:

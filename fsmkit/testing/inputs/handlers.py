@@ -7,11 +7,9 @@ from typing import Any
 
 import attrs
 
-from fsmkit.flow.events import MESSAGE_KINDS, ChatEvent, Internal, Timeout
+from fsmkit.flow.events import ChatEvent, Internal, Timeout
 from fsmkit.flow.handlers import Handler
-from fsmkit.flow.matchers import AllOf, AnyOf, CheckUpdate, Matcher, Not, OfClass, Predicate, parts_of
-from fsmkit.telegram import matchers
-from fsmkit.telegram.matchers import Command, OfKind, Payload, PressOf, Reaction, Text
+from fsmkit.flow.matchers import Example, Matcher, Predicate, parts_of
 from fsmkit.testing.harness.actions import (
     GESTURES,
     Action,
@@ -116,9 +114,7 @@ def inputs_of(handler: Handler) -> Inputs:
         candidates = [*_candidates(handler.matcher, texts, numbers)]
     said = [action.text for action in candidates if isinstance(action, Say) and wants(handler, action)]
     words = [text for text in said if text[:1] != "/"]
-    close: list[Action] = [
-        Say(text) for text in near(words) if text == text.strip() != "" and len(text) <= 4096
-    ]
+    close: list[Action] = [Say(text) for text in near(words) if _comes_as_it_is(text)]
     # What is near may be accepted too: `\d` takes the digits of other scripts.
     accepted = tuple(dict.fromkeys(action for action in [*candidates, *close] if wants(handler, action)))
     refused = tuple(dict.fromkeys(action for action in [*close, *ANYTHING] if not wants(handler, action)))
@@ -126,8 +122,8 @@ def inputs_of(handler: Handler) -> Inputs:
     if handler.when is not None:
         free = attrs.evolve(handler, when=None)
         guarded = tuple(action for action in candidates if wants(free, action) and action not in accepted)
-    kinds = set(_kinds(handler.matcher))
-    return Inputs(accepted, refused, guarded, "button" in kinds, "Timeout" in kinds)
+    examples = [*handler.matcher.examples()]
+    return Inputs(accepted, refused, guarded, any(map(_presses, examples)), any(map(_waits, examples)))
 
 
 def wants(handler: Handler, action: Action) -> bool:
@@ -150,16 +146,22 @@ def event_of(action: Action) -> ChatEvent | None:
 def own_words(handler: Handler) -> list[str]:
     """Texts that a handler's own code or matcher names: words of the bot's, not of who says them."""
     texts, _ = constants_of(handler.function, handler.when, *_predicates(handler.matcher))
-    for part in parts_of([handler.matcher]):
-        if isinstance(part, PressOf):
-            texts += [value for value in part.values if isinstance(value, str)]
-        elif isinstance(part, Command):
-            texts += [f"/{name}" for name in part.names]
-        elif isinstance(part, Reaction):
-            texts += part.wanted
-        elif isinstance(part, Text) and LITERAL.fullmatch(part.pattern.pattern):
-            texts += matching(part.pattern)
+    for example in handler.matcher.examples():
+        match example:
+            case Example("command", str(name)):
+                texts.append(f"/{name}")
+            case Example(_, str(value)) | str(value):
+                texts.append(value)
+            case Example("text", re.Pattern() as pattern) if LITERAL.fullmatch(pattern.pattern):
+                texts += matching(pattern)
+            case _:
+                continue
     return [*texts, *(example for example in handler.examples if isinstance(example, str))]
+
+
+def _comes_as_it_is(text: str) -> bool:
+    """Whether Telegram delivers a text as it was written: trimmed, and in one message."""
+    return 0 < len(text) <= 4096 and text == text.strip()
 
 
 def _as_act(example: Any) -> Action:
@@ -169,66 +171,45 @@ def _as_act(example: Any) -> Action:
 
 
 def _candidates(matcher: Matcher, texts: list[str], numbers: list[int | float]) -> Iterator[Action]:
-    """Yield what a matcher may want; a guess, from its class."""
-    if isinstance(matcher, AnyOf | AllOf):
-        for part in matcher.matchers:
-            yield from _candidates(part, texts, numbers)
-        if matcher.kinds == frozenset({"inline"}):
-            yield from (Gesture("inline", what) for part in _closed_over(matcher) for what in matching(part))
-    elif isinstance(matcher, matchers.AlbumOf):
-        yield from (Album(), Album(("photo", "video", "photo"), "Ann"))
-    elif isinstance(matcher, Text):
-        yield from map(Say, [*matching(matcher.pattern), *_written(texts, numbers)])
-    elif isinstance(matcher, Command):
-        yield from _commands(matcher, texts, numbers)
-    elif isinstance(matcher, Payload):
-        yield from (_about(matcher.kind, what) for what in matching(matcher.pattern))
-    elif isinstance(matcher, Reaction):
-        wanted = matcher.wanted or ("\N{THUMBS UP SIGN}",)
-        yield from (Gesture("message_reaction", emoji) for emoji in wanted)
-    elif isinstance(matcher, PressOf):
-        yield from map(PressData, _data(matcher))
-    elif isinstance(matcher, OfClass):
-        if not issubclass(matcher.wanted, Internal | ChatEvent):
-            yield from map(Outside, instances_of(matcher.wanted, texts, numbers))
-        elif issubclass(matcher.wanted, ChatEvent):
-            yield from ANYTHING
-    elif isinstance(matcher, OfKind) and matcher.kinds is not None and "text" not in matcher.kinds:
-        for kind in (*CONTENTS, *RARE):
-            yield from (Content(kind, caption) for caption in (None, *texts[:4]) if kind in matcher.kinds)
-        yield from (Gesture(kind) for kind in GESTURES if kind in matcher.kinds)
-        yield from (Gesture("inline", what) for what in texts[:4] if "inline" in matcher.kinds)
-        yield from (EditLast(text) for text in ("Ann", *texts[:4]) if "edited" in matcher.kinds)
-    else:  # any text, a predicate, a PTB filter, a matcher of the user's own
-        yield from _of_ptb(matcher)
-        yield from map(Say, TEXTS[:2])
-        yield from map(Say, _written(texts, numbers))
-        yield from ANYTHING
+    """Yield what a matcher may want, by its examples."""
+    written = [*_written(texts, numbers)]
+    for example in matcher.examples():
+        if isinstance(example, Example):
+            yield from _done_for(example, written, texts[:4])
+        elif not isinstance(example, type):
+            yield _as_act(example)
+        elif not issubclass(example, Internal):
+            yield from map(Outside, instances_of(example, texts, numbers))
 
 
-def _closed_over(matcher: Matcher) -> Iterator[re.Pattern[str]]:
-    """Yield the patterns that the predicates of a matcher look at, as that of `inline(pattern)` does."""
-    for function in _predicates(matcher):
-        for cell in getattr(function, "__closure__", None) or ():
-            if isinstance(cell.cell_contents, re.Pattern):
-                yield cell.cell_contents
-
-
-def _about(kind: str, what: str) -> Action:
-    """Return what is done with a payload, or with a text that was typed."""
-    if kind in PAYLOADS:
-        return Content(kind, fields={PAYLOADS[kind]: what})
-    return Gesture(kind, what)
-
-
-def _of_ptb(matcher: Matcher) -> Iterator[Action]:
-    """Commands and callback data that a PTB handler names, for a matcher that asks one."""
-    handler = getattr(matcher, "checker", None) or getattr(matcher, "handler", None)
-    for name in sorted(getattr(handler, "commands", ())):
-        yield from (Say(f"/{name}"), Say(f"/{name} 1"), Say(f"/{name} a b"))
-    pattern = getattr(handler, "pattern", None)
-    if isinstance(pattern, re.Pattern):
-        yield from map(PressData, matching(pattern))
+def _done_for(example: Example, written: list[str], hints: list[str]) -> Iterator[Action]:
+    """Yield what people do that may be what an example outlines."""
+    kind, value = example.kind, example.value
+    said = [] if value is None else matching(value) if isinstance(value, re.Pattern) else [value]
+    match kind:
+        case None | "message":
+            yield from (*map(Say, [*TEXTS[:2], *written]), *ANYTHING)
+        case "text":
+            yield from map(Say, [*said, *written] if said else [*TEXTS[:2], *written, *TEXTS])
+        case "command":
+            for name in said or ("start", "help"):
+                yield from map(Say, _commands(name, example.args, written))
+        case "raw_button":
+            yield from map(PressData, said or ["data"])
+        case "album":
+            yield from (Album(), Album(("photo", "video", "photo"), "Ann"))
+        case "edited":
+            yield from map(EditLast, ["Ann", *hints])
+        case "inline":
+            yield from (Gesture(kind, what) for what in said or ["", *hints])
+        case _ if kind in GESTURES:
+            yield from (Gesture(kind, what) for what in said or [""])
+        case _ if kind in PAYLOADS and said:
+            yield from (Content(kind, fields={PAYLOADS[kind]: what}) for what in said)
+        case _ if kind in CONTENTS or kind in RARE:
+            yield from (Content(kind, caption) for caption in (None, *hints))
+        case _:  # a button of fsmkit's own is found on the screen; other kinds nobody makes by hand
+            return
 
 
 def _written(texts: Iterable[str], numbers: Iterable[int | float]) -> Iterator[str]:
@@ -238,53 +219,20 @@ def _written(texts: Iterable[str], numbers: Iterable[int | float]) -> Iterator[s
         yield from (str(number + step) for step in (0, 1, -1))
 
 
-def _commands(matcher: Command, texts: list[str], numbers: list[int | float]) -> Iterator[Action]:
-    for name in matcher.names or ("start", "help"):
-        if matcher.args is not None:
-            yield from (Say(f"/{name} {words}") for words in matching(matcher.args))
-        yield Say(f"/{name}")
-        if matcher.args is None:
-            yield from (Say(f"/{name} {words}") for words in ["1", "a b", *_written(texts, numbers)][:8])
+def _commands(name: str, args: re.Pattern[str] | None, written: list[str]) -> list[str]:
+    """Return ways to write a command."""
+    if args is not None:
+        return [*(f"/{name} {words}" for words in matching(args)), f"/{name}"]
+    return [f"/{name}", *(f"/{name} {words}" for words in ["1", "a b", *written][:8])]
 
 
-def _data(matcher: PressOf) -> Iterator[str]:
-    """Yield callback data of buttons that the bot made itself; fsmkit's own are found on the screen."""
-    if matcher.kind != "raw_button":
-        return
-    for value in matcher.values or ("data",):
-        yield from [value] if isinstance(value, str) else matching(value)
+def _predicates(matcher: Matcher) -> list[Any]:
+    return [part.function for part in parts_of([matcher]) if isinstance(part, Predicate)]
 
 
-def _kinds(matcher: Matcher) -> Iterator[str]:
-    if isinstance(matcher, AnyOf | AllOf):
-        for part in matcher.matchers:
-            yield from _kinds(part)
-    elif isinstance(matcher, OfClass) and issubclass(Timeout, matcher.wanted):
-        yield "Timeout"
-    elif isinstance(matcher, OfClass) and not issubclass(matcher.wanted, ChatEvent):
-        return
-    elif isinstance(matcher, CheckUpdate | Predicate | Not):
-        yield "button"
-    elif matcher.kinds is None or (isinstance(matcher, OfClass) and issubclass(matcher.wanted, ChatEvent)):
-        yield from (*MESSAGE_KINDS, "button")
-    else:
-        yield from matcher.kinds
+def _presses(example: Any) -> bool:
+    return isinstance(example, Example) and example.kind in (None, "button")
 
 
-def _predicates(matcher: Matcher) -> Iterator[Any]:
-    if isinstance(matcher, Predicate):
-        yield matcher.function
-    elif isinstance(matcher, AnyOf | AllOf):
-        for part in matcher.matchers:
-            yield from _predicates(part)
-    elif isinstance(matcher, Not):
-        yield from _predicates(matcher.matcher)
-
-
-def patterns_of(matcher: Matcher) -> Iterator[re.Pattern[str]]:
-    """Yield the patterns of texts that a matcher has."""
-    if isinstance(matcher, Text):
-        yield matcher.pattern
-    elif isinstance(matcher, AnyOf | AllOf):
-        for part in matcher.matchers:
-            yield from patterns_of(part)
+def _waits(example: Any) -> bool:
+    return issubclass(Timeout, example) if isinstance(example, type) else example == Example("Timeout")
