@@ -360,11 +360,13 @@ def _press(update: Update, query: CallbackQuery) -> TelegramEvent:
         return event
     event.message_id = message.message_id
     thread, business = None, None
-    if isinstance(message, Message):  # an inaccessible one has neither
+    if isinstance(message, Message):
         event.message = message
         thread = message.message_thread_id if message.is_topic_message else None
         business = message.business_connection_id
     _locate(event, message.chat.id, query.from_user, thread, business)
+    if event.message is None:  # an old one: Telegram says neither its topic nor its connection
+        event.knows = "chat"
     return event
 
 
@@ -380,6 +382,9 @@ def _other(update: Update) -> TelegramEvent | None:
     _locate(event, query.chat, query.user, None, None)
     if query.home is not None:
         event.address = structs.replace(event.address, chat=query.home)
+        event.knows = "place"
+    elif query.chat is not None:
+        event.knows = "chat"
     return event
 
 
@@ -390,6 +395,8 @@ def _locate(
     event.chat_id = chat
     event.thread_id = thread
     event.business_id = business
+    if chat is None:
+        event.knows = "person"
     if user is None:
         event.address = Address(chat or 0, thread, business)
         return
