@@ -72,7 +72,7 @@ and write with the same commit.
 """
 
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -103,8 +103,8 @@ from fsmkit.interpreter.access import frame_of
 from fsmkit.interpreter.compiled import CompiledFlow, FlowSet
 from fsmkit.interpreter.jobs import find as find_job
 from fsmkit.interpreter.jobs import over as job_over
-from fsmkit.interpreter.row import Edit, Effect, Receipt, Row, ScheduledEvent, Send, is_overdue
-from fsmkit.interpreter.settle import follow
+from fsmkit.interpreter.row import Delete, Edit, Effect, Receipt, Row, ScheduledEvent, Send, is_overdue
+from fsmkit.interpreter.settle import follow, home_of
 from fsmkit.keys import Key, event_id_of
 from fsmkit.stores.protocol import Lease, Store
 
@@ -313,23 +313,45 @@ class Dispatcher:
             except RowMoved as moved:
                 key = await self.migration.finish(key, moved)
 
-    async def end_chat(self, chat: int | str, business: int | str | None) -> None:
-        """End all conversations of a chat, or of a person, whom the bot cannot reach any more."""
-        bot = self._services.face.bot
-        for key in await self._services.store.keys(chat, bot=bot):
-            if (key.business, key.bot) == (business, bot):
-                try:
-                    if not await self.transactions.has_moved(key):
-                        await self.end_all(key)
-                except Exception as error:  # a hook that raises keeps nobody else's conversation alive
-                    await self._services.report(key, None, error)
+    async def find_run(self, key: Key, flow: str, run: int, *, any_thread: bool) -> Key | None:
+        """Return the key under which a run of a flow is stored; `None` if it is over."""
+        if await self.transactions.has_run(key, flow, run):
+            return key
+        for other in await self._store.keys(key.chat, bot=key.bot):
+            same = (other.user, other.bot) == (key.user, key.bot) and other != key
+            there = same and (any_thread or other.thread == key.thread)
+            if there and await self.transactions.has_run(other, flow, run):
+                return other
+        return None
 
-    async def end_all(self, key: Key) -> None:
-        """End all conversations of a key, running their `on_exit` hooks: nobody is there any more."""
+    async def end_chat(self, chat: int | str, business: int | str | None) -> None:
+        """End the conversations of a chat, or of a person, that talk there."""
+        bot = self._services.face.bot
+        keys = await self._store.keys(chat, bot=bot)
+        await self._end_there([key for key in keys if (key.business, key.bot) == (business, bot)], chat)
+
+    async def end_connection(self, business: int | str) -> None:
+        """End all conversations that are led through a business connection, which is over."""
+        bot = self._services.face.bot
+        rows = [row.key async for row in self._store.scan(bot=bot) if row.key.business == business]
+        await self._end_there([key for key in rows if key.bot == bot])
+
+    async def _end_there(self, keys: Iterable[Key], chat: int | str | None = None) -> None:
+        for key in keys:
+            try:
+                if not await self.transactions.has_moved(key):
+                    await self.end_all(key, chat)
+            except Exception as error:  # a hook that raises keeps nobody else's conversation alive
+                await self._services.report(key, None, error)
+
+    async def end_all(self, key: Key, chat: int | str | None = None) -> None:
+        """End all conversations of a key, or those that talk in a chat, running their `on_exit` hooks."""
 
         async def close(turn: Turn) -> None:
-            for name in [name for name, snapshot in turn.row.snapshots.items() if snapshot.active]:
-                await force_close(turn, name, self._services.report)
+            for name, snapshot in list(turn.row.snapshots.items()):
+                there = chat is None or (snapshot.address or home_of(key)).chat == chat
+                if snapshot.active and there:
+                    await force_close(turn, name, self._services.report)
             turn.requests.clear()
             turn.deletes.clear()
 
@@ -361,12 +383,12 @@ class Dispatcher:
         """Tell a conversation that one of its effects could not be carried out."""
         event = DeliveryFailed(effect, f"{type(error).__name__}: {error}")
         try:
-            if isinstance(error, Unreachable):
-                if not await self.transactions.has_moved(key):
-                    await self.end_all(key)
-                if not isinstance(effect, Answer):
-                    await self.end_chat(effect.to.chat, effect.to.business)
-                return
+            if isinstance(error, Unreachable) and not isinstance(effect, Answer):
+                await self._end_there([key], effect.to.chat)  # it may be the key of another chat
+                await self.end_chat(effect.to.chat, key.business)
+                bound = None if isinstance(effect, Delete) else effect.bound
+                if bound is None or not await self.transactions.has_run(key, bound.flow, bound.run):
+                    return
             within = effect.bound.flow if isinstance(effect, Send | Edit) and effect.bound.flow else None
             await self._give(key, event, Recipient(within=within))
         except Exception as failure:

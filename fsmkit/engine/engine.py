@@ -355,6 +355,17 @@ class Engine:
         """Return the row of a key as last committed, in the versions that run here."""
         return await self._dispatcher.transactions.peek(key)
 
+    async def find_run(self, key: Key, flow: str, run: int, *, any_thread: bool) -> Key | None:
+        """Return the key under which a run of a flow is stored; `None` if it is over.
+
+        Args:
+            key: Where it should be; its business connection is not known for sure.
+            flow: Name of the conversation.
+            run: The run.
+            any_thread: Whether its topic is not known either.
+        """
+        return await self._dispatcher.find_run(key, flow, run, any_thread=any_thread)
+
     async def relocate(self, old: int | str, new: int | str) -> int:
         """Move all conversations of a chat to its new id.
 
@@ -383,9 +394,9 @@ class Engine:
         await self._dispatcher.end_all(key.with_bot(self.bot))
 
     async def end_chat(self, chat: int | str, business: int | str | None = None) -> None:
-        """End all conversations of a chat, or of a person, whom the bot cannot reach any more.
+        """End the conversations of a chat, or of a person, that talk there: the bot cannot reach it any more.
 
-        Those that have gone on to the chat's new id are left alone.
+        Those that talk elsewhere, or have gone on to the chat's new id, are left alone.
 
         Args:
             chat: The chat's id, or the person's.
@@ -396,6 +407,14 @@ class Engine:
         """
         check_not_nested("engine.end_chat", OUTSIDE)
         await self._dispatcher.end_chat(chat, business)
+
+    async def end_connection(self, business: int | str) -> None:
+        """End all conversations that are led through a business connection, which is over.
+
+        Args:
+            business: The connection's id; a new connection of the same owner has another one.
+        """
+        await self._dispatcher.end_connection(business)
 
     async def report(self, key: Key | None, event: Any, error: Exception) -> None:
         """Tell `on_error` of an exception that nobody awaits."""

@@ -23,7 +23,7 @@ from fsmkit.flow.messages import Reply, as_reply, as_screen
 from fsmkit.interpreter.jobs import CLAIM_SECONDS, JobAttempt, attempt_stands, find, kept, over, put_off
 from fsmkit.interpreter.migrations import data_of
 from fsmkit.interpreter.row import Row
-from fsmkit.interpreter.settle import address_of, effects_of
+from fsmkit.interpreter.settle import address_of, effects_of, owner_of
 from fsmkit.jobs.job import Job
 from fsmkit.jobs.running import JobRun
 from fsmkit.keys import Key
@@ -178,13 +178,14 @@ def show_progress(turn: Turn, begun: JobAttempt, said: str | Reply, *, again: bo
         return
     rules = begun.table.rules[begun.frame.state or ""]
     reply = said if isinstance(said, Reply) else as_reply(said, buttons=rules.buttons)
+    to = address_of((row,), name, None, turn.key)
     turn.row, effects = effects_of(
         row,
         name,
         [SendMessage(as_screen(reply), show=True)],
-        address_of((row,), name, None, turn.key),
+        to,
         turn.values.pack,
-        shared=turn.flows.tables[name].flow.shared,
+        owner=owner_of(turn.flows.tables[name].flow, to, turn.key),
         pressed=message,
     )
     turn.carried += effects

@@ -101,6 +101,11 @@ class Transactions:
         """Return whether the row of a key has a new key."""
         return _row(await self.services.store.peek(key)).moved is not None
 
+    async def has_run(self, key: Key, flow: str, run: int) -> bool:
+        """Return whether a run of a flow is stored under a key."""
+        row = _row(await self.services.store.peek(key))
+        return row.moved is None and flow in row.snapshots and row.snapshots[flow].run == run
+
 
 class RowLease:
     """The turns under one lease.

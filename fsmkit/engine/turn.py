@@ -92,7 +92,8 @@ class Turn(StepDraft):
     @property
     def lang(self) -> str | None:
         """The person's language: as the event has it, else as the last message had it."""
-        addresses = [self.address, *(snapshot.address for snapshot in reversed(self.row.snapshots.values()))]
+        given = self.event.address if isinstance(self.event, ChatEvent) else None
+        addresses = [given, *(snapshot.address for snapshot in reversed(self.row.snapshots.values()))]
         return next((address.lang for address in addresses if address is not None and address.lang), None)
 
     def migrate_row(self) -> None:
@@ -364,7 +365,7 @@ class Turn(StepDraft):
         """Leave the flow's `crash` text with the exception, to be said once the lease is free."""
         text = step.table.flow.text_for("crash", self.lang)
         if text and isinstance(self.event, ChatEvent):
-            to = address_of((self.row,), step.name, self.address, self.key)
+            to = address_of((self.row,), step.name, self.event, self.key)
             leave_with(error, _SORRY, Send(Reply(text), to, Bound(step.name, 0, 0)))
 
     def _take_back(self, base: Row, mark: "_Mark") -> None:

@@ -75,6 +75,8 @@ class ChatEvent(Event):
         message_id: Id of the message, for a press of the one that shows the button.
         pressed: For a press of one of fsmkit's buttons, what that was bound to.
         group: Id of the media group that a message belongs to, if it is to be gathered to an album.
+        knows: How much of `address` the update has said: the whole `place`; the `chat`, but neither topic nor
+            connection; or only the `person`, whose private chat then stands in `address`.
         update: The `telegram.Update` itself.
     """
 
@@ -87,6 +89,7 @@ class ChatEvent(Event):
     message_id: int | None
     pressed: Pressed | None
     group: str | None = None
+    knows: Literal["place", "chat", "person"] = "place"
     update: Any
 
     @property

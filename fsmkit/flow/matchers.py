@@ -11,7 +11,7 @@ from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import attrs
 
-from fsmkit.flow.events import ChatEvent, Internal
+from fsmkit.flow.events import MESSAGE_KINDS, ChatEvent, Internal
 
 
 @runtime_checkable
@@ -43,7 +43,7 @@ class Matcher(abc.ABC):
     """Says whether a handler wants an event.
 
     To write your own, subclass it and give `match`. Matchers combine with `|` (the first that matches),
-    `&` (both; the last one's match counts) and `~` (Telegram events that do not match).
+    `&` (both; the last one's match counts) and `~` (Telegram events of the same kind that do not match).
     """
 
     kinds: frozenset[str] | None = None
@@ -237,9 +237,12 @@ class AllOf(Matcher):
 
     def __init__(self, matchers: Iterable[Matcher]) -> None:
         self.matchers = tuple(matchers)
-        for matcher in self.matchers:
-            if matcher.kinds is not None:
-                self.kinds = matcher.kinds if self.kinds is None else self.kinds & matcher.kinds
+        if (named := _common([each for each in self.matchers if not isinstance(each, Not)])) is not None:
+            # `inline() & ~text("x")`: the others say what it is about
+            self.matchers = tuple(
+                Not(each.matcher, named) if isinstance(each, Not) else each for each in self.matchers
+            )
+        self.kinds = _common(self.matchers)
 
     def match(self, event: Any) -> Any:
         """Return the match of the last one, if all match."""
@@ -272,14 +275,24 @@ class AllOf(Matcher):
 
 
 class Not(Matcher):
-    """Telegram events that a matcher does not want; the match is the event."""
+    """Telegram events of the kind that a matcher is about, and that it does not want; the match is the event.
 
-    def __init__(self, matcher: Matcher) -> None:
+    "Anything but a photo" means messages: no vote, no inline query, no payment.
+
+    Args:
+        matcher: What is not wanted.
+        among: Kinds that are wanted; by default those that the matcher is about.
+    """
+
+    def __init__(self, matcher: Matcher, among: frozenset[str] | None = None) -> None:
         self.matcher = matcher
+        self.kinds = _kinds_about(matcher) if among is None else among
 
     def match(self, event: Any) -> Any:
         """Return the event itself."""
-        return event if isinstance(event, ChatEvent) and self.matcher.match(event) is None else None
+        if not isinstance(event, ChatEvent) or (self.kinds is not None and event.kind not in self.kinds):
+            return None
+        return event if self.matcher.match(event) is None else None
 
     def label(self) -> str:
         """Return the label of what it does not want, negated."""
@@ -287,6 +300,36 @@ class Not(Matcher):
 
     def __repr__(self) -> str:
         return f"~({self.matcher!r})"
+
+
+def _common(matchers: Iterable[Matcher]) -> frozenset[str] | None:
+    """Return the kinds that all of several can match; `None`: any."""
+    every = [matcher.kinds for matcher in matchers if matcher.kinds is not None]
+    return frozenset.intersection(*every) if every else None
+
+
+_WRITTEN = MESSAGE_KINDS | {"command", "album"}
+_PRESSED = frozenset({"button", "raw_button"})
+_OTHER_MESSAGES = frozenset({"edited", "service", "successful_payment", "refunded_payment"})
+
+
+def _kinds_about(matcher: Matcher) -> frozenset[str] | None:
+    """Return the kinds among which a matcher chooses; `None`: nothing is known of what it is about."""
+    if isinstance(matcher, Not):
+        return matcher.kinds
+    if isinstance(matcher, AnyOf | AllOf):
+        every = [kinds for each in matcher.matchers if (kinds := _kinds_about(each)) is not None]
+        return frozenset().union(*every) if every else None
+    if matcher.kinds is None or isinstance(matcher, OfClass):
+        return None
+    return frozenset().union(*map(_family, matcher.kinds))
+
+
+def _family(kind: str) -> frozenset[str]:
+    """Return the kinds that a person could have sent instead: what is not edited is a new message."""
+    if kind in _WRITTEN or kind in _OTHER_MESSAGES:
+        return _WRITTEN | {kind}
+    return _PRESSED if kind in _PRESSED else frozenset({kind})
 
 
 def classes_in(matchers: Iterable[Matcher]) -> list[type]:

@@ -12,6 +12,7 @@ from msgspec import structs
 from fsmkit.errors import RowTooLarge, UnstorableData
 from fsmkit.flow.context import CountRetry, DeleteOnExit, Request, SendEvent, SendMessage
 from fsmkit.flow.events import ChatEvent, Done, Failed
+from fsmkit.flow.flow import Flow
 from fsmkit.flow.messages import MAX_VALUE, Address, Answer, Button, Keyboard, as_reply
 from fsmkit.interpreter.codec import EventCodec, ValueCodec, encode_entry, encode_row
 from fsmkit.interpreter.compiled import FlowSet
@@ -139,22 +140,41 @@ Pack = Callable[[Any], str]
 """Makes text of a button's value that is none."""
 
 
-def address_of(rows: Iterable[Row], name: str, given: Address | None, key: Key) -> Address:
-    """Return where effects go: where the event came from, else where the conversation was, else the key's.
+def address_of(rows: Iterable[Row], name: str, event: Any, key: Key) -> Address:
+    """Return where effects go: where the conversation was, or at the key, with what the event says of it.
 
     Args:
         rows: The row at the end of the step, then the one at its beginning: the conversation may be over.
         name: Name of the conversation.
-        given: Whence the event came.
+        event: What has happened.
         key: Whose conversation.
     """
-    if given is not None:
-        return given
-    for row in rows:
-        snapshot = row.snapshots.get(name)
-        if snapshot is not None and snapshot.address is not None:
-            return snapshot.address
-    return Address(key.chat, key.thread, key.business, key.user)
+    found = (row.snapshots[name].address for row in rows if name in row.snapshots)
+    stored = next((address for address in found if address is not None), None)
+    return heard(event, stored, key) or home_of(key)
+
+
+def heard(event: Any, stored: Address | None, key: Key) -> Address | None:
+    """Return where a conversation talks after an event: only what the event says replaces what is stored.
+
+    A vote, a payment in question, the press under an old message come without chat, topic or connection.
+    """
+    if not isinstance(event, ChatEvent):
+        return stored
+    given = event.address
+    if event.knows != "place":
+        before = stored or home_of(key)
+        if event.knows == "person" or given.chat == before.chat:
+            given = structs.replace(before, user=given.user or before.user, lang=given.lang)
+    if given.lang is None and stored is not None and stored.user == given.user:
+        return structs.replace(given, lang=stored.lang)
+    return given
+
+
+def home_of(key: Key) -> Address:
+    """Return the place that a key names; the message of a key by message is none."""
+    thread = None if isinstance(key.thread, str) and key.thread[:1] == "m" else key.thread
+    return Address(key.chat, thread, key.business, key.user)
 
 
 def effects_of(
@@ -164,7 +184,7 @@ def effects_of(
     to: Address,
     pack: Pack,
     *,
-    shared: bool,
+    owner: int | str | None,
     pressed: int | None,
 ) -> tuple[Row, list[Effect | SendEvent]]:
     """Return the row with what effects leave in it, and the effects.
@@ -175,13 +195,13 @@ def effects_of(
         requests: What was asked for, in order.
         to: Where effects go.
         pack: Makes text of buttons' values.
-        shared: Whether anybody in the chat may press the buttons.
+        owner: Who alone may press the buttons (`owner_of`).
         pressed: Id of the message whose button was pressed, in which the screen is brought up to date.
 
     Raises:
         UnstorableData: If the value of a button cannot be stored.
     """
-    bound, row = _bind(row, name, requests, None if shared else _person(to), pack)
+    bound, row = _bind(row, name, requests, owner, pack)
     effects: list[Effect | SendEvent] = []
     tracked: list[int] = []
     keyboards = bool(row.views)
@@ -254,9 +274,14 @@ def follow(row: Row, name: str, run: int, entry: int, messages: list[int]) -> Ro
     return row
 
 
-def _person(to: Address) -> int | str | None:
-    """Return who was spoken to; a key that is a chat's has the chat's id for the user's, which is nobody."""
-    return None if isinstance(to.user, int) and to.user < 0 else to.user
+def owner_of(flow: Flow[Any] | None, to: Address, key: Key) -> int | str | None:
+    """Return who alone may press the buttons, `None` if anybody may.
+
+    Where nobody was spoken to it is the key's person; that of a chat's key is nobody, and nobody may.
+    """
+    if flow is not None and flow.shared:
+        return None
+    return key.user if to.user is None else to.user
 
 
 def _bind(
@@ -424,11 +449,6 @@ class StepDraft:
         self.over = False
         self.cause: ScheduledEvent | None = None
 
-    @property
-    def address(self) -> Address | None:
-        """Where the event came from."""
-        return self.event.address if isinstance(self.event, ChatEvent) else None
-
     def new_run(self) -> int:
         """Return a number for a run."""
         return self._new_run()
@@ -466,18 +486,18 @@ def settle(
         row = _touched(draft, row, snapshot)
     effects: list[Any] = []
     if draft.requests:
-        to = address_of((row, draft.loaded), draft.name, draft.address, draft.key)
+        to = address_of((row, draft.loaded), draft.name, draft.event, draft.key)
         table = draft.flows.tables.get(draft.name)
-        shared = table is not None and table.flow.shared
+        owner = owner_of(None if table is None else table.flow, to, draft.key)
         pressed = _screen_of(draft)
         if table is not None and table.flow.key.by_message and draft.key.message is not None:
             pressed = draft.key.message
             row = _at_home(row, draft, pressed)
         pack = draft.values.pack
-        row, effects = effects_of(row, draft.name, draft.requests, to, pack, shared=shared, pressed=pressed)
+        row, effects = effects_of(row, draft.name, draft.requests, to, pack, owner=owner, pressed=pressed)
         row = _replied(row, draft)
     if draft.deletes or draft.carried:
-        home = address_of((row, draft.loaded), draft.name, draft.address, draft.key)
+        home = address_of((row, draft.loaded), draft.name, draft.event, draft.key)
         effects = [*draft.carried, *_deletes(draft, home), *effects]
     if event_id is not None:
         keep = draft.now + limits.dedupe_for
@@ -594,8 +614,7 @@ def _replied(row: Row, draft: StepDraft) -> Row:
 
 def _touched(draft: StepDraft, row: Row, snapshot: Snapshot) -> Row:
     """Return the row with this event's address in the conversation that took it, and no retries counted."""
-    event = draft.event
-    address = event.address if isinstance(event, ChatEvent) else snapshot.address
+    address = heard(draft.event, snapshot.address, draft.key)
     if address == snapshot.address and not snapshot.tries:
         return row
     touched = structs.replace(snapshot, address=address, tries=0)

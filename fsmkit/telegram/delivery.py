@@ -5,6 +5,7 @@ nobody is there any more, and whatever Telegram said for what is refused for goo
 """
 
 import contextlib
+import re
 import warnings
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
@@ -33,6 +34,14 @@ from fsmkit.telegram.splitting import split
 
 NETWORK_DELAYS = (1.0, 2.0, 5.0, 10.0, 30.0)
 """Seconds between tries while Telegram does not answer; the last one goes on."""
+UNREACHABLE = re.compile(
+    r"not enough rights(?! to send (?!text))|no rights to send|chat not found|CHAT_WRITE_FORBIDDEN"
+    r"|business[ _]connection[ _](invalid|not[ _]found)",
+    re.IGNORECASE,
+)
+"""What Telegram says, with 400 instead of 403, where the bot cannot write any more; that it may not send
+photos, or the like, keeps no text out.
+"""
 MAX_DELETE = 100
 MAX_ANSWER = 200
 """Characters, https://core.telegram.org/bots/api#answercallbackquery."""
@@ -74,7 +83,8 @@ class Delivery:
 
         Raises:
             RetryLater: If the chat or the network has to be waited for.
-            Unreachable: If the person has blocked the bot, or the bot was removed from the chat.
+            Unreachable: If the person has blocked the bot, or the bot was removed from the chat, or may not
+                write there.
             telegram.error.TelegramError: If Telegram refuses the effect for good.
         """
         if self._waits:
@@ -89,8 +99,10 @@ class Delivery:
         except Forbidden as error:
             self._forget(key)
             raise Unreachable(str(error)) from error
-        except (BadRequest, InvalidToken):  # NetworkErrors in PTB, but no use to repeat
+        except (BadRequest, InvalidToken) as error:  # NetworkErrors in PTB, but no use to repeat
             self._forget(key)
+            if UNREACHABLE.search(error.message):
+                raise Unreachable(str(error)) from error
             raise
         except NetworkError as error:
             if "too large" in str(error).lower():  # 413, a file of more than 50 MB: it will not get smaller

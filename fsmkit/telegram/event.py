@@ -41,6 +41,10 @@ VALUES = {
 """The field of the query that is `event.value`."""
 
 
+GONE = ("kicked", "left")
+"""What the bot is in a chat where it cannot write any more: blocked by the person, or removed."""
+
+
 class QueryFields(NamedTuple):
     """What is read of an update that is no message.
 
@@ -217,6 +221,16 @@ class TelegramEvent(ChatEvent):
         return when.timestamp() if when is not None else None
 
     @property
+    def is_end(self) -> bool:
+        """Whether the bot cannot write there from now on: blocked, removed, a revoked business connection."""
+        if self.kind == "business_connection":
+            return not self.query.is_enabled
+        if self.kind != "my_chat_member":
+            return False
+        member = self.query.new_chat_member
+        return member.status in GONE or (member.status == "restricted" and not member.is_member)
+
+    @property
     def args(self) -> list[str]:
         """The words after the command."""
         return self.text.split()[1:] if self.command is not None and self.text else []
@@ -277,11 +291,13 @@ class TelegramEvent(ChatEvent):
     def content(self) -> Any:
         """What was sent beside text: PTB's `Location`, `Contact`, `Document`, a tuple of `PhotoSize`, …
 
+        Of an edited message it is what that holds now: where a live location has moved to, the new photo.
         Of what is no message it is PTB's object for it: `PollAnswer`, `ChatMemberUpdated`, …
         """
         if self.message is None:
             return self.query
-        return getattr(self.message, self.kind, None) if self.kind in CONTENTS else None
+        kind = _kind(self.message) if self.kind == "edited" else self.kind
+        return getattr(self.message, kind, None) if kind in CONTENTS else None
 
     @property
     def reactions(self) -> tuple[str, ...]:
@@ -302,22 +318,44 @@ def read_update(update: Update, username: str | None) -> TelegramEvent | None:
     """
     message = update.message
     if message is not None:
-        return _message(update, message, username)
+        return None if _is_echo(message, username) else _message(update, message, username)
     query = update.callback_query
     if query is not None:
         return _press(update, query)
     for name in MESSAGES:
         message = getattr(update, name)
-        if message is not None and message.sender_business_bot is None:  # else we would answer ourselves
-            return _message(update, message, username)
+        if message is not None:
+            return None if _is_echo(message, username) else _message(update, message, username)
     for name in EDITED:
         message = getattr(update, name)
         if message is not None:
+            if _is_echo(message, username):
+                return None
             event = TelegramEvent(update, "edited")
             event.text = message.text
             _place(event, message)
             return event
-    return _other(update)
+    return _other(update, username)
+
+
+def _is_echo(message: Message, username: str | None) -> bool:
+    """Return whether a message is what the bot has sent, edited or caused: else it would answer itself.
+
+    That is what it sent for a business account, a result of an inline query that somebody chose, and what a
+    group is told that the bot has done; but a move to a supergroup has to be known, whoever caused it.
+    """
+    if message.sender_business_bot is not None:
+        return True
+    if message.via_bot is not None and _is_self(message.via_bot, username):
+        return True
+    moves = message.migrate_to_chat_id or message.migrate_from_chat_id
+    return not moves and _is_self(message.from_user, username)
+
+
+def _is_self(user: User | None, username: str | None) -> bool:
+    if user is None or not user.is_bot or username is None:
+        return False
+    return (user.username or "").lower() == username.lower()
 
 
 def _message(update: Update, message: Message, username: str | None) -> TelegramEvent:
@@ -380,17 +418,19 @@ def _press(update: Update, query: CallbackQuery) -> TelegramEvent:
         return event
     event.message_id = message.message_id
     thread, business = None, None
-    if isinstance(message, Message):  # an inaccessible one has neither
+    if isinstance(message, Message) and message.is_accessible:  # PTB makes a Message of old ones too
         event.message = message
         thread = message.message_thread_id if message.is_topic_message else None
         business = message.business_connection_id
     _locate(event, message.chat.id, query.from_user, thread, business)
+    if event.message is None:  # an old one: Telegram says neither its topic nor its connection
+        event.knows = "chat"
     return event
 
 
-def _other(update: Update) -> TelegramEvent | None:
+def _other(update: Update, username: str | None) -> TelegramEvent | None:
     query = read_query(update)
-    if query is None:
+    if query is None or (query.kind == "chat_member" and _is_self(query.user, username)):
         return None
     event = TelegramEvent(update, query.kind)
     event.query = query.content
@@ -400,6 +440,11 @@ def _other(update: Update) -> TelegramEvent | None:
     _locate(event, query.chat, query.user, None, None)
     if query.home is not None:
         event.address = structs.replace(event.address, chat=query.home)
+        event.knows = "place"
+    elif query.chat is not None:
+        event.knows = "chat"
+    if event.is_end:  # nobody talks there any more
+        event.knows = "person"
     return event
 
 
@@ -410,6 +455,8 @@ def _locate(
     event.chat_id = chat
     event.thread_id = thread
     event.business_id = business
+    if chat is None:
+        event.knows = "person"
     if user is None:
         event.address = Address(chat or 0, thread, business)
         return

@@ -34,6 +34,8 @@ Reading:
 Taking:
 
 6. **Moves, again.** If the chat is about to move, the update waits for that here, where waiting is allowed.
+   A press under a message that Telegram shows nothing of any more (its chat and number only) has neither
+   topic nor connection: it goes to the key in that chat which has the run that its button names.
 7. **The turn.** `Engine.receive` waits for its turn, runs the handler and commits. What Telegram waits for is
    answered from its `committed` callback: after the commit, so that nobody is told of a step that did not
    happen, and before messages are delivered, because deliveries may have to wait (429), and an answer to a
@@ -47,8 +49,8 @@ Taking:
    What the timer has answered is not answered again, and a payment that it declined is not shown to any
    handler any more (`void`): the person was told no. When a handler raises or is cancelled, the answer is
    given on the way out, then the exception goes on.
-10. **Gone.** If the update says that the bot was blocked or removed, conversations of that chat are ended,
-    after its own handlers have had it.
+10. **Gone.** If the update says that the bot was blocked or removed, conversations that talk in that chat are
+    ended, after its own handlers have had it; so are those of a business connection that was revoked.
 
 What follows is the caller's. `FlowHandler` turns the outcome into PTB's contract (stop, or let other handlers
 have it) and errors into calls of error handlers. An update that neither the flows nor any other handler of
@@ -83,9 +85,6 @@ from fsmkit.telegram.event import TelegramEvent, album_of, as_press, read_update
 
 ANSWER_AFTER = 2.0
 """Seconds after which a press is answered although its handler has not."""
-
-GONE = ("kicked", "left")
-"""What the bot is in a chat where it cannot write any more: blocked by the person, or removed."""
 
 QUERY_KINDS: frozenset[str | None] = frozenset({"raw_button", *PAYMENT_KINDS})
 """What Telegram waits for an answer to, beside fsmkit's own buttons, and the flows may have to give."""
@@ -186,7 +185,7 @@ class Intake:
         if self._migrations.known:
             self._migrations.forward(event)
         keys = self._keys(event)
-        if not keys and not moving:
+        if not keys and not moving and not event.is_end:
             return None
         if self._albums and event.message is not None and event.kind in MESSAGE_KINDS:
             event.group = event.message.media_group_id
@@ -264,6 +263,8 @@ class Intake:
         if self._migrations.pending:
             await self._migrations.settled(event.chat_id)
         update, query = event.update, event.update.callback_query
+        if event.pressed is not None and event.pressed.run and event.knows == "chat":
+            checked.keys = await self._keys_of_run(event, event.pressed, checked.keys)
         event_id = f"tg:{update.update_id}"  # event_id_of(event.id), without the detour
         receive = partial(self._engine.receive, event, checked.keys, event_id, context)
         if query is not None:
@@ -273,10 +274,28 @@ class Intake:
             outcome = await self._payments.handle(event, watched, receive)
         else:
             outcome = await receive()
-        member = update.my_chat_member
-        if member is not None and member.new_chat_member.status in GONE:
-            await self._engine.end_chat(member.chat.id)
+        connection = update.business_connection
+        if event.is_end and connection is not None:
+            await self._engine.end_connection(connection.id)
+        elif event.is_end and event.chat_id is not None:
+            await self._engine.end_chat(event.chat_id)
         return outcome
+
+    async def _keys_of_run(self, event: TelegramEvent, pressed: Pressed, keys: Keys) -> Keys:
+        """Return the key of the run that a button under an old message belongs to, as far as it is known.
+
+        Telegram says neither topic nor connection of such a message; the button names the run, and the chat
+        has few keys that may have it.
+        """
+        rule = self._engine.flows.tables[pressed.flow].flow.key
+        for told, tables in keys:
+            found = await self._engine.find_run(told, pressed.flow, pressed.run, any_thread=rule.by_topic)
+            if found is not None and found != told:
+                event.business_id = None if found.business is None else str(found.business)
+                if rule.by_topic and not isinstance(found.thread, str):
+                    event.thread_id = found.thread
+                return ((found, tables),)
+        return keys
 
     async def _press(self, checked: Checked, query: CallbackQuery, receive: Any) -> Outcome:
         """Have a press handled, and answer it once: by what the handler said, else silently, in time."""
