@@ -236,9 +236,11 @@ class Outbox:
             return None
         try:
             receipt = self._deliver(key, effect)
-            self._at_once = not inspect.isawaitable(receipt)
             if inspect.isawaitable(receipt):
+                self._at_once = False
                 receipt = await receipt
+            else:
+                self._at_once = True
         except RetryLater:
             raise
         except Exception as error:  # whatever a user's deliver raises must not hold up the others
