@@ -90,7 +90,7 @@ def is_there(module, name):
         (
             "Engine",
             fsmkit.Engine,
-            {"apply", "edit", "new_run", "peek", "receive", "report", "start", "stop", "table_of"},
+            {"apply", "edit", "find_run", "new_run", "peek", "receive", "report", "start", "stop", "table_of"},
         ),
     ],
     ids=["Flow", "ctx", "Engine"],
