@@ -72,6 +72,7 @@ Text = str | None | Mapping[str, str]
 DEFAULT_TEXTS: dict[str, Text] = {
     "stale": "This button is no longer in use.",
     "not_yours": "This button is for somebody else.",
+    "in_channel": "Please write to me in private.",
     "lost": "Sorry, I have lost track of our conversation. Please start again.",
     "crash": None,
     "expired": None,
@@ -330,6 +331,7 @@ class Flow(Generic[D]):
 
         Args:
             texts: `stale` (a button of an earlier state or run), `not_yours` (somebody else's button),
+                `in_channel` (a menu button under a channel's post; a link `https://t.me/...` is opened),
                 `lost` (a conversation that no longer fits), `crash` (a handler raised), `expired` (the
                 conversation timed out), `declined` (a payment that no handler approved).
         """

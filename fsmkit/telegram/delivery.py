@@ -43,6 +43,7 @@ UNREACHABLE = re.compile(
 photos, or the like, keeps no text out.
 """
 MAX_DELETE = 100
+DEEP_LINK = "https://t.me/"
 MAX_ANSWER = 200
 """Characters, https://core.telegram.org/bots/api#answercallbackquery."""
 MAX_ANSWERED = 256
@@ -116,13 +117,25 @@ class Delivery:
         self._forget(key)
         return receipt
 
-    async def answer(self, query_id: str, text: str = "", *, alert: bool = False) -> None:
-        """Answer a press, at once and only once; too late or answered before is no matter."""
+    async def answer(
+        self, query_id: str, text: str = "", *, alert: bool = False, opens: bool = False
+    ) -> None:
+        """Answer a press, at once and only once; too late or answered before is no matter.
+
+        Args:
+            query_id: The press.
+            text: What is shown.
+            alert: Whether it has to be confirmed.
+            opens: Whether a text that is a link to Telegram is opened instead: a deep link begins in private.
+        """
         if query_id in self._answered:
             return
         self._answered.append(query_id)
         said = split(text, MAX_ANSWER, None)[0]  # refused as a whole otherwise, and the button spins on
         try:
+            if opens and text.startswith(DEEP_LINK):
+                await self._bot.answer_callback_query(query_id, url=text)
+                return
             await self._bot.answer_callback_query(query_id, said or None, show_alert=alert or None)
         except TelegramError:
             return

@@ -4,14 +4,17 @@ The last of all handlers; what the flows themselves take, and how both are answe
 `fsmkit.telegram.intake`.
 """
 
+import logging
 from typing import Any, TypeAlias
 
-from telegram import Update
+from telegram import SuccessfulPayment, Update
 from telegram.ext import Application, BaseHandler, TypeHandler
 
 from fsmkit.telegram.buttons import looks_ours
 from fsmkit.telegram.handler import FlowHandler, unused
 from fsmkit.telegram.intake import Intake
+
+_log = logging.getLogger("fsmkit")
 
 AnyApplication: TypeAlias = Application[Any, Any, Any, Any, Any, Any]
 
@@ -50,7 +53,7 @@ class UnclaimedPresses(BaseHandler[Update, Any, None]):
 
 
 class UnclaimedPayments(BaseHandler[Update, Any, None]):
-    """Declines payments that no handler of the bot wants, so that nobody waits for ever.
+    """Declines payments that no handler of the bot wants, and tells of money that came unwanted.
 
     Args:
         application: Whose handlers are asked.
@@ -66,15 +69,31 @@ class UnclaimedPayments(BaseHandler[Update, Any, None]):
 
     def check_update(self, update: object) -> bool:
         """Return whether it is a payment that nobody else wants; who logs all updates does not."""
-        if not isinstance(update, Update) or not (update.pre_checkout_query or update.shipping_query):
+        if not isinstance(update, Update):
+            return False
+        if not (update.pre_checkout_query or update.shipping_query or _payment(update)):
             return False
         return not _wanted(self._application, update, (TypeHandler,))
 
     async def handle_update(
         self, update: Update, application: Any, check_result: object, context: Any
     ) -> None:
-        """Decline the payment."""
+        """Decline the payment; money that has come is told of, since nobody else knows of it."""
+        paid = _payment(update)
+        if paid is not None:
+            _log.error(
+                "update %d: a payment reached no handler: %d %s for %r, charge %s; a state where it may come "
+                "needs a handler for successful_payment()",
+                *(update.update_id, paid.total_amount, paid.currency, paid.invoice_payload),
+                paid.telegram_payment_charge_id,
+            )
+            return
         await self._intake.answer_unclaimed(update)
+
+
+def _payment(update: Update) -> SuccessfulPayment | None:
+    message = update.message or update.business_message
+    return None if message is None else message.successful_payment
 
 
 def _wanted(application: AnyApplication, update: Update, but: tuple[type, ...]) -> bool:

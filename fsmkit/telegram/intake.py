@@ -68,6 +68,7 @@ from functools import partial
 from typing import Any, TypeAlias
 
 from telegram import CallbackQuery, Update
+from telegram.constants import ChatType
 from telegram.ext import Application
 
 from fsmkit.engine.engine import Engine
@@ -304,6 +305,13 @@ class Intake:
             text = flow.text_for("not_yours", checked.event.address.lang)
             await self._delivery.answer(query.id, text or "")
             return Outcome("handled")
+        pressed = checked.event.pressed
+        if pressed is not None and pressed.menu and _is_under_post(query):
+            flow = self._engine.flows.tables[pressed.flow].flow
+            if not flow.key.by_chat:
+                said = flow.text_for("in_channel", checked.event.address.lang) or ""
+                await self._delivery.answer(query.id, said, opens=True)
+                return Outcome("handled")
         watched = self._watched.pop(query.id, None) or self._watch_press(query)
 
         async def answer(outcome: Outcome | None) -> None:
@@ -373,6 +381,10 @@ class Intake:
     def _watch_press(self, query: CallbackQuery) -> AnswerTimer:
         seconds = ANSWER_AFTER if self._timed else None
         return AnswerTimer(query, self._engine.clock, seconds, partial(self._delivery.answer, query.id))
+
+
+def _is_under_post(query: CallbackQuery) -> bool:
+    return query.message is not None and query.message.chat.type == ChatType.CHANNEL
 
 
 def _query_id(update: Update) -> str:
