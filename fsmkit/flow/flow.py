@@ -159,11 +159,15 @@ class Flow(Generic[D]):
         self.migration_examples: dict[int, tuple[tuple[str, Any], ...]] = {}
         self.messages: dict[str, Text] = dict(DEFAULT_TEXTS)
         self.in_use = False
-        self._implied: set[str] = set()
+        self._implied: dict[str, str | None] = {}
+        """States that only a handler or a hook has named so far, with its place; `None` for other reasons."""
+        self._declares = False
+        """Whether states are declared by themselves, so that each has to be."""
         self._check_arguments(buttons)
         self.shared = key.by_chat if buttons is None else buttons == "shared"
         several = isinstance(states, Iterable) and not isinstance(states, str)
         groups: Any = () if states is None else tuple(cast(Any, states)) if several else (states,)
+        self._declares = bool(groups)
         for group in groups:
             self._take_group(group)
 
@@ -188,7 +192,8 @@ class Flow(Generic[D]):
         state = State(name, **cast(Any, options))
         state.flow = self.name
         self._check_state(state, place)
-        self._implied.discard(name)
+        self._implied.pop(name, None)
+        self._declares = True
         self.states[name] = state
         return state
 
@@ -397,20 +402,41 @@ class Flow(Generic[D]):
 
         return register
 
+    def check_declared(self) -> None:
+        """Refuse a state that only a handler or a hook names, in a flow that declares its states.
+
+        Called when the flow is put to use: `flow.state(...)` may stand below the handler.
+
+        Raises:
+            DefinitionError: If there is one, with the nearest name.
+        """
+        if not self._declares:
+            return
+        for name, place in self._implied.items():
+            if place is None:
+                continue
+            near = difflib.get_close_matches(name, [known for known in self.states if known != name], n=1)
+            meant = f"Did you mean {near[0]!r}? If it is a state of its own, write" if near else "Write"
+            raise self.error(
+                f"state {name!r} is not declared, as its other states are",
+                f'{meant} flow.state("{name}")',
+                place,
+            )
+
     def _check_open(self, place: str | None) -> None:
         if self.in_use:
             raise self.error(
                 "it is already in use", "Declare all of it before attach(...) or Engine(...)", place
             )
 
-    def _imply(self, selectors: Iterable[Any], place: str) -> None:
+    def _imply(self, selectors: Iterable[Any], place: str | None) -> None:
         """Declare the states that are named only in a handler or a hook."""
         for selector in selectors:
             if isinstance(selector, str):
                 if selector not in self.states:
                     state = self.states[selector] = State(selector)
                     state.flow = self.name
-                    self._implied.add(selector)
+                    self._implied[selector] = place
             elif isinstance(selector, State):
                 self._take_state(selector, place)
             elif isinstance(selector, type):
@@ -437,7 +463,7 @@ class Flow(Generic[D]):
             raise self.error(f"two states are named {state.name!r}", "Rename one", place)
         else:
             self.states[state.name] = state
-            self._implied.discard(state.name)
+            self._implied.pop(state.name, None)
 
     def _check_state(self, state: State, place: str | None) -> None:
         times_of(state, f"state {state.name!r}", place)

@@ -121,6 +121,7 @@ class FlowSet:
         self.tables: dict[str, CompiledFlow] = {}
         known = collect_flows(attached)
         for flow in known.values():
+            flow.check_declared()
             edges = {handler: edges_of(handler, flow, known) for handler in (*flow.handlers, *flow.guards)}
             self.tables[flow.name] = CompiledFlow(flow, edges)
         self.entries = tuple(self.tables[flow.name] for flow in attached)

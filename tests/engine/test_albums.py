@@ -171,6 +171,7 @@ async def test_an_album_that_nobody_wants_any_more_is_over():
     flow = Flow("f")
     told(flow, "a", seen=[])
     flow.state("b")
+    flow.state("a")
     bench = looking(flow)
     await bench.engine.set_state(flow, KEY, "a")
     await part(bench)

@@ -13,6 +13,7 @@ def failing(*, how=None, on_crash=None):
     """A flow whose handler for "fail" replies and raises, and whose handler of `Crashed` is given."""
     flow = Flow("f", ttl=60)
     flow.state("b", prompt="at b")
+    flow.state("a")
     flow.defstate("b", on=str)(lambda event, ctx: ctx.reply("never"))
 
     @flow.defstate("a", on=Word("fail"))

@@ -108,6 +108,7 @@ async def test_the_other_flow_inherits_where_messages_go():
 async def test_a_sub_flow_may_go_back_into_its_caller():
     order, address = Flow("order"), Flow("address")
     order.state("pay")
+    order.state("cart")
     returns(order, "cart")(("call", address))
     returns(address, "street")(("transition", "order/pay"))
     bench = Bench(order, address)

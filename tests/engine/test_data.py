@@ -97,6 +97,7 @@ async def test_renamed_states_in_the_history_are_found_too():
     await first.engine.set_state(old, KEY, "b")
     flow = Flow("f")
     flow.state("age", renamed_from="a")
+    flow.state("b")
     returns(flow, "b")(("back",))
     bench = later(first, flow)
     assert (await bench.say("x")).state == "age"
@@ -107,7 +108,7 @@ async def test_back_passes_over_states_that_are_no_more():
     first = await stored_by(old, "a")
     await first.engine.set_state(old, KEY, "gone")
     await first.engine.set_state(old, KEY, "b")
-    flow = simple("a")
+    flow = simple("a", "b")
     returns(flow, "b")(("back",))
     assert (await later(first, flow).say("x")).state == "a"
 

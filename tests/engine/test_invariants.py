@@ -11,6 +11,7 @@ def counted(invariant, **options):
     """A flow in whose state `a` each number that comes becomes the data; `invariant` must hold."""
     flow = Flow("f")
     flow.state("b")
+    flow.state("a")
     flow.invariant(**options)(invariant)
     flow.defstate("a", on=int)(lambda event, ctx: ("stay", {"n": event}))
     flow.defstate("a", on=str)(lambda event, ctx: ("transition", "b", {"n": int(event)}))

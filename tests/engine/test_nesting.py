@@ -111,6 +111,7 @@ async def test_the_own_flow_can_be_read_but_changes_only_by_what_is_returned():
 async def test_a_caller_that_waits_for_this_flow_cannot_be_moved_by_hand_but_its_data_can_be_written():
     outer, inner, seen = Flow("outer"), Flow("inner"), []
     outer.state("b")
+    outer.state("a")
     returns(outer, "a", on=Word("down"))(("call", inner))
 
     @inner.defstate("i")

@@ -20,6 +20,7 @@ async def test_effects_are_carried_out_in_the_order_in_which_they_were_asked_for
 async def test_they_are_carried_out_after_the_commit_and_outside_of_the_lease():
     flow, seen = Flow("f"), []
     flow.state("b", prompt="at b")
+    flow.state("a")
     returns(flow, "a")(("transition", "b"))
     post = Post()
     bench = await in_talking(flow, post)

@@ -72,6 +72,7 @@ UNKNOWN = [
 async def refused(result, error, *flows, data=None):
     flow = Flow("f", ttl=60)
     flow.state("b")
+    flow.state("a")
 
     @flow.defstate("a")
     def handler(event, ctx):
@@ -182,6 +183,7 @@ async def test_a_flow_whose_data_need_arguments_is_not_entered_without_data():
 async def test_data_that_need_arguments_cannot_be_taken_away_again(result):
     flow = Flow("f", data=Form)
     flow.state("b")
+    flow.state("a")
     returns(flow, "a")(result)
     bench = Bench(flow)
     await bench.engine.set_state(flow, KEY, "a", Form("Ann"))
@@ -222,6 +224,7 @@ async def test_where_to_is_given_other_targets_are_refused(to, result, good):
     flow, sub = Flow("f"), Flow("sub")
     sub.state("x")
     flow.state("b")
+    flow.state("a")
     returns(flow, "a", on=Word("go"), to=to)(result)
     bench = Bench(flow, sub)
     await bench.engine.set_state(flow, KEY, "b")
@@ -238,6 +241,7 @@ async def test_where_to_is_given_other_targets_are_refused(to, result, good):
 async def test_where_an_annotation_names_the_targets_others_are_refused():
     flow = Flow("f")
     flow.state("b")
+    flow.state("a")
 
     @flow.defstate("a")
     def handler(event, ctx) -> To[Literal["b"]] | Stay:
@@ -253,6 +257,7 @@ async def test_where_an_annotation_names_the_targets_others_are_refused():
 async def test_an_annotation_that_names_nothing_excludes_nothing():
     flow = Flow("f")
     flow.state("b")
+    flow.state("a")
 
     @flow.defstate("a")
     def handler(event, ctx) -> To | End:

@@ -64,6 +64,7 @@ async def test_outside_of_a_conversation_there_is_no_state():
 async def test_a_handler_sees_its_state_and_the_one_before():
     flow, notes = seen_by(lambda ctx: (ctx.state, ctx.previous))
     flow.state("before")
+    flow.state("a")
     flow.defstate("before", on=Word("on"))(lambda event, ctx: ("transition", "a"))
     bench = Bench(flow)
     await bench.engine.set_state(flow, KEY, "before")

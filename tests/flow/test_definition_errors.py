@@ -225,6 +225,7 @@ class TestDefstate:
         def declare():
             flow = Flow("signup")
             flow.state("age")
+            flow.state("name")
             flow.defstate("name", to="agee")(lambda event, ctx: None)
             Engine(flow)
 

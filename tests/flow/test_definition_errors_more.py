@@ -199,3 +199,49 @@ class TestPlaces:
         with pytest.raises(DefinitionError) as caught:
             Flow("signup").defstate(5)(wrapper)
         assert caught.value.place.endswith(line_of(handler))
+
+
+class TestUndeclaredStates:
+    def test_a_misspelt_state_names_the_nearest_and_the_line_to_add(self):
+        flow = Flow("signup")
+        flow.state("age")
+        flow.defstate("aeg")(handler)
+        with pytest.raises(DefinitionError) as caught:
+            Engine(flow)
+        assert caught.value.place == line_of(handler)
+        assert caught.value.problem == "flow 'signup': state 'aeg' is not declared, as its other states are"
+        assert (
+            caught.value.remedy
+            == "Did you mean 'age'? If it is a state of its own, write flow.state(\"aeg\")"
+        )
+
+    def test_a_state_like_no_other_has_the_line_to_add(self):
+        flow = Flow("signup")
+        flow.state("age")
+        flow.on_enter("confirm")(one_argument)
+        with pytest.raises(DefinitionError, match=r'are\. Write flow\.state\("confirm"\)$'):
+            Engine(flow)
+
+    @pytest.mark.parametrize("hook", ["on_enter", "on_exit", "guard"])
+    def test_hooks_name_declared_states_too(self, hook):
+        flow = Flow("signup", states=Signup)
+        getattr(flow, hook)("Signup:nmae")(one_argument)
+        with pytest.raises(DefinitionError, match=r"Did you mean 'Signup:name'\?"):
+            Engine(flow)
+
+    def test_a_state_may_be_declared_below_its_handler(self):
+        flow = Flow("signup")
+        flow.state("name")
+        flow.defstate("age")(handler)
+        flow.state("age")
+        assert list(Engine(flow).flows.tables["signup"].rules) == ["name", "age"]
+
+    def test_a_flow_that_declares_none_takes_them_from_its_handlers(self):
+        flow = Flow("signup")
+        flow.defstate("name", "age")(handler)
+        assert list(Engine(flow).flows.tables["signup"].rules) == ["name", "age"]
+
+    def test_a_state_or_group_given_to_a_handler_declares_nothing_else(self):
+        flow = Flow("signup")
+        flow.defstate(Signup, "age")(handler)
+        assert list(Engine(flow).flows.tables["signup"].rules) == ["Signup:name", "age"]

@@ -168,6 +168,7 @@ async def test_advance_makes_a_new_row_and_leaves_the_old_one_alone(result):
     flow, other = Flow("f"), Flow("other")
     named(flow, "a")("handler")
     flow.state("b")
+    flow.state("a")
     other.state("x")
     flows = put(flow, other)
     bench = Bench(flow, other)

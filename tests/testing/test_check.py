@@ -105,6 +105,7 @@ def test_what_a_counter_guards_is_reached_at_its_depth():
 
 def test_a_password_in_the_code_and_a_code_that_was_shown_are_typed():
     flow = started(data=dict)
+    flow.state("b")
 
     @flow.defstate("a")
     def word(event, ctx):

@@ -58,7 +58,7 @@ class MovedFlow(Flow[Any]):
         self.chart = chart
         self.carrier = carrier
         self._added = 0
-        self._imply(chart.places, self.place or "?")
+        self._imply(chart.places, None)
         for state, chain in ((None, ()), *chart.places.items()):
             self._ask(state, chain)
             if chain:
