@@ -275,11 +275,10 @@ class Intake:
             outcome = await self._payments.handle(event, watched, receive)
         else:
             outcome = await receive()
-        connection = update.business_connection
-        if event.is_end and connection is not None:
-            await self._engine.end_connection(connection.id)
-        elif event.is_end and event.chat_id is not None:
-            await self._engine.end_chat(event.chat_id)
+        if event.is_end and update.business_connection is not None:
+            await self._engine.end_connection(update.business_connection.id)
+        elif event.is_end and update.my_chat_member is not None:
+            await self._engine.end_chat(update.my_chat_member.chat.id)  # the old id, if its group has moved
         return outcome
 
     async def _keys_of_run(self, event: TelegramEvent, pressed: Pressed, keys: Keys) -> Keys:
