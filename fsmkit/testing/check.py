@@ -59,6 +59,7 @@ import itertools
 import random
 import time
 from collections.abc import Callable, Iterable, Sequence
+from types import FunctionType
 from typing import Any, Literal, TypeAlias
 
 import attrs
@@ -175,6 +176,7 @@ def check(
         Coverage(graph_of(*flows)),
         random.randrange(2**32) if seed is None else seed,
         profile if isinstance(profile, str) else "own",
+        resources=resources if isinstance(resources, type | FunctionType) else None,
     )
     stores = tuple(stores)
     if not wanted - {"lint"} and not replays and not stores:

@@ -8,11 +8,26 @@ import attrs
 import msgspec
 
 from fsmkit.interpreter.row import Row
-from fsmkit.testing.harness.actions import Action, shortened
+from fsmkit.testing.harness.actions import (
+    Action,
+    Album,
+    Content,
+    Deadline,
+    EditLast,
+    Gesture,
+    Press,
+    PressData,
+    Restart,
+    Say,
+    Wait,
+    shortened,
+)
 from fsmkit.testing.harness.observation import Observation
 
 MAX_COLUMN = 44
 """Letters of a column; what is longer pushes the others to the right in its own line only."""
+BY_HAND = (Album, Content, Deadline, EditLast, Gesture, Press, PressData, Restart, Say, Wait)
+"""Actions that are calls of `Chat`, without a name to be imported."""
 
 
 def transcript(observations: Iterable[Observation]) -> str:
@@ -62,13 +77,14 @@ def pasteable(actions: Sequence[Action], *, name: str, subject: str, ends: str =
     return "\n".join(lines)
 
 
-def judged(actions: Sequence[Action], *, name: str, subject: str) -> str:
+def judged(actions: Sequence[Action], *, name: str, subject: str, phases: str = "") -> str:
     """Return a test that has the conversation again, and judges it as `check` does.
 
     Args:
         actions: The actions.
         name: Name of the test function.
         subject: What stands in `check(...)`; the resources that they had belong there, too.
+        phases: What is searched beside.
     """
     lines = [
         f"def {name}():",
@@ -76,7 +92,7 @@ def judged(actions: Sequence[Action], *, name: str, subject: str) -> str:
         *(f"        {action!r}," for action in actions),
         "    ]",
     ]
-    lines.append(f"    report = check({subject}, phases=[], replays=[conversation])")
+    lines.append(f"    report = check({subject}, phases=[{phases}], replays=[conversation])")
     return "\n".join([*lines, "    assert report.ok, report"])
 
 
@@ -190,9 +206,16 @@ class Finding:
         """
         name = "test_" + "".join(c if c.isalnum() else "_" for c in f"{self.flow}_{self.code}").lower()
         subject = subject or self.flow + ("" if self.chat is None else f", chat={self.chat}")
-        if self.code == "race":  # only all orders together show what is wrong
-            return judged(self.actions, name=name, subject=subject)
-        return pasteable(self.actions, name=name, subject=subject)
+        if self.shown_by_hand:
+            return pasteable(self.actions, name=name, subject=subject)
+        # What the tours say is about all ways on from there: one conversation does not show it.
+        phases = "'tours'" if self.phase == "tours" else ""
+        return judged(self.actions, name=name, subject=subject, phases=phases)
+
+    @property
+    def shown_by_hand(self) -> bool:
+        """Whether the conversation fails by itself: a handler raises. All else needs an oracle to be seen."""
+        return self.code == "raised" and all(isinstance(action, BY_HAND) for action in self.actions)
 
     def to_json(self) -> dict[str, Any]:
         """As `fsmkit test --json` writes it."""

@@ -59,3 +59,18 @@ def test_a_bug_is_found_on_the_command_line(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "race: at once user 1: [Saturday] || user 2: [Saturday]" in done.stdout
+
+
+@pytest.mark.parametrize("name", ["second_photo", "charged_twice"])
+def test_the_pasted_test_fails_as_it_stands_while_the_bug_is_there(name, tmp_path):
+    right = next(path for path in PLANTED if path.stem == name)
+    wrong = with_bug(right, tmp_path)
+    found = run(wrong, seed=1, profile=QUICK)
+    pasted = tmp_path / "test_pasted.py"
+    pasted.write_text(found.report.test(found.bug))
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(pasted)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, "1 failed" in done.stdout) == (1, True), done.stdout
+    wrong.write_text(right.read_text())
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, "1 passed" in done.stdout) == (0, True), done.stdout

@@ -369,7 +369,8 @@ def test_what_a_module_remembers_is_lost_in_a_restart_and_found():
     report = tours(remembering_bot.garden)
     [finding] = [finding for finding in report.failures if finding.code == "restart"]
     assert finding.actions == (Say("/start"), Say("Ann"), Killed(Say("/known"), "before"))
-    assert "chat.restart().say('/known')" in finding.test()
+    assert "Killed(user=1, action=Say(user=1, text='/known'), at='before'" in finding.test()
+    assert "check(garden, phases=['tours'], replays=[conversation])" in finding.test()
 
 
 @pytest.mark.parametrize("seed", range(3))
