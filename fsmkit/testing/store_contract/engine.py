@@ -263,7 +263,7 @@ class StepContract(EngineBase):
         self, store: Store, clock: ManualClock, sent: list[Any]
     ) -> None:
         engine = Engine(form(), store=store, clock=clock, deliver=_die)
-        with pytest.raises(SystemExit):
+        with pytest.raises(_DiedError):
             await engine.send(KEY, 1)
         await self.expire_claims(store)
         assert await engine_on(store, clock, sent, bot=KEY.bot).sweep() == 1
@@ -271,5 +271,9 @@ class StepContract(EngineBase):
         assert await engine.get_state("form", KEY) == ("b", {"sum": 1})
 
 
+class _DiedError(BaseException):
+    """No `Exception`: nothing after it runs, as if the process had been killed."""
+
+
 def _die(_key: Key, _effect: Effect) -> None:
-    raise SystemExit(1)  # not an `Exception`: nothing after it runs, as if the process had been killed
+    raise _DiedError
