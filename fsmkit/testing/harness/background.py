@@ -29,11 +29,15 @@ async def deliveries_done() -> None:
         await asyncio.sleep(0)
 
 
+JOBS = "fsmkit job "
+"""What the names of the tasks of jobs of states begin with."""
+
+
 async def jobs_done() -> None:
     """Wait for jobs of states; not for ever."""
     loop = asyncio.get_running_loop()
     patience = loop.time() + JOB_PATIENCE
-    while jobs := tasks_of("fsmkit job "):
+    while jobs := tasks_of(JOBS):
         if loop.time() > patience:
             break
         await asyncio.wait(jobs, timeout=JOB_PATIENCE)

@@ -52,9 +52,17 @@ class _Ready(deque[asyncio.Handle]):
     """The loop's ready queue."""
 
     schedule: DrawnSchedule | None = None
+    behind: str | None = None
+    """What the names of tasks begin with that run only where nothing else can."""
 
     def popleft(self) -> asyncio.Handle:
         """Return the handle that runs next."""
+        if self.behind is not None:
+            for number, handle in enumerate(self):
+                if not _task_name(handle).startswith(self.behind):
+                    del self[number]
+                    return handle
+            return super().popleft()
         if self.schedule is None or len(self) < 2 or not _is_task(self[0]):
             return super().popleft()
         tasks: list[SupportsIndex] = [number for number, handle in enumerate(self) if _is_task(handle)]
@@ -111,15 +119,22 @@ class DrawnLoop(asyncio.SelectorEventLoop):
         self._ready.schedule = None if choices is None else DrawnSchedule(tuple(choices))
 
     @contextlib.contextmanager
-    def drawn(self, choices: tuple[int, ...]) -> Generator[DrawnSchedule]:
-        """Follows a schedule meanwhile."""
+    def drawn(self, choices: tuple[int, ...], behind: str | None = None) -> Generator[DrawnSchedule]:
+        """Follow a schedule meanwhile.
+
+        Args:
+            choices: Those of the schedule.
+            behind: In the place of the schedule: what the names of tasks begin with that run only where
+                nothing else can.
+        """
         hasty, self._hasty = self._hasty, True
         schedule = DrawnSchedule(choices)
-        self._ready.schedule = schedule
+        self._ready.schedule, self._ready.behind = schedule, behind
         try:
             yield schedule
         finally:
             self.follow(None)
+            self._ready.behind = None
             self._hasty = hasty
 
     def run_in_executor(  # type: ignore[override]  # typeshed's variadic types cannot be repeated here
@@ -152,6 +167,11 @@ def new_loop() -> asyncio.AbstractEventLoop:
 
 
 def _is_task(handle: asyncio.Handle) -> bool:
+    return _task_name(handle) != ""
+
+
+def _task_name(handle: asyncio.Handle) -> str:
+    """Return the name of the task that a handle goes on with, else nothing."""
     # asyncio's own `_format_handle` finds the task of a handle in the same way.
-    callback: Any = getattr(handle, "_callback", None)
-    return isinstance(getattr(callback, "__self__", None), asyncio.Task)
+    task: Any = getattr(getattr(handle, "_callback", None), "__self__", None)
+    return task.get_name() if isinstance(task, asyncio.Task) else ""

@@ -11,7 +11,7 @@ from typing import Any
 import attrs
 
 from fsmkit.testing.harness.actions import Action, Together
-from fsmkit.testing.harness.background import JOB_PATIENCE
+from fsmkit.testing.harness.background import JOB_PATIENCE, JOBS
 from fsmkit.testing.harness.loop import ACT, DrawnLoop
 
 Prepare = Callable[[Action], Any]
@@ -128,7 +128,7 @@ async def in_order(
     """
     overlap, updates = _prepared(action, prepare, begin)
     lanes, before = [iter(lane) for lane in updates], asyncio.all_tasks()
-    with _loop().drawn(()):
+    with _loop().drawn((), behind=JOBS):
         for number, rest in zip(order, rests, strict=True):
             await _walk(overlap, number, [next(lanes[number])], arrive)
             if rest:
