@@ -413,7 +413,11 @@ class Engine:
 
         Args:
             business: The connection's id; a new connection of the same owner has another one.
+
+        Raises:
+            NestedSend: If a handler awaits it.
         """
+        check_not_nested("engine.end_connection", OUTSIDE)
         await self._dispatcher.end_connection(business)
 
     async def report(self, key: Key | None, event: Any, error: Exception) -> None:

@@ -141,6 +141,7 @@ CALLS = {
     "Engine.relocate": lambda bench, key: bench.engine.relocate(key.chat, 99),
     "Engine.end_all": lambda bench, key: bench.engine.end_all(key),
     "Engine.end_chat": lambda bench, key: bench.engine.end_chat(key.chat),
+    "Engine.end_connection": lambda bench, key: bench.engine.end_connection("link"),
     "Engine.stop": lambda bench, key: bench.engine.stop(),
     "AsyncConversationHandle.set_state": lambda bench, key: bench.engine.at("other", key).set_state("o"),
     "AsyncConversationHandle.set_data": lambda bench, key: bench.engine.at("other", key).set_data({}),
@@ -159,6 +160,7 @@ CALLS = {
 
 LEASELESS = {
     "Engine.start",
+    "Engine.find_run",
     "Engine.report",
     "Engine.peek",
     "Engine.get_state",
