@@ -318,8 +318,10 @@ class Driver(abc.ABC):
                 await self.kill(action)
             case Refused():
                 self.refuse(action.nth, action.wait)
-                await self._carry_out(action.action)
-                self.refuse(0, None)
+                try:
+                    await self._carry_out(action.action)
+                finally:  # also where the action cannot be done: what comes next is refused nothing
+                    self.refuse(0, None)
                 if action.wait is not None:  # what was put off is sent then
                     await self.wait(action.wait)
                     await deliveries_done()
