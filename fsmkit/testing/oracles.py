@@ -113,7 +113,7 @@ def no_exception(observations: Sequence[Observation]) -> Iterator[Problem]:
     for error in observations[-1].errors:
         if isinstance(error, OrphanedConversation):
             continue  # see `migrates`
-        if type(error).__module__ == "telegram.error" and str(error) == "By order":
+        if type(error).__module__ in ("telegram.error", "telegram.warnings"):
             continue  # a request of the handler's own met what `Driver.refuse` lets Telegram refuse
         place = location_in_user_code(error) or (error.place if isinstance(error, StepError) else None)
         said = f"{type(error).__name__}: {error}".removesuffix(": ")
