@@ -1,14 +1,6 @@
 """`fsmkit chat`: what goes wrong is told in a line or two, and the chat goes on."""
 
-ECHO = """
-flow = Flow("echo")
-flow.state("on", otherwise="Only text.")
-
-@flow.defstate(None, "on")
-def echo(event, ctx):
-    ctx.reply(f"You said {event.text}.")
-    return ("transition", "on")
-"""
+from typed_bots import ECHO
 
 
 def test_a_handler_that_raises_is_told_and_the_chat_goes_on(chat, write):
