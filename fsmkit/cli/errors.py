@@ -4,7 +4,7 @@ from typing import IO, Any
 
 import click
 
-from fsmkit.errors import FsmkitError
+from fsmkit.errors import FsmkitError, MissingExtra
 
 
 class CommandError(click.ClickException):
@@ -37,5 +37,5 @@ class Commands(click.Group):
         """Run a command; raise CommandError for what fsmkit refuses."""
         try:
             return super().invoke(ctx)
-        except FsmkitError as error:
+        except (FsmkitError, MissingExtra) as error:
             raise CommandError(str(error)) from error
