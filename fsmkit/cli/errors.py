@@ -4,6 +4,7 @@ from typing import IO, Any
 
 import click
 
+from fsmkit.cli.echo import echo
 from fsmkit.errors import FsmkitError, MissingExtra
 
 
@@ -21,7 +22,7 @@ class CommandError(click.ClickException):
 
     def show(self, file: IO[Any] | None = None) -> None:
         """Print the line."""
-        click.echo(f"fsmkit: {self.message}", file=file, err=True)
+        echo(f"fsmkit: {self.message}", file=file, err=True)
 
 
 class NothingThere(CommandError):
