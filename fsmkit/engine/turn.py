@@ -33,7 +33,7 @@ from fsmkit.interpreter.codec import Unfit
 from fsmkit.interpreter.compiled import CompiledFlow, FlowSet
 from fsmkit.interpreter.migrations import Orphan, data_of, is_current, migrate_row
 from fsmkit.interpreter.row import Bound, Frame, Row, Send
-from fsmkit.interpreter.selection import Step, ranks, select, why_not
+from fsmkit.interpreter.selection import Step, ranks, running_flows, select, why_not
 from fsmkit.interpreter.settle import StepDraft, address_of, follow
 from fsmkit.interpreter.transitions import (
     PendingCall,
@@ -507,7 +507,8 @@ async def offer_or_default(
         turn: The turn.
         to: For whom the event is.
         handlers: Whether handlers are asked.
-        otherwise: Whether `otherwise` is said to a message that nobody took.
+        otherwise: Whether `otherwise` is said to a message that nobody took, and to a command by which
+            somebody begins again what runs already.
     """
     event = turn.event
     chat = isinstance(event, ChatEvent)
@@ -518,7 +519,18 @@ async def offer_or_default(
                 return True
         if await turn.offer(event, to) is not None:
             return True
-    return otherwise and chat and event.is_new_message and await say_otherwise(turn)
+    answered = otherwise and chat and (event.is_new_message or _begins_again(turn))
+    return answered and await say_otherwise(turn)
+
+
+def _begins_again(turn: Turn) -> bool:
+    """Return whether the event is a command that would begin a flow which runs already."""
+    return turn.event.kind == "command" and any(
+        handler.wants(turn.event) is not None
+        for flow in running_flows(turn.row)
+        if flow in turn.flows.tables
+        for handler in turn.flows.tables[flow].by_state[None]
+    )
 
 
 async def force_close(
