@@ -119,7 +119,7 @@ class Turn(StepDraft):
         if snapshot is None:
             return
         text = flow.text_for("lost", snapshot.address.lang if snapshot.address else None)
-        if text and snapshot.active:
+        if text and snapshot.active and self.key.inline is None:
             self.requests.append(SendMessage(Reply(text)))
             self.name = orphan.name
         self.row = self.row.with_conversation(orphan.name, None)
@@ -216,7 +216,7 @@ class Turn(StepDraft):
         table = self.flows.tables.get(name)
         said = (
             table.flow.text_for(text, snapshot.address.lang if snapshot.address else None)
-            if table and text
+            if table and text and self.key.inline is None
             else None
         )
         if said:
@@ -364,7 +364,7 @@ class Turn(StepDraft):
     def _prepare_sorry(self, step: Step, error: Exception) -> None:
         """Leave the flow's `crash` text with the exception, to be said once the lease is free."""
         text = step.table.flow.text_for("crash", self.lang)
-        if text and isinstance(self.event, ChatEvent):
+        if text and isinstance(self.event, ChatEvent) and self.key.inline is None:
             to = address_of((self.row,), step.name, self.event, self.key)
             leave_with(error, _SORRY, Send(Reply(text), to, Bound(step.name, 0, 0)))
 

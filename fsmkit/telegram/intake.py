@@ -239,6 +239,8 @@ class Intake:
             if event.chat_id is None and not rule.by_message:
                 return None  # under an inline message: that is no private conversation
             message = query.inline_message_id or event.message_id
+        elif event.kind == "chosen_inline_result":
+            message = event.query.inline_message_id
         return rule.key(
             chat=event.chat_id,
             user=event.user_id,

@@ -298,8 +298,8 @@ def defaults(subject: Subject) -> Iterator[Finding]:
             message = f"says nothing to what it does not understand: give otherwise= to {names}"
             if (again := _silent_again(subject, flow, silent)) is not None:
                 message += (
-                    f"; who sends {again[0]} once more in state {again[1]!r} gets no answer, unless otherwise= "
-                    "or a handler for ANY gives one"
+                    f"; who sends {again[0]} once more in state {again[1]!r} gets no answer, unless "
+                    "otherwise= or a handler for ANY gives one"
                 )
             yield finding("no-otherwise", message, flow.place, flow, note=True)
         untested = [v for v in flow.migrations if not flow.migration_examples[v]]
