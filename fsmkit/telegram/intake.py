@@ -280,7 +280,9 @@ class Intake:
         if event.is_end and update.business_connection is not None:
             await self._engine.end_connection(update.business_connection.id)
         elif event.is_end and update.my_chat_member is not None:
-            await self._engine.end_chat(update.my_chat_member.chat.id)  # the old id, if its group has moved
+            gone = update.my_chat_member.chat.id
+            if gone == event.chat_id:  # else its group has moved: what talked there talks in the new one
+                await self._engine.end_chat(gone)
         return outcome
 
     async def _keys_of_run(self, event: TelegramEvent, pressed: Pressed, keys: Keys) -> Keys:
