@@ -86,9 +86,9 @@ async def test_a_raw_button_under_a_post_opens_a_deep_link_where_one_is_given(be
 
 
 async def test_a_button_of_a_message_from_outside_begins_nothing_in_a_channel(bench):
-    flow = registering(buttons="shared")
+    flow = registering()
     engine = await in_channel(bench, flow)
-    await engine.send(Key(CHANNEL, CHANNEL), "Who joins?")
+    await engine.send(Key(CHANNEL, BEN), "Who joins?")
     assert await bench.press("Join", chat=CHANNEL, user=BEN) == ["Please write to me in private."]
     assert (await engine.get_state(flow, Key(CHANNEL, BEN))) == (None, None)
 
