@@ -15,6 +15,9 @@ import attrs
 import msgspec
 from msgspec import UNSET, structs
 
+MAX_TEXT = 4096
+"""UTF-16 units of a message, https://core.telegram.org/bots/api#sendmessage."""
+
 MAX_VALUE = 39
 """Bytes that a button has for its value: Telegram's 64, less mark and header. Longer values are stored."""
 

@@ -14,8 +14,8 @@ from fsmkit.errors import DefinitionError
 from fsmkit.flow.flow import Flow
 from fsmkit.flow.handlers import Handler
 from fsmkit.flow.locations import location_of
-from fsmkit.flow.matchers import AllOf, AnyOf, Matcher
-from fsmkit.flow.messages import Button, Reply, rows_of_buttons
+from fsmkit.flow.matchers import AllOf, AnyOf, Example, Matcher
+from fsmkit.flow.messages import MAX_TEXT, Button, Reply, rows_of_buttons
 from fsmkit.flow.states import ANY, INHERIT, State, StatesGroup
 from fsmkit.graph.graph import Graph, graph_of
 from fsmkit.interpreter.codec import DataCodec
@@ -23,6 +23,7 @@ from fsmkit.telegram.matchers import PressOf
 from fsmkit.testing.findings import Finding
 from fsmkit.testing.harness.actions import Say
 from fsmkit.testing.harness.events import press_made
+from fsmkit.testing.inputs.backtracking import slow_text
 from fsmkit.testing.inputs.handlers import Inputs, inputs_of, wants
 from fsmkit.testing.loading import functions_of
 
@@ -274,8 +275,19 @@ def _internal(matcher: Matcher) -> bool:
     return all(part.kinds is not None and all(kind[:1].isupper() for kind in part.kinds) for part in parts)
 
 
-MAX_TEXT = 4096
-"""UTF-16 units, https://core.telegram.org/bots/api#sendmessage."""
+def patterns(subject: Subject) -> Iterator[Finding]:
+    """Patterns for which some text takes seconds."""
+    for flow in subject.flows:
+        for handler in flow.handlers:
+            for example in handler.matcher.examples():
+                wanted = [example.value, example.args] if isinstance(example, Example) else []
+                for pattern in (found for found in wanted if isinstance(found, re.Pattern)):
+                    if (text := slow_text(pattern)) is not None:
+                        message = (
+                            f"{pattern.pattern!r} takes seconds to refuse a longer text like {text!r}, and "
+                            "nobody is served meanwhile: let no two parts of it take the same characters"
+                        )
+                        yield finding("slow-pattern", message, handler.place, flow)
 
 
 def prompts(subject: Subject) -> Iterator[Finding]:
@@ -353,7 +365,7 @@ CHECKS: tuple[Callable[[Subject], Iterator[Finding]], ...] = (
 
 
 def lint(*flows: Flow[Any]) -> list[Finding]:
-    """Return what is wrong with flows as they are declared.
+    """Return what is wrong with flows as they are declared; of a pattern that takes seconds nothing but that.
 
     Args:
         flows: The flows.
@@ -368,6 +380,8 @@ def lint(*flows: Flow[Any]) -> list[Finding]:
         ['no-entry', 'dead-end']
     """
     subject = Subject(*flows)
+    if slow := list(patterns(subject)):
+        return slow  # whatever else is tried would take as long
     found = [finding for check in CHECKS for finding in check(subject)]
     return sorted(found, key=lambda finding: finding.note)
 
