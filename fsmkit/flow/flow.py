@@ -103,6 +103,8 @@ class Flow(Generic[D]):
         exclusive: Whether entering it ends the key's other conversations.
         buttons: Who may press: `"owned"`, only the person whom a message was for, or `"shared"`, anybody in
             the chat; by default shared where the key is the chat, where alone it can be, and owned elsewhere.
+        back: What `("back",)` does with the data where it names none: `"keep"` them as they are, or restore
+            the `"data"` with which the earlier state was left.
         on_orphan: What to do with a stored conversation that no longer fits: `"end"` it and tell the
             person, or `"raise"` `OrphanedConversation`.
 
@@ -133,6 +135,7 @@ class Flow(Generic[D]):
         initial: str | State | None = None,
         exclusive: bool = False,
         buttons: Literal["owned", "shared"] | None = None,
+        back: Literal["keep", "data"] = "keep",
         on_orphan: Literal["end", "raise"] = "end",
         **unknown: Never,
     ) -> None:
@@ -148,6 +151,7 @@ class Flow(Generic[D]):
         self.reminder = reminder
         self.version = version
         self.exclusive = exclusive
+        self.back = back
         self.on_orphan = on_orphan
         self.initial = initial
         self.states: dict[str, State] = {}
@@ -542,6 +546,8 @@ class Flow(Generic[D]):
                 f'buttons="shared" with {self.key}: another person presses in a conversation of their own',
                 "Write key=KeyBy.CHAT, or make the button with flow.button(...)",
             )
+        if self.back not in ("keep", "data"):
+            raise self.error(f"back={self.back!r}", 'Write "keep" or "data"')
         if self.on_orphan not in ("end", "raise"):
             raise self.error(f"on_orphan={self.on_orphan!r}", 'Write "end" or "raise"')
         times_of(self, f"flow {self.name!r}", self.place)
