@@ -11,12 +11,14 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from fsmkit.errors import DefinitionError
+from fsmkit.flow.context import no_field
 from fsmkit.flow.flow import Flow
 from fsmkit.flow.handlers import Handler
 from fsmkit.flow.locations import location_of
 from fsmkit.flow.matchers import AllOf, AnyOf, Matcher
 from fsmkit.flow.messages import Button, Reply, rows_of_buttons
 from fsmkit.flow.states import ANY, INHERIT, State, StatesGroup
+from fsmkit.graph.evolved import evolved_fields
 from fsmkit.graph.graph import Graph, graph_of
 from fsmkit.interpreter.codec import DataCodec
 from fsmkit.telegram.matchers import PressOf
@@ -335,8 +337,28 @@ def _silent_again(subject: Subject, flow: Flow[Any], silent: list[State]) -> tup
     return None
 
 
+def fields(subject: Subject) -> Iterator[Finding]:
+    """Fields that `ctx.evolve` would change and the data do not have, with the words of the error."""
+    for flow in subject.flows:
+        hooks = [*flow.enter_hooks, *flow.exit_hooks, *flow.invariants]
+        said = [
+            part
+            for state in flow.states.values()
+            for part in (state.prompt, state.otherwise, state.reminder, state.call_data)
+        ]
+        functions = [(handler.function, 1) for handler in flow.handlers]
+        functions += [(guard.function, 0) for guard in flow.guards]
+        functions += [(hook.function, 0) for hook in hooks]
+        functions += [(part, 0) for part in (*said, flow.reminder) if callable(part)]
+        for function, position in functions:
+            file = location_of(function).rpartition(":")[0]
+            for name, line in evolved_fields(function, position):
+                if (problem := no_field(flow.data, name)) is not None:
+                    yield finding("unknown-field", problem, f"{file}:{line}", flow)
+
+
 def refused(subject: Subject) -> Iterator[Finding]:
-    """Flows that no engine takes, so that `chat` and `run` would refuse them: states that are not there, data."""
+    """Flows that no engine takes, so that `chat` and `run` would refuse them: by states or data."""
     for flow in subject.flows:
         try:
             flow.check_included()
@@ -348,6 +370,7 @@ def refused(subject: Subject) -> Iterator[Finding]:
 CHECKS: tuple[Callable[[Subject], Iterator[Finding]], ...] = (
     refused,
     targets,
+    fields,
     entries,
     unreachable,
     ways_out,
