@@ -32,7 +32,7 @@ from fsmkit.interpreter.access import ConversationHandle
 from fsmkit.interpreter.codec import Unfit
 from fsmkit.interpreter.compiled import CompiledFlow, FlowSet
 from fsmkit.interpreter.migrations import Orphan, data_of, is_current, migrate_row
-from fsmkit.interpreter.row import Bound, Frame, Row, Send
+from fsmkit.interpreter.row import Bound, Frame, Row, Send, screen_key
 from fsmkit.interpreter.selection import Step, ranks, select, why_not
 from fsmkit.interpreter.settle import StepDraft, address_of, follow
 from fsmkit.interpreter.transitions import (
@@ -494,7 +494,8 @@ def _said(call: PendingCall, said: Any) -> SendMessage:
     if rules.buttons and not reply.buttons:
         reply = as_reply(reply, buttons=rules.buttons)
     if rules.state.show:
-        return SendMessage(as_screen(reply), show=True)
+        screen = rules.state.screen_of(call.table.name)
+        return SendMessage(as_screen(reply), show=True, screen=screen)
     return SendMessage(reply, ephemeral=rules.state.ephemeral)
 
 
@@ -584,9 +585,24 @@ def _value_of(turn: Turn, pressed: Pressed) -> str | None:
     if snapshot is None or not snapshot.active:
         return pressed.value if pressed.run == 0 else None
     frame = snapshot.frames[-1]
-    if (pressed.run, pressed.entry) != (snapshot.run, frame.entry & ENTRY_MASK):
+    if pressed.run != snapshot.run:
         return None
+    if pressed.entry != frame.entry & ENTRY_MASK:
+        return pressed.value if _on_screen(turn, pressed, frame) else None
     if pressed.value is not None:
         return pressed.value
     kept = frame.values[pressed.position : pressed.position + 1]
     return kept[0] or None if kept else None
+
+
+def _on_screen(turn: Turn, pressed: Pressed, frame: Frame) -> bool:
+    """Return whether a button of an earlier state stands on a named screen of the flow that runs, as it is.
+
+    What has not been shown anew since is meant to be pressed: a menu stays while states come and go.
+    """
+    screens = screen_key(pressed.flow, f"{frame.flow}/")
+    return any(
+        view.message == turn.event.message_id and view.entry & ENTRY_MASK == pressed.entry
+        for key, view in turn.row.views.items()
+        if key.startswith(screens)
+    )

@@ -474,6 +474,12 @@ class Flow(Generic[D]):
             raise self.error(f"state {state.name!r}: {error}", "Change buttons=", place) from None
         if state.buttons and state.prompt is None:
             raise self.error(f"state {state.name!r} has buttons but no prompt", "Add prompt=", place)
+        if not isinstance(state.show, bool | str) or state.show == "":
+            raise self.error(
+                f"state {state.name!r} has show={state.show!r}",
+                'Write True for the conversation\'s screen, or the name of one: show="menu"',
+                place,
+            )
         if state.show:
             self._check_screen(state, place)
 
