@@ -34,7 +34,7 @@ from fsmkit.interpreter.compiled import CompiledFlow, FlowSet
 from fsmkit.interpreter.migrations import Orphan, data_of, is_current, migrate_row
 from fsmkit.interpreter.row import Bound, Frame, Row, Send, screen_key
 from fsmkit.interpreter.selection import Step, ranks, select, why_not
-from fsmkit.interpreter.settle import StepDraft, address_of, follow
+from fsmkit.interpreter.settle import StepDraft, address_of, follow, home_of, owner_of
 from fsmkit.interpreter.transitions import (
     PendingCall,
     RowEditor,
@@ -231,6 +231,18 @@ class Turn(StepDraft):
         new = [message for message in event.message_ids if message not in frame.tracked]
         if event.is_new_message and new:
             self.row = follow(self.row, name, self.row.snapshots[name].run, frame.entry, new)
+
+    def follow_chatter(self, name: str, frame: Frame) -> None:
+        """Note a message that no handler took, like an answer, if it was said to this conversation.
+
+        In a group nobody else's messages are deleted, nor what the person says in another chat or topic.
+        """
+        said, table = self.event.address, self.flows.tables.get(name)
+        here = self.row.snapshots[name].address or home_of(self.key)
+        owner = owner_of(None if table is None else table.flow, here, self.key)
+        own = said.user is not None and said.user in (self.key.user, owner)
+        if own and (said.chat, said.thread, said.business) == (here.chat, here.thread, here.business):
+            self.follow_answer(name, frame)
 
     # -- one step ----------------------------------------------------------------------------------
 
@@ -561,7 +573,12 @@ async def offer_or_default(
         return False
     if event.pressed is not None:  # of a state that a newer version has made a call
         return await turn.call_running(event.pressed.flow) is not None
-    return event.is_new_message and await say_otherwise(turn)
+    if not event.is_new_message:
+        return False
+    if await say_otherwise(turn):
+        return True
+    note_chatter(turn)
+    return False
 
 
 async def force_close(
@@ -590,7 +607,7 @@ async def say_otherwise(turn: Turn) -> bool:
         said = table.rules[frame.state].state.otherwise
         if said is None:
             continue
-        turn.follow_answer(name, frame)
+        turn.follow_chatter(name, frame)
         moves = RowEditor(turn.flows, turn.row, turn.now, 0)
         moves.keep(name, len(frames) - 1, None)
         turn.row = moves.result()
@@ -599,6 +616,16 @@ async def say_otherwise(turn: Turn) -> bool:
         await turn.perform([PendingCall("otherwise", said, table, frame, table.flow.place)], None)
         return True
     return False
+
+
+def note_chatter(turn: Turn) -> None:
+    """Note a message that nobody took, to be deleted with the ephemeral states of those who lead it here."""
+    before = turn.row
+    for name, snapshot in before.snapshots.items():
+        table = turn.flows.tables.get(snapshot.frames[-1].flow)
+        if table is not None and table.ephemeral:
+            turn.follow_chatter(name, snapshot.frames[-1])
+    turn.changed = turn.changed or turn.row is not before
 
 
 def reject_stale_press(turn: Turn, pressed: Pressed) -> bool:
