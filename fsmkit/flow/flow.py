@@ -160,6 +160,8 @@ class Flow(Generic[D]):
         self.migration_examples: dict[int, tuple[tuple[str, Any], ...]] = {}
         self.messages: dict[str, Text] = dict(DEFAULT_TEXTS)
         self.in_use = False
+        self.filtered = False
+        """Whether `in_state` asks for its conversations."""
         self._implied: dict[str, str | None] = {}
         """States that only a handler or a hook has named so far, with its place; `None` for other reasons."""
         self._declares = False
