@@ -33,7 +33,7 @@ from fsmkit.interpreter.codec import Unfit
 from fsmkit.interpreter.compiled import CompiledFlow, FlowSet
 from fsmkit.interpreter.migrations import Orphan, data_of, is_current, migrate_row
 from fsmkit.interpreter.row import Bound, Frame, Row, Send, screen_key
-from fsmkit.interpreter.selection import Step, ranks, select, why_not
+from fsmkit.interpreter.selection import Step, ranks, running_flows, select, why_not
 from fsmkit.interpreter.settle import StepDraft, address_of, follow, home_of, owner_of
 from fsmkit.interpreter.transitions import (
     PendingCall,
@@ -119,7 +119,7 @@ class Turn(StepDraft):
         if snapshot is None:
             return
         text = flow.text_for("lost", snapshot.address.lang if snapshot.address else None)
-        if text and snapshot.active:
+        if text and snapshot.active and self.key.inline is None:
             self.requests.append(SendMessage(Reply(text)))
             self.name = orphan.name
         self.row = self.row.with_conversation(orphan.name, None)
@@ -216,7 +216,7 @@ class Turn(StepDraft):
         table = self.flows.tables.get(name)
         said = (
             table.flow.text_for(text, snapshot.address.lang if snapshot.address else None)
-            if table and text
+            if table and text and self.key.inline is None
             else None
         )
         if said:
@@ -379,7 +379,7 @@ class Turn(StepDraft):
     def _prepare_sorry(self, step: Step, error: Exception) -> None:
         """Leave the flow's `crash` text with the exception, to be said once the lease is free."""
         text = step.table.flow.text_for("crash", self.lang)
-        if text and isinstance(self.event, ChatEvent):
+        if text and isinstance(self.event, ChatEvent) and self.key.inline is None:
             to = address_of((self.row,), step.name, self.event, self.key)
             leave_with(error, _SORRY, Send(Reply(text), to, Bound(step.name, 0, 0)))
 
@@ -558,7 +558,8 @@ async def offer_or_default(
         turn: The turn.
         to: For whom the event is.
         handlers: Whether handlers are asked.
-        otherwise: Whether `otherwise` is said to a message that nobody took.
+        otherwise: Whether `otherwise` is said to a message that nobody took, and to a command by which
+            somebody begins again what runs already.
     """
     event = turn.event
     chat = isinstance(event, ChatEvent)
@@ -573,12 +574,22 @@ async def offer_or_default(
         return False
     if event.pressed is not None:  # of a state that a newer version has made a call
         return await turn.call_running(event.pressed.flow) is not None
-    if not event.is_new_message:
+    if not event.is_new_message and not _begins_again(turn):
         return False
     if await say_otherwise(turn):
         return True
     note_chatter(turn)
     return False
+
+
+def _begins_again(turn: Turn) -> bool:
+    """Return whether the event is a command that would begin a flow which runs already."""
+    return turn.event.kind == "command" and any(
+        handler.wants(turn.event) is not None
+        for flow in running_flows(turn.row)
+        if flow in turn.flows.tables
+        for handler in turn.flows.tables[flow].by_state[None]
+    )
 
 
 async def force_close(

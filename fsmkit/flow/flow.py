@@ -339,7 +339,7 @@ class Flow(Generic[D]):
 
         Args:
             texts: `stale` (a button of an earlier state or run), `not_yours` (somebody else's button),
-                `in_channel` (a menu button under a channel's post; a link `https://t.me/...` is opened),
+                `in_channel` (a button under a channel's post; a link `https://t.me/...` is opened),
                 `lost` (a conversation that no longer fits), `crash` (a handler raised), `expired` (the
                 conversation timed out), `declined` (a payment that no handler approved).
         """

@@ -85,7 +85,8 @@ class State:
         name: The name; may be left out in a `StatesGroup`.
         prompt: Sent whenever the state is entered.
         buttons: Rows of inline buttons under the prompt; a flat list is one row, a string its own value.
-        otherwise: Sent when a new message that is not a command finds no handler.
+        otherwise: Sent when a new message finds no handler: any but a command, and of commands those that
+            begin this flow, sent once more while it runs.
         ttl: Idle time after which the conversation times out: seconds or a `timedelta`, `None`: never.
         max_age: Time from the entry after which it times out although things happen; `None`: never.
         remind_after: Idle time after which the person is reminded; `None`: never. By default the flow's.
