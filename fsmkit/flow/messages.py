@@ -536,6 +536,11 @@ def _instead_of(option: str) -> str:
     return INSTEAD_OF_OPTIONS.get(option, default)
 
 
+def named_screen(flow: str, screen: str) -> str:
+    """Return what a screen is known by: one with a name belongs to the flow that names it."""
+    return f"{flow}/{screen}" if screen else ""
+
+
 def as_screen(reply: Reply) -> Reply:
     """Return the same; raise TypeError for what no edit can bring."""
     if reply.keyboard or reply.remove_keyboard:
