@@ -506,10 +506,11 @@ def settle(
             if (inline := draft.key.inline) is not None:
                 _check_inline(row, draft)
                 pressed, to = INLINE, structs.replace(to, chat=inline, thread=None)
-                row = _at_home(row, draft, inline, INLINE)
+                if any(isinstance(wish, SendMessage) for wish in draft.requests):
+                    row = with_inline_screen(row, draft.name, inline)
             elif draft.key.message is not None:
                 pressed = draft.key.message
-                row = _at_home(row, draft, draft.key.chat, pressed)
+                row = _at_home(row, draft, pressed)
         pack = draft.values.pack
         theirs = _own_message(draft.event, to, draft.key)
         row, effects = effects_of(
@@ -557,16 +558,23 @@ def _own_message(event: Any, to: Address, key: Key) -> int | None:
     return event.message_id if here else None
 
 
-def _at_home(row: Row, draft: StepDraft, chat: int | str, home: int) -> Row:
+def _at_home(row: Row, draft: StepDraft, home: int) -> Row:
     """Return the row with the message whose conversation it is as its screen.
 
     Buttons under another message would belong to another conversation.
     """
     shows = any(isinstance(wish, SendMessage) and wish.show for wish in draft.requests)
-    view = row.views.get(draft.name)
-    if not shows or (view is not None and (draft.key.inline is None or view.chat == chat)):
+    if draft.name in row.views or not shows:
         return row
-    return structs.replace(row, views={**row.views, draft.name: ShownScreen(chat, home)})
+    return structs.replace(row, views={**row.views, draft.name: ShownScreen(draft.key.chat, home)})
+
+
+def with_inline_screen(row: Row, name: str, inline: str) -> Row:
+    """Return the row with the inline message whose conversation it is as its screen."""
+    view = row.views.get(name)
+    if view is not None and view.chat == inline:
+        return row
+    return structs.replace(row, views={**row.views, name: ShownScreen(inline, INLINE)})
 
 
 INLINE = 1
