@@ -25,7 +25,7 @@ from fsmkit.errors import (
     take_from,
 )
 from fsmkit.flow.context import Context, SendMessage, needless_await
-from fsmkit.flow.events import ChatEvent, Crashed, Pressed, Timeout
+from fsmkit.flow.events import ChatEvent, Crashed, Pressed, StateEntered, Timeout
 from fsmkit.flow.handlers import Raised
 from fsmkit.flow.messages import Answer, Reply, as_reply, as_screen
 from fsmkit.interpreter.access import ConversationHandle
@@ -261,6 +261,7 @@ class Turn(StepDraft):
                 return None
             if result[0] == "error":
                 raise _refusal(step, result)
+        before = self.row, len(self.requests), len(self.deletes), len(self.jobs)
         moved = advance(self.flows, self.row, step, result, self.now, self.services.new_run())
         if self.flows.guarded:
             moved = await self._past_guards(step, moved, ctx)
@@ -273,6 +274,8 @@ class Turn(StepDraft):
             await self.perform(moved.due, self.event)
         if moved.follow_up is not None:
             await self._return(moved)
+        elif moved.moved and self.flows.calling:
+            moved = await self._call_entered(step, moved, before)
         if self.services.face.check_invariants:
             await self._check_invariants(moved.name)
         return moved
@@ -378,12 +381,47 @@ class Turn(StepDraft):
         taken = await self.offer(moved.follow_up, Recipient(within=moved.name))
         if taken is not None and taken.moved:
             return
+        if await self.call_running(moved.name) is not None:
+            return
         if self.row.snapshots[moved.name].active:
             moves = RowEditor(self.flows, self.row, self.now, 0)
             moves.prompt(moved.name)
             await self.perform(moves.due, self.event)
         else:  # it was called from no state, and went nowhere after the return
             await self.close(moved.name)
+
+    async def call_running(self, name: str) -> StepResult | None:
+        """Call the flow that a conversation's running state is a call of; `None` if it is none."""
+        snapshot = self.row.snapshots.get(name)
+        frame = snapshot.frames[-1] if snapshot is not None else None
+        table = self.flows.tables.get(frame.flow) if frame is not None else None
+        if frame is None or table is None or frame.state is None:
+            return None
+        if table.rules[frame.state].state.call is None:
+            return None
+        return await self.offer(StateEntered(self.event), Recipient(within=name))
+
+    async def _call_entered(
+        self, step: Step, moved: StepResult, before: tuple[Row, int, int, int]
+    ) -> StepResult:
+        """Call the flow of a state that was entered.
+
+        Where a guard of that flow refuses, the step is taken back, as where one of the state refuses.
+
+        Args:
+            step: The step that has entered it.
+            moved: What the step did.
+            before: The row before it, and how many requests, deletes and jobs there were.
+        """
+        said = len(self.requests)
+        called = await self.call_running(moved.name)
+        if called is None or called.moved:
+            return moved
+        row, requests, deletes, jobs = before
+        stayed = advance(self.flows, row, step, ("stay",), self.now, self.services.new_run())
+        del self.requests[requests:said], self.deletes[deletes:], self.jobs[jobs:]
+        self.row, self.name = stayed.row, stayed.name
+        return stayed
 
     async def perform(self, due: Iterable[PendingCall], event: Any) -> None:
         """Call hooks and prompts in their order; what they ask for joins this commit."""
@@ -519,8 +557,11 @@ async def offer_or_default(
                 return True
         if await turn.offer(event, to) is not None:
             return True
-    answered = otherwise and chat and (event.is_new_message or _begins_again(turn))
-    return answered and await say_otherwise(turn)
+    if not otherwise or not chat:
+        return False
+    if event.pressed is not None:  # of a state that a newer version has made a call
+        return await turn.call_running(event.pressed.flow) is not None
+    return (event.is_new_message or _begins_again(turn)) and await say_otherwise(turn)
 
 
 def _begins_again(turn: Turn) -> bool:
@@ -554,6 +595,8 @@ async def say_otherwise(turn: Turn) -> bool:
         table = turn.flows.tables.get(frame.flow)
         if frame.state is None or table is None:
             continue
+        if table.rules[frame.state].state.call is not None:  # it was no call before, or was set by hand
+            return await turn.call_running(name) is not None
         said = table.rules[frame.state].state.otherwise
         if said is None:
             continue

@@ -295,7 +295,7 @@ def prompts(subject: Subject) -> Iterator[Finding]:
 def defaults(subject: Subject) -> Iterator[Finding]:
     """States that say nothing to what they do not understand, never time out, or are lifted untried."""
     for flow in subject.flows:
-        silent = [state for state in flow.states.values() if state.otherwise is None]
+        silent = [state for state in flow.states.values() if state.otherwise is None and state.call is None]
         if silent:
             names = ", ".join(repr(state.name) for state in silent[:6]) + (", …" if len(silent) > 6 else "")
             message = f"says nothing to what it does not understand: give otherwise= to {names}"

@@ -1,6 +1,7 @@
 """Conversations of one message that was sent through inline mode: it is edited, and nothing else is done."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
@@ -92,7 +93,7 @@ async def test_a_file_that_telegram_has_takes_the_place_of_the_text(bench):
 
 REFUSED = {
     "no other message": lambda ctx: ctx.reply("Thanks."),
-    "uploaded": lambda ctx: ctx.show(Reply("", photo="cats/tom.jpg")),
+    "uploaded": lambda ctx: ctx.show(Reply("", photo=Path("cats/tom.jpg"))),
     "no voice": lambda ctx: ctx.show(Reply("", voice=FILE)),
     "no message is deleted": lambda ctx: ctx.delete_on_exit(7),
 }
