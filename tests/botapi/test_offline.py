@@ -5,9 +5,9 @@ import subprocess
 import sys
 
 import pytest
-from telegram import InlineKeyboardButton, InlineKeyboardMarkup, Update
+from bot_requests import NOT_MODIFIED, keyboard, refusal
+from telegram import Update
 from telegram.error import (
-    BadRequest,
     Forbidden,
     NetworkError,
     RetryAfter,
@@ -19,49 +19,6 @@ from telegram.ext import (
     MessageHandler,
     filters,
 )
-
-from fsmkit.botapi import OfflineTelegram
-from fsmkit.testing import ManualClock
-
-NOT_MODIFIED = (
-    "Message is not modified: specified new message content and reply markup are exactly the same as a "
-    "current content and reply markup of the message"
-)
-
-
-def keyboard(*data):
-    return InlineKeyboardMarkup(
-        [[InlineKeyboardButton(f"Button {value}", callback_data=value) for value in data]]
-    )
-
-
-@pytest.fixture
-def clock():
-    return ManualClock(1_000_000)
-
-
-@pytest.fixture
-def offline(clock):
-    return OfflineTelegram(clock=clock)
-
-
-@pytest.fixture
-async def app(offline):
-    async with offline.builder().build() as application:
-        yield application
-
-
-@pytest.fixture
-async def bot(offline, app):
-    offline.add_user(1)
-    return app.bot
-
-
-async def refusal(request, error=BadRequest):
-    with pytest.raises(error) as caught:
-        await request
-    return caught.value.message
-
 
 # --- conversations ---
 

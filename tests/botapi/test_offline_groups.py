@@ -3,8 +3,9 @@
 from datetime import timedelta
 
 import pytest
+from bot_requests import refusal
 from telegram import ChatPermissions
-from telegram.error import BadRequest, Forbidden
+from telegram.error import Forbidden
 
 from fsmkit.botapi import OfflineTelegram
 from fsmkit.testing import ManualClock
@@ -19,18 +20,6 @@ def offline():
     offline.add_chat(-6)
     offline.say("hello", chat=GROUP, user=7)
     return offline
-
-
-@pytest.fixture
-async def bot(offline):
-    async with offline.builder().build() as app:
-        yield app.bot
-
-
-async def refusal(request, error=BadRequest):
-    with pytest.raises(error) as caught:
-        await request
-    return caught.value.message
 
 
 async def status(bot, user=7):

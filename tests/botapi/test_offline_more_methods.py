@@ -1,6 +1,7 @@
 """Methods that put several or unusual messages into a chat, and those about the bot and its users."""
 
 import pytest
+from bot_requests import refusal
 from telegram import (
     BotName,
     InputMediaAudio,
@@ -10,15 +11,8 @@ from telegram import (
     ReactionTypeEmoji,
     WebAppInfo,
 )
-from telegram.error import BadRequest
 
 from fsmkit.botapi import OfflineTelegram
-from fsmkit.testing import ManualClock
-
-
-@pytest.fixture
-def clock():
-    return ManualClock(1_000_000)
 
 
 @pytest.fixture
@@ -27,18 +21,6 @@ def offline(clock):
     offline.add_user(1, photos=[b"new", b"old"])
     offline.add_user(2)
     return offline
-
-
-@pytest.fixture
-async def bot(offline):
-    async with offline.builder().build() as app:
-        yield app.bot
-
-
-async def refusal(request, error=BadRequest):
-    with pytest.raises(error) as caught:
-        await request
-    return caught.value.message
 
 
 async def test_an_album_is_sent_as_messages_of_one_group(offline, bot):

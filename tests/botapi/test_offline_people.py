@@ -1,6 +1,7 @@
 """What people do, and what reaches the bot of it: as their apps and Telegram do it."""
 
 import pytest
+from bot_requests import refusal
 from telegram import (
     InlineKeyboardButton,
     InlineKeyboardMarkup,
@@ -11,11 +12,9 @@ from telegram import (
     Update,
     WebAppInfo,
 )
-from telegram.error import BadRequest
 from telegram.ext import Defaults
 
 from fsmkit.botapi import OfflineTelegram
-from fsmkit.testing import ManualClock
 
 GROUP = -5
 
@@ -25,28 +24,11 @@ def keyboard(*data):
 
 
 @pytest.fixture
-def clock():
-    return ManualClock(1_000_000)
-
-
-@pytest.fixture
 def offline(clock):
     offline = OfflineTelegram(clock=clock)
     offline.add_user(1)
     offline.add_chat(GROUP)
     return offline
-
-
-@pytest.fixture
-async def bot(offline):
-    async with offline.builder().build() as app:
-        yield app.bot
-
-
-async def refusal(request, error=BadRequest):
-    with pytest.raises(error) as caught:
-        await request
-    return caught.value.message
 
 
 def texts(updates):

@@ -15,12 +15,6 @@ def offline():
     return offline
 
 
-@pytest.fixture
-async def bot(offline):
-    async with offline.builder().build() as app:
-        yield app.bot
-
-
 def button(**fields):
     return {"inline_keyboard": [[{"text": "a", **fields}]]}
 

@@ -1,9 +1,9 @@
 """What `OfflineTelegram` refuses a real PTB bot, in the words of Telegram."""
 
 import pytest
-from telegram import InlineKeyboardButton, InlineKeyboardMarkup, ReplyKeyboardMarkup
+from bot_requests import NOT_MODIFIED, keyboard, refusal
+from telegram import InlineKeyboardMarkup, ReplyKeyboardMarkup
 from telegram.error import (
-    BadRequest,
     ChatMigrated,
     EndPointNotFound,
     Forbidden,
@@ -12,48 +12,6 @@ from telegram.error import (
 from telegram.ext import (
     Application,
 )
-
-from fsmkit.botapi import OfflineTelegram
-from fsmkit.testing import ManualClock
-
-NOT_MODIFIED = (
-    "Message is not modified: specified new message content and reply markup are exactly the same as a "
-    "current content and reply markup of the message"
-)
-
-
-def keyboard(*data):
-    return InlineKeyboardMarkup(
-        [[InlineKeyboardButton(f"Button {value}", callback_data=value) for value in data]]
-    )
-
-
-@pytest.fixture
-def clock():
-    return ManualClock(1_000_000)
-
-
-@pytest.fixture
-def offline(clock):
-    return OfflineTelegram(clock=clock)
-
-
-@pytest.fixture
-async def app(offline):
-    async with offline.builder().build() as application:
-        yield application
-
-
-@pytest.fixture
-async def bot(offline, app):
-    offline.add_user(1)
-    return app.bot
-
-
-async def refusal(request, error=BadRequest):
-    with pytest.raises(error) as caught:
-        await request
-    return caught.value.message
 
 
 @pytest.mark.parametrize(

@@ -3,49 +3,14 @@
 import asyncio
 
 import pytest
-from telegram import InlineKeyboardButton, InlineKeyboardMarkup, Update
+from bot_requests import keyboard, refusal
+from telegram import Update
 from telegram.error import (
-    BadRequest,
     Conflict,
 )
 
 from fsmkit.botapi import OfflineTelegram
 from fsmkit.testing import ManualClock
-
-
-def keyboard(*data):
-    return InlineKeyboardMarkup(
-        [[InlineKeyboardButton(f"Button {value}", callback_data=value) for value in data]]
-    )
-
-
-@pytest.fixture
-def clock():
-    return ManualClock(1_000_000)
-
-
-@pytest.fixture
-def offline(clock):
-    return OfflineTelegram(clock=clock)
-
-
-@pytest.fixture
-async def app(offline):
-    async with offline.builder().build() as application:
-        yield application
-
-
-@pytest.fixture
-async def bot(offline, app):
-    offline.add_user(1)
-    return app.bot
-
-
-async def refusal(request, error=BadRequest):
-    with pytest.raises(error) as caught:
-        await request
-    return caught.value.message
-
 
 # --- updates are shaped as Telegram's ---
 

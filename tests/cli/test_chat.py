@@ -4,34 +4,7 @@ import subprocess
 import sys
 
 import pytest
-
-ECHO = """
-flow = Flow("echo")
-flow.state("on", otherwise="Only text.")
-
-@flow.defstate(None, "on")
-def echo(event, ctx):
-    ctx.reply(f"You said {event.text}.")
-    return ("transition", "on")
-"""
-MENU = """
-flow = Flow("menu")
-flow.state("menu", prompt="What?", buttons=[["Tea", Button("Cake", "c")], [Button("More", url="https://example.org/")]])
-
-@flow.defstate(None, ANY, on=command("start"))
-def start(event, ctx):
-    return ("transition", "menu")
-
-@flow.defstate("menu", on=button())
-def pressed(event, ctx):
-    ctx.reply(f"Button {event.value}.")
-    return ("stay",)
-
-@flow.defstate("menu")
-def said(event, ctx):
-    ctx.reply(f"Text {event.text}.")
-    return ("stay",)
-"""
+from typed_bots import ECHO, MENU
 
 # -- talking ---------------------------------------------------------------------------------------
 
@@ -207,7 +180,8 @@ def test_edits_deletions_and_answers_are_shown(chat, write):
 def test_files_and_places_of_the_bot_are_shown(chat, handle, tmp_path):
     (tmp_path / "bill.txt").write_text("10")
     file = handle(
-        'ctx.reply("A bill", document="bill.txt")\n'
+        "from pathlib import Path\n"
+        'ctx.reply("A bill", document=Path("bill.txt"))\n'
         "await ctx.bot.send_location(event.chat_id, 48.2, 16.4)\n"
         'await ctx.bot.send_contact(event.chat_id, "+43", "Ann")\n'
         "await ctx.bot.send_chat_action(event.chat_id, 'typing')\n"

@@ -1,14 +1,6 @@
 """`fsmkit chat`: what goes wrong is told in a line or two, and the chat goes on."""
 
-ECHO = """
-flow = Flow("echo")
-flow.state("on", otherwise="Only text.")
-
-@flow.defstate(None, "on")
-def echo(event, ctx):
-    ctx.reply(f"You said {event.text}.")
-    return ("transition", "on")
-"""
+from typed_bots import ECHO
 
 
 def test_a_handler_that_raises_is_told_and_the_chat_goes_on(chat, write):
@@ -93,7 +85,9 @@ def test_a_timeout_whose_handler_raises(chat, write):
 
 
 def test_a_message_that_telegram_refuses_is_told(chat, handle):
-    file = handle("ctx.reply('photo', photo='/no/such/file.png')\nctx.reply('next')")
+    file = handle(
+        "from pathlib import Path\nctx.reply('photo', photo=Path('/no/such/file.png'))\nctx.reply('next')"
+    )
     said = chat(file, "/go")
     assert said[1].startswith("! FileNotFoundError: no such file: /no/such/file.png; this was refused for ")
     assert said[2] == "next"

@@ -1,6 +1,8 @@
 """Several of a list: `("call", toppings, MultiSelect("Which?", names))` returns a tuple of those chosen."""
 
 import re
+from collections.abc import Callable
+from typing import TypeVar
 
 import attrs
 
@@ -69,15 +71,7 @@ def multi_select(
         last = [[Button(in_language(done, lang) or "✓", "done")]]
         return Reply(data.question, buttons=[*rows, *turner(data.page, pages(data.options, per_page)), *last])
 
-    @flow.on_enter("open")
-    def show(ctx: Context[MultiSelect]) -> None:
-        ctx.show(screen(ctx.data, ctx.lang))
-
-    @flow.defstate("open", on=button(PAGE))
-    def turn(event: TelegramEvent, ctx: Context[MultiSelect]) -> Stay[MultiSelect]:
-        turned = attrs.evolve(ctx.data, page=int(ctx.match[1]))
-        ctx.show(screen(turned, ctx.lang))
-        return ("stay", turned)
+    _show_pages(flow, "open", screen)
 
     @flow.defstate("open", on=button(re.compile(r"\d+")))
     def tick(event: TelegramEvent, ctx: Context[MultiSelect]) -> Stay[MultiSelect]:
@@ -115,6 +109,9 @@ class PagedList:
     page: int = 0
 
 
+_Pages = TypeVar("_Pages", MultiSelect, PagedList)
+
+
 @options_checked
 def paged_list(
     name: str = "paged_list", *, per_page: int = 8, close: Text = "Close", otherwise: Words = PRESS
@@ -142,15 +139,7 @@ def paged_list(
         last = [[Button(in_language(close, lang) or "x", "close")]]
         return Reply(data.title, buttons=[*rows, *turner(data.page, pages(data.items, per_page)), *last])
 
-    @flow.on_enter("shown")
-    def show(ctx: Context[PagedList]) -> None:
-        ctx.show(screen(ctx.data, ctx.lang))
-
-    @flow.defstate("shown", on=button(PAGE))
-    def turn(event: TelegramEvent, ctx: Context[PagedList]) -> Stay[PagedList]:
-        turned = attrs.evolve(ctx.data, page=int(ctx.match[1]))
-        ctx.show(screen(turned, ctx.lang))
-        return ("stay", turned)
+    _show_pages(flow, "shown", screen)
 
     @flow.defstate("shown", on=button(re.compile(r"\d+")))
     def choose(event: TelegramEvent, ctx: Context[PagedList]) -> End[str]:
@@ -164,3 +153,17 @@ def paged_list(
         return ("end",)
 
     return flow
+
+
+def _show_pages(flow: Flow[_Pages], state: str, screen: Callable[[_Pages, str | None], Reply]) -> None:
+    """Show the page where a list stands, and turn to another one."""
+
+    @flow.on_enter(state)
+    def show(ctx: Context[_Pages]) -> None:
+        ctx.show(screen(ctx.data, ctx.lang))
+
+    @flow.defstate(state, on=button(PAGE))
+    def turn(event: TelegramEvent, ctx: Context[_Pages]) -> Stay[_Pages]:
+        turned = attrs.evolve(ctx.data, page=int(ctx.match[1]))
+        ctx.show(screen(turned, ctx.lang))
+        return ("stay", turned)
