@@ -295,7 +295,7 @@ def _decode(entry: bytes) -> Pending:
 
 
 def _receipt(effect: Effect, message: Any) -> bytes | None:
-    if not isinstance(effect, Send | Edit) or not isinstance(message, int):
+    if not isinstance(effect, Send | Edit) or type(message) is not int:
         return None
     keep = effect.keep if isinstance(effect, Send) else "moved"  # an edit that had to be sent anew
     if not keep:

@@ -327,8 +327,8 @@ class Context(Generic[D]):
         Args:
             message: Its id, or anything with a `message_id` (a `telegram.Message`, the event).
         """
-        number = message if isinstance(message, int) else getattr(message, "message_id", None)
-        if not isinstance(number, int):
+        number = message if type(message) is int else getattr(message, "message_id", None)
+        if type(number) is not int:  # `True` is an int, and could not be read back
             raise TypeError(f"ctx.delete_on_exit takes a message or a message id, got {message!r}")
         self._wish(DeleteOnExit(number))
 

@@ -13,7 +13,16 @@ from fsmkit.errors import RowTooLarge, UnstorableData
 from fsmkit.flow.context import CountRetry, DeleteOnExit, Request, SendEvent, SendMessage
 from fsmkit.flow.events import ChatEvent, Done, Failed
 from fsmkit.flow.flow import Flow
-from fsmkit.flow.messages import MAX_VALUE, Address, Answer, Button, Keyboard, as_reply
+from fsmkit.flow.messages import (
+    FILE_URI,
+    MAX_VALUE,
+    Address,
+    Answer,
+    Button,
+    Keyboard,
+    LocalFile,
+    as_reply,
+)
 from fsmkit.interpreter.codec import EventCodec, ValueCodec, encode_entry, encode_row
 from fsmkit.interpreter.compiled import FlowSet
 from fsmkit.interpreter.hops import next_hop
@@ -222,14 +231,24 @@ def effects_of(
 
 
 def storable(effect: Effect, pack: Pack) -> Effect:
-    """Return the effect as it stands in the outbox: with the text of buttons' values that are none."""
+    """Return the effect as it stands in the outbox: made of what JSON has.
+
+    Raises:
+        UnstorableData: If it names a file on this machine, and not by a `Path`.
+    """
     if not isinstance(effect, Send | Edit) or effect.reply is None:
         return effect
+    changed: dict[str, Any] = {}
+    media = effect.reply.media
+    if media is not None and media[1].startswith(FILE_URI):
+        kind, source = media
+        if not isinstance(source, LocalFile):
+            raise UnstorableData(f"Reply.{kind}", f"{source!r} is a text; for a file write pathlib.Path(...)")
+        changed[kind] = str(source)
     rows = effect.reply.buttons
-    if all(type(button.value) is str for row in rows for button in row):
-        return effect
-    packed = tuple(tuple(_packed(button, pack) for button in row) for row in rows)
-    return structs.replace(effect, reply=as_reply(effect.reply, buttons=packed))
+    if not all(type(button.value) is str for row in rows for button in row):
+        changed["buttons"] = tuple(tuple(_packed(button, pack) for button in row) for row in rows)
+    return structs.replace(effect, reply=attrs.evolve(effect.reply, **changed)) if changed else effect
 
 
 def apply_receipts(row: Row, receipts: Iterable[Receipt]) -> tuple[Row, list[Effect | SendEvent]]:

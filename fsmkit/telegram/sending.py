@@ -13,7 +13,7 @@ from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from msgspec import structs
 from telegram import (
@@ -45,7 +45,16 @@ from telegram import (
 from telegram.error import BadRequest, TelegramError
 from telegram.ext import ExtBot
 
-from fsmkit.flow.messages import BARE_MEDIA, Address, Button, Keyboard, KeyboardButton, Reply, as_reply
+from fsmkit.flow.messages import (
+    BARE_MEDIA,
+    FILE_URI,
+    Address,
+    Button,
+    Keyboard,
+    KeyboardButton,
+    Reply,
+    as_reply,
+)
 from fsmkit.interpreter.row import Bound, Edit
 from fsmkit.keys import Key
 from fsmkit.telegram.buttons import ButtonCodec
@@ -475,11 +484,17 @@ def connection(to: Address, key: Key) -> str | None:
 
 
 def _file(source: str) -> Any:
-    """Return a local path as a `Path`; file ids and URLs as they are."""
-    if source.startswith(("http://", "https://")):
-        return source
-    if os.path.isfile(source):
-        return Path(source)
-    if os.sep in source:  # no file id has one; PTB would call it a network error, to be tried for ever
-        raise FileNotFoundError(f"no such file: {source}")
+    """Return the URI of a file on this machine as a `Path`; file ids and URLs as they are.
+
+    Raises:
+        FileNotFoundError: If the file has gone. (PTB would call it a network error, to be tried for ever.)
+        ValueError: If a text names a file: PTB would upload it, whoever has sent that text.
+    """
+    if source.startswith(FILE_URI):
+        path = Path(unquote(urlsplit(source).path))
+        if not path.is_file():
+            raise FileNotFoundError(f"no such file: {path}")
+        return path
+    if not source.startswith(("http://", "https://")) and (os.sep in source or os.path.exists(source)):
+        raise ValueError(f"{source!r} is a text, not the id of a file; a path is given as pathlib.Path(...)")
     return source
