@@ -44,6 +44,7 @@ from fsmkit.telegram.matchers import (
     voice,
     web_app_data,
 )
+from fsmkit.telegram.receiver.receiver import Receiver
 from fsmkit.telegram.run import run
 from fsmkit.telegram.update_processor import KeyedProcessor
 
@@ -51,6 +52,7 @@ __all__ = [
     "FlowHandler",
     "KeyedProcessor",
     "Question",
+    "Receiver",
     "TelegramEvent",
     "album",
     "animation",

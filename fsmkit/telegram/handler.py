@@ -62,7 +62,8 @@ class FlowHandler(BaseHandler[Update, Any, None]):
                 await self._life.ensure(application, self._group)
             outcome = await self._intake.take(check_result, context)
         except Exception as error:
-            await application.process_error(update, error)
+            if not self._intake.is_to_be_taken_again(update, error):
+                await application.process_error(update, error)
             raise ApplicationHandlerStop from error
         if outcome.kind != "passed":
             raise ApplicationHandlerStop

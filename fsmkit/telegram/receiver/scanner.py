@@ -100,7 +100,7 @@ def scan(reply: bytes) -> ScannedReply:
         if end is None:
             following = _START.search(reply, at + 1)
             if following is None:
-                return ScannedReply(tuple(found), reply[at:])
+                return ScannedReply(tuple(found), reply[at:] or reply[-1:])
             end = following.start()
         found.append(read(reply[at:end].rstrip(b", \t\r\n")))
         at = end
