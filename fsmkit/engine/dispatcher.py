@@ -100,12 +100,13 @@ from fsmkit.errors import LeaseLost, Origin, Unreachable, mark
 from fsmkit.flow.events import ChatEvent, DeliveryFailed, Done, Failed
 from fsmkit.flow.messages import Answer
 from fsmkit.interpreter.access import frame_of
+from fsmkit.interpreter.codec import decode_row
 from fsmkit.interpreter.compiled import CompiledFlow, FlowSet
 from fsmkit.interpreter.jobs import find as find_job
 from fsmkit.interpreter.jobs import over as job_over
 from fsmkit.interpreter.row import Delete, Edit, Effect, Receipt, Row, ScheduledEvent, Send, is_overdue
 from fsmkit.interpreter.settle import follow, home_of
-from fsmkit.keys import Key, event_id_of
+from fsmkit.keys import Key, KeyBy, event_id_of
 from fsmkit.stores.protocol import Lease, Store
 
 _log = logging.getLogger("fsmkit")
@@ -328,9 +329,34 @@ class Dispatcher:
 
     async def end_chat(self, chat: int | str, business: int | str | None) -> None:
         """End the conversations of a chat, or of a person, that talk there."""
+        await self._end_keyed(chat, business)
+        if isinstance(chat, int) and chat < 0 and KeyBy.GLOBAL_USER in self._services.flows.key_rules():
+            await self._end_there(await self._visitors(chat, business), chat)
+
+    async def _end_keyed(self, chat: int | str, business: int | str | None) -> None:
+        """End the conversations that talk in a chat which their key names."""
         bot = self._services.face.bot
         keys = await self._store.keys(chat, bot=bot)
         await self._end_there([key for key in keys if (key.business, key.bot) == (business, bot)], chat)
+
+    async def _visitors(self, chat: int, business: int | str | None) -> list[Key]:
+        """Return keys of persons whose conversations talk in a group or channel that the key does not name.
+
+        No store looks rows up by where they talk: all are read, which a chat that is over is rare enough for.
+        """
+        bot, found = self._services.face.bot, []
+        async for stored in self._store.scan(bot=bot):
+            key = stored.key
+            if key.chat != key.user or key.chat == chat or (key.business, key.bot) != (business, bot):
+                continue
+            try:
+                snapshots = decode_row(stored.row).snapshots.values()
+            except Exception as error:  # a damaged row keeps nobody else's conversation alive
+                await self._services.report(key, None, error)
+                continue
+            if any(snapshot.address is not None and snapshot.address.chat == chat for snapshot in snapshots):
+                found.append(key)
+        return found
 
     async def end_connection(self, business: int | str) -> None:
         """End all conversations that are led through a business connection, which is over."""
@@ -387,7 +413,7 @@ class Dispatcher:
         try:
             if isinstance(error, Unreachable) and not isinstance(effect, Answer):
                 await self._end_there([key], effect.to.chat)  # it may be the key of another chat
-                await self.end_chat(effect.to.chat, key.business)
+                await self._end_keyed(effect.to.chat, key.business)
                 bound = None if isinstance(effect, Delete) else effect.bound
                 if bound is None or not await self.transactions.has_run(key, bound.flow, bound.run):
                     return

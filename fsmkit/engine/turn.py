@@ -25,7 +25,7 @@ from fsmkit.errors import (
     take_from,
 )
 from fsmkit.flow.context import Context, SendMessage, needless_await
-from fsmkit.flow.events import ChatEvent, Crashed, Pressed, Timeout
+from fsmkit.flow.events import ChatEvent, Crashed, Pressed, StateEntered, Timeout
 from fsmkit.flow.handlers import Raised
 from fsmkit.flow.messages import Answer, Reply, as_reply, as_screen
 from fsmkit.interpreter.access import ConversationHandle
@@ -33,7 +33,7 @@ from fsmkit.interpreter.codec import Unfit
 from fsmkit.interpreter.compiled import CompiledFlow, FlowSet
 from fsmkit.interpreter.migrations import Orphan, data_of, is_current, migrate_row
 from fsmkit.interpreter.row import Bound, Frame, Row, Send
-from fsmkit.interpreter.selection import Step, ranks, select, why_not
+from fsmkit.interpreter.selection import Step, ranks, running_flows, select, why_not
 from fsmkit.interpreter.settle import StepDraft, address_of, follow
 from fsmkit.interpreter.transitions import (
     PendingCall,
@@ -121,7 +121,7 @@ class Turn(StepDraft):
         if snapshot is None:
             return
         text = flow.text_for("lost", snapshot.address.lang if snapshot.address else None)
-        if text and snapshot.active:
+        if text and snapshot.active and self.key.inline is None:
             self.requests.append(SendMessage(Reply(text)))
             self.name = orphan.name
         self.row = self.row.with_conversation(orphan.name, None)
@@ -218,7 +218,7 @@ class Turn(StepDraft):
         table = self.flows.tables.get(name)
         said = (
             table.flow.text_for(text, snapshot.address.lang if snapshot.address else None)
-            if table and text
+            if table and text and self.key.inline is None
             else None
         )
         if said:
@@ -263,6 +263,7 @@ class Turn(StepDraft):
                 return None
             if result[0] == "error":
                 raise _refusal(step, result)
+        before = self.row, len(self.requests), len(self.deletes), len(self.jobs)
         moved = advance(self.flows, self.row, step, result, self.now, self.services.new_run())
         if self.flows.guarded:
             moved = await self._past_guards(step, moved, ctx)
@@ -275,6 +276,8 @@ class Turn(StepDraft):
             await self.perform(moved.due, self.event)
         if moved.follow_up is not None:
             await self._return(moved)
+        elif moved.moved and self.flows.calling:
+            moved = await self._call_entered(step, moved, before)
         if self.services.face.check_invariants:
             await self._check_invariants(moved.name)
         return moved
@@ -366,7 +369,7 @@ class Turn(StepDraft):
     def _prepare_sorry(self, step: Step, error: Exception) -> None:
         """Leave the flow's `crash` text with the exception, to be said once the lease is free."""
         text = step.table.flow.text_for("crash", self.lang)
-        if text and isinstance(self.event, ChatEvent):
+        if text and isinstance(self.event, ChatEvent) and self.key.inline is None:
             to = address_of((self.row,), step.name, self.event, self.key)
             leave_with(error, _SORRY, Send(Reply(text), to, Bound(step.name, 0, 0)))
 
@@ -380,12 +383,47 @@ class Turn(StepDraft):
         taken = await self.offer(moved.follow_up, Recipient(within=moved.name))
         if taken is not None and taken.moved:
             return
+        if await self.call_running(moved.name) is not None:
+            return
         if self.row.snapshots[moved.name].active:
             moves = RowEditor(self.flows, self.row, self.now, 0)
             moves.prompt(moved.name)
             await self.perform(moves.due, self.event)
         else:  # it was called from no state, and went nowhere after the return
             await self.close(moved.name)
+
+    async def call_running(self, name: str) -> StepResult | None:
+        """Call the flow that a conversation's running state is a call of; `None` if it is none."""
+        snapshot = self.row.snapshots.get(name)
+        frame = snapshot.frames[-1] if snapshot is not None else None
+        table = self.flows.tables.get(frame.flow) if frame is not None else None
+        if frame is None or table is None or frame.state is None:
+            return None
+        if table.rules[frame.state].state.call is None:
+            return None
+        return await self.offer(StateEntered(self.event), Recipient(within=name))
+
+    async def _call_entered(
+        self, step: Step, moved: StepResult, before: tuple[Row, int, int, int]
+    ) -> StepResult:
+        """Call the flow of a state that was entered.
+
+        Where a guard of that flow refuses, the step is taken back, as where one of the state refuses.
+
+        Args:
+            step: The step that has entered it.
+            moved: What the step did.
+            before: The row before it, and how many requests, deletes and jobs there were.
+        """
+        said = len(self.requests)
+        called = await self.call_running(moved.name)
+        if called is None or called.moved:
+            return moved
+        row, requests, deletes, jobs = before
+        stayed = advance(self.flows, row, step, ("stay",), self.now, self.services.new_run())
+        del self.requests[requests:said], self.deletes[deletes:], self.jobs[jobs:]
+        self.row, self.name = stayed.row, stayed.name
+        return stayed
 
     async def perform(self, due: Iterable[PendingCall], event: Any) -> None:
         """Call hooks and prompts in their order; what they ask for joins this commit."""
@@ -509,7 +547,8 @@ async def offer_or_default(
         turn: The turn.
         to: For whom the event is.
         handlers: Whether handlers are asked.
-        otherwise: Whether `otherwise` is said to a message that nobody took.
+        otherwise: Whether `otherwise` is said to a message that nobody took, and to a command by which
+            somebody begins again what runs already.
     """
     event = turn.event
     chat = isinstance(event, ChatEvent)
@@ -520,7 +559,21 @@ async def offer_or_default(
                 return True
         if await turn.offer(event, to) is not None:
             return True
-    return otherwise and chat and event.is_new_message and await say_otherwise(turn)
+    if not otherwise or not chat:
+        return False
+    if event.pressed is not None:  # of a state that a newer version has made a call
+        return await turn.call_running(event.pressed.flow) is not None
+    return (event.is_new_message or _begins_again(turn)) and await say_otherwise(turn)
+
+
+def _begins_again(turn: Turn) -> bool:
+    """Return whether the event is a command that would begin a flow which runs already."""
+    return turn.event.kind == "command" and any(
+        handler.wants(turn.event) is not None
+        for flow in running_flows(turn.row)
+        if flow in turn.flows.tables
+        for handler in turn.flows.tables[flow].by_state[None]
+    )
 
 
 async def force_close(
@@ -544,6 +597,8 @@ async def say_otherwise(turn: Turn) -> bool:
         table = turn.flows.tables.get(frame.flow)
         if frame.state is None or table is None:
             continue
+        if table.rules[frame.state].state.call is not None:  # it was no call before, or was set by hand
+            return await turn.call_running(name) is not None
         said = table.rules[frame.state].state.otherwise
         if said is None:
             continue

@@ -21,6 +21,7 @@ from fsmkit.flow.handlers import (
     check_callable,
     check_texts,
     job_spec,
+    make_call,
     make_guard,
     make_handler,
     make_hook,
@@ -194,7 +195,7 @@ class Flow(Generic[D]):
         self._check_state(state, place)
         self._implied.pop(name, None)
         self._declares = True
-        self.states[name] = state
+        self._adopt(state)
         return state
 
     def __getitem__(self, name: str) -> State:
@@ -336,7 +337,7 @@ class Flow(Generic[D]):
 
         Args:
             texts: `stale` (a button of an earlier state or run), `not_yours` (somebody else's button),
-                `in_channel` (a menu button under a channel's post; a link `https://t.me/...` is opened),
+                `in_channel` (a button under a channel's post; a link `https://t.me/...` is opened),
                 `lost` (a conversation that no longer fits), `crash` (a handler raised), `expired` (the
                 conversation timed out), `declined` (a payment that no handler approved).
         """
@@ -458,12 +459,20 @@ class Flow(Generic[D]):
             )
         if known is None:
             self._check_state(state, place)
-            self.states[state.name] = state
+            self._adopt(state)
         elif known is not state and known.name not in self._implied:
             raise self.error(f"two states are named {state.name!r}", "Rename one", place)
         else:
-            self.states[state.name] = state
             self._implied.pop(state.name, None)
+            if known is not state:
+                self._check_state(state, place)
+                self._adopt(state)
+
+    def _adopt(self, state: State) -> None:
+        """Take a declared state, and what it does by itself."""
+        self.states[state.name] = state
+        if state.call is not None:
+            self.handlers.insert(0, make_call(state, state.place))  # asked before all others
 
     def _check_state(self, state: State, place: str | None) -> None:
         times_of(state, f"state {state.name!r}", place)
@@ -476,6 +485,29 @@ class Flow(Generic[D]):
             raise self.error(f"state {state.name!r} has buttons but no prompt", "Add prompt=", place)
         if state.show:
             self._check_screen(state, place)
+        self._check_call(state, place)
+
+    def _check_call(self, state: State, place: str | None) -> None:
+        """Refuse what a state that is a call cannot have; what it needs, `fsmkit.graph.calls` checks."""
+        if state.call is None:
+            if state.call_data is not UNSET:
+                raise self.error(f"state {state.name!r} has call_data= and calls nothing", "Add call=", place)
+            return
+        if not isinstance(state.call, Flow) and (not isinstance(state.call, str) or not state.call):
+            raise self.error(
+                f"state {state.name!r} has call={state.call!r}, which is no flow",
+                "Write the flow itself, or its name",
+                place,
+            )
+        for option, remedy in OPTIONS_WITHOUT_CALL.items():
+            if getattr(state, option) not in (None, (), False, 0):
+                raise self.error(
+                    f"state {state.name!r} has call= and {option}=, but the called flow stands in its place",
+                    f"Remove {option}=; {remedy}",
+                    place,
+                )
+        if callable(state.call_data):
+            check_callable(state.call_data, 1, place, "call_data= takes a function of (ctx)")
 
     def _check_screen(self, state: State, place: str | None) -> None:
         if state.prompt is None:
@@ -535,6 +567,20 @@ def _refuse_bare(states: tuple[Any, ...], what: str, written: str) -> None:
             place=location_of(states[0]),
             remedy=f"Write @flow.{written}",
         )
+
+
+_ITS_STATES = "give it to a state of the called flow"
+
+
+OPTIONS_WITHOUT_CALL = {
+    "prompt": "what the called flow does not say, an on_enter hook says with ctx.reply",
+    "buttons": _ITS_STATES,
+    "otherwise": _ITS_STATES,
+    "job": "go to a state with the job from the handler of Returned",
+    "ephemeral": _ITS_STATES,
+    "show": _ITS_STATES,
+}
+"""Options that a state with `call=` cannot have, with what to do instead."""
 
 
 OTHER_FLOW_OPTIONS = {

@@ -5,8 +5,10 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
 import attrs
+from msgspec import UNSET
 
 from fsmkit.errors import DefinitionError, add_note
+from fsmkit.flow.events import StateEntered
 from fsmkit.flow.locations import calling_location, location_for, location_of
 from fsmkit.flow.matchers import AnyOf, Matcher, NewText, as_matcher
 from fsmkit.flow.states import ANY, State, StatesGroup, Symbol, seconds_of
@@ -132,6 +134,41 @@ class EnterState(Matcher):
 
     def __repr__(self) -> str:
         return "guard"
+
+
+class Entry(Matcher):
+    """What calls the flow of a state that is a call: the state was entered."""
+
+    kinds = frozenset({StateEntered.__name__})
+
+    def match(self, event: Any) -> Any:
+        """Return the event."""
+        return event if isinstance(event, StateEntered) else None
+
+    def __repr__(self) -> str:
+        return "entry"
+
+
+def make_call(state: State, place: str | None) -> Handler:
+    """Return what a state with `call=` does when it is entered, as a handler like any other.
+
+    Graph, checks and tests thus know the call without knowing of `call=`.
+
+    Args:
+        state: The state.
+        place: `file:line` of its declaration.
+    """
+    called, data = state.call, state.call_data
+
+    async def enter(event: StateEntered, ctx: Any) -> Any:
+        if data is UNSET:
+            return ("call", called)
+        ctx.event = event.event  # as prompts and hooks see it
+        given = data(ctx) if callable(data) else data
+        return ("call", called, await given if inspect.isawaitable(given) else given)
+
+    enter.__qualname__ = f"{state.name}(call={getattr(called, 'name', called)})"
+    return Handler(enter, (state,), Entry(), None, (called,), place or "?", default=False)
 
 
 def make_guard(function: Any, selectors: tuple[Any, ...], to: Any) -> Handler:

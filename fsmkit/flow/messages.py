@@ -336,6 +336,9 @@ MEDIA = ("photo", "document", "video", "animation", "audio", "voice", "video_not
 BARE_MEDIA = ("video_note", "sticker")
 """Those that have no caption."""
 
+EDITABLE_MEDIA = ("photo", "document", "video", "animation", "audio")
+"""Those that may take each other's place, https://core.telegram.org/bots/api#editmessagemedia."""
+
 
 class ScreenOptions(TypedDict, total=False):
     """What may stand beside the text of `Reply`, `ctx.reply` and `ctx.show`; `Reply` says what each is."""

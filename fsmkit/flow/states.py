@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any, ClassVar, Final, Literal, Never, TypedDict
 
 import attrs
+from msgspec import UNSET
 
 from fsmkit.errors import DefinitionError
 from fsmkit.flow.locations import calling_location
@@ -61,6 +62,8 @@ class StateOptions(TypedDict, total=False):
     reminder: Prompt | None
     job_timeout: float | timedelta | None
     job_retries: int
+    call: Any
+    call_data: Any
 
 
 RENAMED_OPTIONS = {"timeout": "job_timeout", "retries": "job_retries", "was": "renamed_from"}
@@ -82,7 +85,8 @@ class State:
         name: The name; may be left out in a `StatesGroup`.
         prompt: Sent whenever the state is entered.
         buttons: Rows of inline buttons under the prompt; a flat list is one row, a string its own value.
-        otherwise: Sent when a new message that is not a command finds no handler.
+        otherwise: Sent when a new message finds no handler: any but a command, and of commands those that
+            begin this flow, sent once more while it runs.
         ttl: Idle time after which the conversation times out: seconds or a `timedelta`, `None`: never.
         max_age: Time from the entry after which it times out although things happen; `None`: never.
         remind_after: Idle time after which the person is reminded; `None`: never. By default the flow's.
@@ -94,12 +98,17 @@ class State:
         renamed_from: Names that this state had in earlier versions.
         job_timeout: Time that one attempt of the job may take: seconds or a `timedelta`; `None`: any.
         job_retries: How often a job that raised, or took too long, is tried again.
+        call: The flow (or its name) that the state is a call of: entering the state calls it, and its result
+            comes to the state's handler for `Returned`.
+        call_data: The data that the called flow begins with, or a function of `ctx` that returns them.
     """
 
     __slots__ = (
         "_attribute",
         "_group",
         "buttons",
+        "call",
+        "call_data",
         "ephemeral",
         "flow",
         "job",
@@ -133,6 +142,8 @@ class State:
         reminder: Prompt | None = None,
         job_timeout: float | timedelta | None = None,
         job_retries: int = 0,
+        call: Any = None,
+        call_data: Any = UNSET,
         **old: Never,
     ) -> None:
         for option in old:
@@ -156,6 +167,8 @@ class State:
         self.reminder = reminder
         self.job_timeout = job_timeout
         self.job_retries = job_retries
+        self.call = call
+        self.call_data = call_data
 
     def __set_name__(self, owner: type, name: str) -> None:
         if self._attribute is None:

@@ -9,8 +9,9 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import attrs
+from msgspec import UNSET
 
-from fsmkit.errors import DefinitionError
+from fsmkit.errors import DefinitionError, UnstorableData
 from fsmkit.flow.events import Reminder
 from fsmkit.flow.flow import Flow
 from fsmkit.flow.handlers import Handler, Hook, JobSpec, Selector, check_prompt, job_spec
@@ -132,6 +133,9 @@ class FlowSet:
         }
         self.guarded = any(flow.guards for flow in known.values())
         """Whether some state has a guard."""
+        self.calling = any(state.call is not None for f in known.values() for state in f.states.values())
+        """Whether some state is a call."""
+        self._check_call_data()
         self._check_key_rules()
 
     def key_rules(self) -> tuple[KeyBy, ...]:
@@ -167,6 +171,26 @@ class FlowSet:
         """Return a sentence with the name that was probably meant."""
         near = difflib.get_close_matches(state, list(table.rules), n=1)
         return f"Did you mean {near[0]!r}?" if near else f"It has {', '.join(table.rules) or 'no states'}."
+
+    def _check_call_data(self) -> None:
+        """Refuse states whose call could not be given the data that it begins with."""
+        for table in self.tables.values():
+            for state in table.flow.states.values():
+                called = None if state.call is None else self.find(state.call)
+                if called is None or callable(state.call_data):
+                    continue
+                kind = getattr(called.flow.data, "__name__", str(called.flow.data))
+                try:
+                    if state.call_data is not UNSET:
+                        called.codec.encode(state.call_data)
+                    elif called.codec.initial() is None:
+                        raise UnstorableData("call_data", f"{kind} cannot be made without arguments")
+                except UnstorableData as error:
+                    raise table.flow.error(
+                        f"the call of state {state.name!r} has no data for flow {called.name!r}: {error}",
+                        f"Give call_data=, {kind} or a function of (ctx) that returns it",
+                        state.place,
+                    ) from None
 
     def _check_key_rules(self) -> None:
         for table in self.tables.values():

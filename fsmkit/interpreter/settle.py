@@ -3,17 +3,19 @@
 Pure. What handlers, hooks and prompts asked of `ctx` comes in, in order; what goes to the outbox comes out.
 """
 
+import re
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from typing import Any
 
 import attrs
 from msgspec import structs
 
-from fsmkit.errors import RowTooLarge, UnstorableData
+from fsmkit.errors import InvalidResult, RowTooLarge, UnstorableData
 from fsmkit.flow.context import CountRetry, DeleteOnExit, Request, SendEvent, SendMessage
 from fsmkit.flow.events import ChatEvent, Done, Failed
 from fsmkit.flow.flow import Flow
 from fsmkit.flow.messages import (
+    EDITABLE_MEDIA,
     FILE_URI,
     MAX_VALUE,
     Address,
@@ -181,7 +183,9 @@ def heard(event: Any, stored: Address | None, key: Key) -> Address | None:
 
 
 def home_of(key: Key) -> Address:
-    """Return the place that a key names; the message of a key by message is none."""
+    """Return the place that a key names; a message in the key is none, but an inline one is its own chat."""
+    if key.inline is not None:
+        return Address(key.inline, None, key.business, key.user)
     thread = None if isinstance(key.thread, str) and key.thread[:1] == "m" else key.thread
     return Address(key.chat, thread, key.business, key.user)
 
@@ -509,9 +513,14 @@ def settle(
         table = draft.flows.tables.get(draft.name)
         owner = owner_of(None if table is None else table.flow, to, draft.key)
         pressed = _screen_of(draft)
-        if table is not None and table.flow.key.by_message and draft.key.message is not None:
-            pressed = draft.key.message
-            row = _at_home(row, draft, pressed)
+        if table is not None and table.flow.key.by_message:
+            if (inline := draft.key.inline) is not None:
+                _check_inline(row, draft)
+                pressed, to = INLINE, structs.replace(to, chat=inline, thread=None)
+                row = _at_home(row, draft, inline, INLINE)
+            elif draft.key.message is not None:
+                pressed = draft.key.message
+                row = _at_home(row, draft, draft.key.chat, pressed)
         pack = draft.values.pack
         row, effects = effects_of(row, draft.name, draft.requests, to, pack, owner=owner, pressed=pressed)
         row = _replied(row, draft)
@@ -547,15 +556,56 @@ def _screen_of(draft: StepDraft) -> int | None:
     return event.message_id if isinstance(event, ChatEvent) and event.pressed else None
 
 
-def _at_home(row: Row, draft: StepDraft, home: int) -> Row:
+def _at_home(row: Row, draft: StepDraft, chat: int | str, home: int) -> Row:
     """Return the row with the message whose conversation it is as its screen.
 
     Buttons under another message would belong to another conversation.
     """
     shows = any(isinstance(wish, SendMessage) and wish.show for wish in draft.requests)
-    if draft.name in row.views or not shows:
+    view = row.views.get(draft.name)
+    if not shows or (view is not None and (draft.key.inline is None or view.chat == chat)):
         return row
-    return structs.replace(row, views={**row.views, draft.name: ShownScreen(draft.key.chat, home)})
+    return structs.replace(row, views={**row.views, draft.name: ShownScreen(chat, home)})
+
+
+INLINE = 1
+"""Stands for the id of an inline message, which is a text, in screens and edits: the key has the id."""
+
+_IS_FILE_ID = re.compile(r"[A-Za-z0-9_-]+|https?://.*", re.DOTALL)
+
+
+def _check_inline(row: Row, draft: StepDraft) -> None:
+    """Refuse what cannot go to an inline message: its conversation has this message, and no chat.
+
+    Raises:
+        InvalidResult: If something else is to be done than to edit it.
+    """
+    view = row.views.get(draft.name)
+    for wish in draft.requests:
+        if isinstance(wish, DeleteOnExit):
+            problem, remedy = "no message is deleted", "Show what comes next instead"
+        elif not isinstance(wish, SendMessage):
+            continue
+        elif not wish.show:
+            problem = f"no other message ({wish.reply.text!r}) is sent"
+            remedy = "Write ctx.show(...), a state with show=True, or ctx.answer(...)"
+        else:
+            kind, source = wish.reply.media or ("", "")
+            if kind and kind not in EDITABLE_MEDIA:
+                problem, remedy = f"no {kind} is shown", f"It takes {', '.join(EDITABLE_MEDIA)}"
+            elif kind and not _IS_FILE_ID.fullmatch(source):
+                problem, remedy = f"no file ({source!r}) is uploaded", "Give a file id or a URL"
+            elif not kind and view is not None and view.file:
+                problem, remedy = "no file is taken away", "Show the text as the caption of a file"
+            else:
+                continue
+        snapshot = row.snapshots.get(draft.name)
+        raise InvalidResult(
+            f"under an inline message {problem}: that message can be edited, and nothing else. {remedy}",
+            flow=draft.name,
+            state=snapshot.frames[-1].state if snapshot is not None else None,
+            place=None,
+        )
 
 
 _EVENTS = (SendEvent, ScheduledEvent)

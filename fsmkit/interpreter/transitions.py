@@ -31,10 +31,12 @@ A step, in order:
 5. **Calls.** Only now the engine runs what was noted, in that order: leave hooks from the innermost frame
    outward, then enter hooks, then the prompt. Each sees the frame it was noted with. What they send joins
    the same commit.
-6. **Follow-up.** Where a sub-flow has ended, its caller is offered a `Returned` event with the result: a
-   step of its own on the new row, in the same commit. If the caller only stays, it says its prompt once
-   more; if nobody takes the event, likewise, so that a person never sits before a conversation that has
-   gone silent. A caller that has no state to go on in is closed.
+6. **Follow-up.** Where a state was entered that is a call, it is offered a `StateEntered` event, which its
+   own call takes: a step on the new row, in the same commit, with guards, hooks and prompt of its own.
+   Where a sub-flow has ended, its caller is offered a `Returned` event with the result: a step of its own
+   on the new row, in the same commit. If the caller only stays, it says its prompt once more; if nobody
+   takes the event, likewise, so that a person never sits before a conversation that has gone silent. A
+   caller that has no state to go on in is closed.
 
 The moves, each a method of `RowEditor`:
 
@@ -51,9 +53,10 @@ The moves, each a method of `RowEditor`:
 
 History. A transition to another state appends the state that is left, 16 at most; to the same state it
 appends nothing. `("back", n)` takes the last `n` off and enters the state found there; the state that it
-came from is not appended, or two backs would swap two states for ever. States that a newer version renamed
-are looked up by their new name, those that it dropped are skipped. Without a history `back` stays and says
-the prompt again.
+came from is not appended, or two backs would swap two states for ever. A flow that a state is a call of
+(`State(call=...)`) goes back over that state, or it would only be called again. States that a newer version
+renamed are looked up by their new name, those that it dropped are skipped. Without a history `back` stays
+and says the prompt again.
 
 Times. Entering a state sets its `max_age`, entering a flow that of the flow; both are kept while the frame
 is. The idle deadline and the reminder are computed from all frames by every move, because any event is a
@@ -538,15 +541,40 @@ def _back(moves: RowEditor, step: Step, *rest: Any) -> None:
         return _stay(moves, step, *rest[1:])
     if raw == NO_DATA:
         _require_data(step, step.table, raw, frame)
-    known, rules, renamed = frame.history, step.table.rules, step.table.renamed
-    if any(state not in rules for state in known):  # renamed or dropped by a newer version
-        known = tuple(state for old in known if (state := renamed.get(old, old)) in rules)
-    if not known:
+    earlier = _earlier(moves.flows, moves.snapshots[step.name].frames, step.depth)
+    if not earlier:
         moves.keep(step.name, step.depth, raw)
         moves.prompt(step.name)
         return None
-    moves.goto(step.name, step.depth, known[-count:][0], raw, known[:-count])
+    depth, (*before, state) = earlier[-count:][0]
+    # The data are those of the flow that goes back, so they are of no use to one that called it.
+    moves.goto(step.name, depth, state, raw if depth == step.depth else None, tuple(before))
     return None
+
+
+def _earlier(flows: FlowSet, frames: tuple[Frame, ...], depth: int) -> list[tuple[int, tuple[str, ...]]]:
+    """Return the states that a frame can go back to, oldest first, each as its depth and the history there.
+
+    A flow that is the call of a state goes back over that state: to go back to it would call the flow again.
+    """
+    frame = frames[depth]
+    table = flows.tables.get(frame.flow)
+    if table is None:
+        return []
+    known, rules, renamed = frame.history, table.rules, table.renamed
+    if any(state not in rules for state in known):  # renamed or dropped by a newer version
+        known = tuple(state for old in known if (state := renamed.get(old, old)) in rules)
+    own = [(depth, known[: n + 1]) for n in range(len(known))]
+    if depth == 0 or not _is_call_of(flows, frames[depth - 1], frame.flow):
+        return own
+    return _earlier(flows, frames, depth - 1) + own
+
+
+def _is_call_of(flows: FlowSet, frame: Frame, flow: str) -> bool:
+    """Return whether a frame stands in a state that is the call of a flow."""
+    table = flows.tables.get(frame.flow)
+    rules = table.rules.get(frame.state or "") if table is not None else None
+    return rules is not None and rules.state.call == flow
 
 
 def _call(moves: RowEditor, step: Step, flow: Any, *data: Any) -> None:

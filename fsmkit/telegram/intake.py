@@ -49,7 +49,9 @@ Taking:
    What the timer has answered is not answered again, and a payment that it declined is not shown to any
    handler any more (`void`): the person was told no. When a handler raises or is cancelled, the answer is
    given on the way out, then the exception goes on.
-10. **Gone.** If the update says that the bot was blocked or removed, conversations that talk in that chat are
+10. **Channels.** A press under a channel's post enters only flows that are the chat's: another one would talk
+    to a person in front of all. What would have entered such a flow is answered with its text `in_channel`.
+11. **Gone.** If the update says that the bot was blocked or removed, conversations that talk in that chat are
     ended, after its own handlers have had it; so are those of a business connection that was revoked.
 
 What follows is the caller's. `FlowHandler` turns the outcome into PTB's contract (stop, or let other handlers
@@ -76,6 +78,7 @@ from fsmkit.engine.envelope import Outcome
 from fsmkit.errors import LeaseLost, StoreUnavailable, origin_of
 from fsmkit.flow.context import PAYMENT_KINDS
 from fsmkit.flow.events import MESSAGE_KINDS, Pressed
+from fsmkit.flow.flow import Flow
 from fsmkit.flow.messages import Answer
 from fsmkit.interpreter.compiled import CompiledFlow, FlowSet
 from fsmkit.keys import Key, KeyBy
@@ -103,14 +106,16 @@ class Checked:
         event: The event.
         keys: Whose conversations it may belong to, in flow order, each with the flows that it may enter.
         foreign: The flow of a pressed button that only somebody else may press.
+        barred: Flows that it may not enter where it was pressed: under a channel's post.
     """
 
-    __slots__ = ("event", "foreign", "keys")
+    __slots__ = ("barred", "event", "foreign", "keys")
 
     def __init__(self, event: TelegramEvent, keys: Keys, foreign: str | None = None) -> None:
         self.event = event
         self.keys = keys
         self.foreign = foreign
+        self.barred: Sequence[CompiledFlow] = ()
 
 
 class Intake:
@@ -240,6 +245,8 @@ class Intake:
             if event.chat_id is None and not rule.by_message:
                 return None  # under an inline message: that is no private conversation
             message = query.inline_message_id or event.message_id
+        elif event.kind == "chosen_inline_result":
+            message = event.query.inline_message_id
         return rule.key(
             chat=event.chat_id,
             user=event.user_id,
@@ -267,6 +274,9 @@ class Intake:
         update, query = event.update, event.update.callback_query
         if event.pressed is not None and event.pressed.run and event.knows == "chat":
             checked.keys = await self._keys_of_run(event, event.pressed, checked.keys)
+        if query is not None and _is_under_post(query):
+            checked.barred = [t for _, tables in checked.keys for t in tables if not t.flow.key.by_chat]
+            checked.keys = [(key, [t for t in tables if t.flow.key.by_chat]) for key, tables in checked.keys]
         event_id = f"tg:{update.update_id}"  # event_id_of(event.id), without the detour
         received = self._engine.face.received
         strike = received.get(update.update_id) if received else None
@@ -281,7 +291,9 @@ class Intake:
         if event.is_end and update.business_connection is not None:
             await self._engine.end_connection(update.business_connection.id)
         elif event.is_end and update.my_chat_member is not None:
-            await self._engine.end_chat(update.my_chat_member.chat.id)  # the old id, if its group has moved
+            gone = update.my_chat_member.chat.id
+            if gone == event.chat_id:  # else its group has moved: what talked there talks in the new one
+                await self._engine.end_chat(gone)
         return outcome
 
     def is_to_be_taken_again(self, update: Update, error: Exception) -> bool:
@@ -321,8 +333,7 @@ class Intake:
         if pressed is not None and pressed.menu and _is_under_post(query):
             flow = self._engine.flows.tables[pressed.flow].flow
             if not flow.key.by_chat:
-                said = flow.text_for("in_channel", checked.event.address.lang) or ""
-                await self._delivery.answer(query.id, said, opens=True)
+                await self._send_to_private(checked.event, query, flow)
                 return Outcome("handled")
         watched = self._watched.pop(query.id, None) or self._watch_press(query)
 
@@ -336,12 +347,23 @@ class Intake:
 
         try:  # answered before messages are delivered: they may have to wait
             outcome: Outcome = await receive(answer)
-            return outcome
+            barred = _would_enter(checked) if outcome.kind == "passed" else None
+            if barred is None:
+                return outcome
+            await watched.stop()
+            if not (watched.late or watched.answered):
+                await self._send_to_private(checked.event, query, barred)
+            return Outcome("handled")
         except BaseException:  # also when the handler was cancelled: the button must not spin for ever
             await answer(None)
             raise
         finally:
             await watched.end()
+
+    async def _send_to_private(self, event: TelegramEvent, query: CallbackQuery, flow: Flow[Any]) -> None:
+        """Answer a press under a channel's post that would begin a conversation in the channel."""
+        said = flow.text_for("in_channel", event.address.lang) or ""
+        await self._delivery.answer(query.id, said, opens=True)
 
     async def answer_unclaimed(self, update: Update) -> None:
         """Answer a press, or decline a payment, that neither the flows nor other handlers want."""
@@ -393,6 +415,20 @@ class Intake:
     def _watch_press(self, query: CallbackQuery) -> AnswerTimer:
         seconds = ANSWER_AFTER if self._timed else None
         return AnswerTimer(query, self._engine.clock, seconds, partial(self._delivery.answer, query.id))
+
+
+def _would_enter(checked: Checked) -> Flow[Any] | None:
+    """Return the flow that a press would have entered, had it not been under a channel's post."""
+    event, pressed = checked.event, checked.event.pressed
+    return next(
+        (
+            table.flow
+            for table in checked.barred
+            if (pressed is None or pressed.flow == table.name)
+            and any(handler.wants(event) is not None for handler in table.by_state[None])
+        ),
+        None,
+    )
 
 
 def _is_under_post(query: CallbackQuery) -> bool:

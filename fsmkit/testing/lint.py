@@ -21,6 +21,7 @@ from fsmkit.graph.graph import Graph, graph_of
 from fsmkit.interpreter.codec import DataCodec
 from fsmkit.telegram.matchers import PressOf
 from fsmkit.testing.findings import Finding
+from fsmkit.testing.harness.actions import Say
 from fsmkit.testing.harness.events import press_made
 from fsmkit.testing.inputs.handlers import Inputs, inputs_of, wants
 from fsmkit.testing.loading import functions_of
@@ -291,10 +292,15 @@ def prompts(subject: Subject) -> Iterator[Finding]:
 def defaults(subject: Subject) -> Iterator[Finding]:
     """States that say nothing to what they do not understand, never time out, or are lifted untried."""
     for flow in subject.flows:
-        silent = [state.name for state in flow.states.values() if state.otherwise is None]
+        silent = [state for state in flow.states.values() if state.otherwise is None and state.call is None]
         if silent:
-            names = ", ".join(map(repr, silent[:6])) + (", …" if len(silent) > 6 else "")
+            names = ", ".join(repr(state.name) for state in silent[:6]) + (", …" if len(silent) > 6 else "")
             message = f"says nothing to what it does not understand: give otherwise= to {names}"
+            if (again := _silent_again(subject, flow, silent)) is not None:
+                message += (
+                    f"; who sends {again[0]} once more in state {again[1]!r} gets no answer, unless "
+                    "otherwise= or a handler for ANY gives one"
+                )
             yield finding("no-otherwise", message, flow.place, flow, note=True)
         untested = [v for v in flow.migrations if not flow.migration_examples[v]]
         if untested:
@@ -307,6 +313,20 @@ def defaults(subject: Subject) -> Iterator[Finding]:
         if endless:
             names = ", ".join(map(repr, endless[:6])) + (", …" if len(endless) > 6 else "")
             yield finding("no-ttl", f"never times out in {names}", flow.place, flow, note=True)
+
+
+def _silent_again(subject: Subject, flow: Flow[Any], silent: list[State]) -> tuple[str, str] | None:
+    """Return a command that begins a flow, and a state without `otherwise` in which nothing takes it."""
+    begins = [handler for handler in flow.handlers if None in handler.selectors]
+    said = [a for handler in begins for a in subject.inputs(handler).accepted if isinstance(a, Say)]
+    first = next((action for action in said if action.text[:1] == "/"), None)
+    if first is None:
+        return None
+    beyond = subject.asked_after(flow)
+    for state in silent:
+        if not any(wants(handler, first) for handler in (*subject.asked(flow, state), *beyond)):
+            return first.text, state.name
+    return None
 
 
 def refused(subject: Subject) -> Iterator[Finding]:

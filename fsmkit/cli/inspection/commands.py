@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import click
 
+from fsmkit.cli.echo import echo
 from fsmkit.cli.output import print_json
 
 T = TypeVar("T")
@@ -136,7 +137,7 @@ def list_(store: str, /, dedupe_for: float, json: bool, older_than: float | None
         print_json(as_json(found, now))
         return
     for line in as_text(found, now):
-        click.echo(line)
+        echo(line)
 
 
 @inspect_store.command(cls=KeyCommand)
@@ -160,7 +161,7 @@ def reset(store: str, /, key: Any, flow: str | None) -> None:
     from fsmkit.cli.inspection.repair import reset as drop
     from fsmkit.cli.stores import use_store
 
-    click.echo(use_store(store, lambda opened: drop(opened, key, flow, _now())))
+    echo(use_store(store, lambda opened: drop(opened, key, flow, _now())))
 
 
 @inspect_store.command(cls=KeyCommand)
@@ -176,7 +177,7 @@ def move(store: str, /, key: Any, state: str, target: str, flow: str | None) -> 
     from fsmkit.cli.stores import use_store
 
     flows = flows_of(target)
-    click.echo(use_store(store, lambda opened: put(opened, key, state, flows, flow, _now())))
+    echo(use_store(store, lambda opened: put(opened, key, state, flows, flow, _now())))
 
 
 @inspect_store.command(cls=KeyCommand)
@@ -188,7 +189,7 @@ def forget(store: str, /, who: Any, bot: int | str | None) -> None:
     from fsmkit.cli.inspection.repair import forget as remove
     from fsmkit.cli.stores import use_store
 
-    click.echo(use_store(store, lambda opened: remove(opened, who, bot)))
+    echo(use_store(store, lambda opened: remove(opened, who, bot)))
 
 
 def _now() -> float:

@@ -6,6 +6,7 @@ What is done with the rows is in `fsmkit.stores.sqlite.tables`.
 import os
 import sqlite3
 import time
+from contextlib import suppress
 from itertools import count
 from typing import Any
 
@@ -150,7 +151,17 @@ def open_file(path: str) -> sqlite3.Connection:
         time.sleep(0.01)
 
 
+def _make_private(path: str) -> None:
+    """Make the file of a new database for its owner only: it holds what people have said.
+
+    One that is there keeps its mode. SQLite gives the files beside it the mode of this one.
+    """
+    with suppress(OSError):  # it is there; or SQLite says why it cannot be made
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+
+
 def _open_once(path: str) -> sqlite3.Connection:
+    _make_private(path)
     db = connect(path)
     try:
         version = _version(db, path)
