@@ -12,7 +12,7 @@ from msgspec import structs
 from fsmkit.clock import SystemClock
 from fsmkit.errors import StoreCorrupt, requires_extra
 from fsmkit.keys import Key
-from fsmkit.stores.inbox import DeadLetter, Inbox, StoredUpdate, inbox_of
+from fsmkit.stores.inbox import DeadLetter, HasInbox, Inbox, StoredUpdate, inbox_of
 from fsmkit.stores.protocol import Change, Lease, Store, StoredRow
 
 with requires_extra("crypto"):
@@ -100,6 +100,10 @@ class Encrypted:
     def inbox(self, bot: int | str | None) -> Inbox:
         """Return the updates of a bot, in clear; ids of chat and user stay in clear in the store too."""
         return _EncryptedInbox(self, inbox_of(self._store, bot, SystemClock().now))
+
+    async def inbox_bots(self) -> list[int | str | None]:
+        """Return the bots for which something waits or was set aside."""
+        return await self._store.inbox_bots() if isinstance(self._store, HasInbox) else []
 
     async def close(self) -> None:
         """Close the store."""

@@ -78,7 +78,7 @@ class DeadLetter(Struct, frozen=True):
 
 def name_of(update: int | None, body: bytes) -> str:
     """Return the name of a dead letter."""
-    return f"#{hashlib.blake2b(body, digest_size=6).hexdigest()}" if update is None else str(update)
+    return f"x{hashlib.blake2b(body, digest_size=6).hexdigest()}" if update is None else str(update)
 
 
 class Inbox(Protocol):
@@ -145,6 +145,10 @@ class HasInbox(Protocol):
 
     def inbox(self, bot: int | str | None) -> Inbox:
         """Return the inbox of a bot."""
+        ...
+
+    async def inbox_bots(self) -> list[int | str | None]:
+        """Return the bots for which something waits or was set aside."""
         ...
 
 
@@ -232,6 +236,10 @@ class MemoryInbox:
         if letter is not None and letter.update is not None:
             self._struck[letter.update] = self._now()
         return letter is not None
+
+    def is_empty(self) -> bool:
+        """Return whether nothing waits, and nothing was set aside."""
+        return not self._waiting and not self._dead
 
     def forget(self, who: Key | int | str) -> None:
         """Remove what is a person's, or a key's."""

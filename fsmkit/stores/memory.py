@@ -305,6 +305,10 @@ class MemoryStore:
         """Return the updates of a bot that wait to be handled."""
         return self._inboxes.setdefault(bot, MemoryInbox(self._now))
 
+    async def inbox_bots(self) -> list[int | str | None]:
+        """Return the bots for which something waits or was set aside."""
+        return [bot for bot, inbox in self._inboxes.items() if not inbox.is_empty()]
+
     async def close(self) -> None:
         """Do nothing: there is no connection to end, and another engine may go on with the rows."""
 

@@ -64,6 +64,12 @@ def strike_for(db: sqlite3.Connection, key: str, ids: Iterable[int], now: float)
     strike(db, _bot_of(key), ids, now)
 
 
+def bots(db: sqlite3.Connection) -> list[str]:
+    """Return the bots for which something waits or was set aside, as the texts of their keys end."""
+    query = "SELECT bot FROM inbox WHERE body IS NOT NULL UNION SELECT bot FROM dead_letter ORDER BY bot"
+    return [bot for (bot,) in db.execute(query)]
+
+
 def _bot_of(key: str) -> str:
     return key.rpartition(":")[2]
 

@@ -16,7 +16,7 @@ from fsmkit.keys import Key
 from fsmkit.stores.inbox import Inbox
 from fsmkit.stores.protocol import Change, Lease, StoredRow
 from fsmkit.stores.snapshot import RowSnapshot
-from fsmkit.stores.sqlite.inbox import SQLiteInbox, strike_for
+from fsmkit.stores.sqlite.inbox import SQLiteInbox, bots, strike_for
 from fsmkit.stores.sqlite.inbox import forget as forget_updates
 from fsmkit.stores.sqlite.leases import Waiter
 from fsmkit.stores.sqlite.tables import FoundRow
@@ -243,6 +243,11 @@ class SQLiteStore:
     def inbox(self, bot: int | str | None) -> Inbox:
         """Return the updates of a bot that wait to be handled."""
         return SQLiteInbox(self._writer, _bot_text(bot))
+
+    async def inbox_bots(self) -> list[int | str | None]:
+        """Return the bots for which something waits or was set aside."""
+        texts: list[str] = await self._writer.ask(READ, lambda at: bots(at.db))
+        return [Key.parse(f"0:0:-:-:{text}").bot for text in texts]
 
     async def close(self) -> None:
         """End the thread, and leave one file without a log."""

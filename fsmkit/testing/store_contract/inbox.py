@@ -180,9 +180,9 @@ class InboxContract(ContractBase):
         assert (found.reason, found.body) == ("too deep", b"\x00[[[")
 
     async def test_dead_letters_are_listed_in_their_order_and_once(self, store: Store) -> None:
-        for name in ("5", "#b", "#a", "5"):
+        for name in ("5", "xb", "xa", "5"):
             await inbox(store).set_aside(letter(5 if name == "5" else None, name))
-        assert sorted(await names(store)) == ["#a", "#b", "5"]
+        assert sorted(await names(store)) == ["5", "xa", "xb"]
 
     async def test_a_requeued_one_comes_after_all_that_wait(self, store: Store) -> None:
         found = await inbox(store).append([arrived(5), arrived(6)])
@@ -196,10 +196,10 @@ class InboxContract(ContractBase):
         assert await ids(store) == [6]
 
     async def test_one_whose_id_cannot_be_read_is_not_requeued(self, store: Store) -> None:
-        await inbox(store).set_aside(letter(None, "#0123"))
-        assert not await inbox(store).requeue("#0123")
+        await inbox(store).set_aside(letter(None, "x0123"))
+        assert not await inbox(store).requeue("x0123")
         assert not await inbox(store).requeue("6")
-        assert await names(store) == ["#0123"]
+        assert await names(store) == ["x0123"]
 
     async def test_a_dropped_one_is_gone_and_its_update_counts_as_handled(self, store: Store) -> None:
         await inbox(store).append([arrived(5)])
@@ -208,6 +208,16 @@ class InboxContract(ContractBase):
         assert not await inbox(store).drop("5")
         assert await names(store) == []
         assert await inbox(store).append([arrived(5)]) == []
+
+    async def test_the_bots_that_have_something_are_known(self, store: Store) -> None:
+        await inbox(store).append([arrived(1)])
+        await inbox(store, "b:c").set_aside(letter())
+        await inbox(store, 3).append([arrived(1)])
+        await inbox(store, 3).strike([1])
+        assert isinstance(store, HasInbox)
+        assert sorted(map(str, await store.inbox_bots())) == ["1", "b:c"]
+        await inbox(store, "b:c").drop("5")
+        assert await store.inbox_bots() == [1]
 
     # -- time, and forgetting ------------------------------------------------------------------------
 
