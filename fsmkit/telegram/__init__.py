@@ -7,6 +7,7 @@ from fsmkit.telegram.forms.ask import ask
 from fsmkit.telegram.forms.form import answers_of, form
 from fsmkit.telegram.forms.questions import Question
 from fsmkit.telegram.handler import FlowHandler
+from fsmkit.telegram.in_state import in_state
 from fsmkit.telegram.matchers import (
     album,
     animation,
@@ -72,6 +73,7 @@ __all__ = [
     "edited",
     "form",
     "from_conversation_handler",
+    "in_state",
     "inline",
     "kind",
     "location",
