@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextvars import ContextVar
 from typing import Any
 
-from fsmkit.engine.envelope import ANYBODY, Recipient
+from fsmkit.engine.envelope import ANYBODY, Recipient, Strike
 from fsmkit.engine.observer import Observer, Offered
 from fsmkit.engine.services import Services
 from fsmkit.errors import (
@@ -74,7 +74,7 @@ class Turn(StepDraft):
         telegram: PTB's context for it, if any.
     """
 
-    __slots__ = ("_applied", "services", "telegram")
+    __slots__ = ("_applied", "services", "strike", "telegram")
 
     def __init__(self, services: Services, key: Key, row: Row, event: Any, telegram: Any) -> None:
         super().__init__(
@@ -82,6 +82,8 @@ class Turn(StepDraft):
         )
         self.services = services
         self.telegram = telegram
+        self.strike: Strike | None = None
+        """The update that the commit of this turn strikes from the inbox."""
         self._applied: tuple[Step, Any, Row, _Mark] | None = None
         """The last step, and what there was before it."""
 
