@@ -2,7 +2,7 @@
 
 import logging
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeAlias
 
 import attrs
@@ -57,6 +57,7 @@ class Face:
             events), with its key; without one of what a job or a source raised, with that.
         check_invariants: Whether `@flow.invariant` functions are asked after each step; one that fails
             refuses the step.
+        started: Called each time that the engine has started.
     """
 
     bot: int | str | None = None
@@ -67,6 +68,7 @@ class Face:
     awaited: Callable[[Key], bool] = _nobody
     on_error: Callable[[Key | None, Any, Exception], Any] = _log_error
     check_invariants: bool = False
+    started: Callable[[], Awaitable[None]] | None = None
 
 
 @attrs.define(eq=False)

@@ -19,6 +19,7 @@ from fsmkit.flow.messages import Button, Reply, rows_of_buttons
 from fsmkit.flow.states import ANY, INHERIT, State, StatesGroup
 from fsmkit.graph.graph import Graph, graph_of
 from fsmkit.interpreter.codec import DataCodec
+from fsmkit.telegram.command_menu import commands_of
 from fsmkit.telegram.matchers import PressOf
 from fsmkit.testing.findings import Finding
 from fsmkit.testing.harness.actions import Say
@@ -274,6 +275,27 @@ def _internal(matcher: Matcher) -> bool:
     return all(part.kinds is not None and all(kind[:1].isupper() for kind in part.kinds) for part in parts)
 
 
+def descriptions(subject: Subject) -> Iterator[Finding]:
+    """Commands that Telegram's menu would not list, where it lists others."""
+    commands = [
+        (command, handler, flow)
+        for flow in subject.flows
+        for handler in flow.handlers
+        for command in commands_of(handler.matcher)
+        if command.names
+    ]
+    listed = {command.names[0] for command, _, _ in commands if command.description is not None}
+    missing: set[str] = set()
+    for command, handler, flow in commands if listed else ():
+        name = command.names[0]
+        if name not in listed and name not in missing:
+            missing.add(name)
+            message = (
+                f"/{name} has no description, so that the command menu does not list it, as it does others"
+            )
+            yield finding("no-description", message, handler.place, flow, note=True)
+
+
 MAX_TEXT = 4096
 """UTF-16 units, https://core.telegram.org/bots/api#sendmessage."""
 
@@ -348,6 +370,7 @@ CHECKS: tuple[Callable[[Subject], Iterator[Finding]], ...] = (
     prompts,
     buttons,
     examples,
+    descriptions,
     defaults,
 )
 

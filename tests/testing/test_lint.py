@@ -488,3 +488,21 @@ def test_data_that_no_engine_takes_is_found():
     [found] = [finding for finding in lint(flow) if finding.code == "refused"]
     assert "Open" in found.message
     assert "test_lint.py" in found.where
+
+
+def test_a_command_without_a_description_is_noted_once_where_others_have_one():
+    flow = Flow("f", ttl=60)
+    flow.state("on", otherwise="?")
+    for on in (
+        command("start", description="Begin"),
+        command("start"),
+        command("help"),
+        command("help", args="x"),
+    ):
+        flow.defstate(None, on=on)(lambda event, ctx: ("transition", "on"))
+    flow.defstate(ANY, on=command())(lambda event, ctx: ("end",))
+    found = [note for note in lint(flow) if note.code == "no-description"]
+    assert [(note.note, note.message.split(",")[0]) for note in found] == [(True, "/help has no description")]
+    plain = Flow("g")
+    plain.defstate(None, on=command("help"))(lambda event, ctx: None)
+    assert "no-description" not in [note.code for note in lint(plain)]
