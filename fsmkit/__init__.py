@@ -53,6 +53,7 @@ from fsmkit.flow.results import (
     stay,
     transition,
 )
+from fsmkit.flow.shared import Handlers
 from fsmkit.flow.states import ANY, END, State, StatesGroup
 from fsmkit.keys import Key, KeyBy
 
@@ -82,6 +83,7 @@ __all__ = [
     "FsmkitError",
     "HandlerAborted",
     "HandlerRefused",
+    "Handlers",
     "InvalidResult",
     "InvariantBroken",
     "JobContext",

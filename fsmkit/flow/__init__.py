@@ -19,6 +19,7 @@ from fsmkit.flow.results import (
     stay,
     transition,
 )
+from fsmkit.flow.shared import Handlers
 from fsmkit.flow.states import ANY, END, State, StatesGroup
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "Event",
     "Failed",
     "Flow",
+    "Handlers",
     "Keyboard",
     "KeyboardButton",
     "Pass",

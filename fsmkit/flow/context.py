@@ -286,7 +286,7 @@ class Context(Generic[D]):
         """
         if not isinstance(screen, str):
             raise TypeError(f"ctx.show(screen={screen!r}): the name of a screen is a text")
-        if screen and self.key.message is not None:
+        if screen and (self.key.message is not None or self.key.inline is not None):
             raise TypeError(
                 f"ctx.show(screen={screen!r}): a conversation that belongs to a message has that one screen. "
                 f"Leave screen= out, or give the flow another key"
@@ -414,15 +414,25 @@ def evolve(data: Any, changes: dict[str, Any]) -> Any:
     try:
         return _replaced(data, changes)
     except TypeError:
-        fields = _field_names(type(data))
         for name in changes:
-            if fields and name not in fields:
-                near = difflib.get_close_matches(name, fields, n=1)
-                remedy = f"Did you mean {near[0]}=?" if near else f"It has {', '.join(fields)}"
-                raise TypeError(
-                    f"ctx.evolve: {type(data).__name__} has no field {name!r}. {remedy}"
-                ) from None
+            if (problem := no_field(type(data), name)) is not None:
+                raise TypeError(problem) from None
         raise
+
+
+def no_field(kind: Any, name: str) -> str | None:
+    """Return what is wrong with a field that `ctx.evolve` is to change; `None` if the data have it.
+
+    Args:
+        kind: The class of the data; of one without declared fields nothing can be said.
+        name: The name of the field.
+    """
+    fields = _field_names(kind)
+    if not fields or name in fields:
+        return None
+    near = difflib.get_close_matches(name, fields, n=1)
+    remedy = f"Did you mean {near[0]}=?" if near else f"It has {', '.join(fields)}"
+    return f"ctx.evolve: {kind.__name__} has no field {name!r}. {remedy}"
 
 
 def _field_names(kind: Any) -> tuple[str, ...]:

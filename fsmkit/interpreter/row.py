@@ -138,6 +138,8 @@ class Frame(Struct, array_like=True):
         state_limit: When the state's `max_age` is over.
         retries: How often an answer was refused in this entry (`ctx.retry`).
         job: The state's job, as long as its outcome has not come.
+        left: The data with which the last states of `history` were left, oldest first; `NO_DATA` where they
+            are not known. Empty in a flow that keeps its data when it goes back.
     """
 
     flow: str
@@ -152,6 +154,7 @@ class Frame(Struct, array_like=True):
     state_limit: float | None = None
     retries: int = 0
     job: JobState | None = None
+    left: tuple[Raw, ...] = ()
 
 
 class Snapshot(Struct, array_like=True):
