@@ -373,6 +373,7 @@ class Turn(StepDraft):
         handler = step.handler
         named = f"handler {handler.name} ({handler.place})"
         if remedy := needless_await(error):
+            error.args = (f"{error}: {remedy}",)
             add_note(error, f"fsmkit: {handler.place}: {remedy}")
         add_note(error, f"fsmkit: flow {step.table.name!r}, state {step.state!r}, key {self.key}, {named}")
         mark(error, Origin(self.key, self.event, step.table.name, step.state, handler.name, handler.place))
