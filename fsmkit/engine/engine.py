@@ -308,6 +308,8 @@ class Engine:
                 await self.runner.run_forever(Job(source.name, source.run, self))
             if self._own_store and not self.store.durable:
                 _log.info("conversations are kept in memory: they are lost when this process ends")
+            if self.face.started is not None:
+                await self.face.started()
 
     async def stop(self, drain: float = DRAIN_SECONDS) -> None:
         """End the sweeper, the jobs of states, the sources, what else the runner has, and deliveries.

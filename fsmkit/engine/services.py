@@ -2,7 +2,7 @@
 
 import logging
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeAlias
 
 import attrs
@@ -59,6 +59,7 @@ class Face:
         check_invariants: Whether `@flow.invariant` functions are asked after each step; one that fails
             refuses the step.
         received: By their ids, the updates in hand that stand in an inbox; `None`: there is no receiver.
+        started: Called each time that the engine has started.
     """
 
     bot: int | str | None = None
@@ -70,6 +71,7 @@ class Face:
     on_error: Callable[[Key | None, Any, Exception], Any] = _log_error
     check_invariants: bool = False
     received: dict[int, Strike] | None = None
+    started: Callable[[], Awaitable[None]] | None = None
 
 
 @attrs.define(eq=False)

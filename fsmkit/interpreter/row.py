@@ -224,21 +224,6 @@ class ShownScreen(Struct, array_like=True):
     entry: int = 0
 
 
-def screen_key(name: str, screen: str) -> str:
-    """Return where a screen stands in `Row.views`; names of flows have no slash.
-
-    Args:
-        name: Name of the conversation.
-        screen: Which screen (`SendMessage.screen`).
-    """
-    return f"{name}/{screen}" if screen else name
-
-
-def is_screen_of(name: str, key: str) -> bool:
-    """Return whether a key of `Row.views` is that of a conversation's screen."""
-    return key == name or key.startswith(f"{name}/")
-
-
 class Destination(Struct, array_like=True):
     """Where a row has gone, or is going: its chat has a new id.
 

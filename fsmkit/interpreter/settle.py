@@ -31,10 +31,10 @@ from fsmkit.interpreter.row import (
     ScheduledEvent,
     ShownScreen,
     Snapshot,
-    is_screen_of,
     timeout_at,
     wake_at,
 )
+from fsmkit.interpreter.screens import is_screen_of
 from fsmkit.interpreter.transitions import MessagesToDelete, PendingCall
 from fsmkit.keys import Key
 from fsmkit.stores.protocol import Change, Index
