@@ -102,6 +102,7 @@ class Envelope(Struct, frozen=True, eq=False):
         committed: Told of the outcome after the commit and before anything is delivered.
         void: Whether it is of no use any more; asked when its turn has come.
         cause: As what it was stored, where another step has sent it.
+        beside: Whether what its step says is delivered beside what goes on, not before.
     """
 
     event: Any
@@ -113,3 +114,4 @@ class Envelope(Struct, frozen=True, eq=False):
     committed: Callable[[Outcome], Awaitable[None]] | None = None
     void: Callable[[], bool] | None = None
     cause: ScheduledEvent | None = None
+    beside: bool = False
