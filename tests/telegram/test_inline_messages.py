@@ -95,6 +95,7 @@ REFUSED = {
     "no other message": lambda ctx: ctx.reply("Thanks."),
     "uploaded": lambda ctx: ctx.show(Reply("", photo=Path("cats/tom.jpg"))),
     "no voice": lambda ctx: ctx.show(Reply("", voice=FILE)),
+    "has that one screen": lambda ctx: ctx.show("Menu", screen="menu"),
     "no message is deleted": lambda ctx: ctx.delete_on_exit(7),
 }
 
