@@ -88,6 +88,7 @@ def attach(
     if isinstance(app.update_processor, KeyedProcessor):
         app.update_processor.serve(engine.flows.key_rules(), life, intake, engine.clock)
         engine.face.awaited = app.update_processor.awaited
+        engine.face.concurrent = True
     app.add_handler(FlowHandler(engine, intake, life, group), group)
     if answer_unclaimed:
         app.add_handler(UnclaimedPresses(app, intake), sys.maxsize)
