@@ -164,6 +164,8 @@ class Flow(Generic[D]):
         self.messages: dict[str, Text] = dict(DEFAULT_TEXTS)
         self.in_use = False
         self._included: list[Handlers] = []
+        self.filtered = False
+        """Whether `in_state` asks for its conversations."""
         self._implied: dict[str, str | None] = {}
         """States that only a handler or a hook has named so far, with its place; `None` for other reasons."""
         self._declares = False
@@ -541,6 +543,12 @@ class Flow(Generic[D]):
             raise self.error(f"state {state.name!r}: {error}", "Change buttons=", place) from None
         if state.buttons and state.prompt is None:
             raise self.error(f"state {state.name!r} has buttons but no prompt", "Add prompt=", place)
+        if not isinstance(state.show, bool | str) or state.show == "":
+            raise self.error(
+                f"state {state.name!r} has show={state.show!r}",
+                'Write True for the conversation\'s screen, or the name of one: show="menu"',
+                place,
+            )
         if state.show:
             self._check_screen(state, place)
         self._check_call(state, place)

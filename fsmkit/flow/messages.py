@@ -17,6 +17,9 @@ from msgspec import UNSET, structs
 
 from fsmkit.errors import refuse_options
 
+MAX_TEXT = 4096
+"""UTF-16 units of a message, https://core.telegram.org/bots/api#sendmessage."""
+
 MAX_VALUE = 39
 """Bytes that a button has for its value: Telegram's 64, less mark and header. Longer values are stored."""
 
@@ -209,7 +212,8 @@ class Keyboard(_Rows, frozen=True, kw_only=True, omit_defaults=True, repr_omit_d
         rows: Rows of keys; a flat list is one row, a string a key that sends it.
         one_time: Telegram hides it after one key.
         placeholder: What stands in the empty input field, 64 characters at most.
-        selective: Shown only to whom the message replies to or mentions.
+        selective: Shown only to whom the message replies to or mentions; it is taken away by a reply to that
+            person, in a conversation of a whole chat without `reply_to=` from everybody.
         persistent: Telegram always shows it, and it outlives its state.
         resize: Whether it is no higher than its keys need.
     """
@@ -534,6 +538,11 @@ def _instead_of(option: str) -> str:
         f"Did you mean {near[0]}=?" if near else f'Write extra={{"{option}": ...}} if the Bot API has it'
     )
     return INSTEAD_OF_OPTIONS.get(option, default)
+
+
+def named_screen(flow: str, screen: str) -> str:
+    """Return what a screen is known by: one with a name belongs to the flow that names it."""
+    return f"{flow}/{screen}" if screen else ""
 
 
 def as_screen(reply: Reply) -> Reply:

@@ -243,6 +243,12 @@ def _rules(flow: Flow[Any], state: State, flows: Times) -> StateSpec:
             f"message has conversations of its own: a press of them would never come to this one",
             "Add show=True: the message that the conversation belongs to is edited",
         )
+    if flow.key.by_message and isinstance(state.show, str):
+        raise flow.error(
+            f"{whose} has show={state.show!r}, and with {flow.key} a conversation has one screen, the "
+            "message that it belongs to",
+            "Write show=True",
+        )
     own = times_of(state, whose, flow.place)
     times = combined(own, flows, state.prompt, _handles_reminders(flow), whose, flow.place)
     for option in ("prompt", "otherwise", "reminder"):
