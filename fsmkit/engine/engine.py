@@ -22,6 +22,7 @@ from fsmkit.errors import DefinitionError
 from fsmkit.flow.flow import Flow
 from fsmkit.flow.locations import calling_location
 from fsmkit.flow.matchers import classes_in, value_classes_in
+from fsmkit.flow.options import options_checked
 from fsmkit.flow.states import State
 from fsmkit.interpreter.access import KEEP, frame_of
 from fsmkit.interpreter.codec import EventCodec, ValueCodec
@@ -48,6 +49,7 @@ DEDUPE_MEMORY = 600.0
 DRAIN_SECONDS = 5.0
 
 
+@options_checked
 class Engine:
     """Runs flows over a store, with or without Telegram.
 

@@ -24,7 +24,5 @@ def evolved_fields(function: Any, position: int) -> Iterator[tuple[str, int]]:
     if not name or len(scope.local.get(name, ())) > 1:  # it may be another object by then
         return
     for call in own_nodes(node):
-        if not isinstance(call, ast.Call) or not isinstance(called := call.func, ast.Attribute):
-            continue
-        if called.attr == "evolve" and isinstance(called.value, ast.Name) and called.value.id == name:
+        if isinstance(call, ast.Call) and ast.unparse(call.func) == f"{name}.evolve":
             yield from ((each.arg, each.value.lineno) for each in call.keywords if each.arg is not None)

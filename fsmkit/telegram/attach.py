@@ -13,6 +13,7 @@ from fsmkit.engine.observer import Observer
 from fsmkit.errors import DefinitionError
 from fsmkit.flow.flow import Flow
 from fsmkit.flow.locations import calling_location
+from fsmkit.flow.options import options_checked_with
 from fsmkit.keys import Key
 from fsmkit.stores.protocol import Store
 from fsmkit.telegram.buttons import ButtonCodec
@@ -25,6 +26,7 @@ from fsmkit.telegram.lifecycle import AnyApplication, Lifecycle, group_taken
 from fsmkit.telegram.update_processor import KeyedProcessor
 
 
+@options_checked_with(Engine)
 def attach(
     app: AnyApplication,
     *flows: Flow[Any],

@@ -8,6 +8,7 @@ from fsmkit.flow.events import MESSAGE_KINDS, ChatEvent
 from fsmkit.flow.flow import Text as FlowText
 from fsmkit.flow.matchers import Example, Matcher
 from fsmkit.flow.messages import MAX_TEXT
+from fsmkit.flow.options import options_checked
 from fsmkit.interpreter.roundtrip import same
 
 _NAME = re.compile(r"[a-z0-9_]{1,32}")
@@ -250,6 +251,7 @@ def message() -> Matcher:
     return OfKind("message", MESSAGE_KINDS)
 
 
+@options_checked
 def text(pattern: str | re.Pattern[str] | None = None) -> Matcher:
     """Match a new text message that is not a command.
 
@@ -263,6 +265,7 @@ def text(pattern: str | re.Pattern[str] | None = None) -> Matcher:
     return OfKind("text", frozenset({"text"})) if pattern is None else Text(pattern)
 
 
+@options_checked
 def command(*names: str, args: str | re.Pattern[str] | None = None, description: FlowText = None) -> Matcher:
     """Match a command: `/start`, `/start@this_bot`, in any case of letters; another bot's never.
 
