@@ -295,12 +295,14 @@ def _decode(entry: bytes) -> Pending:
 
 
 def _receipt(effect: Effect, message: Any) -> bytes | None:
-    if not isinstance(effect, Send | Edit) or not isinstance(message, int):
+    if not isinstance(effect, Send | Edit) or type(message) is not int:
         return None
     keep = effect.keep if isinstance(effect, Send) else "moved"  # an edit that had to be sent anew
     if not keep:
         return None
     bound, reply = effect.bound, effect.reply
     file, bare = ("", True) if reply is None else (reply.file, not reply.buttons)
-    chat = effect.to.chat
-    return encode_receipt(Receipt(keep, bound.flow, bound.run, bound.entry, chat, message, file, bare))
+    chat, screen = effect.to.chat, effect.screen
+    return encode_receipt(
+        Receipt(keep, bound.flow, bound.run, bound.entry, chat, message, file, bare, screen)
+    )

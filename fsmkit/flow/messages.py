@@ -5,13 +5,18 @@ data are is `fsmkit.telegram`'s business.
 """
 
 import difflib
+import json
 import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypeAlias, TypedDict, Unpack, cast
 
 import attrs
 import msgspec
 from msgspec import UNSET, structs
+
+MAX_TEXT = 4096
+"""UTF-16 units of a message, https://core.telegram.org/bots/api#sendmessage."""
 
 MAX_VALUE = 39
 """Bytes that a button has for its value: Telegram's 64, less mark and header. Longer values are stored."""
@@ -106,8 +111,9 @@ class Button(_Pressable, frozen=True, kw_only=True, omit_defaults=True, repr_omi
             structs.force_setattr(self, "value", self.text)
         elif isinstance(self.value, str) and not self.value:
             raise TypeError(f"Button({self.text!r}, value=''): a value that is not empty is needed")
-        if _actions_of(self) == _NO_ACTIONS:
+        if _BUTTON_OPTIONS.are_defaults(self):
             return
+        _BUTTON_OPTIONS.check(self)
         actions = _given(self, ACTIONS)
         if len(actions) > 1:
             raise TypeError(f"Button({self.text!r}): a button does one thing, not {' and '.join(actions)}")
@@ -117,17 +123,10 @@ class Button(_Pressable, frozen=True, kw_only=True, omit_defaults=True, repr_omi
     @property
     def action(self) -> tuple[str, Any] | None:
         """What it does instead of sending its value: the name of the argument, and what was given."""
-        if _actions_of(self) == _NO_ACTIONS:
+        if _BUTTON_OPTIONS.are_defaults(self):
             return None
         name = next(iter(_given(self, ACTIONS)), None)
         return None if name is None else (name, getattr(self, name))
-
-
-# Compared at once: this is done for each button, when it is made and when it is read.
-_actions_of: Callable[[Any], tuple[Any, ...]] = operator.attrgetter(*ACTIONS)
-
-
-_NO_ACTIONS = tuple(False if name in ("callback_game", "pay") else None for name in ACTIONS)
 
 
 class _KeySpec(msgspec.Struct, frozen=True, omit_defaults=True, repr_omit_defaults=True):
@@ -167,6 +166,7 @@ class KeyboardButton(_KeySpec, frozen=True, kw_only=True, omit_defaults=True, re
 
     def __post_init__(self) -> None:
         check_text("KeyboardButton", self.text)
+        _KEY_OPTIONS.check(self)
         asked = _given(self, REQUESTS)
         if len(asked) > 1:
             raise TypeError(f"KeyboardButton({self.text!r}): a key does one thing, not {' and '.join(asked)}")
@@ -210,7 +210,8 @@ class Keyboard(_Rows, frozen=True, kw_only=True, omit_defaults=True, repr_omit_d
         rows: Rows of keys; a flat list is one row, a string a key that sends it.
         one_time: Telegram hides it after one key.
         placeholder: What stands in the empty input field, 64 characters at most.
-        selective: Shown only to whom the message replies to or mentions.
+        selective: Shown only to whom the message replies to or mentions; it is taken away by a reply to that
+            person, in a conversation of a whole chat without `reply_to=` from everybody.
         persistent: Telegram always shows it, and it outlives its state.
         resize: Whether it is no higher than its keys need.
     """
@@ -223,6 +224,7 @@ class Keyboard(_Rows, frozen=True, kw_only=True, omit_defaults=True, repr_omit_d
 
     def __post_init__(self) -> None:
         structs.force_setattr(self, "rows", rows_of_keys(self.rows))
+        _KEYBOARD_OPTIONS.check(self)
 
     @property
     def keys(self) -> KeyRows:
@@ -281,6 +283,52 @@ def _key(item: Any) -> str | KeyboardButton:
     raise TypeError(f"a key of a reply keyboard is a text or a KeyboardButton, got {item!r}")
 
 
+class _Options:
+    """The types of what stands beside the text of a message, a key or a button.
+
+    They are checked where an option is written: an entry of the outbox in which a flag is a text could not
+    be read back, and nothing behind it would ever be sent.
+
+    Args:
+        types: The type of each option, by name.
+        defaults: Their defaults.
+    """
+
+    def __init__(self, types: Mapping[str, Any], defaults: Iterable[Any]) -> None:
+        self._types = types
+        self._defaults = tuple(defaults)
+        # All at once, and by identity (`0 == False`): for each message, when it is made and when it is read.
+        self._get: Callable[[Any], tuple[Any, ...]] = operator.attrgetter(*types)
+
+    def are_defaults(self, item: Any) -> bool:
+        """Return whether nothing else was given."""
+        return all(map(operator.is_, self._get(item), self._defaults))
+
+    def check(self, item: Any) -> None:
+        """Raise TypeError for an option of the wrong type."""
+        for name, value, default in zip(self._types, self._get(item), self._defaults, strict=True):
+            if value is default:
+                continue
+            try:
+                msgspec.convert(value, self._types[name])
+                if isinstance(value, dict):
+                    json.dumps(value, allow_nan=False)
+            except (msgspec.ValidationError, TypeError, ValueError) as error:
+                text = f"{item.text!r}, " if hasattr(item, "text") else ""
+                told = f"{type(item).__name__}({text}{name}={value!r})"
+                raise TypeError(f"{told}: {str(error)[:1].lower()}{str(error)[1:]}") from None
+
+
+def _options_of(kind: type[msgspec.Struct], besides: Sequence[str]) -> _Options:
+    fields = [field for field in structs.fields(kind) if field.name not in besides]
+    return _Options({field.name: field.type for field in fields}, [field.default for field in fields])
+
+
+_BUTTON_OPTIONS = _options_of(Button, ("text", "value"))
+_KEY_OPTIONS = _options_of(KeyboardButton, ("text",))
+_KEYBOARD_OPTIONS = _options_of(Keyboard, ("rows",))
+
+
 def _given(item: Any, names: Iterable[str]) -> list[str]:
     """Return those of some options that say something; an empty text does."""
     return [name for name in names if getattr(item, name) not in (None, False)]
@@ -292,19 +340,22 @@ MEDIA = ("photo", "document", "video", "animation", "audio", "voice", "video_not
 BARE_MEDIA = ("video_note", "sticker")
 """Those that have no caption."""
 
+EDITABLE_MEDIA = ("photo", "document", "video", "animation", "audio")
+"""Those that may take each other's place, https://core.telegram.org/bots/api#editmessagemedia."""
+
 
 class ScreenOptions(TypedDict, total=False):
     """What may stand beside the text of `Reply`, `ctx.reply` and `ctx.show`; `Reply` says what each is."""
 
     buttons: Buttons
-    photo: str | None
-    document: str | None
-    video: str | None
-    animation: str | None
-    audio: str | None
-    voice: str | None
-    video_note: str | None
-    sticker: str | None
+    photo: str | Path | None
+    document: str | Path | None
+    video: str | Path | None
+    animation: str | Path | None
+    audio: str | Path | None
+    voice: str | Path | None
+    video_note: str | Path | None
+    sticker: str | Path | None
     parse_mode: str | None
     silent: bool
     protect_content: bool
@@ -323,6 +374,36 @@ class ReplyOptions(ScreenOptions, total=False):
 _files_of: Callable[[Any], tuple[str | None, ...]] = operator.attrgetter(*MEDIA)  # at once: for each message
 
 
+class LocalFile(str):
+    """The URI of a file on this machine; only a `Path` becomes one.
+
+    In the outbox it is a text like another, so that what is stored there is told apart when it is written:
+    a text that a person has sent must never name a file to be uploaded.
+    """
+
+    __slots__ = ()
+
+
+FILE_URI = "file://"
+
+
+URIS = ("https://", "http://", FILE_URI)
+
+
+def _as_file(source: str | Path | None) -> str | None:
+    """Return a file as it is kept: an id or a URL as it is, a path as a URI."""
+    if isinstance(source, Path):
+        return LocalFile(source.absolute().as_uri())
+    # What has come back from the outbox may begin with `file://`; `storable` tells it from what is new.
+    is_path = type(source) is str and ("/" in source or "\\" in source) and not source.startswith(URIS)
+    if is_path:
+        raise TypeError(
+            f"{source!r} is neither the id of a file nor a URL; for a file on this machine write "
+            f"pathlib.Path({source!r})"
+        )
+    return source
+
+
 def _as_extra(extra: Mapping[str, Any] | None) -> dict[str, Any] | None:
     return dict(extra) if extra else None
 
@@ -335,7 +416,8 @@ class Reply:
         text: The text; the caption where there is a file.
         buttons: Rows of inline buttons; a flat list is one row, a string its own value.
         keyboard: Rows of a reply keyboard, or a `Keyboard` with options.
-        photo: File id, URL or path of a photo; so with the other files, of which there is one at most.
+        photo: A photo: a text is the id of a file or a URL, a `pathlib.Path` a file on this machine. So with
+            the other files, of which there is one at most.
         document: A file.
         parse_mode: `"HTML"`, `"MarkdownV2"` or `None` (as the application's `Defaults` say, else plain text).
         remove_keyboard: Takes the reply keyboard away.
@@ -362,17 +444,17 @@ class Reply:
     text: str = ""
     buttons: ButtonRows = attrs.field(default=(), converter=rows_of_buttons)
     keyboard: Keyboard | KeyRows = attrs.field(default=(), converter=as_keyboard)
-    photo: str | None = None
-    document: str | None = None
+    photo: str | None = attrs.field(default=None, converter=_as_file)
+    document: str | None = attrs.field(default=None, converter=_as_file)
     parse_mode: str | None = None
     remove_keyboard: bool = attrs.field(default=False, kw_only=True)
     silent: bool = attrs.field(default=False, kw_only=True)
-    video: str | None = attrs.field(default=None, kw_only=True)
-    animation: str | None = attrs.field(default=None, kw_only=True)
-    audio: str | None = attrs.field(default=None, kw_only=True)
-    voice: str | None = attrs.field(default=None, kw_only=True)
-    video_note: str | None = attrs.field(default=None, kw_only=True)
-    sticker: str | None = attrs.field(default=None, kw_only=True)
+    video: str | None = attrs.field(default=None, kw_only=True, converter=_as_file)
+    animation: str | None = attrs.field(default=None, kw_only=True, converter=_as_file)
+    audio: str | None = attrs.field(default=None, kw_only=True, converter=_as_file)
+    voice: str | None = attrs.field(default=None, kw_only=True, converter=_as_file)
+    video_note: str | None = attrs.field(default=None, kw_only=True, converter=_as_file)
+    sticker: str | None = attrs.field(default=None, kw_only=True, converter=_as_file)
     protect_content: bool = attrs.field(default=False, kw_only=True)
     link_preview: bool | None = attrs.field(default=None, kw_only=True)
     reply_to: int | None = attrs.field(default=None, kw_only=True)
@@ -381,6 +463,8 @@ class Reply:
     def __attrs_post_init__(self) -> None:
         if type(self.text) is not str:
             raise TypeError(f"Reply(text={self.text!r}): a text is needed")
+        if not _REPLY_OPTIONS.are_defaults(self):
+            _REPLY_OPTIONS.check(self)
         if not any(_files_of(self)):
             if not self.text:
                 raise TypeError("an empty Reply: Telegram sends no message without a text or a file")
@@ -404,6 +488,16 @@ class Reply:
     def file(self) -> str:
         """The same as one text, `kind:source`; empty without a file."""
         return ":".join(self.media or ())
+
+
+_REPLY_OPTIONS = _Options(
+    {
+        field.name: field.type
+        for field in attrs.fields(Reply)
+        if field.name not in ("text", "buttons", "keyboard")
+    },
+    [field.default for field in attrs.fields(Reply) if field.name not in ("text", "buttons", "keyboard")],
+)
 
 
 def as_reply(text: str | Reply, **options: Unpack[ReplyOptions]) -> Reply:
@@ -441,6 +535,11 @@ def _instead_of(option: str) -> str:
         f"Did you mean {near[0]}=?" if near else f'Write extra={{"{option}": ...}} if the Bot API has it'
     )
     return INSTEAD_OF_OPTIONS.get(option, default)
+
+
+def named_screen(flow: str, screen: str) -> str:
+    """Return what a screen is known by: one with a name belongs to the flow that names it."""
+    return f"{flow}/{screen}" if screen else ""
 
 
 def as_screen(reply: Reply) -> Reply:

@@ -571,9 +571,22 @@ _decoder = msgspec.json.Decoder(Pending)
 _receipts = msgspec.json.Decoder(Receipt)
 
 
-encode_entry: Callable[[Pending], bytes] = _encoder.encode
 encode_receipt: Callable[[Receipt], bytes] = _encoder.encode
 decode_entry: Callable[[bytes], Pending] = _decoder.decode
+
+
+def encode_entry(entry: Pending) -> bytes:
+    """Return an entry of the outbox as bytes that can be read back.
+
+    Raises:
+        UnstorableData: If they could not: nothing behind the entry would ever be sent.
+    """
+    try:
+        blob = _encoder.encode(entry)
+        decode_entry(blob)
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:  # msgspec's are ValueErrors
+        raise UnstorableData(type(entry.effect).__name__, f"cannot be read back: {error}") from error
+    return blob
 
 
 def decode_receipt(body: bytes) -> Receipt:

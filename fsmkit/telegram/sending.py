@@ -13,7 +13,7 @@ from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from msgspec import structs
 from telegram import (
@@ -45,7 +45,17 @@ from telegram import (
 from telegram.error import BadRequest, TelegramError
 from telegram.ext import ExtBot
 
-from fsmkit.flow.messages import BARE_MEDIA, Address, Button, Keyboard, KeyboardButton, Reply, as_reply
+from fsmkit.flow.messages import (
+    BARE_MEDIA,
+    FILE_URI,
+    MAX_TEXT,
+    Address,
+    Button,
+    Keyboard,
+    KeyboardButton,
+    Reply,
+    as_reply,
+)
 from fsmkit.interpreter.row import Bound, Edit
 from fsmkit.keys import Key
 from fsmkit.telegram.buttons import ButtonCodec
@@ -239,11 +249,8 @@ def _urls(button: Button) -> list[str]:
 
 # -- messages --------------------------------------------------------------------------------------
 
-MAX_TEXT = 4096
-
-
 MAX_CAPTION = 1024
-"""UTF-16 units, https://core.telegram.org/bots/api#sendmessage and #sendphoto."""
+"""UTF-16 units, https://core.telegram.org/bots/api#sendphoto."""
 
 
 UNFORMATTABLE = re.compile(r"parse entities|(message|caption|entities)( is|_)? ?too[ _]long", re.IGNORECASE)
@@ -319,7 +326,7 @@ class Messages:
         if reply is None:
             await self.strip(key, effect)
             return None
-        way = _way(effect.file, reply)
+        way = _way(effect.file, reply, inline=key.inline is not None)
         if way is None:
             return await self._anew(key, effect, reply)
         try:
@@ -327,6 +334,8 @@ class Messages:
         except BadRequest as error:
             if "not modified" in str(error).lower():
                 return None
+            if key.inline is not None:  # there is nowhere to send it anew
+                raise
             return await self._anew(key, effect, reply)
         return None
 
@@ -427,14 +436,17 @@ class Messages:
         return defaults.parse_mode if defaults is not None else None
 
 
-def _way(file: str, reply: Reply) -> str | None:
-    """Return how a message that carries `file` becomes another; `None`: only by a new message."""
+def _way(file: str, reply: Reply, *, inline: bool) -> str | None:
+    """Return how a message that carries `file` becomes another; `None`: only by a new message.
+
+    Of an inline message it is not known at first what it carries.
+    """
     if reply.media is None:
         return None if file else "text"
     kind = reply.media[0]
     if kind not in BARE_MEDIA and reply.file == file:
         return "caption"  # spares Telegram, and us, the file
-    return "media" if kind in EDITABLE and file.partition(":")[0] in EDITABLE else None
+    return "media" if kind in EDITABLE and (inline or file.partition(":")[0] in EDITABLE) else None
 
 
 def _common(reply: Reply, to: Address) -> dict[str, Any]:
@@ -461,6 +473,8 @@ def _formatting(reply: Reply) -> dict[str, Any]:
 
 
 def _where(key: Key, effect: Edit) -> dict[str, Any]:
+    if key.inline is not None:
+        return {"inline_message_id": key.inline}
     return {
         "chat_id": effect.to.chat,
         "message_id": effect.message,
@@ -475,11 +489,17 @@ def connection(to: Address, key: Key) -> str | None:
 
 
 def _file(source: str) -> Any:
-    """Return a local path as a `Path`; file ids and URLs as they are."""
-    if source.startswith(("http://", "https://")):
-        return source
-    if os.path.isfile(source):
-        return Path(source)
-    if os.sep in source:  # no file id has one; PTB would call it a network error, to be tried for ever
-        raise FileNotFoundError(f"no such file: {source}")
+    """Return the URI of a file on this machine as a `Path`; file ids and URLs as they are.
+
+    Raises:
+        FileNotFoundError: If the file has gone. (PTB would call it a network error, to be tried for ever.)
+        ValueError: If a text names a file: PTB would upload it, whoever has sent that text.
+    """
+    if source.startswith(FILE_URI):
+        path = Path(unquote(urlsplit(source).path))
+        if not path.is_file():
+            raise FileNotFoundError(f"no such file: {path}")
+        return path
+    if not source.startswith(("http://", "https://")) and (os.sep in source or os.path.exists(source)):
+        raise ValueError(f"{source!r} is a text, not the id of a file; a path is given as pathlib.Path(...)")
     return source

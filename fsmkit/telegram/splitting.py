@@ -132,7 +132,7 @@ def split(text: str, limit: int, parse_mode: str | None) -> list[str]:
         while start < len(text) and formatted.open[start] == () and text[start].isspace():
             start += 1
     if formatted.shown[start] < formatted.shown[-1]:
-        pieces.append(_opening(formatted.open[start] or ()) + text[start:])
+        pieces.append(formatted.piece(start, len(text)))
     return [piece for piece in pieces if piece] or [""]
 
 

@@ -180,7 +180,8 @@ def test_edits_deletions_and_answers_are_shown(chat, write):
 def test_files_and_places_of_the_bot_are_shown(chat, handle, tmp_path):
     (tmp_path / "bill.txt").write_text("10")
     file = handle(
-        'ctx.reply("A bill", document="bill.txt")\n'
+        "from pathlib import Path\n"
+        'ctx.reply("A bill", document=Path("bill.txt"))\n'
         "await ctx.bot.send_location(event.chat_id, 48.2, 16.4)\n"
         'await ctx.bot.send_contact(event.chat_id, "+43", "Ann")\n'
         "await ctx.bot.send_chat_action(event.chat_id, 'typing')\n"

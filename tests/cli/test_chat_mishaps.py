@@ -85,7 +85,9 @@ def test_a_timeout_whose_handler_raises(chat, write):
 
 
 def test_a_message_that_telegram_refuses_is_told(chat, handle):
-    file = handle("ctx.reply('photo', photo='/no/such/file.png')\nctx.reply('next')")
+    file = handle(
+        "from pathlib import Path\nctx.reply('photo', photo=Path('/no/such/file.png'))\nctx.reply('next')"
+    )
     said = chat(file, "/go")
     assert said[1].startswith("! FileNotFoundError: no such file: /no/such/file.png; this was refused for ")
     assert said[2] == "next"

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fsmkit import Flow, Reply
@@ -42,6 +42,7 @@ def is_balanced(html):
 
 
 @given(PLAIN, LIMITS)
+@example("00 ", 2)  # what fits only without the blank at its end
 def test_every_piece_of_a_plain_text_fits(text, limit):
     assert all(units(piece) <= limit for piece in split(text, limit, None))
 

@@ -200,7 +200,7 @@ async def test_a_local_file_on_the_screen_is_uploaded_once(bench, tmp_path):
     flow.defstate("on", on=button("more"))(lambda event, ctx: ("stay", show(ctx, ctx.data["n"] + 1)))
 
     def show(ctx, number):
-        ctx.show(str(number), photo=str(path), buttons=["more"])
+        ctx.show(str(number), photo=path, buttons=["more"])
         return {"n": number} if number else None
 
     await bench.start(flow)
