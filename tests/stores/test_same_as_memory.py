@@ -228,7 +228,8 @@ class SameAsMemory(RuleBasedStateMachine):
         self.both(lambda store: store.extend_claim(key, 0.0))
         record = self.model.table.records.get(key)
         if record is not None:
-            record.delivering = bool(record.outbox)
+            if record.mail is not None:
+                record.mail.delivering = bool(record.outbox)
 
     def restart(self) -> None:
         """The process ends and another begins, after the claims of the first are over."""
