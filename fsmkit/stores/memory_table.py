@@ -87,6 +87,11 @@ class Record:
         """Whether somebody delivers the outbox."""
         return self.mail is not None and self.mail.delivering
 
+    @delivering.setter
+    def delivering(self, delivering: bool) -> None:
+        if self.mail is not None:
+            self.mail.delivering = delivering
+
     def fold(self, folded: int, outbox: tuple[bytes, ...]) -> bytes | None:
         """Take receipts away and append to the outbox; return its first entry if nobody delivers it."""
         mail = self.mail

@@ -228,8 +228,7 @@ class SameAsMemory(RuleBasedStateMachine):
         self.both(lambda store: store.extend_claim(key, 0.0))
         record = self.model.table.records.get(key)
         if record is not None:
-            if record.mail is not None:
-                record.mail.delivering = bool(record.outbox)
+            record.delivering = bool(record.outbox)
 
     def restart(self) -> None:
         """The process ends and another begins, after the claims of the first are over."""
