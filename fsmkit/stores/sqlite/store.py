@@ -63,9 +63,8 @@ class SQLiteLease:
             raise LeaseLost(f"the lease on {self.key} is over; nothing was written")
 
         def work(at: Transaction) -> tuple[bytes | None, FoundRow]:
-            stored = at.rows.check(waiter.key, seen)
             at.waiters.prove(at.db, waiter, at.now, last=not hold)
-            written = at.rows.write(waiter.key, stored, change, at.now)
+            written = at.rows.commit(waiter.key, seen, change, at.now)
             if not hold:
                 at.waiters.leave(at.db, waiter, at.now)
             return written
@@ -156,7 +155,7 @@ class SQLiteStore:
 
         async def write(seen: FoundRow, change: Change) -> tuple[bytes | None, FoundRow]:
             written: tuple[bytes | None, FoundRow] = await ask(
-                COMMIT, lambda at: at.rows.write(text, at.rows.check(text, seen), change, at.now)
+                COMMIT, lambda at: at.rows.commit(text, seen, change, at.now)
             )
             return written
 
