@@ -203,7 +203,10 @@ async def test_messages_that_nobody_delivers_are_sent_by_the_sweeper(clock):
     await dead.send(HERE, 2)
     await dead.relocate(OLD, NEW)
     record = store.table.records[HERE]
-    record.mail.delivering, record.wake = False, clock.now()  # as in a durable store, when its claim has ended
+    record.mail.delivering, record.wake = (
+        False,
+        clock.now(),
+    )  # as in a durable store, when its claim has ended
     store.table.put(HERE, record, record.index)
     engine = Engine(flow, store=store, clock=clock, deliver=deliver)
     await engine.sweep()
