@@ -356,6 +356,10 @@ def _may_be_pressed() -> bool:
     return on_main and signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+class MissingExtra(ModuleNotFoundError):
+    """What was asked for needs an extra of fsmkit that is not installed; says how to install it."""
+
+
 @contextmanager
 def requires_extra(name: str) -> Generator[None]:
     """Wrap the imports of what an extra brings.
@@ -364,18 +368,18 @@ def requires_extra(name: str) -> Generator[None]:
         name: The extra.
 
     Raises:
-        ModuleNotFoundError: If it is not installed, with the command that installs it.
+        MissingExtra: If it is not installed, with the command that installs it.
 
     Example:
         >>> with requires_extra("redis"):
         ...     import no_such_module
         Traceback (most recent call last):
         ...
-        ModuleNotFoundError: No module named 'no_such_module'. pip install 'fsmkit[redis]'
+        fsmkit.errors.MissingExtra: No module named 'no_such_module'. pip install 'fsmkit[redis]'
     """
     try:
         yield
     except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
+        raise MissingExtra(
             f"{error.msg}. pip install 'fsmkit[{name}]'", name=error.name, path=error.path
         ) from error

@@ -66,6 +66,14 @@ class Key(_Parts):
         number = thread[1:] if isinstance(thread, str) and thread[:1] == "m" else ""
         return int(number) if number.isdecimal() else None
 
+    @property
+    def inline(self) -> str | None:
+        """By the same rules: the id of the inline message that it belongs to, whose chat is not known."""
+        thread = self.thread
+        if not isinstance(thread, str) or thread[:1] != "m" or thread[1:].isdecimal():
+            return None
+        return thread[1:]
+
     def __str__(self) -> str:
         """Return the canonical text: the five parts joined by colons; no two keys share it."""
         return ":".join(map(_part_text, self))

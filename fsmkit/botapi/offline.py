@@ -258,6 +258,15 @@ class OfflineTelegram(Gestures):
             text for message in shown if (text := message.get("text", message.get("caption"))) is not None
         ]
 
+    def inline_message(self, inline_message_id: str) -> Json:
+        """Return what a message of inline mode shows, as far as the bot has edited it.
+
+        Raises:
+            KeyError: If nobody has chosen it, nor pressed a button under it.
+        """
+        shown = self._world.inline[inline_message_id]
+        return {name: value for name, value in shown.items() if name not in ("inline", "unseen")}
+
     @property
     def calls(self) -> list[Call]:
         """Every request of the bot that named a known method, in order."""

@@ -474,6 +474,8 @@ def edit_message_media(world: World, params: Params) -> Json | bool:
     message = _editable(world, params)
     if "inline" not in message and not ({"text"} | EDITABLE_MEDIA) & message.keys():
         raise bad_request("message can't be edited")
+    if "inline" in message and str(media.get("media", "")).startswith("attach://"):
+        raise bad_request("a file can't be uploaded for an inline message")
     content = _input_media(world, media, params)
     fields = ("text", "entities", "link_preview_options", "caption", "caption_entities", "has_media_spoiler")
     return _replace(world, params, message, (*fields, *sorted(EDITABLE_MEDIA)), content)

@@ -6,6 +6,7 @@ That keeps `fsmkit --help` fast, and a missing extra from breaking the commands 
 import click
 
 from fsmkit import __version__
+from fsmkit.cli.echo import echo
 from fsmkit.cli.errors import Commands
 from fsmkit.cli.inspection.commands import BOT, bot_option, inspect_store
 from fsmkit.cli.output import print_json
@@ -77,7 +78,7 @@ def graph(target: str, form: str) -> None:
     """Print the graph of a bot's flows, for Mermaid or Graphviz."""
     from fsmkit.cli.graph import draw
 
-    click.echo(draw(target, form), nl=False)
+    echo(draw(target, form), nl=False)
 
 
 @main.command(short_help="Say what is wrong with a bot's flows.")
@@ -202,7 +203,7 @@ def migrate(
     if json:
         print_json(as_json(done))
     else:
-        click.echo("\n".join(as_lines(done)))
+        echo("\n".join(as_lines(done)))
     ctx.exit(0 if done.clean else 1)
 
 
@@ -236,5 +237,5 @@ def import_persistence(
     if json:
         print_json(as_json(report))
     else:
-        click.echo("\n".join(as_lines(report)))
+        echo("\n".join(as_lines(report)))
     ctx.exit(0 if report.clean else 1)

@@ -4,7 +4,8 @@ from typing import IO, Any
 
 import click
 
-from fsmkit.errors import FsmkitError
+from fsmkit.cli.echo import echo
+from fsmkit.errors import FsmkitError, MissingExtra
 
 
 class CommandError(click.ClickException):
@@ -21,7 +22,7 @@ class CommandError(click.ClickException):
 
     def show(self, file: IO[Any] | None = None) -> None:
         """Print the line."""
-        click.echo(f"fsmkit: {self.message}", file=file, err=True)
+        echo(f"fsmkit: {self.message}", file=file, err=True)
 
 
 class NothingThere(CommandError):
@@ -37,5 +38,5 @@ class Commands(click.Group):
         """Run a command; raise CommandError for what fsmkit refuses."""
         try:
             return super().invoke(ctx)
-        except FsmkitError as error:
+        except (FsmkitError, MissingExtra) as error:
             raise CommandError(str(error)) from error

@@ -13,14 +13,13 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
-import click
-
+from fsmkit.cli.echo import echo
 from fsmkit.cli.errors import CommandError
 
 
 def print_json(shown: Any) -> None:
     """Print JSON that a person can read too."""
-    click.echo(as_json(shown))
+    echo(as_json(shown))
 
 
 def as_json(shown: Any) -> str:

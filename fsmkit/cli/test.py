@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import attrs
-import click
 
+from fsmkit.cli.echo import echo
 from fsmkit.cli.errors import CommandError
 from fsmkit.cli.output import as_json, print_json, prints_to_stderr, write
 from fsmkit.cli.stores import use_store
@@ -170,10 +170,10 @@ def check_file(target: str) -> bool:
         loaded = load(target)
         findings = lint(*loaded.flows)
     for finding in findings:
-        click.echo(finding.line)
+        echo(finding.line)
     wrong = sum(not finding.note for finding in findings)
     names = ", ".join(flow.name for flow in loaded.flows)
-    click.echo(f"{names}: {wrong or 'no'} finding{'' if wrong == 1 else 's'}, {len(findings) - wrong} notes")
+    echo(f"{names}: {wrong or 'no'} finding{'' if wrong == 1 else 's'}, {len(findings) - wrong} notes")
     return not wrong
 
 
@@ -222,7 +222,7 @@ def test_file(
     replays = [] if replay is None else [each.acts for each in stored_conversations(replay, first)]
     if outputs.json != "-":
         names = ", ".join(flow.name for flow in loaded.flows)
-        click.echo(f"testing {names} (profile {profile})")
+        echo(f"testing {names} (profile {profile})")
     with prints_to_stderr():
         report = check(
             *first,
@@ -264,7 +264,7 @@ def test_store(target: str, url: str, *, bot: int | str | None, profile: str, ou
     if out == "-":
         print_json(report.to_json())
     else:
-        click.echo("\n".join(report.lines()))
+        echo("\n".join(report.lines()))
         if out is not None:
             write(out, as_json(report.to_json()) + "\n")
     return report.ok
@@ -303,12 +303,12 @@ def test_recorded(target: str, recording: str, *, out: str | None) -> bool:
         print_json(shown)
         return ok
     for finding in findings:
-        click.echo(str(finding))
+        echo(str(finding))
     wrong = sum(not finding.note for finding in findings)
     notes = f", {len(findings) - wrong} to look at" if len(findings) > wrong else ""
-    click.echo(f"{done.steps} recorded events of {done.people} people: {wrong or 'nothing'} found{notes}")
+    echo(f"{done.steps} recorded events of {done.people} people: {wrong or 'nothing'} found{notes}")
     if done.left:
-        click.echo(f"{done.left} events were left out: what went before is not known, or went another way")
+        echo(f"{done.left} events were left out: what went before is not known, or went another way")
     if out is not None:
         write(out, as_json(shown) + "\n")
     return ok
@@ -357,10 +357,10 @@ def read_fail_under(text: str) -> dict[str, float]:
 
 
 def _print(report: Report, short: list[str]) -> None:
-    click.echo(str(report))
+    echo(str(report))
     for line in short:
-        click.echo(f"too little was met: {line}")
+        echo(f"too little was met: {line}")
     wrong = len(report.failures)
     steps, seconds = sum(report.steps.values()), sum(report.seconds.values())
     how = f"profile {report.profile}, seed {report.seed}"
-    click.echo(f"{wrong or 'nothing'} found in {steps} steps, {seconds:.1f} s ({how})")
+    echo(f"{wrong or 'nothing'} found in {steps} steps, {seconds:.1f} s ({how})")

@@ -80,7 +80,7 @@ from msgspec import structs
 
 from fsmkit.engine.chat_migration import ChatMigration, forward
 from fsmkit.engine.due import DueWork, complete, tell_of_no_handler
-from fsmkit.engine.envelope import ANYBODY, IDLE, Envelope, Outcome, Recipient
+from fsmkit.engine.envelope import ANYBODY, IDLE, Envelope, Outcome, Recipient, Strike
 from fsmkit.engine.fifo import KeyedLock
 from fsmkit.engine.jobs import StateJobs
 from fsmkit.engine.observer import Observer
@@ -100,12 +100,13 @@ from fsmkit.errors import LeaseLost, Origin, Unreachable, mark
 from fsmkit.flow.events import ChatEvent, DeliveryFailed, Done, Failed
 from fsmkit.flow.messages import Answer
 from fsmkit.interpreter.access import frame_of
+from fsmkit.interpreter.codec import decode_row
 from fsmkit.interpreter.compiled import CompiledFlow, FlowSet
+from fsmkit.interpreter.effects import follow, home_of
 from fsmkit.interpreter.jobs import find as find_job
 from fsmkit.interpreter.jobs import over as job_over
 from fsmkit.interpreter.row import Delete, Edit, Effect, Receipt, Row, ScheduledEvent, Send, is_overdue
-from fsmkit.interpreter.settle import follow, home_of
-from fsmkit.keys import Key, event_id_of
+from fsmkit.keys import Key, KeyBy, event_id_of
 from fsmkit.stores.protocol import Lease, Store
 
 _log = logging.getLogger("fsmkit")
@@ -164,6 +165,7 @@ class Dispatcher:
         telegram: Any,
         committed: Callable[[Outcome], Awaitable[None]] | None = None,
         void: Callable[[], bool] | None = None,
+        strike: Strike | None = None,
     ) -> Outcome:
         """Take an event from a face, with the keys that it has by the flows' key rules.
 
@@ -177,14 +179,15 @@ class Dispatcher:
             telegram: PTB's context.
             committed: Told of the outcome after the commit and before anything is delivered.
             void: Asked when its turn has come whether it is of no use any more: no handler sees it then.
+            strike: The update that it was, struck from the inbox by the commit of its step.
         """
         if self._lines is None and len(keys) == 1:  # the ordinary case
             key, entries = keys[0]
             to = Recipient(entries)
             return await self.process(
-                key, Envelope(event, event_id, to, telegram, True, True, committed, void)
+                key, Envelope(event, event_id, to, telegram, True, True, committed, void, strike=strike)
             )
-        envelope = Envelope(event, event_id, ANYBODY, telegram, True, True, committed, void)
+        envelope = Envelope(event, event_id, ANYBODY, telegram, True, True, committed, void, strike=strike)
         if self._lines is None:
             return await self._walk(envelope, keys)
         check_not_nested("an event is given", SEND)
@@ -264,7 +267,7 @@ class Dispatcher:
         async with turn_with as lease:
             leased = RowLease(self.transactions, key, lease, after)
             turn = leased.begin(event, envelope.telegram)
-            turn.cause = envelope.cause
+            turn.cause, turn.strike = envelope.cause, envelope.strike
             if envelope.id is not None and f" {envelope.id} " in turn.row.seen:
                 return Outcome("duplicate")
             if envelope.void is not None and envelope.void():
@@ -326,9 +329,34 @@ class Dispatcher:
 
     async def end_chat(self, chat: int | str, business: int | str | None) -> None:
         """End the conversations of a chat, or of a person, that talk there."""
+        await self._end_keyed(chat, business)
+        if isinstance(chat, int) and chat < 0 and KeyBy.GLOBAL_USER in self._services.flows.key_rules():
+            await self._end_there(await self._visitors(chat, business), chat)
+
+    async def _end_keyed(self, chat: int | str, business: int | str | None) -> None:
+        """End the conversations that talk in a chat which their key names."""
         bot = self._services.face.bot
         keys = await self._store.keys(chat, bot=bot)
         await self._end_there([key for key in keys if (key.business, key.bot) == (business, bot)], chat)
+
+    async def _visitors(self, chat: int, business: int | str | None) -> list[Key]:
+        """Return keys of persons whose conversations talk in a group or channel that the key does not name.
+
+        No store looks rows up by where they talk: all are read, which a chat that is over is rare enough for.
+        """
+        bot, found = self._services.face.bot, []
+        async for stored in self._store.scan(bot=bot):
+            key = stored.key
+            if key.chat != key.user or key.chat == chat or (key.business, key.bot) != (business, bot):
+                continue
+            try:
+                snapshots = decode_row(stored.row).snapshots.values()
+            except Exception as error:  # a damaged row keeps nobody else's conversation alive
+                await self._services.report(key, None, error)
+                continue
+            if any(snapshot.address is not None and snapshot.address.chat == chat for snapshot in snapshots):
+                found.append(key)
+        return found
 
     async def end_connection(self, business: int | str) -> None:
         """End all conversations that are led through a business connection, which is over."""
@@ -385,7 +413,7 @@ class Dispatcher:
         try:
             if isinstance(error, Unreachable) and not isinstance(effect, Answer):
                 await self._end_there([key], effect.to.chat)  # it may be the key of another chat
-                await self.end_chat(effect.to.chat, key.business)
+                await self._end_keyed(effect.to.chat, key.business)
                 bound = None if isinstance(effect, Delete) else effect.bound
                 if bound is None or not await self.transactions.has_run(key, bound.flow, bound.run):
                     return

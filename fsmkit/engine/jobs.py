@@ -12,6 +12,8 @@ from collections.abc import Awaitable, Callable, Container
 from itertools import count
 from typing import Any
 
+from msgspec import structs
+
 from fsmkit.clock import backoff
 from fsmkit.engine.envelope import Outcome
 from fsmkit.engine.services import Services
@@ -20,10 +22,11 @@ from fsmkit.errors import JobLost, LeaseLost, RunnerStopped, StoreUnavailable, a
 from fsmkit.flow.context import SendMessage
 from fsmkit.flow.events import Done, Failed
 from fsmkit.flow.messages import Reply, as_reply, as_screen
+from fsmkit.interpreter.effects import address_of, effects_of, owner_of
 from fsmkit.interpreter.jobs import CLAIM_SECONDS, JobAttempt, attempt_stands, find, kept, over, put_off
 from fsmkit.interpreter.migrations import data_of
-from fsmkit.interpreter.row import Row
-from fsmkit.interpreter.settle import address_of, effects_of, owner_of
+from fsmkit.interpreter.row import Row, screen_key
+from fsmkit.interpreter.settle import INLINE, with_inline_screen
 from fsmkit.jobs.job import Job
 from fsmkit.jobs.running import JobRun
 from fsmkit.keys import Key
@@ -172,17 +175,21 @@ def show_progress(turn: Turn, begun: JobAttempt, said: str | Reply, *, again: bo
     if place is None or not attempt_stands(row, begun.work):
         return
     name, depth = place
-    view = row.views.get(name)
+    rules = begun.table.rules[begun.frame.state or ""]
+    screen = rules.state.screen_of(begun.table.name)
+    view = row.views.get(screen_key(name, screen))
     message = None if view is None else view.message
     if depth < len(row.snapshots[name].frames) - 1 or (again and not message):
         return
-    rules = begun.table.rules[begun.frame.state or ""]
     reply = said if isinstance(said, Reply) else as_reply(said, buttons=rules.buttons)
     to = address_of((row,), name, None, turn.key)
+    if turn.key.inline is not None:
+        row, message = with_inline_screen(row, name, turn.key.inline), INLINE
+        to = structs.replace(to, chat=turn.key.inline, thread=None)
     turn.row, effects = effects_of(
         row,
         name,
-        [SendMessage(as_screen(reply), show=True)],
+        [SendMessage(as_screen(reply), show=True, screen=screen)],
         to,
         turn.values.pack,
         owner=owner_of(turn.flows.tables[name].flow, to, turn.key),

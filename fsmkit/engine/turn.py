@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextvars import ContextVar
 from typing import Any
 
-from fsmkit.engine.envelope import ANYBODY, Recipient
+from fsmkit.engine.envelope import ANYBODY, Recipient, Strike
 from fsmkit.engine.observer import Observer, Offered
 from fsmkit.engine.services import Services
 from fsmkit.errors import (
@@ -25,16 +25,17 @@ from fsmkit.errors import (
     take_from,
 )
 from fsmkit.flow.context import Context, SendMessage, needless_await
-from fsmkit.flow.events import ChatEvent, Crashed, Pressed, Timeout
+from fsmkit.flow.events import ChatEvent, Crashed, Pressed, StateEntered, Timeout
 from fsmkit.flow.handlers import Raised
 from fsmkit.flow.messages import Answer, Reply, as_reply, as_screen
 from fsmkit.interpreter.access import ConversationHandle
 from fsmkit.interpreter.codec import Unfit
 from fsmkit.interpreter.compiled import CompiledFlow, FlowSet
+from fsmkit.interpreter.effects import address_of, follow, home_of, owner_of
 from fsmkit.interpreter.migrations import Orphan, data_of, is_current, migrate_row
-from fsmkit.interpreter.row import Bound, Frame, Row, Send
-from fsmkit.interpreter.selection import Step, ranks, select, why_not
-from fsmkit.interpreter.settle import StepDraft, address_of, follow
+from fsmkit.interpreter.row import Bound, Frame, Row, Send, screen_key
+from fsmkit.interpreter.selection import Step, ranks, running_flows, select, why_not
+from fsmkit.interpreter.settle import StepDraft
 from fsmkit.interpreter.transitions import (
     PendingCall,
     RowEditor,
@@ -73,7 +74,7 @@ class Turn(StepDraft):
         telegram: PTB's context for it, if any.
     """
 
-    __slots__ = ("_applied", "services", "telegram")
+    __slots__ = ("_applied", "services", "strike", "telegram")
 
     def __init__(self, services: Services, key: Key, row: Row, event: Any, telegram: Any) -> None:
         super().__init__(
@@ -81,6 +82,8 @@ class Turn(StepDraft):
         )
         self.services = services
         self.telegram = telegram
+        self.strike: Strike | None = None
+        """The update that the commit of this turn strikes from the inbox."""
         self._applied: tuple[Step, Any, Row, _Mark] | None = None
         """The last step, and what there was before it."""
 
@@ -119,7 +122,7 @@ class Turn(StepDraft):
         if snapshot is None:
             return
         text = flow.text_for("lost", snapshot.address.lang if snapshot.address else None)
-        if text and snapshot.active:
+        if text and snapshot.active and self.key.inline is None:
             self.requests.append(SendMessage(Reply(text)))
             self.name = orphan.name
         self.row = self.row.with_conversation(orphan.name, None)
@@ -216,7 +219,7 @@ class Turn(StepDraft):
         table = self.flows.tables.get(name)
         said = (
             table.flow.text_for(text, snapshot.address.lang if snapshot.address else None)
-            if table and text
+            if table and text and self.key.inline is None
             else None
         )
         if said:
@@ -231,6 +234,18 @@ class Turn(StepDraft):
         new = [message for message in event.message_ids if message not in frame.tracked]
         if event.is_new_message and new:
             self.row = follow(self.row, name, self.row.snapshots[name].run, frame.entry, new)
+
+    def follow_chatter(self, name: str, frame: Frame) -> None:
+        """Note a message that no handler took, like an answer, if it was said to this conversation.
+
+        In a group nobody else's messages are deleted, nor what the person says in another chat or topic.
+        """
+        said, table = self.event.address, self.flows.tables.get(name)
+        here = self.row.snapshots[name].address or home_of(self.key)
+        owner = owner_of(None if table is None else table.flow, here, self.key)
+        own = said.user is not None and said.user in (self.key.user, owner)
+        if own and (said.chat, said.thread, said.business) == (here.chat, here.thread, here.business):
+            self.follow_answer(name, frame)
 
     # -- one step ----------------------------------------------------------------------------------
 
@@ -261,6 +276,7 @@ class Turn(StepDraft):
                 return None
             if result[0] == "error":
                 raise _refusal(step, result)
+        before = self.row, len(self.requests), len(self.deletes), len(self.jobs)
         moved = advance(self.flows, self.row, step, result, self.now, self.services.new_run())
         if self.flows.guarded:
             moved = await self._past_guards(step, moved, ctx)
@@ -273,6 +289,8 @@ class Turn(StepDraft):
             await self.perform(moved.due, self.event)
         if moved.follow_up is not None:
             await self._return(moved)
+        elif moved.moved and self.flows.calling:
+            moved = await self._call_entered(step, moved, before)
         if self.services.face.check_invariants:
             await self._check_invariants(moved.name)
         return moved
@@ -364,7 +382,7 @@ class Turn(StepDraft):
     def _prepare_sorry(self, step: Step, error: Exception) -> None:
         """Leave the flow's `crash` text with the exception, to be said once the lease is free."""
         text = step.table.flow.text_for("crash", self.lang)
-        if text and isinstance(self.event, ChatEvent):
+        if text and isinstance(self.event, ChatEvent) and self.key.inline is None:
             to = address_of((self.row,), step.name, self.event, self.key)
             leave_with(error, _SORRY, Send(Reply(text), to, Bound(step.name, 0, 0)))
 
@@ -378,12 +396,47 @@ class Turn(StepDraft):
         taken = await self.offer(moved.follow_up, Recipient(within=moved.name))
         if taken is not None and taken.moved:
             return
+        if await self.call_running(moved.name) is not None:
+            return
         if self.row.snapshots[moved.name].active:
             moves = RowEditor(self.flows, self.row, self.now, 0)
             moves.prompt(moved.name)
             await self.perform(moves.due, self.event)
         else:  # it was called from no state, and went nowhere after the return
             await self.close(moved.name)
+
+    async def call_running(self, name: str) -> StepResult | None:
+        """Call the flow that a conversation's running state is a call of; `None` if it is none."""
+        snapshot = self.row.snapshots.get(name)
+        frame = snapshot.frames[-1] if snapshot is not None else None
+        table = self.flows.tables.get(frame.flow) if frame is not None else None
+        if frame is None or table is None or frame.state is None:
+            return None
+        if table.rules[frame.state].state.call is None:
+            return None
+        return await self.offer(StateEntered(self.event), Recipient(within=name))
+
+    async def _call_entered(
+        self, step: Step, moved: StepResult, before: tuple[Row, int, int, int]
+    ) -> StepResult:
+        """Call the flow of a state that was entered.
+
+        Where a guard of that flow refuses, the step is taken back, as where one of the state refuses.
+
+        Args:
+            step: The step that has entered it.
+            moved: What the step did.
+            before: The row before it, and how many requests, deletes and jobs there were.
+        """
+        said = len(self.requests)
+        called = await self.call_running(moved.name)
+        if called is None or called.moved:
+            return moved
+        row, requests, deletes, jobs = before
+        stayed = advance(self.flows, row, step, ("stay",), self.now, self.services.new_run())
+        del self.requests[requests:said], self.deletes[deletes:], self.jobs[jobs:]
+        self.row, self.name = stayed.row, stayed.name
+        return stayed
 
     async def perform(self, due: Iterable[PendingCall], event: Any) -> None:
         """Call hooks and prompts in their order; what they ask for joins this commit."""
@@ -494,7 +547,8 @@ def _said(call: PendingCall, said: Any) -> SendMessage:
     if rules.buttons and not reply.buttons:
         reply = as_reply(reply, buttons=rules.buttons)
     if rules.state.show:
-        return SendMessage(as_screen(reply), show=True)
+        screen = rules.state.screen_of(call.table.name)
+        return SendMessage(as_screen(reply), show=True, screen=screen)
     return SendMessage(reply, ephemeral=rules.state.ephemeral)
 
 
@@ -507,7 +561,8 @@ async def offer_or_default(
         turn: The turn.
         to: For whom the event is.
         handlers: Whether handlers are asked.
-        otherwise: Whether `otherwise` is said to a message that nobody took.
+        otherwise: Whether `otherwise` is said to a message that nobody took, and to a command by which
+            somebody begins again what runs already.
     """
     event = turn.event
     chat = isinstance(event, ChatEvent)
@@ -518,7 +573,26 @@ async def offer_or_default(
                 return True
         if await turn.offer(event, to) is not None:
             return True
-    return otherwise and chat and event.is_new_message and await say_otherwise(turn)
+    if not otherwise or not chat:
+        return False
+    if event.pressed is not None:  # of a state that a newer version has made a call
+        return await turn.call_running(event.pressed.flow) is not None
+    if not event.is_new_message and not _begins_again(turn):
+        return False
+    if await say_otherwise(turn):
+        return True
+    note_chatter(turn)
+    return False
+
+
+def _begins_again(turn: Turn) -> bool:
+    """Return whether the event is a command that would begin a flow which runs already."""
+    return turn.event.kind == "command" and any(
+        handler.wants(turn.event) is not None
+        for flow in running_flows(turn.row)
+        if flow in turn.flows.tables
+        for handler in turn.flows.tables[flow].by_state[None]
+    )
 
 
 async def force_close(
@@ -542,10 +616,12 @@ async def say_otherwise(turn: Turn) -> bool:
         table = turn.flows.tables.get(frame.flow)
         if frame.state is None or table is None:
             continue
+        if table.rules[frame.state].state.call is not None:  # it was no call before, or was set by hand
+            return await turn.call_running(name) is not None
         said = table.rules[frame.state].state.otherwise
         if said is None:
             continue
-        turn.follow_answer(name, frame)
+        turn.follow_chatter(name, frame)
         moves = RowEditor(turn.flows, turn.row, turn.now, 0)
         moves.keep(name, len(frames) - 1, None)
         turn.row = moves.result()
@@ -554,6 +630,16 @@ async def say_otherwise(turn: Turn) -> bool:
         await turn.perform([PendingCall("otherwise", said, table, frame, table.flow.place)], None)
         return True
     return False
+
+
+def note_chatter(turn: Turn) -> None:
+    """Note a message that nobody took, to be deleted with the ephemeral states of those who lead it here."""
+    before = turn.row
+    for name, snapshot in before.snapshots.items():
+        table = turn.flows.tables.get(snapshot.frames[-1].flow)
+        if table is not None and table.ephemeral:
+            turn.follow_chatter(name, snapshot.frames[-1])
+    turn.changed = turn.changed or turn.row is not before
 
 
 def reject_stale_press(turn: Turn, pressed: Pressed) -> bool:
@@ -584,9 +670,24 @@ def _value_of(turn: Turn, pressed: Pressed) -> str | None:
     if snapshot is None or not snapshot.active:
         return pressed.value if pressed.run == 0 else None
     frame = snapshot.frames[-1]
-    if (pressed.run, pressed.entry) != (snapshot.run, frame.entry & ENTRY_MASK):
+    if pressed.run != snapshot.run:
         return None
+    if pressed.entry != frame.entry & ENTRY_MASK:
+        return pressed.value if _on_screen(turn, pressed, frame) else None
     if pressed.value is not None:
         return pressed.value
     kept = frame.values[pressed.position : pressed.position + 1]
     return kept[0] or None if kept else None
+
+
+def _on_screen(turn: Turn, pressed: Pressed, frame: Frame) -> bool:
+    """Return whether a button of an earlier state stands on a named screen of the flow that runs, as it is.
+
+    What has not been shown anew since is meant to be pressed: a menu stays while states come and go.
+    """
+    screens = screen_key(pressed.flow, f"{frame.flow}/")
+    return any(
+        view.message == turn.event.message_id and view.entry & ENTRY_MASK == pressed.entry
+        for key, view in turn.row.views.items()
+        if key.startswith(screens)
+    )

@@ -211,6 +211,17 @@ class DeliveryFailed(Internal):
 
 
 @attrs.frozen
+class StateEntered(Internal):
+    """A state that is a call was entered: the state's own call takes it, before any handler.
+
+    Attributes:
+        event: What the step was about that entered it.
+    """
+
+    event: Any
+
+
+@attrs.frozen
 class Returned(Internal):
     """A sub-flow is over.
 

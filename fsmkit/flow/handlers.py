@@ -5,8 +5,10 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
 import attrs
+from msgspec import UNSET
 
 from fsmkit.errors import DefinitionError, add_note
+from fsmkit.flow.events import StateEntered
 from fsmkit.flow.locations import calling_location, location_for, location_of
 from fsmkit.flow.matchers import AnyOf, Matcher, NewText, as_matcher
 from fsmkit.flow.states import ANY, State, StatesGroup, Symbol, seconds_of
@@ -30,6 +32,7 @@ class Handler:
         place: `file:line` of the function.
         default: Whether no `on=` was given.
         examples: Texts and events that it wants, for generated tests.
+        included: Whether the flow has it from `Handlers` that several have; its own are asked first.
     """
 
     function: Callable[..., Any]
@@ -40,6 +43,7 @@ class Handler:
     place: str
     default: bool
     examples: tuple[Any, ...] = ()
+    included: bool = False
 
     @property
     def name(self) -> str:
@@ -134,6 +138,41 @@ class EnterState(Matcher):
         return "guard"
 
 
+class Entry(Matcher):
+    """What calls the flow of a state that is a call: the state was entered."""
+
+    kinds = frozenset({StateEntered.__name__})
+
+    def match(self, event: Any) -> Any:
+        """Return the event."""
+        return event if isinstance(event, StateEntered) else None
+
+    def __repr__(self) -> str:
+        return "entry"
+
+
+def make_call(state: State, place: str | None) -> Handler:
+    """Return what a state with `call=` does when it is entered, as a handler like any other.
+
+    Graph, checks and tests thus know the call without knowing of `call=`.
+
+    Args:
+        state: The state.
+        place: `file:line` of its declaration.
+    """
+    called, data = state.call, state.call_data
+
+    async def enter(event: StateEntered, ctx: Any) -> Any:
+        if data is UNSET:
+            return ("call", called)
+        ctx.event = event.event  # as prompts and hooks see it
+        given = data(ctx) if callable(data) else data
+        return ("call", called, await given if inspect.isawaitable(given) else given)
+
+    enter.__qualname__ = f"{state.name}(call={getattr(called, 'name', called)})"
+    return Handler(enter, (state,), Entry(), None, (called,), place or "?", default=False)
+
+
 def make_guard(function: Any, selectors: tuple[Any, ...], to: Any) -> Handler:
     """Return a checked guard: a handler that is asked before a state is entered, a function of `ctx`.
 
@@ -162,6 +201,16 @@ def make_hook(function: Any, selectors: tuple[Any, ...], what: str) -> Hook:
     check_selectors(selectors, place)
     check_callable(function, 1, place, f"{what} is a function of (ctx)")
     return Hook(function, selectors or (ANY,), place or "?")
+
+
+def refuse_bare(states: tuple[Any, ...], what: str, written: str) -> None:
+    """Refuse a decorator that is written without its parentheses."""
+    if len(states) == 1 and callable(states[0]) and not isinstance(states[0], type):
+        raise DefinitionError(
+            f"{what} is registered without parentheses",
+            place=location_of(states[0]),
+            remedy=f"Write @flow.{written}",
+        )
 
 
 def check_selectors(selectors: tuple[Any, ...], place: str | None) -> None:

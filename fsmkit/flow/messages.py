@@ -15,6 +15,9 @@ import attrs
 import msgspec
 from msgspec import UNSET, structs
 
+MAX_TEXT = 4096
+"""UTF-16 units of a message, https://core.telegram.org/bots/api#sendmessage."""
+
 MAX_VALUE = 39
 """Bytes that a button has for its value: Telegram's 64, less mark and header. Longer values are stored."""
 
@@ -207,7 +210,8 @@ class Keyboard(_Rows, frozen=True, kw_only=True, omit_defaults=True, repr_omit_d
         rows: Rows of keys; a flat list is one row, a string a key that sends it.
         one_time: Telegram hides it after one key.
         placeholder: What stands in the empty input field, 64 characters at most.
-        selective: Shown only to whom the message replies to or mentions.
+        selective: Shown only to whom the message replies to or mentions; it is taken away by a reply to that
+            person, in a conversation of a whole chat without `reply_to=` from everybody.
         persistent: Telegram always shows it, and it outlives its state.
         resize: Whether it is no higher than its keys need.
     """
@@ -335,6 +339,9 @@ MEDIA = ("photo", "document", "video", "animation", "audio", "voice", "video_not
 
 BARE_MEDIA = ("video_note", "sticker")
 """Those that have no caption."""
+
+EDITABLE_MEDIA = ("photo", "document", "video", "animation", "audio")
+"""Those that may take each other's place, https://core.telegram.org/bots/api#editmessagemedia."""
 
 
 class ScreenOptions(TypedDict, total=False):
@@ -528,6 +535,11 @@ def _instead_of(option: str) -> str:
         f"Did you mean {near[0]}=?" if near else f'Write extra={{"{option}": ...}} if the Bot API has it'
     )
     return INSTEAD_OF_OPTIONS.get(option, default)
+
+
+def named_screen(flow: str, screen: str) -> str:
+    """Return what a screen is known by: one with a name belongs to the flow that names it."""
+    return f"{flow}/{screen}" if screen else ""
 
 
 def as_screen(reply: Reply) -> Reply:

@@ -10,10 +10,11 @@ from datetime import timedelta
 from typing import Any, ClassVar, Final, Literal, Never, TypedDict
 
 import attrs
+from msgspec import UNSET
 
 from fsmkit.errors import DefinitionError
 from fsmkit.flow.locations import calling_location
-from fsmkit.flow.messages import Buttons, Reply
+from fsmkit.flow.messages import Buttons, Reply, named_screen
 
 Prompt = str | Reply | Callable[[Any], "str | Reply | Awaitable[str | Reply | None] | None"]
 """What is said: a text, a `Reply`, or a function of `ctx`, sync or async, that returns one (or `None`)."""
@@ -54,13 +55,15 @@ class StateOptions(TypedDict, total=False):
     ttl: Ttl
     job: Callable[..., Any] | None
     ephemeral: bool
-    show: bool
+    show: bool | str
     renamed_from: str | Iterable[str]
     max_age: float | timedelta | None
     remind_after: Ttl
     reminder: Prompt | None
     job_timeout: float | timedelta | None
     job_retries: int
+    call: Any
+    call_data: Any
 
 
 RENAMED_OPTIONS = {"timeout": "job_timeout", "retries": "job_retries", "was": "renamed_from"}
@@ -82,7 +85,8 @@ class State:
         name: The name; may be left out in a `StatesGroup`.
         prompt: Sent whenever the state is entered.
         buttons: Rows of inline buttons under the prompt; a flat list is one row, a string its own value.
-        otherwise: Sent when a new message that is not a command finds no handler.
+        otherwise: Sent when a new message finds no handler: any but a command, and of commands those that
+            begin this flow, sent once more while it runs.
         ttl: Idle time after which the conversation times out: seconds or a `timedelta`, `None`: never.
         max_age: Time from the entry after which it times out although things happen; `None`: never.
         remind_after: Idle time after which the person is reminded; `None`: never. By default the flow's.
@@ -90,16 +94,21 @@ class State:
         job: Slow work to do while the conversation stands here, a function of `data` or of `(data, job)`; its
             outcome comes back as `Done` or `Failed`.
         ephemeral: Whether the prompt and the user's answers are deleted when the state is left.
-        show: Whether the prompt is the conversation's one screen, as by `ctx.show`.
+        show: Whether the prompt is the conversation's screen, as by `ctx.show`; a text names the screen.
         renamed_from: Names that this state had in earlier versions.
         job_timeout: Time that one attempt of the job may take: seconds or a `timedelta`; `None`: any.
         job_retries: How often a job that raised, or took too long, is tried again.
+        call: The flow (or its name) that the state is a call of: entering the state calls it, and its result
+            comes to the state's handler for `Returned`.
+        call_data: The data that the called flow begins with, or a function of `ctx` that returns them.
     """
 
     __slots__ = (
         "_attribute",
         "_group",
         "buttons",
+        "call",
+        "call_data",
         "ephemeral",
         "flow",
         "job",
@@ -126,13 +135,15 @@ class State:
         ttl: Ttl = INHERIT,
         job: Callable[..., Any] | None = None,
         ephemeral: bool = False,
-        show: bool = False,
+        show: bool | str = False,
         renamed_from: str | Iterable[str] = (),
         max_age: float | timedelta | None = None,
         remind_after: Ttl = INHERIT,
         reminder: Prompt | None = None,
         job_timeout: float | timedelta | None = None,
         job_retries: int = 0,
+        call: Any = None,
+        call_data: Any = UNSET,
         **old: Never,
     ) -> None:
         for option in old:
@@ -156,6 +167,12 @@ class State:
         self.reminder = reminder
         self.job_timeout = job_timeout
         self.job_retries = job_retries
+        self.call = call
+        self.call_data = call_data
+
+    def screen_of(self, flow: str) -> str:
+        """Return which screen of a conversation its prompt is in a flow (`SendMessage.screen`)."""
+        return named_screen(flow, self.show) if isinstance(self.show, str) else ""
 
     def __set_name__(self, owner: type, name: str) -> None:
         if self._attribute is None:

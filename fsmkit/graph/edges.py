@@ -17,6 +17,7 @@ from fsmkit.flow.flow import Flow
 from fsmkit.flow.handlers import Handler
 from fsmkit.flow.results import LENGTHS, End, Stay, To
 from fsmkit.flow.states import END, State, StatesGroup
+from fsmkit.graph.calls import check_calls
 from fsmkit.graph.names import UnreadableSourceError, unwrapped
 from fsmkit.graph.source import Return, Returns, read_source
 
@@ -282,7 +283,7 @@ def collect_flows(flows: Iterable[Flow[Any]]) -> dict[str, Flow[Any]]:
         flows: The flows.
 
     Raises:
-        DefinitionError: If two of them have one name.
+        DefinitionError: If two of them have one name, or a state is a call that cannot be made.
     """
     found: dict[str, Flow[Any]] = {}
     todo = list(flows)
@@ -295,6 +296,7 @@ def collect_flows(flows: Iterable[Flow[Any]]) -> dict[str, Flow[Any]]:
         found[flow.name] = flow
         for handler in (*flow.handlers, *flow.guards):
             todo += _flows_met(handler, flow, _read(handler)[0])
+    check_calls(found)
     return found
 
 

@@ -14,6 +14,7 @@ import attrs
 from fsmkit.flow.flow import Flow
 from fsmkit.flow.handlers import Handler, Selector
 from fsmkit.flow.states import ANY, State
+from fsmkit.graph.calls import calls_on_entry
 from fsmkit.graph.edges import EdgeProblem, Edges, Target, collect_flows, edges_of
 
 Node: TypeAlias = tuple[str, str | None]
@@ -171,8 +172,21 @@ class Graph:
         return _closure(self._callers[flow], lambda name: self._callers[name])
 
     def _predecessors(self, node: Node) -> set[Node]:
-        entering = (edge for edge in self.incoming(node) if edge.kind == "transition")
-        return {edge.node for edge in entering if edge.flow == node[0] and edge.source is not None}
+        """Return where `back` leads: from the beginning of a state's call to what was before that state."""
+        found: set[Node] = set()
+        todo, met = [node], {node}
+        while todo:
+            at = todo.pop()
+            for edge in self.incoming(at):
+                if edge.kind == "transition" and edge.flow == at[0] and edge.source is not None:
+                    found.add(edge.node)
+                elif edge.kind == "call" and edge.node not in met and self._is_call(edge.node):
+                    met.add(edge.node)
+                    todo.append(edge.node)
+        return found
+
+    def _is_call(self, node: Node) -> bool:
+        return any(flow.name == node[0] and calls_on_entry(flow, node[1]) for flow in self.flows)
 
     def _exits(self, node: Node) -> Iterator[Edge]:
         """Yield the edges of a state, and the `ANY` ones of all flows that may wait while it runs."""

@@ -9,8 +9,9 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import attrs
+from msgspec import UNSET
 
-from fsmkit.errors import DefinitionError
+from fsmkit.errors import DefinitionError, UnstorableData
 from fsmkit.flow.events import Reminder
 from fsmkit.flow.flow import Flow
 from fsmkit.flow.handlers import Handler, Hook, JobSpec, Selector, check_prompt, job_spec
@@ -80,12 +81,13 @@ class CompiledFlow:
         self.name = flow.name
         self.version = flow.version
         self.codec = DataCodec(flow.name, flow.data, flow.place)
+        handlers = sorted(flow.handlers, key=lambda handler: handler.included)
         self.by_state: dict[str | None, tuple[Handler, ...]] = {
-            name: tuple(dict.fromkeys(_in_order(flow.handlers, state))) for name, state in flow.states.items()
+            name: tuple(dict.fromkeys(_in_order(handlers, state))) for name, state in flow.states.items()
         }
-        self.by_state[None] = tuple(h for h in flow.handlers if None in h.selectors)
+        self.by_state[None] = tuple(h for h in handlers if None in h.selectors)
         self.entry_kinds = AnyOf(handler.matcher for handler in self.by_state[None]).kinds
-        self.any = tuple(h for h in flow.handlers if ANY in h.selectors)
+        self.any = tuple(h for h in handlers if ANY in h.selectors)
         self.times = _times(flow)
         self.rules = {name: _rules(flow, state, self.times) for name, state in flow.states.items()}
         self.ephemeral = any(state.ephemeral for state in flow.states.values())
@@ -132,6 +134,9 @@ class FlowSet:
         }
         self.guarded = any(flow.guards for flow in known.values())
         """Whether some state has a guard."""
+        self.calling = any(state.call is not None for f in known.values() for state in f.states.values())
+        """Whether some state is a call."""
+        self._check_call_data()
         self._check_key_rules()
 
     def key_rules(self) -> tuple[KeyBy, ...]:
@@ -168,6 +173,26 @@ class FlowSet:
         near = difflib.get_close_matches(state, list(table.rules), n=1)
         return f"Did you mean {near[0]!r}?" if near else f"It has {', '.join(table.rules) or 'no states'}."
 
+    def _check_call_data(self) -> None:
+        """Refuse states whose call could not be given the data that it begins with."""
+        for table in self.tables.values():
+            for state in table.flow.states.values():
+                called = None if state.call is None else self.find(state.call)
+                if called is None or callable(state.call_data):
+                    continue
+                kind = getattr(called.flow.data, "__name__", str(called.flow.data))
+                try:
+                    if state.call_data is not UNSET:
+                        called.codec.encode(state.call_data)
+                    elif called.codec.initial() is None:
+                        raise UnstorableData("call_data", f"{kind} cannot be made without arguments")
+                except UnstorableData as error:
+                    raise table.flow.error(
+                        f"the call of state {state.name!r} has no data for flow {called.name!r}: {error}",
+                        f"Give call_data=, {kind} or a function of (ctx) that returns it",
+                        state.place,
+                    ) from None
+
     def _check_key_rules(self) -> None:
         for table in self.tables.values():
             for handler, edges in table.edges.items():
@@ -183,8 +208,10 @@ class FlowSet:
 
 
 def _in_order(handlers: list[Handler], state: State) -> Iterator[Handler]:
-    for covers in (_names, _names_group_of, _names_any):
-        yield from (h for h in handlers if any(covers(selector, state) for selector in h.selectors))
+    for included in (False, True):
+        for covers in (_names, _names_group_of, _names_any):
+            own = (h for h in handlers if h.included is included)
+            yield from (h for h in own if any(covers(selector, state) for selector in h.selectors))
 
 
 def _names(selector: Selector, state: State) -> bool:
@@ -215,6 +242,12 @@ def _rules(flow: Flow[Any], state: State, flows: Times) -> StateSpec:
             f"the buttons of state {state.name!r} would stand under a new message, and with {flow.key} each "
             f"message has conversations of its own: a press of them would never come to this one",
             "Add show=True: the message that the conversation belongs to is edited",
+        )
+    if flow.key.by_message and isinstance(state.show, str):
+        raise flow.error(
+            f"{whose} has show={state.show!r}, and with {flow.key} a conversation has one screen, the "
+            "message that it belongs to",
+            "Write show=True",
         )
     own = times_of(state, whose, flow.place)
     times = combined(own, flows, state.prompt, _handles_reminders(flow), whose, flow.place)

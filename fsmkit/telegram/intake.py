@@ -49,7 +49,9 @@ Taking:
    What the timer has answered is not answered again, and a payment that it declined is not shown to any
    handler any more (`void`): the person was told no. When a handler raises or is cancelled, the answer is
    given on the way out, then the exception goes on.
-10. **Gone.** If the update says that the bot was blocked or removed, conversations that talk in that chat are
+10. **Channels.** A press under a channel's post enters only flows that are the chat's: another one would talk
+    to a person in front of all. What would have entered such a flow is answered with its text `in_channel`.
+11. **Gone.** If the update says that the bot was blocked or removed, conversations that talk in that chat are
     ended, after its own handlers have had it; so are those of a business connection that was revoked.
 
 What follows is the caller's. `FlowHandler` turns the outcome into PTB's contract (stop, or let other handlers
@@ -73,8 +75,10 @@ from telegram.ext import Application
 
 from fsmkit.engine.engine import Engine
 from fsmkit.engine.envelope import Outcome
+from fsmkit.errors import LeaseLost, StoreUnavailable, origin_of
 from fsmkit.flow.context import PAYMENT_KINDS
 from fsmkit.flow.events import MESSAGE_KINDS, Pressed
+from fsmkit.flow.flow import Flow
 from fsmkit.flow.messages import Answer
 from fsmkit.interpreter.compiled import CompiledFlow, FlowSet
 from fsmkit.keys import Key, KeyBy
@@ -102,14 +106,16 @@ class Checked:
         event: The event.
         keys: Whose conversations it may belong to, in flow order, each with the flows that it may enter.
         foreign: The flow of a pressed button that only somebody else may press.
+        barred: Flows that it may not enter where it was pressed: under a channel's post.
     """
 
-    __slots__ = ("event", "foreign", "keys")
+    __slots__ = ("barred", "event", "foreign", "keys")
 
     def __init__(self, event: TelegramEvent, keys: Keys, foreign: str | None = None) -> None:
         self.event = event
         self.keys = keys
         self.foreign = foreign
+        self.barred: Sequence[CompiledFlow] = ()
 
 
 class Intake:
@@ -198,7 +204,7 @@ class Intake:
             if pressed is not None:
                 as_press(event, pressed)
                 if len(keys) > 1:  # another row knows nothing of this flow, and would find it stale
-                    key = self._key(event, self._engine.flows.tables[pressed.flow].flow.key)
+                    key = self.key_of(event, self._engine.flows.tables[pressed.flow].flow.key)
                     keys = [(found, tables) for found, tables in keys if found == key]
         return Checked(event, keys)
 
@@ -223,22 +229,25 @@ class Intake:
         """Return the keys of an event in flow order; rules that give the same key share its row."""
         if len(self._rules) == 1:  # the ordinary case
             rule, tables = self._rules[0]
-            key = self._key(event, rule)
+            key = self.key_of(event, rule)
             return () if key is None else ((key, tables),)
         found: dict[Key, list[CompiledFlow]] = {}
         for rule, tables in self._rules:
-            key = self._key(event, rule)
+            key = self.key_of(event, rule)
             if key is not None:
                 found.setdefault(key, []).extend(tables)
         return list(found.items())
 
-    def _key(self, event: TelegramEvent, rule: KeyBy) -> Key | None:
+    def key_of(self, event: TelegramEvent, rule: KeyBy) -> Key | None:
+        """Return whose conversation an event belongs to by a rule, `None` for nobody's."""
         query = event.update.callback_query
         message: int | str | None = None
         if query is not None:
             if event.chat_id is None and not rule.by_message:
                 return None  # under an inline message: that is no private conversation
             message = query.inline_message_id or event.message_id
+        elif event.kind == "chosen_inline_result":
+            message = event.query.inline_message_id
         return rule.key(
             chat=event.chat_id,
             user=event.user_id,
@@ -266,8 +275,13 @@ class Intake:
         update, query = event.update, event.update.callback_query
         if event.pressed is not None and event.pressed.run and event.knows == "chat":
             checked.keys = await self._keys_of_run(event, event.pressed, checked.keys)
+        if query is not None and _is_under_post(query):
+            checked.barred = [t for _, tables in checked.keys for t in tables if not t.flow.key.by_chat]
+            checked.keys = [(key, [t for t in tables if t.flow.key.by_chat]) for key, tables in checked.keys]
         event_id = f"tg:{update.update_id}"  # event_id_of(event.id), without the detour
-        receive = partial(self._engine.receive, event, checked.keys, event_id, context)
+        received = self._engine.face.received
+        strike = received.get(update.update_id) if received else None
+        receive = partial(self._engine.receive, event, checked.keys, event_id, context, strike=strike)
         if query is not None:
             outcome = await self._press(checked, query, receive)
         elif event.kind in PAYMENT_KINDS:
@@ -278,8 +292,20 @@ class Intake:
         if event.is_end and update.business_connection is not None:
             await self._engine.end_connection(update.business_connection.id)
         elif event.is_end and update.my_chat_member is not None:
-            await self._engine.end_chat(update.my_chat_member.chat.id)  # the old id, if its group has moved
+            gone = update.my_chat_member.chat.id
+            if gone == event.chat_id:  # else its group has moved: what talked there talks in the new one
+                await self._engine.end_chat(gone)
         return outcome
+
+    def is_to_be_taken_again(self, update: Update, error: Exception) -> bool:
+        """Return whether an update waits in the inbox for another try: no handler failed, but the store."""
+        strike = (self._engine.face.received or {}).get(update.update_id)
+        origin = origin_of(error)
+        raised = origin is not None and origin.handler is not None
+        if strike is None or raised or not isinstance(error, LeaseLost | StoreUnavailable):
+            return False
+        strike.lost = error
+        return True
 
     async def _keys_of_run(self, event: TelegramEvent, pressed: Pressed, keys: Keys) -> Keys:
         """Return the key of the run that a button under an old message belongs to, as far as it is known.
@@ -308,8 +334,7 @@ class Intake:
         if pressed is not None and pressed.menu and _is_under_post(query):
             flow = self._engine.flows.tables[pressed.flow].flow
             if not flow.key.by_chat:
-                said = flow.text_for("in_channel", checked.event.address.lang) or ""
-                await self._delivery.answer(query.id, said, opens=True)
+                await self._send_to_private(checked.event, query, flow)
                 return Outcome("handled")
         watched = self._watched.pop(query.id, None) or self._watch_press(query)
 
@@ -323,12 +348,23 @@ class Intake:
 
         try:  # answered before messages are delivered: they may have to wait
             outcome: Outcome = await receive(answer)
-            return outcome
+            barred = _would_enter(checked) if outcome.kind == "passed" else None
+            if barred is None:
+                return outcome
+            await watched.stop()
+            if not (watched.late or watched.answered):
+                await self._send_to_private(checked.event, query, barred)
+            return Outcome("handled")
         except BaseException:  # also when the handler was cancelled: the button must not spin for ever
             await answer(None)
             raise
         finally:
             await watched.end()
+
+    async def _send_to_private(self, event: TelegramEvent, query: CallbackQuery, flow: Flow[Any]) -> None:
+        """Answer a press under a channel's post that would begin a conversation in the channel."""
+        said = flow.text_for("in_channel", event.address.lang) or ""
+        await self._delivery.answer(query.id, said, opens=True)
 
     async def answer_unclaimed(self, update: Update) -> None:
         """Answer a press, or decline a payment, that neither the flows nor other handlers want."""
@@ -380,6 +416,20 @@ class Intake:
     def _watch_press(self, query: CallbackQuery) -> AnswerTimer:
         seconds = ANSWER_AFTER if self._timed else None
         return AnswerTimer(query, self._engine.clock, seconds, partial(self._delivery.answer, query.id))
+
+
+def _would_enter(checked: Checked) -> Flow[Any] | None:
+    """Return the flow that a press would have entered, had it not been under a channel's post."""
+    event, pressed = checked.event, checked.event.pressed
+    return next(
+        (
+            table.flow
+            for table in checked.barred
+            if (pressed is None or pressed.flow == table.name)
+            and any(handler.wants(event) is not None for handler in table.by_state[None])
+        ),
+        None,
+    )
 
 
 def _is_under_post(query: CallbackQuery) -> bool:

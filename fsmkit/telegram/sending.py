@@ -48,6 +48,7 @@ from telegram.ext import ExtBot
 from fsmkit.flow.messages import (
     BARE_MEDIA,
     FILE_URI,
+    MAX_TEXT,
     Address,
     Button,
     Keyboard,
@@ -248,11 +249,8 @@ def _urls(button: Button) -> list[str]:
 
 # -- messages --------------------------------------------------------------------------------------
 
-MAX_TEXT = 4096
-
-
 MAX_CAPTION = 1024
-"""UTF-16 units, https://core.telegram.org/bots/api#sendmessage and #sendphoto."""
+"""UTF-16 units, https://core.telegram.org/bots/api#sendphoto."""
 
 
 UNFORMATTABLE = re.compile(r"parse entities|(message|caption|entities)( is|_)? ?too[ _]long", re.IGNORECASE)
@@ -328,7 +326,7 @@ class Messages:
         if reply is None:
             await self.strip(key, effect)
             return None
-        way = _way(effect.file, reply)
+        way = _way(effect.file, reply, inline=key.inline is not None)
         if way is None:
             return await self._anew(key, effect, reply)
         try:
@@ -336,6 +334,8 @@ class Messages:
         except BadRequest as error:
             if "not modified" in str(error).lower():
                 return None
+            if key.inline is not None:  # there is nowhere to send it anew
+                raise
             return await self._anew(key, effect, reply)
         return None
 
@@ -436,14 +436,17 @@ class Messages:
         return defaults.parse_mode if defaults is not None else None
 
 
-def _way(file: str, reply: Reply) -> str | None:
-    """Return how a message that carries `file` becomes another; `None`: only by a new message."""
+def _way(file: str, reply: Reply, *, inline: bool) -> str | None:
+    """Return how a message that carries `file` becomes another; `None`: only by a new message.
+
+    Of an inline message it is not known at first what it carries.
+    """
     if reply.media is None:
         return None if file else "text"
     kind = reply.media[0]
     if kind not in BARE_MEDIA and reply.file == file:
         return "caption"  # spares Telegram, and us, the file
-    return "media" if kind in EDITABLE and file.partition(":")[0] in EDITABLE else None
+    return "media" if kind in EDITABLE and (inline or file.partition(":")[0] in EDITABLE) else None
 
 
 def _common(reply: Reply, to: Address) -> dict[str, Any]:
@@ -470,6 +473,8 @@ def _formatting(reply: Reply) -> dict[str, Any]:
 
 
 def _where(key: Key, effect: Edit) -> dict[str, Any]:
+    if key.inline is not None:
+        return {"inline_message_id": key.inline}
     return {
         "chat_id": effect.to.chat,
         "message_id": effect.message,

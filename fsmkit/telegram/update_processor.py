@@ -177,10 +177,11 @@ class Watch(Protocol):
 class KeyedProcessor(BaseUpdateProcessor):
     """Processes the updates of a chat in order and those of other chats meanwhile.
 
-    An update stands in the line of its chat (where it has none, of its person), and with a flow by
-    `KeyBy.GLOBAL_USER` in the line of its person too. It takes one of the slots when it is in front, so that
-    a chat has one slot at most, however much it sends. A press or a payment that waits is answered in time
-    all the same. The engines of `attach` start and stop with it.
+    An update stands in the line of its chat, whatever topic or business connection it comes through (where it
+    has no chat, of its person), with a flow by `KeyBy.GLOBAL_USER` in the line of its person too, and with a
+    flow by `KeyBy.MESSAGE` in that of its inline message. It takes one of the slots when it is in front, so
+    that a chat has one slot at most, however much it sends. A press or a payment that waits is answered in
+    time all the same. The engines of `attach` start and stop with it.
 
     Args:
         max_concurrent: Slots: how many updates are processed at the same time.
@@ -285,9 +286,7 @@ class KeyedProcessor(BaseUpdateProcessor):
 
     def awaited(self, key: Key) -> bool:
         """Whether updates of a conversation wait, which go before its timeouts."""
-        return any(
-            key.user in (place.who, key.chat) for place in self._lines.waiting((key.business, key.chat))
-        )
+        return any(key.user in (place.who, key.chat) for place in self._lines.waiting(key.chat))
 
     def _lines_of(self, update: object) -> Sequence[Hashable]:
         """Return the lines that an update stands in; none: it is not a chat's, and waits for nobody."""
@@ -296,14 +295,16 @@ class KeyedProcessor(BaseUpdateProcessor):
         event = read_update(update, None)
         if event is None:  # nobody's conversation, but perhaps something that happened in a chat
             somewhere = update.effective_chat or update.effective_user
-            return () if somewhere is None else ((None, somewhere.id),)
-        chat, user, business = event.chat_id, event.user_id, event.business_id
-        place = user if chat is None else chat
-        names: list[Hashable] = [] if place is None else [(business, place)]
+            return () if somewhere is None else (somewhere.id,)
+        # Neither topic nor connection are part of a name: a press under an old message does not tell them.
+        query = update.callback_query
+        message = query.inline_message_id if query is not None else None
+        place = event.user_id if event.chat_id is None else event.chat_id
+        names: list[Hashable] = [] if place is None else [place]
         for rule in self._rules:
-            key = rule.key(chat=chat, user=user, thread=event.thread_id, business=business)
-            if key is not None and (business, key.chat) not in names:
-                names.append((business, key.chat))
+            key = rule.key(chat=event.chat_id, user=event.user_id, message=message)
+            if key is not None and key.chat not in names:
+                names.append(key.chat)
         return names
 
     def _refuse(self, update: object, names: Sequence[Hashable]) -> None:
@@ -336,4 +337,4 @@ def _person(update: object) -> int | None:
 
 
 def _shown(names: Sequence[Any]) -> str:
-    return ", ".join(f"{ident} (business connection {b})" if b else str(ident) for b, ident in names)
+    return ", ".join(map(str, names))

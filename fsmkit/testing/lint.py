@@ -7,21 +7,28 @@ A finding about a state points to the line that declares it.
 
 import itertools
 import re
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from fsmkit.errors import DefinitionError
+from fsmkit.flow.context import no_field
 from fsmkit.flow.flow import Flow
 from fsmkit.flow.handlers import Handler
 from fsmkit.flow.locations import location_of
-from fsmkit.flow.matchers import AllOf, AnyOf, Matcher
-from fsmkit.flow.messages import Button, Reply, rows_of_buttons
+from fsmkit.flow.matchers import AllOf, AnyOf, Example, Matcher
+from fsmkit.flow.messages import MAX_TEXT, Button, Reply, rows_of_buttons
 from fsmkit.flow.states import ANY, INHERIT, State, StatesGroup
+from fsmkit.graph.evolved import evolved_fields
 from fsmkit.graph.graph import Graph, graph_of
+from fsmkit.graph.names import unwrapped
+from fsmkit.graph.sends import events_sent
 from fsmkit.interpreter.codec import DataCodec
 from fsmkit.telegram.matchers import PressOf
 from fsmkit.testing.findings import Finding
+from fsmkit.testing.harness.actions import Content, Say
 from fsmkit.testing.harness.events import press_made
+from fsmkit.testing.inputs.backtracking import slow_text
 from fsmkit.testing.inputs.handlers import Inputs, inputs_of, wants
 from fsmkit.testing.loading import functions_of
 
@@ -73,18 +80,22 @@ class Subject:
 
 
 def _asked_in(flow: Flow[Any]) -> dict[str, list[Handler]]:
-    """Return the handlers of each state by its name: its own, those of its groups, those of all states."""
-    ranks: tuple[dict[str, list[Handler]], ...] = ({}, {}, {})
+    """Return the handlers of each state by its name: its own, those of its groups, those of all states.
+
+    Included ones come last, in the same order.
+    """
+    ranks: tuple[dict[str, list[Handler]], ...] = ({}, {}, {}, {}, {}, {})
     for handler in flow.handlers:
+        last = 3 if handler.included else 0
         for selector in handler.selectors:
             if selector is ANY:
                 for name in flow.states:
-                    ranks[2].setdefault(name, []).append(handler)
+                    ranks[last + 2].setdefault(name, []).append(handler)
             elif isinstance(selector, type) and issubclass(selector, StatesGroup):
                 for state in selector.states():
-                    ranks[1].setdefault(state.name, []).append(handler)
+                    ranks[last + 1].setdefault(state.name, []).append(handler)
             elif isinstance(selector, str | State):
-                ranks[0].setdefault(str(selector), []).append(handler)
+                ranks[last].setdefault(str(selector), []).append(handler)
     return {
         name: list(dict.fromkeys(h for rank in ranks for h in rank.get(name, ()))) for name in flow.states
     }
@@ -183,7 +194,8 @@ def buttons(subject: Subject) -> Iterator[Finding]:
                 values = list(values_of(handler.matcher))
                 if values and None not in handler.selectors and not any(value in shown for value in values):
                     message = f"{handler.name} wants the button {values[0]!r}, which is shown nowhere"
-                    yield finding("unshown-button", message, handler.place, flow)
+                    # A handler that several flows have need not be of use in each.
+                    yield finding("unshown-button", message, handler.place, flow, note=handler.included)
 
 
 def values_of(matcher: Matcher) -> Iterator[Any]:
@@ -231,7 +243,8 @@ def shadowed(subject: Subject) -> Iterator[Finding]:
         for handler, where in states.items():
             takers = (taker(subject, handler, subject.asked(flow, state)) for state in where)
             first = next(takers)
-            if first is not None and None not in handler.selectors and all(takers):
+            replaced = handler.included and first is not None and not first.included
+            if first is not None and None not in handler.selectors and all(takers) and not replaced:
                 message = (
                     f"{handler.name} is never called: {first.name} ({first.place}) takes all that it wants"
                 )
@@ -273,8 +286,19 @@ def _internal(matcher: Matcher) -> bool:
     return all(part.kinds is not None and all(kind[:1].isupper() for kind in part.kinds) for part in parts)
 
 
-MAX_TEXT = 4096
-"""UTF-16 units, https://core.telegram.org/bots/api#sendmessage."""
+def patterns(subject: Subject) -> Iterator[Finding]:
+    """Patterns for which some text takes seconds."""
+    for flow in subject.flows:
+        for handler in flow.handlers:
+            for example in handler.matcher.examples():
+                wanted = [example.value, example.args] if isinstance(example, Example) else []
+                for pattern in (found for found in wanted if isinstance(found, re.Pattern)):
+                    if (text := slow_text(pattern)) is not None:
+                        message = (
+                            f"{pattern.pattern!r} takes seconds to refuse a longer text like {text!r}, and "
+                            "nobody is served meanwhile: let no two parts of it take the same characters"
+                        )
+                        yield finding("slow-pattern", message, handler.place, flow)
 
 
 def prompts(subject: Subject) -> Iterator[Finding]:
@@ -291,10 +315,15 @@ def prompts(subject: Subject) -> Iterator[Finding]:
 def defaults(subject: Subject) -> Iterator[Finding]:
     """States that say nothing to what they do not understand, never time out, or are lifted untried."""
     for flow in subject.flows:
-        silent = [state.name for state in flow.states.values() if state.otherwise is None]
+        silent = [state for state in flow.states.values() if state.otherwise is None and state.call is None]
         if silent:
-            names = ", ".join(map(repr, silent[:6])) + (", …" if len(silent) > 6 else "")
+            names = ", ".join(repr(state.name) for state in silent[:6]) + (", …" if len(silent) > 6 else "")
             message = f"says nothing to what it does not understand: give otherwise= to {names}"
+            if (again := _silent_again(subject, flow, silent)) is not None:
+                message += (
+                    f"; who sends {again[0]} once more in state {again[1]!r} gets no answer, unless "
+                    "otherwise= or a handler for ANY gives one"
+                )
             yield finding("no-otherwise", message, flow.place, flow, note=True)
         untested = [v for v in flow.migrations if not flow.migration_examples[v]]
         if untested:
@@ -309,10 +338,146 @@ def defaults(subject: Subject) -> Iterator[Finding]:
             yield finding("no-ttl", f"never times out in {names}", flow.place, flow, note=True)
 
 
+def _silent_again(subject: Subject, flow: Flow[Any], silent: list[State]) -> tuple[str, str] | None:
+    """Return a command that begins a flow, and a state without `otherwise` in which nothing takes it."""
+    begins = [handler for handler in flow.handlers if None in handler.selectors]
+    said = [a for handler in begins for a in subject.inputs(handler).accepted if isinstance(a, Say)]
+    first = next((action for action in said if action.text[:1] == "/"), None)
+    if first is None:
+        return None
+    beyond = subject.asked_after(flow)
+    for state in silent:
+        if not any(wants(handler, first) for handler in (*subject.asked(flow, state), *beyond)):
+            return first.text, state.name
+    return None
+
+
+def fields(subject: Subject) -> Iterator[Finding]:
+    """Fields that `ctx.evolve` would change and the data do not have, with the words of the error."""
+    for flow in subject.flows:
+        hooks = [*flow.enter_hooks, *flow.exit_hooks, *flow.invariants]
+        said = [
+            part
+            for state in flow.states.values()
+            for part in (state.prompt, state.otherwise, state.reminder, state.call_data)
+        ]
+        functions = [(handler.function, 1) for handler in flow.handlers]
+        functions += [(guard.function, 0) for guard in flow.guards]
+        functions += [(hook.function, 0) for hook in hooks]
+        functions += [(part, 0) for part in (*said, flow.reminder) if callable(part)]
+        for function, position in functions:
+            file = location_of(function).rpartition(":")[0]
+            for name, line in evolved_fields(function, position):
+                if (problem := no_field(flow.data, name)) is not None:
+                    yield finding("unknown-field", problem, f"{file}:{line}", flow)
+
+
+def storms(subject: Subject) -> Iterator[Finding]:
+    """Handlers that send one another events by `ctx.send`, each time, without an end."""
+    senders = [(flow, h) for flow in subject.flows for h in flow.handlers if _asked_again(subject, flow, h)]
+    sent = {handler: events_sent(handler.function) for _, handler in senders}
+    leads = {
+        handler: [h for _, h in senders if any(_wants_class(h, event) for event in sent[handler])]
+        for _, handler in senders
+    }
+    told: set[Handler] = set()
+    for flow, handler in senders:
+        cycle = () if handler in told else _cycle(handler, leads)
+        if cycle:
+            told.update(cycle)
+            names = " → ".join(f"{each.name} ({each.place})" for each in (*cycle, handler))
+            message = (
+                f"{names} send one another events each time, without an end: send only while something is "
+                "left to do, or with after="
+            )
+            yield finding("send-cycle", message, handler.place, flow, note=True)
+
+
+def _asked_again(subject: Subject, flow: Flow[Any], handler: Handler) -> bool:
+    """Return whether a handler for events from outside may be asked again where its own step has ended."""
+    edges = subject.graph.handlers[handler]
+    if handler.when is not None or not edges.complete:
+        return False
+    asked = {name for name, state in flow.states.items() if handler in subject.asked(flow, state)}
+    begins = {None} if None in handler.selectors else set[str | None]()
+    return any(name in asked | begins for name in _states_after(subject, flow, handler))
+
+
+def _wants_class(handler: Handler, event: type) -> bool:
+    return any(isinstance(each, type) and issubclass(event, each) for each in handler.matcher.examples())
+
+
+def _cycle(first: Handler, leads: dict[Handler, list[Handler]]) -> tuple[Handler, ...]:
+    """Return the shortest way from a handler back to itself, without its end; empty if there is none."""
+    ways: deque[tuple[Handler, ...]] = deque([(first,)])
+    seen: set[Handler] = set()
+    while ways:
+        way = ways.popleft()
+        for following in leads[way[-1]]:
+            if following is first:
+                return way
+            if following not in seen:
+                seen.add(following)
+                ways.append((*way, following))
+    return ()
+
+
+def payments(subject: Subject) -> Iterator[Finding]:
+    """Money that no handler takes: where a pre-checkout query was approved, or an invoice was sent."""
+    takers = [h for flow in subject.flows for h in flow.handlers if _takes_kind(h, "successful_payment")]
+    entries = [handler for handler in takers if None in handler.selectors]
+    for flow in subject.flows:
+        beyond = [*entries, *(handler for handler in subject.asked_after(flow) if handler in takers)]
+        for handler in flow.handlers:
+            if not beyond and _takes_kind(handler, "pre_checkout_query", named=True):
+                for name in _states_after(subject, flow, handler):
+                    asked = subject.asked(flow, flow.states[name]) if name is not None else ()
+                    if not any(each in takers for each in asked):
+                        message = (
+                            f"{handler.name} is asked before a payment, and in state {name!r} no handler "
+                            f"takes the payment: add @{flow.name}.defstate({name!r}, on=successful_payment())"
+                        )
+                        yield finding("lost-payment", message, handler.place, flow)
+                        break
+            elif not takers and _sends_invoice(handler.function):
+                message = (
+                    f"{handler.name} sends an invoice, and no handler takes the payment: add one for "
+                    "successful_payment()"
+                )
+                yield finding("lost-payment", message, handler.place, flow)
+
+
+def _takes_kind(handler: Handler, kind: str, *, named: bool = False) -> bool:
+    """Return whether a handler takes a kind of event: one that it names, or any that its filter lets in."""
+    kinds = handler.matcher.kinds
+    if kinds is not None:
+        return kind in kinds
+    return not named and wants(handler, Content(kind))
+
+
+def _states_after(subject: Subject, flow: Flow[Any], handler: Handler) -> list[str | None]:
+    """Return the flow's states in which the conversation may stand after a handler; `None`: it is over."""
+    edges = subject.graph.handlers[handler]
+    there = {t.state for t in edges.targets if t.flow == flow.name and t.kind != "call"}
+    if edges.stays:
+        there |= {name for name, state in flow.states.items() if handler in subject.asked(flow, state)}
+        there |= {None} if None in handler.selectors else set()
+    return [name for name in (*flow.states, None) if name in there]
+
+
+_INVOICES = frozenset({"send_invoice", "reply_invoice", "create_invoice_link"})
+
+
+def _sends_invoice(function: Any) -> bool:
+    plain = unwrapped(function)[0]
+    return plain is not None and not _INVOICES.isdisjoint(plain.__code__.co_names)
+
+
 def refused(subject: Subject) -> Iterator[Finding]:
-    """Flows that no engine takes, so that `chat` and `run` would refuse them: data that cannot be stored."""
+    """Flows that no engine takes, so that `chat` and `run` would refuse them: by states or data."""
     for flow in subject.flows:
         try:
+            flow.check_included()
             DataCodec(flow.name, flow.data, flow.place)
         except DefinitionError as error:
             yield finding("refused", f"{error.problem}. {error.remedy}", error.place, flow)
@@ -321,6 +486,7 @@ def refused(subject: Subject) -> Iterator[Finding]:
 CHECKS: tuple[Callable[[Subject], Iterator[Finding]], ...] = (
     refused,
     targets,
+    fields,
     entries,
     unreachable,
     ways_out,
@@ -328,12 +494,14 @@ CHECKS: tuple[Callable[[Subject], Iterator[Finding]], ...] = (
     prompts,
     buttons,
     examples,
+    payments,
+    storms,
     defaults,
 )
 
 
 def lint(*flows: Flow[Any]) -> list[Finding]:
-    """Return what is wrong with flows as they are declared.
+    """Return what is wrong with flows as they are declared; of a pattern that takes seconds nothing but that.
 
     Args:
         flows: The flows.
@@ -348,8 +516,14 @@ def lint(*flows: Flow[Any]) -> list[Finding]:
         ['no-entry', 'dead-end']
     """
     subject = Subject(*flows)
+    if slow := list(patterns(subject)):
+        return slow  # whatever else is tried would take as long
     found = [finding for check in CHECKS for finding in check(subject)]
-    return sorted(found, key=lambda finding: finding.note)
+    # What is wrong with a handler that several flows include is said once.
+    distinct: dict[tuple[str, str, str | None], Finding] = {}
+    for each in found:
+        distinct.setdefault((each.code, each.message, each.where), each)
+    return sorted(distinct.values(), key=lambda finding: finding.note)
 
 
 def lint_graph(graph: Graph) -> list[Finding]:

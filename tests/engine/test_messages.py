@@ -1,7 +1,7 @@
 """What is said without a handler: prompts, `otherwise`, hooks; and messages that are tidied up or edited."""
 
 import pytest
-from chat_events import Said, Word, press, said
+from chat_events import Command, Said, Word, press, said
 from memory_engine import KEY, Bench, returns
 from sample_flows import entering, in_entering
 
@@ -123,6 +123,42 @@ async def test_what_otherwise_answered_is_not_answered_twice():
     bench = await in_entering(digits())
     await bench.say("x", id=1)
     assert (await bench.say("x", id=1)).kind == "duplicate"
+
+
+def begun(**options):
+    """Begun by /start in `name`, and by /deep in a flow that it calls."""
+    outer, inner = Flow("outer"), Flow("inner")
+    outer.state("name", otherwise="A name, please.", **options)
+    inner.state("digits", otherwise="Digits, please.")
+    returns(outer, None, on=Command("start"))(("transition", "name", {}))
+    returns(outer, None, on=Command("deep"))(("call", inner))
+    returns(outer, "name", on=Word("deeper"))(("call", inner))
+    returns(outer, "name")(("end",))
+    return outer, inner
+
+
+@pytest.mark.parametrize(("way", "said"), [((), "A name, please."), (("deeper",), "Digits, please.")])
+@pytest.mark.parametrize("again", ["/start", "/deep"])
+async def test_who_begins_once_more_what_runs_is_answered_by_otherwise(way, said, again):
+    bench = Bench(*begun())
+    for text in ("/start", *way):
+        await bench.say(text)
+    stood = (await bench.row()).snapshots
+    assert (await bench.say(again)).kind == "handled"
+    assert bench.texts[-1] == said
+    frames = [snapshot.frames for snapshot in (await bench.row()).snapshots.values()]
+    assert frames == [snapshot.frames for snapshot in stood.values()]
+
+
+async def test_a_command_that_begins_nothing_that_runs_is_passed():
+    other = Flow("other")
+    returns(other, None, on=Command("buy"))(("transition", "what", {}))
+    returns(other, "what")(("end",))
+    bench = Bench(*begun(), other)
+    await bench.say("/start")
+    assert [(await bench.say(text)).kind for text in ("/help", "/buy")] == ["passed", "handled"]
+    assert bench.texts == []
+    assert (await bench.engine.get_state(other, KEY))[0] == "what"
 
 
 async def test_without_otherwise_a_message_nobody_wants_is_passed():

@@ -167,6 +167,8 @@ def test_a_state_that_is_inherited_keeps_all_that_it_was_declared_with():
         "reminder": "Still there?",
         "job_timeout": 7,
         "job_retries": 2,
+        "call": Flow("called"),
+        "call_data": {"a": 1},
     }
     assert options.keys() == StateOptions.__annotations__.keys()
 

@@ -220,6 +220,21 @@ async def test_the_path_counts_from_where_the_program_was(tmp_path: Path, monkey
     assert (tmp_path / "bot.db").exists()
 
 
+@pytest.mark.skipif(os.name != "posix", reason="modes of files are POSIX's")
+@pytest.mark.parametrize("made", [None, 0o660])
+async def test_others_cannot_read_a_new_file_and_one_that_is_there_keeps_its_mode(
+    path: Path, made: int | None
+) -> None:
+    if made is not None:
+        path.touch()
+        path.chmod(made)
+    store = SQLiteStore(path)
+    await put(store, KEY, b"row")
+    modes = {file.name: file.stat().st_mode & 0o777 for file in path.parent.iterdir() if file.is_file()}
+    assert {modes[path.name], modes[f"{path.name}-wal"]} == {made or 0o600}
+    await store.close()
+
+
 @pytest.mark.parametrize("given", ["", ":memory:"])
 def test_only_a_file_will_do(given: str) -> None:
     with pytest.raises(ValueError, match="MemoryStore"):

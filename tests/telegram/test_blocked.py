@@ -3,7 +3,8 @@
 import pytest
 
 from fsmkit import Flow, Key, KeyBy, Timeout
-from fsmkit.telegram import command, my_chat_member, text
+from fsmkit.stores.memory import MemoryStore
+from fsmkit.telegram import command, my_chat_member, raw_button, text
 
 ANN, BEN = Key(1, 1), Key(2, 2)
 
@@ -132,10 +133,68 @@ async def test_conversations_of_all_rules_that_have_the_chat_end_with_it(bench, 
 async def test_a_person_whose_conversation_is_everywhere_goes_on_elsewhere(bench):
     flow, left = leaving(key=KeyBy.GLOBAL_USER)
     await in_group(bench, flow, users=(1,))
+    await bench.say("hello")
     bench.offline.kick(GROUP, by=1)
     await bench.feed()
     await bench.say("hello")
-    assert (left, bench.texts()) == ([], ["one", "two"])
+    assert (left, bench.texts()) == ([], ["one", "two"] * 2)
+
+
+@pytest.mark.parametrize("place", ["group", "topic", "channel"])
+async def test_a_persons_conversation_ends_at_once_with_the_place_that_it_talks_in(bench, place):
+    """Ben's was begun there and has gone on in private; Cid's never was there."""
+    flow, left = leaving(key=KeyBy.GLOBAL_USER)
+
+    @flow.defstate("on", on=raw_button("here"))
+    def here(event, ctx):
+        return ("stay",)
+
+    await bench.start(flow)
+    options = {"type": "channel"} if place == "channel" else {"is_forum": place == "topic"}
+    bench.offline.add_chat(GROUP, **options)
+    for user in (2, 3):
+        bench.offline.add_user(user)
+    if place == "channel":  # a post has no person: who presses under it has
+        for user in (1, 2):
+            await bench.say("/start", user=user)
+            await bench.press_data("here", chat=GROUP, user=user)
+    else:
+        where = {"thread": 9} if place == "topic" else {}
+        for user in (1, 2):
+            await bench.say("/start", chat=GROUP, user=user, **where)
+    await bench.say("/start", user=3)
+    await bench.say("hello", user=2)
+    bench.offline.kick(GROUP, by=3)
+    await bench.feed()
+    assert await states(bench, flow, Key(1, 1), Key(2, 2), Key(3, 3)) == [None, "on", "on"]
+    assert left == [1]
+
+
+async def test_a_conversation_that_an_earlier_process_stored_ends_with_its_group_too(bench):
+    flow, left = leaving(key=KeyBy.GLOBAL_USER)
+    store = MemoryStore(bench.clock)
+    await bench.start(flow, store=store)
+    bench.offline.add_chat(GROUP)
+    await bench.say("/start", chat=GROUP)
+    await bench.engine.stop()
+    later = type(bench)(bench.offline, bench.clock)
+    await later.start(flow, store=store)
+    later.offline.kick(GROUP, by=3)
+    await later.feed()
+    assert (await states(later, flow, ANN), left) == ([None], [1])
+    await later.close()
+
+
+async def test_a_group_that_has_moved_ends_no_conversation_that_has_gone_along(bench):
+    """The old group is left by the bot when it becomes a supergroup: that is no removal."""
+    flow, left = leaving(key=KeyBy.GLOBAL_USER)
+    await bench.start(flow)
+    bench.offline.add_chat(GROUP, type="group")
+    await bench.say("/start", chat=GROUP)
+    bench.offline.migrate(GROUP, -1005)
+    bench.offline.kick(GROUP, by=1)
+    await bench.feed()
+    assert (await states(bench, flow, ANN), left) == (["on"], [])
 
 
 async def test_a_refusal_by_a_group_ends_all_of_its_conversations(bench):

@@ -3,10 +3,10 @@
 import logging
 
 import pytest
-from telegram.ext import MessageHandler, filters
+from telegram.ext import CallbackQueryHandler, MessageHandler, filters
 
 from fsmkit import Flow, Key, KeyBy, Reply
-from fsmkit.telegram import button, command, photo, successful_payment
+from fsmkit.telegram import button, command, photo, raw_button, successful_payment
 
 CHANNEL, BEN = -9, 2
 
@@ -49,6 +49,70 @@ async def test_a_menu_button_under_a_post_opens_a_deep_link_where_one_is_given(b
     await bench.press("Order", chat=CHANNEL, user=BEN)
     answer = bench.offline.calls_of("answerCallbackQuery")[-1].params
     assert (answer.get("url"), answer.get("text")) == (link, None)
+
+
+def registering(**options):
+    """A flow of each person, entered by a raw button or by a button of its own that was sent from outside."""
+    flow = Flow("registering", **options)
+    flow.state("name", prompt="Your name?")
+    flow.defstate(None, on=raw_button("join") | button("Join"))(lambda event, ctx: ("transition", "name", {}))
+    flow.defstate(None, on=str)(lambda event, ctx: ctx.reply(event, buttons=["Join"]))
+    flow.defstate("name", on=raw_button("again"))(lambda event, ctx: ctx.answer("Still your name."))
+    return flow
+
+
+async def in_channel(bench, *flows):
+    bench.offline.add_chat(CHANNEL, type="channel", bot_status="administrator")
+    bench.offline.add_user(BEN)
+    return await bench.start(*flows)
+
+
+@pytest.mark.parametrize("old", [False, True])
+@pytest.mark.parametrize("rule", [KeyBy.USER_IN_CHAT, KeyBy.GLOBAL_USER, KeyBy.USER_IN_TOPIC])
+async def test_a_raw_button_under_a_post_begins_nothing_and_is_answered(bench, rule, old):
+    flow = registering(key=rule)
+    await in_channel(bench, flow)
+    await bench.say("A post.", chat=CHANNEL)
+    said = await bench.press_data("join", chat=CHANNEL, user=BEN, old=old)
+    assert (said, bench.texts(CHANNEL), bench.texts(BEN)) == (["Please write to me in private."], [], [])
+
+
+async def test_a_raw_button_under_a_post_opens_a_deep_link_where_one_is_given(bench):
+    flow, link = registering(), "https://t.me/offline_bot?start=join"
+    flow.texts(in_channel=link)
+    await in_channel(bench, flow)
+    await bench.press_data("join", chat=CHANNEL, user=BEN)
+    assert bench.offline.calls_of("answerCallbackQuery")[-1].params.get("url") == link
+
+
+async def test_a_button_of_a_message_from_outside_begins_nothing_in_a_channel(bench):
+    flow = registering()
+    engine = await in_channel(bench, flow)
+    await engine.send(Key(CHANNEL, BEN), "Who joins?")
+    assert await bench.press("Join", chat=CHANNEL, user=BEN) == ["Please write to me in private."]
+    assert (await engine.get_state(flow, Key(CHANNEL, BEN))) == (None, None)
+
+
+async def test_a_conversation_that_runs_and_a_channels_own_flow_take_raw_buttons_under_a_post(bench):
+    mine, ours = registering(key=KeyBy.GLOBAL_USER), Flow("ours", key=KeyBy.CHAT)
+    ours.defstate(None, on=raw_button("like"))(lambda event, ctx: ctx.answer("Liked."))
+    await in_channel(bench, mine, ours)
+    await bench.press_data("join", user=BEN)
+    assert await bench.press_data("again", chat=CHANNEL, user=BEN) == ["Still your name."]
+    assert await bench.press_data("like", chat=CHANNEL, user=BEN) == ["Liked."]
+
+
+async def test_a_raw_button_under_a_post_that_no_flow_would_begin_with_goes_to_the_bots_other_handlers(bench):
+    seen = []
+
+    async def other(update, context):
+        seen.append(update.callback_query.data)
+        await update.callback_query.answer("Mine.")
+
+    bench.app.add_handler(CallbackQueryHandler(other), 5)
+    await in_channel(bench, registering())
+    assert await bench.press_data("theirs", chat=CHANNEL, user=BEN) == ["Mine."]
+    assert seen == ["theirs"]
 
 
 def buying():

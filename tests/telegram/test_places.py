@@ -79,9 +79,9 @@ async def test_a_reply_in_a_topic_belongs_to_the_topic(forum, rule):
         (KeyBy.USER_IN_TOPIC, {8: ["Name?", "Age?"], 9: ["Name?"]}),
         (KeyBy.CHAT_TOPIC, {8: ["Name?", "Age?"], 9: ["Name?"]}),
         # One conversation for both topics: the second /start is no answer to "Name?".
-        (KeyBy.USER_IN_CHAT, {8: ["Name?", "Age?"]}),
-        (KeyBy.CHAT, {8: ["Name?", "Age?"]}),
-        (KeyBy.GLOBAL_USER, {8: ["Name?", "Age?"]}),
+        (KeyBy.USER_IN_CHAT, {8: ["Name?", "Age?"], 9: ["Text, please."]}),
+        (KeyBy.CHAT, {8: ["Name?", "Age?"], 9: ["Text, please."]}),
+        (KeyBy.GLOBAL_USER, {8: ["Name?", "Age?"], 9: ["Text, please."]}),
     ],
 )
 async def test_two_topics_have_two_conversations_where_the_rule_says_so(forum, rule, said):

@@ -10,7 +10,7 @@ from telegram import Update
 from telegram.ext import TypeHandler
 
 from fsmkit import Flow, Key, KeyBy
-from fsmkit.telegram import KeyedProcessor, command
+from fsmkit.telegram import KeyedProcessor, button, command, raw_button, text
 from fsmkit.telegram.run import _application
 
 GROUP = -100
@@ -311,3 +311,45 @@ async def test_a_message_that_waits_for_its_turn_goes_before_the_timeout(offline
         await settle()
         states = [(await busy.engine.get_state("busy", Key(GROUP, user)))[0] for user in (2, 3)]
         assert states == ["on", None]
+
+
+@pytest.mark.parametrize("where", [{"business": "bc"}, {"chat": GROUP, "thread": 9}, {"inline": "AQ-1"}])
+async def test_a_press_that_tells_neither_topic_nor_connection_waits_for_its_conversation(
+    offline, clock, where
+):
+    """The same for two people who press under one inline message, which stands in no known chat."""
+    inline = where.get("inline")
+    rule = KeyBy.MESSAGE if inline else KeyBy.USER_IN_TOPIC
+    flow = Flow("order", key=rule)
+    flow.state("sure", buttons=["Yes", "slow"], prompt="Sure?", show=True)
+    flow.defstate(None, on=command("start") | raw_button("start"))(lambda event, ctx: ("transition", "sure"))
+
+    @flow.defstate("sure", on=button("Yes", "slow") | text())
+    async def pressed(event, ctx):
+        await busy.handle(event.value or event.text)
+
+    offline.add_chat(GROUP, is_forum=True)
+    async with Busy(offline, clock, KeyedProcessor(4), flow) as busy:
+        if inline:
+            offline.press_data("start", inline_message_id=inline)
+            await feed(busy)
+            offline.press("slow", inline_message_id=inline)
+            offline.press("Yes", user=2, inline_message_id=inline)
+        else:
+            offline.say("/start", **where)
+            await feed(busy)
+            offline.say("slow", **where)
+            offline.press("Yes", chat=where.get("chat"), old=True)
+        await feed(busy)
+        assert (busy.began, busy.done) == (["slow"], [])
+        offline.say("hello", user=3)
+        await feed(busy)
+        await busy.let_go("slow")
+        assert busy.done == ["slow", "Yes"]
+
+
+async def feed(busy):
+    """Puts what has happened into the application's queue."""
+    for update in busy.offline.take_updates():
+        await busy.app.update_queue.put(Update.de_json(update, busy.app.bot))
+    await settle()

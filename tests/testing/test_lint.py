@@ -340,6 +340,42 @@ def test_what_is_only_worth_a_look_is_a_note():
     assert sorted(notes(flow)) == ["no-input", "no-otherwise", "no-ttl"]
 
 
+def test_a_state_that_is_silent_towards_who_begins_again_is_named_with_the_command():
+    [note] = lint(asking(otherwise=None))
+    assert (note.code, note.note) == ("no-otherwise", True)
+    assert "who sends /start once more in state 'name' gets no answer" in note.message
+
+
+@pytest.mark.parametrize("where", [ANY, "name"])
+def test_where_a_handler_takes_the_command_that_begins_it_is_not_named(where):
+    flow = asking(otherwise=None)
+
+    @flow.defstate(where, on=command("help", "start"))
+    def anew(event, ctx):
+        return ("transition", "name")
+
+    [note] = lint(flow)
+    assert note.code == "no-otherwise"
+    assert "/start" not in note.message
+
+
+def test_a_called_flow_whose_caller_takes_the_command_is_not_silent_towards_it():
+    inner = Flow("inner", ttl=60)
+    inner.state("code", prompt="Code?")
+
+    @inner.defstate("code")
+    def got(event, ctx):
+        return ("end",)
+
+    flow = asking()
+
+    @flow.defstate("name", on=command("more"))
+    def more(event, ctx):
+        return ("call", inner)
+
+    assert not any("once more" in note.message for note in lint(flow))
+
+
 def test_returns_of_sub_flows_need_no_input():
     flow = asking()
 

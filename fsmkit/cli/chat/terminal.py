@@ -14,10 +14,10 @@ from collections.abc import Generator, Iterator
 from typing import Literal
 
 import attrs
-import click
 
 from fsmkit.cli.chat.commands import Misused, carry_out, may_be_a_press, press, say
 from fsmkit.cli.chat.session import ChatSession, Flows, Warnings
+from fsmkit.cli.echo import echo
 from fsmkit.cli.errors import CommandError
 from fsmkit.cli.test import StoredConversation, chosen, split_number, stored_conversations
 from fsmkit.stores.urls import open_store
@@ -94,7 +94,7 @@ def talk(target: str, *, lang: str, url: str, replay: str | None = None) -> None
     for stream in (sys.stdin, sys.stdout):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a stray byte must not end the chat
-    session = ChatSession(lambda: load(target).flows, open_store(url), lang=lang, show=click.echo)
+    session = ChatSession(lambda: load(target).flows, open_store(url), lang=lang, show=echo)
     had = _had(replay, session) if replay is not None else None
     names = ", ".join(flow.name for flow in session.flows)
     commands = ", ".join(_entries(session.flows))
@@ -148,10 +148,10 @@ def _lines() -> Iterator[str]:
         try:
             line = (input(PROMPT) if terminal else _piped()).strip()
         except EOFError:
-            click.echo(nl=terminal)
+            echo(nl=terminal)
             return
         if line and not terminal:
-            click.echo(f"{PROMPT}{line}")
+            echo(f"{PROMPT}{line}")
         if line in LEAVING:
             return
         if line:

@@ -6,6 +6,7 @@ What is done with the rows is in `fsmkit.stores.sqlite.tables`.
 import os
 import sqlite3
 import time
+from contextlib import suppress
 from itertools import count
 from typing import Any
 
@@ -52,6 +53,20 @@ UPGRADES: tuple[tuple[str, ...], ...] = (
         """CREATE TABLE lease (
             key TEXT PRIMARY KEY, owner TEXT NOT NULL, ticket INTEGER NOT NULL,
             expires REAL NOT NULL) WITHOUT ROWID""",
+    ),
+    (
+        # Numbers are never used twice: who reads the inbox has read up to one of them.
+        """CREATE TABLE inbox (
+            number INTEGER PRIMARY KEY AUTOINCREMENT, bot TEXT NOT NULL, id INTEGER NOT NULL,
+            line INTEGER NOT NULL, chat INTEGER NOT NULL, user INTEGER NOT NULL,
+            received REAL NOT NULL, struck REAL, body BLOB, UNIQUE (bot, id))""",
+        "CREATE INDEX inbox_waiting ON inbox (bot, number) WHERE body IS NOT NULL",
+        "CREATE INDEX inbox_line ON inbox (bot, line, number) WHERE body IS NOT NULL",
+        "CREATE INDEX inbox_struck ON inbox (struck) WHERE struck IS NOT NULL",
+        """CREATE TABLE dead_letter (
+            bot TEXT NOT NULL, name TEXT NOT NULL, update_id INTEGER, chat INTEGER NOT NULL,
+            user INTEGER NOT NULL, reason TEXT NOT NULL, since REAL NOT NULL, body BLOB NOT NULL,
+            PRIMARY KEY (bot, name))""",
     ),
 )
 """The statements that lead from each version of the schema to the next; a version is never changed."""
@@ -136,7 +151,17 @@ def open_file(path: str) -> sqlite3.Connection:
         time.sleep(0.01)
 
 
+def _make_private(path: str) -> None:
+    """Make the file of a new database for its owner only: it holds what people have said.
+
+    One that is there keeps its mode. SQLite gives the files beside it the mode of this one.
+    """
+    with suppress(OSError):  # it is there; or SQLite says why it cannot be made
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+
+
 def _open_once(path: str) -> sqlite3.Connection:
+    _make_private(path)
     db = connect(path)
     try:
         version = _version(db, path)
