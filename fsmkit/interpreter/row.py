@@ -249,7 +249,8 @@ class Row(Struct, array_like=True):
         serial: Counts the effects of this key, so that each has a number of its own.
         views: By name of the flow that was entered; screens with a name by `screen_key`.
         later: Events to give to a conversation when their time comes.
-        moved: Set when the row has a new key.
+        moved: Set when the row has a new key. No step begins on such a row, so that what steps make of a row
+            leaves it out; whoever only reads a row has to keep it.
     """
 
     snapshots: dict[str, Snapshot] = field(default_factory=dict)
