@@ -58,6 +58,7 @@ if TYPE_CHECKING:
         stay,
         transition,
     )
+    from fsmkit.flow.shared import Handlers
     from fsmkit.flow.states import ANY, END, State, StatesGroup
     from fsmkit.graph import graph_of
     from fsmkit.keys import Key, KeyBy
@@ -84,6 +85,7 @@ __all__ = [
     "FsmkitError",
     "HandlerAborted",
     "HandlerRefused",
+    "Handlers",
     "InvalidResult",
     "InvariantBroken",
     "JobContext",
@@ -149,6 +151,7 @@ import_on_demand(
         "fsmkit.flow.flow": "Flow",
         "fsmkit.flow.messages": "Button Keyboard KeyboardButton Reply",
         "fsmkit.flow.results": "Back End Pass Result Stay To back call end error pass_ stay transition",
+        "fsmkit.flow.shared": "Handlers",
         "fsmkit.flow.states": "ANY END State StatesGroup",
         "fsmkit.keys": "Key KeyBy",
         "fsmkit.engine": "Client Engine JobContext Outcome fan_out",

@@ -22,7 +22,7 @@ from fsmkit.flow.events import Done, Failed
 from fsmkit.flow.messages import Reply, as_reply, as_screen
 from fsmkit.interpreter.jobs import CLAIM_SECONDS, JobAttempt, attempt_stands, find, kept, over, put_off
 from fsmkit.interpreter.migrations import data_of
-from fsmkit.interpreter.row import Row
+from fsmkit.interpreter.row import Row, screen_key
 from fsmkit.interpreter.settle import address_of, effects_of, owner_of
 from fsmkit.jobs.job import Job
 from fsmkit.jobs.running import JobRun
@@ -172,17 +172,18 @@ def show_progress(turn: Turn, begun: JobAttempt, said: str | Reply, *, again: bo
     if place is None or not attempt_stands(row, begun.work):
         return
     name, depth = place
-    view = row.views.get(name)
+    rules = begun.table.rules[begun.frame.state or ""]
+    screen = rules.state.screen_of(begun.table.name)
+    view = row.views.get(screen_key(name, screen))
     message = None if view is None else view.message
     if depth < len(row.snapshots[name].frames) - 1 or (again and not message):
         return
-    rules = begun.table.rules[begun.frame.state or ""]
     reply = said if isinstance(said, Reply) else as_reply(said, buttons=rules.buttons)
     to = address_of((row,), name, None, turn.key)
     turn.row, effects = effects_of(
         row,
         name,
-        [SendMessage(as_screen(reply), show=True)],
+        [SendMessage(as_screen(reply), show=True, screen=screen)],
         to,
         turn.values.pack,
         owner=owner_of(turn.flows.tables[name].flow, to, turn.key),

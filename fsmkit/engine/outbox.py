@@ -302,5 +302,7 @@ def _receipt(effect: Effect, message: Any) -> bytes | None:
         return None
     bound, reply = effect.bound, effect.reply
     file, bare = ("", True) if reply is None else (reply.file, not reply.buttons)
-    chat = effect.to.chat
-    return encode_receipt(Receipt(keep, bound.flow, bound.run, bound.entry, chat, message, file, bare))
+    chat, screen = effect.to.chat, effect.screen
+    return encode_receipt(
+        Receipt(keep, bound.flow, bound.run, bound.entry, chat, message, file, bare, screen)
+    )

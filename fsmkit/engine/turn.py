@@ -32,9 +32,9 @@ from fsmkit.interpreter.access import ConversationHandle
 from fsmkit.interpreter.codec import Unfit
 from fsmkit.interpreter.compiled import CompiledFlow, FlowSet
 from fsmkit.interpreter.migrations import Orphan, data_of, is_current, migrate_row
-from fsmkit.interpreter.row import Bound, Frame, Row, Send
+from fsmkit.interpreter.row import Bound, Frame, Row, Send, screen_key
 from fsmkit.interpreter.selection import Step, ranks, running_flows, select, why_not
-from fsmkit.interpreter.settle import StepDraft, address_of, follow
+from fsmkit.interpreter.settle import StepDraft, address_of, follow, home_of, owner_of
 from fsmkit.interpreter.transitions import (
     PendingCall,
     RowEditor,
@@ -231,6 +231,18 @@ class Turn(StepDraft):
         new = [message for message in event.message_ids if message not in frame.tracked]
         if event.is_new_message and new:
             self.row = follow(self.row, name, self.row.snapshots[name].run, frame.entry, new)
+
+    def follow_chatter(self, name: str, frame: Frame) -> None:
+        """Note a message that no handler took, like an answer, if it was said to this conversation.
+
+        In a group nobody else's messages are deleted, nor what the person says in another chat or topic.
+        """
+        said, table = self.event.address, self.flows.tables.get(name)
+        here = self.row.snapshots[name].address or home_of(self.key)
+        owner = owner_of(None if table is None else table.flow, here, self.key)
+        own = said.user is not None and said.user in (self.key.user, owner)
+        if own and (said.chat, said.thread, said.business) == (here.chat, here.thread, here.business):
+            self.follow_answer(name, frame)
 
     # -- one step ----------------------------------------------------------------------------------
 
@@ -532,7 +544,8 @@ def _said(call: PendingCall, said: Any) -> SendMessage:
     if rules.buttons and not reply.buttons:
         reply = as_reply(reply, buttons=rules.buttons)
     if rules.state.show:
-        return SendMessage(as_screen(reply), show=True)
+        screen = rules.state.screen_of(call.table.name)
+        return SendMessage(as_screen(reply), show=True, screen=screen)
     return SendMessage(reply, ephemeral=rules.state.ephemeral)
 
 
@@ -561,7 +574,12 @@ async def offer_or_default(
         return False
     if event.pressed is not None:  # of a state that a newer version has made a call
         return await turn.call_running(event.pressed.flow) is not None
-    return (event.is_new_message or _begins_again(turn)) and await say_otherwise(turn)
+    if not event.is_new_message and not _begins_again(turn):
+        return False
+    if await say_otherwise(turn):
+        return True
+    note_chatter(turn)
+    return False
 
 
 def _begins_again(turn: Turn) -> bool:
@@ -600,7 +618,7 @@ async def say_otherwise(turn: Turn) -> bool:
         said = table.rules[frame.state].state.otherwise
         if said is None:
             continue
-        turn.follow_answer(name, frame)
+        turn.follow_chatter(name, frame)
         moves = RowEditor(turn.flows, turn.row, turn.now, 0)
         moves.keep(name, len(frames) - 1, None)
         turn.row = moves.result()
@@ -609,6 +627,16 @@ async def say_otherwise(turn: Turn) -> bool:
         await turn.perform([PendingCall("otherwise", said, table, frame, table.flow.place)], None)
         return True
     return False
+
+
+def note_chatter(turn: Turn) -> None:
+    """Note a message that nobody took, to be deleted with the ephemeral states of those who lead it here."""
+    before = turn.row
+    for name, snapshot in before.snapshots.items():
+        table = turn.flows.tables.get(snapshot.frames[-1].flow)
+        if table is not None and table.ephemeral:
+            turn.follow_chatter(name, snapshot.frames[-1])
+    turn.changed = turn.changed or turn.row is not before
 
 
 def reject_stale_press(turn: Turn, pressed: Pressed) -> bool:
@@ -639,9 +667,24 @@ def _value_of(turn: Turn, pressed: Pressed) -> str | None:
     if snapshot is None or not snapshot.active:
         return pressed.value if pressed.run == 0 else None
     frame = snapshot.frames[-1]
-    if (pressed.run, pressed.entry) != (snapshot.run, frame.entry & ENTRY_MASK):
+    if pressed.run != snapshot.run:
         return None
+    if pressed.entry != frame.entry & ENTRY_MASK:
+        return pressed.value if _on_screen(turn, pressed, frame) else None
     if pressed.value is not None:
         return pressed.value
     kept = frame.values[pressed.position : pressed.position + 1]
     return kept[0] or None if kept else None
+
+
+def _on_screen(turn: Turn, pressed: Pressed, frame: Frame) -> bool:
+    """Return whether a button of an earlier state stands on a named screen of the flow that runs, as it is.
+
+    What has not been shown anew since is meant to be pressed: a menu stays while states come and go.
+    """
+    screens = screen_key(pressed.flow, f"{frame.flow}/")
+    return any(
+        view.message == turn.event.message_id and view.entry & ENTRY_MASK == pressed.entry
+        for key, view in turn.row.views.items()
+        if key.startswith(screens)
+    )

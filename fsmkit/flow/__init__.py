@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         stay,
         transition,
     )
+    from fsmkit.flow.shared import Handlers
     from fsmkit.flow.states import ANY, END, State, StatesGroup
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "Event",
     "Failed",
     "Flow",
+    "Handlers",
     "Keyboard",
     "KeyboardButton",
     "Pass",
@@ -68,6 +70,7 @@ import_on_demand(
         "fsmkit.flow.flow": "Flow",
         "fsmkit.flow.messages": "Button Keyboard KeyboardButton Reply",
         "fsmkit.flow.results": "Back End Pass Result Stay To back call end error pass_ stay transition",
+        "fsmkit.flow.shared": "Handlers",
         "fsmkit.flow.states": "ANY END State StatesGroup",
     },
 )

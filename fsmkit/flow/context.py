@@ -15,7 +15,16 @@ import attrs
 import msgspec
 
 from fsmkit.errors import LeaseOver
-from fsmkit.flow.messages import Answer, Reply, ReplyOptions, ScreenOptions, Verdict, as_reply, as_screen
+from fsmkit.flow.messages import (
+    Answer,
+    Reply,
+    ReplyOptions,
+    ScreenOptions,
+    Verdict,
+    as_reply,
+    as_screen,
+    named_screen,
+)
 from fsmkit.keys import Key
 
 D = TypeVar("D")
@@ -26,11 +35,19 @@ PAYMENT_KINDS = ("pre_checkout_query", "shipping_query")
 
 @attrs.frozen
 class SendMessage:
-    """A message to send (`show=False`), or the conversation's one screen to bring up to date."""
+    """A message to send (`show=False`), or one of the conversation's screens to bring up to date.
+
+    Attributes:
+        reply: The message.
+        show: Whether it is a screen.
+        ephemeral: Whether it is deleted when the state is left.
+        screen: Which screen, as `named_screen` has it; empty for the conversation's unnamed one.
+    """
 
     reply: Reply
     show: bool = False
     ephemeral: bool = False
+    screen: str = ""
 
 
 @attrs.frozen
@@ -251,21 +268,31 @@ class Context(Generic[D]):
         """
         self._wish(SendMessage(as_reply(text, **options), ephemeral=ephemeral))
 
-    def show(self, text: str | Reply = "", **options: Unpack[ScreenOptions]) -> None:
-        """Bring the conversation's one screen up to date after the commit.
+    def show(self, text: str | Reply = "", *, screen: str = "", **options: Unpack[ScreenOptions]) -> None:
+        """Bring a screen of the conversation up to date after the commit.
 
-        On a press of a button of that screen the message is edited; else it is sent anew, and the old
+        On a press of a button of one of its screens the message is edited; else it is sent anew, and the old
         one loses its buttons.
 
         Args:
             text: The text, or a whole `Reply`.
+            screen: Which screen, for example `"menu"`: each name is a message of its own, and belongs to this
+                flow. By default the conversation's unnamed one, which flows that call each other share.
             options: What else `Reply` takes, but for a reply keyboard: an edit cannot bring one.
 
         Raises:
             LeaseOver: If the step has ended.
-            TypeError: If the `Reply` has a reply keyboard.
+            TypeError: If the `Reply` has a reply keyboard, or the conversation can have no second screen.
         """
-        self._wish(SendMessage(as_screen(as_reply(text, **options)), show=True))
+        if not isinstance(screen, str):
+            raise TypeError(f"ctx.show(screen={screen!r}): the name of a screen is a text")
+        if screen and self.key.message is not None:
+            raise TypeError(
+                f"ctx.show(screen={screen!r}): a conversation that belongs to a message has that one screen. "
+                f"Leave screen= out, or give the flow another key"
+            )
+        shown = as_screen(as_reply(text, **options))
+        self._wish(SendMessage(shown, show=True, screen=named_screen(self.flow, screen)))
 
     def retry(self, text: str | Reply, *, ephemeral: bool = False) -> None:
         """Say why an answer will not do, and count it: return `("stay",)` with it.
@@ -387,15 +414,25 @@ def evolve(data: Any, changes: dict[str, Any]) -> Any:
     try:
         return _replaced(data, changes)
     except TypeError:
-        fields = _field_names(type(data))
         for name in changes:
-            if fields and name not in fields:
-                near = difflib.get_close_matches(name, fields, n=1)
-                remedy = f"Did you mean {near[0]}=?" if near else f"It has {', '.join(fields)}"
-                raise TypeError(
-                    f"ctx.evolve: {type(data).__name__} has no field {name!r}. {remedy}"
-                ) from None
+            if (problem := no_field(type(data), name)) is not None:
+                raise TypeError(problem) from None
         raise
+
+
+def no_field(kind: Any, name: str) -> str | None:
+    """Return what is wrong with a field that `ctx.evolve` is to change; `None` if the data have it.
+
+    Args:
+        kind: The class of the data; of one without declared fields nothing can be said.
+        name: The name of the field.
+    """
+    fields = _field_names(kind)
+    if not fields or name in fields:
+        return None
+    near = difflib.get_close_matches(name, fields, n=1)
+    remedy = f"Did you mean {near[0]}=?" if near else f"It has {', '.join(fields)}"
+    return f"ctx.evolve: {kind.__name__} has no field {name!r}. {remedy}"
 
 
 def _field_names(kind: Any) -> tuple[str, ...]:

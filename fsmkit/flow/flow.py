@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Generic, Literal, Never, NoReturn, ParamSpec, TypeVar, Unpack, cast
 
+import attrs
 from msgspec import UNSET
 
 from fsmkit.errors import DefinitionError
@@ -25,10 +26,12 @@ from fsmkit.flow.handlers import (
     make_guard,
     make_handler,
     make_hook,
+    refuse_bare,
 )
 from fsmkit.flow.locations import calling_location, location_of
 from fsmkit.flow.messages import MAX_VALUE, Button, Reply, as_screen, rows_of_buttons
 from fsmkit.flow.results import Result
+from fsmkit.flow.shared import Handlers
 from fsmkit.flow.states import (
     ANY,
     INHERIT,
@@ -37,6 +40,7 @@ from fsmkit.flow.states import (
     State,
     StateOptions,
     StatesGroup,
+    Symbol,
     Ttl,
     times_of,
     unknown_option,
@@ -103,6 +107,8 @@ class Flow(Generic[D]):
         exclusive: Whether entering it ends the key's other conversations.
         buttons: Who may press: `"owned"`, only the person whom a message was for, or `"shared"`, anybody in
             the chat; by default shared where the key is the chat, where alone it can be, and owned elsewhere.
+        back: What `("back",)` does with the data where it names none: `"keep"` them as they are, or restore
+            the `"data"` with which the earlier state was left.
         on_orphan: What to do with a stored conversation that no longer fits: `"end"` it and tell the
             person, or `"raise"` `OrphanedConversation`.
 
@@ -133,6 +139,7 @@ class Flow(Generic[D]):
         initial: str | State | None = None,
         exclusive: bool = False,
         buttons: Literal["owned", "shared"] | None = None,
+        back: Literal["keep", "data"] = "keep",
         on_orphan: Literal["end", "raise"] = "end",
         **unknown: Never,
     ) -> None:
@@ -148,6 +155,7 @@ class Flow(Generic[D]):
         self.reminder = reminder
         self.version = version
         self.exclusive = exclusive
+        self.back = back
         self.on_orphan = on_orphan
         self.initial = initial
         self.states: dict[str, State] = {}
@@ -160,6 +168,9 @@ class Flow(Generic[D]):
         self.migration_examples: dict[int, tuple[tuple[str, Any], ...]] = {}
         self.messages: dict[str, Text] = dict(DEFAULT_TEXTS)
         self.in_use = False
+        self._included: list[Handlers] = []
+        self.filtered = False
+        """Whether `in_state` asks for its conversations."""
         self._implied: dict[str, str | None] = {}
         """States that only a handler or a hook has named so far, with its place; `None` for other reasons."""
         self._declares = False
@@ -235,7 +246,7 @@ class Flow(Generic[D]):
         Raises:
             DefinitionError: If the flow is in use, or the handler could never match.
         """
-        _refuse_bare(states, "a handler", 'defstate("name")')
+        refuse_bare(states, "a handler", 'defstate("name")')
         declared_at = calling_location()
 
         def register(function: HandlerF) -> HandlerF:
@@ -248,6 +259,29 @@ class Flow(Generic[D]):
             return function
 
         return register
+
+    def include(self, *shared: Handlers) -> None:
+        """Take handlers that several flows have in common; they are asked after the flow's own.
+
+        Args:
+            shared: The handlers, those asked first first.
+
+        Raises:
+            DefinitionError: If the flow is in use, or has included them already.
+        """
+        place = calling_location()
+        self._check_open(place)
+        for each in shared:
+            if not isinstance(each, Handlers):
+                raise self.error(
+                    f"it includes {each!r}", "Put what is shared into Handlers(), and include that", place
+                )
+            if each in self._included:
+                raise self.error(f"it includes {each!r} twice", "Remove one include(...)", place)
+            self._included.append(each)
+            each.included_by = each.included_by or self.name
+            # Of its own, as what a handler names means another state in each flow.
+            self.handlers += [attrs.evolve(handler, included=True) for handler in each.handlers]
 
     def on_enter(self, *states: Selector) -> Callable[[HookF], HookF]:
         """Register a function of `ctx` that runs when one of the states is entered (none named: any)."""
@@ -271,7 +305,7 @@ class Flow(Generic[D]):
         Raises:
             DefinitionError: If the flow is in use, or it is no function of `ctx`.
         """
-        _refuse_bare(states, "a guard", "guard()")
+        refuse_bare(states, "a guard", "guard()")
 
         def register(function: GuardF) -> GuardF:
             guard = make_guard(function, states, to)
@@ -392,7 +426,7 @@ class Flow(Generic[D]):
     def _hook(
         self, hooks: list[Hook], states: tuple[Any, ...], decorator: str, what: str
     ) -> Callable[[HookF], HookF]:
-        _refuse_bare(states, what, f"{decorator}()")
+        refuse_bare(states, what, f"{decorator}()")
 
         def register(function: HookF) -> HookF:
             hook = make_hook(function, states, what)
@@ -411,6 +445,7 @@ class Flow(Generic[D]):
         Raises:
             DefinitionError: If there is one, with the nearest name.
         """
+        self.check_included()
         if not self._declares:
             return
         for name, place in self._implied.items():
@@ -423,6 +458,31 @@ class Flow(Generic[D]):
                 f'{meant} flow.state("{name}")',
                 place,
             )
+
+    def check_included(self) -> None:
+        """Refuse an included handler for a state that the flow does not have.
+
+        Raises:
+            DefinitionError: If there is one, with the nearest name.
+        """
+        named = [
+            (handler, each) for handler in self.handlers if handler.included for each in handler.selectors
+        ]
+        for handler, selector in named:
+            if isinstance(selector, Symbol) or selector is None:
+                continue
+            if isinstance(selector, type):
+                names, what = [state.name for state in selector.states()], selector.__name__
+            else:
+                names, what = [str(selector)], f"state {str(selector)!r}"
+            if not any(name in self.states for name in names):
+                near = difflib.get_close_matches(names[0], self.states, n=1) if names else []
+                raise self.error(
+                    f"it includes {handler.name} for {what}, which it does not have; it has "
+                    f"{', '.join(map(repr, self.states)) or 'no states'}",
+                    f"Did you mean {near[0]!r}?" if near else "Register it for ANY, or with the other flows",
+                    handler.place,
+                )
 
     def _check_open(self, place: str | None) -> None:
         if self.in_use:
@@ -483,6 +543,12 @@ class Flow(Generic[D]):
             raise self.error(f"state {state.name!r}: {error}", "Change buttons=", place) from None
         if state.buttons and state.prompt is None:
             raise self.error(f"state {state.name!r} has buttons but no prompt", "Add prompt=", place)
+        if not isinstance(state.show, bool | str) or state.show == "":
+            raise self.error(
+                f"state {state.name!r} has show={state.show!r}",
+                'Write True for the conversation\'s screen, or the name of one: show="menu"',
+                place,
+            )
         if state.show:
             self._check_screen(state, place)
         self._check_call(state, place)
@@ -542,6 +608,8 @@ class Flow(Generic[D]):
                 f'buttons="shared" with {self.key}: another person presses in a conversation of their own',
                 "Write key=KeyBy.CHAT, or make the button with flow.button(...)",
             )
+        if self.back not in ("keep", "data"):
+            raise self.error(f"back={self.back!r}", 'Write "keep" or "data"')
         if self.on_orphan not in ("end", "raise"):
             raise self.error(f"on_orphan={self.on_orphan!r}", 'Write "end" or "raise"')
         times_of(self, f"flow {self.name!r}", self.place)
@@ -557,16 +625,6 @@ def in_language(text: Text, lang: str | None) -> str | None:
         or text.get("en")
         or next(iter(text.values()), None)
     )
-
-
-def _refuse_bare(states: tuple[Any, ...], what: str, written: str) -> None:
-    """Refuse a decorator that is written without its parentheses."""
-    if len(states) == 1 and callable(states[0]) and not isinstance(states[0], type):
-        raise DefinitionError(
-            f"{what} is registered without parentheses",
-            place=location_of(states[0]),
-            remedy=f"Write @flow.{written}",
-        )
 
 
 _ITS_STATES = "give it to a state of the called flow"

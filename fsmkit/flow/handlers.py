@@ -32,6 +32,7 @@ class Handler:
         place: `file:line` of the function.
         default: Whether no `on=` was given.
         examples: Texts and events that it wants, for generated tests.
+        included: Whether the flow has it from `Handlers` that several have; its own are asked first.
     """
 
     function: Callable[..., Any]
@@ -42,6 +43,7 @@ class Handler:
     place: str
     default: bool
     examples: tuple[Any, ...] = ()
+    included: bool = False
 
     @property
     def name(self) -> str:
@@ -199,6 +201,16 @@ def make_hook(function: Any, selectors: tuple[Any, ...], what: str) -> Hook:
     check_selectors(selectors, place)
     check_callable(function, 1, place, f"{what} is a function of (ctx)")
     return Hook(function, selectors or (ANY,), place or "?")
+
+
+def refuse_bare(states: tuple[Any, ...], what: str, written: str) -> None:
+    """Refuse a decorator that is written without its parentheses."""
+    if len(states) == 1 and callable(states[0]) and not isinstance(states[0], type):
+        raise DefinitionError(
+            f"{what} is registered without parentheses",
+            place=location_of(states[0]),
+            remedy=f"Write @flow.{written}",
+        )
 
 
 def check_selectors(selectors: tuple[Any, ...], place: str | None) -> None:

@@ -15,6 +15,9 @@ import attrs
 import msgspec
 from msgspec import UNSET, structs
 
+MAX_TEXT = 4096
+"""UTF-16 units of a message, https://core.telegram.org/bots/api#sendmessage."""
+
 MAX_VALUE = 39
 """Bytes that a button has for its value: Telegram's 64, less mark and header. Longer values are stored."""
 
@@ -531,6 +534,11 @@ def _instead_of(option: str) -> str:
         f"Did you mean {near[0]}=?" if near else f'Write extra={{"{option}": ...}} if the Bot API has it'
     )
     return INSTEAD_OF_OPTIONS.get(option, default)
+
+
+def named_screen(flow: str, screen: str) -> str:
+    """Return what a screen is known by: one with a name belongs to the flow that names it."""
+    return f"{flow}/{screen}" if screen else ""
 
 
 def as_screen(reply: Reply) -> Reply:

@@ -14,7 +14,7 @@ from msgspec import UNSET
 
 from fsmkit.errors import DefinitionError
 from fsmkit.flow.locations import calling_location
-from fsmkit.flow.messages import Buttons, Reply
+from fsmkit.flow.messages import Buttons, Reply, named_screen
 
 Prompt = str | Reply | Callable[[Any], "str | Reply | Awaitable[str | Reply | None] | None"]
 """What is said: a text, a `Reply`, or a function of `ctx`, sync or async, that returns one (or `None`)."""
@@ -55,7 +55,7 @@ class StateOptions(TypedDict, total=False):
     ttl: Ttl
     job: Callable[..., Any] | None
     ephemeral: bool
-    show: bool
+    show: bool | str
     renamed_from: str | Iterable[str]
     max_age: float | timedelta | None
     remind_after: Ttl
@@ -94,7 +94,7 @@ class State:
         job: Slow work to do while the conversation stands here, a function of `data` or of `(data, job)`; its
             outcome comes back as `Done` or `Failed`.
         ephemeral: Whether the prompt and the user's answers are deleted when the state is left.
-        show: Whether the prompt is the conversation's one screen, as by `ctx.show`.
+        show: Whether the prompt is the conversation's screen, as by `ctx.show`; a text names the screen.
         renamed_from: Names that this state had in earlier versions.
         job_timeout: Time that one attempt of the job may take: seconds or a `timedelta`; `None`: any.
         job_retries: How often a job that raised, or took too long, is tried again.
@@ -135,7 +135,7 @@ class State:
         ttl: Ttl = INHERIT,
         job: Callable[..., Any] | None = None,
         ephemeral: bool = False,
-        show: bool = False,
+        show: bool | str = False,
         renamed_from: str | Iterable[str] = (),
         max_age: float | timedelta | None = None,
         remind_after: Ttl = INHERIT,
@@ -169,6 +169,10 @@ class State:
         self.job_retries = job_retries
         self.call = call
         self.call_data = call_data
+
+    def screen_of(self, flow: str) -> str:
+        """Return which screen of a conversation its prompt is in a flow (`SendMessage.screen`)."""
+        return named_screen(flow, self.show) if isinstance(self.show, str) else ""
 
     def __set_name__(self, owner: type, name: str) -> None:
         if self._attribute is None:

@@ -81,12 +81,13 @@ class CompiledFlow:
         self.name = flow.name
         self.version = flow.version
         self.codec = DataCodec(flow.name, flow.data, flow.place)
+        handlers = sorted(flow.handlers, key=lambda handler: handler.included)
         self.by_state: dict[str | None, tuple[Handler, ...]] = {
-            name: tuple(dict.fromkeys(_in_order(flow.handlers, state))) for name, state in flow.states.items()
+            name: tuple(dict.fromkeys(_in_order(handlers, state))) for name, state in flow.states.items()
         }
-        self.by_state[None] = tuple(h for h in flow.handlers if None in h.selectors)
+        self.by_state[None] = tuple(h for h in handlers if None in h.selectors)
         self.entry_kinds = AnyOf(handler.matcher for handler in self.by_state[None]).kinds
-        self.any = tuple(h for h in flow.handlers if ANY in h.selectors)
+        self.any = tuple(h for h in handlers if ANY in h.selectors)
         self.times = _times(flow)
         self.rules = {name: _rules(flow, state, self.times) for name, state in flow.states.items()}
         self.ephemeral = any(state.ephemeral for state in flow.states.values())
@@ -207,8 +208,10 @@ class FlowSet:
 
 
 def _in_order(handlers: list[Handler], state: State) -> Iterator[Handler]:
-    for covers in (_names, _names_group_of, _names_any):
-        yield from (h for h in handlers if any(covers(selector, state) for selector in h.selectors))
+    for included in (False, True):
+        for covers in (_names, _names_group_of, _names_any):
+            own = (h for h in handlers if h.included is included)
+            yield from (h for h in own if any(covers(selector, state) for selector in h.selectors))
 
 
 def _names(selector: Selector, state: State) -> bool:
@@ -239,6 +242,12 @@ def _rules(flow: Flow[Any], state: State, flows: Times) -> StateSpec:
             f"the buttons of state {state.name!r} would stand under a new message, and with {flow.key} each "
             f"message has conversations of its own: a press of them would never come to this one",
             "Add show=True: the message that the conversation belongs to is edited",
+        )
+    if flow.key.by_message and isinstance(state.show, str):
+        raise flow.error(
+            f"{whose} has show={state.show!r}, and with {flow.key} a conversation has one screen, the "
+            "message that it belongs to",
+            "Write show=True",
         )
     own = times_of(state, whose, flow.place)
     times = combined(own, flows, state.prompt, _handles_reminders(flow), whose, flow.place)

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from typing import Any, Literal, TypeAlias
 
 import attrs
-from msgspec import structs
+from msgspec import Raw, structs
 
 from fsmkit.errors import OrphanedConversation, StoredByNewerVersion, UnstorableData
 from fsmkit.interpreter.compiled import CompiledFlow, FlowSet
-from fsmkit.interpreter.row import Frame, Row, Snapshot
+from fsmkit.interpreter.row import NO_DATA, Frame, Row, Snapshot
 
 
 @attrs.frozen
@@ -83,7 +83,19 @@ def _lift_frame(table: CompiledFlow, frame: Frame) -> Frame:
         if state not in table.rules:
             raise OrphanedConversation(table.name, frame.state, "the flow has no such state")
     history = tuple(table.renamed.get(old, old) for old in frame.history)
-    return structs.replace(frame, version=table.version, state=state, data=raw, history=history)
+    past = zip(frame.history[-len(frame.left) :], frame.left, strict=True) if frame.left else ()
+    left = tuple(_lift_left(table, frame, *pair) for pair in past)
+    return structs.replace(frame, version=table.version, state=state, data=raw, history=history, left=left)
+
+
+def _lift_left(table: CompiledFlow, frame: Frame, state: str, data: Raw) -> Raw:
+    """Return the data with which an earlier state was left; where they do not fit, `back` keeps others."""
+    if frame.version == table.version or data == NO_DATA:
+        return data
+    try:
+        return table.codec.from_plain(_migrate(table, structs.replace(frame, state=state, data=data))[1])
+    except (OrphanedConversation, ValueError):
+        return NO_DATA
 
 
 def _migrate(table: CompiledFlow, frame: Frame) -> tuple[str | None, Any]:

@@ -46,6 +46,7 @@ class Send(msgspec.Struct, frozen=True, tag="send", omit_defaults=True):
         bound: What its buttons belong to.
         keep: What its message id is remembered for: `view`, `ephemeral` or nothing.
         selective: Whether the reply keyboard that it takes away is one person's, not all the group's.
+        screen: Which screen it is (`SendMessage.screen`).
     """
 
     reply: Reply
@@ -53,6 +54,7 @@ class Send(msgspec.Struct, frozen=True, tag="send", omit_defaults=True):
     bound: Bound
     keep: str = ""
     selective: bool = False
+    screen: str = ""
 
     @property
     def text(self) -> str:
@@ -69,6 +71,7 @@ class Edit(msgspec.Struct, frozen=True, tag="edit", omit_defaults=True):
         bound: What its new buttons belong to.
         reply: What it shows from now on.
         file: The file that it carries so far, as `ShownScreen` has it.
+        screen: Which screen it is (`SendMessage.screen`).
     """
 
     to: Address
@@ -76,6 +79,7 @@ class Edit(msgspec.Struct, frozen=True, tag="edit", omit_defaults=True):
     bound: Bound
     reply: Reply | None = None
     file: str = ""
+    screen: str = ""
 
     @property
     def text(self) -> str:
@@ -134,6 +138,8 @@ class Frame(Struct, array_like=True):
         state_limit: When the state's `max_age` is over.
         retries: How often an answer was refused in this entry (`ctx.retry`).
         job: The state's job, as long as its outcome has not come.
+        left: The data with which the last states of `history` were left, oldest first; `NO_DATA` where they
+            are not known. Empty in a flow that keeps its data when it goes back.
     """
 
     flow: str
@@ -148,6 +154,7 @@ class Frame(Struct, array_like=True):
     state_limit: float | None = None
     retries: int = 0
     job: JobState | None = None
+    left: tuple[Raw, ...] = ()
 
 
 class Snapshot(Struct, array_like=True):
@@ -206,6 +213,7 @@ class ShownScreen(Struct, array_like=True):
         file: The file that it carries, as `kind:source`; empty for a text.
         board: The reply keyboard.
         bare: Whether the screen is known to have no buttons, so that none have to be taken away.
+        entry: Of a screen with a name, the entry of the state in which it was last shown.
     """
 
     chat: int | str
@@ -213,6 +221,22 @@ class ShownScreen(Struct, array_like=True):
     file: str = ""
     board: ShownKeyboard | None = None
     bare: bool = False
+    entry: int = 0
+
+
+def screen_key(name: str, screen: str) -> str:
+    """Return where a screen stands in `Row.views`; names of flows have no slash.
+
+    Args:
+        name: Name of the conversation.
+        screen: Which screen (`SendMessage.screen`).
+    """
+    return f"{name}/{screen}" if screen else name
+
+
+def is_screen_of(name: str, key: str) -> bool:
+    """Return whether a key of `Row.views` is that of a conversation's screen."""
+    return key == name or key.startswith(f"{name}/")
 
 
 class Destination(Struct, array_like=True):
@@ -238,7 +262,7 @@ class Row(Struct, array_like=True):
             string is read and searched much faster than a list of them.
         keep: Until when the ids are needed, in seconds since 1970, UTC.
         serial: Counts the effects of this key, so that each has a number of its own.
-        views: By name of the flow.
+        views: By name of the flow that was entered; screens with a name by `screen_key`.
         later: Events to give to a conversation when their time comes.
         moved: Set when the row has a new key.
     """
@@ -317,6 +341,7 @@ class Receipt(Struct, array_like=True):
         message: Its message id.
         file: The file that it carries, as `ShownScreen` has it.
         bare: Whether it has no buttons.
+        screen: Which screen it is (`SendMessage.screen`).
     """
 
     keep: str
@@ -327,6 +352,7 @@ class Receipt(Struct, array_like=True):
     message: int
     file: str = ""
     bare: bool = False
+    screen: str = ""
 
 
 class WaitForOutbox(Struct, frozen=True, tag="wait"):

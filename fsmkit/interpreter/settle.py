@@ -43,6 +43,8 @@ from fsmkit.interpreter.row import (
     ShownKeyboard,
     ShownScreen,
     Snapshot,
+    is_screen_of,
+    screen_key,
     timeout_at,
     wake_at,
 )
@@ -147,6 +149,9 @@ MAX_VALUES = 256
 MAX_TRACKED = 500
 """Messages that an entry remembers to delete; older ones stay."""
 
+MAX_SCREENS = 16
+"""Screens with a name that a conversation remembers; one shown longer ago stays as it is."""
+
 Pack = Callable[[Any], str]
 """Makes text of a button's value that is none."""
 
@@ -209,7 +214,8 @@ def effects_of(
         to: Where effects go.
         pack: Makes text of buttons' values.
         owner: Who alone may press the buttons (`owner_of`).
-        pressed: Id of the message whose button was pressed, in which the screen is brought up to date.
+        pressed: Id of the message whose button was pressed. If it is one of the conversation's screens, all
+            of them are edited where they stand.
 
     Raises:
         UnstorableData: If the value of a button cannot be stored.
@@ -218,10 +224,14 @@ def effects_of(
     effects: list[Effect | SendEvent] = []
     tracked: list[int] = []
     keyboards = bool(row.views)
+    in_sight = pressed is not None and any(
+        view.message == pressed and view.chat == to.chat and is_screen_of(name, key)
+        for key, view in row.views.items()
+    )
     for wish in requests:
         if isinstance(wish, SendMessage):
             keyboards = keyboards or bool(wish.reply.keyboard)
-            row, said = _say(row, name, wish, to, bound, pressed)
+            row, said = _say(row, name, wish, to, bound, in_sight)
             effects.extend(said)
         elif isinstance(wish, DeleteOnExit):
             tracked.append(wish.message)
@@ -261,18 +271,33 @@ def apply_receipts(row: Row, receipts: Iterable[Receipt]) -> tuple[Row, list[Eff
     for receipt in receipts:
         to = Address(receipt.chat)
         if receipt.keep in ("view", "moved"):
-            old = row.views.get(receipt.flow) or ShownScreen(receipt.chat, 0)
+            key = screen_key(receipt.flow, receipt.screen)
+            old = row.views.get(key) or ShownScreen(receipt.chat, 0)
             replaced = 0 < old.message < receipt.message and old.chat == receipt.chat and not old.bare
             if receipt.keep == "view" and replaced:
                 effects.append(Edit(to, old.message, Bound(receipt.flow, receipt.run, receipt.entry)))
-            view = ShownScreen(receipt.chat, receipt.message, receipt.file, old.board, receipt.bare)
-            row = structs.replace(row, views={**row.views, receipt.flow: view})
+            entry = receipt.entry if receipt.screen else 0
+            view = ShownScreen(receipt.chat, receipt.message, receipt.file, old.board, receipt.bare, entry)
+            row = structs.replace(row, views=_with_screen(row.views, receipt.flow, key, view))
         else:
             followed = follow(row, receipt.flow, receipt.run, receipt.entry, [receipt.message])
             if followed is row:  # the state was left while the message was on its way
                 effects.append(Delete(to, (receipt.message,)))
             row = followed
     return row, effects
+
+
+def _with_screen(
+    views: dict[str, ShownScreen], name: str, key: str, view: ShownScreen
+) -> dict[str, ShownScreen]:
+    """Return the screens with one that was shown, without the one shown longest ago where there are many."""
+    if key == name:
+        return {**views, key: view}
+    views = {other: shown for other, shown in views.items() if other != key}
+    named = [other for other in views if other != name and is_screen_of(name, other)]
+    for oldest in named[: max(0, len(named) + 1 - MAX_SCREENS)]:
+        del views[oldest]
+    return {**views, key: view}
 
 
 def _count(row: Row, name: str, refused: CountRetry) -> Row:
@@ -360,22 +385,25 @@ def _packed(button: Button, pack: Pack) -> Button:
 
 
 def _say(
-    row: Row, name: str, wish: SendMessage, to: Address, bound: Bound, pressed: int | None
+    row: Row, name: str, wish: SendMessage, to: Address, bound: Bound, in_sight: bool
 ) -> tuple[Row, list[Effect | SendEvent]]:
     reply = wish.reply
     if not wish.show:
         return row, [Send(reply, to, bound, "ephemeral" if wish.ephemeral else "")]
-    view = row.views.get(name)
+    screen = wish.screen
+    key = screen_key(name, screen)
+    view = row.views.get(key)
     if view is None or not view.message:
-        return row, [Send(reply, to, bound, "view")]
-    if view.message == pressed and view.chat == to.chat:
-        shown = structs.replace(view, file=reply.file, bare=not reply.buttons)
+        return row, [Send(reply, to, bound, "view", screen=screen)]
+    if in_sight and view.chat == to.chat:
+        entry = bound.entry if screen else 0
+        shown = structs.replace(view, file=reply.file, bare=not reply.buttons, entry=entry)
         if shown != view:
-            row = structs.replace(row, views={**row.views, name: shown})
-        return row, [Edit(to, view.message, bound, reply, view.file)]
-    row = structs.replace(row, views={**row.views, name: ShownScreen(view.chat, 0, "", view.board)})
+            row = structs.replace(row, views={**row.views, key: shown})
+        return row, [Edit(to, view.message, bound, reply, view.file, screen)]
+    row = structs.replace(row, views={**row.views, key: ShownScreen(view.chat, 0, "", view.board)})
     taken = [] if view.bare else [Edit(Address(view.chat), view.message, bound)]
-    return row, [Send(reply, to, bound, "view"), *taken]
+    return row, [Send(reply, to, bound, "view", screen=screen), *taken]
 
 
 SEEN = 64
@@ -545,14 +573,14 @@ def _deletes(draft: StepDraft, home: Address) -> list[Delete]:
 
 
 def _screen_of(draft: StepDraft) -> int | None:
-    """Return the message in which the flow's screen is edited, not sent anew.
+    """Return a message that shows that the flow's screens are edited, not sent anew.
 
-    It is that of the pressed button, or the one in which a job has shown its progress.
+    It is that of the pressed button, or a screen where a job has ended, which may have shown its progress.
     """
     event = draft.event
     if isinstance(event, Done | Failed):
-        view = draft.row.views.get(draft.name)
-        return view.message if view is not None and view.message else None
+        screens = (view for key, view in draft.row.views.items() if is_screen_of(draft.name, key))
+        return next((view.message for view in screens if view.message), None)
     return event.message_id if isinstance(event, ChatEvent) and event.pressed else None
 
 

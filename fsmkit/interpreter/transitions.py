@@ -56,7 +56,8 @@ appends nothing. `("back", n)` takes the last `n` off and enters the state found
 came from is not appended, or two backs would swap two states for ever. A flow that a state is a call of
 (`State(call=...)`) goes back over that state, or it would only be called again. States that a newer version
 renamed are looked up by their new name, those that it dropped are skipped. Without a history `back` stays
-and says the prompt again.
+and says the prompt again. With `Flow(back="data")` the history goes with the data with which each state was
+left (`Frame.left`); data that are not known, or do not fit any more, are those that are there.
 
 Times. Entering a state sets its `max_age`, entering a flow that of the flow; both are kept while the frame
 is. The idle deadline and the reminder are computed from all frames by every move, because any event is a
@@ -69,7 +70,7 @@ button of this very entry from one of an earlier one. `run` is given, not counte
 
 import difflib
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from msgspec import Raw, Struct, structs
 
@@ -87,6 +88,17 @@ from fsmkit.interpreter.selection import Step
 
 MAX_HISTORY = 16
 """States that `back` can go back to."""
+
+
+MAX_LEFT = 16_384
+"""Bytes of data that are remembered for `back`: a row must not become too large by them."""
+
+
+Past: TypeAlias = tuple[tuple[str, ...], tuple[Raw, ...]]
+"""What a frame can go back to: its `history` and its `left`."""
+
+
+NOTHING_PAST: Past = ((), ())
 
 
 class MessagesToDelete(Struct, frozen=True):
@@ -156,7 +168,7 @@ class RowEditor:
         if data is None:
             data = old.frames[0].data if old else initial_data(table)
         self.oust_others(table)
-        frame = self._frame(table, state, data, (), 1, self._limit(table.times))
+        frame = self._frame(table, state, data, NOTHING_PAST, 1, self._limit(table.times))
         address = old.address if old else None
         deadline, remind = self._idle((frame,))
         self.snapshots[table.name] = Snapshot((frame,), self.run, 1, deadline, address, remind=remind)
@@ -169,13 +181,11 @@ class RowEditor:
                 if name != table.name:
                     self.close(name)
 
-    def goto(
-        self, name: str, depth: int, state: str, data: Raw | None, history: tuple[str, ...] | None = None
-    ) -> None:
+    def goto(self, name: str, depth: int, state: str, data: Raw | None, past: "Past | None" = None) -> None:
         """Enter a state of the flow that stands at `depth`; what it called is dropped.
 
         Args:
-            history: The history to go back to; by default the state that is left is added.
+            past: What there is to go back to; by default the state that is left is added.
         """
         if len(self.snapshots[name].frames) > depth + 1:
             self.cut(name, depth + 1)
@@ -183,12 +193,12 @@ class RowEditor:
         old = snapshot.frames[depth]
         table = self.flows.tables[old.flow]
         self._left(table, old, snapshot)
-        if history is None:
-            history = old.history
+        if past is None:
+            past = old.history, old.left
             if old.state is not None and old.state != state:
-                history = (*history, old.state)[-MAX_HISTORY:]
+                past = (*old.history, old.state)[-MAX_HISTORY:], _remembered(table, old)
         entry = snapshot.entries + 1
-        frame = self._frame(table, state, old.data if data is None else data, history, entry, old.flow_limit)
+        frame = self._frame(table, state, old.data if data is None else data, past, entry, old.flow_limit)
         self._store(name, snapshot, (*snapshot.frames[:depth], frame), entry, snapshot.run or self.run)
         self._entered(table, frame)
 
@@ -214,7 +224,7 @@ class RowEditor:
         self.cut(name, depth + 1)
         snapshot = self.snapshots[name]
         entry = snapshot.entries + 1
-        frame = self._frame(table, table.initial, data, (), entry, self._limit(table.times))
+        frame = self._frame(table, table.initial, data, NOTHING_PAST, entry, self._limit(table.times))
         self._store(name, snapshot, (*snapshot.frames, frame), entry, snapshot.run or self.run)
         self._entered(table, frame)
 
@@ -269,7 +279,7 @@ class RowEditor:
         table: CompiledFlow,
         state: str | None,
         data: Raw,
-        history: tuple[str, ...],
+        past: "Past",
         entry: int,
         flow_limit: float | None,
     ) -> Frame:
@@ -281,11 +291,12 @@ class RowEditor:
             table.version,
             state,
             data,
-            history,
+            past[0],
             entry,
             flow_limit=flow_limit,
             state_limit=limit,
             job=None if rules.job is None else JobState(due=self.now),
+            left=past[1],
         )
 
     def _limit(self, times: Times) -> float | None:
@@ -459,7 +470,9 @@ def guarded(
     if other is table:
         if raw == NO_DATA:
             _require_data(asked, table, raw, frame)
-        moves.goto(name, depth, state, raw, history=frame.history)  # it was never in the guarded state
+        moves.goto(
+            name, depth, state, raw, past=(frame.history, frame.left)
+        )  # it was never in the guarded state
     else:
         name = _cross(moves, asked, other, state, raw)
     due = [each for each in (*moved.due, *moves.due) if each.frame is not frame]
@@ -546,14 +559,21 @@ def _back(moves: RowEditor, step: Step, *rest: Any) -> None:
         moves.keep(step.name, step.depth, raw)
         moves.prompt(step.name)
         return None
-    depth, (*before, state) = earlier[-count:][0]
-    # The data are those of the flow that goes back, so they are of no use to one that called it.
-    moves.goto(step.name, depth, state, raw if depth == step.depth else None, tuple(before))
+    depth, (*before, (state, left)) = earlier[-count:][0]
+    table = moves.flows.tables[moves.snapshots[step.name].frames[depth].flow]
+    if raw is None or depth != step.depth:  # the data of a flow are of no use to one that called it
+        raw = _restorable(table, left)
+    remembered = tuple(data for _, data in before) if table.flow.back == "data" else ()
+    moves.goto(step.name, depth, state, raw, (tuple(old for old, _ in before), remembered))
     return None
 
 
-def _earlier(flows: FlowSet, frames: tuple[Frame, ...], depth: int) -> list[tuple[int, tuple[str, ...]]]:
-    """Return the states that a frame can go back to, oldest first, each as its depth and the history there.
+def _earlier(
+    flows: FlowSet, frames: tuple[Frame, ...], depth: int
+) -> list[tuple[int, list[tuple[str, Raw]]]]:
+    """Return what a frame can go back to, oldest first: each a depth, and the states until there.
+
+    Each state stands with the data with which it was left.
 
     A flow that is the call of a state goes back over that state: to go back to it would call the flow again.
     """
@@ -561,13 +581,36 @@ def _earlier(flows: FlowSet, frames: tuple[Frame, ...], depth: int) -> list[tupl
     table = flows.tables.get(frame.flow)
     if table is None:
         return []
-    known, rules, renamed = frame.history, table.rules, table.renamed
-    if any(state not in rules for state in known):  # renamed or dropped by a newer version
-        known = tuple(state for old in known if (state := renamed.get(old, old)) in rules)
+    left = (*[NO_DATA] * (len(frame.history) - len(frame.left)), *frame.left)
+    past = zip(frame.history, left, strict=True)
+    rules, renamed = table.rules, table.renamed  # states that a newer version has renamed or dropped
+    known = [(state, data) for old, data in past if (state := renamed.get(old, old)) in rules]
     own = [(depth, known[: n + 1]) for n in range(len(known))]
     if depth == 0 or not _is_call_of(flows, frames[depth - 1], frame.flow):
         return own
     return _earlier(flows, frames, depth - 1) + own
+
+
+def _remembered(table: CompiledFlow, frame: Frame) -> tuple[Raw, ...]:
+    """Return the data to go back to once a state is left, the newest last; as many as fit."""
+    if table.flow.back != "data":
+        return ()
+    left = (*frame.left, frame.data)[-MAX_HISTORY:]
+    size, kept = 0, len(left)
+    while kept and (size := size + len(bytes(left[kept - 1]))) <= MAX_LEFT:
+        kept -= 1
+    return left[kept:]
+
+
+def _restorable(table: CompiledFlow, left: Raw) -> Raw | None:
+    """Return data to go back to; `None` if none are known, or they do not fit: those that are there stay."""
+    if table.flow.back != "data" or left == NO_DATA:
+        return None
+    try:
+        table.codec.decode(left)
+    except ValueError:  # the class has changed, and no migration said how
+        return None
+    return left
 
 
 def _is_call_of(flows: FlowSet, frame: Frame, flow: str) -> bool:

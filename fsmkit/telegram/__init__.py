@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from fsmkit.telegram.forms.form import answers_of, form
     from fsmkit.telegram.forms.questions import Question
     from fsmkit.telegram.handler import FlowHandler
+    from fsmkit.telegram.in_state import in_state
     from fsmkit.telegram.matchers import (
         album,
         animation,
@@ -78,6 +79,7 @@ __all__ = [
     "edited",
     "form",
     "from_conversation_handler",
+    "in_state",
     "inline",
     "kind",
     "location",
@@ -113,6 +115,7 @@ import_on_demand(
         "fsmkit.telegram.forms.form": "answers_of form",
         "fsmkit.telegram.forms.questions": "Question",
         "fsmkit.telegram.handler": "FlowHandler",
+        "fsmkit.telegram.in_state": "in_state",
         "fsmkit.telegram.matchers": (
             "album animation audio button chat_join_request chat_member chat_shared "
             "chosen_inline_result command contact dice document edited inline kind location "

@@ -110,4 +110,4 @@ def in_new_chat(effect: Any, chat: int) -> Send | None:
     reply = attrs.evolve(said, reply_to=None)  # there the id is that of somebody else's message
     to = structs.replace(effect.to, chat=chat)
     keep = effect.keep if isinstance(effect, Send) else ""
-    return Send(reply, to, effect.bound, keep)
+    return Send(reply, to, effect.bound, keep, screen=effect.screen)

@@ -11,6 +11,7 @@ from telegram import Update
 from telegram.ext import Application, ApplicationHandlerStop, BaseHandler, CallbackContext
 
 from fsmkit.engine.engine import Engine
+from fsmkit.telegram.in_state import note_passed_on
 from fsmkit.telegram.intake import Checked, Intake
 from fsmkit.telegram.lifecycle import Lifecycle
 
@@ -61,6 +62,8 @@ class FlowHandler(BaseHandler[Update, Any, None]):
             if not self._engine.running or len(application.handlers[self._group]) != 1:
                 await self._life.ensure(application, self._group)
             outcome = await self._intake.take(check_result, context)
+            if outcome.kind == "passed":
+                await note_passed_on(update, check_result.event, self._engine, self._intake)
         except Exception as error:
             await application.process_error(update, error)
             raise ApplicationHandlerStop from error

@@ -203,7 +203,7 @@ class Intake:
             if pressed is not None:
                 as_press(event, pressed)
                 if len(keys) > 1:  # another row knows nothing of this flow, and would find it stale
-                    key = self._key(event, self._engine.flows.tables[pressed.flow].flow.key)
+                    key = self.key_of(event, self._engine.flows.tables[pressed.flow].flow.key)
                     keys = [(found, tables) for found, tables in keys if found == key]
         return Checked(event, keys)
 
@@ -228,16 +228,17 @@ class Intake:
         """Return the keys of an event in flow order; rules that give the same key share its row."""
         if len(self._rules) == 1:  # the ordinary case
             rule, tables = self._rules[0]
-            key = self._key(event, rule)
+            key = self.key_of(event, rule)
             return () if key is None else ((key, tables),)
         found: dict[Key, list[CompiledFlow]] = {}
         for rule, tables in self._rules:
-            key = self._key(event, rule)
+            key = self.key_of(event, rule)
             if key is not None:
                 found.setdefault(key, []).extend(tables)
         return list(found.items())
 
-    def _key(self, event: TelegramEvent, rule: KeyBy) -> Key | None:
+    def key_of(self, event: TelegramEvent, rule: KeyBy) -> Key | None:
+        """Return whose conversation an event belongs to by a rule, `None` for nobody's."""
         query = event.update.callback_query
         message: int | str | None = None
         if query is not None:

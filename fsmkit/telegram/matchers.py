@@ -6,6 +6,7 @@ from typing import Any
 
 from fsmkit.flow.events import MESSAGE_KINDS, ChatEvent
 from fsmkit.flow.matchers import Example, Matcher
+from fsmkit.flow.messages import MAX_TEXT
 from fsmkit.interpreter.roundtrip import same
 
 _NAME = re.compile(r"[a-z0-9_]{1,32}")
@@ -51,7 +52,7 @@ class Text(Matcher):
     def match(self, event: Any) -> Any:
         """Return the `re.Match`."""
         if isinstance(event, ChatEvent) and event.kind == "text":
-            return self.pattern.fullmatch(event.text or "")
+            return matched(self.pattern, event.text)
         return None
 
     def impossible(self) -> str | None:
@@ -86,7 +87,7 @@ class Command(Matcher):
         name = getattr(event, "command", None)
         if self.names and name not in self.names:
             return None
-        return name if self.args is None else self.args.fullmatch(" ".join(getattr(event, "args", ())))
+        return name if self.args is None else matched(self.args, " ".join(getattr(event, "args", ())))
 
     def impossible(self) -> str | None:
         """Refuse a name that Telegram does not take for a command."""
@@ -371,6 +372,11 @@ def compiled(pattern: str | re.Pattern[str], where: str) -> re.Pattern[str]:
         raise TypeError(f"{where}: {pattern!r} is no pattern: {error}") from None
 
 
+def matched(pattern: re.Pattern[str], text: str | None) -> re.Match[str] | None:
+    """Match a text as a whole, unless it is longer than any that Telegram sends: it could take very long."""
+    return pattern.fullmatch(text or "") if len(text or "") <= MAX_TEXT else None
+
+
 class Payload(Matcher):
     """Events of one kind whose payload or text matches a pattern as a whole; the match is a `re.Match`."""
 
@@ -384,7 +390,7 @@ class Payload(Matcher):
         """Return the `re.Match`."""
         if not isinstance(event, ChatEvent) or event.kind != self.kind:
             return None
-        return self.pattern.fullmatch(getattr(event, self.read) or "")
+        return matched(self.pattern, getattr(event, self.read))
 
     def examples(self) -> Iterable[Any]:
         """Return a payload of the pattern."""

@@ -48,6 +48,7 @@ from telegram.ext import ExtBot
 from fsmkit.flow.messages import (
     BARE_MEDIA,
     FILE_URI,
+    MAX_TEXT,
     Address,
     Button,
     Keyboard,
@@ -248,11 +249,8 @@ def _urls(button: Button) -> list[str]:
 
 # -- messages --------------------------------------------------------------------------------------
 
-MAX_TEXT = 4096
-
-
 MAX_CAPTION = 1024
-"""UTF-16 units, https://core.telegram.org/bots/api#sendmessage and #sendphoto."""
+"""UTF-16 units, https://core.telegram.org/bots/api#sendphoto."""
 
 
 UNFORMATTABLE = re.compile(r"parse entities|(message|caption|entities)( is|_)? ?too[ _]long", re.IGNORECASE)

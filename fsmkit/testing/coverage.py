@@ -30,13 +30,15 @@ def never_called(graph: Graph) -> dict[Asked, str]:
     """
     subject = Subject(*graph.flows, graph=graph)
     unshown = {
-        finding.where: finding.message for finding in buttons(subject) if finding.code == "unshown-button"
+        (finding.flow, finding.where): finding.message
+        for finding in buttons(subject)
+        if finding.code == "unshown-button"
     }
     found: dict[Asked, list[str | None]] = {}
     for flow in subject.flows:
         for state in flow.states.values():
             for handler in subject.asked(flow, state):
-                why = unshown.get(handler.place) or _shadowed(subject, flow, state, handler)
+                why = unshown.get((flow.name, handler.place)) or _shadowed(subject, flow, state, handler)
                 found.setdefault((flow.name, state.name, handler.place), []).append(why)
     # Handlers made in a loop share their place: only where none of them is called, nothing is.
     return {asked: why[0] for asked, why in found.items() if all(why) and why[0] is not None}

@@ -11,18 +11,21 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from fsmkit.errors import DefinitionError
+from fsmkit.flow.context import no_field
 from fsmkit.flow.flow import Flow
 from fsmkit.flow.handlers import Handler
 from fsmkit.flow.locations import location_of
-from fsmkit.flow.matchers import AllOf, AnyOf, Matcher
-from fsmkit.flow.messages import Button, Reply, rows_of_buttons
+from fsmkit.flow.matchers import AllOf, AnyOf, Example, Matcher
+from fsmkit.flow.messages import MAX_TEXT, Button, Reply, rows_of_buttons
 from fsmkit.flow.states import ANY, INHERIT, State, StatesGroup
+from fsmkit.graph.evolved import evolved_fields
 from fsmkit.graph.graph import Graph, graph_of
 from fsmkit.interpreter.codec import DataCodec
 from fsmkit.telegram.matchers import PressOf
 from fsmkit.testing.findings import Finding
 from fsmkit.testing.harness.actions import Say
 from fsmkit.testing.harness.events import press_made
+from fsmkit.testing.inputs.backtracking import slow_text
 from fsmkit.testing.inputs.handlers import Inputs, inputs_of, wants
 from fsmkit.testing.loading import functions_of
 
@@ -74,18 +77,22 @@ class Subject:
 
 
 def _asked_in(flow: Flow[Any]) -> dict[str, list[Handler]]:
-    """Return the handlers of each state by its name: its own, those of its groups, those of all states."""
-    ranks: tuple[dict[str, list[Handler]], ...] = ({}, {}, {})
+    """Return the handlers of each state by its name: its own, those of its groups, those of all states.
+
+    Included ones come last, in the same order.
+    """
+    ranks: tuple[dict[str, list[Handler]], ...] = ({}, {}, {}, {}, {}, {})
     for handler in flow.handlers:
+        last = 3 if handler.included else 0
         for selector in handler.selectors:
             if selector is ANY:
                 for name in flow.states:
-                    ranks[2].setdefault(name, []).append(handler)
+                    ranks[last + 2].setdefault(name, []).append(handler)
             elif isinstance(selector, type) and issubclass(selector, StatesGroup):
                 for state in selector.states():
-                    ranks[1].setdefault(state.name, []).append(handler)
+                    ranks[last + 1].setdefault(state.name, []).append(handler)
             elif isinstance(selector, str | State):
-                ranks[0].setdefault(str(selector), []).append(handler)
+                ranks[last].setdefault(str(selector), []).append(handler)
     return {
         name: list(dict.fromkeys(h for rank in ranks for h in rank.get(name, ()))) for name in flow.states
     }
@@ -184,7 +191,8 @@ def buttons(subject: Subject) -> Iterator[Finding]:
                 values = list(values_of(handler.matcher))
                 if values and None not in handler.selectors and not any(value in shown for value in values):
                     message = f"{handler.name} wants the button {values[0]!r}, which is shown nowhere"
-                    yield finding("unshown-button", message, handler.place, flow)
+                    # A handler that several flows have need not be of use in each.
+                    yield finding("unshown-button", message, handler.place, flow, note=handler.included)
 
 
 def values_of(matcher: Matcher) -> Iterator[Any]:
@@ -232,7 +240,8 @@ def shadowed(subject: Subject) -> Iterator[Finding]:
         for handler, where in states.items():
             takers = (taker(subject, handler, subject.asked(flow, state)) for state in where)
             first = next(takers)
-            if first is not None and None not in handler.selectors and all(takers):
+            replaced = handler.included and first is not None and not first.included
+            if first is not None and None not in handler.selectors and all(takers) and not replaced:
                 message = (
                     f"{handler.name} is never called: {first.name} ({first.place}) takes all that it wants"
                 )
@@ -274,8 +283,19 @@ def _internal(matcher: Matcher) -> bool:
     return all(part.kinds is not None and all(kind[:1].isupper() for kind in part.kinds) for part in parts)
 
 
-MAX_TEXT = 4096
-"""UTF-16 units, https://core.telegram.org/bots/api#sendmessage."""
+def patterns(subject: Subject) -> Iterator[Finding]:
+    """Patterns for which some text takes seconds."""
+    for flow in subject.flows:
+        for handler in flow.handlers:
+            for example in handler.matcher.examples():
+                wanted = [example.value, example.args] if isinstance(example, Example) else []
+                for pattern in (found for found in wanted if isinstance(found, re.Pattern)):
+                    if (text := slow_text(pattern)) is not None:
+                        message = (
+                            f"{pattern.pattern!r} takes seconds to refuse a longer text like {text!r}, and "
+                            "nobody is served meanwhile: let no two parts of it take the same characters"
+                        )
+                        yield finding("slow-pattern", message, handler.place, flow)
 
 
 def prompts(subject: Subject) -> Iterator[Finding]:
@@ -329,10 +349,31 @@ def _silent_again(subject: Subject, flow: Flow[Any], silent: list[State]) -> tup
     return None
 
 
+def fields(subject: Subject) -> Iterator[Finding]:
+    """Fields that `ctx.evolve` would change and the data do not have, with the words of the error."""
+    for flow in subject.flows:
+        hooks = [*flow.enter_hooks, *flow.exit_hooks, *flow.invariants]
+        said = [
+            part
+            for state in flow.states.values()
+            for part in (state.prompt, state.otherwise, state.reminder, state.call_data)
+        ]
+        functions = [(handler.function, 1) for handler in flow.handlers]
+        functions += [(guard.function, 0) for guard in flow.guards]
+        functions += [(hook.function, 0) for hook in hooks]
+        functions += [(part, 0) for part in (*said, flow.reminder) if callable(part)]
+        for function, position in functions:
+            file = location_of(function).rpartition(":")[0]
+            for name, line in evolved_fields(function, position):
+                if (problem := no_field(flow.data, name)) is not None:
+                    yield finding("unknown-field", problem, f"{file}:{line}", flow)
+
+
 def refused(subject: Subject) -> Iterator[Finding]:
-    """Flows that no engine takes, so that `chat` and `run` would refuse them: data that cannot be stored."""
+    """Flows that no engine takes, so that `chat` and `run` would refuse them: by states or data."""
     for flow in subject.flows:
         try:
+            flow.check_included()
             DataCodec(flow.name, flow.data, flow.place)
         except DefinitionError as error:
             yield finding("refused", f"{error.problem}. {error.remedy}", error.place, flow)
@@ -341,6 +382,7 @@ def refused(subject: Subject) -> Iterator[Finding]:
 CHECKS: tuple[Callable[[Subject], Iterator[Finding]], ...] = (
     refused,
     targets,
+    fields,
     entries,
     unreachable,
     ways_out,
@@ -353,7 +395,7 @@ CHECKS: tuple[Callable[[Subject], Iterator[Finding]], ...] = (
 
 
 def lint(*flows: Flow[Any]) -> list[Finding]:
-    """Return what is wrong with flows as they are declared.
+    """Return what is wrong with flows as they are declared; of a pattern that takes seconds nothing but that.
 
     Args:
         flows: The flows.
@@ -368,8 +410,14 @@ def lint(*flows: Flow[Any]) -> list[Finding]:
         ['no-entry', 'dead-end']
     """
     subject = Subject(*flows)
+    if slow := list(patterns(subject)):
+        return slow  # whatever else is tried would take as long
     found = [finding for check in CHECKS for finding in check(subject)]
-    return sorted(found, key=lambda finding: finding.note)
+    # What is wrong with a handler that several flows include is said once.
+    distinct: dict[tuple[str, str, str | None], Finding] = {}
+    for each in found:
+        distinct.setdefault((each.code, each.message, each.where), each)
+    return sorted(distinct.values(), key=lambda finding: finding.note)
 
 
 def lint_graph(graph: Graph) -> list[Finding]:

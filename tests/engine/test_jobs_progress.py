@@ -217,3 +217,15 @@ async def test_the_person_is_answered_while_the_job_runs(work):
     assert bench.texts == ["You are in work."]
     await work.end("film.mp4")
     assert bench.texts == ["You are in work.", "Here: film.mp4"]
+
+
+async def test_progress_goes_to_the_screen_that_the_states_prompt_names(work):
+    flow = converting(work, prompt="Please wait.", show="film")
+    flow.on_enter("work")(lambda ctx: ctx.show("Another screen"))
+    bench = Bench(flow)
+    await bench.say("go")
+    await settle()
+    await reported(bench, work, None, "Halfway")
+    first, film, progress = bench.sent
+    assert (first.text, film.text, progress.text) == ("Another screen", "Please wait.", "Halfway")
+    assert (film.screen, progress.screen, progress.message) == ("f/film", "f/film", 102)

@@ -6,7 +6,7 @@ import re
 import pytest
 from click.testing import CliRunner
 
-from fsmkit import ANY, Flow
+from fsmkit import ANY, Flow, Returned
 from fsmkit.cli.commands import main
 from fsmkit.cli.test import diagram
 from fsmkit.graph.diagram import dot, mermaid
@@ -334,3 +334,21 @@ def test_a_diagram_of_another_kind_is_refused_before_anything_runs(file):
     assert done.exit_code == 2
     assert "--graph out.svg: name it *.md, *.mmd, *.dot, *.gv" in done.output
     assert "testing" not in done.output
+
+
+def test_the_call_of_a_state_is_an_edge_that_tours_take():
+    pick = Flow("pick")
+    pick.state("when", prompt="When?", otherwise="?")
+    pick.defstate("when")(lambda event, ctx: ("end", event.text))
+    flow = Flow("f", ttl=60)
+    flow.state("day", call=pick)
+    flow.defstate(None, on=command("start"))(lambda event, ctx: ("transition", "day", {}))
+
+    @flow.defstate("day", on=Returned)
+    def day(event, ctx):
+        ctx.reply(event.result)
+        return ("end",)
+
+    report, reasons = toured(flow)
+    assert (report.findings, reasons) == ([], {})
+    assert report.coverage.edges[("f", "day", flow["day"].place, "call", 'the call of flow "pick"')] > 0
