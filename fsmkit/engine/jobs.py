@@ -12,6 +12,8 @@ from collections.abc import Awaitable, Callable, Container
 from itertools import count
 from typing import Any
 
+from msgspec import structs
+
 from fsmkit.clock import backoff
 from fsmkit.engine.envelope import Outcome
 from fsmkit.engine.services import Services
@@ -23,7 +25,7 @@ from fsmkit.flow.messages import Reply, as_reply, as_screen
 from fsmkit.interpreter.jobs import CLAIM_SECONDS, JobAttempt, attempt_stands, find, kept, over, put_off
 from fsmkit.interpreter.migrations import data_of
 from fsmkit.interpreter.row import Row, screen_key
-from fsmkit.interpreter.settle import address_of, effects_of, owner_of
+from fsmkit.interpreter.settle import INLINE, address_of, effects_of, owner_of, with_inline_screen
 from fsmkit.jobs.job import Job
 from fsmkit.jobs.running import JobRun
 from fsmkit.keys import Key
@@ -180,6 +182,9 @@ def show_progress(turn: Turn, begun: JobAttempt, said: str | Reply, *, again: bo
         return
     reply = said if isinstance(said, Reply) else as_reply(said, buttons=rules.buttons)
     to = address_of((row,), name, None, turn.key)
+    if turn.key.inline is not None:
+        row, message = with_inline_screen(row, name, turn.key.inline), INLINE
+        to = structs.replace(to, chat=turn.key.inline, thread=None)
     turn.row, effects = effects_of(
         row,
         name,

@@ -194,6 +194,12 @@ class StoreSurvey:
             if one.fit in PROBLEMS and counts[one.fit] <= FEW:
                 self.examples.append((key, one))
 
+    def lost_lines(self) -> list[str]:
+        """Return a line for each stored field that is lost, with how many conversations have it."""
+        return [
+            f"{said}: {count:,} conversation{'' if count == 1 else 's'}" for said, count in self.lost.items()
+        ]
+
     def total(self, *fits: Fit) -> int:
         """Return how many conversations fit in one of these ways."""
         return sum(counts[fit] for counts in self.counts.values() for fit in fits)

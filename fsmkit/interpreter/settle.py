@@ -53,7 +53,9 @@ from fsmkit.keys import Key
 from fsmkit.stores.protocol import Change, Index
 
 
-def update_reply_keyboard(row: Row, effects: list[Any], bound: Bound, to: Address) -> tuple[Row, list[Any]]:
+def update_reply_keyboard(
+    row: Row, effects: list[Any], bound: Bound, to: Address, theirs: int | None = None
+) -> tuple[Row, list[Any]]:
     """Return the row with the reply keyboard that stands in a chat after some effects, and the effects.
 
     Args:
@@ -61,6 +63,7 @@ def update_reply_keyboard(row: Row, effects: list[Any], bound: Bound, to: Addres
         effects: What was asked for, in order.
         bound: The place where the step ended.
         to: Where effects go.
+        theirs: Id of the message at hand, if the conversation's own person wrote it, in a group.
     """
     changing = [effect for effect in effects if isinstance(effect, Send) and _changes_keyboard(effect)]
     if not changing:
@@ -77,15 +80,15 @@ def update_reply_keyboard(row: Row, effects: list[Any], bound: Bound, to: Addres
         changing = [removing]
     shown = next(_boards(row, to), None)
     if shown is not None and shown.selective:  # else it would take everybody's keyboard away
-        effects = [_for_one_person(effect, shown) for effect in effects]
+        effects = [_for_one_person(effect, shown, theirs) for effect in effects]
     row = _without_boards(row, to)
     last = changing[-1].reply
     if bound.run and _leaves(last.keyboard):
         view = row.views.get(bound.flow) or ShownScreen(to.chat, 0)
         selective = isinstance(last.keyboard, Keyboard) and last.keyboard.selective
-        board = ShownKeyboard(
-            to.chat, bound.run, bound.entry, selective, last.reply_to if selective else None
-        )
+        # Shown by a mention, it is taken away by a reply: to what that person has written.
+        reply_to = last.reply_to if last.reply_to is not None else theirs
+        board = ShownKeyboard(to.chat, bound.run, bound.entry, selective, reply_to if selective else None)
         row = structs.replace(row, views={**row.views, bound.flow: structs.replace(view, board=board)})
     return row, effects
 
@@ -120,14 +123,18 @@ def _boards(row: Row, to: Address) -> Iterator[ShownKeyboard]:
     )
 
 
-def _for_one_person(effect: Any, shown: ShownKeyboard) -> Any:
+def _for_one_person(effect: Any, shown: ShownKeyboard, theirs: int | None) -> Any:
     """Return a message that takes a keyboard away so that it does so for the person who has it.
 
-    Telegram finds that person by the message that is replied to.
+    Telegram finds that person by the message that is replied to. Without one (a keyboard was shown to several
+    by mentions, in a conversation of them all) it is taken away from everybody: else it would stay.
     """
     if not isinstance(effect, Send) or not effect.reply.remove_keyboard:
         return effect
-    reply_to = effect.reply.reply_to if effect.reply.reply_to is not None else shown.reply_to
+    known = (effect.reply.reply_to, shown.reply_to, theirs)
+    reply_to = next((message for message in known if message is not None), None)
+    if reply_to is None:
+        return effect
     return structs.replace(effect, reply=as_reply(effect.reply, reply_to=reply_to), selective=True)
 
 
@@ -204,6 +211,7 @@ def effects_of(
     *,
     owner: int | str | None,
     pressed: int | None,
+    theirs: int | None = None,
 ) -> tuple[Row, list[Effect | SendEvent]]:
     """Return the row with what effects leave in it, and the effects.
 
@@ -216,6 +224,7 @@ def effects_of(
         owner: Who alone may press the buttons (`owner_of`).
         pressed: Id of the message whose button was pressed. If it is one of the conversation's screens, all
             of them are edited where they stand.
+        theirs: As `update_reply_keyboard` has it.
 
     Raises:
         UnstorableData: If the value of a button cannot be stored.
@@ -241,7 +250,7 @@ def effects_of(
             effects.append(wish)
     if tracked:
         row = follow(row, name, bound.run, bound.entry, tracked)
-    return update_reply_keyboard(row, effects, bound, to) if keyboards else (row, effects)
+    return update_reply_keyboard(row, effects, bound, to, theirs) if keyboards else (row, effects)
 
 
 def storable(effect: Effect, pack: Pack) -> Effect:
@@ -545,12 +554,16 @@ def settle(
             if (inline := draft.key.inline) is not None:
                 _check_inline(row, draft)
                 pressed, to = INLINE, structs.replace(to, chat=inline, thread=None)
-                row = _at_home(row, draft, inline, INLINE)
+                if any(isinstance(wish, SendMessage) for wish in draft.requests):
+                    row = with_inline_screen(row, draft.name, inline)
             elif draft.key.message is not None:
                 pressed = draft.key.message
-                row = _at_home(row, draft, draft.key.chat, pressed)
+                row = _at_home(row, draft, pressed)
         pack = draft.values.pack
-        row, effects = effects_of(row, draft.name, draft.requests, to, pack, owner=owner, pressed=pressed)
+        theirs = _own_message(draft.event, to, draft.key)
+        row, effects = effects_of(
+            row, draft.name, draft.requests, to, pack, owner=owner, pressed=pressed, theirs=theirs
+        )
         row = _replied(row, draft)
     if draft.deletes or draft.carried:
         home = address_of((row, draft.loaded), draft.name, draft.event, draft.key)
@@ -584,16 +597,32 @@ def _screen_of(draft: StepDraft) -> int | None:
     return event.message_id if isinstance(event, ChatEvent) and event.pressed else None
 
 
-def _at_home(row: Row, draft: StepDraft, chat: int | str, home: int) -> Row:
+def _own_message(event: Any, to: Address, key: Key) -> int | None:
+    """Return the message of an event, if the person whose conversation it is wrote it in a group."""
+    if not isinstance(event, ChatEvent) or not (event.is_new_message or event.kind == "command"):
+        return None
+    said = event.address
+    here = said.chat == to.chat != said.user == key.user
+    return event.message_id if here else None
+
+
+def _at_home(row: Row, draft: StepDraft, home: int) -> Row:
     """Return the row with the message whose conversation it is as its screen.
 
     Buttons under another message would belong to another conversation.
     """
     shows = any(isinstance(wish, SendMessage) and wish.show for wish in draft.requests)
-    view = row.views.get(draft.name)
-    if not shows or (view is not None and (draft.key.inline is None or view.chat == chat)):
+    if draft.name in row.views or not shows:
         return row
-    return structs.replace(row, views={**row.views, draft.name: ShownScreen(chat, home)})
+    return structs.replace(row, views={**row.views, draft.name: ShownScreen(draft.key.chat, home)})
+
+
+def with_inline_screen(row: Row, name: str, inline: str) -> Row:
+    """Return the row with the inline message whose conversation it is as its screen."""
+    view = row.views.get(name)
+    if view is not None and view.chat == inline:
+        return row
+    return structs.replace(row, views={**row.views, name: ShownScreen(inline, INLINE)})
 
 
 INLINE = 1

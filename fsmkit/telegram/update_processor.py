@@ -179,9 +179,9 @@ class KeyedProcessor(BaseUpdateProcessor):
 
     An update stands in the line of its chat, whatever topic or business connection it comes through (where it
     has no chat, of its person), with a flow by `KeyBy.GLOBAL_USER` in the line of its person too, and with a
-    flow by `KeyBy.MESSAGE` in that of its inline message. It takes one of the slots when it is in front, so that
-    a chat has one slot at most, however much it sends. A press or a payment that waits is answered in time
-    all the same. The engines of `attach` start and stop with it.
+    flow by `KeyBy.MESSAGE` in that of its inline message. It takes one of the slots when it is in front, so
+    that a chat has one slot at most, however much it sends. A press or a payment that waits is answered in
+    time all the same. The engines of `attach` start and stop with it.
 
     Args:
         max_concurrent: Slots: how many updates are processed at the same time.
