@@ -80,7 +80,7 @@ from msgspec import structs
 
 from fsmkit.engine.chat_migration import ChatMigration, forward
 from fsmkit.engine.due import DueWork, complete, tell_of_no_handler
-from fsmkit.engine.envelope import ANYBODY, IDLE, Envelope, Outcome, Recipient
+from fsmkit.engine.envelope import ANYBODY, IDLE, Envelope, Outcome, Recipient, Strike
 from fsmkit.engine.fifo import KeyedLock
 from fsmkit.engine.jobs import StateJobs
 from fsmkit.engine.observer import Observer
@@ -102,10 +102,10 @@ from fsmkit.flow.messages import Answer
 from fsmkit.interpreter.access import frame_of
 from fsmkit.interpreter.codec import decode_row
 from fsmkit.interpreter.compiled import CompiledFlow, FlowSet
+from fsmkit.interpreter.effects import follow, home_of
 from fsmkit.interpreter.jobs import find as find_job
 from fsmkit.interpreter.jobs import over as job_over
 from fsmkit.interpreter.row import Delete, Edit, Effect, Receipt, Row, ScheduledEvent, Send, is_overdue
-from fsmkit.interpreter.settle import follow, home_of
 from fsmkit.keys import Key, KeyBy, event_id_of
 from fsmkit.stores.protocol import Lease, Store
 
@@ -165,6 +165,7 @@ class Dispatcher:
         telegram: Any,
         committed: Callable[[Outcome], Awaitable[None]] | None = None,
         void: Callable[[], bool] | None = None,
+        strike: Strike | None = None,
     ) -> Outcome:
         """Take an event from a face, with the keys that it has by the flows' key rules.
 
@@ -178,14 +179,15 @@ class Dispatcher:
             telegram: PTB's context.
             committed: Told of the outcome after the commit and before anything is delivered.
             void: Asked when its turn has come whether it is of no use any more: no handler sees it then.
+            strike: The update that it was, struck from the inbox by the commit of its step.
         """
         if self._lines is None and len(keys) == 1:  # the ordinary case
             key, entries = keys[0]
             to = Recipient(entries)
             return await self.process(
-                key, Envelope(event, event_id, to, telegram, True, True, committed, void)
+                key, Envelope(event, event_id, to, telegram, True, True, committed, void, strike=strike)
             )
-        envelope = Envelope(event, event_id, ANYBODY, telegram, True, True, committed, void)
+        envelope = Envelope(event, event_id, ANYBODY, telegram, True, True, committed, void, strike=strike)
         if self._lines is None:
             return await self._walk(envelope, keys)
         check_not_nested("an event is given", SEND)
@@ -265,7 +267,7 @@ class Dispatcher:
         async with turn_with as lease:
             leased = RowLease(self.transactions, key, lease, after)
             turn = leased.begin(event, envelope.telegram)
-            turn.cause = envelope.cause
+            turn.cause, turn.strike = envelope.cause, envelope.strike
             if envelope.id is not None and f" {envelope.id} " in turn.row.seen:
                 return Outcome("duplicate")
             if envelope.void is not None and envelope.void():

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 import attrs
 
 from fsmkit.clock import Clock
+from fsmkit.engine.envelope import Strike
 from fsmkit.engine.observer import Watchers
 from fsmkit.errors import UnknownState
 from fsmkit.flow.events import ChatEvent
@@ -57,6 +58,7 @@ class Face:
             events), with its key; without one of what a job or a source raised, with that.
         check_invariants: Whether `@flow.invariant` functions are asked after each step; one that fails
             refuses the step.
+        received: By their ids, the updates in hand that stand in an inbox; `None`: there is no receiver.
     """
 
     bot: int | str | None = None
@@ -67,6 +69,7 @@ class Face:
     awaited: Callable[[Key], bool] = _nobody
     on_error: Callable[[Key | None, Any, Exception], Any] = _log_error
     check_invariants: bool = False
+    received: dict[int, Strike] | None = None
 
 
 @attrs.define(eq=False)

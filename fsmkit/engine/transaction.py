@@ -9,6 +9,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
+from msgspec import structs
+
 from fsmkit.engine.envelope import Outcome
 from fsmkit.engine.jobs import StateJobs
 from fsmkit.engine.observer import Observer
@@ -18,8 +20,9 @@ from fsmkit.engine.turn import Turn, crash_reply, current_turn
 from fsmkit.errors import NestedSend
 from fsmkit.flow.events import Reminder, Timeout
 from fsmkit.interpreter.codec import decode_receipt, decode_row
+from fsmkit.interpreter.effects import apply_receipts
 from fsmkit.interpreter.row import Destination, Effect, Row
-from fsmkit.interpreter.settle import apply_receipts, change_of, settle
+from fsmkit.interpreter.settle import change_of, settle
 from fsmkit.keys import Key
 from fsmkit.stores.protocol import Change, Lease, Store
 
@@ -230,7 +233,12 @@ class RowLease:
             LeaseLost: If the lease is over; nothing was written.
         """
         room = self._room
+        strike = turn.strike if taken else None
+        if strike is not None:
+            change = structs.replace(change, struck=strike.ids)
         entry = await self.lease.commit(change, hold=hold)
+        if strike is not None:
+            strike.done = True
         if entry is not None:
             self.after.entry = entry
         if turn.begun or self.key in room.jobs.running:

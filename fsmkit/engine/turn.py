@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextvars import ContextVar
 from typing import Any
 
-from fsmkit.engine.envelope import ANYBODY, Recipient
+from fsmkit.engine.envelope import ANYBODY, Recipient, Strike
 from fsmkit.engine.observer import Observer, Offered
 from fsmkit.engine.services import Services
 from fsmkit.errors import (
@@ -31,10 +31,11 @@ from fsmkit.flow.messages import Answer, Reply, as_reply, as_screen
 from fsmkit.interpreter.access import ConversationHandle
 from fsmkit.interpreter.codec import Unfit
 from fsmkit.interpreter.compiled import CompiledFlow, FlowSet
+from fsmkit.interpreter.effects import address_of, follow, home_of, owner_of
 from fsmkit.interpreter.migrations import Orphan, data_of, is_current, migrate_row
 from fsmkit.interpreter.row import Bound, Frame, Row, Send, screen_key
 from fsmkit.interpreter.selection import Step, ranks, running_flows, select, why_not
-from fsmkit.interpreter.settle import StepDraft, address_of, follow, home_of, owner_of
+from fsmkit.interpreter.settle import StepDraft
 from fsmkit.interpreter.transitions import (
     PendingCall,
     RowEditor,
@@ -73,7 +74,7 @@ class Turn(StepDraft):
         telegram: PTB's context for it, if any.
     """
 
-    __slots__ = ("_applied", "services", "telegram")
+    __slots__ = ("_applied", "services", "strike", "telegram")
 
     def __init__(self, services: Services, key: Key, row: Row, event: Any, telegram: Any) -> None:
         super().__init__(
@@ -81,6 +82,8 @@ class Turn(StepDraft):
         )
         self.services = services
         self.telegram = telegram
+        self.strike: Strike | None = None
+        """The update that the commit of this turn strikes from the inbox."""
         self._applied: tuple[Step, Any, Row, _Mark] | None = None
         """The last step, and what there was before it."""
 

@@ -13,6 +13,7 @@ from cachetools import TLRUCache
 from fsmkit.clock import Clock, SystemClock
 from fsmkit.errors import LeaseLost, StoreFull, StoreUnavailable
 from fsmkit.keys import Key
+from fsmkit.stores.inbox import MemoryInbox
 from fsmkit.stores.protocol import Change, Index, Lease, StoredRow
 from fsmkit.stores.snapshot import RowSnapshot
 
@@ -182,6 +183,7 @@ class MemoryStore:
         self.table = _Table(self._now)
         self.turns: dict[Key, deque[asyncio.Future[None]] | None] = {}
         """Who holds and who waits, by key; a key that nobody holds has no entry."""
+        self._inboxes: dict[int | str | None, MemoryInbox] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self.void: set[Key] = set()
         """Keys that were forgotten under the turn that is held."""
@@ -292,7 +294,20 @@ class MemoryStore:
         known = {**self.table.records, **self.turns}
         keys = [who] if isinstance(who, Key) else [key for key in known if _is_of(key, who, bot)]
         self.void.update(key for key in keys if key in self.turns)
+        for owner, inbox in self._inboxes.items():
+            if owner == (who.bot if isinstance(who, Key) else bot) or (
+                bot is None and not isinstance(who, Key)
+            ):
+                inbox.forget(who)
         return sum(self.table.drop(key) is not None for key in keys)
+
+    def inbox(self, bot: int | str | None) -> MemoryInbox:
+        """Return the updates of a bot that wait to be handled."""
+        return self._inboxes.setdefault(bot, MemoryInbox(self._now))
+
+    async def inbox_bots(self) -> list[int | str | None]:
+        """Return the bots for which something waits or was set aside."""
+        return [bot for bot, inbox in self._inboxes.items() if not inbox.is_empty()]
 
     async def close(self) -> None:
         """Do nothing: there is no connection to end, and another engine may go on with the rows."""
@@ -343,6 +358,8 @@ class MemoryStore:
                     f"the memory store holds {self.maxsize} conversations, its maxsize: {key} is refused"
                 )
             record = _Record()
+        if change.struck:
+            self.inbox(key.bot).strike_now(change.struck)
         record.version = next(self._versions)
         record.row = change.row
         record.index = change.index

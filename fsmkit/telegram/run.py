@@ -16,7 +16,7 @@ from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
 from typing import Any, Never
 
-from telegram import Bot, Update
+from telegram import Bot
 from telegram.error import InvalidToken, TelegramError
 from telegram.ext import Application
 from telegram.request import HTTPXRequest
@@ -29,6 +29,7 @@ from fsmkit.stores.protocol import Store
 from fsmkit.stores.urls import open_store, probe
 from fsmkit.telegram.attach import attach
 from fsmkit.telegram.lifecycle import AnyApplication
+from fsmkit.telegram.receiver.receiver import Receiver
 from fsmkit.telegram.update_processor import KeyedProcessor
 
 
@@ -64,11 +65,10 @@ def poll(
         UnreachedError: If the server does not answer.
     """
     app = _application(token, base_url, base_file_url)
-    attach(app, *flows, store=store, sources=sources)
+    engine = attach(app, *flows, store=store, sources=sources)
     if not asyncio.run(_unless_stopped(_ask_for_itself(token, app.bot.base_url.removesuffix(token)))):
         return
-    asyncio.set_event_loop(asyncio.new_event_loop())  # PTB asks for one, and closes it
-    app.run_polling(allowed_updates=Update.ALL_TYPES, bootstrap_retries=-1)
+    Receiver(app, engine).run_polling()
 
 
 def _application(token: str, base_url: str | None, base_file_url: str | None) -> AnyApplication:
