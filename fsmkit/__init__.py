@@ -1,65 +1,67 @@
 """fsmkit: conversations for Telegram bots, written as decorated functions that return where to go next.
 
-Only names; what comes from Telegram is in `fsmkit.telegram`, what helps with tests in `fsmkit.testing`.
+Only names, each imported when it is first used; what comes from Telegram is in `fsmkit.telegram`, what helps
+with tests in `fsmkit.testing`.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from fsmkit.errors import (
-    DefinitionError,
-    EventStorm,
-    FsmkitError,
-    HandlerAborted,
-    HandlerRefused,
-    InvalidResult,
-    InvariantBroken,
-    JobLost,
-    LeaseLost,
-    LeaseOver,
-    NestedSend,
-    Origin,
-    OrphanedConversation,
-    RetryLater,
-    RowTooLarge,
-    RunnerStopped,
-    StepError,
-    StoreCorrupt,
-    StoredByNewerVersion,
-    StoreError,
-    StoreFull,
-    StoreMisconfigured,
-    StoreUnavailable,
-    UnknownState,
-    Unreachable,
-    UnstorableData,
-    origin_of,
-)
-from fsmkit.flow.context import Context
-from fsmkit.flow.events import Crashed, DeliveryFailed, Done, Event, Failed, Reminder, Returned, Timeout
-from fsmkit.flow.flow import Flow
-from fsmkit.flow.messages import Button, Keyboard, KeyboardButton, Reply
-from fsmkit.flow.results import (
-    Back,
-    End,
-    Pass,
-    Result,
-    Stay,
-    To,
-    back,
-    call,
-    end,
-    error,
-    pass_,
-    stay,
-    transition,
-)
-from fsmkit.flow.shared import Handlers
-from fsmkit.flow.states import ANY, END, State, StatesGroup
-from fsmkit.keys import Key, KeyBy
+from fsmkit.faces import import_on_demand
 
 if TYPE_CHECKING:
     from fsmkit.engine import Client, Engine, JobContext, Outcome, fan_out
+    from fsmkit.errors import (
+        DefinitionError,
+        EventStorm,
+        FsmkitError,
+        HandlerAborted,
+        HandlerRefused,
+        InvalidResult,
+        InvariantBroken,
+        JobLost,
+        LeaseLost,
+        LeaseOver,
+        NestedSend,
+        Origin,
+        OrphanedConversation,
+        RetryLater,
+        RowTooLarge,
+        RunnerStopped,
+        StepError,
+        StoreCorrupt,
+        StoredByNewerVersion,
+        StoreError,
+        StoreFull,
+        StoreMisconfigured,
+        StoreUnavailable,
+        UnknownState,
+        Unreachable,
+        UnstorableData,
+        origin_of,
+    )
+    from fsmkit.flow.context import Context
+    from fsmkit.flow.events import Crashed, DeliveryFailed, Done, Event, Failed, Reminder, Returned, Timeout
+    from fsmkit.flow.flow import Flow
+    from fsmkit.flow.messages import Button, Keyboard, KeyboardButton, Reply
+    from fsmkit.flow.results import (
+        Back,
+        End,
+        Pass,
+        Result,
+        Stay,
+        To,
+        back,
+        call,
+        end,
+        error,
+        pass_,
+        stay,
+        transition,
+    )
+    from fsmkit.flow.shared import Handlers
+    from fsmkit.flow.states import ANY, END, State, StatesGroup
     from fsmkit.graph import graph_of
+    from fsmkit.keys import Key, KeyBy
 
 __version__ = "0.1.0"
 
@@ -134,20 +136,25 @@ __all__ = [
     "transition",
 ]
 
-_LATER = {
-    "Client": "fsmkit.engine",
-    "Engine": "fsmkit.engine",
-    "JobContext": "fsmkit.engine",
-    "Outcome": "fsmkit.engine",
-    "fan_out": "fsmkit.engine",
-    "graph_of": "fsmkit.graph",
-}
-
-
-def __getattr__(name: str) -> Any:
-    """Import what runs flows when it is asked for: declaring them needs no event loop and no store."""
-    if name not in _LATER:
-        raise AttributeError(f"module 'fsmkit' has no attribute {name!r}")
-    import importlib
-
-    return getattr(importlib.import_module(_LATER[name]), name)
+import_on_demand(
+    __name__,
+    {
+        "fsmkit.errors": (
+            "DefinitionError EventStorm FsmkitError HandlerAborted HandlerRefused InvalidResult "
+            "InvariantBroken JobLost LeaseLost LeaseOver NestedSend Origin OrphanedConversation "
+            "RetryLater RowTooLarge RunnerStopped StepError StoreCorrupt StoredByNewerVersion "
+            "StoreError StoreFull StoreMisconfigured StoreUnavailable UnknownState Unreachable "
+            "UnstorableData origin_of"
+        ),
+        "fsmkit.flow.context": "Context",
+        "fsmkit.flow.events": "Crashed DeliveryFailed Done Event Failed Reminder Returned Timeout",
+        "fsmkit.flow.flow": "Flow",
+        "fsmkit.flow.messages": "Button Keyboard KeyboardButton Reply",
+        "fsmkit.flow.results": "Back End Pass Result Stay To back call end error pass_ stay transition",
+        "fsmkit.flow.shared": "Handlers",
+        "fsmkit.flow.states": "ANY END State StatesGroup",
+        "fsmkit.keys": "Key KeyBy",
+        "fsmkit.engine": "Client Engine JobContext Outcome fan_out",
+        "fsmkit.graph": "graph_of",
+    },
+)

@@ -1,6 +1,7 @@
 """The floors of the house: which room may import which, what stands alone, and what `import fsmkit` brings along."""
 
 import ast
+import importlib
 import subprocess
 import sys
 from collections import Counter
@@ -25,7 +26,7 @@ FLOORS = {
     4: "graph",
     3: "flow stores jobs",
     2: "errors",
-    1: "keys clock",
+    1: "keys clock faces",
 }
 """The rooms by floor. A room imports only from floors below its own, at run time and for types."""
 
@@ -150,13 +151,73 @@ def test_the_face_of_a_package_holds_names_and_nothing_else():
     wrong = [
         f"{name}: {type(node).__name__} in line {node.lineno}"
         for name, file in MODULES.items()
-        if file.name == "__init__.py"
-        and name not in {"fsmkit", "fsmkit.testing", "fsmkit.testing.store_contract"}
+        if file.name == "__init__.py" and name != "fsmkit.testing.store_contract"
         for node in ast.parse(file.read_text(encoding="utf-8")).body
         if not isinstance(node, ast.Import | ast.ImportFrom | ast.Expr)
-        and not (isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__")
+        and not (isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in ("__all__", "__version__"))
+        and not is_for_type_checkers(node)
     ]
     assert wrong == []
+
+
+def is_for_type_checkers(node):
+    """Return whether a statement is nothing but imports under `TYPE_CHECKING`."""
+    return (
+        isinstance(node, ast.If)
+        and ast.unparse(node.test) == "TYPE_CHECKING"
+        and all(isinstance(each, ast.ImportFrom) for each in node.body)
+        and not node.orelse
+    )
+
+
+LAZY = [
+    name
+    for name, file in MODULES.items()
+    if file.name == "__init__.py" and "import_on_demand(" in file.read_text(encoding="utf-8")
+]
+"""Packages whose names are imported when they are first used."""
+
+
+@pytest.mark.parametrize("face", LAZY)
+def test_a_lazy_face_has_at_run_time_what_type_checkers_see(face):
+    (typed,) = (n for n in ast.parse(MODULES[face].read_text()).body if is_for_type_checkers(n))
+    package = importlib.import_module(face)
+    seen = {
+        each.name: getattr(importlib.import_module(n.module), each.name)
+        for n in typed.body
+        for each in n.names
+    }
+    assert {name: getattr(package, name) for name in seen} == seen
+    assert set(package.__all__) - {"__version__"} == set(seen)
+
+
+@pytest.mark.parametrize(
+    ("face", "name"),
+    [("fsmkit.telegram", "attach"), ("fsmkit.telegram", "run"), ("fsmkit.testing", "check")],
+)
+def test_a_function_is_found_where_its_module_of_the_same_name_was_imported_first(face, name):
+    code = f"import {face}.{name}; from {face} import {name}; import {face}.{name}; print({name}.__module__)"
+    assert run(code) == [f"{face}.{name}"]
+
+
+def test_import_fsmkit_telegram_brings_no_engine_before_it_is_used():
+    loaded = run("import sys, fsmkit.telegram; print(*sys.modules)")
+    assert {name for name in loaded if name.startswith("fsmkit")} == {
+        "fsmkit",
+        "fsmkit.faces",
+        "fsmkit.telegram",
+    }
+
+
+def test_a_bot_without_forms_and_moved_conversations_does_not_import_them():
+    code = "import sys; from fsmkit.telegram import attach, button, command, run, text; print(*sys.modules)"
+    rooms = {".".join(name.split(".")[:3]) for name in run(code) if name.startswith("fsmkit.")}
+    assert "fsmkit.telegram.run" in rooms
+    assert {
+        "fsmkit.telegram.forms",
+        "fsmkit.telegram.widgets",
+        "fsmkit.telegram.conversation_handler",
+    } & rooms == set()
 
 
 def test_only_some_rooms_import_telegram():

@@ -81,9 +81,7 @@ def as_lines(done: MigrationReport) -> list[str]:
     more = report.total(*PROBLEMS) - len(report.examples)
     if more:
         lines.append(f"... and {more} more like these")
-    lines += [
-        f"{said}: {count:,} conversation{'' if count == 1 else 's'}" for said, count in report.lost.items()
-    ]
+    lines += report.lost_lines()
     looked = f"{report.rows} row{'' if report.rows == 1 else 's'} looked at"
     if done.dry_run:
         return [*lines, f"{looked}, {len(report.to_write)} to lift; nothing was written (--dry-run)"]

@@ -102,10 +102,10 @@ from fsmkit.flow.messages import Answer
 from fsmkit.interpreter.access import frame_of
 from fsmkit.interpreter.codec import decode_row
 from fsmkit.interpreter.compiled import CompiledFlow, FlowSet
+from fsmkit.interpreter.effects import follow, home_of
 from fsmkit.interpreter.jobs import find as find_job
 from fsmkit.interpreter.jobs import over as job_over
 from fsmkit.interpreter.row import Delete, Edit, Effect, Receipt, Row, ScheduledEvent, Send, is_overdue
-from fsmkit.interpreter.settle import follow, home_of
 from fsmkit.keys import Key, KeyBy, event_id_of
 from fsmkit.stores.protocol import Lease, Store
 

@@ -12,6 +12,8 @@ from collections.abc import Awaitable, Callable, Container
 from itertools import count
 from typing import Any
 
+from msgspec import structs
+
 from fsmkit.clock import backoff
 from fsmkit.engine.envelope import Outcome
 from fsmkit.engine.services import Services
@@ -20,10 +22,11 @@ from fsmkit.errors import JobLost, LeaseLost, RunnerStopped, StoreUnavailable, a
 from fsmkit.flow.context import SendMessage
 from fsmkit.flow.events import Done, Failed
 from fsmkit.flow.messages import Reply, as_reply, as_screen
+from fsmkit.interpreter.effects import address_of, effects_of, owner_of
 from fsmkit.interpreter.jobs import CLAIM_SECONDS, JobAttempt, attempt_stands, find, kept, over, put_off
 from fsmkit.interpreter.migrations import data_of
 from fsmkit.interpreter.row import Row, screen_key
-from fsmkit.interpreter.settle import address_of, effects_of, owner_of
+from fsmkit.interpreter.settle import INLINE, with_inline_screen
 from fsmkit.jobs.job import Job
 from fsmkit.jobs.running import JobRun
 from fsmkit.keys import Key
@@ -180,6 +183,9 @@ def show_progress(turn: Turn, begun: JobAttempt, said: str | Reply, *, again: bo
         return
     reply = said if isinstance(said, Reply) else as_reply(said, buttons=rules.buttons)
     to = address_of((row,), name, None, turn.key)
+    if turn.key.inline is not None:
+        row, message = with_inline_screen(row, name, turn.key.inline), INLINE
+        to = structs.replace(to, chat=turn.key.inline, thread=None)
     turn.row, effects = effects_of(
         row,
         name,

@@ -19,9 +19,10 @@ from fsmkit.flow.flow import Flow
 from fsmkit.interpreter.access import KEEP, locate, write_state
 from fsmkit.interpreter.codec import decode_receipt, decode_row
 from fsmkit.interpreter.compiled import CompiledFlow, FlowSet
+from fsmkit.interpreter.effects import apply_receipts
 from fsmkit.interpreter.migrations import Fit, RowCheck, compatibility, lost_fields, migrate_row, told_lost
 from fsmkit.interpreter.row import Delete, Row
-from fsmkit.interpreter.settle import Limits, apply_receipts, change_of
+from fsmkit.interpreter.settle import Limits, change_of
 from fsmkit.interpreter.transitions import MessagesToDelete, PendingCall
 from fsmkit.keys import Key
 from fsmkit.stores.protocol import Store, StoredRow
@@ -193,6 +194,12 @@ class StoreSurvey:
             counts[one.fit] += 1
             if one.fit in PROBLEMS and counts[one.fit] <= FEW:
                 self.examples.append((key, one))
+
+    def lost_lines(self) -> list[str]:
+        """Return a line for each stored field that is lost, with how many conversations have it."""
+        return [
+            f"{said}: {count:,} conversation{'' if count == 1 else 's'}" for said, count in self.lost.items()
+        ]
 
     def total(self, *fits: Fit) -> int:
         """Return how many conversations fit in one of these ways."""

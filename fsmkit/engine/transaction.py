@@ -20,8 +20,9 @@ from fsmkit.engine.turn import Turn, crash_reply, current_turn
 from fsmkit.errors import NestedSend
 from fsmkit.flow.events import Reminder, Timeout
 from fsmkit.interpreter.codec import decode_receipt, decode_row
+from fsmkit.interpreter.effects import apply_receipts
 from fsmkit.interpreter.row import Destination, Effect, Row
-from fsmkit.interpreter.settle import apply_receipts, change_of, settle
+from fsmkit.interpreter.settle import change_of, settle
 from fsmkit.keys import Key
 from fsmkit.stores.protocol import Change, Lease, Store
 

@@ -31,10 +31,11 @@ from fsmkit.flow.messages import Answer, Reply, as_reply, as_screen
 from fsmkit.interpreter.access import ConversationHandle
 from fsmkit.interpreter.codec import Unfit
 from fsmkit.interpreter.compiled import CompiledFlow, FlowSet
+from fsmkit.interpreter.effects import address_of, follow, home_of, owner_of
 from fsmkit.interpreter.migrations import Orphan, data_of, is_current, migrate_row
 from fsmkit.interpreter.row import Bound, Frame, Row, Send, screen_key
 from fsmkit.interpreter.selection import Step, ranks, running_flows, select, why_not
-from fsmkit.interpreter.settle import StepDraft, address_of, follow, home_of, owner_of
+from fsmkit.interpreter.settle import StepDraft
 from fsmkit.interpreter.transitions import (
     PendingCall,
     RowEditor,

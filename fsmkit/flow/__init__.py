@@ -1,26 +1,31 @@
 """What a user declares: flows, states, handlers, matchers; and what a handler gets and returns."""
 
-from fsmkit.flow.context import Context
-from fsmkit.flow.events import Crashed, DeliveryFailed, Done, Event, Failed, Reminder, Returned, Timeout
-from fsmkit.flow.flow import Flow
-from fsmkit.flow.messages import Button, Keyboard, KeyboardButton, Reply
-from fsmkit.flow.results import (
-    Back,
-    End,
-    Pass,
-    Result,
-    Stay,
-    To,
-    back,
-    call,
-    end,
-    error,
-    pass_,
-    stay,
-    transition,
-)
-from fsmkit.flow.shared import Handlers
-from fsmkit.flow.states import ANY, END, State, StatesGroup
+from typing import TYPE_CHECKING
+
+from fsmkit.faces import import_on_demand
+
+if TYPE_CHECKING:
+    from fsmkit.flow.context import Context
+    from fsmkit.flow.events import Crashed, DeliveryFailed, Done, Event, Failed, Reminder, Returned, Timeout
+    from fsmkit.flow.flow import Flow
+    from fsmkit.flow.messages import Button, Keyboard, KeyboardButton, Reply
+    from fsmkit.flow.results import (
+        Back,
+        End,
+        Pass,
+        Result,
+        Stay,
+        To,
+        back,
+        call,
+        end,
+        error,
+        pass_,
+        stay,
+        transition,
+    )
+    from fsmkit.flow.shared import Handlers
+    from fsmkit.flow.states import ANY, END, State, StatesGroup
 
 __all__ = [
     "ANY",
@@ -56,3 +61,16 @@ __all__ = [
     "stay",
     "transition",
 ]
+
+import_on_demand(
+    __name__,
+    {
+        "fsmkit.flow.context": "Context",
+        "fsmkit.flow.events": "Crashed DeliveryFailed Done Event Failed Reminder Returned Timeout",
+        "fsmkit.flow.flow": "Flow",
+        "fsmkit.flow.messages": "Button Keyboard KeyboardButton Reply",
+        "fsmkit.flow.results": "Back End Pass Result Stay To back call end error pass_ stay transition",
+        "fsmkit.flow.shared": "Handlers",
+        "fsmkit.flow.states": "ANY END State StatesGroup",
+    },
+)

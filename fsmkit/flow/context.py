@@ -286,7 +286,7 @@ class Context(Generic[D]):
         """
         if not isinstance(screen, str):
             raise TypeError(f"ctx.show(screen={screen!r}): the name of a screen is a text")
-        if screen and self.key.message is not None:
+        if screen and (self.key.message is not None or self.key.inline is not None):
             raise TypeError(
                 f"ctx.show(screen={screen!r}): a conversation that belongs to a message has that one screen. "
                 f"Leave screen= out, or give the flow another key"

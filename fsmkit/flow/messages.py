@@ -210,7 +210,8 @@ class Keyboard(_Rows, frozen=True, kw_only=True, omit_defaults=True, repr_omit_d
         rows: Rows of keys; a flat list is one row, a string a key that sends it.
         one_time: Telegram hides it after one key.
         placeholder: What stands in the empty input field, 64 characters at most.
-        selective: Shown only to whom the message replies to or mentions.
+        selective: Shown only to whom the message replies to or mentions; it is taken away by a reply to that
+            person, in a conversation of a whole chat without `reply_to=` from everybody.
         persistent: Telegram always shows it, and it outlives its state.
         resize: Whether it is no higher than its keys need.
     """

@@ -128,19 +128,24 @@ def data_of(table: CompiledFlow, frame: Frame) -> Any:
 def lost_fields(flows: FlowSet, row: Row) -> Iterator[tuple[CompiledFlow, str]]:
     """Yield stored fields that a flow's class does not have any more, so that the next step drops them.
 
-    What a migration of this version has changed is as it was meant to be.
+    Each is named once for a conversation. What a migration of this version has changed is as it was meant to
+    be.
     """
     for snapshot in row.snapshots.values():
-        for frame in snapshot.frames:
-            table = flows.tables.get(frame.flow)
-            if table is None or any(v in table.flow.migrations for v in range(frame.version, table.version)):
-                continue
-            stored = table.codec.plain(frame.data)
-            try:
-                kept = table.codec.plain(table.codec.encode(table.codec.decode(frame.data)))
-            except (ValueError, UnstorableData):  # orphaned, which says more
-                continue
-            yield from ((table, field) for field in _gone(stored, kept))
+        yield from dict.fromkeys(_lost_in(flows, snapshot))
+
+
+def _lost_in(flows: FlowSet, snapshot: Snapshot) -> Iterator[tuple[CompiledFlow, str]]:
+    for frame in snapshot.frames:
+        table = flows.tables.get(frame.flow)
+        if table is None or any(v in table.flow.migrations for v in range(frame.version, table.version)):
+            continue
+        stored = table.codec.plain(frame.data)
+        try:
+            kept = table.codec.plain(table.codec.encode(table.codec.decode(frame.data)))
+        except (ValueError, UnstorableData):  # orphaned, which says more
+            continue
+        yield from ((table, field) for field in _gone(stored, kept))
 
 
 def _gone(stored: Any, kept: Any) -> Iterator[str]:

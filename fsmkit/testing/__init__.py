@@ -3,10 +3,9 @@
 `hypothesis` and `pytest` are in the extra `test`; what needs them says so where they are missing.
 """
 
-import importlib
-import sys
-from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from fsmkit.faces import import_on_demand
 
 if TYPE_CHECKING:
     from fsmkit.botapi.offline import OfflineTelegram
@@ -44,40 +43,21 @@ __all__ = [
     "record",
 ]
 
-_HOMES = {
-    "Chat": "fsmkit.testing.chat",
-    "Finding": "fsmkit.testing.findings",
-    "ManualClock": "fsmkit.testing.clock",
-    "Observation": "fsmkit.testing.harness.observation",
-    "ORACLES": "fsmkit.testing.oracles",
-    "OfflineTelegram": "fsmkit.botapi.offline",
-    "Problem": "fsmkit.testing.findings",
-    "Profile": "fsmkit.testing.report",
-    "Report": "fsmkit.testing.report",
-    "StoreContract": "fsmkit.testing.store_contract",
-    "after": "fsmkit.testing.properties",
-    "always": "fsmkit.testing.properties",
-    "check": "fsmkit.testing.check",
-    "eventually": "fsmkit.testing.properties",
-    "flow_tests": "fsmkit.testing.pytest_plugin",
-    "lint": "fsmkit.testing.lint",
-    "never": "fsmkit.testing.properties",
-    "record": "fsmkit.testing.replay.recorder",
-}
-
-
-class _Face(ModuleType):
-    """Keep `check` and `lint` the functions of these names, once the modules of these names are imported."""
-
-    def __getattribute__(self, name: str) -> Any:
-        found = super().__getattribute__(name)
-        return getattr(found, name) if name in ("check", "lint") and isinstance(found, ModuleType) else found
-
-
-sys.modules[__name__].__class__ = _Face
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+import_on_demand(
+    __name__,
+    {
+        "fsmkit.botapi.offline": "OfflineTelegram",
+        "fsmkit.testing.chat": "Chat",
+        "fsmkit.testing.check": "check",
+        "fsmkit.testing.clock": "ManualClock",
+        "fsmkit.testing.findings": "Finding Problem",
+        "fsmkit.testing.harness.observation": "Observation",
+        "fsmkit.testing.lint": "lint",
+        "fsmkit.testing.oracles": "ORACLES",
+        "fsmkit.testing.properties": "after always eventually never",
+        "fsmkit.testing.pytest_plugin": "flow_tests",
+        "fsmkit.testing.replay.recorder": "record",
+        "fsmkit.testing.report": "Profile Report",
+        "fsmkit.testing.store_contract": "StoreContract",
+    },
+)

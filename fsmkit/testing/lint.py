@@ -7,6 +7,7 @@ A finding about a state points to the line that declares it.
 
 import itertools
 import re
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -20,10 +21,12 @@ from fsmkit.flow.messages import MAX_TEXT, Button, Reply, rows_of_buttons
 from fsmkit.flow.states import ANY, INHERIT, State, StatesGroup
 from fsmkit.graph.evolved import evolved_fields
 from fsmkit.graph.graph import Graph, graph_of
+from fsmkit.graph.names import unwrapped
+from fsmkit.graph.sends import events_sent
 from fsmkit.interpreter.codec import DataCodec
 from fsmkit.telegram.matchers import PressOf
 from fsmkit.testing.findings import Finding
-from fsmkit.testing.harness.actions import Say
+from fsmkit.testing.harness.actions import Content, Say
 from fsmkit.testing.harness.events import press_made
 from fsmkit.testing.inputs.backtracking import slow_text
 from fsmkit.testing.inputs.handlers import Inputs, inputs_of, wants
@@ -369,6 +372,107 @@ def fields(subject: Subject) -> Iterator[Finding]:
                     yield finding("unknown-field", problem, f"{file}:{line}", flow)
 
 
+def storms(subject: Subject) -> Iterator[Finding]:
+    """Handlers that send one another events by `ctx.send`, each time, without an end."""
+    senders = [(flow, h) for flow in subject.flows for h in flow.handlers if _asked_again(subject, flow, h)]
+    sent = {handler: events_sent(handler.function) for _, handler in senders}
+    leads = {
+        handler: [h for _, h in senders if any(_wants_class(h, event) for event in sent[handler])]
+        for _, handler in senders
+    }
+    told: set[Handler] = set()
+    for flow, handler in senders:
+        cycle = () if handler in told else _cycle(handler, leads)
+        if cycle:
+            told.update(cycle)
+            names = " → ".join(f"{each.name} ({each.place})" for each in (*cycle, handler))
+            message = (
+                f"{names} send one another events each time, without an end: send only while something is "
+                "left to do, or with after="
+            )
+            yield finding("send-cycle", message, handler.place, flow, note=True)
+
+
+def _asked_again(subject: Subject, flow: Flow[Any], handler: Handler) -> bool:
+    """Return whether a handler for events from outside may be asked again where its own step has ended."""
+    edges = subject.graph.handlers[handler]
+    if handler.when is not None or not edges.complete:
+        return False
+    asked = {name for name, state in flow.states.items() if handler in subject.asked(flow, state)}
+    begins = {None} if None in handler.selectors else set[str | None]()
+    return any(name in asked | begins for name in _states_after(subject, flow, handler))
+
+
+def _wants_class(handler: Handler, event: type) -> bool:
+    return any(isinstance(each, type) and issubclass(event, each) for each in handler.matcher.examples())
+
+
+def _cycle(first: Handler, leads: dict[Handler, list[Handler]]) -> tuple[Handler, ...]:
+    """Return the shortest way from a handler back to itself, without its end; empty if there is none."""
+    ways: deque[tuple[Handler, ...]] = deque([(first,)])
+    seen: set[Handler] = set()
+    while ways:
+        way = ways.popleft()
+        for following in leads[way[-1]]:
+            if following is first:
+                return way
+            if following not in seen:
+                seen.add(following)
+                ways.append((*way, following))
+    return ()
+
+
+def payments(subject: Subject) -> Iterator[Finding]:
+    """Money that no handler takes: where a pre-checkout query was approved, or an invoice was sent."""
+    takers = [h for flow in subject.flows for h in flow.handlers if _takes_kind(h, "successful_payment")]
+    entries = [handler for handler in takers if None in handler.selectors]
+    for flow in subject.flows:
+        beyond = [*entries, *(handler for handler in subject.asked_after(flow) if handler in takers)]
+        for handler in flow.handlers:
+            if not beyond and _takes_kind(handler, "pre_checkout_query", named=True):
+                for name in _states_after(subject, flow, handler):
+                    asked = subject.asked(flow, flow.states[name]) if name is not None else ()
+                    if not any(each in takers for each in asked):
+                        message = (
+                            f"{handler.name} is asked before a payment, and in state {name!r} no handler "
+                            f"takes the payment: add @{flow.name}.defstate({name!r}, on=successful_payment())"
+                        )
+                        yield finding("lost-payment", message, handler.place, flow)
+                        break
+            elif not takers and _sends_invoice(handler.function):
+                message = (
+                    f"{handler.name} sends an invoice, and no handler takes the payment: add one for "
+                    "successful_payment()"
+                )
+                yield finding("lost-payment", message, handler.place, flow)
+
+
+def _takes_kind(handler: Handler, kind: str, *, named: bool = False) -> bool:
+    """Return whether a handler takes a kind of event: one that it names, or any that its filter lets in."""
+    kinds = handler.matcher.kinds
+    if kinds is not None:
+        return kind in kinds
+    return not named and wants(handler, Content(kind))
+
+
+def _states_after(subject: Subject, flow: Flow[Any], handler: Handler) -> list[str | None]:
+    """Return the flow's states in which the conversation may stand after a handler; `None`: it is over."""
+    edges = subject.graph.handlers[handler]
+    there = {t.state for t in edges.targets if t.flow == flow.name and t.kind != "call"}
+    if edges.stays:
+        there |= {name for name, state in flow.states.items() if handler in subject.asked(flow, state)}
+        there |= {None} if None in handler.selectors else set()
+    return [name for name in (*flow.states, None) if name in there]
+
+
+_INVOICES = frozenset({"send_invoice", "reply_invoice", "create_invoice_link"})
+
+
+def _sends_invoice(function: Any) -> bool:
+    plain = unwrapped(function)[0]
+    return plain is not None and not _INVOICES.isdisjoint(plain.__code__.co_names)
+
+
 def refused(subject: Subject) -> Iterator[Finding]:
     """Flows that no engine takes, so that `chat` and `run` would refuse them: by states or data."""
     for flow in subject.flows:
@@ -390,6 +494,8 @@ CHECKS: tuple[Callable[[Subject], Iterator[Finding]], ...] = (
     prompts,
     buttons,
     examples,
+    payments,
+    storms,
     defaults,
 )
 

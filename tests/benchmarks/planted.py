@@ -1,4 +1,4 @@
-"""How surely, how fast and how briefly planted bugs are found: `python tests/benchmarks/planted.py [SEEDS]`."""
+"""How surely, how fast and how briefly planted bugs are found: `python -m tests.benchmarks.planted [SEEDS]`."""
 
 import statistics
 import sys
@@ -6,8 +6,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from property.planted_bugs import PLANTED, Run, run, with_bug
+from tests.property.planted_bugs import PLANTED, Run, run, with_bug
 
 
 def main(seeds: int) -> None:

@@ -1,7 +1,7 @@
 """Twelve planted bugs are found without test code, by short conversations; nothing is said of the bots without them.
 
 By default a short search with one seed; `pytest -m thorough` takes `ci`, and FSMKIT_PLANTED_SEEDS=10 more seeds.
-`tests/benchmarks/planted.py` prints figures.
+`python -m tests.benchmarks.planted` prints figures.
 """
 
 import os

@@ -1,10 +1,11 @@
 """Conversations of one message that was sent through inline mode: it is edited, and nothing else is done."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
-from fsmkit import Flow, Key, KeyBy, Reply, Timeout
+from fsmkit import Done, Flow, Key, KeyBy, Reply, Timeout
 from fsmkit.telegram import button, chosen_inline_result, raw_button
 
 ID = "AAQIBQ-x_1"
@@ -94,6 +95,7 @@ REFUSED = {
     "no other message": lambda ctx: ctx.reply("Thanks."),
     "uploaded": lambda ctx: ctx.show(Reply("", photo=Path("cats/tom.jpg"))),
     "no voice": lambda ctx: ctx.show(Reply("", voice=FILE)),
+    "has that one screen": lambda ctx: ctx.show("Menu", screen="menu"),
     "no message is deleted": lambda ctx: ctx.delete_on_exit(7),
 }
 
@@ -157,3 +159,29 @@ async def test_who_blocks_the_bot_in_private_keeps_the_conversation_of_the_inlin
     assert (await engine.get_state("poll", Key(1, 1, f"m{ID}")))[0] == "open"
     await bench.press("For", inline_message_id=ID)
     assert text(bench) == "1 votes"
+
+
+async def test_the_progress_of_a_job_is_shown_in_the_inline_message(bench):
+    gate = asyncio.Event()
+
+    async def convert(data, job):
+        job.progress(0.5, "Converting")
+        await gate.wait()
+        return "done"
+
+    flow = Flow("work", key=KeyBy.MESSAGE)
+    flow.state("busy", job=convert)
+    flow.defstate(None, on=raw_button("go"))(lambda event, ctx: ("transition", "busy", {}))
+
+    @flow.defstate("busy", on=Done)
+    def done(event, ctx):
+        ctx.show(f"It is {event.value}.")
+        return ("end",)
+
+    await bench.start(flow)
+    await bench.press_data("go", inline_message_id=ID)
+    await bench.advance(4)
+    assert "Converting" in text(bench)
+    gate.set()
+    await bench.advance(1)
+    assert (text(bench), set(methods(bench))) == ("It is done.", {"editMessageText"})

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fsmkit import ANY, Flow, Key, Keyboard, KeyBy, Reply
+from fsmkit import ANY, Flow, Key, Keyboard, KeyBy, Reply, Timeout
 from fsmkit.telegram import button, command, text
 
 REMOVE = {"remove_keyboard": True}
@@ -196,12 +196,13 @@ async def test_it_goes_beside_a_screen_which_stays_what_it_is(bench):
 # --- one person's keyboard in a group ---
 
 
-def selective(options):
+def selective(options, **flow_options):
     """A flow of which each person in a group has a keyboard of their own."""
-    flow = Flow("f", ttl=60)
+    flow = Flow("f", ttl=60, **flow_options)
 
     def which(ctx):
-        return Reply("Which?", keyboard=Keyboard([["A", "B"]], selective=True), **options(ctx))
+        named = "Which, <a href='tg://user?id=1'>Ann</a>?" if options is mentioning else "Which?"
+        return Reply(named, keyboard=Keyboard([["A", "B"]], selective=True), **options(ctx))
 
     flow.state("which", prompt=which)
     flow.state("free", prompt="Write.")
@@ -243,6 +244,56 @@ async def test_a_selective_keyboard_is_taken_away_from_its_own_person_only(bench
     await bench.say("A", chat=-5)
     question = asked["message"]["message_id"]
     assert markups(bench, "Write.") == [({"remove_keyboard": True, "selective": True}, question)]
+
+
+def mentioning(ctx):
+    return {"parse_mode": "HTML"}
+
+
+@pytest.mark.parametrize("rule", [KeyBy.USER_IN_CHAT, KeyBy.GLOBAL_USER, KeyBy.USER_IN_TOPIC])
+async def test_a_keyboard_that_a_mention_has_shown_is_taken_away_by_a_reply_to_its_person(bench, rule):
+    bench.offline.add_chat(-5)
+    await bench.start(selective(mentioning, key=rule))
+    asked = await bench.say("/start", chat=-5)
+    await bench.say("/start", chat=-5, user=2)
+    await bench.say("A", chat=-5)
+    question = asked["message"]["message_id"]
+    assert markups(bench, "Write.") == [({"remove_keyboard": True, "selective": True}, question)]
+
+
+async def test_what_a_timeout_takes_away_replies_to_the_person_too(bench):
+    flow = selective(mentioning)
+
+    @flow.defstate("which", on=Timeout)
+    def late(event, ctx):
+        return ("transition", "free")
+
+    bench.offline.add_chat(-5)
+    await bench.start(flow)
+    asked = await bench.say("/start", chat=-5)
+    await bench.advance(61)
+    question = asked["message"]["message_id"]
+    assert markups(bench, "Write.") == [({"remove_keyboard": True, "selective": True}, question)]
+
+
+async def test_a_keyboard_that_was_shown_from_outside_is_taken_away_by_a_reply_to_the_answer(bench):
+    """Nobody had written when it was shown, nor is the message stored that yesterday's rows replied to."""
+    flow = selective(mentioning)
+    flow.defstate(None, on=str)(lambda event, ctx: ("transition", "which"))
+    bench.offline.add_chat(-5)
+    engine = await bench.start(flow)
+    await engine.send(Key(-5, 1), "go")
+    answer = (await bench.say("A", chat=-5))["message"]["message_id"]
+    assert markups(bench, "Write.") == [({"remove_keyboard": True, "selective": True}, answer)]
+
+
+async def test_a_keyboard_of_several_who_were_mentioned_is_taken_away_from_all(bench):
+    """One answers for the group; a reply to that one would leave the others theirs."""
+    bench.offline.add_chat(-5)
+    await bench.start(selective(mentioning, key=KeyBy.CHAT))
+    await bench.say("/start", chat=-5)
+    await bench.say("A", chat=-5, user=2)
+    assert markups(bench, "Write.") == [(REMOVE, None)]
 
 
 async def test_the_piece_that_takes_a_selective_keyboard_away_replies_to_its_person(bench):

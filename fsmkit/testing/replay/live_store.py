@@ -19,7 +19,7 @@ from fsmkit.engine.maintenance import unreadable
 from fsmkit.errors import StoreCorrupt
 from fsmkit.flow.flow import Flow
 from fsmkit.interpreter.codec import decode_row
-from fsmkit.interpreter.migrations import Fit, compatibility
+from fsmkit.interpreter.migrations import Fit, compatibility, lost_fields, told_lost
 from fsmkit.interpreter.row import Row
 from fsmkit.interpreter.settle import Limits, change_of
 from fsmkit.keys import Key
@@ -111,9 +111,10 @@ class LiveReport:
         """All of it, for a terminal."""
         lines = [finding.line for finding in self.findings]
         total = sum(sum(counts.values()) for counts in self.survey.counts.values())
-        fits = ", ".join(f"{self.survey.total(fit)} {fit}" for fit in FITS if self.survey.total(fit))
+        lines += self.survey.lost_lines()
+        fits = ", ".join(f"{self.survey.total(fit):,} {fit}" for fit in FITS if self.survey.total(fit))
         lines.append(f"{_many(total, 'conversation')} in {_many(self.survey.rows, 'row')}: {fits or 'none'}")
-        lines.append(f"handlers were tried on {self.tried}; nothing was written or sent")
+        lines.append(f"handlers were tried on {self.tried:,}; nothing was written or sent")
         lines += [f"not tried: {_many(count, 'conversation')} ({why})" for why, count in self.left.items()]
         return lines
 
@@ -124,6 +125,7 @@ class LiveReport:
             "rows": self.survey.rows,
             "tried": self.tried,
             "left": dict(self.left),
+            "lost": [{"message": said, "conversations": count} for said, count in self.survey.lost.items()],
             "states": [
                 {"flow": flow, "state": state, **counts}
                 for (flow, state), counts in sorted(self.survey.counts.items(), key=str)
@@ -204,6 +206,7 @@ class _Look:
         flows = self._stage.running.flows
         found = compatibility(flows, row)
         self.report.survey.add(key, found)
+        self.report.survey.lost.update(told_lost(*each) for each in lost_fields(flows, row))
         flow, state = (
             running_states(row)[-1] if running_states(row) else (next(iter(row.snapshots), ""), None)
         )
@@ -255,4 +258,4 @@ def _told(broken: Broken, keys: Sequence[Key]) -> str:
 
 
 def _many(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"
+    return f"{count:,} {what}{'' if count == 1 else 's'}"

@@ -1,0 +1,71 @@
+"""The program that measures runs, and what it writes can be read and drawn."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.benchmarks.__main__ import MODULES
+from tests.benchmarks.measuring import Comparison, Kind, Runner
+
+ROOT = Path(__file__).parent.parent
+KNOWN = {each.name: (each, module.__name__) for module in MODULES for each in module.COMPARISONS}
+
+
+def test_a_quick_run_measures_prints_writes_and_draws(tmp_path):
+    options = ["--quick", "--repetitions", "1", "--json", tmp_path / "figures.json", "--plots", tmp_path]
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-m", "tests.benchmarks", *options],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    figures = json.loads((tmp_path / "figures.json").read_text())
+    assert set(figures["comparisons"]) == {name for name, (each, _) in KNOWN.items() if not each.alone}
+    assert list(figures["comparisons"]["text"]["values"]) == [
+        "fsmkit",
+        "ConversationHandler",
+        "aiogram",
+        "PTB alone",
+    ]
+    assert "fsmkit / ConversationHandler" in done.stdout
+    assert sum(figures["where"].values()) == pytest.approx(100)
+    assert "<svg" in (tmp_path / "states.svg").read_text()
+
+
+def test_each_contender_runs_in_a_process_of_its_own():
+    comparison, module = KNOWN["memory-store"]
+    values = Runner().measure(comparison, module, 1)
+    assert {size: len(found) for size, found in values["fsmkit"].items()} == {1: 1, 64: 1}
+
+
+def test_a_contender_that_fails_is_reported_with_what_it_said():
+    with pytest.raises(RuntimeError, match="KeyError: 'nobody'"):
+        Runner().run("contender", "tests.benchmarks.starting", "nobody", "fsmkit", "0")
+
+
+def test_ratios_are_taken_within_a_repetition():
+    comparison = Comparison("it", "It", "µs", {"mine": len, "theirs": len})
+    figures = comparison.figures({"mine": {0: [10.0, 40.0]}, "theirs": {0: [5.0, 10.0]}})
+    assert figures == {"mine / theirs": [2.0, 4.0]}
+
+
+def test_growth_is_the_last_size_by_the_first_and_comes_first():
+    comparison = Comparison(
+        "it", "It", "µs", {"mine": len, "theirs": len}, kind=Kind.GROWTH, axis="states", sizes=(1, 8)
+    )
+    values = {"mine": {1: [10.0], 8: [20.0]}, "theirs": {1: [5.0], 8: [40.0]}}
+    assert comparison.figures(values) == {
+        "mine: 8 by 1 states": [2.0],
+        "theirs: 8 by 1 states": [8.0],
+        "mine / theirs": [0.5],
+    }
+
+
+def test_a_difference_is_taken_within_a_repetition():
+    comparison = Comparison("it", "It", "ms", {"mine": len, "theirs": len}, kind=Kind.DIFFERENCE)
+    figures = comparison.figures({"mine": {0: [10.0, 40.0]}, "theirs": {0: [5.0, 10.0]}})
+    assert figures == {"mine - theirs": [5.0, 30.0]}
