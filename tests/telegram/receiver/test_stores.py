@@ -4,20 +4,24 @@ import pytest
 from polled_bot import update
 
 from fsmkit import Flow, StoreUnavailable
+from fsmkit.stores.mongo import MongoStore
 from fsmkit.stores.postgres import PostgresStore
 from fsmkit.stores.redis import RedisStore
 from fsmkit.stores.redis.inbox import RedisInbox
 from fsmkit.telegram import text
 
-pytest_plugins = ["stores.redis_server", "stores.postgres_server"]
+pytest_plugins = ["stores.redis_server", "stores.postgres_server", "stores.mongo_server"]
 
 
-@pytest.fixture(params=["redis", "postgres"])
+@pytest.fixture(params=["redis", "postgres", "mongo"])
 def open_store(request):
     """Opens the store, as each process does for itself."""
     if request.param == "redis":
         url, prefix = request.getfixturevalue("redis_url"), request.getfixturevalue("prefix")
         return lambda: RedisStore(url, prefix=prefix)
+    if request.param == "mongo":
+        url, database = request.getfixturevalue("mongo_url"), request.getfixturevalue("database")
+        return lambda: MongoStore(url, database=database.name)
     dsn, schema = request.getfixturevalue("postgres_dsn"), request.getfixturevalue("schema")
     return lambda: PostgresStore(dsn, schema=schema)
 
