@@ -23,7 +23,8 @@ def evolved_fields(function: Any, position: int) -> Iterator[tuple[str, int]]:
     name = given[position] if position < len(given) else ""
     if not name or len(scope.local.get(name, ())) > 1:  # it may be another object by then
         return
-    for call in own_nodes(node):
-        match call:
-            case ast.Call(func=ast.Attribute(value=ast.Name(id=owner), attr="evolve")) if owner == name:
+    for call in (found for found in own_nodes(node) if isinstance(found, ast.Call)):
+        called = call.func
+        if isinstance(called, ast.Attribute) and called.attr == "evolve":
+            if isinstance(called.value, ast.Name) and called.value.id == name:
                 yield from ((each.arg, each.value.lineno) for each in call.keywords if each.arg is not None)
