@@ -19,13 +19,16 @@ async def waves(conversations, wave):
 
 def assert_flat(left):
     assert {(each.rows, each.turns, each.tasks) for each in left} == {(0, 0, 0)}
-    first, last = left[1], left[-1]  # the first wave fills what is kept once: caches, compiled patterns
+    first, last = (
+        left[1],
+        left[-1],
+    )  # the first two waves fill what is bounded by count: 1,024 rows, their data
     # A pointer would be eight bytes; what this test notes of each wave is less than one a conversation.
     assert (last.traced - first.traced) / (last.conversations - first.conversations) < 8
 
 
-async def test_nothing_is_left_of_one_thousand_conversations():
-    assert_flat(await waves(1_000, 125))
+async def test_nothing_is_left_of_four_thousand_conversations():
+    assert_flat(await waves(4_000, 1_000))
 
 
 @pytest.mark.thorough
