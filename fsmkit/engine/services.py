@@ -2,7 +2,7 @@
 
 import logging
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeAlias
 
 import attrs
@@ -54,11 +54,14 @@ class Face:
         busy: Whether updates wait that go before timeouts.
         patience: For how many seconds timeouts let them go first, at most.
         awaited: Whether updates of a conversation wait that go before its timeouts.
+        concurrent: Whether the chats' updates are handled beside one another: then a step that sends an event
+            to another chat waits for the receiver's commit, and not for what is delivered there.
         on_error: Told, sync or async, of what a handler raised where nobody awaits it (timeouts, scheduled
             events), with its key; without one of what a job or a source raised, with that.
         check_invariants: Whether `@flow.invariant` functions are asked after each step; one that fails
             refuses the step.
         received: By their ids, the updates in hand that stand in an inbox; `None`: there is no receiver.
+        started: Called each time that the engine has started.
     """
 
     bot: int | str | None = None
@@ -67,9 +70,11 @@ class Face:
     busy: Callable[[], bool] = bool
     patience: float = PATIENCE
     awaited: Callable[[Key], bool] = _nobody
+    concurrent: bool = False
     on_error: Callable[[Key | None, Any, Exception], Any] = _log_error
     check_invariants: bool = False
     received: dict[int, Strike] | None = None
+    started: Callable[[], Awaitable[None]] | None = None
 
 
 @attrs.define(eq=False)

@@ -19,7 +19,7 @@ from fsmkit.engine.services import Services
 from fsmkit.engine.turn import Turn, crash_reply, current_turn
 from fsmkit.errors import NestedSend
 from fsmkit.flow.events import Reminder, Timeout
-from fsmkit.interpreter.codec import decode_receipt, decode_row
+from fsmkit.interpreter.codec import Kept, decode_receipt, decode_row
 from fsmkit.interpreter.effects import apply_receipts
 from fsmkit.interpreter.row import Destination, Effect, Row
 from fsmkit.interpreter.settle import change_of, settle
@@ -64,6 +64,7 @@ class Transactions:
         self.services = services
         self.outbox = outbox
         self.jobs = jobs
+        self.rows = Kept(decode_row)
 
     async def finish(self, key: Key, after: AfterCommit) -> None:
         """Deliver what was committed, and say the flows' `crash` texts for what was raised.
@@ -123,14 +124,15 @@ class RowLease:
         row: The row as last committed.
     """
 
-    __slots__ = ("_room", "after", "key", "lease", "row")
+    __slots__ = ("_room", "_stored", "after", "key", "lease", "row")
 
     def __init__(self, room: Transactions, key: Key, lease: Lease, after: AfterCommit) -> None:
         self._room = room
         self.key = key
         self.lease = lease
         self.after = after
-        self.row = _row(lease.row)
+        self._stored = lease.row
+        self.row = Row() if lease.row is None else room.rows.read(lease.row)
 
     def begin(self, event: Any, telegram: Any) -> Turn:
         """Begin the turn that the lease was taken for: with the receipts of what was sent meanwhile.
@@ -239,6 +241,9 @@ class RowLease:
         entry = await self.lease.commit(change, hold=hold)
         if strike is not None:
             strike.done = True
+        if change.row is not None:
+            room.rows.keep(change.row, turn.row, instead=self._stored)
+        self._stored = change.row
         if entry is not None:
             self.after.entry = entry
         if turn.begun or self.key in room.jobs.running:

@@ -90,7 +90,9 @@ class Poller:
 
     async def _fetch(self) -> float:
         """Fetch and store one reply; return how long to wait before the next, in seconds."""
-        status, reply = await self._ask(limit=self._limit, seconds=self._seconds)
+        # What came before the start is to be known at once: timeouts wait for it (`Face.busy`).
+        seconds = self._seconds if self.caught_up else 0
+        status, reply = await self._ask(limit=self._limit, seconds=seconds)
         if status != 200:
             return await self._refused(status, reply)
         scanned = scan(reply)

@@ -272,20 +272,24 @@ class Receiver:
         """Have one update handled in its turn, and strike it if no commit has."""
         update = self._parse(stored)
         if isinstance(update, str):
-            await insist(
-                self._clock, "a dead letter cannot be stored", lambda: self._set_aside(stored, update)
-            )
-            self._note_finished(stored.id)
+            await self._bury(stored, update)
             return
         strike = self._received[stored.id] = Strike(stored.id)
         work = self._handle(update, strike)
+        unreadable = ""
         try:
             await self._app.update_processor.process_update(update, work)
+        except Exception as error:  # handlers' errors end in `process_update`: this came before them
+            _log.error("update %d has no chat or person that can be read", stored.id, exc_info=error)
+            unreadable = f"its chat or person cannot be read: {type(error).__name__}"
         finally:
             work.close()  # of one that has begun nothing is left to close
             del self._received[stored.id]
             self._begun.discard(asyncio.current_task())
         if self._stopping and strike.lost is not None:
+            return
+        if unreadable:
+            await self._bury(stored, unreadable)
             return
         if not (strike.done and self._inbox.durable):
             await insist(self._clock, "an update cannot be struck", lambda: self._inbox.strike([stored.id]))
@@ -316,6 +320,10 @@ class Receiver:
         if update.update_id != stored.id:
             return "it has two numbers"
         return update
+
+    async def _bury(self, stored: StoredUpdate, reason: str) -> None:
+        await insist(self._clock, "a dead letter cannot be stored", lambda: self._set_aside(stored, reason))
+        self._note_finished(stored.id)
 
     def _note_finished(self, ident: int) -> None:
         self._unfinished.discard(ident)

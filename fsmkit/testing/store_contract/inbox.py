@@ -130,12 +130,16 @@ class InboxContract(ContractBase):
 
     async def test_a_lease_that_ran_out_strikes_nothing(self, store: Store) -> None:
         await inbox(store).append([arrived(1)])
-        async with store.lease(KEY) as lease:
-            await self.expire_leases(store)
-            async with store.lease(KEY):
-                with pytest.raises(LeaseLost):
-                    await lease.commit(Change(b"late", struck=(1,)))
-        assert await ids(store) == [1]
+        other = await self.another(store)
+        try:
+            async with store.lease(KEY) as lease:
+                await self.expire_leases(store)
+                async with other.lease(KEY):
+                    with pytest.raises(LeaseLost):
+                        await lease.commit(Change(b"late", struck=(1,)))
+            assert await ids(store) == [1]
+        finally:
+            await other.close()
 
     async def test_two_who_append_at_once_take_each_update_once(self, store: Store) -> None:
         batches = [[arrived(n) for n in range(begin, begin + 10)] for begin in (0, 5, 0)]

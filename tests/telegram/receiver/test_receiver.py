@@ -13,7 +13,7 @@ from fsmkit import DefinitionError, Engine, Flow, StoreUnavailable
 from fsmkit.stores.memory import MemoryStore
 from fsmkit.stores.sqlite import SQLiteStore
 from fsmkit.stores.sqlite.store import SQLiteLease
-from fsmkit.telegram import Receiver, attach, text
+from fsmkit.telegram import KeyedProcessor, Receiver, attach, text
 from fsmkit.telegram.receiver.handover import MOST_OF_LINE
 
 
@@ -126,6 +126,26 @@ async def test_an_update_that_cannot_be_parsed_costs_only_itself(bench, strange,
     assert [said for _, said in seen] == ["one", "two"]
     assert "update 6 is set aside: it cannot be parsed" in caplog.text
     assert "secret" not in caplog.text
+
+
+@pytest.mark.parametrize("durable", [True, False])
+async def test_an_update_whose_chat_cannot_be_read_costs_only_itself(bench, durable, monkeypatch, caplog):
+    flow, seen = counting()
+    lines_of = KeyedProcessor._lines_of
+
+    def lines(self, update):
+        if update.update_id == 6:
+            raise ValueError("secret")
+        return lines_of(self, update)
+
+    monkeypatch.setattr(KeyedProcessor, "_lines_of", lines)
+    async with bench.running(flow, store=None if durable else MemoryStore(bench.clock)):
+        bench.wire.put(update(5, "one"), update(6, "bad"), update(7, "two"))
+        await bench.advance_until(lambda: bench.wire.offset == 8 and len(seen) == 2)
+        await bench.until_handled(5, 6, 7)
+        [letter] = await bench.dead()
+    assert (letter.name, letter.reason) == ("6", "its chat or person cannot be read: ValueError")
+    assert [said for _, said in seen] == ["one", "two"]
 
 
 async def test_a_lone_surrogate_is_no_matter(bench):
