@@ -280,7 +280,6 @@ class Receiver:
         try:
             await self._app.update_processor.process_update(update, work)
         except Exception as error:  # handlers' errors end in `process_update`: this came before them
-            _log.error("update %d has no chat or person that can be read", stored.id, exc_info=error)
             unreadable = f"its chat or person cannot be read: {type(error).__name__}"
         finally:
             work.close()  # of one that has begun nothing is left to close
