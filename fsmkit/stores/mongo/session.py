@@ -26,6 +26,7 @@ from pymongo.errors import (
 from pymongo.uri_parser import parse_uri
 
 from fsmkit.errors import StoreCorrupt, StoreError, StoreMisconfigured
+from fsmkit.stores import tls
 from fsmkit.stores.background import BackgroundTasks, call_again
 from fsmkit.stores.mongo.documents import Document, has_conversation, new_token
 from fsmkit.stores.sessions import WarnOnce
@@ -39,6 +40,9 @@ PAUSES = (0.05, 0.2, 0.5)
 
 
 SELECTION_MS = 2000
+
+PLAIN_MS = 500
+"""How long a server may take to answer without TLS where it does not with TLS."""
 
 GOODBYE_SECONDS = 2.0
 
@@ -54,6 +58,8 @@ INDEXES = [
 ]
 
 _URL = "Write mongodb://user:password@host:27017/database"
+
+_CERTIFICATE = "Name the certificate of who signed the server's: tlsCAFile=FILE in the URL"
 
 _REMEDIES = {
     13: "Grant the user readWrite on the database",
@@ -166,8 +172,10 @@ class MongoSession:
                 try:
                     rows = await _prepare(client, self._database)
                     self._warn_of_losses(rows.write_concern, await self._read_clock(client))
-                except BaseException:
+                except BaseException as error:
                     await client.close()
+                    if isinstance(error, ConnectionFailure):
+                        await _refuse_other_tls(self._url, error)
                     raise
                 self._client, self._rows = client, rows
                 self._life = self.loop.create_task(self._live(client), name="fsmkit mongo")
@@ -224,6 +232,8 @@ def _client(url: str, pool_size: int) -> "AsyncMongoClient[Document]":
         client: AsyncMongoClient[Document] = AsyncMongoClient(
             url, serverSelectionTimeoutMS=SELECTION_MS, tz_aware=False, **options
         )
+    except OSError as error:  # a file of certificates
+        raise StoreMisconfigured(f"the store's URL is wrong: {error}", remedy=_CERTIFICATE) from error
     except (ConfigurationError, ValueError) as error:
         raise StoreMisconfigured(f"the store's URL is wrong: {error}", remedy=_URL) from error
     if not client.write_concern.acknowledged:
@@ -240,8 +250,44 @@ def _refuse_hopeless(error: PyMongoError) -> None:
         remedy = _URL
     if "No replica set members available" in str(error):  # they answer, and are of another one
         remedy = "Check replicaSet in the URL"
+    said = str(error)
+    if (found := tls.SETTINGS.search(said)) is not None:
+        remedy = _CERTIFICATE
+        said = said[found.start() :].partition(" (")[0]  # what follows repeats it for each server
     if remedy is not None:
-        raise StoreMisconfigured(f"MongoDB cannot be used: {error}", remedy=remedy) from error
+        raise StoreMisconfigured(f"MongoDB cannot be used: {said}", remedy=remedy) from error
+
+
+async def _refuse_other_tls(url: str, error: ConnectionFailure) -> None:
+    """Refuse a port that speaks TLS where the URL does not, or the other way round."""
+    _refuse_hopeless(error)
+    if not url.startswith("mongodb://"):
+        return  # mongodb+srv means TLS
+    parsed = parse_uri(url, warn=False)
+    host, port = parsed["nodelist"][0]
+    if parsed["options"].get("tls"):
+        if await _answers_in_plain(host, port):
+            raise StoreMisconfigured(
+                "MongoDB cannot be used: this port speaks no TLS",
+                remedy="Take tls=true out of the URL, or name the port that has TLS",
+            ) from error
+    elif await tls.speaks_tls(host, port or 27017):
+        raise StoreMisconfigured(
+            "MongoDB cannot be used: this port wants TLS", remedy="Write tls=true in the URL"
+        ) from error
+
+
+async def _answers_in_plain(host: str, port: int | None) -> bool:
+    client: AsyncMongoClient[Document] = AsyncMongoClient(
+        host, port, directConnection=True, serverSelectionTimeoutMS=PLAIN_MS
+    )
+    try:
+        await client.admin.command("hello")
+    except PyMongoError:
+        return False
+    finally:
+        await client.close()
+    return True
 
 
 async def _prepare(client: "AsyncMongoClient[Document]", database: str) -> AsyncCollection[Document]:

@@ -5,16 +5,20 @@ Who holds a lease and who waits is in `fsmkit.stores.postgres.leases`, what stat
 
 import asyncio
 import logging
+import re
 import secrets
 import ssl
 from collections.abc import Callable, Coroutine
 from functools import partial
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import asyncpg
 
 from fsmkit.errors import StoreCorrupt, StoreError, StoreMisconfigured
+from fsmkit.stores import tls
 from fsmkit.stores.background import BackgroundTasks, call_again
 from fsmkit.stores.sessions import WarnOnce
 
@@ -56,7 +60,8 @@ _REMEDIES: dict[type[Exception], str] = {
     asyncpg.InvalidCatalogNameError: "Create the database (createdb), or name another one in the URL",
     asyncpg.InsufficientPrivilegeError: "Grant the user CREATE on the database, and its schema and tables",
     ValueError: "Write postgresql://user:password@host:5432/database",
-    ssl.SSLCertVerificationError: "Check sslmode and sslrootcert in the URL",
+    ssl.SSLCertVerificationError: "Check sslmode in the URL, and name the certificate of who "
+    "signed the server's: sslrootcert=FILE",
     asyncpg.FeatureNotSupportedError: f"Use PostgreSQL itself, {OLDEST_SERVER} or later",
     asyncpg.PostgresSyntaxError: f"Use PostgreSQL itself, {OLDEST_SERVER} or later",
 }
@@ -167,6 +172,7 @@ class Connections:
             if self._pooled is not None:
                 raise self._pooled
             if self._pool is None:
+                _refuse_missing_files(self._dsn)
                 pool = asyncpg.create_pool(
                     self._dsn,
                     min_size=0,
@@ -182,6 +188,7 @@ class Connections:
                 except BaseException as error:
                     pool.terminate()
                     _refuse_hopeless(error)
+                    await _refuse_other_tls(self._dsn, error)
                     raise
                 self._pool = pool
                 self._life = self.loop.create_task(self._live(pool), name="fsmkit postgres")
@@ -300,12 +307,39 @@ def _pooler() -> StoreMisconfigured:
 
 def _refuse_hopeless(error: BaseException) -> None:
     """Raise at once what will not pass by itself."""
+    said = " ".join(str(error).split())  # asyncpg's hints stand on lines of their own
     remedy = next((text for kind, text in _REMEDIES.items() if isinstance(error, kind)), None)
-    if "rejected SSL upgrade" in str(error):
+    if re.search("no encryption|SSL off", said):
+        remedy = "The server wants TLS: write sslmode=require, or a stricter mode, in the URL"
+    elif "rejected SSL upgrade" in said:
+        remedy = "Check sslmode in the URL, or name the port that has TLS"
+    elif isinstance(error, ssl.SSLError | asyncpg.ClientConfigurationError) and tls.SETTINGS.search(said):
         remedy = _REMEDIES[ssl.SSLCertVerificationError]
     if remedy is not None:
         what = "the store's URL is wrong" if isinstance(error, ValueError) else "PostgreSQL cannot be used"
-        raise StoreMisconfigured(f"{what}: {error}", remedy=remedy) from error
+        raise StoreMisconfigured(f"{what}: {said}", remedy=remedy) from error
+
+
+def _refuse_missing_files(dsn: str) -> None:
+    """Refuse certificates that are not there; asyncpg's error would look like that of a missing socket."""
+    for option, file in parse_qsl(urlsplit(dsn).query):
+        if option in ("sslrootcert", "sslcert", "sslkey", "sslcrl") and not Path(file).is_file():
+            raise StoreMisconfigured(
+                f"the store's URL is wrong: {option} names no file: {file}",
+                remedy=_REMEDIES[ssl.SSLCertVerificationError],
+            )
+
+
+async def _refuse_other_tls(dsn: str, error: BaseException) -> None:
+    """Refuse a port that speaks TLS from the first byte, as a proxy in front of a server may."""
+    address = urlsplit(dsn)
+    if not isinstance(error, asyncpg.ConnectionDoesNotExistError) or not address.hostname:
+        return
+    if await tls.speaks_tls(address.hostname, address.port or 5432):
+        raise StoreMisconfigured(
+            "PostgreSQL cannot be used: this port speaks TLS from the first byte",
+            remedy="Name the server's own port, often 5432: with sslmode=require it begins TLS when asked",
+        ) from error
 
 
 async def _prepare(connection: Any, schema: str) -> None:

@@ -39,6 +39,7 @@ from redis.exceptions import (
 
 from fsmkit.clock import backoff
 from fsmkit.errors import StoreCorrupt, StoreMisconfigured, StoreUnavailable
+from fsmkit.stores import tls
 from fsmkit.stores.redis.connection import PipelinedConnection, Settings
 
 SHARDS = 64
@@ -77,7 +78,8 @@ _REMEDIES: dict[str, str] = {
     r"cluster support disabled": "This is no node of a cluster: write redis://HOST:PORT",
     r"SELECT is not allowed in cluster": "Leave the number of the database out of the URL: a cluster has one",
     r"DB index": "Name a database that the server has; 0 is always there",
-    r"\[SSL: (WRONG_VERSION|CERTIFICATE)": "Check the certificate, or write redis:// for a port without TLS",
+    tls.SETTINGS.pattern: "Name the certificate of who signed the server's: "
+    "rediss://...?ssl_ca_certs=FILE; for a port without TLS write redis://",
     r"nknown (Redis )?command|Protocol error, got": "Name a port of Redis (6 or later) or Valkey, "
     "not of Sentinel or a proxy",
 }
@@ -168,7 +170,8 @@ class Nodes:
         self._timeout = settings.timeout
         self._make_connection, self._options = settings.connection()
         options = self._options
-        self._tls = ", or not with TLS (write redis:// then)" if settings.tls else ""
+        self._tls = settings.tls
+        self._asked_for_tls = "path" in options  # a socket of the machine has none
         self._home: Address = (str(options.get("host", "localhost")), int(options.get("port", 6379)))
         self._connections: dict[Address, PipelinedConnection] = {}
         self._closed = False
@@ -258,10 +261,12 @@ class Nodes:
                 _refuse_hopeless(error, self.cluster)
                 tries += 1
                 delay = backoff(tries, FIRST_DELAY, most=LONGEST_DELAY)
+                if not self._asked_for_tls:
+                    self._asked_for_tls = True
+                    await self._refuse_other_tls(error)
                 if loop.time() + delay > end:
-                    raise StoreUnavailable(
-                        f"the store's server does not answer{self._tls}: {_said(error)}"
-                    ) from error
+                    await self._refuse_other_tls(error)
+                    raise StoreUnavailable(f"the store's server does not answer: {_said(error)}") from error
                 await asyncio.sleep(delay)
             try:
                 if self.cluster and not isinstance(error, NoScriptError):
@@ -269,6 +274,20 @@ class Nodes:
                 return await (await self._connection_of(shard)).call(packed)
             except (RedisError, OSError) as again:
                 error = again
+
+    async def _refuse_other_tls(self, error: Exception) -> None:
+        """Refuse a port that speaks TLS where the URL does not, or the other way round."""
+        if not isinstance(error, LostConnection | LateAnswer | OSError) or "path" in self._options:
+            return
+        if self._tls and await tls.answers_in_plain(*self._home, b"PING\r\n", (b"+", b"-")):
+            raise StoreMisconfigured(
+                "the store's server speaks no TLS at this port",
+                remedy="Write redis:// (valkey://) for it, or name the port that has TLS",
+            ) from error
+        if not self._tls and await tls.speaks_tls(*self._home):
+            raise StoreMisconfigured(
+                "the store's server wants TLS at this port", remedy="Write rediss:// (valkeys://) for it"
+            ) from error
 
     # -- which server ------------------------------------------------------------------------------
 

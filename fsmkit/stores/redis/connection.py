@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from copy import copy
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -217,4 +218,7 @@ class Settings:
             pool.connection_class(**options)
         except TypeError as error:
             raise ValueError(f"an option of the URL is none: {error}") from error
+        for option in ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile"):
+            if options.get(option) and not Path(options[option]).is_file():
+                raise ValueError(f"{option} in the URL names no file: {options[option]}")
         return pool.connection_class, options
