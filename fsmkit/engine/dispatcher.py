@@ -105,7 +105,7 @@ from fsmkit.interpreter.compiled import CompiledFlow, FlowSet
 from fsmkit.interpreter.effects import follow, home_of
 from fsmkit.interpreter.jobs import find as find_job
 from fsmkit.interpreter.jobs import over as job_over
-from fsmkit.interpreter.row import Delete, Edit, Effect, Receipt, Row, ScheduledEvent, Send, is_overdue
+from fsmkit.interpreter.row import Delete, Edit, Effect, Receipt, Row, ScheduledEvent, Send
 from fsmkit.keys import Key, KeyBy, event_id_of
 from fsmkit.stores.protocol import Lease, Store
 
@@ -257,7 +257,8 @@ class Dispatcher:
                 raise
             finally:  # also when the handler raised, after a timeout had fired
                 if after.entry is not None or after.raised:
-                    await self.transactions.finish(key, after)
+                    finishing, after = self.transactions.finish(key, after), AfterCommit()
+                    await (self.outbox.beside(key, finishing) if envelope.beside else finishing)
 
     async def _leased(self, key: Key, envelope: Envelope, after: AfterCommit, wanted: bool) -> Outcome | None:
         """Return what became of an event; `None`: it took no turn, but needs one: an album goes before it."""
@@ -277,7 +278,7 @@ class Dispatcher:
                 return None if albums else IDLE
             if albums:
                 await self.due.albums.handle(leased, turn, albums)
-            if is_overdue(turn.row, turn.now):
+            if leased.is_due(turn.now):
                 await self.due.fire_overdue(leased, turn)
             if to.expect is not None and not _stands(turn.row, to):
                 return Outcome("passed")
@@ -395,15 +396,20 @@ class Dispatcher:
         """Give a job its outcome, if it still stands; else that is a `"duplicate"`."""
         return await self._give(key, event, Recipient(job=job))
 
-    async def _deliver_event(self, mail: ScheduledEvent) -> None:
-        """Give a scheduled event to its conversation; what its handler raises is reported, not repeated."""
+    async def _deliver_event(self, sender: Key, mail: ScheduledEvent) -> None:
+        """Give a scheduled event to its conversation; what its handler raises is reported, not repeated.
+
+        The sender's outbox goes on once it is handled; what is said to it in the same chat, or to the same
+        person, goes before, so that people there read things in their order.
+        """
         key, event = Key.parse(mail.key), None
+        beside = self._services.face.concurrent and key.chat != sender.chat and key.user != sender.user
         try:
             event = self._services.events.decode(mail.event, mail.body)
             to = Recipient(only=mail.flow, expect=mail.expect)
             event_id = mail.known or event_id_of(("mail", mail.id))
             telegram = self._services.face.telegram_for(key)
-            await self.process(key, Envelope(event, event_id, to, telegram, cause=mail))
+            await self.process(key, Envelope(event, event_id, to, telegram, cause=mail, beside=beside))
         except Exception as error:
             await self._services.report(key, event, error)
 

@@ -120,6 +120,7 @@ class Envelope(Struct, frozen=True, eq=False):
         void: Whether it is of no use any more; asked when its turn has come.
         cause: As what it was stored, where another step has sent it.
         strike: The update that it was, struck by the commit.
+        beside: Whether what its step says is delivered beside what goes on, not before.
     """
 
     event: Any
@@ -132,3 +133,4 @@ class Envelope(Struct, frozen=True, eq=False):
     void: Callable[[], bool] | None = None
     cause: ScheduledEvent | None = None
     strike: Strike | None = None
+    beside: bool = False

@@ -33,7 +33,8 @@ from fsmkit.interpreter.codec import Unfit
 from fsmkit.interpreter.compiled import CompiledFlow, FlowSet
 from fsmkit.interpreter.effects import address_of, follow, home_of, owner_of
 from fsmkit.interpreter.migrations import Orphan, data_of, is_current, migrate_row
-from fsmkit.interpreter.row import Bound, Frame, Row, Send, screen_key
+from fsmkit.interpreter.row import Bound, Frame, Row, Send
+from fsmkit.interpreter.screens import screen_key
 from fsmkit.interpreter.selection import Step, ranks, running_flows, select, why_not
 from fsmkit.interpreter.settle import StepDraft
 from fsmkit.interpreter.transitions import (
@@ -375,6 +376,7 @@ class Turn(StepDraft):
         handler = step.handler
         named = f"handler {handler.name} ({handler.place})"
         if remedy := needless_await(error):
+            error.args = (f"{error}: {remedy}",)
             add_note(error, f"fsmkit: {handler.place}: {remedy}")
         add_note(error, f"fsmkit: flow {step.table.name!r}, state {step.state!r}, key {self.key}, {named}")
         mark(error, Origin(self.key, self.event, step.table.name, step.state, handler.name, handler.place))

@@ -5,9 +5,10 @@ Wishes are only recorded here; the engine makes effects of them when the step is
 
 import difflib
 import functools
+import operator
 import re
 import traceback
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, Unpack
 
@@ -407,6 +408,19 @@ def _attrs_fields(kind: Any) -> tuple[tuple[str, str], ...]:
     return tuple((field.name, field.alias or field.name) for field in attrs.fields(kind) if field.init)
 
 
+@functools.lru_cache(maxsize=256)
+def _arguments_of(kind: Any) -> Callable[[Any], dict[str, Any]] | None:
+    """Return what reads the arguments that would make an object of an attrs class again, all at once."""
+    fields = _attrs_fields(kind)
+    if not fields:
+        return None
+    names, arguments = zip(*fields, strict=True)
+    if len(names) == 1:
+        return lambda data: {arguments[0]: getattr(data, names[0])}
+    values = operator.attrgetter(*names)
+    return lambda data: dict(zip(arguments, values(data), strict=True))
+
+
 def evolve(data: Any, changes: dict[str, Any]) -> Any:
     """Return a copy of a dict, an attrs class, a dataclass or a Struct with some values changed."""
     if isinstance(data, dict):
@@ -444,10 +458,9 @@ def _field_names(kind: Any) -> tuple[str, ...]:
 
 def _replaced(data: Any, changes: dict[str, Any]) -> Any:
     kind: Any = type(data)
-    names = _attrs_fields(kind)
-    if names:  # as `attrs.evolve`, which looks the fields up anew each time
-        kept = {alias: getattr(data, name) for name, alias in names if alias not in changes}
-        return kind(**kept, **changes)
+    arguments = _arguments_of(kind)
+    if arguments is not None:  # as `attrs.evolve`, which looks the fields up anew each time
+        return kind(**{**arguments(data), **changes})
     if isinstance(data, msgspec.Struct):
         return msgspec.structs.replace(data, **changes)
     if data is None:

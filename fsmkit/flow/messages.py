@@ -15,6 +15,8 @@ import attrs
 import msgspec
 from msgspec import UNSET, structs
 
+from fsmkit.errors import refuse_options
+
 MAX_TEXT = 4096
 """UTF-16 units of a message, https://core.telegram.org/bots/api#sendmessage."""
 
@@ -239,11 +241,15 @@ class Keyboard(_Rows, frozen=True, kw_only=True, omit_defaults=True, repr_omit_d
 
 def rows_of_buttons(buttons: Buttons) -> ButtonRows:
     """Return buttons in their one shape, rows of `Button`; raise TypeError for anything else."""
+    if buttons == ():  # as most messages have it, and each as it is read
+        return ()
     return tuple(tuple(_button(item) for item in row) for row in _rows(buttons, "buttons", Button))
 
 
 def rows_of_keys(keys: Keys) -> KeyRows:
     """Return the keys of a reply keyboard in their one shape; raise TypeError for anything else."""
+    if keys == ():
+        return ()
     return tuple(tuple(_key(item) for item in row) for row in _rows(keys, "keyboard", KeyboardButton))
 
 
@@ -480,9 +486,10 @@ class Reply:
     @property
     def media(self) -> tuple[str, str] | None:
         """The file that it carries: its kind, and file id, URL or path."""
-        return next(
-            ((name, source) for name, source in zip(MEDIA, _files_of(self), strict=True) if source), None
-        )
+        files = _files_of(self)
+        if not any(files):
+            return None
+        return next((name, source) for name, source in zip(MEDIA, files, strict=True) if source)
 
     @property
     def file(self) -> str:
@@ -502,18 +509,19 @@ _REPLY_OPTIONS = _Options(
 
 def as_reply(text: str | Reply, **options: Unpack[ReplyOptions]) -> Reply:
     """Return a `Reply` from a text and options, or from a `Reply` whose options may be overridden."""
-    try:
-        if isinstance(text, Reply):
-            return attrs.evolve(text, **options) if options else text
-        return Reply(text, **options)
-    except TypeError:
-        for option in options:
-            if option not in _REPLY_FIELDS:
-                raise TypeError(f"a message has no option {option}=. {_instead_of(option)}") from None
-        raise
+    if isinstance(text, Reply):
+        return attrs.evolve(text, **options) if options else text
+    return Reply(text, **options)
 
 
 _REPLY_FIELDS = tuple(attrs.fields_dict(Reply))
+
+
+def _no_option(_whose: str, option: str, _known: Sequence[str]) -> TypeError:
+    return TypeError(f"a message has no option {option}=. {_instead_of(option)}")
+
+
+refuse_options(Reply, _REPLY_FIELDS, _no_option)
 
 INSTEAD_OF_OPTIONS = {
     "reply_markup": "Write buttons= for inline buttons, keyboard= for a reply keyboard",

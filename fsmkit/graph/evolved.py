@@ -23,8 +23,6 @@ def evolved_fields(function: Any, position: int) -> Iterator[tuple[str, int]]:
     name = given[position] if position < len(given) else ""
     if not name or len(scope.local.get(name, ())) > 1:  # it may be another object by then
         return
-    for call in (found for found in own_nodes(node) if isinstance(found, ast.Call)):
-        called = call.func
-        if isinstance(called, ast.Attribute) and called.attr == "evolve":
-            if isinstance(called.value, ast.Name) and called.value.id == name:
-                yield from ((each.arg, each.value.lineno) for each in call.keywords if each.arg is not None)
+    for call in own_nodes(node):
+        if isinstance(call, ast.Call) and ast.unparse(call.func) == f"{name}.evolve":
+            yield from ((each.arg, each.value.lineno) for each in call.keywords if each.arg is not None)

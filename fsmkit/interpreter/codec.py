@@ -1,7 +1,7 @@
 """Data, events and rows as JSON, and back.
 
-Nothing is written that does not come back as it was: each value is read again at once and compared. Where
-the two differ is found in `differences`; how bytes are kept is the stores' business.
+Nothing is written that does not come back as it was: each value is read again at once and compared, unless
+its class alone proves that it does (`proof`). How bytes are kept is the stores' business.
 """
 
 import datetime as dt
@@ -37,6 +37,7 @@ from msgspec.inspect import (
 )
 
 from fsmkit.errors import DefinitionError, StoreCorrupt, UnstorableData
+from fsmkit.interpreter.proof import Proof
 from fsmkit.interpreter.roundtrip import MAX_DEPTH, NOTHING, difference, same
 from fsmkit.interpreter.row import NO_DATA, Pending, Receipt, Row
 
@@ -164,6 +165,12 @@ def _objection(node: Any) -> str | None:
 def _class(node: Any) -> Any:
     return typing.get_origin(node.cls) or node.cls if hasattr(node, "cls") else None
 
+
+MAX_KEPT = 1024
+"""Values that are kept beside their bytes."""
+
+MAX_KEPT_BYTES = 4096
+"""Bytes of one; so what is kept stays below some megabytes, whatever people write into their data."""
 
 FILE_PREFIX = "fsmkit_file_"
 """Before the names of modules that the command loads from a file; no part of what is stored."""
@@ -348,12 +355,47 @@ def decode_row(blob: bytes) -> Row:
         raise StoreCorrupt(f"a stored row cannot be read: {error}") from error
 
 
+class Kept(Generic[D]):
+    """What was read, or is about to be, beside its bytes: the same bytes always are the same value.
+
+    Only for values that nobody changes, since all who read them share them.
+
+    Args:
+        read: Makes a value of bytes.
+    """
+
+    __slots__ = ("_read", "_values")
+
+    def __init__(self, read: Callable[[bytes], D]) -> None:
+        self._read = read
+        self._values: dict[bytes, D] = {}
+
+    def read(self, blob: bytes) -> D:
+        """Return the value of some bytes."""
+        value = self._values.get(blob)
+        return self.keep(blob, self._read(blob)) if value is None else value
+
+    def keep(self, blob: bytes, value: D, instead: bytes | None = None) -> D:
+        """Keep what was made of a value, in the place of what stood there before; return the value."""
+        values = self._values
+        if instead is not None:
+            values.pop(instead, None)
+        if len(blob) > MAX_KEPT_BYTES:
+            return value
+        if len(values) >= MAX_KEPT:  # beginning anew costs less than knowing which one was used last
+            values.clear()
+        values[blob] = value
+        return value
+
+
 class Typed:
-    """Writes and reads values of one type, and reads again what it wrote."""
+    """Writes and reads values of one type, and reads again what it wrote, unless it is proven needless."""
 
     def __init__(self, path: str, kind: Any, place: str | None) -> None:
         self._path = path
         self._node, self._read = reader(path, kind, place)
+        self._proof = Proof(self._node)
+        self._kept: Kept[Any] = Kept(self._read)
         self.untyped = isinstance(self._node, AnyType) or (
             isinstance(self._node, DictType) and isinstance(self._node.value_type, AnyType)
         )
@@ -363,6 +405,10 @@ class Typed:
         back: Any = NOTHING
         try:
             blob = _json_encode(value)
+            if self._proof.holds(value):
+                if self._proof.frozen:
+                    self._kept.keep(blob, value)
+                return Raw(blob)
             back = self._read(blob)
             if value == back and same(value, back):
                 return Raw(blob)
@@ -379,6 +425,8 @@ class Typed:
 
     def decode(self, raw: Raw | bytes) -> Any:
         try:
+            if self._proof.frozen:
+                return self._kept.read(bytes(raw))
             return self._read(raw)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise Unfit(str(error)) from error

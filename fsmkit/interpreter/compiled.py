@@ -67,6 +67,7 @@ class CompiledFlow:
         entry_kinds: The kinds of chat events that may enter the flow; `None`: any.
         any: Handlers of `ANY`, which the flow keeps while it waits for a sub-flow.
         rules: By name of the state.
+        leaves: Whether something is called when some state is left.
         ephemeral: Whether messages of some state are deleted when it is left.
         renamed: Old names of states.
         initial: The state in which a call begins; `None` if the flow has no state.
@@ -90,6 +91,7 @@ class CompiledFlow:
         self.any = tuple(h for h in handlers if ANY in h.selectors)
         self.times = _times(flow)
         self.rules = {name: _rules(flow, state, self.times) for name, state in flow.states.items()}
+        self.leaves = bool(flow.exit_hooks)
         self.ephemeral = any(state.ephemeral for state in flow.states.values())
         self.renamed = _renamed(flow)
         self.initial = _initial(flow)

@@ -16,7 +16,7 @@ CLAIM_SECONDS = 30.0
 """How long an outbox belongs to the process that delivers it, from its last sign of life."""
 
 
-class Index(Struct, frozen=True):
+class Index(Struct, frozen=True, gc=False):
     """What a row is looked up by, one for each conversation in it.
 
     Attributes:

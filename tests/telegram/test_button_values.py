@@ -195,7 +195,7 @@ async def test_an_action_button_with_a_long_text_takes_no_place_in_the_row(bench
 
 
 async def test_of_very_many_long_values_the_oldest_become_stale(bench, monkeypatch):
-    monkeypatch.setattr("fsmkit.interpreter.settle.MAX_VALUES", 2)
+    monkeypatch.setattr("fsmkit.interpreter.effects.MAX_VALUES", 2)
     flow = Flow("shop")
     pressed = []
     flow.texts(stale="too late")

@@ -442,7 +442,7 @@ async def test_a_business_chat_that_refuses_is_asked_for_each_message(bench):
 
 
 async def test_a_state_remembers_only_so_many_messages(bench, monkeypatch):
-    monkeypatch.setattr("fsmkit.interpreter.settle.MAX_TRACKED", 3)
+    monkeypatch.setattr("fsmkit.interpreter.effects.MAX_TRACKED", 3)
     await bench.start(tidy())
     for said in ("/start", "again", "again", "again", "hunter2"):
         await bench.say(said)

@@ -66,10 +66,9 @@ class SQLiteLease:
             raise LeaseLost(f"the lease on {self.key} is over; nothing was written")
 
         def work(at: Transaction) -> tuple[bytes | None, FoundRow]:
-            stored = at.rows.check(waiter.key, seen)
             at.waiters.prove(at.db, waiter, at.now, last=not hold)
+            written = at.rows.commit(waiter.key, seen, change, at.now)
             strike_for(at.db, waiter.key, change.struck, at.now)
-            written = at.rows.write(waiter.key, stored, change, at.now)
             if not hold:
                 at.waiters.leave(at.db, waiter, at.now)
             return written
@@ -160,9 +159,9 @@ class SQLiteStore:
 
         async def write(seen: FoundRow, change: Change) -> tuple[bytes | None, FoundRow]:
             def work(at: Transaction) -> tuple[bytes | None, FoundRow]:
-                stored = at.rows.check(text, seen)
+                written = at.rows.commit(text, seen, change, at.now)
                 strike_for(at.db, text, change.struck, at.now)
-                return at.rows.write(text, stored, change, at.now)
+                return written
 
             written: tuple[bytes | None, FoundRow] = await ask(COMMIT, work)
             return written
