@@ -5,11 +5,14 @@ The text says what happened, where (`file:line` of the user's own code where the
 
 import asyncio
 import contextlib
+import difflib
+import functools
+import inspect
 import signal
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import attrs
 
@@ -383,3 +386,56 @@ def requires_extra(name: str) -> Generator[None]:
         raise MissingExtra(
             f"{error.msg}. pip install 'fsmkit[{name}]'", name=error.name, path=error.path
         ) from error
+
+
+C = TypeVar("C", bound=Callable[..., Any])
+
+
+def nearest_option(option: str, known: Iterable[str]) -> str:
+    """Return a remedy for a misspelt option: the nearest one, or all that there are."""
+    names = list(known)
+    near = difflib.get_close_matches(option, names, n=1)
+    return f"Did you mean {near[0]}=?" if near else f"It takes {', '.join(names)}"
+
+
+def options_of(target: Callable[..., Any]) -> list[str]:
+    """Return the arguments of a function, or of a class, that may be given by name."""
+    by_name = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    parameters = inspect.signature(target).parameters.values()
+    return [each.name for each in parameters if each.kind in by_name and each.name != "self"]
+
+
+def misspelt(whose: str, option: str, known: Sequence[str]) -> Exception:
+    """Return the error for a misspelt option of what is no declaration of a flow."""
+    return TypeError(f"{whose} has no option {option}=. {nearest_option(option, known)}")
+
+
+def refuse_options(
+    target: C,
+    known: Sequence[str] | None = None,
+    refused: Callable[[str, str, Sequence[str]], Exception] = misspelt,
+) -> C:
+    """Make a function, or the constructor of a class, refuse options that it does not take.
+
+    Python's own error names neither the place nor what was meant.
+
+    Args:
+        target: The function or the class.
+        known: The options; by default those of its signature.
+        refused: Makes the error, of who it is, the option, and the options that there are.
+    """
+    names = dict.fromkeys(options_of(target) if known is None else known)
+    made: Any = target
+    function: Callable[..., Any] = made.__init__ if inspect.isclass(made) else made
+
+    @functools.wraps(function)
+    def checked(*args: Any, **options: Any) -> Any:
+        for option in options:
+            if option not in names:
+                raise refused(f"{made.__name__}()", option, [*names])
+        return function(*args, **options)
+
+    if function is not made:
+        made.__init__ = checked
+        return cast(C, made)
+    return cast(C, checked)

@@ -39,12 +39,12 @@ class Bot:
 
 
 @asynccontextmanager
-async def telegram():
+async def telegram(patience=PATIENCE):
     """A Telegram with some people, and the settings of a bot that is to talk to it."""
     offline = OfflineTelegram()
     for user in PEOPLE:
         offline.add_user(user)
-    async with asyncio.timeout(PATIENCE), offline.serve() as url:
+    async with asyncio.timeout(patience), offline.serve() as url:
         yield offline, {"BOT_API_BASE_URL": f"{url}/bot", "BOT_API_BASE_FILE_URL": f"{url}/file/bot"}
 
 

@@ -1,11 +1,22 @@
-"""Every example in the README, the docs and the docstrings runs."""
+"""Every example in the README, the docs and the docstrings runs, and the flows on each page are right.
 
+What a page shows in Python is one file, as a reader would write it, from top to bottom. Comments of the page, which
+readers do not see, stand above a block that is different:
+
+- `<!-- fsmkit: another file -->`: it is a file of its own, with the imports of the blocks above;
+- `<!-- fsmkit: finds CODE CODE -->`: it shows a mistake; exactly these findings are expected of its file.
+"""
+
+import ast
 import importlib
+import inspect
+import json
 import pkgutil
 import re
 from doctest import ELLIPSIS
 from pathlib import Path
 
+import attrs
 import pytest
 from click.testing import CliRunner
 from sybil import Sybil
@@ -14,6 +25,9 @@ from sybil.parsers.rest import DocTestParser
 
 import fsmkit
 from fsmkit.cli.commands import main
+from fsmkit.cli.test import Outputs, check_file
+from fsmkit.cli.test import test_file as search_file
+from fsmkit.testing.report import PROFILES, Profile
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -25,14 +39,112 @@ MODULES = sorted(
 )
 
 
+SHORT = Profile(steps=120, examples=2, length=8, seconds=2.0, overlaps=1)
+LONG = Profile(steps=4_000, examples=30, length=25, seconds=30.0, overlaps=20)
+
+
+@pytest.fixture
+def short_searches(monkeypatch):
+    """What an example searches for is near; it is the test of each kind of search that searches long."""
+    monkeypatch.setitem(PROFILES, "dev", attrs.evolve(SHORT, seconds=10.0))
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_a_page_runs_from_top_to_bottom(page):
-    for example in Sybil(parsers=[PythonCodeBlockParser()]).parse(page).examples():
+def test_a_page_runs_from_top_to_bottom(page, short_searches):
+    document = Sybil(parsers=[PythonCodeBlockParser()]).parse(page)
+    for example in document.examples():
         example.evaluate()
+    for name, value in [*document.namespace.items()]:
+        if name.startswith("test_") and inspect.isfunction(value):
+            value()
+
+
+BLOCK = re.compile(r"^(?:<!-- fsmkit: ([^\n]*) -->\n)?```python\n(.*?)^```", flags=re.DOTALL | re.MULTILINE)
+
+
+@attrs.frozen
+class Snippet:
+    """A file that a page shows, and the codes of what is to be found in it."""
+
+    code: str
+    codes: frozenset[str]
+
+
+def snippets(text):
+    """The files that a page shows."""
+    files, code, codes = [], "", set()
+    for remark, block in BLOCK.findall(text):
+        what, _, rest = remark.partition(" ")
+        assert what in ("", "another", "finds"), remark
+        if what == "another":
+            files.append(Snippet(imports_of(code) + block, frozenset()))
+            continue
+        if what == "finds":
+            codes |= {*rest.split()}
+        code += block + "\n"
+    return [Snippet(code, frozenset(codes)), *files]
+
+
+def test_a_block_of_its_own_has_the_imports_above_and_a_mistake_is_named():
+    text = "```python\nimport attrs\nx = 1\n```\n<!-- fsmkit: another file -->\n```python\ny = 2\n```\n"
+    text += "<!-- fsmkit: finds raised no-end -->\n```python\nz = 3\n```\n"
+    whole, own = snippets(text)
+    assert whole == Snippet("import attrs\nx = 1\n\nz = 3\n\n", frozenset({"raised", "no-end"}))
+    assert own == Snippet("import attrs\ny = 2\n", frozenset())
+
+
+def test_a_mistake_on_a_page_would_be_found(tmp_path):
+    [snippet] = snippets(README.replace("evolve(name=", "evolve(nmae="))
+    assert found_in(snippet.code, tmp_path, SHORT).keys() == {"raised"}
+
+
+def imports_of(code):
+    statements = [each for each in ast.parse(code).body if isinstance(each, ast.Import | ast.ImportFrom)]
+    return "".join(f"{ast.unparse(each)}\n" for each in statements)
+
+
+def found_in(code, folder, profile):
+    """What `fsmkit check` and `fsmkit test` find wrong in a file, by code; notes apart."""
+    path, report = folder / "bot.py", folder / "report.json"
+    path.write_text(code)
+    checked = check_file(str(path))
+    tested = search_file(
+        str(path),
+        profile=profile,
+        seed=1,
+        outputs=Outputs(json=str(report)),
+        fail_under={},
+        replay=None,
+        deploys=(),
+        resources=None,
+        mutate=False,
+        stores=(),
+    )
+    findings = json.loads(report.read_text())["findings"]
+    wrong = {finding["code"]: finding["message"] for finding in findings if not finding["note"]}
+    assert tested == (not wrong)
+    assert checked or wrong, "what `check` finds, `test` finds too"
+    return wrong
+
+
+def files_with_flows():
+    for page in PAGES:
+        for number, snippet in enumerate(snippets(page.read_text()), 1):
+            if re.search(r"^\w+ = Flow\(", snippet.code, flags=re.MULTILINE):
+                yield pytest.param(snippet, id=f"{page.relative_to(ROOT)}:{number}")
+
+
+@pytest.mark.parametrize(
+    "profile", [SHORT, pytest.param(LONG, marks=pytest.mark.thorough)], ids=["short", "long"]
+)
+@pytest.mark.parametrize("snippet", [*files_with_flows()])
+def test_the_flows_of_a_page_pass_check_and_test(snippet, profile, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert found_in(snippet.code, tmp_path, profile).keys() == snippet.codes
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_the_examples_of_a_module_run(name):
+def test_the_examples_of_a_module_run(name, short_searches):
     module = importlib.import_module(name)
     sybil = Sybil(parsers=[DocTestParser(optionflags=ELLIPSIS)], document_types={".py": _docstrings()})
     document = sybil.parse(Path(module.__file__ or ""))

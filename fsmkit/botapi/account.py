@@ -3,6 +3,7 @@
 And its answers to questions: pressed buttons, inline queries, and what is asked before a payment.
 """
 
+import re
 from typing import Any
 
 import attrs
@@ -23,6 +24,17 @@ from fsmkit.botapi.params import Params
 from fsmkit.botapi.world import OpenQuery, World
 
 MAX_COMMANDS = 100
+MAX_DESCRIPTION = 256
+SCOPES = {
+    "default",
+    "all_private_chats",
+    "all_group_chats",
+    "all_chat_administrators",
+    "chat",
+    "chat_administrators",
+    "chat_member",
+}
+"""Scopes of commands, https://core.telegram.org/bots/api#botcommandscope."""
 
 
 WEBHOOK_ACTIVE = (
@@ -100,7 +112,7 @@ def set_my_commands(world: World, params: Params) -> bool:
             0 < len(name) <= 32 and name.isascii() and name.replace("_", "a").isalnum() and name.islower()
         ):
             raise bad_request("BOT_COMMAND_INVALID")
-        if not command.get("description"):
+        if not 0 < len(str(command.get("description") or "").strip()) <= MAX_DESCRIPTION:
             raise bad_request("BOT_COMMAND_DESCRIPTION_INVALID")
     world.commands[_scope(params)] = commands
     return True
@@ -226,8 +238,13 @@ def _drop_pending(world: World, params: Params) -> None:
 
 def _scope(params: Params) -> str:
     scope: Any = params.get("scope") or {"type": "default"}
+    if not isinstance(scope, dict) or scope.get("type") not in SCOPES:
+        raise bad_request("can't parse BotCommandScope: Unsupported type specified")
+    lang = params.text("language_code") or ""
+    if lang and not re.fullmatch("[a-z]{2}", lang):
+        raise bad_request("invalid language code specified")
     named = sorted((name, value) for name, value in scope.items())
-    return f"{named} {params.text('language_code')}"
+    return f"{named} {lang}"
 
 
 def _gifts() -> Json:

@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Iterable
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from telegram import Update
 from telegram.error import NetworkError
@@ -69,7 +69,10 @@ class OfflineRequest(BaseRequest):
         found = METHOD.fullmatch(path)
         if found is None:
             return 404, _encoded(ApiError(404, "Not Found").body())
-        fields = request_data.json_parameters if request_data else {}
+        fields = {
+            **dict(parse_qsl(urlsplit(url).query)),
+            **(request_data.json_parameters if request_data else {}),
+        }
         try:
             status, body = await self._api.request(found[1], found[2], fields, _uploads(request_data))
         except DroppedError as dropped:

@@ -53,7 +53,10 @@ def chat(target: str, lang: str, store: str, replay: str | None) -> None:
     help="Where conversations are kept: sqlite:FILE, redis://…, postgresql://…, mongodb://… or memory:.  "
     "[default: sqlite:NAME.db in the working directory, NAME being the file's]",
 )
-def run(target: str, store: str | None) -> None:
+@click.option(
+    "--command-menu", is_flag=True, help="Sets Telegram's command menu, from commands' descriptions."
+)
+def run(target: str, store: str | None, command_menu: bool) -> None:
     """Run a bot on Telegram until it gets SIGINT or SIGTERM.
 
     BOT_TOKEN has the token. BOT_API_BASE_URL and BOT_API_BASE_FILE_URL name another Bot API server, as in
@@ -61,7 +64,7 @@ def run(target: str, store: str | None) -> None:
     """
     from fsmkit.cli.run import run as run_bot
 
-    run_bot(target, store)
+    run_bot(target, store, command_menu=command_menu)
 
 
 @main.command(short_help="Draw a bot's flows, for Mermaid or Graphviz.")

@@ -7,12 +7,13 @@ from fsmkit.telegram.run import CannotRunError, serve
 from fsmkit.testing.loading import load, split_target
 
 
-def run(target: str, url: str | None = None) -> None:
+def run(target: str, url: str | None = None, *, command_menu: bool = False) -> None:
     """Poll for updates until SIGINT or SIGTERM.
 
     Args:
         target: `FILE[:FLOW]`.
         url: Where conversations are kept; by default in a SQLite file in the working directory.
+        command_menu: Whether Telegram's command menu is set.
 
     Raises:
         CommandError: If the flows cannot be loaded, there is no token, or Telegram does not take it.
@@ -27,6 +28,7 @@ def run(target: str, url: str | None = None) -> None:
             default=default,
             elsewhere="--store URL",
             instead=instead,
+            command_menu=command_menu,
         )
     except CannotRunError as error:
         raise CommandError(str(error)) from error

@@ -13,7 +13,7 @@ from msgspec import structs
 from fsmkit.clock import Clock, SystemClock
 from fsmkit.engine.fifo import again_if_lost
 from fsmkit.engine.transaction import SEND, check_not_nested, take_lease
-from fsmkit.errors import DefinitionError
+from fsmkit.errors import DefinitionError, refuse_options
 from fsmkit.interpreter.codec import EventCodec, decode_row
 from fsmkit.interpreter.row import Row, ScheduledEvent
 from fsmkit.interpreter.settle import Limits, change_of
@@ -44,6 +44,7 @@ async def _runs(store: Store, key: Key, flow: str | None) -> bool:
     return any(flow is None or any(frame.flow == flow for frame in snapshot.frames) for snapshot in running)
 
 
+@refuse_options
 class Client:
     """Sends events to the conversations of a bot.
 

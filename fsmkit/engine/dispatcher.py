@@ -80,7 +80,7 @@ from msgspec import structs
 
 from fsmkit.engine.chat_migration import ChatMigration, forward
 from fsmkit.engine.due import DueWork, complete, tell_of_no_handler
-from fsmkit.engine.envelope import ANYBODY, IDLE, Envelope, Outcome, Recipient
+from fsmkit.engine.envelope import ANYBODY, IDLE, Envelope, Outcome, Recipient, Strike
 from fsmkit.engine.fifo import KeyedLock
 from fsmkit.engine.jobs import StateJobs
 from fsmkit.engine.observer import Observer
@@ -165,6 +165,7 @@ class Dispatcher:
         telegram: Any,
         committed: Callable[[Outcome], Awaitable[None]] | None = None,
         void: Callable[[], bool] | None = None,
+        strike: Strike | None = None,
     ) -> Outcome:
         """Take an event from a face, with the keys that it has by the flows' key rules.
 
@@ -178,14 +179,15 @@ class Dispatcher:
             telegram: PTB's context.
             committed: Told of the outcome after the commit and before anything is delivered.
             void: Asked when its turn has come whether it is of no use any more: no handler sees it then.
+            strike: The update that it was, struck from the inbox by the commit of its step.
         """
         if self._lines is None and len(keys) == 1:  # the ordinary case
             key, entries = keys[0]
             to = Recipient(entries)
             return await self.process(
-                key, Envelope(event, event_id, to, telegram, True, True, committed, void)
+                key, Envelope(event, event_id, to, telegram, True, True, committed, void, strike=strike)
             )
-        envelope = Envelope(event, event_id, ANYBODY, telegram, True, True, committed, void)
+        envelope = Envelope(event, event_id, ANYBODY, telegram, True, True, committed, void, strike=strike)
         if self._lines is None:
             return await self._walk(envelope, keys)
         check_not_nested("an event is given", SEND)
@@ -255,7 +257,8 @@ class Dispatcher:
                 raise
             finally:  # also when the handler raised, after a timeout had fired
                 if after.entry is not None or after.raised:
-                    await self.transactions.finish(key, after)
+                    finishing, after = self.transactions.finish(key, after), AfterCommit()
+                    await (self.outbox.beside(key, finishing) if envelope.beside else finishing)
 
     async def _leased(self, key: Key, envelope: Envelope, after: AfterCommit, wanted: bool) -> Outcome | None:
         """Return what became of an event; `None`: it took no turn, but needs one: an album goes before it."""
@@ -265,7 +268,7 @@ class Dispatcher:
         async with turn_with as lease:
             leased = RowLease(self.transactions, key, lease, after)
             turn = leased.begin(event, envelope.telegram)
-            turn.cause = envelope.cause
+            turn.cause, turn.strike = envelope.cause, envelope.strike
             if envelope.id is not None and f" {envelope.id} " in turn.row.seen:
                 return Outcome("duplicate")
             if envelope.void is not None and envelope.void():
@@ -393,15 +396,20 @@ class Dispatcher:
         """Give a job its outcome, if it still stands; else that is a `"duplicate"`."""
         return await self._give(key, event, Recipient(job=job))
 
-    async def _deliver_event(self, mail: ScheduledEvent) -> None:
-        """Give a scheduled event to its conversation; what its handler raises is reported, not repeated."""
+    async def _deliver_event(self, sender: Key, mail: ScheduledEvent) -> None:
+        """Give a scheduled event to its conversation; what its handler raises is reported, not repeated.
+
+        The sender's outbox goes on once it is handled; what is said to it in the same chat, or to the same
+        person, goes before, so that people there read things in their order.
+        """
         key, event = Key.parse(mail.key), None
+        beside = self._services.face.concurrent and key.chat != sender.chat and key.user != sender.user
         try:
             event = self._services.events.decode(mail.event, mail.body)
             to = Recipient(only=mail.flow, expect=mail.expect)
             event_id = mail.known or event_id_of(("mail", mail.id))
             telegram = self._services.face.telegram_for(key)
-            await self.process(key, Envelope(event, event_id, to, telegram, cause=mail))
+            await self.process(key, Envelope(event, event_id, to, telegram, cause=mail, beside=beside))
         except Exception as error:
             await self._services.report(key, event, error)
 

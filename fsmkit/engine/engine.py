@@ -22,6 +22,7 @@ from fsmkit.errors import DefinitionError
 from fsmkit.flow.flow import Flow
 from fsmkit.flow.locations import calling_location
 from fsmkit.flow.matchers import classes_in, value_classes_in
+from fsmkit.flow.options import options_checked
 from fsmkit.flow.states import State
 from fsmkit.interpreter.access import KEEP, frame_of
 from fsmkit.interpreter.codec import EventCodec, ValueCodec
@@ -48,6 +49,7 @@ DEDUPE_MEMORY = 600.0
 DRAIN_SECONDS = 5.0
 
 
+@options_checked
 class Engine:
     """Runs flows over a store, with or without Telegram.
 
@@ -308,6 +310,8 @@ class Engine:
                 await self.runner.run_forever(Job(source.name, source.run, self))
             if self._own_store and not self.store.durable:
                 _log.info("conversations are kept in memory: they are lost when this process ends")
+            if self.face.started is not None:
+                await self.face.started()
 
     async def stop(self, drain: float = DRAIN_SECONDS) -> None:
         """End the sweeper, the jobs of states, the sources, what else the runner has, and deliveries.

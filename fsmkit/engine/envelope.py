@@ -66,6 +66,23 @@ IDLE = Outcome("passed")
 """Of an event that nobody can want: no conversation runs, and it may enter none."""
 
 
+class Strike:
+    """An update that stands in the inbox until a step has handled it.
+
+    Attributes:
+        ids: The updates that the commit of the step strikes.
+        done: Whether a commit has struck them.
+        lost: Why the step could not be committed, although no handler failed: it is to be taken again.
+    """
+
+    __slots__ = ("done", "ids", "lost")
+
+    def __init__(self, *ids: int) -> None:
+        self.ids = ids
+        self.done = False
+        self.lost: Exception | None = None
+
+
 class Recipient(Struct, frozen=True, eq=False):
     """For whom an event is, in the row of its key; by default for whoever wants it.
 
@@ -102,6 +119,8 @@ class Envelope(Struct, frozen=True, eq=False):
         committed: Told of the outcome after the commit and before anything is delivered.
         void: Whether it is of no use any more; asked when its turn has come.
         cause: As what it was stored, where another step has sent it.
+        strike: The update that it was, struck by the commit.
+        beside: Whether what its step says is delivered beside what goes on, not before.
     """
 
     event: Any
@@ -113,3 +132,5 @@ class Envelope(Struct, frozen=True, eq=False):
     committed: Callable[[Outcome], Awaitable[None]] | None = None
     void: Callable[[], bool] | None = None
     cause: ScheduledEvent | None = None
+    strike: Strike | None = None
+    beside: bool = False

@@ -23,10 +23,11 @@ from fsmkit.flow.context import SendMessage
 from fsmkit.flow.events import Done, Failed
 from fsmkit.flow.messages import Reply, as_reply, as_screen
 from fsmkit.interpreter.effects import address_of, effects_of, owner_of
+from fsmkit.interpreter.inline import INLINE, with_inline_screen
 from fsmkit.interpreter.jobs import CLAIM_SECONDS, JobAttempt, attempt_stands, find, kept, over, put_off
 from fsmkit.interpreter.migrations import data_of
-from fsmkit.interpreter.row import Row, screen_key
-from fsmkit.interpreter.settle import INLINE, with_inline_screen
+from fsmkit.interpreter.row import Row
+from fsmkit.interpreter.screens import screen_key
 from fsmkit.jobs.job import Job
 from fsmkit.jobs.running import JobRun
 from fsmkit.keys import Key

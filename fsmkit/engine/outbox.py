@@ -19,6 +19,7 @@ from fsmkit.engine.observer import Observer
 from fsmkit.engine.services import Services
 from fsmkit.errors import RetryLater, StoreCorrupt
 from fsmkit.interpreter.codec import decode_entry, decode_receipt, encode_receipt
+from fsmkit.interpreter.naming import named
 from fsmkit.interpreter.row import Edit, Effect, Pending, Receipt, ScheduledEvent, Send, WaitForOutbox
 from fsmkit.keys import Key
 from fsmkit.stores.protocol import CLAIM_SECONDS, Store
@@ -38,6 +39,10 @@ WAIT_SECONDS = 1.0
 
 MAX_REFUSALS = 3
 """Refusals in a row that a conversation is told of: what its handler says to them may be refused too."""
+
+
+MAX_BESIDE = 16
+"""Deliveries at the same time that nobody waits for, of steps that other conversations' events were for."""
 
 
 class ClaimHeartbeat:
@@ -92,7 +97,7 @@ class Outbox:
     Args:
         services: The engine's means.
         deliver: Carries one effect out.
-        post: Gives a scheduled event to its conversation.
+        post: Gives a scheduled event, sent from a key, to its conversation.
         refused: Told of an effect that cannot be carried out.
         ephemeral: Told of ephemeral messages that were sent: their states may have been left meanwhile.
     """
@@ -101,7 +106,7 @@ class Outbox:
         self,
         services: Services,
         deliver: Deliver | None,
-        post: Callable[[ScheduledEvent], Coroutine[Any, Any, None]],
+        post: Callable[[Key, ScheduledEvent], Coroutine[Any, Any, None]],
         refused: Callable[[Key, Effect, Exception], Awaitable[Any]],
         ephemeral: Callable[[Key, Sequence[Receipt]], Awaitable[None]],
     ) -> None:
@@ -120,6 +125,8 @@ class Outbox:
         self._sending: set[asyncio.Task[None]] = set()
         """Deliveries under way; each is a task of its own, since a request whose outcome nobody knows must
         not end with whoever awaits it: it would be repeated, and Telegram may have taken it."""
+        self._beside: set[asyncio.Task[None]] = set()
+        """Deliveries that nobody waits for, of steps that other conversations' events were for."""
         self._behind: dict[Key, asyncio.Event] = {}
         """Former keys whose outboxes others wait for (`WaitForOutbox`); set when one is empty."""
 
@@ -146,6 +153,20 @@ class Outbox:
                 sending.set_name(f"fsmkit outbox {key}")
                 sending.add_done_callback(partial(_log_stopped, key))
             raise
+
+    async def beside(self, key: Key, work: Coroutine[Any, Any, None]) -> None:
+        """Deliver beside what goes on, for a step that another conversation's event was for.
+
+        Where much is delivered so already it is waited for: Telegram takes some thirty messages a second.
+        """
+        if len(self._beside) >= MAX_BESIDE:
+            await work
+            return
+        sending = asyncio.get_running_loop().create_task(work, name=f"fsmkit outbox {key}")
+        for tasks in (self._beside, self._sending):
+            tasks.add(sending)
+            sending.add_done_callback(tasks.discard)
+        sending.add_done_callback(partial(_log_stopped, key))
 
     async def _run(self, key: Key, entry: bytes | None) -> None:
         refusals = 0
@@ -187,7 +208,9 @@ class Outbox:
             if inspect.isawaitable(said):
                 await said
         except Exception as error:
-            _log.warning("%s: %s; this was not said to %s: %r", type(error).__name__, error, key, effect)
+            _log.warning(
+                "%s: %s; this was not said to %s: %s", type(error).__name__, error, key, named(effect)
+            )
 
     async def drain(self, seconds: float) -> None:
         """Wait for what is on its way, then give up; what is not delivered stays in the store.
@@ -207,19 +230,24 @@ class Outbox:
             for task in asleep:
                 task.cancel()
         tasks = asleep | self._sending
-        if tasks:
-            _done, late = await asyncio.wait(tasks, timeout=seconds)
+        until = asyncio.get_running_loop().time() + seconds
+        while tasks:
+            left = max(0.0, until - asyncio.get_running_loop().time())
+            _done, late = await asyncio.wait(tasks, timeout=left)
             for task in late:
                 task.cancel()
             if late:
                 _log.warning("%d chats have undelivered messages", len(late))
                 await asyncio.gather(*late, return_exceptions=True)
+                return
+            # What those have begun meanwhile: the receivers of their events.
+            tasks = set(self._sending)
 
     async def _carry_out(self, key: Key, pending: Pending, tell: bool) -> bytes | None:
         effect = pending.effect
         if isinstance(effect, ScheduledEvent):
             # On a stack of its own, however long a chain of conversations is; others are served in between.
-            await self._apart(key, asyncio.get_running_loop().create_task(self._post(effect)))
+            await self._apart(key, asyncio.get_running_loop().create_task(self._post(key, effect)))
             return None
         if isinstance(effect, WaitForOutbox):
             former = Key.parse(effect.key)
@@ -239,7 +267,9 @@ class Outbox:
         except RetryLater:
             raise
         except Exception as error:  # whatever a user's deliver raises must not hold up the others
-            _log.warning("%s: %s; this was refused for %s: %r", type(error).__name__, error, key, effect)
+            _log.warning(
+                "%s: %s; this was refused for %s: %s", type(error).__name__, error, key, named(effect)
+            )
             if (watch := self._services.watch) is not None:
                 watch.tell(Observer.refused, key, effect, error)
             if tell:

@@ -2,18 +2,20 @@
 
 import logging
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeAlias
 
 import attrs
 
 from fsmkit.clock import Clock
+from fsmkit.engine.envelope import Strike
 from fsmkit.engine.observer import Watchers
 from fsmkit.errors import UnknownState
 from fsmkit.flow.events import ChatEvent
 from fsmkit.flow.flow import Flow
 from fsmkit.interpreter.codec import EventCodec, ValueCodec
 from fsmkit.interpreter.compiled import CompiledFlow, FlowSet
+from fsmkit.interpreter.naming import named
 from fsmkit.interpreter.settle import Limits
 from fsmkit.jobs.runner import JobRunner
 from fsmkit.keys import Key
@@ -29,7 +31,7 @@ AlbumOf: TypeAlias = Callable[[Key, bytes], tuple[ChatEvent, Sequence[CompiledFl
 
 def _log_error(key: Key | None, event: Any, error: Exception) -> None:
     if key is not None:  # a job's failure is in the log of its runner
-        _log.error("%s: handling %r failed", key, event, exc_info=error)
+        _log.error("%s: handling %s failed", key, named(event), exc_info=error)
 
 
 def _no_telegram(_key: Key) -> Any:
@@ -53,10 +55,14 @@ class Face:
         busy: Whether updates wait that go before timeouts.
         patience: For how many seconds timeouts let them go first, at most.
         awaited: Whether updates of a conversation wait that go before its timeouts.
+        concurrent: Whether the chats' updates are handled beside one another: then a step that sends an event
+            to another chat waits for the receiver's commit, and not for what is delivered there.
         on_error: Told, sync or async, of what a handler raised where nobody awaits it (timeouts, scheduled
             events), with its key; without one of what a job or a source raised, with that.
         check_invariants: Whether `@flow.invariant` functions are asked after each step; one that fails
             refuses the step.
+        received: By their ids, the updates in hand that stand in an inbox; `None`: there is no receiver.
+        started: Called each time that the engine has started.
     """
 
     bot: int | str | None = None
@@ -65,8 +71,11 @@ class Face:
     busy: Callable[[], bool] = bool
     patience: float = PATIENCE
     awaited: Callable[[Key], bool] = _nobody
+    concurrent: bool = False
     on_error: Callable[[Key | None, Any, Exception], Any] = _log_error
     check_invariants: bool = False
+    received: dict[int, Strike] | None = None
+    started: Callable[[], Awaitable[None]] | None = None
 
 
 @attrs.define(eq=False)

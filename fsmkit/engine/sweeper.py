@@ -21,7 +21,7 @@ AT_ONCE = 16
 
 
 FETCHED = 100
-"""Keys that are asked of the store first; twice as many each time that there are more."""
+"""New keys that are asked of the store at a time."""
 
 
 LEFT_ALONE = 60.0
@@ -30,6 +30,9 @@ LEFT_ALONE = 60.0
 
 class DueScan:
     """Has the keys looked at for which something is due, several at once, and none twice at the same time.
+
+    However many keys are due, no more are asked of the store than are looked at next, and no more tasks run
+    than look at one: between two of them everybody else has a turn.
 
     Args:
         services: The engine's means. A conversation whose updates wait is left to them: they fire what is
@@ -48,24 +51,41 @@ class DueScan:
 
     async def sweep(self) -> int:
         """Look at all keys for which something is due now; return how many there were."""
-        tasks = await self.begin()
-        await asyncio.gather(*tasks)
-        return len(tasks)
+        running: set[asyncio.Task[None]] = set()
+        found = await self.begin(running)
+        if running:
+            await asyncio.wait(running)
+        return found
 
-    async def begin(self) -> "list[asyncio.Task[None]]":
-        """Begin to look at them, without waiting for the end."""
+    async def begin(self, running: "set[asyncio.Task[None]] | None" = None) -> int:
+        """Begin to look at them, as slots become free, without waiting for the end of the last ones.
+
+        Args:
+            running: Takes up the tasks that look at them, as long as they do.
+
+        Returns:
+            How many keys there were.
+        """
         now = monotonic(self._clock)
         self._left_alone = {key: until for key, until in self._left_alone.items() if until > now}
         if not self._looking:
             self._slots = asyncio.Semaphore(AT_ONCE)  # of the loop that runs now
-        found: dict[Key, None] = {}
-        limit = len(self._looking) + FETCHED
-        while True:  # some stores give a key to one sweeper only, others again what was not yet looked at
+        found, last, limit = 0, frozenset[Key](), len(self._looking) + FETCHED
+        while not self._stopping:
+            # Some stores give a key to one sweeper only, others again while it is due. Those leave the others
+            # their room, and are remembered only until they are not there again: many keys cost no memory.
             keys = await self._due(limit)
-            found.update(dict.fromkeys(keys))
+            new = [key for key in keys if key not in last]
+            for key in new:
+                task = self._looking.get(key) or await self._look_at(key)
+                if running is not None:
+                    running.add(task)
+                    task.add_done_callback(running.discard)
+            found += len(new)
             if len(keys) < limit:
-                return [self._task(key) for key in found]
-            limit *= 2
+                break
+            last, limit = frozenset(keys), 2 * (len(keys) - len(new)) + len(self._looking) + FETCHED
+        return found
 
     async def _due(self, limit: int) -> list[Key]:
         services = self._services
@@ -88,34 +108,37 @@ class DueScan:
         finally:
             self._stopping = False
 
-    def _task(self, key: Key) -> "asyncio.Task[None]":
+    async def _look_at(self, key: Key) -> "asyncio.Task[None]":
+        """Begin to look at a key when a slot is free, and let others have their turn."""
+        await self._slots.acquire()
         task = self._looking.get(key)
-        if task is None:
-            work = self._look(key)
-            task = self._looking[key] = asyncio.get_running_loop().create_task(
-                work, name=f"fsmkit look {key}"
-            )
-            task.add_done_callback(partial(self._looked, key))
+        if task is not None:  # begun by another sweep meanwhile
+            self._slots.release()
+            return task
+        work = self._look(key)
+        task = self._looking[key] = asyncio.get_running_loop().create_task(work, name=f"fsmkit look {key}")
+        task.add_done_callback(partial(self._looked, key))
+        await asyncio.sleep(0)
         return task
 
     def _looked(self, key: Key, task: "asyncio.Task[None]") -> None:
         del self._looking[key]
+        self._slots.release()
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("looking at %s failed", key, exc_info=error)
 
     async def _look(self, key: Key) -> None:
-        async with self._slots:
-            if self._stopping or self._services.face.awaited(key):
+        if self._stopping or self._services.face.awaited(key):
+            return
+        try:
+            if key in self._left_alone and not await self._work.has_due(key):
                 return
-            try:
-                if key in self._left_alone and not await self._work.has_due(key):
-                    return
-                if not await self._work.process_due(key):
-                    self._left_alone[key] = monotonic(self._clock) + LEFT_ALONE
-            except LeaseLost:
-                _log.info("%s is looked after by another process", key)
-            except Exception as error:  # one row that cannot be handled must not hold up the others
-                await self._services.report(key, None, error)
+            if not await self._work.process_due(key):
+                self._left_alone[key] = monotonic(self._clock) + LEFT_ALONE
+        except LeaseLost:
+            _log.info("%s is looked after by another process", key)
+        except Exception as error:  # one row that cannot be handled must not hold up the others
+            await self._services.report(key, None, error)
 
 
 class Sweeper:

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from fsmkit.engine.envelope import Outcome
 from fsmkit.engine.jobs import StateJobs
@@ -261,7 +261,12 @@ class RowLease:
             LeaseLost: If the lease is over; nothing was written.
         """
         room = self._room
+        strike = turn.strike if taken else None
+        if strike is not None:
+            change = structs.replace(change, struck=strike.ids)
         entry = await self.lease.commit(change, hold=hold)
+        if strike is not None:
+            strike.done = True
         self._loaded = ReadRow(turn.row, change.wake)
         if change.row is not None:
             room.rows.keep(change.row, self._loaded, instead=self._blob)

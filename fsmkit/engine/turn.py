@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextvars import ContextVar
 from typing import Any
 
-from fsmkit.engine.envelope import ANYBODY, Recipient
+from fsmkit.engine.envelope import ANYBODY, Recipient, Strike
 from fsmkit.engine.observer import Observer, Offered
 from fsmkit.engine.services import Services
 from fsmkit.errors import (
@@ -33,7 +33,8 @@ from fsmkit.interpreter.codec import Unfit
 from fsmkit.interpreter.compiled import CompiledFlow, FlowSet
 from fsmkit.interpreter.effects import address_of, follow, home_of, owner_of
 from fsmkit.interpreter.migrations import Orphan, data_of, is_current, migrate_row
-from fsmkit.interpreter.row import Bound, Frame, Row, Send, screen_key
+from fsmkit.interpreter.row import Bound, Frame, Row, Send
+from fsmkit.interpreter.screens import screen_key
 from fsmkit.interpreter.selection import Step, ranks, running_flows, select, why_not
 from fsmkit.interpreter.settle import StepDraft
 from fsmkit.interpreter.transitions import (
@@ -74,7 +75,7 @@ class Turn(StepDraft):
         telegram: PTB's context for it, if any.
     """
 
-    __slots__ = ("_applied", "services", "telegram")
+    __slots__ = ("_applied", "services", "strike", "telegram")
 
     def __init__(self, services: Services, key: Key, row: Row, event: Any, telegram: Any) -> None:
         super().__init__(
@@ -82,6 +83,8 @@ class Turn(StepDraft):
         )
         self.services = services
         self.telegram = telegram
+        self.strike: Strike | None = None
+        """The update that the commit of this turn strikes from the inbox."""
         self._applied: tuple[Step, Any, Row, _Mark] | None = None
         """The last step, and what there was before it."""
 
@@ -373,6 +376,7 @@ class Turn(StepDraft):
         handler = step.handler
         named = f"handler {handler.name} ({handler.place})"
         if remedy := needless_await(error):
+            error.args = (f"{error}: {remedy}",)
             add_note(error, f"fsmkit: {handler.place}: {remedy}")
         add_note(error, f"fsmkit: flow {step.table.name!r}, state {step.state!r}, key {self.key}, {named}")
         mark(error, Origin(self.key, self.event, step.table.name, step.state, handler.name, handler.place))

@@ -5,11 +5,10 @@ checked when the flows are put together (`fsmkit.interpreter.compiled`).
 """
 
 import difflib
-import functools
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Generic, Literal, Never, NoReturn, ParamSpec, TypeVar, Unpack, cast
+from typing import TYPE_CHECKING, Any, Generic, Literal, Never, NoReturn, TypeVar, Unpack, cast
 
 import attrs
 from msgspec import UNSET
@@ -30,6 +29,7 @@ from fsmkit.flow.handlers import (
 )
 from fsmkit.flow.locations import calling_location, location_of
 from fsmkit.flow.messages import MAX_VALUE, Button, Reply, as_screen, rows_of_buttons
+from fsmkit.flow.options import check_options, options_checked
 from fsmkit.flow.results import Result
 from fsmkit.flow.shared import Handlers
 from fsmkit.flow.states import (
@@ -58,11 +58,6 @@ else:
     D = TypeVar("D")
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-P = ParamSpec("P")
-
-R = TypeVar("R")
-
 
 HandlerF = TypeVar("HandlerF", bound=Callable[[Any, Any], Result | Awaitable[Result]])
 
@@ -200,7 +195,7 @@ class Flow(Generic[D]):
                 f"state {name!r} of flow {self.name!r} is declared twice", place=place, remedy="Remove one"
             )
         for option in options.keys() - StateOptions.__annotations__.keys():
-            _refuse_option(option, place)
+            _refuse_option(option)
         state = State(name, **cast(Any, options))
         state.flow = self.name
         self._check_state(state, place)
@@ -221,6 +216,7 @@ class Flow(Generic[D]):
             known = ", ".join(self.states) or "none"
             raise KeyError(f"flow {self.name!r} has no state {name!r}; it has {known}") from None
 
+    @options_checked
     def defstate(
         self,
         *states: Selector,
@@ -291,6 +287,7 @@ class Flow(Generic[D]):
         """Register a function of `ctx` that runs when one of the states is left (none named: any)."""
         return self._hook(self.exit_hooks, states, "on_exit", "an on_exit hook")
 
+    @options_checked
     def guard(self, *states: Selector, to: Any = None) -> Callable[[GuardF], GuardF]:
         """Register a function of `ctx` that is asked before one of the states is entered (none named: any).
 
@@ -316,6 +313,7 @@ class Flow(Generic[D]):
 
         return register
 
+    @options_checked
     def invariant(self, function: Callable[..., Any] | None = None, /, *, states: Any = ANY) -> Any:
         """Register a function of `ctx` that asserts, or returns `False`, when the stored data are wrong.
 
@@ -329,6 +327,7 @@ class Flow(Generic[D]):
         )
         return register if function is None else register(function)
 
+    @options_checked
     def migrate(self, version: int, *, examples: Iterable[tuple[str, Any]] = ()) -> Callable[[F], F]:
         """Register the function of `(state, data)` that lifts what `version` stored to the next one.
 
@@ -384,6 +383,7 @@ class Flow(Generic[D]):
         """Return one of `texts` in a language; English, then the first, where the language is missing."""
         return in_language(self.messages[name], lang)
 
+    @options_checked
     def button(
         self, text: str, value: Any = UNSET, *, style: str | None = None, icon: str | None = None
     ) -> Button:
@@ -669,39 +669,8 @@ def _unknown_flow_option(flow: str, option: str, place: str | None) -> Definitio
     )
 
 
-def _refuse_option(option: str, place: str | None) -> NoReturn:
+def _refuse_option(option: str) -> NoReturn:
     """Refuse an option that `State` does not take, with a place and a remedy where it is misspelt."""
     if option not in RENAMED_OPTIONS:
-        check_options("a state", [option], StateOptions.__annotations__, place)
+        check_options("a state", [option], StateOptions.__annotations__)
     raise TypeError(unknown_option(option))
-
-
-def check_options(whose: str, options: Iterable[str], known: Iterable[str], place: str | None) -> None:
-    """Raise DefinitionError for a misspelt option, with the one that was probably meant.
-
-    Args:
-        whose: Who has no such option.
-        options: The names that were given.
-        known: The names that there are.
-        place: `file:line` for the error.
-    """
-    names = list(known)
-    for option in options:
-        if option not in names:
-            near = difflib.get_close_matches(option, names, n=1)
-            remedy = f"Did you mean {near[0]}=?" if near else f"It takes {', '.join(names)}"
-            raise DefinitionError(f"{whose} has no option {option}=", place=place, remedy=remedy)
-
-
-def options_checked(function: Callable[P, R]) -> Callable[P, R]:
-    """Make a function name the option that was probably meant where one is misspelt, as `flow.state` does."""
-    known = dict.fromkeys(inspect.signature(function).parameters)
-    if known.pop("state", function) is None:  # `**state`: options of `flow.state`
-        known |= dict.fromkeys(StateOptions.__annotations__)
-
-    @functools.wraps(function)
-    def checked(*args: P.args, **options: P.kwargs) -> R:
-        check_options(f"{function.__name__}()", options, known, calling_location())
-        return function(*args, **options)
-
-    return checked

@@ -15,6 +15,8 @@ import attrs
 import msgspec
 from msgspec import UNSET, structs
 
+from fsmkit.errors import refuse_options
+
 MAX_TEXT = 4096
 """UTF-16 units of a message, https://core.telegram.org/bots/api#sendmessage."""
 
@@ -507,18 +509,19 @@ _REPLY_OPTIONS = _Options(
 
 def as_reply(text: str | Reply, **options: Unpack[ReplyOptions]) -> Reply:
     """Return a `Reply` from a text and options, or from a `Reply` whose options may be overridden."""
-    try:
-        if isinstance(text, Reply):
-            return attrs.evolve(text, **options) if options else text
-        return Reply(text, **options)
-    except TypeError:
-        for option in options:
-            if option not in _REPLY_FIELDS:
-                raise TypeError(f"a message has no option {option}=. {_instead_of(option)}") from None
-        raise
+    if isinstance(text, Reply):
+        return attrs.evolve(text, **options) if options else text
+    return Reply(text, **options)
 
 
 _REPLY_FIELDS = tuple(attrs.fields_dict(Reply))
+
+
+def _no_option(_whose: str, option: str, _known: Sequence[str]) -> TypeError:
+    return TypeError(f"a message has no option {option}=. {_instead_of(option)}")
+
+
+refuse_options(Reply, _REPLY_FIELDS, _no_option)
 
 INSTEAD_OF_OPTIONS = {
     "reply_markup": "Write buttons= for inline buttons, keyboard= for a reply keyboard",

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 from fsmkit.errors import DefinitionError
 from fsmkit.flow.handlers import Handler, Selector, make_handler, refuse_bare
 from fsmkit.flow.locations import calling_location, location_of
+from fsmkit.flow.options import options_checked
 from fsmkit.flow.results import Result
 
 HandlerF = TypeVar("HandlerF", bound=Callable[[Any, Any], Result | Awaitable[Result]])
@@ -31,6 +32,7 @@ class Handlers:
         self.included_by = ""
         """Name of the first flow that has included them; then they take no further handlers."""
 
+    @options_checked
     def defstate(
         self,
         *states: Selector,

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Final, Literal, Never, TypedDict
 import attrs
 from msgspec import UNSET
 
-from fsmkit.errors import DefinitionError
+from fsmkit.errors import DefinitionError, nearest_option
 from fsmkit.flow.locations import calling_location
 from fsmkit.flow.messages import Buttons, Reply, named_screen
 
@@ -73,7 +73,9 @@ RENAMED_OPTIONS = {"timeout": "job_timeout", "retries": "job_retries", "was": "r
 def unknown_option(option: str) -> str:
     """Return what is wrong with an option that a state does not have."""
     now = RENAMED_OPTIONS.get(option)
-    return f"a state has no option {option}=" + (f": it is now called {now}=" if now else "")
+    if now is not None:
+        return f"a state has no option {option}=: it is now called {now}="
+    return f"a state has no option {option}=. {nearest_option(option, StateOptions.__annotations__)}"
 
 
 class State:

@@ -24,6 +24,5 @@ def evolved_fields(function: Any, position: int) -> Iterator[tuple[str, int]]:
     if not name or len(scope.local.get(name, ())) > 1:  # it may be another object by then
         return
     for call in own_nodes(node):
-        match call:
-            case ast.Call(func=ast.Attribute(value=ast.Name(id=owner), attr="evolve")) if owner == name:
-                yield from ((each.arg, each.value.lineno) for each in call.keywords if each.arg is not None)
+        if isinstance(call, ast.Call) and ast.unparse(call.func) == f"{name}.evolve":
+            yield from ((each.arg, each.value.lineno) for each in call.keywords if each.arg is not None)

@@ -34,9 +34,8 @@ from fsmkit.interpreter.row import (
     Send,
     ShownKeyboard,
     ShownScreen,
-    is_screen_of,
-    screen_key,
 )
+from fsmkit.interpreter.screens import in_sight, screen_sent, show
 from fsmkit.keys import Key
 
 
@@ -143,9 +142,6 @@ MAX_VALUES = 256
 MAX_TRACKED = 500
 """Messages that an entry remembers to delete; older ones stay."""
 
-MAX_SCREENS = 16
-"""Screens with a name that a conversation remembers; one shown longer ago stays as it is."""
-
 Pack = Callable[[Any], str]
 """Makes text of a button's value that is none."""
 
@@ -224,15 +220,15 @@ def effects_of(
     effects: list[Effect | SendEvent] = []
     tracked: list[int] = []
     keyboards = bool(row.views)
-    in_sight = pressed is not None and any(
-        view.message == pressed and view.chat == to.chat and is_screen_of(name, key)
-        for key, view in row.views.items()
-    )
+    edits = in_sight(row, name, to, pressed)
     for wish in requests:
         if isinstance(wish, SendMessage):
             keyboards = keyboards or bool(wish.reply.keyboard)
-            row, said = _say(row, name, wish, to, bound, in_sight)
-            effects.extend(said)
+            if wish.show:
+                row, said = show(row, name, wish, to, bound, edits=edits)
+                effects += said
+            else:
+                effects.append(Send(wish.reply, to, bound, "ephemeral" if wish.ephemeral else ""))
         elif isinstance(wish, DeleteOnExit):
             tracked.append(wish.message)
         elif isinstance(wish, CountRetry):
@@ -269,35 +265,15 @@ def apply_receipts(row: Row, receipts: Iterable[Receipt]) -> tuple[Row, list[Eff
     """Return the row with the ids of messages sent meanwhile; those of a state that was left are deleted."""
     effects: list[Effect | SendEvent] = []
     for receipt in receipts:
-        to = Address(receipt.chat)
         if receipt.keep in ("view", "moved"):
-            key = screen_key(receipt.flow, receipt.screen)
-            old = row.views.get(key) or ShownScreen(receipt.chat, 0)
-            replaced = 0 < old.message < receipt.message and old.chat == receipt.chat and not old.bare
-            if receipt.keep == "view" and replaced:
-                effects.append(Edit(to, old.message, Bound(receipt.flow, receipt.run, receipt.entry)))
-            entry = receipt.entry if receipt.screen else 0
-            view = ShownScreen(receipt.chat, receipt.message, receipt.file, old.board, receipt.bare, entry)
-            row = structs.replace(row, views=_with_screen(row.views, receipt.flow, key, view))
+            row, taken = screen_sent(row, receipt)
+            effects += taken
         else:
             followed = follow(row, receipt.flow, receipt.run, receipt.entry, [receipt.message])
             if followed is row:  # the state was left while the message was on its way
-                effects.append(Delete(to, (receipt.message,)))
+                effects.append(Delete(Address(receipt.chat), (receipt.message,)))
             row = followed
     return row, effects
-
-
-def _with_screen(
-    views: dict[str, ShownScreen], name: str, key: str, view: ShownScreen
-) -> dict[str, ShownScreen]:
-    """Return the screens with one that was shown, without the one shown longest ago where there are many."""
-    if key == name:
-        return {**views, key: view}
-    views = {other: shown for other, shown in views.items() if other != key}
-    named = [other for other in views if other != name and is_screen_of(name, other)]
-    for oldest in named[: max(0, len(named) + 1 - MAX_SCREENS)]:
-        del views[oldest]
-    return {**views, key: view}
 
 
 def _count(row: Row, name: str, refused: CountRetry) -> Row:
@@ -382,25 +358,3 @@ def _packed(button: Button, pack: Pack) -> Button:
     if type(button.value) is str:
         return button
     return structs.replace(button, value=pack(button.value), packed=True)
-
-
-def _say(
-    row: Row, name: str, wish: SendMessage, to: Address, bound: Bound, in_sight: bool
-) -> tuple[Row, list[Effect | SendEvent]]:
-    reply = wish.reply
-    if not wish.show:
-        return row, [Send(reply, to, bound, "ephemeral" if wish.ephemeral else "")]
-    screen = wish.screen
-    key = screen_key(name, screen)
-    view = row.views.get(key)
-    if view is None or not view.message:
-        return row, [Send(reply, to, bound, "view", screen=screen)]
-    if in_sight and view.chat == to.chat:
-        entry = bound.entry if screen else 0
-        shown = structs.replace(view, file=reply.file, bare=not reply.buttons, entry=entry)
-        if shown != view:
-            row = structs.replace(row, views={**row.views, key: shown})
-        return row, [Edit(to, view.message, bound, reply, view.file, screen)]
-    row = structs.replace(row, views={**row.views, key: ShownScreen(view.chat, 0, "", view.board)})
-    taken = [] if view.bare else [Edit(Address(view.chat), view.message, bound)]
-    return row, [Send(reply, to, bound, "view", screen=screen), *taken]

@@ -65,7 +65,7 @@ def migrate_row(flows: FlowSet, row: Row) -> tuple[Row, tuple[Orphan, ...]]:
                 orphans.append(Orphan(name, table, error))
                 frames.append(frame)
         snapshots[name] = structs.replace(snapshot, frames=tuple(frames))
-    return Row(snapshots, row.seen, row.keep, row.serial, row.views, row.later), tuple(orphans)
+    return structs.replace(row, snapshots=snapshots), tuple(orphans)
 
 
 def _lift_frame(table: CompiledFlow, frame: Frame) -> Frame:

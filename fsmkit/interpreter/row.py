@@ -224,21 +224,6 @@ class ShownScreen(Struct, array_like=True):
     entry: int = 0
 
 
-def screen_key(name: str, screen: str) -> str:
-    """Return where a screen stands in `Row.views`; names of flows have no slash.
-
-    Args:
-        name: Name of the conversation.
-        screen: Which screen (`SendMessage.screen`).
-    """
-    return f"{name}/{screen}" if screen else name
-
-
-def is_screen_of(name: str, key: str) -> bool:
-    """Return whether a key of `Row.views` is that of a conversation's screen."""
-    return key == name or key.startswith(f"{name}/")
-
-
 class Destination(Struct, array_like=True):
     """Where a row has gone, or is going: its chat has a new id.
 
@@ -264,7 +249,8 @@ class Row(Struct, array_like=True):
         serial: Counts the effects of this key, so that each has a number of its own.
         views: By name of the flow that was entered; screens with a name by `screen_key`.
         later: Events to give to a conversation when their time comes.
-        moved: Set when the row has a new key.
+        moved: Set when the row has a new key. No step begins on such a row, so that what steps make of a row
+            leaves it out; whoever only reads a row has to keep it.
     """
 
     snapshots: dict[str, Snapshot] = field(default_factory=dict)

@@ -3,18 +3,16 @@
 Pure. `settle` makes effects of what was noted, and `change_of` numbers them and makes the row's bytes.
 """
 
-import re
 from collections.abc import Callable, Container
 from typing import Any
 
 import attrs
 from msgspec import structs
 
-from fsmkit.errors import InvalidResult, RowTooLarge
-from fsmkit.flow.context import DeleteOnExit, Request, SendEvent, SendMessage
+from fsmkit.errors import RowTooLarge
+from fsmkit.flow.context import Request, SendEvent, SendMessage
 from fsmkit.flow.events import ChatEvent, Done, Failed
 from fsmkit.flow.messages import (
-    EDITABLE_MEDIA,
     Address,
     Answer,
 )
@@ -22,6 +20,7 @@ from fsmkit.interpreter.codec import EventCodec, ValueCodec, encode_entry, encod
 from fsmkit.interpreter.compiled import FlowSet
 from fsmkit.interpreter.effects import address_of, effects_of, heard, owner_of, storable
 from fsmkit.interpreter.hops import next_hop
+from fsmkit.interpreter.inline import INLINE, check_inline, with_inline_screen
 from fsmkit.interpreter.jobs import JobAttempt, begin
 from fsmkit.interpreter.row import (
     Delete,
@@ -31,10 +30,10 @@ from fsmkit.interpreter.row import (
     ScheduledEvent,
     ShownScreen,
     Snapshot,
-    is_screen_of,
     timeout_at,
     wake_at,
 )
+from fsmkit.interpreter.screens import is_screen_of
 from fsmkit.interpreter.transitions import MessagesToDelete, PendingCall
 from fsmkit.keys import Key
 from fsmkit.stores.protocol import Change, Index
@@ -176,7 +175,7 @@ def settle(
         pressed = _screen_of(draft)
         if table is not None and table.flow.key.by_message:
             if (inline := draft.key.inline) is not None:
-                _check_inline(row, draft)
+                check_inline(row, draft.name, draft.requests)
                 pressed, to = INLINE, structs.replace(to, chat=inline, thread=None)
                 if any(isinstance(wish, SendMessage) for wish in draft.requests):
                     row = with_inline_screen(row, draft.name, inline)
@@ -239,54 +238,6 @@ def _at_home(row: Row, draft: StepDraft, home: int) -> Row:
     if draft.name in row.views or not shows:
         return row
     return structs.replace(row, views={**row.views, draft.name: ShownScreen(draft.key.chat, home)})
-
-
-def with_inline_screen(row: Row, name: str, inline: str) -> Row:
-    """Return the row with the inline message whose conversation it is as its screen."""
-    view = row.views.get(name)
-    if view is not None and view.chat == inline:
-        return row
-    return structs.replace(row, views={**row.views, name: ShownScreen(inline, INLINE)})
-
-
-INLINE = 1
-"""Stands for the id of an inline message, which is a text, in screens and edits: the key has the id."""
-
-_IS_FILE_ID = re.compile(r"[A-Za-z0-9_-]+|https?://.*", re.DOTALL)
-
-
-def _check_inline(row: Row, draft: StepDraft) -> None:
-    """Refuse what cannot go to an inline message: its conversation has this message, and no chat.
-
-    Raises:
-        InvalidResult: If something else is to be done than to edit it.
-    """
-    view = row.views.get(draft.name)
-    for wish in draft.requests:
-        if isinstance(wish, DeleteOnExit):
-            problem, remedy = "no message is deleted", "Show what comes next instead"
-        elif not isinstance(wish, SendMessage):
-            continue
-        elif not wish.show:
-            problem = f"no other message ({wish.reply.text!r}) is sent"
-            remedy = "Write ctx.show(...), a state with show=True, or ctx.answer(...)"
-        else:
-            kind, source = wish.reply.media or ("", "")
-            if kind and kind not in EDITABLE_MEDIA:
-                problem, remedy = f"no {kind} is shown", f"It takes {', '.join(EDITABLE_MEDIA)}"
-            elif kind and not _IS_FILE_ID.fullmatch(source):
-                problem, remedy = f"no file ({source!r}) is uploaded", "Give a file id or a URL"
-            elif not kind and view is not None and view.file:
-                problem, remedy = "no file is taken away", "Show the text as the caption of a file"
-            else:
-                continue
-        snapshot = row.snapshots.get(draft.name)
-        raise InvalidResult(
-            f"under an inline message {problem}: that message can be edited, and nothing else. {remedy}",
-            flow=draft.name,
-            state=snapshot.frames[-1].state if snapshot is not None else None,
-            place=None,
-        )
 
 
 _EVENTS = (SendEvent, ScheduledEvent)

@@ -10,10 +10,13 @@ from typing import Any, TypeAlias
 
 import attrs
 
+from fsmkit.errors import refuse_options
+
 Gate: TypeAlias = "asyncio.Event | Awaitable[Any] | Callable[[], Any] | Job"
 """What a job may wait for: an event, an awaitable, a function (its result is awaited), another job."""
 
 
+@refuse_options
 @attrs.frozen(init=False, eq=False)
 class Job:
     """A function to call once, in its turn: a declaration, which may be put any number of times.

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from fsmkit.clock import Clock, SystemClock, backoff, first_of, monotonic
-from fsmkit.errors import RunnerStopped
+from fsmkit.errors import RunnerStopped, refuse_options
 from fsmkit.jobs.job import Job, gate_name, passed
 from fsmkit.jobs.running import Calls, JobRun, OnError, RunState, Threads
 
@@ -28,6 +28,7 @@ LONGEST_DELAY = 60.0
 """Seconds before a service is started again; twice as long each time, until it has run so long."""
 
 
+@refuse_options
 class JobRunner:
     """What runs jobs; `async with` starts it and, at the end, drains it.
 

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 from fsmkit.engine.engine import Engine
 from fsmkit.engine.source import Incoming, feed
 from fsmkit.errors import LeaseLost, StoredByNewerVersion, StoreUnavailable, requires_extra
+from fsmkit.interpreter.naming import named
 
 with requires_extra("webhook"):
     from starlette.applications import Starlette
@@ -138,7 +139,7 @@ class Webhook:
             await engine.report(incoming.key, incoming.event, error)
             return PlainTextResponse("the event could not be handled", 500)
         if outcome.kind == "passed":
-            _log.info("%s: nobody wanted %r for %s", self.name, incoming.event, incoming.key)
+            _log.info("%s: nobody wanted %s for %s", self.name, named(incoming.event), incoming.key)
         return None
 
     async def _is_authentic(self, body: bytes, headers: Headers) -> bool:

@@ -76,6 +76,15 @@ lease, reads the row, and does what is due by the engine's clock; several sweepe
 one does it. Rows whose index names only flows that the caller does not know are left to who knows them, for
 they cannot be read here.
 
+The inbox
+---------
+
+An update of Telegram is stored in the bot's inbox (`fsmkit.stores.inbox`) before Telegram is told that it was
+received, and the commit of the step that it causes strikes it (`Change.struck`) in the write that proves the
+lease. Between these two writes it waits, whatever dies; after the second it is never taken again, for its
+number is remembered until Telegram has forgotten it. What cannot be read at all is set aside as a dead
+letter, so that it holds up nobody.
+
 Forgetting
 ----------
 

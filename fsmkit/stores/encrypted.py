@@ -1,7 +1,7 @@
 """Data at rest that only the holder of a key can read: a wrapper around any store.
 
-Encrypted are rows, outbox and receipts. In clear stay what a store looks rows up by: the key (ids of chat
-and user), flow, state and deadline.
+Encrypted are rows, outbox, receipts, and updates in the inbox. In clear stay what a store looks them up by:
+the key (ids of chat and user), flow, state and deadline.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
@@ -9,8 +9,10 @@ from contextlib import asynccontextmanager
 
 from msgspec import structs
 
+from fsmkit.clock import SystemClock
 from fsmkit.errors import StoreCorrupt, requires_extra
 from fsmkit.keys import Key
+from fsmkit.stores.inbox import DeadLetter, HasInbox, Inbox, StoredUpdate, inbox_of
 from fsmkit.stores.protocol import Change, Lease, Store, StoredRow
 
 with requires_extra("crypto"):
@@ -95,6 +97,14 @@ class Encrypted:
         """Remove all that is stored for a key or a person."""
         return await self._store.forget(who, bot=bot)
 
+    def inbox(self, bot: int | str | None) -> Inbox:
+        """Return the updates of a bot, in clear; ids of chat and user stay in clear in the store too."""
+        return _EncryptedInbox(self, inbox_of(self._store, bot, SystemClock().now))
+
+    async def inbox_bots(self) -> list[int | str | None]:
+        """Return the bots for which something waits or was set aside."""
+        return await self._store.inbox_bots() if isinstance(self._store, HasInbox) else []
+
     async def close(self) -> None:
         """Close the store."""
         await self._store.close()
@@ -103,7 +113,7 @@ class Encrypted:
         """Encrypt bytes for the store."""
         return None if clear is None else self._fernet.encrypt(clear)
 
-    def open(self, key: Key, sealed: bytes | None) -> bytes | None:
+    def open(self, key: Key | str, sealed: bytes | None) -> bytes | None:
         """Decrypt bytes of the store.
 
         Raises:
@@ -114,8 +124,9 @@ class Encrypted:
         try:
             return self._fernet.decrypt(sealed)
         except InvalidToken as error:
+            what = f"the row of {key}" if isinstance(key, Key) else key
             raise StoreCorrupt(
-                f"the row of {key} cannot be decrypted: it was written with another key, or without one"
+                f"{what} cannot be decrypted: it was written with another key, or without one"
             ) from error
 
     def entry(self, key: Key, sealed: bytes | None) -> bytes | None:
@@ -148,3 +159,43 @@ class _EncryptedLease:
         entry = await self._lease.commit(sealed, hold=hold)
         self.receipts = self.receipts[change.folded :]
         return outer.entry(self.key, entry)
+
+
+class _EncryptedInbox:
+    """An inbox in clear, on one whose updates are encrypted; see `fsmkit.stores.inbox.Inbox`."""
+
+    def __init__(self, outer: Encrypted, inbox: Inbox) -> None:
+        self._outer = outer
+        self._inbox = inbox
+        self.durable = inbox.durable
+
+    async def append(self, updates: Sequence[StoredUpdate]) -> list[StoredUpdate]:
+        clear = {update.id: update.body for update in updates}
+        sealed = [structs.replace(update, body=self._outer.seal(update.body) or b"") for update in updates]
+        found = await self._inbox.append(sealed)
+        return [structs.replace(update, body=clear[update.id]) for update in found]
+
+    async def waiting(
+        self, after: int = 0, limit: int = 100, *, line: int | None = None
+    ) -> list[StoredUpdate]:
+        found = await self._inbox.waiting(after, limit, line=line)
+        return [structs.replace(update, body=self._open(update.id, update.body)) for update in found]
+
+    async def strike(self, ids: Sequence[int]) -> None:
+        await self._inbox.strike(ids)
+
+    async def set_aside(self, letter: DeadLetter) -> None:
+        await self._inbox.set_aside(structs.replace(letter, body=self._outer.seal(letter.body) or b""))
+
+    async def dead(self) -> list[DeadLetter]:
+        found = await self._inbox.dead()
+        return [structs.replace(letter, body=self._open(letter.name, letter.body)) for letter in found]
+
+    async def requeue(self, name: str) -> bool:
+        return await self._inbox.requeue(name)
+
+    async def drop(self, name: str) -> bool:
+        return await self._inbox.drop(name)
+
+    def _open(self, name: int | str, sealed: bytes) -> bytes:
+        return self._outer.open(f"the update {name}", sealed) or b""

@@ -6,81 +6,16 @@ from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from math import inf
 from types import TracebackType
-from typing import Any
-
-from cachetools import TLRUCache
 
 from fsmkit.clock import Clock, SystemClock
 from fsmkit.errors import LeaseLost, StoreFull, StoreUnavailable
 from fsmkit.keys import Key
+from fsmkit.stores.inbox import MemoryInbox
+from fsmkit.stores.memory_table import Mail, Record, Table
 from fsmkit.stores.protocol import Change, Index, Lease, StoredRow
 from fsmkit.stores.snapshot import RowSnapshot
 
 _SYSTEM = SystemClock()
-
-
-class _Record:
-    """What stands for one key."""
-
-    __slots__ = ("delivering", "filed", "index", "outbox", "receipts", "row", "version", "wake")
-
-    def __init__(self) -> None:
-        self.row: bytes | None = None
-        self.version = 0
-        self.wake = inf
-        self.filed = inf
-        self.index: tuple[Index, ...] = ()
-        self.outbox: deque[bytes] = deque()
-        self.receipts: list[bytes] = []
-        self.delivering = False
-
-
-class _Table(TLRUCache[Key, _Record]):
-    """Records that live until their `wake`; what has expired is handed on as `overdue`, never dropped.
-
-    A step usually moves `wake` to a later time. The cache is then left alone: it finds out when the earlier
-    time comes, and takes the record in again. So a step costs no heap operation.
-    """
-
-    def __init__(self, timer: Any) -> None:
-        super().__init__(maxsize=inf, ttu=lambda _key, record, _now: record.filed, timer=timer)
-        self.records: dict[Key, _Record] = {}
-        self.overdue: dict[Key, _Record] = {}
-
-    def expire(self, time: float | None = None) -> list[tuple[Key, _Record]]:
-        """Move what has expired to `overdue`; called by `__setitem__` too."""
-        now = self.timer() if time is None else time
-        expired = []
-        for key, record in super().expire(now):
-            if self.records.get(key) is not record:
-                continue
-            if record.wake > now:
-                self.file(key, record)
-            else:
-                expired.append((key, record))
-        self.overdue.update(expired)
-        return expired
-
-    def file(self, key: Key, record: _Record) -> None:
-        """Have the cache watch a record's `wake`, also if that has come already (a cache would drop it)."""
-        record.filed = record.wake
-        self.overdue.pop(key, None)
-        self[key] = record
-        if record.wake <= self.timer():
-            self.overdue[key] = record
-
-    def put(self, key: Key, record: _Record) -> None:
-        """Store a record."""
-        known = self.records.get(key) is record
-        self.records[key] = record
-        if not known or record.wake < record.filed or key in self.overdue:
-            self.file(key, record)
-
-    def drop(self, key: Key) -> _Record | None:
-        """Remove the record of a key."""
-        self.overdue.pop(key, None)
-        self.pop(key, None)
-        return self.records.pop(key, None)
 
 
 class MemoryLease:
@@ -113,8 +48,7 @@ class MemoryLease:
         if record is not None:
             self.row = record.row
             self._version = record.version
-            if record.receipts:
-                self.receipts = tuple(record.receipts)
+            self.receipts = record.receipts
         return self
 
     async def __aexit__(
@@ -179,9 +113,10 @@ class MemoryStore:
         self.maxsize = maxsize
         # Never used twice, so that a row which went and came back is not taken for the old one.
         self._versions = itertools.count(1)
-        self.table = _Table(self._now)
+        self.table = Table()
         self.turns: dict[Key, deque[asyncio.Future[None]] | None] = {}
         """Who holds and who waits, by key; a key that nobody holds has no entry."""
+        self._inboxes: dict[int | str | None, MemoryInbox] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self.void: set[Key] = set()
         """Keys that were forgotten under the turn that is held."""
@@ -218,12 +153,12 @@ class MemoryStore:
     async def snapshot(self, key: Key) -> Lease:
         """Read the row; of several who commit, the first wins."""
         self.enter_loop()
-        record = self.table.records.get(key) or _Record()
+        record = self.table.records.get(key) or Record()
 
         async def write(version: int, change: Change) -> tuple[bytes | None, int]:
             return self.write(key, version, change)
 
-        return RowSnapshot(key, record.version, record.row, tuple(record.receipts), write)
+        return RowSnapshot(key, record.version, record.row, record.receipts, write)
 
     async def peek(self, key: Key) -> bytes | None:
         """Return the row as last committed."""
@@ -237,29 +172,31 @@ class MemoryStore:
 
     async def keys(self, chat: int | str, *, bot: int | str | None = None) -> list[Key]:
         """Return keys in a chat for which anything is stored."""
-        found = [key for key in self.table.records if key.chat == chat and bot in (None, key.bot)]
-        return sorted(found, key=str)
+        return [key for key in self.table.keys(chat) if bot in (None, key.bot)]
 
     async def keys_of(self, user: int | str, *, bot: int | str | None = None) -> list[Key]:
         """Return keys of a person in whatever chat."""
-        return sorted((key for key in self.table.records if _is_of(key, user, bot)), key=str)
+        return [key for key in self.table.keys_of(user) if bot in (None, key.bot)]
 
     async def acknowledge(self, key: Key, entry: bytes, receipt: bytes | None) -> bytes | None:
         """Acknowledge the first entry of the outbox; return the next one."""
         record = self.table.records.get(key)
-        if record is None or not record.outbox or record.outbox[0] != entry:
+        mail = None if record is None else record.mail
+        if record is None or mail is None or mail.outbox[:1] != (entry,):
             return None
-        record.outbox.popleft()
+        mail.outbox = mail.outbox[1:]
         if receipt is not None:
-            record.receipts.append(receipt)
-        record.delivering = bool(record.outbox)
-        if record.outbox:
-            return record.outbox[0]
-        if record.row is None and not record.receipts:
+            mail.receipts += (receipt,)
+        mail.delivering = bool(mail.outbox)
+        if mail.outbox:
+            return mail.outbox[0]
+        if not mail.receipts:
+            record.mail = None
+        if record.row is None and record.mail is None:
             self.table.drop(key)
         elif record.row is None:  # nobody may ever come back for them: the sweeper tidies up
             record.wake = self._now()
-            self.table.put(key, record)
+            self.table.put(key, record, record.index)
         return None
 
     async def extend_claim(self, key: Key, seconds: float) -> None:
@@ -267,13 +204,13 @@ class MemoryStore:
 
     async def due(self, bot: int | str | None, flows: Sequence[str], now: float, limit: int) -> list[Key]:
         """Return keys whose `wake` has come, the most overdue first."""
-        self.table.expire(now)
-        known = set(flows)
-        found = [
-            (record.wake, key)
-            for key, record in self.table.overdue.items()
-            if key.bot == bot and (not record.index or any(index.flow in known for index in record.index))
-        ]
+        table, known = self.table, frozenset(flows)
+        table.go_back(now)
+        while table.count_overdue(bot, known) < limit:
+            if not table.hand_over(now):
+                break
+            await asyncio.sleep(0)
+        found = [(record.wake, key) for rows in table.overdue(bot, known) for key, record in rows.items()]
         found.sort(key=lambda item: item[0])
         return [key for _, key in found[:limit]]
 
@@ -281,18 +218,40 @@ class MemoryStore:
         self, *, bot: int | str | None = None, flow: str | None = None, state: str | None = None
     ) -> AsyncIterator[StoredRow]:
         """Yield all rows, or those with a conversation of a flow or in a state."""
-        for key, record in sorted(self.table.records.items(), key=lambda item: str(item[0])):
-            if record.row is None or (bot is not None and key.bot != bot):
-                continue
-            if _fits(record.index, flow, state):
-                yield StoredRow(key, record.row, record.index, len(record.outbox))
+        begin: str | None = ""
+        while begin is not None:
+            page, begin = self.table.order.page(begin)
+            for _, key in page:
+                record = self.table.records.get(key)
+                if record is None or record.row is None or (bot is not None and key.bot != bot):
+                    continue
+                if _fits(record.index, flow, state):
+                    yield StoredRow(key, record.row, record.index, len(record.outbox))
+            if begin is not None:
+                await asyncio.sleep(0)
 
     async def forget(self, who: Key | int | str, *, bot: int | str | None = None) -> int:
         """Remove all that is stored for a key or a person; a step that runs meanwhile loses its lease."""
-        known = {**self.table.records, **self.turns}
-        keys = [who] if isinstance(who, Key) else [key for key in known if _is_of(key, who, bot)]
+        if isinstance(who, Key):
+            keys = [who]
+        else:  # those too that have only a turn: of a first step, which has stored nothing yet
+            held = [key for key in self.turns if _is_of(key, who, bot)]
+            keys = list({*held, *await self.keys_of(who, bot=bot)})
         self.void.update(key for key in keys if key in self.turns)
+        for owner, inbox in self._inboxes.items():
+            if owner == (who.bot if isinstance(who, Key) else bot) or (
+                bot is None and not isinstance(who, Key)
+            ):
+                inbox.forget(who)
         return sum(self.table.drop(key) is not None for key in keys)
+
+    def inbox(self, bot: int | str | None) -> MemoryInbox:
+        """Return the updates of a bot that wait to be handled."""
+        return self._inboxes.setdefault(bot, MemoryInbox(self._now))
+
+    async def inbox_bots(self) -> list[int | str | None]:
+        """Return the bots for which something waits or was set aside."""
+        return [bot for bot, inbox in self._inboxes.items() if not inbox.is_empty()]
 
     async def close(self) -> None:
         """Do nothing: there is no connection to end, and another engine may go on with the rows."""
@@ -310,24 +269,23 @@ class MemoryStore:
                 record.version,
                 record.wake,
                 record.index,
-                (*record.outbox,),
-                (*record.receipts,),
+                record.outbox,
+                record.receipts,
             )
             for key, record in self.table.records.items()
         }
 
     def restore(self, copied: "Copied") -> None:
         """Go back to a copy; nothing may be under way."""
-        self.table = _Table(self._now)
+        self.table = Table()
         self.turns.clear()
         for key, (row, version, wake, index, outbox, receipts) in copied.items():
-            record = _Record()
-            record.row, record.version, record.wake, record.index = row, version, wake, index
-            record.outbox.extend(outbox)
-            record.receipts.extend(receipts)
+            record = Record()
+            record.row, record.version, record.wake = row, version, wake
+            record.mail = Mail(outbox, receipts) if outbox or receipts else None
             if outbox:  # nobody delivers it: it is due
                 record.wake = -inf
-            self.table.put(key, record)
+            self.table.put(key, record, index)
 
     # -- for the lease -----------------------------------------------------------------------------
 
@@ -338,34 +296,22 @@ class MemoryStore:
         if (record.version if record else 0) != version:
             raise LeaseLost(f"the row of {key} was written by another step; nothing was written")
         if record is None:
-            if change.index and self._full():
+            if change.index and self.maxsize is not None and table.talking >= self.maxsize:
                 raise StoreFull(
                     f"the memory store holds {self.maxsize} conversations, its maxsize: {key} is refused"
                 )
-            record = _Record()
+            record = Record()
+        if change.struck:
+            self.inbox(key.bot).strike_now(change.struck)
         record.version = next(self._versions)
         record.row = change.row
-        record.index = change.index
         record.wake = inf if change.wake is None else change.wake
-        if change.folded:
-            del record.receipts[: change.folded]
-        if change.outbox:
-            record.outbox.extend(change.outbox)
+        entry = record.fold(change.folded, change.outbox)
         if change.row is None and not record.outbox:
             table.drop(key)
             return None, 0
-        table.put(key, record)
-        if record.delivering or not record.outbox:
-            return None, record.version
-        record.delivering = True
-        return record.outbox[0], record.version
-
-    def _full(self) -> bool:
-        """Return whether `maxsize` keys have conversations; rows with nothing but event ids do not count."""
-        records = self.table.records
-        if self.maxsize is None or len(records) < self.maxsize:
-            return False
-        return sum(1 for record in records.values() if record.index) >= self.maxsize
+        table.put(key, record, change.index)
+        return entry, record.version
 
     def pass_turn(self, key: Key) -> None:
         """Give the turn to the next in line; with nobody there the key is forgotten."""

@@ -16,7 +16,7 @@ CLAIM_SECONDS = 30.0
 """How long an outbox belongs to the process that delivers it, from its last sign of life."""
 
 
-class Index(Struct, frozen=True):
+class Index(Struct, frozen=True, gc=False):
     """What a row is looked up by, one for each conversation in it.
 
     Attributes:
@@ -39,6 +39,8 @@ class Change(Struct, frozen=True):
         index: What to look it up by.
         outbox: Entries to append to the outbox.
         folded: How many of the receipts that the lease showed stand in the row now.
+        struck: Updates of the key's bot that have taken effect by this commit (`fsmkit.stores.inbox`): struck
+            from the inbox in the same write, where the store has one.
     """
 
     row: bytes | None
@@ -46,6 +48,7 @@ class Change(Struct, frozen=True):
     index: tuple[Index, ...] = ()
     outbox: tuple[bytes, ...] = ()
     folded: int = 0
+    struck: tuple[int, ...] = ()
 
 
 class StoredRow(Struct, frozen=True):

@@ -53,6 +53,7 @@ if TYPE_CHECKING:
         voice,
         web_app_data,
     )
+    from fsmkit.telegram.receiver.receiver import Receiver
     from fsmkit.telegram.run import run
     from fsmkit.telegram.update_processor import KeyedProcessor
 
@@ -60,6 +61,7 @@ __all__ = [
     "FlowHandler",
     "KeyedProcessor",
     "Question",
+    "Receiver",
     "TelegramEvent",
     "album",
     "animation",
@@ -123,6 +125,7 @@ import_on_demand(
             "raw_button reaction refunded_payment shipping_query sticker successful_payment text "
             "users_shared video video_note voice web_app_data"
         ),
+        "fsmkit.telegram.receiver.receiver": "Receiver",
         "fsmkit.telegram.run": "run",
         "fsmkit.telegram.update_processor": "KeyedProcessor",
     },

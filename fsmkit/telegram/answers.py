@@ -17,6 +17,7 @@ from fsmkit.engine.eager import begin_at_once
 from fsmkit.engine.engine import Engine
 from fsmkit.engine.envelope import Outcome
 from fsmkit.flow.messages import Verdict
+from fsmkit.interpreter.naming import named
 from fsmkit.telegram.event import TelegramEvent
 
 ANSWERS = frozenset({"answer_callback_query", "answer_pre_checkout_query", "answer_shipping_query"})
@@ -199,7 +200,9 @@ class Payments:
         await self._answer(event, Verdict(), None)
 
     async def _decline_late(self, event: TelegramEvent) -> None:
-        _log.warning("%r was declined: its turn or its handler took over %d seconds", event, ANSWER_WITHIN)
+        _log.warning(
+            "%s was declined: its turn or its handler took over %d seconds", named(event), ANSWER_WITHIN
+        )
         await self._answer(event, Verdict(), None)
 
     async def _answer(self, event: TelegramEvent, verdict: Verdict, flow: str | None) -> None:
@@ -215,7 +218,7 @@ class Payments:
             else:
                 await query.answer(ok=True)
         except TelegramError as error:
-            _log.warning("%r could not be answered: %s", event, error)
+            _log.warning("%s could not be answered: %s", named(event), error)
 
     def _words(self, event: TelegramEvent, flow: str | None) -> str:
         table = self._engine.flows.tables.get(flow or "", self._engine.flows.entries[0])

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any
 
 from telegram.ext import Application, ExtBot
@@ -12,9 +13,11 @@ from fsmkit.engine.observer import Observer
 from fsmkit.errors import DefinitionError
 from fsmkit.flow.flow import Flow
 from fsmkit.flow.locations import calling_location
+from fsmkit.flow.options import options_checked_with
 from fsmkit.keys import Key
 from fsmkit.stores.protocol import Store
 from fsmkit.telegram.buttons import ButtonCodec
+from fsmkit.telegram.command_menu import command_menus, set_command_menus
 from fsmkit.telegram.delivery import Delivery
 from fsmkit.telegram.fallbacks import UnclaimedPayments, UnclaimedPresses
 from fsmkit.telegram.handler import FlowHandler
@@ -23,6 +26,7 @@ from fsmkit.telegram.lifecycle import AnyApplication, Lifecycle, group_taken
 from fsmkit.telegram.update_processor import KeyedProcessor
 
 
+@options_checked_with(Engine)
 def attach(
     app: AnyApplication,
     *flows: Flow[Any],
@@ -33,6 +37,7 @@ def attach(
     answer_unclaimed: bool = True,
     button_keys: Sequence[str] | None = None,
     observers: Iterable[Observer] = (),
+    command_menu: bool = False,
     **options: Any,
 ) -> Engine:
     """Put flows onto an application: its updates come to them first, in one group of their own.
@@ -50,14 +55,16 @@ def attach(
         button_keys: Secrets, 16 characters or more, from which the keys of buttons are derived: the first
             makes new buttons, those of all are accepted. By default the bot's token is the only one.
         observers: Who watches what happens: metrics, traces, tests (`fsmkit.engine.Observer`).
+        command_menu: Whether Telegram's command menu is set at the start, from the descriptions of commands
+            (`command("start", description="Begin")`).
         options: Further arguments of `Engine`.
 
     Returns:
         The engine, for events from outside; it starts and stops with the application.
 
     Raises:
-        DefinitionError: If the flows do not fit together, no store has the URL, or the application cannot
-            take them or has some already.
+        DefinitionError: If the flows do not fit together, no store has the URL, the application cannot take
+            them or has some already, or the command menu is empty or too long.
     """
     _check(app, group)
     bot = app.bot
@@ -74,12 +81,16 @@ def attach(
         await app.process_error(None, error)
 
     engine.on_error = on_error
+    if command_menu:
+        menus = command_menus(table.flow for table in engine.flows.tables.values())
+        engine.face.started = partial(set_command_menus, bot, menus)
     life = Lifecycle(app, engine)
     engine.face.busy = lambda: life.busy
     intake = Intake(app, engine, delivery, buttons)
     if isinstance(app.update_processor, KeyedProcessor):
         app.update_processor.serve(engine.flows.key_rules(), life, intake, engine.clock)
         engine.face.awaited = app.update_processor.awaited
+        engine.face.concurrent = True
     app.add_handler(FlowHandler(engine, intake, life, group), group)
     if answer_unclaimed:
         app.add_handler(UnclaimedPresses(app, intake), sys.maxsize)

@@ -65,7 +65,8 @@ class FlowHandler(BaseHandler[Update, Any, None]):
             if outcome.kind == "passed":
                 await note_passed_on(update, check_result.event, self._engine, self._intake)
         except Exception as error:
-            await application.process_error(update, error)
+            if not self._intake.is_to_be_taken_again(update, error):
+                await application.process_error(update, error)
             raise ApplicationHandlerStop from error
         if outcome.kind != "passed":
             raise ApplicationHandlerStop

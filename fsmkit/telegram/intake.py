@@ -75,6 +75,7 @@ from telegram.ext import Application
 
 from fsmkit.engine.engine import Engine
 from fsmkit.engine.envelope import Outcome
+from fsmkit.errors import LeaseLost, StoreUnavailable, origin_of
 from fsmkit.flow.context import PAYMENT_KINDS
 from fsmkit.flow.events import MESSAGE_KINDS, Pressed
 from fsmkit.flow.flow import Flow
@@ -305,7 +306,9 @@ class Intake:
             checked.barred = [t for _, tables in checked.keys for t in tables if not t.flow.key.by_chat]
             checked.keys = [(key, [t for t in tables if t.flow.key.by_chat]) for key, tables in checked.keys]
         event_id = f"tg:{update.update_id}"  # event_id_of(event.id), without the detour
-        receive = partial(self._engine.receive, event, checked.keys, event_id, context)
+        received = self._engine.face.received
+        strike = received.get(update.update_id) if received else None
+        receive = partial(self._engine.receive, event, checked.keys, event_id, context, strike=strike)
         if query is not None:
             outcome = await self._press(checked, query, receive)
         elif event.kind in PAYMENT_KINDS:
@@ -326,6 +329,16 @@ class Intake:
             gone = update.my_chat_member.chat.id
             if gone == event.chat_id:  # else its group has moved: what talked there talks in the new one
                 await self._engine.end_chat(gone)
+
+    def is_to_be_taken_again(self, update: Update, error: Exception) -> bool:
+        """Return whether an update waits in the inbox for another try: no handler failed, but the store."""
+        strike = (self._engine.face.received or {}).get(update.update_id)
+        origin = origin_of(error)
+        raised = origin is not None and origin.handler is not None
+        if strike is None or raised or not isinstance(error, LeaseLost | StoreUnavailable):
+            return False
+        strike.lost = error
+        return True
 
     async def _keys_of_run(self, event: TelegramEvent, pressed: Pressed, keys: Keys) -> Keys:
         """Return the key of the run that a button under an old message belongs to, as far as it is known.

@@ -64,6 +64,11 @@ class Lifecycle:
 
     async def _start(self, application: AnyApplication) -> None:
         self._early = False
+        if self._engine.face.received is None and self._engine.store.durable:
+            _log.info(
+                "Telegram is told of updates before they are handled: a kill loses the one in hand. "
+                "fsmkit.telegram.Receiver(app, engine).run_polling() loses none"
+            )
         await self._engine.start()
 
     async def _stop(self, application: AnyApplication) -> None:

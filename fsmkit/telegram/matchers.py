@@ -1,15 +1,23 @@
 """Matchers for what comes from Telegram: what stands in `on=`."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from fsmkit.flow.events import MESSAGE_KINDS, ChatEvent
+from fsmkit.flow.flow import Text as FlowText
 from fsmkit.flow.matchers import Example, Matcher
 from fsmkit.flow.messages import MAX_TEXT
+from fsmkit.flow.options import options_checked
 from fsmkit.interpreter.roundtrip import same
 
 _NAME = re.compile(r"[a-z0-9_]{1,32}")
+
+_LANGUAGE = re.compile(r"([a-z]{2})?")
+"""A language of a command menu, in ISO 639-1; empty for all others."""
+
+MAX_DESCRIPTION = 256
+"""Characters, https://core.telegram.org/bots/api#botcommand."""
 
 
 class OfKind(Matcher):
@@ -74,11 +82,20 @@ class Command(Matcher):
 
     kinds = frozenset({"command"})
 
-    def __init__(self, *names: str, args: str | re.Pattern[str] | None = None) -> None:
+    def __init__(
+        self, *names: str, args: str | re.Pattern[str] | None = None, description: FlowText = None
+    ) -> None:
         if not all(isinstance(name, str) for name in names):
             raise TypeError(f"command({names!r}): names are texts")
         self.names = tuple(name.lower() for name in names)
         self.args = None if args is None else compiled(args, "command(args=...)")
+        self.description = description
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """The languages in which it is described by itself."""
+        given = self.description
+        return tuple(lang for lang in given if lang) if isinstance(given, Mapping) else ()
 
     def match(self, event: Any) -> Any:
         """Return the name, or the `re.Match` of the arguments."""
@@ -94,6 +111,8 @@ class Command(Matcher):
         wrong = [name for name in self.names if not _NAME.fullmatch(name)]
         if wrong:
             return f"{wrong[0]!r} is no command: letters, digits and _, 32 at most, without the slash"
+        if self.description is not None and (wrong_text := _wrong_description(self)):
+            return wrong_text
         return super().impossible()
 
     def label(self) -> str:
@@ -109,6 +128,26 @@ class Command(Matcher):
     def __repr__(self) -> str:
         shown = [*map(repr, self.names), *([f"args={self.args.pattern!r}"] if self.args else [])]
         return f"command({', '.join(shown)})"
+
+
+def _wrong_description(command: Command) -> str | None:
+    """Return why Telegram would not take the description of a command."""
+    given: Any = command.description
+    texts: dict[Any, Any] = dict(given) if isinstance(given, Mapping) else {"": given}
+    named = f"command({', '.join(map(repr, command.names))})"
+    if not command.names:
+        return "a description stands beside a name: write command(name, description=...)"
+    if not texts:
+        return f"the description of {named} has no language"
+    for lang, text in texts.items():
+        if not isinstance(lang, str) or not _LANGUAGE.fullmatch(lang):
+            return (
+                f'the description of {named} is for {lang!r}: Telegram has menus for languages such as "de"'
+            )
+        if not isinstance(text, str) or not 1 <= len(text.strip()) <= MAX_DESCRIPTION:
+            length = f"{len(text.strip())} characters" if isinstance(text, str) else repr(text)
+            return f"the description of {named} is {length}: Telegram takes 1 to {MAX_DESCRIPTION} characters"
+    return None
 
 
 class PressOf(Matcher):
@@ -212,6 +251,7 @@ def message() -> Matcher:
     return OfKind("message", MESSAGE_KINDS)
 
 
+@options_checked
 def text(pattern: str | re.Pattern[str] | None = None) -> Matcher:
     """Match a new text message that is not a command.
 
@@ -225,14 +265,17 @@ def text(pattern: str | re.Pattern[str] | None = None) -> Matcher:
     return OfKind("text", frozenset({"text"})) if pattern is None else Text(pattern)
 
 
-def command(*names: str, args: str | re.Pattern[str] | None = None) -> Matcher:
+@options_checked
+def command(*names: str, args: str | re.Pattern[str] | None = None, description: FlowText = None) -> Matcher:
     """Match a command: `/start`, `/start@this_bot`, in any case of letters; another bot's never.
 
     Args:
         names: Without the slash; none: any command.
         args: What the words after it, joined by single spaces, must match as a whole.
+        description: What stands beside the first name in Telegram's menu (`attach(..., command_menu=True)`):
+            a text of 256 characters at most, or texts by language, as `{"en": "Begin", "de": "Beginnen"}`.
     """
-    return Command(*names, args=args)
+    return Command(*names, args=args, description=description)
 
 
 def button(*values: Any) -> Matcher:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
 from typing import Any, Never
 
-from telegram import Bot, Update
+from telegram import Bot
 from telegram.error import InvalidToken, TelegramError
 from telegram.ext import Application
 from telegram.request import HTTPXRequest
@@ -29,6 +29,7 @@ from fsmkit.stores.protocol import Store
 from fsmkit.stores.urls import open_store, probe
 from fsmkit.telegram.attach import attach
 from fsmkit.telegram.lifecycle import AnyApplication
+from fsmkit.telegram.receiver.receiver import Receiver
 from fsmkit.telegram.update_processor import KeyedProcessor
 
 
@@ -47,6 +48,7 @@ def poll(
     base_file_url: str | None = None,
     store: Store | None = None,
     sources: Iterable[Source] = (),
+    command_menu: bool = False,
 ) -> None:
     """Run flows as a bot until SIGINT or SIGTERM, then end it cleanly.
 
@@ -57,6 +59,7 @@ def poll(
         base_file_url: Where that server has its files, for example `http://host/file/bot`.
         store: Where conversations are kept; by default in memory.
         sources: Where events come from besides.
+        command_menu: As `attach` has it.
 
     Raises:
         DefinitionError: If the flows do not fit together.
@@ -64,15 +67,14 @@ def poll(
         UnreachedError: If the server does not answer.
     """
     app = _application(token, base_url, base_file_url)
-    attach(app, *flows, store=store, sources=sources)
+    engine = attach(app, *flows, store=store, sources=sources, command_menu=command_menu)
     if not asyncio.run(_unless_stopped(_ask_for_itself(token, app.bot.base_url.removesuffix(token)))):
         return
-    asyncio.set_event_loop(asyncio.new_event_loop())  # PTB asks for one, and closes it
-    app.run_polling(allowed_updates=Update.ALL_TYPES, bootstrap_retries=-1)
+    Receiver(app, engine).run_polling()
 
 
 def _application(token: str, base_url: str | None, base_file_url: str | None) -> AnyApplication:
-    processor = KeyedProcessor()
+    processor = KeyedProcessor(max_waiting=sys.maxsize)  # what waits in memory is bounded by the receiver
     builder = Application.builder().token(token).concurrent_updates(processor).update_queue(processor.queue)
     if base_url is not None:
         builder = builder.base_url(base_url)
@@ -134,6 +136,7 @@ def run(
     *flows: Flow[Any],
     store: Store | str | None = None,
     sources: Iterable[Source] | Callable[[], Iterable[Source]] = (),
+    command_menu: bool = False,
     **unknown: Never,
 ) -> None:
     """Run flows as a bot until SIGINT or SIGTERM: the last line of a file that `python FILE` starts.
@@ -147,6 +150,7 @@ def run(
         store: Where conversations are kept: a store or its URL; by default the SQLite file `NAME.db` in the
             working directory, where `NAME` is that of the file that was started.
         sources: Where events come from besides, or a function that makes them.
+        command_menu: Whether Telegram's command menu is set at the start, as `attach` does it.
 
     Raises:
         SystemExit: With status 2 if the bot cannot be started; one line on standard error says why.
@@ -165,7 +169,14 @@ def run(
                 f"run() has no option {option}=", place=calling_location(), remedy=_instead_of(option)
             )
         default, elsewhere = f"sqlite:{_started(flows)}.db", "run(..., store=URL)"
-        serve(*flows, store=store, sources=sources, default=default, elsewhere=elsewhere)
+        serve(
+            *flows,
+            store=store,
+            sources=sources,
+            default=default,
+            elsewhere=elsewhere,
+            command_menu=command_menu,
+        )
     except (CannotRunError, DefinitionError, StoreError) as error:
         sys.stderr.write(f"fsmkit: {' '.join(str(error).split())}\n")
         raise SystemExit(CANNOT_RUN) from None
@@ -178,6 +189,7 @@ def serve(
     default: str,
     elsewhere: str,
     instead: str = "",
+    command_menu: bool = False,
 ) -> None:
     """Run flows as a bot, with the environment's settings, until SIGINT or SIGTERM.
 
@@ -188,6 +200,7 @@ def serve(
         default: The URL of the SQLite file where they are kept if that is not said.
         elsewhere: How it is said.
         instead: What to do for want of a token, added to that sentence.
+        command_menu: As `attach` has it.
 
     Raises:
         CannotRunError: If there is no token, or the server does not take it or does not answer.
@@ -211,6 +224,7 @@ def serve(
                 base_file_url=_setting(BASE_FILE_URL),
                 store=opened,
                 sources=made,
+                command_menu=command_menu,
             )
     except TokenRefusedError as error:
         raise CannotRunError(f"{_server()} does not know the token in {TOKEN}. {_remedy()}") from error
@@ -221,7 +235,7 @@ def serve(
 def _instead_of(option: str) -> str:
     if option == "token":
         return f"Put the token into the environment: {TOKEN}=... python FILE"
-    near = difflib.get_close_matches(option, ("store", "sources"), n=1)
+    near = difflib.get_close_matches(option, ("store", "sources", "command_menu"), n=1)
     return f"Did you mean {near[0]}=?" if near else "For other options write attach(app, flow, ...)"
 
 

@@ -16,6 +16,7 @@ from telegram.ext import BaseUpdateProcessor
 
 from fsmkit.clock import Clock, SystemClock
 from fsmkit.engine.fifo import KeyedLock, LockClosed
+from fsmkit.flow.options import options_checked
 from fsmkit.keys import Key, KeyBy
 from fsmkit.telegram.event import read_update
 
@@ -176,6 +177,7 @@ class Watch(Protocol):
         ...
 
 
+@options_checked
 class KeyedProcessor(BaseUpdateProcessor):
     """Processes the updates of a chat in order and those of other chats meanwhile.
 

@@ -59,7 +59,6 @@ import itertools
 import random
 import time
 from collections.abc import Callable, Iterable, Sequence
-from types import FunctionType
 from typing import Any, Literal, TypeAlias
 
 import attrs
@@ -85,7 +84,7 @@ from fsmkit.testing.harness.repeatable import repeatable
 from fsmkit.testing.harness.screen import NotThereError
 from fsmkit.testing.inputs.candidates import Candidates
 from fsmkit.testing.lint import lint
-from fsmkit.testing.loading import reloader, remembers, waiting
+from fsmkit.testing.loading import refuse_at_top_level, reloader, remembers, waiting
 from fsmkit.testing.mutation.running import Hunt
 from fsmkit.testing.oracles import ORACLES, Oracle, deploys_keep, version_loader
 from fsmkit.testing.properties import Property, oracle_of
@@ -156,7 +155,8 @@ def check(
         The report; `report.ok` says whether nothing was found.
 
     Raises:
-        DefinitionError: If the flows do not fit together, or a store's URL is none.
+        DefinitionError: If the flows do not fit together, a store's URL is none, or it is called at the top
+            level of the flows' own module.
         StoreError: If a store cannot be used.
         ModuleNotFoundError: If Hypothesis is not installed.
 
@@ -169,6 +169,7 @@ def check(
         >>> [finding.message for finding in check(flow).failures]
         ['IndexError: list index out of range']
     """
+    refuse_at_top_level(flows)
     given = profile if isinstance(profile, Profile) else PROFILES[profile]
     wanted = set(phases)
     if wanted & {"random", "parallel"}:
@@ -179,9 +180,12 @@ def check(
         Coverage(graph_of(*flows)),
         random.randrange(2**32) if seed is None else seed,
         profile if isinstance(profile, str) else "own",
-        resources=resources if isinstance(resources, type | FunctionType) else None,
+        resources=resources,
+        properties=tuple(properties),
+        oracles=tuple(oracles),
+        deploys=tuple((later,) if isinstance(later, Flow) else tuple(later) for later in deploys),
+        stores=(stores := tuple(stores)),
     )
-    stores = tuple(stores)
     if not wanted - {"lint"} and not replays and not stores:
         return report
     if any(found.code == "slow-pattern" for found in report.failures):
@@ -345,7 +349,7 @@ class _Work:
         places = waiting(self.report.flows)
         overlaps.sweep(search, [way for (*_, place, _, _), way in self.ways.items() if place in places])
         # Where no function waits, only fsmkit itself can mix anything up: a few are enough.
-        examples = self.profile.overlaps // (1 if places else FEWER)
+        examples = max(1, self.profile.overlaps // (1 if places else FEWER))
         overlaps.explore(search, seed=self.report.seed, examples=examples)
         for error in search.found.values():
             runner.run(self.confirm(error.problem, error.observations, "parallel"))

@@ -59,43 +59,6 @@ def stored(row: Row) -> list[dict[str, Any]]:
     ]
 
 
-def pasteable(actions: Sequence[Action], *, name: str, subject: str, ends: str = "") -> str:
-    """Return a test that does the same by hand.
-
-    Args:
-        actions: The actions.
-        name: Name of the test function.
-        subject: What stands in `Chat(...)`.
-        ends: A last statement.
-    """
-    lines = [f"def {name}():", f"    chat = Chat({subject})"]
-    for action in actions:
-        by = "chat" if action.user == 1 else f"chat.as_user({action.user})"
-        lines.append(f"    {by}.{action.code()}")
-    if ends:
-        lines.append(f"    {ends}")
-    return "\n".join(lines)
-
-
-def judged(actions: Sequence[Action], *, name: str, subject: str, phases: str = "") -> str:
-    """Return a test that has the conversation again, and judges it as `check` does.
-
-    Args:
-        actions: The actions.
-        name: Name of the test function.
-        subject: What stands in `check(...)`; the resources that they had belong there, too.
-        phases: What is searched beside.
-    """
-    lines = [
-        f"def {name}():",
-        "    conversation = [",
-        *(f"        {action!r}," for action in actions),
-        "    ]",
-    ]
-    lines.append(f"    report = check({subject}, phases=[{phases}], replays=[conversation])")
-    return "\n".join([*lines, "    assert report.ok, report"])
-
-
 def described(error: BaseException) -> str:
     """Return an exception in one line, with the place in the user's own code where it came from."""
     from fsmkit.flow.locations import location_in_user_code
@@ -198,19 +161,10 @@ class Finding:
         rows = stored(self.observations[-1].after) if self.observations else []
         return [msgspec.json.encode(row).decode() for row in rows]
 
-    def test(self, subject: str | None = None) -> str:
-        """A test that does the same by hand, to be pasted.
-
-        Args:
-            subject: What stands in `Chat(...)`; by default the flow's name.
-        """
-        name = "test_" + "".join(c if c.isalnum() else "_" for c in f"{self.flow}_{self.code}").lower()
-        subject = subject or self.flow + ("" if self.chat is None else f", chat={self.chat}")
-        if self.shown_by_hand:
-            return pasteable(self.actions, name=name, subject=subject)
-        # What the tours say is about all ways on from there: one conversation does not show it.
-        phases = "'tours'" if self.phase == "tours" else ""
-        return judged(self.actions, name=name, subject=subject, phases=phases)
+    @property
+    def test_name(self) -> str:
+        """The name of a test that shows it."""
+        return "test_" + "".join(c if c.isalnum() else "_" for c in f"{self.flow}_{self.code}").lower()
 
     @property
     def shown_by_hand(self) -> bool:

@@ -9,7 +9,11 @@ import itertools
 import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from inspect import iscoroutinefunction
 from typing import Any
+
+from telegram import Bot, CallbackQuery
+from telegram import Message as TelegramMessage
 
 from fsmkit.errors import DefinitionError
 from fsmkit.flow.context import no_field
@@ -19,11 +23,13 @@ from fsmkit.flow.locations import location_of
 from fsmkit.flow.matchers import AllOf, AnyOf, Example, Matcher
 from fsmkit.flow.messages import MAX_TEXT, Button, Reply, rows_of_buttons
 from fsmkit.flow.states import ANY, INHERIT, State, StatesGroup
+from fsmkit.graph.awaits import awaited_requests, dropped_calls
 from fsmkit.graph.evolved import evolved_fields
 from fsmkit.graph.graph import Graph, graph_of
 from fsmkit.graph.names import unwrapped
 from fsmkit.graph.sends import events_sent
 from fsmkit.interpreter.codec import DataCodec
+from fsmkit.telegram.command_menu import commands_of
 from fsmkit.telegram.matchers import PressOf
 from fsmkit.testing.findings import Finding
 from fsmkit.testing.harness.actions import Content, Say
@@ -286,6 +292,27 @@ def _internal(matcher: Matcher) -> bool:
     return all(part.kinds is not None and all(kind[:1].isupper() for kind in part.kinds) for part in parts)
 
 
+def descriptions(subject: Subject) -> Iterator[Finding]:
+    """Commands that Telegram's menu would not list, where it lists others."""
+    commands = [
+        (command, handler, flow)
+        for flow in subject.flows
+        for handler in flow.handlers
+        for command in commands_of(handler.matcher)
+        if command.names
+    ]
+    listed = {command.names[0] for command, _, _ in commands if command.description is not None}
+    missing: set[str] = set()
+    for command, handler, flow in commands if listed else ():
+        name = command.names[0]
+        if name not in listed and name not in missing:
+            missing.add(name)
+            message = (
+                f"/{name} has no description, so that the command menu does not list it, as it does others"
+            )
+            yield finding("no-description", message, handler.place, flow, note=True)
+
+
 def patterns(subject: Subject) -> Iterator[Finding]:
     """Patterns for which some text takes seconds."""
     for flow in subject.flows:
@@ -355,21 +382,46 @@ def _silent_again(subject: Subject, flow: Flow[Any], silent: list[State]) -> tup
 def fields(subject: Subject) -> Iterator[Finding]:
     """Fields that `ctx.evolve` would change and the data do not have, with the words of the error."""
     for flow in subject.flows:
-        hooks = [*flow.enter_hooks, *flow.exit_hooks, *flow.invariants]
-        said = [
-            part
-            for state in flow.states.values()
-            for part in (state.prompt, state.otherwise, state.reminder, state.call_data)
-        ]
-        functions = [(handler.function, 1) for handler in flow.handlers]
-        functions += [(guard.function, 0) for guard in flow.guards]
-        functions += [(hook.function, 0) for hook in hooks]
-        functions += [(part, 0) for part in (*said, flow.reminder) if callable(part)]
-        for function, position in functions:
+        for function, position in _functions_of_ctx(flow):
             file = location_of(function).rpartition(":")[0]
             for name, line in evolved_fields(function, position):
                 if (problem := no_field(flow.data, name)) is not None:
                     yield finding("unknown-field", problem, f"{file}:{line}", flow)
+
+
+def _functions_of_ctx(flow: Flow[Any]) -> Iterator[tuple[Any, int]]:
+    """Yield all functions that are given a `ctx`, each with the position of that among its arguments."""
+    yield from ((handler.function, 1) for handler in flow.handlers)
+    yield from ((guard.function, 0) for guard in flow.guards)
+    hooks = (*flow.enter_hooks, *flow.exit_hooks, *flow.invariants)
+    yield from ((hook.function, 0) for hook in hooks)
+    for state in flow.states.values():
+        said = (state.prompt, state.otherwise, state.reminder, state.call_data)
+        yield from ((part, 0) for part in said if callable(part))
+    if callable(flow.reminder):
+        yield flow.reminder, 0
+
+
+def awaits(subject: Subject) -> Iterator[Finding]:
+    """Find requests that are awaited, and calls of Telegram that are not."""
+    for flow in subject.flows:
+        for function, position in _functions_of_ctx(flow):
+            file = location_of(function).rpartition(":")[0]
+            for called, line in awaited_requests(function, position):
+                message = f"{called}(...) is awaited, which raises a TypeError: write it without await"
+                yield finding("needless-await", message, f"{file}:{line}", flow)
+            for called, line in dropped_calls(function):
+                method = called.rpartition(".")[2]
+                if any(iscoroutinefunction(getattr(of, method, None)) for of in CALLED):
+                    where = "" if iscoroutinefunction(function) else " in an async def"
+                    message = f"{called}(...) is not awaited, so that nothing happens: await it{where}"
+                    if method in ("send_message", "reply_text"):
+                        message += ", or write ctx.reply(...), which is sent after the step"
+                    yield finding("missing-await", message, f"{file}:{line}", flow)
+
+
+CALLED = (Bot, TelegramMessage, CallbackQuery)
+"""Classes whose coroutines handlers call through `ctx` and `event`."""
 
 
 def storms(subject: Subject) -> Iterator[Finding]:
@@ -487,6 +539,7 @@ CHECKS: tuple[Callable[[Subject], Iterator[Finding]], ...] = (
     refused,
     targets,
     fields,
+    awaits,
     entries,
     unreachable,
     ways_out,
@@ -494,6 +547,7 @@ CHECKS: tuple[Callable[[Subject], Iterator[Finding]], ...] = (
     prompts,
     buttons,
     examples,
+    descriptions,
     payments,
     storms,
     defaults,

@@ -42,20 +42,57 @@ Flows = tuple[Flow[Any], ...]
 def reloader(flows: Flows) -> Callable[[], Flows] | None:
     """Return what makes flows anew; `None` if they do not stand at the top level of one module with a file.
 
+    It is `None`, too, while that module still runs: it would be run in itself.
+
     Args:
         flows: The flows.
     """
-    names = {_module_of(flow) for flow in flows}
-    name = names.pop() if len(names) == 1 else None
-    module = sys.modules[name] if name is not None else None
+    module = _common_module(flows)
     code = _code_of(module) if module is not None else None
-    if module is None or code is None:
+    if module is None or code is None or _running_at(module) is not None:
         return None
 
     def load() -> Flows:
         return _run(module, code, flows)
 
     return load
+
+
+def refuse_at_top_level(flows: Flows) -> None:
+    """Refuse what takes long, and runs the flows' module again, at the top level of that very module.
+
+    Args:
+        flows: The flows.
+
+    Raises:
+        DefinitionError: If their module is still being loaded.
+    """
+    module = _common_module(flows)
+    line = _running_at(module) if module is not None and module.__name__ != "__main__" else None
+    if module is not None and line is not None:
+        raise DefinitionError(
+            "the flows of a file cannot be tested while it is loaded",
+            place=f"{shown_path(module.__file__ or module.__name__)}:{line}",
+            remedy="Put check(...) into a function (def test_flows(): ...), or below "
+            '`if __name__ == "__main__":`',
+        )
+
+
+def _running_at(module: ModuleType) -> int | None:
+    """Return the line at which the top level of a module is just now, `None` if it has run."""
+    frame = inspect.currentframe()
+    while frame is not None:
+        if frame.f_code.co_name == "<module>" and frame.f_globals is vars(module):
+            return frame.f_lineno
+        frame = frame.f_back
+    return None
+
+
+def _common_module(flows: Flows) -> ModuleType | None:
+    """Return the one module at whose top level flows stand."""
+    names = {_module_of(flow) for flow in flows}
+    name = names.pop() if len(names) == 1 else None
+    return sys.modules[name] if name is not None else None
 
 
 def _module_of(flow: Flow[Any]) -> str | None:
@@ -120,6 +157,33 @@ def uses_bot(flows: Iterable[Flow[Any]]) -> bool:
         code = getattr(getattr(function, "__func__", function), "__code__", None)
         if code is None or any(PTB & set(part.co_names) for part in _codes(code)):
             return True
+    return False
+
+
+CHANCE = frozenset({"random", "secrets", "uuid", "time"})
+"""Modules whose answers differ from run to run, unless they are made to repeat."""
+
+
+def draws_chance(flows: Iterable[Flow[Any]]) -> bool:
+    """Whether functions of flows, or those of their modules which they call, may draw chance or ask the time.
+
+    Args:
+        flows: The flows.
+    """
+    todo, seen = functions_of(flows), set[int]()
+    while todo:
+        function = todo.pop()
+        if id(function) in seen or not isinstance(function, FunctionType):
+            continue
+        seen.add(id(function))
+        for value in _values_in_reach(function):
+            owner = value if isinstance(value, ModuleType) else type(getattr(value, "__self__", value))
+            names = {
+                getattr(part, name, None) for part in (value, owner) for name in ("__name__", "__module__")
+            }
+            if names & CHANCE:
+                return True
+            todo.append(value)
     return False
 
 

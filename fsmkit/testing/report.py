@@ -1,21 +1,20 @@
 """What a check gives: the findings, the coverage, and how to do the same again; and how long is searched."""
 
-import re
-import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import attrs
 
 from fsmkit.flow.flow import Flow
 from fsmkit.graph.graph import Edge
-from fsmkit.interpreter.codec import FILE_PREFIX
 from fsmkit.testing.coverage import MEASURES, Coverage
 from fsmkit.testing.explore.unreached import Nearest
 from fsmkit.testing.findings import Finding, seen_from_here
-from fsmkit.testing.harness import actions
 from fsmkit.testing.harness.actions import action_to_json
 from fsmkit.testing.mutation.mutants import Score
+from fsmkit.testing.oracles import ORACLES, Oracle
+from fsmkit.testing.pasted import Given, pasted_test
+from fsmkit.testing.properties import Property
 
 
 def lines_of(coverage: Coverage, reasons: Mapping[Edge, Nearest]) -> Iterator[str]:
@@ -152,7 +151,11 @@ class Report:
         inconclusive: Properties for which some conversation was too short, and that were not broken.
         reasons: Why edges were not taken in the tours.
         mutants: What came of the mutants; `None` where that was not asked.
-        resources: What makes the resources, if the flows have any.
+        resources: What handlers found in `ctx.resources`, or what made it.
+        properties: What had to be so of every conversation.
+        oracles: What judged each observation.
+        deploys: Later versions of the flows.
+        stores: URLs of stores in which conversations were had once more.
     """
 
     flows: Flows
@@ -165,7 +168,11 @@ class Report:
     inconclusive: list[str] = attrs.field(factory=list[str])
     reasons: dict[Edge, Nearest] = attrs.field(factory=dict[Edge, Nearest])
     mutants: Score | None = None
-    resources: Callable[[], Any] | None = None
+    resources: Any = None
+    properties: tuple[Property, ...] = ()
+    oracles: tuple[Oracle, ...] = ORACLES
+    deploys: tuple[Flows, ...] = ()
+    stores: tuple[str, ...] = ()
 
     @property
     def failures(self) -> list[Finding]:
@@ -215,22 +222,18 @@ class Report:
         return "\n".join(lines)
 
     def test(self, finding: Finding) -> str:
-        """Return a finding as a test that runs as it stands, with all flows and resources of this check."""
-        names = [_named(flow) for flow in self.flows]
-        settings = {"chat": None if finding.chat is None else str(finding.chat)}
-        if self.resources is not None:
-            names.append(_written(self.resources))
-            settings["resources"] = names[-1][1] + "()" * finding.shown_by_hand
-        flows = [name for _, name in names[: len(self.flows)]]
-        subject = ", ".join([*flows, *(f"{key}={value}" for key, value in settings.items() if value)])
-        test = finding.test(subject)
-        names += [("fsmkit.testing", "Chat" if finding.shown_by_hand else "check")]
-        kinds = set(re.findall(r"\b[A-Z]\w+(?=\()", test))
-        names += [(actions.__name__, name) for name in sorted(kinds) if hasattr(actions, name)]
-        events = (each.event for each in finding.actions if isinstance(each, actions.Outside))
-        names += [_written(type(event)) for event in events]
-        imports = sorted({f"from {module} import {name}" for module, name in names if module})
-        return "\n".join([*imports, "", "", test])
+        """Return a finding as a test that runs as it stands, with all that this check was given."""
+        given = Given(
+            self.flows,
+            self.seed,
+            self.profile,
+            self.resources,
+            self.properties,
+            self.oracles,
+            self.deploys,
+            self.stores,
+        )
+        return pasted_test(given, finding)
 
     def to_json(self) -> dict[str, Any]:
         """As `fsmkit test --json` writes it; `docs/reference/testing.md` describes it."""
@@ -246,17 +249,3 @@ class Report:
             "steps": self.steps,
             "seconds": {phase: round(seconds, 3) for phase, seconds in self.seconds.items()},
         }
-
-
-def _named(flow: Flow[Any]) -> tuple[str, str]:
-    """Return the module and the name by which a flow is imported; no module where it has no such name."""
-    for module in {getattr(handler.function, "__module__", "") for handler in flow.handlers}:
-        for name, value in vars(sys.modules[module]).items() if module in sys.modules else ():
-            if isinstance(value, Flow) and value.name == flow.name:  # by name: its file may have run again
-                return module.removeprefix(FILE_PREFIX), name
-    return "", flow.name
-
-
-def _written(made: Any) -> tuple[str, str]:
-    """Return the module and the name by which a class or a function is imported."""
-    return made.__module__.removeprefix(FILE_PREFIX), made.__qualname__

@@ -30,12 +30,14 @@ def main(argv: Sequence[str] | None = None) -> None:
             comparison, module = known[name]
             curve = bool(options.plots and comparison.axis)
             values = runner.measure(comparison, module, options.repetitions, curve=curve)
-            results.add(comparison, values)
+            results.add(comparison, values, order=list(known))
             print(described(comparison, values), flush=True)
-        if not options.only:
+            if options.json:
+                results.write(options.json)  # after each: a run is long
+        if not options.only or "text" in options.only:
             results.add_where(runner.run("where", "20" if options.quick else "2000"))
-    if options.json:
-        results.write(options.json)
+            if options.json:
+                results.write(options.json)
     if options.plots:
         from tests.benchmarks.plots import plot  # matplotlib, where plots are asked for
 

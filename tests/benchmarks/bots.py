@@ -29,8 +29,6 @@ from fsmkit.telegram import attach, button, command
 BOT = {"id": 42, "is_bot": True, "first_name": "Bot", "username": "a_bot"}
 NAME, CITY = range(2)
 NEW_TEXT = filters.TEXT & ~filters.COMMAND
-WARM = 500
-"""Steps before the clock runs."""
 
 
 @attrs.frozen

@@ -1,12 +1,14 @@
 """How something is measured: contenders in processes of their own, taking turns, compared within a repetition.
 
 A `Comparison` has contenders that do the same work, which they verify themselves. In each repetition every
-contender runs once, in a fresh process, and of each repetition one ratio is taken; what is told is the median
-of those and how far they lie apart. A slow moment of the machine so strikes both sides of a ratio, and no
-contender finds the caches, the heap or the imports of another one.
+contender runs in a fresh process: none finds the caches, the heap or the imports of another one. They work in
+slices, and hand on the turn after each, so that a slow moment of the machine strikes all of them. What one
+measures is the median of its slices; of each repetition one ratio is taken, and what is told is the median of
+those, and how far they lie apart.
 """
 
 import asyncio
+import contextlib
 import enum
 import gc
 import inspect
@@ -14,16 +16,19 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import attrs
 
 ROOT = Path(__file__).parents[2]
 PROCESSOR = "µs of processor time"
 WALL = "µs"
+SLICES = 10
+"""Turns that a contender has."""
 
 
 @attrs.frozen
@@ -33,10 +38,12 @@ class Load:
     Attributes:
         size: Where it stands on the comparison's axis: so many states, chats, …
         quick: Whether only the program is tried: what comes out is no figure.
+        turn: Waits until it is the contender's turn; called before each slice.
     """
 
     size: int = 0
     quick: bool = False
+    turn: Callable[[], None] = lambda: None
 
     def of(self, count: int, least: int = 1) -> int:
         """Return how often something is to be done that is done `count` times for a figure."""
@@ -134,6 +141,35 @@ def shown(value: float) -> str:
     return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}" if abs(value) >= 0.1 else f"{value:.4f}"
 
 
+TURN = "turn"
+"""What a contender says that waits for its turn; at last it says what it measured."""
+
+
+@attrs.frozen
+class _Contender:
+    """One that runs in a process of its own."""
+
+    process: "subprocess.Popen[str]"
+    errors: IO[str]
+
+    def go_on(self) -> str:
+        """Give it the turn; return what it says when it hands it on.
+
+        Raises:
+            RuntimeError: If it fails, with what it had to say.
+        """
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.write("\n")
+            self.process.stdin.flush()
+        said = self.process.stdout.readline().strip()
+        if not said:
+            self.errors.seek(0)
+            raise RuntimeError(f"{self.process.args} failed:\n{self.errors.read()}")
+        return said
+
+
 class Runner:
     """Runs contenders, each in a fresh process.
 
@@ -164,14 +200,42 @@ class Runner:
         }
         turns = [(name, size) for size in sizes for name in comparison.contenders]
         for repetition in range(min(repetitions, comparison.most)):
-            for name, size in turns if repetition % 2 == 0 else reversed(turns):
-                if self._quick:
-                    took = run_here(comparison, name, Load(size, quick=True))
-                else:
-                    out = self.run("contender", module, comparison.name, name, str(size))
-                    took = float(out.splitlines()[-1])
+            order = turns if repetition % 2 == 0 else turns[::-1]
+            for (name, size), took in zip(order, self._in_turns(comparison, module, order), strict=True):
                 values[name][size].append(took)
         return values
+
+    def _in_turns(self, comparison: Comparison, module: str, order: Sequence[tuple[str, int]]) -> list[float]:
+        """Run contenders at their sizes, of which one works at a time; return what each measured."""
+        if self._quick:
+            return [run_here(comparison, name, Load(size, quick=True)) for name, size in order]
+        with contextlib.ExitStack() as stack:
+            contenders = [
+                stack.enter_context(self._contender(module, comparison.name, name, size))
+                for name, size in order
+            ]
+            said = [""] * len(order)
+            while TURN in said or "" in said:
+                for number, contender in enumerate(contenders):
+                    if said[number] in ("", TURN):
+                        said[number] = contender.go_on()
+        return [float(each) for each in said]
+
+    @contextlib.contextmanager
+    def _contender(self, *args: str | int) -> Iterator["_Contender"]:
+        with tempfile.TemporaryFile("w+") as errors:
+            command = [sys.executable, "-m", f"{__package__}.contender", *map(str, args)]
+            process = subprocess.Popen(
+                command,
+                cwd=ROOT,
+                env=self._env,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+            )
+            with process:
+                yield _Contender(process, errors)
 
     def run(self, module: str, *args: str) -> str:
         """Run a module of this package in a process of its own; return what it prints.
@@ -196,12 +260,19 @@ async def _awaited(found: Awaitable[float]) -> float:
     return await found
 
 
-async def cost_of(items: Sequence[Any], work: Callable[[Any], Awaitable[object]], warm: int) -> float:
-    """Return what one item costs, in µs of processor time; the first ones warm up."""
+async def cost_of(
+    items: Sequence[Any], work: Callable[[Any], Awaitable[object]], load: Load, warm: int = 500
+) -> float:
+    """Return what one item costs, in µs of processor time: the median of the slices; the first ones warm up."""
+    warm = load.of(warm)
     for item in items[:warm]:
         await work(item)
     gc.collect()
-    begin = time.process_time()
-    for item in items[warm:]:
-        await work(item)
-    return (time.process_time() - begin) / (len(items) - warm) * 1e6
+    took, size = [], -(-(len(items) - warm) // SLICES)
+    for first in range(warm, len(items), size):
+        load.turn()
+        begin = time.process_time()
+        for item in items[first : first + size]:
+            await work(item)
+        took.append((time.process_time() - begin) / len(items[first : first + size]) * 1e6)
+    return statistics.median(took)

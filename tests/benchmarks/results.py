@@ -49,8 +49,8 @@ class Results:
         """Write everything to a file."""
         file.write_text(json.dumps(attrs.asdict(self), indent=1) + "\n")
 
-    def add(self, comparison: Comparison, values: Values) -> None:
-        """Add what a comparison measured."""
+    def add(self, comparison: Comparison, values: Values, order: Sequence[str] = ()) -> None:
+        """Add what a comparison measured; `order` is that of the names, whatever was measured first."""
         self.comparisons[comparison.name] = {
             "title": comparison.title,
             "unit": comparison.unit,
@@ -61,6 +61,8 @@ class Results:
             "values": {name: {str(size): found for size, found in by.items()} for name, by in values.items()},
             "figures": comparison.figures(values),
         }
+        known = {name: number for number, name in enumerate(order)}
+        self.comparisons = dict(sorted(self.comparisons.items(), key=lambda item: known.get(item[0], 0)))
 
     def add_where(self, shares: str) -> None:
         """Add where the time goes, from the JSON that `where` prints."""

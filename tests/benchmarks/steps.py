@@ -1,9 +1,11 @@
 """What a step costs: a text, a press, a reply; with many states, flows and chats; and its parts alone."""
 
+import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import attrs
+from telegram import Update
 from telegram.ext import MessageHandler, SimpleUpdateProcessor, filters
 
 from fsmkit import Flow, Key
@@ -32,7 +34,7 @@ async def _begun(app: Any, users: int = USERS) -> bots.Updates:
 
 async def _timed(app: Any, given: list[Any], total: Total, load: Load) -> float:
     """Return the cost of an update, if each was a step that was stored."""
-    took = await cost_of(given, app.process_update, load.of(bots.WARM))
+    took = await cost_of(given, app.process_update, load)
     counted = await total()
     assert counted == len(given), f"{counted} of {len(given)} updates were counted"
     return took
@@ -87,24 +89,50 @@ async def handler_text(load: Load) -> float:
     return await _handler_text(bots.form_conversation(), load)
 
 
+async def kit_json(load: Load) -> float:
+    """As Telegram sends it: bytes, of which PTB makes an update."""
+    app, engine = await bots.kit(flow := bots.form_flow())
+    return await _from_json(app, _stored_by(engine, flow), load)
+
+
+async def handler_json(load: Load) -> float:
+    """The same for a `ConversationHandler`."""
+    app = await bots.conversation_handler()
+    return await _from_json(app, _kept_by(app), load)
+
+
+async def _from_json(app: Any, total: Total, load: Load) -> float:
+    updates = await _begun(app)
+    given = [
+        json.dumps(updates.raw(number % USERS + 1, "Ann")).encode() for number in range(load.of(STEPS, 40))
+    ]
+
+    async def process(body: bytes) -> None:
+        await app.process_update(Update.de_json(json.loads(body), app.bot))
+
+    took = await cost_of(given, process, load)
+    assert await total() == len(given)
+    return took
+
+
 async def aiogram_text(load: Load) -> float:
     """Data and state in aiogram's `MemoryStorage`, as its documentation has it."""
     from aiogram import Bot, Dispatcher
-    from aiogram.types import Update
+    from aiogram.types import Update as Given
 
     from tests.benchmarks.aiogram_bot import dispatcher, said
 
     router: Dispatcher = dispatcher()
     bot, updates = Bot("42:TOKEN"), bots.Updates(None)
 
-    def parsed(user: int, text: str) -> Update:
-        return Update.model_validate(updates.raw(user, text), context={"bot": bot})  # else it is parsed again
+    def parsed(user: int, text: str) -> Given:
+        return Given.model_validate(updates.raw(user, text), context={"bot": bot})  # else it is parsed again
 
     for user in range(1, USERS + 1):
         await router.feed_update(bot, parsed(user, "/start"))
     count = load.of(STEPS, 40)
     texts = [parsed(number % USERS + 1, "Ann") for number in range(count)]
-    took = await cost_of(texts, lambda update: router.feed_update(bot, update), load.of(bots.WARM))
+    took = await cost_of(texts, lambda update: router.feed_update(bot, update), load)
     assert said(router) == count
     await bot.session.close()
     return took
@@ -257,9 +285,7 @@ async def _processed(processor: Any, load: Load) -> float:
 
     await processor.initialize()
     texts = _texts(bots.Updates(None), load)
-    took = await cost_of(
-        texts, lambda update: processor.process_update(update, process(update)), load.of(bots.WARM)
-    )
+    took = await cost_of(texts, lambda update: processor.process_update(update, process(update)), load)
     assert len(done) == len(texts)
     await processor.shutdown()
     return took
@@ -306,7 +332,7 @@ async def interpreter(load: Load) -> float:
         row = advance(flows, row, step, step.handler.function(event, None), 1763800000.0, 1).row
 
     events = [Said("Ann")] * load.of(STEPS, 41)
-    took = await cost_of(events, said, load.of(bots.WARM))
+    took = await cost_of(events, said, load)
     (snapshot,) = row.snapshots.values()
     assert snapshot.frames[-1].state == ("name" if len(events) % 2 else "city")
     return took
@@ -338,7 +364,7 @@ async def transitions(load: Load) -> float:
         model.said(event)
 
     events = [Said("Ann")] * load.of(STEPS, 41)
-    took = await cost_of(events, said, load.of(bots.WARM))
+    took = await cost_of(events, said, load)
     assert model.state == ("city" if len(events) % 2 else "name")
     return took
 
@@ -359,6 +385,12 @@ COMPARISONS = (
         PROCESSOR,
         {_KIT: kit_dict, _HANDLER: handler_text},
         goal=2.2,
+    ),
+    Comparison(
+        "json",
+        "The same from the JSON that Telegram sends",
+        PROCESSOR,
+        {_KIT: kit_json, _HANDLER: handler_json},
     ),
     Comparison(
         "press",

@@ -11,6 +11,7 @@ import itertools
 import os
 import random
 import sqlite3
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -26,11 +27,12 @@ from fsmkit.stores.memory import MemoryStore
 from fsmkit.stores.sqlite import SQLiteStore
 from fsmkit.testing import ManualClock
 from tests.benchmarks import bots
-from tests.benchmarks.measuring import PROCESSOR, ROOT, WALL, Comparison, Kind, Load, Measure
+from tests.benchmarks.measuring import PROCESSOR, ROOT, SLICES, WALL, Comparison, Kind, Load, Measure
 
 LIVE = 100_000
 """Conversations of a large bot that are under way at the same time."""
-WRITES = 4096
+WRITES = 512
+"""Of each slice."""
 Write = Callable[[Key, bytes], Awaitable[None]]
 Opening = Callable[[], contextlib.AbstractAsyncContextManager[Write]]
 
@@ -366,46 +368,36 @@ async def written(write: Write, chats: int, count: int, first: int = 0) -> None:
     await asyncio.gather(*(talk(chat) for chat in range(first, first + chats)))
 
 
-def steps_on(opening: Opening) -> Measure:
-    """Return what measures a step of a store, in µs on the clock on the wall: a disk or a server is in it."""
+def _measured(opening: Opening, clock: Callable[[], float]) -> Measure:
+    """Return what measures a step of a store by a clock, in µs."""
 
     async def measured(load: Load) -> float:
-        count = load.of(WRITES, load.size)
+        count, took = load.of(WRITES, load.size), []
         async with opening() as write:
-            await written(write, load.size, count // 4)
-            begin = time.perf_counter()
             await written(write, load.size, count)
-            return (time.perf_counter() - begin) / count * 1e6
+            for _ in range(1 if load.quick else SLICES):
+                load.turn()
+                begin = clock()
+                await written(write, load.size, count)
+                took.append((clock() - begin) / count * 1e6)
+        return statistics.median(took)
 
     return measured
+
+
+def steps_on(opening: Opening) -> Measure:
+    """Return what measures a step on the clock on the wall: a disk or a server is in it."""
+    return _measured(opening, time.perf_counter)
 
 
 def client_of(opening: Opening) -> Measure:
     """Return what measures the processor time of a step in the bot's own process, threads included."""
-
-    async def measured(load: Load) -> float:
-        count = load.of(WRITES, load.size)
-        async with opening() as write:
-            await written(write, load.size, count // 4)
-            begin = time.process_time()
-            await written(write, load.size, count)
-            return (time.process_time() - begin) / count * 1e6
-
-    return measured
+    return _measured(opening, time.process_time)
 
 
 def server_of(opening: Opening) -> Measure:
     """Return what measures the processor time of a step in the processes of the server."""
-
-    async def measured(load: Load) -> float:
-        count = load.of(WRITES, load.size)
-        async with opening() as write:
-            await written(write, load.size, count // 4)
-            begin = _time_of_children()
-            await written(write, load.size, count)
-            return (_time_of_children() - begin) / count * 1e6
-
-    return measured
+    return _measured(opening, _time_of_children)
 
 
 def _time_of_children() -> float:
@@ -432,6 +424,21 @@ async def bytes_on_disk(load: Load) -> float:
         async with opened(SQLiteStore(file, synchronous="NORMAL")) as write:
             await written(write, chats, chats)
         return file.stat().st_size / chats
+
+
+async def bytes_in_redis(load: Load) -> float:
+    """Bytes that one stored conversation takes in the memory of the server."""
+    import redis.asyncio
+
+    from fsmkit.stores.redis import RedisStore
+
+    chats = load.of(10_000, 100)
+    with redis_url() as url:
+        async with redis.asyncio.Redis.from_url(url) as client, opened(RedisStore(url)) as write:
+            await written(write, 100, 100)
+            before = (await client.info("memory"))["used_memory"]
+            await written(write, chats, chats, first=1000)
+            return ((await client.info("memory"))["used_memory"] - before) / chats
 
 
 # -- many processes ----------------------------------------------------------------------------------
@@ -574,6 +581,15 @@ COMPARISONS = (
         {_KIT: bytes_on_disk},
         kind=Kind.VALUE,
         most=1,
+    ),
+    Comparison(
+        "redis-bytes",
+        "A stored conversation in Redis",
+        "bytes",
+        {_KIT: bytes_in_redis},
+        kind=Kind.VALUE,
+        most=1,
+        alone=True,
     ),
     *(
         Comparison(

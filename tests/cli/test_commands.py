@@ -7,8 +7,10 @@ import sys
 import time
 
 import pytest
+from click.testing import CliRunner
 
 import fsmkit as package
+from fsmkit.cli.commands import main
 
 CODE = """
 flow = Flow("echo")
@@ -152,3 +154,24 @@ def test_each_command_is_told_in_a_whole_sentence(fsmkit):
     listed = fsmkit("--help").stdout.partition("Commands:")[2]
     assert [line for line in listed.splitlines() if line and not line.endswith(".")] == []
     assert "..." not in listed
+
+
+SECRET = "123456789:AAGw_9vF-0tYkC1dXqUwzB2rPnLhJmEsQo4"
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["run", "bot.py", "--token", SECRET],
+        ["run", "bot.py", f"--token={SECRET}"],
+        ["run", "--bot-token", SECRET, "bot.py"],
+        ["run", "bot.py", SECRET],
+        ["run", SECRET],
+        ["chat", "bot.py", f"--key='{SECRET}'"],
+    ],
+)
+def test_a_token_on_the_command_line_is_refused_and_not_repeated(args):
+    done = CliRunner().invoke(main, args)
+    assert done.exit_code == 2
+    assert SECRET.partition(":")[2] not in done.output
+    assert "Put it into the environment: BOT_TOKEN=... fsmkit run FILE" in done.output

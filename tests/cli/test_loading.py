@@ -242,3 +242,54 @@ def test_a_file_that_runs_a_loop_of_its_own_loads_in_every_command(write, fsmkit
     options = ("--seed", "1") if command == "test" else ()
     result = fsmkit(command, name, *options)
     assert (result.exit_code, result.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("command", ["check", "chat", "graph", "test"])
+def test_a_file_that_tests_itself_while_it_loads_is_refused_alike(refusal, write, command):
+    file = write(
+        """
+        from fsmkit.testing import check
+        flow = Flow("flow", ttl=60)
+        @flow.defstate(None, on=command("start"))
+        def start(event, ctx):
+            ctx.reply("Hello.")
+        def tested():
+            return check(flow, phases=["tours"])
+        tested()
+        """
+    )
+    assert refusal(command, file) == (
+        "bot.py:11: the flows of a file cannot be tested while it is loaded. Put check(...) into a function "
+        '(def test_flows(): ...), or below `if __name__ == "__main__":`'
+    )
+
+
+def test_a_chat_at_the_top_level_of_a_file_can_restart(write, fsmkit):
+    file = write(
+        """
+        from fsmkit.testing import Chat
+        flow = Flow("flow", ttl=60)
+        flow.state("a", prompt="A?", otherwise="?")
+        @flow.defstate(None, on=command("start"))
+        def start(event, ctx):
+            return ("transition", "a")
+        @flow.defstate("a", on=text("[a-z]"))
+        def letter(event, ctx):
+            ctx.reply("Thanks.")
+            return ("end",)
+        with Chat(flow) as chat:
+            chat.say("/start").restart().say("x").expect("Thanks.")
+        """
+    )
+    assert fsmkit("check", file).exit_code == 0
+
+
+def test_flows_of_another_module_may_be_tested_at_the_top_level(write, fsmkit):
+    write(
+        "flow = Flow('flow', ttl=60)\n@flow.defstate(None, on=command('start'))\ndef start(event, ctx):\n    ctx.reply('Hi.')\n",
+        "other_bot.py",
+    )
+    file = write(
+        "from other_bot import flow\nfrom fsmkit.testing import check\nassert check(flow, phases=['tours']).ok\n"
+    )
+    assert fsmkit("check", file).exit_code == 0

@@ -202,9 +202,12 @@ async def test_messages_that_nobody_delivers_are_sent_by_the_sweeper(clock):
     dead._dispatcher.outbox.run = lambda key, entry: asyncio.sleep(0)  # killed before it could send
     await dead.send(HERE, 2)
     await dead.relocate(OLD, NEW)
-    store.table.records[HERE].delivering = False  # as in a durable store, when its claim has ended
-    store.table.records[HERE].wake = clock.now()
-    store.table.put(HERE, store.table.records[HERE])
+    record = store.table.records[HERE]
+    record.mail.delivering, record.wake = (
+        False,
+        clock.now(),
+    )  # as in a durable store, when its claim has ended
+    store.table.put(HERE, record, record.index)
     engine = Engine(flow, store=store, clock=clock, deliver=deliver)
     await engine.sweep()
     assert sent == [(OLD, "1 + 2")]
@@ -375,3 +378,19 @@ async def test_nobody_being_there_under_the_old_key_ends_nothing_under_the_new_o
     gone.set()
     await late
     assert await engine.get_state(flow, THERE) == ("on", {"sum": 3})
+
+
+async def test_a_deploy_in_the_middle_of_a_move_leaves_it_to_be_found_due(clock):
+    store = Breaking(clock)
+    before = Engine(counting(), store=store, clock=clock)
+    await before.send(HERE, 5)
+    store.broken = {store.writes + 2}  # the row is marked as moved, and does not arrive
+    with pytest.raises(StoreUnavailable):
+        await before.relocate(OLD, NEW)
+    flow = counting(version=2)
+    flow.migrate(1)(lambda state, data: (state, {"sum": data["sum"] * 10}))
+    after = Engine(flow, store=store, clock=clock)
+    assert await after._dispatcher.due.has_due(HERE)
+    assert await after.get_state(flow, HERE) == ("on", {"sum": 50})
+    await after.sweep()
+    assert (await after.send(THERE, 1)).data == {"sum": 51}

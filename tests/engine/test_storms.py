@@ -8,6 +8,7 @@ from chat_events import Word, said
 from memory_engine import KEY, Bench
 
 from fsmkit import ANY, Crashed, EventStorm, Flow, Key
+from fsmkit.engine.outbox import MAX_BESIDE
 from fsmkit.interpreter.codec import decode_entry
 from fsmkit.interpreter.hops import MAX_HOPS
 
@@ -170,3 +171,119 @@ async def test_the_number_of_hops_is_stored_with_the_event():
         for key in (Key(1, 1), Key(2, 2))
     }
     assert hops == {1: [1, 3], 2: [2]}
+
+
+# -- who waits for what is delivered in other chats -------------------------------------------------------
+
+
+class Gated:
+    """A `deliver` that waits, in one chat, until the test lets it go on."""
+
+    def __init__(self, chat):
+        self.chat, self.gate, self.sent = chat, asyncio.Event(), []
+
+    async def __call__(self, key, effect):
+        if effect.to.chat == self.chat:
+            await self.gate.wait()
+        self.sent.append((effect.to.chat, effect.text))
+
+
+def telling(to):
+    """Tell another conversation of what is said, between two replies."""
+    flow = Flow("telling")
+
+    @flow.defstate(None, on=Ball)
+    def told(event, ctx):
+        ctx.reply(f"told {event.number}")
+
+    @flow.defstate(None, on=str)
+    def tell(event, ctx):
+        ctx.reply(f"{event} 1")
+        ctx.send(to, Ball(1))
+        ctx.reply(f"{event} 2")
+
+    return flow
+
+
+async def settle():
+    for _ in range(50):
+        await asyncio.sleep(0)
+
+
+async def test_a_chat_is_served_while_another_one_is_told_of_its_step():
+    deliver = Gated(2)
+    bench = Bench(telling(Key(2, 2)), deliver=deliver)
+    bench.engine.face.concurrent = True
+    for text in ("a", "b"):
+        await bench.engine.send(Key(1, 1), text)
+    assert deliver.sent == [(1, "a 1"), (1, "a 2"), (1, "b 1"), (1, "b 2")]
+    deliver.gate.set()
+    await settle()
+    assert deliver.sent[4:] == [(2, "told 1"), (2, "told 1")]
+
+
+async def test_where_updates_come_one_after_the_other_all_is_waited_for():
+    deliver = Gated(2)
+    bench = Bench(telling(Key(2, 2)), deliver=deliver)
+    first = asyncio.create_task(bench.engine.send(Key(1, 1), "a"))
+    await settle()
+    assert (deliver.sent, first.done()) == ([(1, "a 1")], False)
+    deliver.gate.set()
+    await first
+    assert deliver.sent == [(1, "a 1"), (2, "told 1"), (1, "a 2")]
+
+
+@pytest.mark.parametrize("to", [Key(1, 8), Key(2, 1)], ids=["same chat", "same person"])
+async def test_in_the_same_chat_and_for_the_same_person_things_are_said_in_their_order(to):
+    deliver = AsyncDelivery()
+    bench = Bench(telling(to), deliver=deliver)
+    bench.engine.face.concurrent = True
+    await bench.engine.send(Key(1, 1), "a")
+    assert [effect.text for effect in deliver.sent] == ["a 1", "told 1", "a 2"]
+
+
+async def test_a_stop_waits_for_what_is_delivered_beside():
+    deliver = Gated(2)
+    bench = Bench(telling(Key(2, 2)), deliver=deliver)
+    bench.engine.face.concurrent = True
+    await bench.engine.send(Key(1, 1), "a")
+    stopping = asyncio.create_task(bench.engine.stop())
+    await settle()
+    assert not stopping.done()
+    deliver.gate.set()
+    await stopping
+    assert deliver.sent[-1] == (2, "told 1")
+
+
+async def test_a_chain_that_is_delivered_beside_comes_to_its_end_at_a_stop():
+    deliver = AsyncDelivery()
+    bench = Bench(chain(), deliver=deliver)
+    bench.engine.face.concurrent = True
+    await bench.engine.send(Key(1, 1), Ball(1))
+    assert 0 < len(deliver.sent) < LONG
+    await bench.engine.stop()
+    assert sorted(int(effect.text) for effect in deliver.sent) == list(range(1, LONG + 1))
+
+
+async def test_one_who_tells_many_does_not_write_to_all_of_them_at_once():
+    writing, most = set(), 0
+
+    async def deliver(key, effect):
+        nonlocal most
+        writing.add(key)
+        most = max(most, len(writing))
+        await settle()
+        writing.discard(key)
+
+    flow = telling(Key(2, 2))
+
+    @flow.defstate(None, on=int)
+    def tell_all(event, ctx):
+        for number in range(event):
+            ctx.send(Key(100 + number, 100 + number), Ball(number))
+
+    bench = Bench(flow, deliver=deliver)
+    bench.engine.face.concurrent = True
+    await bench.engine.send(Key(1, 1), 200)
+    await bench.engine.stop()
+    assert 1 < most <= MAX_BESIDE + 1

@@ -6,7 +6,7 @@ from memory_engine import KEY, OTHER, START, Bench
 from sample_flows import in_timed, later, settle, timed
 
 from fsmkit import Flow, Key, StoreUnavailable, Timeout
-from fsmkit.engine.sweeper import AT_ONCE, LEFT_ALONE
+from fsmkit.engine.sweeper import AT_ONCE, FETCHED, LEFT_ALONE
 
 
 async def ticking(bench, seconds):
@@ -156,6 +156,70 @@ async def test_what_on_error_itself_raises_is_logged_and_holds_up_no_other_key(c
         await ticking(bench, 61)
         assert await bench.stored(OTHER) is None
     assert f"looking at {KEY} failed" in caplog.text
+
+
+# -- very many at once -----------------------------------------------------------------------------
+
+
+async def storm(number, flow=None):
+    """As many conversations as asked for, all overdue at one moment."""
+    bench = Bench(flow or timed(60, on_timeout=lambda event, ctx: ("end",)))
+    for user in range(number):
+        await bench.engine.set_state("f", Key(1, user), "a")
+    bench.clock.advance(60)
+    return bench
+
+
+def asked(bench):
+    """The limits with which the store is asked what is due, from now on."""
+    limits, due = [], bench.store.due
+    bench.store.due = lambda bot, flows, now, limit: limits.append(limit) or due(bot, flows, now, limit)
+    return limits
+
+
+async def test_a_storm_of_deadlines_is_taken_in_slices_by_a_few_workers():
+    bench, number = await storm(10 * FETCHED), 10 * FETCHED
+    limits, most, handled, left = asked(bench), 0, 0, number
+    sweep = asyncio.create_task(bench.engine.sweep())
+    while not sweep.done():
+        await asyncio.sleep(0)
+        looks = [task for task in asyncio.all_tasks() if task.get_name().startswith("fsmkit look")]
+        most = max(most, len(looks))
+        now = len(bench.store.table.records)
+        handled, left = max(handled, left - now), now
+    assert (sweep.result(), left) == (number, 0)
+    assert most <= AT_ONCE
+    assert handled <= AT_ONCE, "rows between two turns of everybody else"
+    assert max(limits) <= 2 * FETCHED
+
+
+async def test_a_person_who_writes_during_a_storm_is_answered_before_it_is_over():
+    bench = await storm(5 * FETCHED)
+    sweep = asyncio.create_task(bench.engine.sweep())
+    await asyncio.sleep(0)
+    before = len(bench.store.table.records)
+    await asyncio.create_task(bench.engine.set_state("f", Key(2, 2), "a"))
+    assert before - len(bench.store.table.records) <= AT_ONCE
+    await sweep
+    assert list(bench.store.table.records) == [Key(2, 2)]
+
+
+async def test_a_storm_behind_keys_that_stay_due_is_reached():
+    bench = await storm(6 * FETCHED)
+    bench.engine.face.awaited = lambda key: key.user < 3 * FETCHED  # their updates wait: they go first
+    limits = asked(bench)
+    assert await bench.engine.sweep() == 6 * FETCHED
+    assert sorted(bench.store.table.records) == [Key(1, user) for user in range(3 * FETCHED)]
+    assert len(limits) < 20
+
+
+async def test_two_sweeps_in_a_storm_share_the_work_and_call_each_handler_once():
+    fired = []
+    bench = await storm(
+        3 * FETCHED, timed(60, on_timeout=lambda event, ctx: fired.append(ctx.key) or ("end",))
+    )
+    await asyncio.gather(bench.engine.sweep(), bench.engine.sweep())
+    assert (sorted(fired), bench.store.table.records) == ([Key(1, user) for user in range(3 * FETCHED)], {})
 
 
 # -- updates that wait -----------------------------------------------------------------------------

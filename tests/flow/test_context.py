@@ -286,6 +286,7 @@ async def test_an_awaited_reply_says_not_to_await_it(what):
         await Bench(flow).engine.send(KEY, said("look"))
     note = f"do not await ctx.{what}(...): it returns nothing, and is carried out after the step"
     assert [each for each in caught.value.__notes__ if note in each and "tests/flow/test_context.py:" in each]
+    assert str(caught.value).endswith(note)  # also where notes are not shown
 
 
 async def test_another_error_of_await_has_no_such_note():

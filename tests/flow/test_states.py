@@ -148,7 +148,7 @@ def test_an_option_that_was_renamed_is_refused_with_its_new_name(old, now):
 
 
 def test_an_option_that_never_was_is_refused():
-    with pytest.raises(TypeError, match=r"^a state has no option prompts=$"):
+    with pytest.raises(TypeError, match=r"^a state has no option prompts=\. Did you mean prompt=\?$"):
         State("work", prompts="?")
 
 

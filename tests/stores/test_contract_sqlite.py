@@ -43,6 +43,9 @@ class TestSQLiteStore(StoreContract):
     async def expire_claims(self, store: Store) -> None:
         self.wall.advance(CLAIM_SECONDS)
 
+    async def pass_time(self, store: Store, seconds: float) -> None:
+        self.wall.advance(seconds)
+
 
 class TestSQLiteStoreNormal(TestSQLiteStore):
     """The same without waiting for the disk."""

@@ -5,6 +5,7 @@ from cryptography.fernet import Fernet
 
 from fsmkit import Context, Engine, Flow, Key, StoreCorrupt
 from fsmkit.stores.encrypted import Encrypted
+from fsmkit.stores.inbox import DeadLetter, StoredUpdate
 from fsmkit.stores.memory import MemoryStore
 from fsmkit.testing import StoreContract
 
@@ -48,6 +49,18 @@ async def test_a_new_key_first_reads_what_the_old_one_wrote_and_writes_with_the_
     await engine.send(ANN, "herring")
     alone = Engine(secret_flow(), store=Encrypted(inner, [new]))
     assert (await alone.get_state("secret", ANN))[1] == {"word": "herring"}
+
+
+async def test_updates_that_wait_and_dead_letters_do_not_show_what_was_said():
+    inner, key = MemoryStore(), Fernet.generate_key()
+    inbox = Encrypted(inner, [key]).inbox(1)
+    await inbox.append([StoredUpdate(n, 1, 1, b"swordfish", 0.0) for n in (1, 2)])
+    await inbox.set_aside(DeadLetter("2", 2, 1, 1, "too deep", b"swordfish"))
+    sealed = [*await inner.inbox(1).waiting(), *await inner.inbox(1).dead()]
+    assert not any(b"swordfish" in each.body for each in sealed)
+    assert [each.body for each in [*await inbox.waiting(), *await inbox.dead()]] == [b"swordfish"] * 2
+    with pytest.raises(StoreCorrupt, match="update 1 cannot be decrypted"):
+        await Encrypted(inner, [Fernet.generate_key()]).inbox(1).waiting()
 
 
 async def test_another_key_is_told_and_the_row_is_left_alone():

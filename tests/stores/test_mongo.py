@@ -55,6 +55,12 @@ class TestMongoStore(StoreContract):
             past = {"$set": {"claim": document["claim"] - CLAIM_SECONDS - 0.1}}
             await self.database.fsmkit_rows.update_one({"_id": document["_id"]}, past)
 
+    async def pass_time(self, store: Store, seconds: float) -> None:
+        for collection, field in (("fsmkit_inbox", "struck"), ("fsmkit_dead_letters", "since")):
+            async for document in self.database[collection].find({field: {"$gt": 0.0}}):
+                past = {"$set": {field: document[field] - seconds}}
+                await self.database[collection].update_one({"_id": document["_id"]}, past)
+
 
 class Commands(monitoring.CommandListener):
     """Notes the commands that are sent, by whatever client."""

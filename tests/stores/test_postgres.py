@@ -10,6 +10,7 @@ from stores.store_flows import asking_flow
 
 from fsmkit import Context, Engine, Flow, Key, StoreCorrupt, StoreError
 from fsmkit.stores import CLAIM_SECONDS, Change, Store
+from fsmkit.stores.inbox import StoredUpdate
 from fsmkit.stores.postgres import PostgresStore
 from fsmkit.testing import StoreContract
 from fsmkit.testing.store_contract.base import KEY, add_one
@@ -42,6 +43,11 @@ class TestPostgresStore(StoreContract):
         await run_sql(
             self.dsn, f"UPDATE {self.schema}.rows SET claim = claim - {past}, stalled = stalled - {past}"
         )
+
+    async def pass_time(self, store: Store, seconds: float) -> None:
+        for table, column in (("inbox", "struck"), ("dead_letters", "since")):
+            statement = f"UPDATE {self.schema}.{table} SET {column} = {column} - interval '{seconds} s'"
+            await run_sql(self.dsn, statement)
 
 
 @pytest.fixture
@@ -210,19 +216,24 @@ async def test_many_processes_may_open_at_once(postgres_dsn: str, schema: str) -
     await counted(postgres_dsn, f"SELECT count(*) {others} AND query LIKE '%{schema}%'", 0)
 
 
+@pytest.mark.parametrize("version", [1, 2])
 async def test_a_schema_of_an_earlier_version_is_upgraded_with_its_rows(
-    store: PostgresStore, postgres_dsn: str, schema: str
+    store: PostgresStore, postgres_dsn: str, schema: str, version: int
 ) -> None:
     await add_one(store, KEY)
-    await run_sql(postgres_dsn, f"UPDATE {schema}.schema_version SET version = 1")
-    await run_sql(postgres_dsn, f"DROP FUNCTION {schema}.approach")
+    await run_sql(postgres_dsn, f"UPDATE {schema}.schema_version SET version = {version}")
+    await run_sql(
+        postgres_dsn, f"DROP FUNCTION {schema}.{'approach' if version == 1 else 'commit_and_strike'}"
+    )
+    await run_sql(postgres_dsn, f"DROP TABLE {schema}.inbox, {schema}.dead_letters")
     second = PostgresStore(postgres_dsn, schema=schema)
     async with second.lease(KEY, wanted=False) as lease:
         assert (lease.idle, lease.row) == (True, b"1")
+    assert len(await second.inbox(1).append([StoredUpdate(1, 2, 3, b"{}", 0.0)])) == 1
     await second.close()
     assert [
         row[0] for row in await run_sql(postgres_dsn, f"SELECT version FROM {schema}.schema_version")
-    ] == [2]
+    ] == [3]
 
 
 async def test_a_newer_schema_is_left_alone(store: PostgresStore, postgres_dsn: str, schema: str) -> None:

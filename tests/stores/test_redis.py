@@ -51,6 +51,13 @@ class TestRedisStore(StoreContract):
                     beside.zadd(name, {key: earlier})
                     beside.hset(base + b":row:" + key, "c", earlier)
 
+    async def pass_time(self, store: Store, seconds: float) -> None:
+        with redis.Redis.from_url(self.url) as beside:
+            for kind in ("struck", "since"):
+                for name in beside.scan_iter(f"{{{self.prefix}:*:inbox-{kind}:*"):
+                    for member, since in beside.zrange(name, 0, -1, withscores=True):
+                        beside.zadd(name, {member: since - seconds})
+
 
 # -- what a step costs ---------------------------------------------------------------------------------
 

@@ -64,6 +64,12 @@ class TestRedisStoreOnACluster(StoreContract):
                 node.zadd(name, {key: earlier})
                 node.hset(base + b":row:" + key, "c", earlier)
 
+    async def pass_time(self, store: Store, seconds: float) -> None:
+        for kind in ("inbox-struck", "inbox-since"):
+            for node, name in expire(self.nodes, kind):
+                for member, since in node.zrange(name, 0, -1, withscores=True):
+                    node.zadd(name, {member: since - seconds})
+
 
 @pytest.fixture
 async def stores(redis_cluster: RedisCluster, nodes: list[Client]) -> AsyncIterator[list[RedisStore]]:

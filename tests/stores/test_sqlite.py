@@ -606,3 +606,30 @@ async def test_claims_and_leases_go_by_the_stores_own_clock(path: Path) -> None:
     clock.advance(30)
     assert await store.due(1, [], 0.0, 10) == [KEY]
     await store.close()
+
+
+async def test_a_row_that_another_has_written_under_a_lease_is_not_overwritten_and_the_turn_goes_on(
+    store: SQLiteStore,
+) -> None:
+    await put(store, KEY, b"one")
+    async with store.lease(KEY) as lease:
+        snapshot = await store.snapshot(KEY)
+        await snapshot.commit(Change(b"two", index=(Index("f", "a", None), Index("g", "b", None))))
+        with pytest.raises(LeaseLost):
+            await lease.commit(Change(b"three"))
+        waiting = asyncio.create_task(put(store, KEY, b"four"))
+    await waiting
+    assert [(row.row, row.index) async for row in store.scan()] == [(b"four", ())]
+    assert [row async for row in store.scan(flow="g")] == []
+
+
+async def test_what_was_sent_meanwhile_is_no_loss_to_a_step_that_writes_the_same_row(
+    store: SQLiteStore,
+) -> None:
+    async with store.lease(KEY) as lease:
+        assert await lease.commit(Change(b"one", outbox=(b"entry",))) == b"entry"
+    async with store.lease(KEY) as lease:
+        await store.acknowledge(KEY, b"entry", b"receipt")
+        await lease.commit(Change(b"two"))
+    async with store.lease(KEY) as lease:
+        assert (lease.row, list(lease.receipts)) == (b"two", [b"receipt"])

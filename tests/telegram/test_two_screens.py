@@ -4,8 +4,9 @@ import pytest
 
 from fsmkit import ANY, DefinitionError, Engine, Flow, Key, KeyBy, Returned
 from fsmkit.flow.messages import Address, Reply
-from fsmkit.interpreter.effects import MAX_SCREENS, apply_receipts
+from fsmkit.interpreter.effects import apply_receipts
 from fsmkit.interpreter.row import Bound, Edit, Receipt, Row, ShownScreen
+from fsmkit.interpreter.screens import MAX_SCREENS
 from fsmkit.telegram import button, command, text
 from fsmkit.telegram.chat_migration import in_new_chat
 

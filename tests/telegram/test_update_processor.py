@@ -348,6 +348,34 @@ async def test_a_press_that_tells_neither_topic_nor_connection_waits_for_its_con
         assert busy.done == ["slow", "Yes"]
 
 
+async def test_a_chat_goes_on_while_what_it_has_sent_to_another_is_delivered_there(offline, clock):
+    told = Flow("told")
+
+    @told.defstate(None, on=text())
+    async def say(event, ctx):
+        await busy.handle(event.text)
+        ctx.send(Key(2, 2, bot=ctx.key.bot), event.text)
+
+    told.defstate(None, on=str)(lambda event, ctx: ctx.reply(f"told {event}"))
+    gate = asyncio.Event()
+    async with Busy(offline, clock, KeyedProcessor(4), told) as busy:
+        send = busy.app.bot.request.do_request
+
+        async def slow(*args, **options):
+            data = options.get("request_data")
+            if data is not None and data.parameters.get("chat_id") == 2:
+                await gate.wait()
+            return await send(*args, **options)
+
+        busy.app.bot.request.do_request = slow
+        await busy.say("one", "two", user=1)
+        before = busy.done[:], offline.texts(2)
+        gate.set()
+        await settle()
+        assert before == (["one", "two"], [])
+        assert offline.texts(2) == ["told one", "told two"]
+
+
 async def feed(busy):
     """Puts what has happened into the application's queue."""
     for update in busy.offline.take_updates():

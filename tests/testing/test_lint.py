@@ -488,3 +488,77 @@ def test_data_that_no_engine_takes_is_found():
     [found] = [finding for finding in lint(flow) if finding.code == "refused"]
     assert "Open" in found.message
     assert "test_lint.py" in found.where
+
+
+def test_a_command_without_a_description_is_noted_once_where_others_have_one():
+    flow = Flow("f", ttl=60)
+    flow.state("on", otherwise="?")
+    for on in (
+        command("start", description="Begin"),
+        command("start"),
+        command("help"),
+        command("help", args="x"),
+    ):
+        flow.defstate(None, on=on)(lambda event, ctx: ("transition", "on"))
+    flow.defstate(ANY, on=command())(lambda event, ctx: ("end",))
+    found = [note for note in lint(flow) if note.code == "no-description"]
+    assert [(note.note, note.message.split(",")[0]) for note in found] == [(True, "/help has no description")]
+    plain = Flow("g")
+    plain.defstate(None, on=command("help"))(lambda event, ctx: None)
+    assert "no-description" not in [note.code for note in lint(plain)]
+
+
+def test_requests_that_are_awaited_and_calls_that_are_not_are_found_where_they_stand():
+    flow = Flow("f", ttl=60)
+    flow.state("on", prompt="?", otherwise="?")
+
+    @flow.defstate(None, on=command("start"))
+    async def start(event, ctx):
+        if event.args:
+            await ctx.reply("hello")
+        await ctx.bot.send_message(1, "hello")
+        return ("transition", "on")
+
+    @flow.defstate("on", on=text())
+    def said(event, ctx):
+        ctx.bot.send_message(1, "never sent")
+        event.message.reply_text("never sent")
+        ctx.data.update(a=1)
+        return ("end",)
+
+    @flow.on_enter("on")
+    async def entered(context):
+        await context.show("now")
+        context.telegram.bot.send_dice(1)
+
+    found = [(each.code, each.message.partition(":")[0]) for each in lint(flow) if "await" in each.code]
+    dropped = "is not awaited, so that nothing happens"
+    assert found == [
+        ("needless-await", "ctx.reply(...) is awaited, which raises a TypeError"),
+        ("missing-await", f"ctx.bot.send_message(...) {dropped}"),
+        ("missing-await", f"event.message.reply_text(...) {dropped}"),
+        ("needless-await", "context.show(...) is awaited, which raises a TypeError"),
+        ("missing-await", f"context.telegram.bot.send_dice(...) {dropped}"),
+    ]
+    first = start.__code__.co_firstlineno
+    assert next(each for each in lint(flow) if each.code == "needless-await").where.endswith(f":{first + 3}")
+
+
+def test_what_is_awaited_elsewhere_or_is_another_object_by_then_is_no_finding():
+    flow = Flow("f", ttl=60)
+    flow.state("on", prompt="?", otherwise="?")
+
+    @flow.defstate(None, on=command("start"))
+    async def start(event, ctx):
+        sending = ctx.bot.send_message(1, "hello")
+        await sending
+        return ("transition", "on")
+
+    @flow.defstate("on", on=text())
+    async def said(event, ctx):
+        ctx = event.other
+        await ctx.reply("another library's")
+        ctx.bot.send_message("another library's")
+        return ("end",)
+
+    assert [each for each in lint(flow) if "await" in each.code] == []

@@ -204,10 +204,11 @@ def test_messages_of_one_handler_one_after_the_other_are_no_finding():
 
 
 def test_an_overlap_is_drawn_and_pasted_as_a_test_that_judges():
-    [finding] = check(one_seat_bot.careless, phases=["parallel"], profile=QUICK, seed=1).failures
+    report = check(one_seat_bot.careless, phases=["parallel"], profile=QUICK, seed=1)
+    [finding] = report.failures
     assert "      > /yes       |\n" in str(finding)
     assert "                   | > /yes\n" in str(finding)
-    assert "assert report.ok, report" in finding.test()
+    assert "assert report.ok, report" in report.test(finding)
     [again] = check(one_seat_bot.careless, phases=[], replays=[finding.actions]).failures
     assert again.code == "race"
 

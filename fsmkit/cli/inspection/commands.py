@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import click
 
 from fsmkit.cli.echo import echo
+from fsmkit.cli.errors import NothingThere
 from fsmkit.cli.output import print_json
 
 T = TypeVar("T")
@@ -44,6 +45,11 @@ def _key(ctx: click.Context, param: click.Parameter, value: str) -> Any:
     from fsmkit.keys import Key
 
     return _parsed(Key.parse, value, ctx, param)
+
+
+def _key_or_name(ctx: click.Context, param: click.Parameter, value: str) -> Any:
+    """Return a key, or the name of a dead letter, which has no colon in it."""
+    return _key(ctx, param, value) if ":" in value else value
 
 
 def _who(ctx: click.Context, param: click.Parameter, value: str) -> Any:
@@ -141,15 +147,65 @@ def list_(store: str, /, dedupe_for: float, json: bool, older_than: float | None
 
 
 @inspect_store.command(cls=KeyCommand)
-@KEY
+@click.argument("key", callback=_key_or_name, metavar="KEY")
 @REMEMBERED
+@bot_option("With the name of a dead letter: whose it is.")
 @click.pass_obj
-def show(store: str, /, key: Any, dedupe_for: float) -> None:
-    """Show all that is stored for KEY, as JSON."""
+def show(store: str, /, key: Any, dedupe_for: float, bot: int | str | None) -> None:
+    """Show all that is stored for a key, or the dead letter of a name, as JSON."""
+    from fsmkit.cli.inspection.dead import shown
     from fsmkit.cli.inspection.listing import stored_row
     from fsmkit.cli.stores import use_store
 
-    print_json(use_store(store, lambda opened: stored_row(opened, key, _now(), dedupe_for)))
+    if isinstance(key, str):
+        try:
+            print_json(use_store(store, lambda opened: shown(opened, key, bot)))
+        except NothingThere as error:
+            said = f"no key: {key!r}, and no dead letter of that name"
+            raise click.BadParameter(said, param_hint="'KEY'") from error
+    else:
+        print_json(use_store(store, lambda opened: stored_row(opened, key, _now(), dedupe_for)))
+
+
+@inspect_store.command()
+@bot_option("Only this bot's.")
+@click.option("--json", "json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def dead(store: str, /, bot: int | str | None, json: bool) -> None:
+    """List dead letters: updates that could not be read, and were set aside."""
+    from fsmkit.cli.inspection.dead import as_json, as_text, dead_letters
+    from fsmkit.cli.stores import use_store
+
+    found = use_store(store, lambda opened: dead_letters(opened, bot))
+    if json:
+        print_json({"dead": [as_json(*letter) for letter in found]})
+        return
+    for line in as_text(found):
+        echo(line)
+
+
+@inspect_store.command()
+@click.argument("name")
+@bot_option("Whose it is, where several bots have one of that name.")
+@click.pass_obj
+def requeue(store: str, /, name: str, bot: int | str | None) -> None:
+    """Put the dead letter NAME back into the inbox, for a bot that can read it now."""
+    from fsmkit.cli.inspection.dead import requeue as put_back
+    from fsmkit.cli.stores import use_store
+
+    echo(use_store(store, lambda opened: put_back(opened, name, bot)))
+
+
+@inspect_store.command()
+@click.argument("name")
+@bot_option("Whose it is, where several bots have one of that name.")
+@click.pass_obj
+def drop(store: str, /, name: str, bot: int | str | None) -> None:
+    """Remove the dead letter NAME."""
+    from fsmkit.cli.inspection.dead import drop as remove
+    from fsmkit.cli.stores import use_store
+
+    echo(use_store(store, lambda opened: remove(opened, name, bot)))
 
 
 @inspect_store.command(cls=KeyCommand)

@@ -19,6 +19,7 @@ from fsmkit.clock import backoff
 from fsmkit.errors import LeaseLost, StoreUnavailable
 from fsmkit.keys import Key
 from fsmkit.stores.mongo.documents import Document, blank, changed, is_empty, is_idle, new_token
+from fsmkit.stores.mongo.inbox import strike_after_commit
 from fsmkit.stores.mongo.session import MongoSession
 from fsmkit.stores.protocol import Change
 
@@ -81,6 +82,8 @@ class MongoSnapshot:
                 )
             self._know(fresh)
         self.receipts = self.receipts[change.folded :]
+        if change.struck:
+            await strike_after_commit(session, self._text.rpartition(":")[2], change.struck)
         if not hold:
             self._end()
             self._session = None

@@ -9,11 +9,13 @@ from functools import partial
 
 from fsmkit.errors import requires_extra
 from fsmkit.keys import Key
+from fsmkit.stores.inbox import Inbox
 from fsmkit.stores.protocol import CLAIM_SECONDS, Index, Lease, StoredRow
 from fsmkit.stores.sessions import LoopSessions, WarnOnce
 
 with requires_extra("mongo"):
     from fsmkit.stores.mongo.documents import NO_FLOW, Document, is_empty, new_token
+    from fsmkit.stores.mongo.inbox import MongoInbox, bots
     from fsmkit.stores.mongo.leases import MongoLease, MongoSnapshot
     from fsmkit.stores.mongo.session import MongoSession
 
@@ -203,6 +205,10 @@ class MongoStore:
             if bot is not None:
                 wanted["bot"] = _part(bot)
         session = await self.session()
+        for text in await bots(session):
+            owner = who.bot if isinstance(who, Key) else bot
+            if text == _part(owner) or (owner is None and not isinstance(who, Key)):
+                await MongoInbox(self.session, text).forget(who)
         fields = {"row": 1, "outbox": 1, "receipts": 1}
         found, _ = await session.call(lambda rows: rows.find(wanted, fields).to_list())
         keys = [document["_id"] for document in found]
@@ -210,6 +216,14 @@ class MongoStore:
         for key in keys:
             session.note(key, None)
         return sum(not is_empty(document) for document in found)
+
+    def inbox(self, bot: int | str | None) -> Inbox:
+        """Return the updates of a bot that wait to be handled."""
+        return MongoInbox(self.session, _part(bot))
+
+    async def inbox_bots(self) -> list[int | str | None]:
+        """Return the bots for which something waits or was set aside."""
+        return [Key.parse(f"0:0:-:-:{text}").bot for text in await bots(await self.session())]
 
     async def close(self) -> None:
         """Close all clients of this process."""

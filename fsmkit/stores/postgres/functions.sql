@@ -241,5 +241,88 @@ BEGIN
     DELETE FROM fsmkit.rows WHERE key = p_key
         OR ((person = p_who OR chat = p_who) AND coalesce(bot = p_bot, true));
     GET DIAGNOSTICS gone = ROW_COUNT;
+    DELETE FROM fsmkit.inbox x WHERE x.body IS NOT NULL
+        AND fsmkit.concerns(x.bot, x.chat::text, x.person::text, p_key, p_who, p_bot);
+    DELETE FROM fsmkit.dead_letters x
+        WHERE fsmkit.concerns(x.bot, x.chat::text, x.person::text, p_key, p_who, p_bot);
     RETURN removed + gone;
+END $$;
+
+-- Whether an update is one of a key's, or of a person's: as `forget` takes them.
+CREATE OR REPLACE FUNCTION fsmkit.concerns(
+    p_owner text, p_chat text, p_person text, p_key text, p_who text, p_bot text
+) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE
+        WHEN p_key IS NULL THEN p_who IN (p_chat, p_person) AND coalesce(p_owner = p_bot, true)
+        WHEN split_part(p_key, ':', 5) <> p_owner THEN false
+        WHEN split_part(p_key, ':', 1) = split_part(p_key, ':', 2) THEN split_part(p_key, ':', 1) IN (p_chat, p_person)
+        ELSE (split_part(p_key, ':', 1), split_part(p_key, ':', 2)) = (p_chat, p_person) END
+$$;
+
+-- Appends what is new, in its order, and gives the numbers; one row of nulls where too much waits already.
+CREATE OR REPLACE FUNCTION fsmkit.append_updates(
+    p_bot text, p_ids bigint[], p_lines bigint[], p_chats bigint[], p_persons bigint[], p_received float8[],
+    p_bodies bytea[], p_most int, p_term interval
+) RETURNS TABLE (id bigint, number bigint) LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtext('fsmkit.inbox ' || p_bot));
+    DELETE FROM fsmkit.inbox x WHERE x.struck < clock_timestamp() - p_term;
+    IF (SELECT count(*) FROM fsmkit.inbox x WHERE x.bot = p_bot AND x.body IS NOT NULL) >= p_most THEN
+        RETURN QUERY SELECT NULL::bigint, NULL::bigint;
+        RETURN;
+    END IF;
+    FOR n IN 1 .. coalesce(cardinality(p_ids), 0) LOOP
+        CONTINUE WHEN EXISTS (SELECT FROM fsmkit.dead_letters d WHERE d.bot = p_bot AND d.id = p_ids[n]);
+        RETURN QUERY INSERT INTO fsmkit.inbox AS x (bot, id, line, chat, person, received, body)
+            VALUES (p_bot, p_ids[n], p_lines[n], p_chats[n], p_persons[n], p_received[n], p_bodies[n])
+            ON CONFLICT ON CONSTRAINT inbox_pkey DO NOTHING RETURNING x.id, x.number;
+    END LOOP;
+END $$;
+
+-- Notes that updates were handled; of a struck one nothing is left but its number.
+CREATE OR REPLACE FUNCTION fsmkit.strike_updates(p_bot text, p_ids bigint[]) RETURNS void LANGUAGE sql AS $$
+    UPDATE fsmkit.inbox SET struck = clock_timestamp(), body = NULL, line = 0, chat = 0, person = 0
+        WHERE bot = p_bot AND id = ANY (p_ids) AND body IS NOT NULL;
+$$;
+
+-- A commit that strikes updates too, if it is written.
+CREATE OR REPLACE FUNCTION fsmkit.commit_and_strike(
+    p_key text, p_token bigint, p_version bigint, p_commit bigint, p_blob bytea, p_wake float8, p_flows text[],
+    p_states text[], p_deadlines float8[], p_outbox bytea[], p_folded int, p_claimer bigint, p_claim interval, p_keep interval,
+    p_struck bigint[], OUT written boolean, OUT entry bytea, OUT version bigint
+) LANGUAGE plpgsql AS $$
+BEGIN
+    SELECT c.written, c.entry, c.version INTO written, entry, version
+        FROM fsmkit.commit(p_key, p_token, p_version, p_commit, p_blob, p_wake, p_flows, p_states, p_deadlines,
+            p_outbox, p_folded, p_claimer, p_claim, p_keep) c;
+    IF written THEN
+        PERFORM fsmkit.strike_updates(split_part(p_key, ':', 5), p_struck);
+    END IF;
+END $$;
+
+-- Keeps a dead letter, and strikes its update.
+CREATE OR REPLACE FUNCTION fsmkit.set_aside(
+    p_bot text, p_name text, p_id bigint, p_chat bigint, p_person bigint, p_reason text, p_body bytea, p_term interval
+) RETURNS void LANGUAGE sql AS $$
+    DELETE FROM fsmkit.dead_letters WHERE since <= clock_timestamp() - p_term;
+    INSERT INTO fsmkit.dead_letters VALUES (p_bot, p_name, p_id, p_chat, p_person, p_reason, clock_timestamp(), p_body)
+        ON CONFLICT (bot, name) DO UPDATE SET reason = p_reason, since = clock_timestamp(), body = p_body;
+    SELECT fsmkit.strike_updates(p_bot, ARRAY[p_id]);
+$$;
+
+-- Puts a dead letter at the end of the inbox; whether there was one that has an id.
+CREATE OR REPLACE FUNCTION fsmkit.requeue(p_bot text, p_name text, p_received float8) RETURNS boolean
+LANGUAGE plpgsql AS $$
+DECLARE
+    d fsmkit.dead_letters;
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtext('fsmkit.inbox ' || p_bot));
+    DELETE FROM fsmkit.dead_letters WHERE bot = p_bot AND name = p_name AND id IS NOT NULL RETURNING * INTO d;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    DELETE FROM fsmkit.inbox WHERE bot = p_bot AND id = d.id;
+    INSERT INTO fsmkit.inbox (bot, id, line, chat, person, received, body)
+        VALUES (p_bot, d.id, CASE d.chat WHEN 0 THEN d.person ELSE d.chat END, d.chat, d.person, p_received, d.body);
+    RETURN true;
 END $$;

@@ -1,4 +1,4 @@
--- The schema of fsmkit.stores.postgres, version 2. PostgresStore runs this by itself when it opens; it may as
+-- The schema of fsmkit.stores.postgres, version 3. PostgresStore runs this by itself when it opens; it may as
 -- well be run by hand (psql -f) by someone who has the rights. `fsmkit.` is replaced by the store's schema.
 -- The functions are in functions.sql. All times of leases and claims are this server's; `wake` and
 -- `filed` are times of the bot's own clock.
@@ -49,4 +49,32 @@ CREATE UNLOGGED TABLE IF NOT EXISTS fsmkit.waiters (
     term interval NOT NULL,
     seen timestamptz NOT NULL,
     PRIMARY KEY (key, ticket)
+);
+
+-- Updates that wait to be handled, and the ids of those that were (`struck`; nothing else is left of them).
+CREATE TABLE IF NOT EXISTS fsmkit.inbox (
+    bot text COLLATE "C" NOT NULL,
+    id bigint NOT NULL,
+    number bigserial,                    -- drawn under a lock for each bot: what is read in its order is whole
+    line bigint NOT NULL,
+    chat bigint NOT NULL,
+    person bigint NOT NULL,
+    received float8 NOT NULL,
+    struck timestamptz,
+    body bytea,
+    PRIMARY KEY (bot, id)
+);
+CREATE INDEX IF NOT EXISTS inbox_waiting ON fsmkit.inbox (bot, number) WHERE body IS NOT NULL;
+CREATE INDEX IF NOT EXISTS inbox_line ON fsmkit.inbox (bot, line, number) WHERE body IS NOT NULL;
+CREATE INDEX IF NOT EXISTS inbox_struck ON fsmkit.inbox (struck) WHERE struck IS NOT NULL;
+CREATE TABLE IF NOT EXISTS fsmkit.dead_letters (
+    bot text COLLATE "C" NOT NULL,
+    name text COLLATE "C" NOT NULL,
+    id bigint,
+    chat bigint NOT NULL,
+    person bigint NOT NULL,
+    reason text NOT NULL,
+    since timestamptz NOT NULL,
+    body bytea NOT NULL,
+    PRIMARY KEY (bot, name)
 );

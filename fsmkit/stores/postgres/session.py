@@ -20,7 +20,7 @@ from fsmkit.stores.sessions import WarnOnce
 
 _log = logging.getLogger("fsmkit")
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 OLDEST_SERVER = 12
 """The version of PostgreSQL that brought generated columns."""

@@ -14,11 +14,14 @@ from typing import Any
 
 from fsmkit.errors import LeaseLost, StoreUnavailable, requires_extra
 from fsmkit.keys import Key
+from fsmkit.stores.inbox import Inbox
 from fsmkit.stores.protocol import CLAIM_SECONDS, Change, Index, Lease, StoredRow
 from fsmkit.stores.sessions import LoopSessions, WarnOnce
 from fsmkit.stores.snapshot import RowSnapshot
 
 with requires_extra("postgres"):
+    from fsmkit.stores.postgres.inbox import PostgresInbox
+    from fsmkit.stores.postgres.inbox import statements as inbox_statements
     from fsmkit.stores.postgres.leases import Leases, LoadedRow, new_token
 
 PAGE = 500
@@ -159,8 +162,10 @@ class PostgresStore:
             LeaseLost: The lease is over or the version is another; nothing was written.
         """
         args = (*_change(change), leases.number, _CLAIM, leases.term if hold else None)
+        struck = (list(change.struck),) if change.struck else ()
+        statement = self.statements["commit_and_strike" if struck else "commit"]
         rows, repeated = await leases.connections.call(
-            self.statements["commit"], key, token, version, new_token(), *args
+            statement, key, token, version, new_token(), *args, *struck
         )
         written, entry, following = rows[0]
         if not written:
@@ -230,6 +235,14 @@ class PostgresStore:
             rows = await self._call("forget", None, _part(who), None if bot is None else _part(bot))
         return int(rows[0][0])
 
+    def inbox(self, bot: int | str | None) -> Inbox:
+        """Return the updates of a bot that wait to be handled."""
+        return PostgresInbox(self._call, _part(bot))
+
+    async def inbox_bots(self) -> list[int | str | None]:
+        """Return the bots for which something waits or was set aside."""
+        return [Key.parse(f"0:0:-:-:{row[0]}").bot for row in await self._call("inbox_bots")]
+
     async def close(self) -> None:
         """Close all connections of this process."""
         await self._sessions.close()
@@ -260,6 +273,7 @@ def _statements(schema: str) -> dict[str, str]:
         f" OR EXISTS (SELECT FROM unnest(flows, states) AS i(flow, state) WHERE {fits}))"
         " ORDER BY key LIMIT $5",
         "forget": f"SELECT {schema}.forget($1, $2, $3)",
+        **inbox_statements(schema),
     }
 
 

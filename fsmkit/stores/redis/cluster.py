@@ -55,6 +55,9 @@ OF_ONE_KEY = ("acquire", "release", "renew", "load", "commit", "strike", "hold",
 OF_A_SHARD = ("due", "take", "scan")
 """Scripts about one shard; without a cluster about all of them at once."""
 
+OF_AN_INBOX = ("append", "read", "strike", "set_aside", "dead", "drop")
+"""Scripts about the updates of one bot, `inbox_append` and so on; `lua/inbox.lua` stands before each."""
+
 Address = tuple[str, int]
 
 Argument = str | bytes | int
@@ -126,6 +129,8 @@ class Scripts:
         head = f"local PREFIX, CLUSTER = '{prefix}', {str(cluster).lower()}\n{_text('prelude')}"
         self._all = {name: _script(name, head + _text(name)) for name in OF_ONE_KEY}
         self._all.update({name: _script(name, _text(name)) for name in OF_A_SHARD})
+        for name in (f"inbox_{each}" for each in OF_AN_INBOX):
+            self._all[name] = _script(name, f"{_text('inbox')}\n{_text(name)}")
 
     def __getitem__(self, name: str) -> Script:
         return self._all[name]

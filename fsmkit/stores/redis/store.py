@@ -12,7 +12,9 @@ silent for two thirds of the lease time loses its place. The store is as durable
 
 import asyncio
 import heapq
+import logging
 import re
+import time
 from collections.abc import AsyncIterator, Sequence
 from functools import partial
 from types import TracebackType
@@ -22,6 +24,7 @@ import msgspec
 
 from fsmkit.errors import LeaseLost, StoreUnavailable, requires_extra
 from fsmkit.keys import Key
+from fsmkit.stores.inbox import Inbox
 from fsmkit.stores.protocol import CLAIM_SECONDS, Change, Index, Lease, StoredRow
 from fsmkit.stores.sessions import LoopSessions, WarnOnce
 from fsmkit.stores.snapshot import RowSnapshot
@@ -29,8 +32,11 @@ from fsmkit.stores.snapshot import RowSnapshot
 with requires_extra("redis"):
     from fsmkit.stores.redis.cluster import SHARDS, Nodes
     from fsmkit.stores.redis.connection import Settings
+    from fsmkit.stores.redis.inbox import RedisInbox, bots
     from fsmkit.stores.redis.leases import KeyPlace
     from fsmkit.stores.redis.session import RedisSession
+
+_log = logging.getLogger("fsmkit")
 
 PAGE = 200
 """Keys that `scan` and `forget` read at once."""
@@ -193,7 +199,19 @@ class RedisStore:
             _encode([(entry.flow, entry.state, entry.deadline) for entry in index]), _encode(flows),
             change.folded, self._claim_ms, self._repeat_ms, *change.outbox,
         )  # fmt: skip
+        if reply[0] and change.struck:
+            await self._strike(place.text.rpartition(":")[2], change.struck)
         return (reply[1], reply[2]) if reply[0] else None
+
+    async def _strike(self, bot: str, ids: Sequence[int]) -> None:
+        """Strike what a commit that was written has handled; the row knows its ids, should that fail."""
+        try:
+            await RedisInbox(self._nodes, bot, time.time).strike(ids)
+        except StoreUnavailable as error:
+            _log.warning("%d updates that were handled stay in the inbox: %s", len(ids), error)
+
+    async def _nodes(self) -> Nodes:
+        return (await self.session()).nodes
 
     async def peek(self, key: Key) -> bytes | None:
         """Return the row as last committed."""
@@ -288,9 +306,23 @@ class RedisStore:
             found = (_fresh(nodes), _keys(nodes))
             keys = list({key for each in found async for key in each if _is_of(key, who, bot)})
         removed = 0
+        for text in await bots(nodes):
+            owner = who.bot if isinstance(who, Key) else bot
+            if text == _bot_text(owner) or (owner is None and not isinstance(who, Key)):
+                await RedisInbox(self._nodes, text, time.time).forget(who)
         for shard, text in map(KeyPlace.of, keys):
             removed += await nodes.call(shard, "forget", text, self._lease_ms)
         return removed
+
+    def inbox(self, bot: int | str | None) -> Inbox:
+        """Return the updates of a bot that wait to be handled."""
+        return RedisInbox(self._nodes, _bot_text(bot), time.time)
+
+    async def inbox_bots(self) -> list[int | str | None]:
+        """Return the bots for which something waits or was set aside."""
+        found = await bots(await self._nodes())
+        used = [text for text in found if not await RedisInbox(self._nodes, text, time.time).is_empty()]
+        return [Key.parse(f"0:0:-:-:{text}").bot for text in used]
 
     async def close(self) -> None:
         """End connections and tasks."""

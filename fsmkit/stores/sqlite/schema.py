@@ -54,6 +54,20 @@ UPGRADES: tuple[tuple[str, ...], ...] = (
             key TEXT PRIMARY KEY, owner TEXT NOT NULL, ticket INTEGER NOT NULL,
             expires REAL NOT NULL) WITHOUT ROWID""",
     ),
+    (
+        # Numbers are never used twice: who reads the inbox has read up to one of them.
+        """CREATE TABLE inbox (
+            number INTEGER PRIMARY KEY AUTOINCREMENT, bot TEXT NOT NULL, id INTEGER NOT NULL,
+            line INTEGER NOT NULL, chat INTEGER NOT NULL, user INTEGER NOT NULL,
+            received REAL NOT NULL, struck REAL, body BLOB, UNIQUE (bot, id))""",
+        "CREATE INDEX inbox_waiting ON inbox (bot, number) WHERE body IS NOT NULL",
+        "CREATE INDEX inbox_line ON inbox (bot, line, number) WHERE body IS NOT NULL",
+        "CREATE INDEX inbox_struck ON inbox (struck) WHERE struck IS NOT NULL",
+        """CREATE TABLE dead_letter (
+            bot TEXT NOT NULL, name TEXT NOT NULL, update_id INTEGER, chat INTEGER NOT NULL,
+            user INTEGER NOT NULL, reason TEXT NOT NULL, since REAL NOT NULL, body BLOB NOT NULL,
+            PRIMARY KEY (bot, name))""",
+    ),
 )
 """The statements that lead from each version of the schema to the next; a version is never changed."""
 

@@ -13,8 +13,11 @@ from typing import Any, Literal
 from fsmkit.clock import Clock, SystemClock
 from fsmkit.errors import LeaseLost
 from fsmkit.keys import Key
+from fsmkit.stores.inbox import Inbox
 from fsmkit.stores.protocol import Change, Lease, StoredRow
 from fsmkit.stores.snapshot import RowSnapshot
+from fsmkit.stores.sqlite.inbox import SQLiteInbox, bots, strike_for
+from fsmkit.stores.sqlite.inbox import forget as forget_updates
 from fsmkit.stores.sqlite.leases import Waiter
 from fsmkit.stores.sqlite.tables import FoundRow
 from fsmkit.stores.sqlite.writer import COMMIT, LEASE, READ, Transaction, WriterThread
@@ -63,9 +66,9 @@ class SQLiteLease:
             raise LeaseLost(f"the lease on {self.key} is over; nothing was written")
 
         def work(at: Transaction) -> tuple[bytes | None, FoundRow]:
-            stored = at.rows.check(waiter.key, seen)
             at.waiters.prove(at.db, waiter, at.now, last=not hold)
-            written = at.rows.write(waiter.key, stored, change, at.now)
+            written = at.rows.commit(waiter.key, seen, change, at.now)
+            strike_for(at.db, waiter.key, change.struck, at.now)
             if not hold:
                 at.waiters.leave(at.db, waiter, at.now)
             return written
@@ -155,9 +158,12 @@ class SQLiteStore:
         text, ask = str(key), self._writer.ask
 
         async def write(seen: FoundRow, change: Change) -> tuple[bytes | None, FoundRow]:
-            written: tuple[bytes | None, FoundRow] = await ask(
-                COMMIT, lambda at: at.rows.write(text, at.rows.check(text, seen), change, at.now)
-            )
+            def work(at: Transaction) -> tuple[bytes | None, FoundRow]:
+                written = at.rows.commit(text, seen, change, at.now)
+                strike_for(at.db, text, change.struck, at.now)
+                return written
+
+            written: tuple[bytes | None, FoundRow] = await ask(COMMIT, work)
             return written
 
         found: FoundRow = await ask(READ, lambda at: at.rows.find(text))
@@ -227,10 +233,20 @@ class SQLiteStore:
 
         def work(at: Transaction) -> int:
             at.scrub = True
+            forget_updates(at.db, who, only)
             return at.rows.forget(key, text, only)
 
         removed: int = await self._writer.ask(COMMIT, work)
         return removed
+
+    def inbox(self, bot: int | str | None) -> Inbox:
+        """Return the updates of a bot that wait to be handled."""
+        return SQLiteInbox(self._writer, _bot_text(bot))
+
+    async def inbox_bots(self) -> list[int | str | None]:
+        """Return the bots for which something waits or was set aside."""
+        texts: list[str] = await self._writer.ask(READ, lambda at: bots(at.db))
+        return [Key.parse(f"0:0:-:-:{text}").bot for text in texts]
 
     async def close(self) -> None:
         """End the thread, and leave one file without a log."""

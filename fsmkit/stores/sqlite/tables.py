@@ -30,6 +30,10 @@ _UPDATE = """UPDATE record SET version = ?, wake = ?, conversations = ?, claim =
     receipts = ?, row = ? WHERE id = ?"""
 
 
+_OVERWRITE = """UPDATE record SET version = version + 1, wake = ?, conversations = ?, row = ?
+    WHERE id = ? AND version = ? AND claim IS NULL AND receipts IS NULL"""
+
+
 _INDEX = """INSERT INTO conversation (record, place, flow, state, deadline) VALUES (?, ?, ?, ?, ?)
     ON CONFLICT (record, place) DO UPDATE
     SET flow = excluded.flow, state = excluded.state, deadline = excluded.deadline"""
@@ -46,12 +50,14 @@ class FoundRow(Struct, frozen=True):
         version: How often the record had been written.
         row: The row.
         receipts: What came of messages.
+        conversations: How many it is looked up by.
     """
 
     record: int = 0
     version: int = 0
     row: bytes | None = None
     receipts: tuple[bytes, ...] = ()
+    conversations: int = 0
 
 
 class Rows:
@@ -68,11 +74,11 @@ class Rows:
 
     def find(self, key: str) -> FoundRow:
         """Return a row with all that a step needs."""
-        found = self._one("SELECT id, version, row, receipts FROM record WHERE key = ?", key)
+        found = self._one("SELECT id, version, row, receipts, conversations FROM record WHERE key = ?", key)
         if found is None:
             return FoundRow()
-        record, version, row, receipts = found
-        return FoundRow(record, version, row, tuple(_unpack(receipts)) if receipts else ())
+        record, version, row, receipts, conversations = found
+        return FoundRow(record, version, row, tuple(_unpack(receipts)) if receipts else (), conversations)
 
     def peek(self, key: str) -> bytes | None:
         """Return the row alone."""
@@ -95,6 +101,22 @@ class Rows:
         query = """SELECT key FROM record
             WHERE (user = :who OR chat = :who) AND (bot = :bot OR :bot IS NULL) ORDER BY key"""
         return [Key.parse(key) for (key,) in self._db.execute(query, {"who": who, "bot": bot})]
+
+    def commit(self, key: str, seen: FoundRow, change: Change, now: float) -> tuple[bytes | None, FoundRow]:
+        """Write on a record as it was seen; return the entry to deliver, and the row as it is now.
+
+        The usual step has a row before and after it, and nobody sends anything: that is one statement.
+
+        Raises:
+            LeaseLost: If somebody has written it since; nothing was written.
+        """
+        record, size = seen.record, len(change.index)
+        if record and change.row is not None and not change.outbox and not seen.receipts:
+            given = (change.wake, size, change.row, record, seen.version)
+            if self._db.execute(_OVERWRITE, given).rowcount:
+                self._file(record, change, seen.conversations)
+                return None, FoundRow(record, seen.version + 1, change.row, (), size)
+        return self.write(key, self.check(key, seen), change, now)
 
     def check(self, key: str, seen: FoundRow) -> tuple[Any, ...] | None:
         """Return the record as it stands, which nobody may have written since it was seen.
@@ -133,7 +155,7 @@ class Rows:
             record = self._db.execute(_INSERT, made).lastrowid or 0
         self._file(record, change, conversations)
         entry = self._db.execute(_FIRST, (record,)).fetchone()[1] if mine else None
-        return entry, FoundRow(record, version + 1, change.row, tuple(receipts))
+        return entry, FoundRow(record, version + 1, change.row, tuple(receipts), size)
 
     def acknowledge(self, key: str, entry: bytes, receipt: bytes | None, now: float) -> bytes | None:
         """Acknowledge the first entry of an outbox; return the next."""

@@ -393,7 +393,7 @@ class WriterThread:
     def _do(self, session: Transaction, job: WriteJob) -> None:
         try:
             value = job.work(session) if job.work else None
-        except LeaseLost as error:  # said before anything was written
+        except LeaseLost as error:  # said before anything was written: a lease at most has been freed
             self._answer(job, None, error)
         else:
             self._answer(job, value, None)

@@ -10,6 +10,7 @@ from fsmkit.errors import DefinitionError
 from fsmkit.flow.events import Timeout
 from fsmkit.flow.flow import Flow
 from fsmkit.flow.handlers import Selector
+from fsmkit.flow.options import options_checked
 from fsmkit.flow.results import Result
 from fsmkit.flow.states import State
 from fsmkit.keys import KeyBy
@@ -124,6 +125,7 @@ class MovedFlow(Flow[Any]):
             self.defstate(state, on=Timeout)(TimedOut(self.chart, chain, self.carrier))
 
 
+@options_checked
 def from_conversation_handler(
     conversation: "ConversationHandler[Any]",
     *,

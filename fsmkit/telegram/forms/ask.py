@@ -11,9 +11,10 @@ from typing import Any
 import attrs
 
 from fsmkit.errors import DefinitionError, UnstorableData
-from fsmkit.flow.flow import Flow, Text, in_language, options_checked
+from fsmkit.flow.flow import Flow, Text, in_language
 from fsmkit.flow.locations import calling_location
 from fsmkit.flow.messages import Reply
+from fsmkit.flow.options import options_checked
 from fsmkit.flow.results import Result
 from fsmkit.flow.states import END, Prompt, State, Symbol
 from fsmkit.interpreter.codec import Typed

@@ -11,9 +11,10 @@ from typing import Any
 import attrs
 import msgspec
 
-from fsmkit.flow.flow import Flow, Text, in_language, options_checked
+from fsmkit.flow.flow import Flow, Text, in_language
 from fsmkit.flow.locations import calling_location
 from fsmkit.flow.messages import Button, Reply
+from fsmkit.flow.options import options_checked
 from fsmkit.flow.results import Result
 from fsmkit.flow.states import END, State
 from fsmkit.telegram.forms.ask import Patience, put_handlers

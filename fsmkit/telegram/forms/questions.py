@@ -18,6 +18,7 @@ from fsmkit.flow.flow import Text, in_language
 from fsmkit.flow.handlers import check_prompt
 from fsmkit.flow.matchers import Matcher
 from fsmkit.flow.messages import Button, Reply, as_reply
+from fsmkit.flow.options import options_checked
 from fsmkit.flow.states import Prompt
 from fsmkit.telegram.matchers import button, command, text
 
@@ -161,6 +162,7 @@ class Skipped(enum.Enum):
 SKIPPED: Final = Skipped.SKIPPED
 
 
+@options_checked
 @attrs.frozen(eq=False)
 class Question:
     """A question, and what counts as an answer.

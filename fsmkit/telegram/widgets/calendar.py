@@ -8,8 +8,9 @@ from datetime import UTC, date, datetime
 import attrs
 
 from fsmkit.flow.context import Context
-from fsmkit.flow.flow import Flow, Text, in_language, options_checked
+from fsmkit.flow.flow import Flow, Text, in_language
 from fsmkit.flow.messages import Button, Reply
+from fsmkit.flow.options import options_checked
 from fsmkit.flow.results import End, Stay
 from fsmkit.telegram.event import TelegramEvent
 from fsmkit.telegram.matchers import button
@@ -33,6 +34,7 @@ NOTHING = Button("·", "-")
 """Stands where there is no day to choose."""
 
 
+@options_checked
 @attrs.frozen
 class Calendar:
     """What is shown.

@@ -7,14 +7,16 @@ from typing import TypeVar
 import attrs
 
 from fsmkit.flow.context import Context
-from fsmkit.flow.flow import Flow, Text, in_language, options_checked
+from fsmkit.flow.flow import Flow, Text, in_language
 from fsmkit.flow.messages import Button, Reply
+from fsmkit.flow.options import options_checked
 from fsmkit.flow.results import End, Result, Stay
 from fsmkit.telegram.event import TelegramEvent
 from fsmkit.telegram.matchers import button
 from fsmkit.telegram.widgets._shared import PAGE, PRESS, Words, pages, spoken, turner
 
 
+@options_checked
 @attrs.frozen
 class MultiSelect:
     """What is shown.
@@ -94,6 +96,7 @@ def multi_select(
     return flow
 
 
+@options_checked
 @attrs.frozen
 class PagedList:
     """What is shown.

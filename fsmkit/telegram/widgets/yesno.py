@@ -3,14 +3,16 @@
 import attrs
 
 from fsmkit.flow.context import Context
-from fsmkit.flow.flow import Flow, Text, in_language, options_checked
+from fsmkit.flow.flow import Flow, Text, in_language
 from fsmkit.flow.messages import Button
+from fsmkit.flow.options import options_checked
 from fsmkit.flow.results import End
 from fsmkit.telegram.event import TelegramEvent
 from fsmkit.telegram.matchers import button
 from fsmkit.telegram.widgets._shared import PRESS, Words, spoken
 
 
+@options_checked
 @attrs.frozen
 class YesNo:
     """What is asked.

@@ -132,7 +132,9 @@ def _differences(action: Killed, plain: Observation, observation: Observation) -
                 place,
             )
         ]
-    missing = [line for line in plain.shown if line not in observation.shown]
+    # A message whose id was lost with the kill cannot be edited: what stood in the edit is sent anew.
+    shown = {*observation.shown, *(f"(edited) {line}" for line in observation.shown)}
+    missing = [line for line in plain.shown if line not in shown]
     if missing:
         return [
             Problem("restart", f"{action.line()!r} shows no {missing[0]!r}, as it would without it", place)

@@ -109,6 +109,8 @@ class Driver(abc.ABC):
         """All buttons that were ever shown, by chat."""
         self.versions: list[Callable[[], Flows]] = []
         """What makes the flows of later versions, for `Deploy`."""
+        self._parts: list[Any] = []
+        """The messages of an album that have not come yet."""
         self.outside = 0
         """How many events have come from outside."""
         self._last: Any = None
@@ -235,11 +237,22 @@ class Driver(abc.ABC):
             self._forget_mishap(store)
             self.errors.clear()
             await self.restart()
-            if action.again and self._last is not None:
+            if action.again and self._parts:
+                await self._album_arrives()
+            elif action.again and self._last is not None:
                 await self.arrive(self._last)
         finally:
             self._forget_mishap(store)
+            self._parts.clear()
             self._last = self._last or last
+
+    async def _album_arrives(self) -> None:
+        """Give the bot what is left of an album, one message after the other, and let it be put together."""
+        while self._parts:
+            self._last = self._parts[0]
+            await self.arrive(self._last)
+            self._parts.pop(0)
+        await self.wait(QUIET)
 
     def _forget_mishap(self, store: FragileStore | None) -> None:
         self._failing = None
@@ -297,10 +310,8 @@ class Driver(abc.ABC):
                     raise NotThereError("no such version of the flows was given")
                 await self.deploy(self.versions[action.version])
             case Album():
-                for part in self.prepare_album(action):
-                    self._last = part
-                    await self.arrive(part)
-                await self.wait(QUIET)
+                self._parts = list(self.prepare_album(action))
+                await self._album_arrives()
             case Stored():
                 await self._store(action)
             case Duplicate():

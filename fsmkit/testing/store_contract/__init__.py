@@ -12,12 +12,13 @@ import pytest
 pytest.register_assert_rewrite(
     *(
         name
-        for part in ("base", "rows", "leases", "outbox", "engine")
+        for part in ("base", "rows", "leases", "outbox", "inbox", "engine")
         if (name := f"fsmkit.testing.store_contract.{part}") not in sys.modules
     )
 )
 
 from fsmkit.testing.store_contract.engine import AccessContract, StepContract  # noqa: E402
+from fsmkit.testing.store_contract.inbox import InboxContract  # noqa: E402
 from fsmkit.testing.store_contract.leases import IdleContract, TurnContract  # noqa: E402
 from fsmkit.testing.store_contract.outbox import OutboxContract  # noqa: E402
 from fsmkit.testing.store_contract.rows import ForgetContract, LookupContract, RowContract  # noqa: E402
@@ -30,6 +31,7 @@ class StoreContract(
     TurnContract,
     IdleContract,
     OutboxContract,
+    InboxContract,
     AccessContract,
     StepContract,
 ):
@@ -37,7 +39,9 @@ class StoreContract(
 
     Hooks may be overridden too, each where the store can serve it; the tests that need one are skipped
     otherwise: `another` (the same data as a second process opens them), `reopen` (the same after a restart),
-    `expire_leases` and `expire_claims` (time passes for who holds a lease, or delivers an outbox).
+    `expire_leases` and `expire_claims` (time passes for who holds a lease, or delivers an outbox),
+    `pass_time` (time passes for what is kept for a term). The tests of the inbox are for stores that have
+    one.
 
     Example:
         >>> import pytest

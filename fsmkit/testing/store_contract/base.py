@@ -58,6 +58,10 @@ class ContractBase:
         """Let `CLAIM_SECONDS` and a little more pass for claims on outboxes, as if who delivers had died."""
         pytest.skip(f"claims of {type(store).__name__} do not expire")
 
+    async def pass_time(self, store: Store, seconds: float) -> None:
+        """Let so much time pass for what the store keeps for a term of its own: struck ids, dead letters."""
+        pytest.skip(f"the time of {type(store).__name__} cannot be moved by {seconds} seconds")
+
 
 async def put(
     store: Store,

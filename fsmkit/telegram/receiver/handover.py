@@ -1,0 +1,210 @@
+"""From the inbox into memory: a bounded number of updates at a time, in order, none of a chat too many.
+
+What waits stays in the store. An update is handed over when it is next, but of one line (a chat) only so many
+that a flood of one does not keep others out; the line's other updates are read from the store when the first
+ones are done.
+"""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any, TypeVar
+
+from fsmkit.clock import Clock, backoff
+from fsmkit.errors import StoreError
+from fsmkit.stores.inbox import Inbox, StoredUpdate
+
+_log = logging.getLogger("fsmkit")
+
+T = TypeVar("T")
+
+MOST = 1000
+"""Updates in memory at most."""
+
+MOST_OF_LINE = 16
+"""Updates of one chat in memory at most."""
+
+PAGE = 200
+"""Updates read at once."""
+
+LONGEST_WAIT = 10.0
+"""Seconds between two tries of the store at most."""
+
+
+class _Behind:
+    """A line whose next updates wait in the store.
+
+    Attributes:
+        after: The number of the last one that was handed over.
+        upto: The number of the last one that is known to wait.
+        reading: Whether somebody reads the next ones.
+    """
+
+    __slots__ = ("after", "reading", "upto")
+
+    def __init__(self, after: int, upto: int) -> None:
+        self.after = after
+        self.upto = upto
+        self.reading = False
+
+
+async def insist(clock: Clock, what: str, work: Callable[[], Awaitable[T]]) -> T:
+    """Do something with the store until it succeeds, saying once that it does not."""
+    tries = 0
+    while True:
+        try:
+            return await work()
+        except StoreError as error:
+            tries += 1
+            if tries == 1:
+                _log.warning("%s: %s; it is tried again", what, error)
+            await clock.sleep(backoff(tries, 0.1, most=LONGEST_WAIT))
+
+
+class HandOver:
+    """Hands what waits in an inbox over, oldest first.
+
+    Args:
+        inbox: Where it waits.
+        clock: For waiting while the store is away.
+        handle: Handles one update, whatever becomes of it. Those that are handed over begin in their order.
+    """
+
+    def __init__(
+        self, inbox: Inbox, clock: Clock, handle: Callable[[StoredUpdate], Coroutine[Any, Any, None]]
+    ) -> None:
+        self._inbox = inbox
+        self._clock = clock
+        self._handle = handle
+        self._read_upto = 0
+        self._fresh: Sequence[StoredUpdate] = ()
+        self._news = asyncio.Event()
+        self._room = asyncio.Event()
+        self._idle = False
+        self._stopped = False
+        self._loads: Counter[int] = Counter()
+        self._last: dict[int, int] = {}
+        self._behind: dict[int, _Behind] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._readers: set[asyncio.Task[None]] = set()
+
+    @property
+    def caught_up(self) -> bool:
+        """Whether nothing waits in the store that was not handed over."""
+        return self._idle and not self._news.is_set() and not self._behind
+
+    def put(self, updates: Sequence[StoredUpdate]) -> None:
+        """Take note of what was just appended; nothing: of something that may have been."""
+        if self._idle and not self._news.is_set():
+            self._fresh = updates
+        self._news.set()
+
+    async def run(self) -> None:
+        """Hand over until cancelled."""
+        while True:
+            page, self._fresh = self._fresh, ()
+            # Where numbers are missing, another process may have put a dead letter back in between.
+            if not page or page[0].number != self._read_upto + 1:
+                after = self._read_upto
+                page = await insist(
+                    self._clock,
+                    "the inbox cannot be read",
+                    lambda after=after: self._inbox.waiting(after, PAGE),  # type: ignore[misc]
+                )
+            for update in page:
+                while len(self._tasks) >= MOST:
+                    self._room.clear()
+                    await self._room.wait()
+                self._read_upto = update.number
+                self._offer(update)
+            if not page:
+                self._idle = True
+                await self._news.wait()
+                self._news.clear()
+                self._idle = False
+
+    async def stop(self, begun: Callable[["asyncio.Task[None]"], bool], drain: float) -> None:
+        """Wait for what has begun, and leave the rest to the inbox.
+
+        Args:
+            begun: Whether the handling of an update has begun.
+            drain: Seconds of real time; what takes longer is cancelled.
+        """
+        self._stopped = True
+        for reader in self._readers:
+            reader.cancel()
+        tasks = set(self._tasks)
+        for task in tasks:
+            if not begun(task):
+                task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=drain)
+        late = {task for task in tasks if not task.done()}
+        if late:
+            _log.warning(
+                "%d updates are still being handled after %g seconds: they stay in the inbox",
+                len(late),
+                drain,
+            )
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*tasks, *self._readers, return_exceptions=True)
+
+    def _offer(self, update: StoredUpdate) -> None:
+        line = update.line
+        behind = self._behind.get(line)
+        if behind is not None:
+            behind.upto = update.number
+        elif line and self._loads[line] >= MOST_OF_LINE:
+            self._behind[line] = _Behind(self._last[line], update.number)
+        else:
+            self._begin(update)
+
+    def _begin(self, update: StoredUpdate) -> None:
+        line = update.line
+        self._loads[line] += 1
+        self._last[line] = update.number
+        task = asyncio.get_running_loop().create_task(self._handle(update), name=f"fsmkit update {update.id}")
+        self._tasks.add(task)
+        task.add_done_callback(lambda done: self._ended(done, line))
+
+    def _ended(self, task: "asyncio.Task[None]", line: int) -> None:
+        self._tasks.discard(task)
+        self._room.set()
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("an update could not be handled; it stays in the inbox", exc_info=error)
+        self._loads[line] -= 1
+        behind = self._behind.get(line)
+        if not self._loads[line] and behind is None:
+            del self._loads[line], self._last[line]
+        elif (
+            behind is not None
+            and not behind.reading
+            and not self._stopped
+            and self._loads[line] <= MOST_OF_LINE // 2
+        ):
+            behind.reading = True
+            reader = asyncio.get_running_loop().create_task(self._follow(line, behind))
+            self._readers.add(reader)
+            reader.add_done_callback(self._readers.discard)
+
+    async def _follow(self, line: int, behind: _Behind) -> None:
+        """Hand over the next ones of a line."""
+        found = await insist(
+            self._clock,
+            "the inbox cannot be read",
+            lambda: self._inbox.waiting(behind.after, MOST_OF_LINE // 2, line=line),
+        )
+        behind.reading = False
+        known = [
+            update for update in found if update.number <= self._read_upto
+        ]  # others come with their page
+        for update in known:
+            behind.after = update.number
+            self._begin(update)
+        if not known or behind.after >= behind.upto:
+            del self._behind[line]
+            if not self._loads[line]:
+                del self._loads[line]
+                self._last.pop(line, None)

@@ -1,0 +1,329 @@
+"""`Receiver`: an application's updates by way of the store's inbox, so that a kill loses none.
+
+Theory of operation
+===================
+
+PTB's own polling confirms an update to Telegram and then handles it: a kill in between loses it, and one
+reply that cannot be parsed stops it for good. Here an update goes through four hands, each of which can die
+at any moment:
+
+1. **The poller** (`polling`) fetches a reply, as bytes. The scanner (`scanner`) cuts it into updates; nothing
+   is parsed. They are appended to the inbox of the store (`fsmkit.stores.inbox`), in one write, and only the
+   next request, with its offset, confirms them to Telegram. A kill before the write: Telegram gives them
+   again. A kill after it: they wait in the inbox. An update that Telegram gives again although it is in the
+   inbox, or was struck from it, is not new, and is not appended.
+2. **The hand-over** (`handover`) takes what waits into memory, oldest first, a bounded number. After a start
+   that is first of all what the process before has left. So a flood waits in the store, and fetching never
+   waits for handling.
+3. **Handling.** Each update is parsed alone, so that a bad one costs only itself: it becomes a dead letter at
+   once. A good one goes through `Application.process_update`, in the turn that the application's update
+   processor gives it (`KeyedProcessor`: one after the other in a chat), first to the flows, then to what
+   other handlers want it.
+4. **The strike.** The commit of the step that an update causes strikes it from the inbox, in the same write
+   as the row, its timers and its messages (`Strike` goes with the update to that commit): either all of that
+   has happened, or nothing has and the update still waits. What no step has committed (no flow wanted it, its
+   handler raised) is struck alone, after the bot's other handlers have had it: these may see it twice.
+
+A step whose commit fails although no handler did (the store is away, the lease was lost twice) has not
+happened. The update is then taken again, in its turn, until the store is back.
+
+Where the inbox does not outlive the process (`MemoryStore`), updates are confirmed only when they were
+handled: the offset stays at the oldest that is not.
+"""
+
+import asyncio
+import json
+import logging
+import signal
+from collections.abc import Sequence
+from contextlib import suppress
+from itertools import count
+from types import TracebackType
+from typing import Any
+
+from telegram import Update
+from telegram.error import InvalidToken, TelegramError
+
+from fsmkit.clock import backoff, first_of
+from fsmkit.engine.engine import Engine
+from fsmkit.engine.envelope import Strike
+from fsmkit.errors import DefinitionError
+from fsmkit.flow.locations import calling_location
+from fsmkit.stores.inbox import DeadLetter, Inbox, StoredUpdate, inbox_of, name_of
+from fsmkit.telegram.handler import FlowHandler
+from fsmkit.telegram.lifecycle import AnyApplication
+from fsmkit.telegram.receiver.handover import LONGEST_WAIT, HandOver, insist
+from fsmkit.telegram.receiver.polling import Poller
+from fsmkit.telegram.receiver.scanner import ScannedUpdate
+
+_log = logging.getLogger("fsmkit")
+
+POLL_SECONDS = 10.0
+
+DRAIN_SECONDS = 10.0
+
+GOODBYE_SECONDS = 2.0
+"""How long the last confirmation may take."""
+
+AGAIN_SECONDS = 0.5
+"""How often is fetched while updates are handled that must not be confirmed yet."""
+
+
+class Receiver:
+    """Fetches an application's updates by long polling, and keeps each until it has taken effect.
+
+    With a store that has an inbox (`SQLiteStore`) an update is stored before Telegram is told that it was
+    received, and struck by the commit of its step: whatever is killed when, it takes effect in a conversation
+    once. Handlers of the bot that are not flows see an update at least once.
+
+    Args:
+        application: What `attach` was given; its own `run_polling` must not run beside.
+        engine: What `attach` returned.
+        allowed_updates: The kinds of updates to fetch, by default all.
+        poll_seconds: How long Telegram holds a request for which there is nothing.
+        drain: How many seconds a stop waits for the updates in hand; what takes longer stays in the inbox.
+
+    Raises:
+        DefinitionError: If the engine is not the application's.
+
+    Example:
+        >>> from telegram.ext import Application
+        >>> from fsmkit import Flow
+        >>> from fsmkit.telegram import Receiver, attach
+        >>> app = Application.builder().token("42:YOUR-TOKEN").build()
+        >>> receiver = Receiver(app, attach(app, Flow("signup"), store="sqlite:bot.db"))
+
+        Then `receiver.run_polling()` runs the bot until SIGINT or SIGTERM, as PTB's does.
+    """
+
+    def __init__(
+        self,
+        application: AnyApplication,
+        engine: Engine,
+        *,
+        allowed_updates: Sequence[str] = Update.ALL_TYPES,
+        poll_seconds: float = POLL_SECONDS,
+        drain: float = DRAIN_SECONDS,
+    ) -> None:
+        handlers = [each for group in application.handlers.values() for each in group]
+        if not any(isinstance(each, FlowHandler) and each.engine is engine for each in handlers):
+            raise DefinitionError(
+                "Receiver() takes an application and the engine of its flows",
+                place=calling_location(),
+                remedy="Write Receiver(app, attach(app, flow, ...))",
+            )
+        self._app = application
+        self._engine = engine
+        self._clock = engine.clock
+        self._allowed = tuple(allowed_updates)
+        self._poll_seconds = poll_seconds
+        self._drain = drain
+        self._received: dict[int, Strike] = {}
+        engine.face.received = self._received
+        busy = engine.face.busy
+        engine.face.busy = lambda: busy() or not self.caught_up
+        self._inbox: Inbox = inbox_of(engine.store, engine.bot, engine.clock.now)
+        self._stopping = False
+        self._begun: set[asyncio.Task[Any] | None] = set()
+        self._unfinished: set[int] = set()
+        self._finished = asyncio.Event()
+        self._work: list[asyncio.Task[None]] = []
+        self._poller: Poller | None = None
+        self._hand_over: HandOver | None = None
+
+    @property
+    def caught_up(self) -> bool:
+        """Whether nothing waits any more that had come before the start, at Telegram or in the store."""
+        poller, hand_over = self._poller, self._hand_over
+        return poller is None or hand_over is None or (poller.caught_up and hand_over.caught_up)
+
+    # -- its life ----------------------------------------------------------------------------------
+
+    def run_polling(self) -> None:
+        """Run the application until SIGINT or SIGTERM, then end it cleanly; blocks.
+
+        It does what PTB's `run_polling` does, `post_init`, `post_stop` and `post_shutdown` included.
+
+        Raises:
+            InvalidToken: If the server does not know the token.
+        """
+        with suppress(KeyboardInterrupt):  # where the event loop takes no signals
+            asyncio.run(self._run())
+
+    async def __aenter__(self) -> "Receiver":
+        """Begin to fetch; the application is initialized where it was not."""
+        await self._app.initialize()
+        await self._engine.start()
+        if not self._inbox.durable:
+            _log.info("updates wait in memory: Telegram is told of each when it was handled")
+        self._stopping = False
+        self._hand_over = HandOver(self._inbox, self._clock, self._take)
+        self._poller = Poller(self._app.bot, self._clock, self._store, self._poll_seconds, self._allowed)
+        make = asyncio.get_running_loop().create_task
+        self._work = [
+            make(self._hand_over.run(), name="fsmkit hand-over"),
+            make(self._poller.run(), name="fsmkit poller"),
+        ]
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Fetch no more, and finish what is in hand; the rest waits in the inbox."""
+        self._stopping = True
+        for task in self._work:
+            task.cancel()
+        await asyncio.gather(*self._work, return_exceptions=True)
+        poller, hand_over, self._poller, self._hand_over = self._poller, self._hand_over, None, None
+        if hand_over is not None:
+            await hand_over.stop(lambda task: task in self._begun, self._drain)
+        if poller is not None:
+            with suppress(
+                TelegramError, OSError, TimeoutError
+            ):  # Telegram gives them again, which is no matter
+                async with asyncio.timeout(GOODBYE_SECONDS):
+                    await poller.confirm()
+
+    async def _run(self) -> None:
+        app, stop = self._app, asyncio.Event()
+        loop = asyncio.get_running_loop()
+        with suppress(NotImplementedError):  # Windows: SIGINT alone ends it, as a cancellation
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGABRT):
+                loop.add_signal_handler(number, stop.set)
+        try:
+            if not await self._initialized(stop):
+                return
+            if app.post_init is not None:
+                await app.post_init(app)
+            await app.start()
+            async with self:
+                await stop.wait()
+        finally:
+            if app.running:
+                await app.stop()
+                if app.post_stop is not None:
+                    await app.post_stop(app)
+            await app.shutdown()
+            if app.post_shutdown is not None:
+                await app.post_shutdown(app)
+
+    async def _initialized(self, stop: asyncio.Event) -> bool:
+        """Initialize the application, as soon as the server answers; return whether no signal came first."""
+        stopped = asyncio.ensure_future(stop.wait())
+        work = asyncio.ensure_future(self._initialize())
+        try:
+            await asyncio.wait({stopped, work}, return_when=asyncio.FIRST_COMPLETED)
+            if work.done():
+                work.result()
+            return work.done()
+        finally:
+            stopped.cancel()
+            work.cancel()
+            await asyncio.gather(stopped, work, return_exceptions=True)
+
+    async def _initialize(self) -> None:
+        for tries in count(1):
+            try:
+                await self._app.initialize()
+                return
+            except InvalidToken:
+                raise
+            except (TelegramError, OSError) as error:
+                if tries == 1:
+                    _log.warning("the server does not answer (%s): it is tried again", type(error).__name__)
+                await self._clock.sleep(backoff(tries, 0.5, most=LONGEST_WAIT))
+
+    # -- storing -----------------------------------------------------------------------------------
+
+    async def _store(self, updates: Sequence[ScannedUpdate]) -> int | None:
+        """Store what was fetched; return the id up to which it may be confirmed."""
+        now = self._clock.now()
+        for update in updates:
+            if update.id is None:
+                await self._set_aside(update, "its update_id cannot be read")
+        readable = [
+            StoredUpdate(update.id, update.chat, update.user, update.body, now)
+            for update in updates
+            if update.id is not None
+        ]
+        new = await self._inbox.append(readable) if readable else []
+        if not self._inbox.durable:
+            self._unfinished.update(update.id for update in new)
+        if self._hand_over is not None:
+            self._hand_over.put(new)
+        if readable and not new and self._unfinished:
+            self._finished.clear()
+            await first_of(self._finished.wait(), self._clock.sleep(AGAIN_SECONDS))
+        if self._unfinished:
+            return min(self._unfinished) - 1
+        return max((update.id for update in readable), default=None)
+
+    async def _set_aside(self, update: ScannedUpdate | StoredUpdate, reason: str) -> None:
+        """Make a dead letter of an update."""
+        letter = DeadLetter(
+            name_of(update.id, update.body), update.id, update.chat, update.user, reason, update.body
+        )
+        _log.error("update %s is set aside: %s (see `fsmkit inspect dead`)", letter.name, reason)
+        await self._inbox.set_aside(letter)
+
+    # -- handling ----------------------------------------------------------------------------------
+
+    async def _take(self, stored: StoredUpdate) -> None:
+        """Have one update handled in its turn, and strike it if no commit has."""
+        update = self._parse(stored)
+        if isinstance(update, str):
+            await self._bury(stored, update)
+            return
+        strike = self._received[stored.id] = Strike(stored.id)
+        work = self._handle(update, strike)
+        unreadable = ""
+        try:
+            await self._app.update_processor.process_update(update, work)
+        except Exception as error:  # handlers' errors end in `process_update`: this came before them
+            unreadable = f"its chat or person cannot be read: {type(error).__name__}"
+        finally:
+            work.close()  # of one that has begun nothing is left to close
+            del self._received[stored.id]
+            self._begun.discard(asyncio.current_task())
+        if self._stopping and strike.lost is not None:
+            return
+        if unreadable:
+            await self._bury(stored, unreadable)
+            return
+        if not (strike.done and self._inbox.durable):
+            await insist(self._clock, "an update cannot be struck", lambda: self._inbox.strike([stored.id]))
+        self._note_finished(stored.id)
+
+    async def _handle(self, update: Update, strike: Strike) -> None:
+        """Handle an update; again, while its step cannot be committed."""
+        self._begun.add(asyncio.current_task())
+        for tries in count(1):
+            lost = await self._attempt(update, strike)
+            if lost is None or self._stopping:
+                return
+            if tries == 1:
+                _log.warning("update %d is taken again: %s", update.update_id, lost)
+            await self._clock.sleep(backoff(tries, 0.1, most=LONGEST_WAIT))
+
+    async def _attempt(self, update: Update, strike: Strike) -> Exception | None:
+        strike.lost = None
+        await self._app.process_update(update)
+        return strike.lost
+
+    def _parse(self, stored: StoredUpdate) -> Update | str:
+        """Return an update as PTB's object, or why there is none."""
+        try:
+            update = Update.de_json(json.loads(stored.body), self._app.bot)
+        except Exception as error:
+            return f"it cannot be parsed: {type(error).__name__}"
+        if update.update_id != stored.id:
+            return "it has two numbers"
+        return update
+
+    async def _bury(self, stored: StoredUpdate, reason: str) -> None:
+        await insist(self._clock, "a dead letter cannot be stored", lambda: self._set_aside(stored, reason))
+        self._note_finished(stored.id)
+
+    def _note_finished(self, ident: int) -> None:
+        self._unfinished.discard(ident)
+        self._finished.set()
