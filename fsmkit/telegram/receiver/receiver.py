@@ -22,8 +22,9 @@ at any moment:
 4. **The strike.** The commit of the step that an update causes strikes it from the inbox, in the same write
    as the row, its timers and its messages (`Strike` goes with the update to that commit): either all of that
    has happened, or nothing has and the update still waits. (In Redis and MongoDB the strike follows the
-   commit; should a kill come between them, the row knows the update's id, and the engine finds a duplicate.) What no step has committed (no flow wanted it, its
-   handler raised) is struck alone, after the bot's other handlers have had it: these may see it twice.
+   commit; should a kill come between them, the row knows the update's id, and the engine finds a duplicate.)
+   What no step has committed (no flow wanted it, its handler raised) is struck alone, after the bot's other
+   handlers have had it: these may see it twice.
 
 A step whose commit fails although no handler did (the store is away, the lease was lost twice) has not
 happened. The update is then taken again, in its turn, until the store is back.
@@ -73,9 +74,9 @@ AGAIN_SECONDS = 0.5
 class Receiver:
     """Fetches an application's updates by long polling, and keeps each until it has taken effect.
 
-    With a store that has an inbox (all but `MemoryStore`) an update is stored before Telegram is told that it was
-    received, and struck by the commit of its step: whatever is killed when, it takes effect in a conversation
-    once. Handlers of the bot that are not flows see an update at least once.
+    With a store that has an inbox (all but `MemoryStore`) an update is stored before Telegram is told that it
+    was received, and struck by the commit of its step: whatever is killed when, it takes effect in a
+    conversation once. Handlers of the bot that are not flows see an update at least once.
 
     Args:
         application: What `attach` was given; its own `run_polling` must not run beside.
