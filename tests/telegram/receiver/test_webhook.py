@@ -2,12 +2,14 @@
 
 import asyncio
 import contextlib
+import signal
 import socket
 import sqlite3
 from contextlib import asynccontextmanager, closing
 
 import httpx
 import pytest
+from bot_process import assert_clean, process, telegram
 from polled_bot import update
 from telegram.error import NetworkError
 
@@ -469,3 +471,66 @@ async def test_a_port_that_is_taken_is_named(bench):
             async with hooked(bench, flow, port=port):
                 raise AssertionError("it has started")
     await bench.engine.store.close()
+
+
+# -- a process of its own ----------------------------------------------------------------------------
+
+BOT = """
+from fsmkit import Flow
+from fsmkit.telegram import run, text
+
+flow = Flow("flow")
+
+
+@flow.defstate(None, on=text(r".*"))
+def answer(event, ctx):
+    ctx.reply(event.text)
+
+
+if __name__ == "__main__":
+    run(flow, webhook="https://bot.example.org/telegram", port=PORT)
+"""
+
+
+async def test_a_sigterm_among_requests_loses_none_and_none_is_done_twice(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    (tmp_path / "bot.py").write_text(BOT.replace("PORT", str(port)), encoding="utf-8")
+    base = f"http://127.0.0.1:{port}"
+    taken = set()
+
+    async def post(client, number):
+        body = update(number, f"said {number}", chat=1 + number % 5)
+        with contextlib.suppress(httpx.HTTPError):
+            answer = await client.post(f"{base}/telegram", content=body, headers=GOOD)
+            if answer.status_code == 200:
+                taken.add(number)
+
+    async def ready(client, bot):
+        while True:
+            with contextlib.suppress(httpx.HTTPError):
+                if (await client.get(f"{base}/readyz")).status_code == 200:
+                    return
+            assert bot.process.returncode is None
+            await asyncio.sleep(0.01)
+
+    async with telegram() as (offline, settings), httpx.AsyncClient(timeout=30) as client:
+        settings["WEBHOOK_SECRET"] = SECRET
+        async with process(offline, "bot.py", cwd=tmp_path, **settings) as bot:
+            await ready(client, bot)
+            posting = asyncio.gather(*[post(client, number) for number in range(1, 201)])
+            await bot.until(lambda: len(taken) >= 20)
+            assert_clean(await bot.end(signal.SIGTERM))
+            await posting
+        before = len(taken)
+        async with process(offline, "bot.py", cwd=tmp_path, **settings) as bot:
+            await ready(client, bot)
+            for number in range(1, 201):  # Telegram posts again what was not answered, and maybe more
+                await post(client, number)
+            texts = [f"said {number}" for number in range(1, 201)]
+            await bot.until(
+                lambda: {said for user in range(1, 6) for said in offline.texts(user)} >= set(texts)
+            )
+            assert_clean(await bot.end(signal.SIGTERM))
+        assert before < 200
+        assert sorted(said for user in range(1, 6) for said in offline.texts(user)) == sorted(texts)
