@@ -105,7 +105,7 @@ from fsmkit.interpreter.compiled import CompiledFlow, FlowSet
 from fsmkit.interpreter.effects import follow, home_of
 from fsmkit.interpreter.jobs import find as find_job
 from fsmkit.interpreter.jobs import over as job_over
-from fsmkit.interpreter.row import Delete, Edit, Effect, Receipt, Row, ScheduledEvent, Send, is_overdue
+from fsmkit.interpreter.row import Delete, Edit, Effect, Receipt, Row, ScheduledEvent, Send
 from fsmkit.keys import Key, KeyBy, event_id_of
 from fsmkit.stores.protocol import Lease, Store
 
@@ -278,7 +278,7 @@ class Dispatcher:
                 return None if albums else IDLE
             if albums:
                 await self.due.albums.handle(leased, turn, albums)
-            if is_overdue(turn.row, turn.now):
+            if leased.is_due(turn.now):
                 await self.due.fire_overdue(leased, turn)
             if to.expect is not None and not _stands(turn.row, to):
                 return Outcome("passed")

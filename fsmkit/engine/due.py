@@ -31,6 +31,7 @@ from fsmkit.flow.events import ChatEvent, Reminder
 from fsmkit.flow.states import Times
 from fsmkit.interpreter.compiled import CompiledFlow, FlowSet
 from fsmkit.interpreter.jobs import is_due as jobs_are_due
+from fsmkit.interpreter.naming import named
 from fsmkit.interpreter.row import (
     ExpiredTimer,
     Frame,
@@ -369,4 +370,4 @@ class AlbumBuffer:
 async def _offer_album(own: Turn, mail: ScheduledEvent, album_of: AlbumOf) -> None:
     own.event, entries = album_of(own.key, bytes(mail.body))
     if not await offer_or_default(own, Recipient(entries)):
-        _log.info("%s: nobody wants this album any more: %r", own.key, own.event)
+        _log.info("%s: nobody wants this album any more: %s", own.key, named(own.event))

@@ -19,6 +19,7 @@ from fsmkit.engine.observer import Observer
 from fsmkit.engine.services import Services
 from fsmkit.errors import RetryLater, StoreCorrupt
 from fsmkit.interpreter.codec import decode_entry, decode_receipt, encode_receipt
+from fsmkit.interpreter.naming import named
 from fsmkit.interpreter.row import Edit, Effect, Pending, Receipt, ScheduledEvent, Send, WaitForOutbox
 from fsmkit.keys import Key
 from fsmkit.stores.protocol import CLAIM_SECONDS, Store
@@ -207,7 +208,9 @@ class Outbox:
             if inspect.isawaitable(said):
                 await said
         except Exception as error:
-            _log.warning("%s: %s; this was not said to %s: %r", type(error).__name__, error, key, effect)
+            _log.warning(
+                "%s: %s; this was not said to %s: %s", type(error).__name__, error, key, named(effect)
+            )
 
     async def drain(self, seconds: float) -> None:
         """Wait for what is on its way, then give up; what is not delivered stays in the store.
@@ -264,7 +267,9 @@ class Outbox:
         except RetryLater:
             raise
         except Exception as error:  # whatever a user's deliver raises must not hold up the others
-            _log.warning("%s: %s; this was refused for %s: %r", type(error).__name__, error, key, effect)
+            _log.warning(
+                "%s: %s; this was refused for %s: %s", type(error).__name__, error, key, named(effect)
+            )
             if (watch := self._services.watch) is not None:
                 watch.tell(Observer.refused, key, effect, error)
             if tell:

@@ -15,6 +15,7 @@ from fsmkit.flow.events import ChatEvent
 from fsmkit.flow.flow import Flow
 from fsmkit.interpreter.codec import EventCodec, ValueCodec
 from fsmkit.interpreter.compiled import CompiledFlow, FlowSet
+from fsmkit.interpreter.naming import named
 from fsmkit.interpreter.settle import Limits
 from fsmkit.jobs.runner import JobRunner
 from fsmkit.keys import Key
@@ -30,7 +31,7 @@ AlbumOf: TypeAlias = Callable[[Key, bytes], tuple[ChatEvent, Sequence[CompiledFl
 
 def _log_error(key: Key | None, event: Any, error: Exception) -> None:
     if key is not None:  # a job's failure is in the log of its runner
-        _log.error("%s: handling %r failed", key, event, exc_info=error)
+        _log.error("%s: handling %s failed", key, named(event), exc_info=error)
 
 
 def _no_telegram(_key: Key) -> Any:

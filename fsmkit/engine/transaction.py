@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
-from msgspec import structs
+from msgspec import Struct, structs
 
 from fsmkit.engine.envelope import Outcome
 from fsmkit.engine.jobs import StateJobs
@@ -21,10 +21,25 @@ from fsmkit.errors import NestedSend
 from fsmkit.flow.events import Reminder, Timeout
 from fsmkit.interpreter.codec import Kept, decode_receipt, decode_row
 from fsmkit.interpreter.effects import apply_receipts
+from fsmkit.interpreter.migrations import is_current
 from fsmkit.interpreter.row import Destination, Effect, Row
-from fsmkit.interpreter.settle import change_of, settle
+from fsmkit.interpreter.settle import change_of, settle, wake_of
 from fsmkit.keys import Key
 from fsmkit.stores.protocol import Change, Lease, Store
+
+
+class ReadRow(Struct, frozen=True, eq=False):
+    """A row as it is stored, and what each step asks of it.
+
+    Attributes:
+        row: The row; nobody changes it.
+        wake: When something of it is due, in seconds since 1970, UTC; `None` for never.
+        current: Whether it is of the versions that run.
+    """
+
+    row: Row
+    wake: float | None = None
+    current: bool = True
 
 
 class RowMoved(Exception):
@@ -64,7 +79,11 @@ class Transactions:
         self.services = services
         self.outbox = outbox
         self.jobs = jobs
-        self.rows = Kept(decode_row)
+        self.rows = Kept(self._load)
+
+    def _load(self, blob: bytes) -> "ReadRow":
+        row = decode_row(blob)
+        return ReadRow(row, wake_of(row), is_current(self.services.flows, row))
 
     async def finish(self, key: Key, after: AfterCommit) -> None:
         """Deliver what was committed, and say the flows' `crash` texts for what was raised.
@@ -124,15 +143,21 @@ class RowLease:
         row: The row as last committed.
     """
 
-    __slots__ = ("_room", "_stored", "after", "key", "lease", "row")
+    __slots__ = ("_blob", "_loaded", "_room", "after", "key", "lease", "row")
 
     def __init__(self, room: Transactions, key: Key, lease: Lease, after: AfterCommit) -> None:
         self._room = room
         self.key = key
         self.lease = lease
         self.after = after
-        self._stored = lease.row
-        self.row = Row() if lease.row is None else room.rows.read(lease.row)
+        self._blob = lease.row
+        self._loaded = ReadRow(Row()) if lease.row is None else room.rows.read(lease.row)
+        self.row = self._loaded.row
+
+    def is_due(self, now: float) -> bool:
+        """Return whether something of the row may be due: all that most steps ask of its times."""
+        wake = self._loaded.wake
+        return wake is not None and wake <= now
 
     def begin(self, event: Any, telegram: Any) -> Turn:
         """Begin the turn that the lease was taken for: with the receipts of what was sent meanwhile.
@@ -146,7 +171,8 @@ class RowLease:
         if row.moved is not None:
             raise RowMoved(row, row.moved)
         turn = Turn(self._room.services, self.key, row, event, telegram)
-        turn.migrate_row()
+        if not self._loaded.current:
+            turn.migrate_row()
         if self.lease.receipts:
             turn.row, cleanup = apply_receipts(turn.row, map(decode_receipt, self.lease.receipts))
             turn.carried.extend(cleanup)
@@ -241,9 +267,10 @@ class RowLease:
         entry = await self.lease.commit(change, hold=hold)
         if strike is not None:
             strike.done = True
+        self._loaded = ReadRow(turn.row, change.wake)
         if change.row is not None:
-            room.rows.keep(change.row, turn.row, instead=self._stored)
-        self._stored = change.row
+            room.rows.keep(change.row, self._loaded, instead=self._blob)
+        self._blob = change.row
         if entry is not None:
             self.after.entry = entry
         if turn.begun or self.key in room.jobs.running:

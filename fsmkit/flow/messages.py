@@ -241,11 +241,15 @@ class Keyboard(_Rows, frozen=True, kw_only=True, omit_defaults=True, repr_omit_d
 
 def rows_of_buttons(buttons: Buttons) -> ButtonRows:
     """Return buttons in their one shape, rows of `Button`; raise TypeError for anything else."""
+    if buttons == ():  # as most messages have it, and each as it is read
+        return ()
     return tuple(tuple(_button(item) for item in row) for row in _rows(buttons, "buttons", Button))
 
 
 def rows_of_keys(keys: Keys) -> KeyRows:
     """Return the keys of a reply keyboard in their one shape; raise TypeError for anything else."""
+    if keys == ():
+        return ()
     return tuple(tuple(_key(item) for item in row) for row in _rows(keys, "keyboard", KeyboardButton))
 
 
@@ -482,9 +486,10 @@ class Reply:
     @property
     def media(self) -> tuple[str, str] | None:
         """The file that it carries: its kind, and file id, URL or path."""
-        return next(
-            ((name, source) for name, source in zip(MEDIA, _files_of(self), strict=True) if source), None
-        )
+        files = _files_of(self)
+        if not any(files):
+            return None
+        return next((name, source) for name, source in zip(MEDIA, files, strict=True) if source)
 
     @property
     def file(self) -> str:

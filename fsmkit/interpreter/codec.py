@@ -169,6 +169,9 @@ def _class(node: Any) -> Any:
 MAX_KEPT = 1024
 """Values that are kept beside their bytes."""
 
+MAX_KEPT_BYTES = 4096
+"""Bytes of one; so what is kept stays below some megabytes, whatever people write into their data."""
+
 FILE_PREFIX = "fsmkit_file_"
 """Before the names of modules that the command loads from a file; no part of what is stored."""
 
@@ -377,6 +380,8 @@ class Kept(Generic[D]):
         values = self._values
         if instead is not None:
             values.pop(instead, None)
+        if len(blob) > MAX_KEPT_BYTES:
+            return value
         if len(values) >= MAX_KEPT:  # beginning anew costs less than knowing which one was used last
             values.clear()
         values[blob] = value

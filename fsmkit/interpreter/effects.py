@@ -155,8 +155,12 @@ def address_of(rows: Iterable[Row], name: str, event: Any, key: Key) -> Address:
         event: What has happened.
         key: Whose conversation.
     """
-    found = (row.snapshots[name].address for row in rows if name in row.snapshots)
-    stored = next((address for address in found if address is not None), None)
+    stored = None
+    for row in rows:
+        snapshot = row.snapshots.get(name)
+        if snapshot is not None and snapshot.address is not None:
+            stored = snapshot.address
+            break
     return heard(event, stored, key) or home_of(key)
 
 

@@ -407,15 +407,6 @@ def wake_at(snapshot: Snapshot) -> float | None:
     return at
 
 
-def is_overdue(row: Row, now: float) -> bool:
-    """Return whether some timeout has come: what each event asks first, so that `overdue` is asked seldom."""
-    for snapshot in row.snapshots.values():
-        at = timeout_at(snapshot)
-        if at is not None and at <= now:
-            return True
-    return False
-
-
 def overdue(row: Row, known: Container[str], now: float, date: float | None = None) -> ExpiredTimer | None:
     """Return the timeout that came first of those that have come, `None` if there is none.
 

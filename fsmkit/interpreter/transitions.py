@@ -192,11 +192,13 @@ class RowEditor:
         snapshot = self.snapshots[name]
         old = snapshot.frames[depth]
         table = self.flows.tables[old.flow]
-        self._left(table, old, snapshot)
+        if table.leaves or old.tracked:
+            self._left(table, old, snapshot)
         if past is None:
             past = old.history, old.left
             if old.state is not None and old.state != state:
-                past = (*old.history, old.state)[-MAX_HISTORY:], _remembered(table, old)
+                left = _remembered(old) if table.flow.back == "data" else ()
+                past = (*old.history, old.state)[-MAX_HISTORY:], left
         entry = snapshot.entries + 1
         frame = self._frame(table, state, old.data if data is None else data, past, entry, old.flow_limit)
         self._store(name, snapshot, (*snapshot.frames[:depth], frame), entry, snapshot.run or self.run)
@@ -481,7 +483,8 @@ def guarded(
 
 def check_shape(step: Step, result: Any) -> tuple[Any, ...]:
     """Return the result as a tuple; raise InvalidResult if it is none."""
-    result = as_tuple(result)
+    if type(result) is not tuple:
+        result = as_tuple(result)
     if type(result) is tuple and result and type(result[0]) is str and result[0] in LENGTHS:
         least, most = LENGTHS[result[0]]
         if least <= len(result) <= most:
@@ -591,10 +594,8 @@ def _earlier(
     return _earlier(flows, frames, depth - 1) + own
 
 
-def _remembered(table: CompiledFlow, frame: Frame) -> tuple[Raw, ...]:
+def _remembered(frame: Frame) -> tuple[Raw, ...]:
     """Return the data to go back to once a state is left, the newest last; as many as fit."""
-    if table.flow.back != "data":
-        return ()
     left = (*frame.left, frame.data)[-MAX_HISTORY:]
     size, kept = 0, len(left)
     while kept and (size := size + len(bytes(left[kept - 1]))) <= MAX_LEFT:

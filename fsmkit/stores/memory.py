@@ -54,7 +54,8 @@ class MemoryLease:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._free()
+        if self._held:
+            self._free()
 
     async def commit(self, change: Change, *, hold: bool = False) -> bytes | None:
         """Write the row and free the lease; see `fsmkit.stores.Lease`."""
@@ -83,9 +84,8 @@ class MemoryLease:
             raise
 
     def _free(self) -> None:
-        if self._held:
-            self._held = False
-            self._store.pass_turn(self.key)
+        self._held = False
+        self._store.pass_turn(self.key)
 
 
 Copied = dict[Key, tuple[bytes | None, int, float, tuple[Index, ...], tuple[bytes, ...], tuple[bytes, ...]]]

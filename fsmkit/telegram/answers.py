@@ -13,9 +13,11 @@ from telegram import CallbackQuery, LabeledPrice, PreCheckoutQuery, ShippingOpti
 from telegram.error import TelegramError
 
 from fsmkit.clock import Clock
+from fsmkit.engine.eager import begin_at_once
 from fsmkit.engine.engine import Engine
 from fsmkit.engine.envelope import Outcome
 from fsmkit.flow.messages import Verdict
+from fsmkit.interpreter.naming import named
 from fsmkit.telegram.event import TelegramEvent
 
 ANSWERS = frozenset({"answer_callback_query", "answer_pre_checkout_query", "answer_shipping_query"})
@@ -35,7 +37,7 @@ class AnswerTimer:
         late: Whether it was answered by itself, or is being.
     """
 
-    __slots__ = ("_answer", "_clock", "_noted", "_task", "late")
+    __slots__ = ("_answer", "_begin", "_clock", "_noted", "_task", "late")
 
     def __init__(
         self,
@@ -49,9 +51,9 @@ class AnswerTimer:
         self._answer = answer
         self._noted = AnswerSpy(query)
         self._task: asyncio.Task[None] | None = None
-        if seconds is not None:
-            loop = asyncio.get_running_loop()
-            self._task = loop.create_task(self._wait(seconds), name=f"fsmkit answer {query.id}")
+        self._begin: asyncio.Handle | None = None
+        if seconds is not None:  # what is answered before the loop goes on needs no task
+            self._begin = asyncio.get_running_loop().call_soon(self._start, seconds, query.id)
 
     @property
     def answered(self) -> bool:
@@ -60,25 +62,33 @@ class AnswerTimer:
 
     async def stop(self) -> None:
         """Leave the answer to others; one that is on its way is waited for, not broken off."""
-        if self._task is None:
-            return
-        if self.late:
+        if self._task is not None and self.late:
             await asyncio.wait({self._task})
         else:
-            self._task.cancel()
+            self._wait_no_more()
 
     async def answer(self) -> None:
         """Answer at once, unless somebody has."""
         if not self.late and not self.answered:
             self.late = True
-            if self._task is not None:
-                self._task.cancel()
+            self._wait_no_more()
             await self._answer()
 
     async def end(self) -> None:
         """Stop, and note no more what handlers answer."""
         self._noted.end()
         await self.stop()
+
+    def _start(self, seconds: float, query_id: str) -> None:
+        self._task = begin_at_once(self._wait(seconds))
+        if self._task is not None:
+            self._task.set_name(f"fsmkit answer {query_id}")
+
+    def _wait_no_more(self) -> None:
+        if self._begin is not None:
+            self._begin.cancel()
+        if self._task is not None:
+            self._task.cancel()
 
     async def _wait(self, seconds: float) -> None:
         await self._clock.sleep(seconds)
@@ -190,7 +200,9 @@ class Payments:
         await self._answer(event, Verdict(), None)
 
     async def _decline_late(self, event: TelegramEvent) -> None:
-        _log.warning("%r was declined: its turn or its handler took over %d seconds", event, ANSWER_WITHIN)
+        _log.warning(
+            "%s was declined: its turn or its handler took over %d seconds", named(event), ANSWER_WITHIN
+        )
         await self._answer(event, Verdict(), None)
 
     async def _answer(self, event: TelegramEvent, verdict: Verdict, flow: str | None) -> None:
@@ -206,7 +218,7 @@ class Payments:
             else:
                 await query.answer(ok=True)
         except TelegramError as error:
-            _log.warning("%r could not be answered: %s", event, error)
+            _log.warning("%s could not be answered: %s", named(event), error)
 
     def _words(self, event: TelegramEvent, flow: str | None) -> str:
         table = self._engine.flows.tables.get(flow or "", self._engine.flows.entries[0])

@@ -348,8 +348,10 @@ def _is_echo(message: Message, username: str | None) -> bool:
         return True
     if message.via_bot is not None and _is_self(message.via_bot, username):
         return True
-    moves = message.migrate_to_chat_id or message.migrate_from_chat_id
-    return not moves and _is_self(message.from_user, username)
+    user = message.from_user
+    if user is None or not user.is_bot:
+        return False
+    return not (message.migrate_to_chat_id or message.migrate_from_chat_id) and _is_self(user, username)
 
 
 def _is_self(user: User | None, username: str | None) -> bool:

@@ -65,7 +65,7 @@ deliveries, one chat that Telegram has told to slow down would leave all its but
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -118,6 +118,33 @@ class Checked:
         self.barred: Sequence[CompiledFlow] = ()
 
 
+class _Entries:
+    """The flows of a key rule, and those that a kind of message may enter: of many flows usually few.
+
+    A message of another kind than a flow's entries name is none of its business, so nobody walks over them.
+    Flows that ask for albums may be entered by each part of one.
+    """
+
+    __slots__ = ("_by_kind", "_tables")
+
+    def __init__(self, tables: Iterable[CompiledFlow]) -> None:
+        self._tables = tuple(tables)
+        self._by_kind: dict[str, tuple[CompiledFlow, ...]] = {}
+
+    def for_kind(self, kind: str) -> tuple[CompiledFlow, ...]:
+        """Return the flows that an event of a kind may enter; of what is no new message, all."""
+        if kind not in MESSAGE_KINDS and kind != "command":
+            return self._tables
+        found = self._by_kind.get(kind)
+        if found is None:
+            found = self._by_kind[kind] = tuple(
+                table
+                for table in self._tables
+                if table.entry_kinds is None or not table.entry_kinds.isdisjoint((kind, "album"))
+            )
+        return found
+
+
 class Intake:
     """The way from an update into an engine, and of the answer back to Telegram.
 
@@ -149,7 +176,7 @@ class Intake:
         self.forget()
         entries = engine.flows.entries
         self._rules = [
-            (rule, [t for t in entries if t.flow.key is rule]) for rule in engine.flows.key_rules()
+            (rule, _Entries(t for t in entries if t.flow.key is rule)) for rule in engine.flows.key_rules()
         ]
         kinds = _wanted(engine.flows)
         self._albums = "album" in kinds
@@ -185,7 +212,7 @@ class Intake:
 
     def read(self, update: Update) -> Checked | None:
         """Return the event of an update and its keys; `None` if it is no conversation's."""
-        event = read_update(update, self.username)
+        event = read_update(update, self._username or self.username)
         if event is None:
             return None
         moving = event.kind == "service" and self._migrations.announced(event)
@@ -228,14 +255,14 @@ class Intake:
     def _keys(self, event: TelegramEvent) -> Keys:
         """Return the keys of an event in flow order; rules that give the same key share its row."""
         if len(self._rules) == 1:  # the ordinary case
-            rule, tables = self._rules[0]
+            rule, entries = self._rules[0]
             key = self.key_of(event, rule)
-            return () if key is None else ((key, tables),)
+            return () if key is None else ((key, entries.for_kind(event.kind)),)
         found: dict[Key, list[CompiledFlow]] = {}
-        for rule, tables in self._rules:
+        for rule, entries in self._rules:
             key = self.key_of(event, rule)
             if key is not None:
-                found.setdefault(key, []).extend(tables)
+                found.setdefault(key, []).extend(entries.for_kind(event.kind))
         return list(found.items())
 
     def key_of(self, event: TelegramEvent, rule: KeyBy) -> Key | None:
@@ -289,13 +316,19 @@ class Intake:
             outcome = await self._payments.handle(event, watched, receive)
         else:
             outcome = await receive()
-        if event.is_end and update.business_connection is not None:
+        if event.is_end:
+            await self._end(event)
+        return outcome
+
+    async def _end(self, event: TelegramEvent) -> None:
+        """End the conversations where the bot cannot write any more."""
+        update = event.update
+        if update.business_connection is not None:
             await self._engine.end_connection(update.business_connection.id)
-        elif event.is_end and update.my_chat_member is not None:
+        elif update.my_chat_member is not None:
             gone = update.my_chat_member.chat.id
             if gone == event.chat_id:  # else its group has moved: what talked there talks in the new one
                 await self._engine.end_chat(gone)
-        return outcome
 
     def is_to_be_taken_again(self, update: Update, error: Exception) -> bool:
         """Return whether an update waits in the inbox for another try: no handler failed, but the store."""

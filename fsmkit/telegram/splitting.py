@@ -137,7 +137,7 @@ def split(text: str, limit: int, parse_mode: str | None) -> list[str]:
 
 
 def _units(text: str) -> int:
-    return len(text) + sum(1 for char in text if ord(char) > 0xFFFF)
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def _opening(spans: _Open) -> str:

@@ -198,23 +198,23 @@ class Runner:
         values: dict[str, dict[int, list[float]]] = {
             name: {size: [] for size in sizes} for name in comparison.contenders
         }
-        names = list(comparison.contenders)
+        turns = [(name, size) for size in sizes for name in comparison.contenders]
         for repetition in range(min(repetitions, comparison.most)):
-            for size in sizes:
-                order = names if repetition % 2 == 0 else names[::-1]
-                for name, took in zip(order, self._in_turns(comparison, module, order, size), strict=True):
-                    values[name][size].append(took)
+            order = turns if repetition % 2 == 0 else turns[::-1]
+            for (name, size), took in zip(order, self._in_turns(comparison, module, order), strict=True):
+                values[name][size].append(took)
         return values
 
-    def _in_turns(self, comparison: Comparison, module: str, names: Sequence[str], size: int) -> list[float]:
-        """Run contenders, of which one works at a time; return what each measured."""
+    def _in_turns(self, comparison: Comparison, module: str, order: Sequence[tuple[str, int]]) -> list[float]:
+        """Run contenders at their sizes, of which one works at a time; return what each measured."""
         if self._quick:
-            return [run_here(comparison, name, Load(size, quick=True)) for name in names]
+            return [run_here(comparison, name, Load(size, quick=True)) for name, size in order]
         with contextlib.ExitStack() as stack:
             contenders = [
-                stack.enter_context(self._contender(module, comparison.name, name, size)) for name in names
+                stack.enter_context(self._contender(module, comparison.name, name, size))
+                for name, size in order
             ]
-            said = [""] * len(names)
+            said = [""] * len(order)
             while TURN in said or "" in said:
                 for number, contender in enumerate(contenders):
                     if said[number] in ("", TURN):

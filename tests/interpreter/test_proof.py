@@ -284,3 +284,10 @@ def test_no_more_values_are_kept_than_a_bound(monkeypatch):
         kept.read(blob)
     assert made == [b"1", b"2", b"3", b"4"]
     assert kept.read(b"1") is not first
+
+
+def test_what_takes_many_bytes_is_read_each_time():
+    kept = codec.Kept(lambda blob: object())
+    small, large = b"x" * codec.MAX_KEPT_BYTES, b"x" * (codec.MAX_KEPT_BYTES + 1)
+    assert kept.read(small) is kept.read(small)
+    assert kept.read(large) is not kept.read(large)

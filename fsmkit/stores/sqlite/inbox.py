@@ -96,8 +96,11 @@ class SQLiteInbox:
             at.db.execute("DELETE FROM inbox WHERE struck < ?", (at.now - VERDICT_SECONDS,))
             if at.db.execute(_COUNT, (bot,)).fetchone()[0] >= inboxes.MOST_WAITING:
                 return None
-            new = [update for update in updates if not at.db.execute(_KNOWN, (bot, update.id)).fetchone()]
-            return [_put(at.db, bot, update) for update in new]
+            found: list[StoredUpdate] = []
+            for update in updates:  # one that stands twice in a batch is new once
+                if not at.db.execute(_KNOWN, (bot, update.id)).fetchone():
+                    found.append(_put(at.db, bot, update))  # noqa: PERF401
+            return found
 
         found = await self._ask(COMMIT, work)
         if found is None:

@@ -6,6 +6,7 @@ are waited for, longer each time, and said once.
 
 import json
 import logging
+import traceback
 from collections.abc import Awaitable, Callable, Sequence
 from urllib.parse import urlencode
 
@@ -78,8 +79,9 @@ class Poller:
             except StoreError as error:
                 wait = self._failed(f"updates cannot be stored: {error}")
             except Exception as error:  # a mistake of ours must not make the bot deaf
-                _log.exception("fetching updates failed")
-                wait = self._failed(type(error).__name__)
+                # Without what it says, which may be of an update's content, or of the token in an address.
+                at = traceback.extract_tb(error.__traceback__)[-1]
+                wait = self._failed(f"{type(error).__name__} at {at.filename}:{at.lineno}")
             if wait:
                 await self._clock.sleep(wait)
 

@@ -59,6 +59,11 @@ class InboxContract(ContractBase):
         assert [update.id for update in again] == [3]
         assert [update.body for update in await inbox(store).waiting()] == [b"{}"] * 3
 
+    async def test_one_that_stands_twice_in_a_batch_is_new_once(self, store: Store) -> None:
+        found = await inbox(store).append([arrived(1), arrived(2), arrived(1, body=b"other")])
+        assert [(update.id, update.body) for update in found] == [(1, b"{}"), (2, b"{}")]
+        assert await inbox(store).waiting() == found
+
     async def test_one_that_was_struck_is_not_appended_again(self, store: Store) -> None:
         await inbox(store).append([arrived(1), arrived(2)])
         await inbox(store).strike([1])
