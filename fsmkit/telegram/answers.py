@@ -13,7 +13,6 @@ from telegram import CallbackQuery, LabeledPrice, PreCheckoutQuery, ShippingOpti
 from telegram.error import TelegramError
 
 from fsmkit.clock import Clock
-from fsmkit.engine.eager import begin_at_once
 from fsmkit.engine.engine import Engine
 from fsmkit.engine.envelope import Outcome
 from fsmkit.flow.messages import Verdict
@@ -37,7 +36,7 @@ class AnswerTimer:
         late: Whether it was answered by itself, or is being.
     """
 
-    __slots__ = ("_answer", "_begin", "_clock", "_noted", "_task", "late")
+    __slots__ = ("_answer", "_clock", "_noted", "_task", "late")
 
     def __init__(
         self,
@@ -51,9 +50,9 @@ class AnswerTimer:
         self._answer = answer
         self._noted = AnswerSpy(query)
         self._task: asyncio.Task[None] | None = None
-        self._begin: asyncio.Handle | None = None
-        if seconds is not None:  # what is answered before the loop goes on needs no task
-            self._begin = asyncio.get_running_loop().call_soon(self._start, seconds, query.id)
+        if seconds is not None:
+            loop = asyncio.get_running_loop()
+            self._task = loop.create_task(self._wait(seconds), name=f"fsmkit answer {query.id}")
 
     @property
     def answered(self) -> bool:
@@ -62,33 +61,25 @@ class AnswerTimer:
 
     async def stop(self) -> None:
         """Leave the answer to others; one that is on its way is waited for, not broken off."""
-        if self._task is not None and self.late:
+        if self._task is None:
+            return
+        if self.late:
             await asyncio.wait({self._task})
         else:
-            self._wait_no_more()
+            self._task.cancel()
 
     async def answer(self) -> None:
         """Answer at once, unless somebody has."""
         if not self.late and not self.answered:
             self.late = True
-            self._wait_no_more()
+            if self._task is not None:
+                self._task.cancel()
             await self._answer()
 
     async def end(self) -> None:
         """Stop, and note no more what handlers answer."""
         self._noted.end()
         await self.stop()
-
-    def _start(self, seconds: float, query_id: str) -> None:
-        self._task = begin_at_once(self._wait(seconds))
-        if self._task is not None:
-            self._task.set_name(f"fsmkit answer {query_id}")
-
-    def _wait_no_more(self) -> None:
-        if self._begin is not None:
-            self._begin.cancel()
-        if self._task is not None:
-            self._task.cancel()
 
     async def _wait(self, seconds: float) -> None:
         await self._clock.sleep(seconds)

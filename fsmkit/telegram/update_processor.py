@@ -24,8 +24,6 @@ Names = Sequence[Hashable]
 
 _ALL: Names = ("all chats",)
 
-_OTHER_LINES = frozenset({KeyBy.GLOBAL_USER, KeyBy.MESSAGE})
-
 
 class Backlog(asyncio.Queue[object]):
     """A queue whose `put` waits for what was put before to be processed.
@@ -230,7 +228,6 @@ class KeyedProcessor(BaseUpdateProcessor):
         self._lines = KeyedLock()
         self._refusals: Counter[Hashable] = Counter()
         self._rules: set[KeyBy] = set()
-        """Those by which an update may stand in another line than that of its chat or person too."""
         self._served: list[Served] = []
         self._watches: list[Watch] = []
 
@@ -243,7 +240,7 @@ class KeyedProcessor(BaseUpdateProcessor):
             watch: What answers while updates wait.
             clock: Its clock.
         """
-        self._rules.update(_OTHER_LINES.intersection(rules))
+        self._rules.update(rules)
         self._served.append(served)
         self._watches.append(watch)
         self.queue.use_clock(clock)
@@ -271,12 +268,11 @@ class KeyedProcessor(BaseUpdateProcessor):
         try:
             for watch, query in watches:
                 watch.watch(query)
-            for name in names:
-                if self._lines.length(name) > self._max_waiting:
-                    self._refuse(update, names)
-                    for watch, query in watches:
-                        await watch.refuse(query)
-                    return
+            if any(self._lines.length(name) > self._max_waiting for name in names):
+                self._refuse(update, names)
+                for watch, query in watches:
+                    await watch.refuse(query)
+                return
             async with self._lines.place(names, _person(update)), self._slots:
                 await coroutine
         except LockClosed:
