@@ -96,11 +96,11 @@ class Bench:
             self.offline.add_user(user)
         self.wire = Wire(self.offline.api)
         self.errors = []
-        self.app = self.engine = self.receiver = None
+        self.app = self.engine = self.receiver = self.server = None
 
     @asynccontextmanager
-    async def running(self, *flows, store=None, add=None, **options):
-        """The bot, while it fetches; it ends as at a stop."""
+    async def running(self, *flows, store=None, add=None, webhook=None, **options):
+        """The bot, while it fetches, or is posted to where a webhook is given; it ends as at a stop."""
         processor = KeyedProcessor()
         builder = Application.builder().token("42:OFFLINE").request(self.wire)
         builder = builder.get_updates_request(self.offline.request())
@@ -115,7 +115,8 @@ class Bench:
 
         self.app.add_error_handler(note)
         async with asyncio.timeout(PATIENCE), self.app:
-            async with Receiver(self.app, self.engine, **options) as self.receiver:
+            self.receiver = Receiver(self.app, self.engine, **options)
+            async with self.receiver if webhook is None else self.receiver.webhook(**webhook) as self.server:
                 yield self
             await self.engine.stop()
         await store.close()

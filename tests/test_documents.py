@@ -95,7 +95,7 @@ def test_a_block_of_its_own_has_the_imports_above_and_a_mistake_is_named():
 
 def test_a_mistake_on_a_page_would_be_found(tmp_path):
     [snippet] = snippets(README.replace("evolve(name=", "evolve(nmae="))
-    assert found_in(snippet.code, tmp_path, SHORT).keys() == {"raised"}
+    assert found_in(snippet.code, tmp_path, SHORT).keys() == {"raised", "unknown-field"}
 
 
 def imports_of(code):

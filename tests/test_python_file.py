@@ -1,6 +1,7 @@
 """`python FILE`: a file that ends in `run(flow)` is a bot, over loopback HTTP and on SQLite."""
 
 import signal
+import socket
 from pathlib import Path
 
 import pytest
@@ -113,6 +114,8 @@ async def test_a_file_with_a_token_of_the_wrong_shape_says_what_one_looks_like(t
             "run() has no option token=. Put the token into the environment: BOT_TOKEN=... python FILE",
         ),
         ('sotre="memory:"', "run() has no option sotre=. Did you mean store=?"),
+        ('webhok="https://bot.example.org"', "run() has no option webhok=. Did you mean webhook=?"),
+        ("port=8443", "run() has port= or host=, but no webhook=. Write the URL"),
     ],
 )
 async def test_an_option_that_run_does_not_take_says_what_to_write(tmp_path, option, remedy):
@@ -139,6 +142,27 @@ async def test_a_file_whose_server_does_not_answer_says_so(tmp_path):
 async def test_a_file_without_flows_says_what_is_missing(tmp_path):
     line = await refused(tmp_path, 'run(store="memory:")')
     assert line == "fsmkit: bot.py:13: run() has no flow. Write run(flow)"
+
+
+async def test_a_file_with_a_wrong_webhook_or_secret_says_what_to_write(tmp_path):
+    line = await refused(tmp_path, 'run(flow, webhook="bot.example.org")')
+    assert line == "fsmkit: the webhook is no URL. Write it as in https://bot.example.org/telegram"
+    line = await refused(tmp_path, 'run(flow, webhook="https://bot.example.org")', WEBHOOK_SECRET="a secret")
+    assert line.startswith("fsmkit: the webhook's secret cannot be sent. It has 1 to 256 letters")
+
+
+async def test_a_file_whose_port_is_taken_says_so(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        end = f'run(flow, store="memory:", webhook="https://bot.example.org/bot", port={port})'
+        (tmp_path / "bot.py").write_text(BOT + end, encoding="utf-8")
+        async with (
+            telegram() as (offline, settings),
+            process(offline, "bot.py", cwd=tmp_path, **settings) as bot,
+        ):
+            _, said = await bot.process.communicate()
+    assert bot.process.returncode == 2
+    assert f"fsmkit: the webhook cannot listen on port {port}: " in said.decode().splitlines()[-1]
 
 
 NAMES = """

@@ -56,15 +56,32 @@ def chat(target: str, lang: str, store: str, replay: str | None) -> None:
 @click.option(
     "--command-menu", is_flag=True, help="Sets Telegram's command menu, from commands' descriptions."
 )
-def run(target: str, store: str | None, command_menu: bool) -> None:
+@click.option(
+    "--webhook", metavar="URL", help="Has Telegram post updates to this URL, behind a reverse proxy."
+)
+@click.option("--port", type=click.IntRange(0, 65535), help="Where the webhook listens.  [default: 8443]")
+@click.option("--host", metavar="ADDRESS", help="Where the webhook listens.  [default: 127.0.0.1]")
+def run(
+    target: str,
+    store: str | None,
+    command_menu: bool,
+    webhook: str | None,
+    port: int | None,
+    host: str | None,
+) -> None:
     """Run a bot on Telegram until it gets SIGINT or SIGTERM.
 
     BOT_TOKEN has the token. BOT_API_BASE_URL and BOT_API_BASE_FILE_URL name another Bot API server, as in
-    http://127.0.0.1:8081/bot and http://127.0.0.1:8081/file/bot.
+    http://127.0.0.1:8081/bot and http://127.0.0.1:8081/file/bot. WEBHOOK_SECRET may have what Telegram sends
+    to the webhook with each update; by default it is made anew at each start.
     """
     from fsmkit.cli.run import run as run_bot
+    from fsmkit.telegram.run import WebhookPlace
 
-    run_bot(target, store, command_menu=command_menu)
+    if webhook is None and (port is not None or host is not None):
+        raise click.UsageError("--port and --host belong to --webhook URL.")
+    place = None if webhook is None else WebhookPlace(webhook, port, host)
+    run_bot(target, store, command_menu=command_menu, webhook=place)
 
 
 @main.command(short_help="Draw a bot's flows, for Mermaid or Graphviz.")

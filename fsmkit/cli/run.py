@@ -3,17 +3,20 @@
 from pathlib import Path
 
 from fsmkit.cli.errors import CommandError
-from fsmkit.telegram.run import CannotRunError, serve
+from fsmkit.telegram.run import CannotRunError, WebhookPlace, serve
 from fsmkit.testing.loading import load, split_target
 
 
-def run(target: str, url: str | None = None, *, command_menu: bool = False) -> None:
-    """Poll for updates until SIGINT or SIGTERM.
+def run(
+    target: str, url: str | None = None, *, command_menu: bool = False, webhook: WebhookPlace | None = None
+) -> None:
+    """Take updates until SIGINT or SIGTERM.
 
     Args:
         target: `FILE[:FLOW]`.
         url: Where conversations are kept; by default in a SQLite file in the working directory.
         command_menu: Whether Telegram's command menu is set.
+        webhook: Where Telegram posts updates; by default they are fetched.
 
     Raises:
         CommandError: If the flows cannot be loaded, there is no token, or Telegram does not take it.
@@ -29,6 +32,7 @@ def run(target: str, url: str | None = None, *, command_menu: bool = False) -> N
             elsewhere="--store URL",
             instead=instead,
             command_menu=command_menu,
+            webhook=webhook,
         )
     except CannotRunError as error:
         raise CommandError(str(error)) from error

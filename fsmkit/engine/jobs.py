@@ -260,7 +260,7 @@ class Attempt:
 
     async def go(self) -> None:
         """Run from its begin until its outcome is handled, or it is put off."""
-        keeping = asyncio.ensure_future(self._keep())
+        keeping = asyncio.create_task(self._keep(), name="fsmkit vigil")
         progress = Progress(self._jobs, self.begun, self.context)
         try:
             event = await self._outcome()
@@ -307,7 +307,7 @@ class Attempt:
         if rule.timeout is None:
             return await self._safely()
         call = asyncio.ensure_future(self._safely())
-        limit = asyncio.ensure_future(self._limit(rule.timeout))
+        limit = asyncio.create_task(self._limit(rule.timeout), name="fsmkit limit")
         try:
             await asyncio.wait((call, limit), return_when=asyncio.FIRST_COMPLETED)
             if call.done():

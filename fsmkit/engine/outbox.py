@@ -14,7 +14,6 @@ from typing import Any
 import msgspec
 
 from fsmkit.clock import Clock, first_of, monotonic
-from fsmkit.engine.eager import begin_at_once
 from fsmkit.engine.observer import Observer
 from fsmkit.engine.services import Services
 from fsmkit.errors import RetryLater, StoreCorrupt
@@ -127,6 +126,8 @@ class Outbox:
         not end with whoever awaits it: it would be repeated, and Telegram may have taken it."""
         self._beside: set[asyncio.Task[None]] = set()
         """Deliveries that nobody waits for, of steps that other conversations' events were for."""
+        self._at_once = False
+        """Whether `deliver` was last seen to need no awaiting: then nothing can be left on its way."""
         self._behind: dict[Key, asyncio.Event] = {}
         """Former keys whose outboxes others wait for (`WaitForOutbox`); set when one is empty."""
 
@@ -137,13 +138,14 @@ class Outbox:
         if entry is None:
             self._emptied(key)
             return
-        sending = begin_at_once(self._run(key, entry))
-        if sending is not None:
-            await self._apart(key, sending)
+        if self._at_once:
+            await self._run(key, entry)
+        else:
+            await self._apart(key, self._run(key, entry))
 
-    async def _apart(self, key: Key, sending: asyncio.Task[None]) -> None:
+    async def _apart(self, key: Key, work: Coroutine[Any, Any, None]) -> None:
         """Wait for what is done in a task of its own, and goes on when the caller is cancelled."""
-        sending.set_name(f"fsmkit sends {key}")
+        sending = asyncio.get_running_loop().create_task(work, name=f"fsmkit sends {key}")
         self._sending.add(sending)
         sending.add_done_callback(self._sending.discard)
         try:
@@ -247,7 +249,7 @@ class Outbox:
         effect = pending.effect
         if isinstance(effect, ScheduledEvent):
             # On a stack of its own, however long a chain of conversations is; others are served in between.
-            await self._apart(key, asyncio.get_running_loop().create_task(self._post(key, effect)))
+            await self._apart(key, self._post(key, effect))
             return None
         if isinstance(effect, WaitForOutbox):
             former = Key.parse(effect.key)
@@ -263,7 +265,10 @@ class Outbox:
         try:
             receipt = self._deliver(key, effect)
             if inspect.isawaitable(receipt):
+                self._at_once = False
                 receipt = await receipt
+            else:
+                self._at_once = True
         except RetryLater:
             raise
         except Exception as error:  # whatever a user's deliver raises must not hold up the others

@@ -254,11 +254,13 @@ def edges_of(handler: Handler, flow: Flow[Any], others: Mapping[str, Flow[Any]] 
     named = None if handler.targets is None else frozenset(_targets_in_to(handler, resolve))
     problems: list[EdgeProblem] = []
     hinted = None if hints is None else frozenset(_targets(hints, resolve, handler, problems))
-    returned = _targets(source.ways, resolve, handler, problems)
     declared = named if named is not None else hinted
+    # What is guessed may add an edge, but says nothing against what the handler declares.
+    ways = [way for way in source.ways if way.certain or declared is None]
+    returned = _targets(ways, resolve, handler, problems)
     if declared is None:
         problems += _unread(handler, source, why)
-    problems += _differences(handler, named, hinted, returned, source.complete)
+    problems += _differences(handler, named, hinted, returned, source.certain)
     kinds = {way.kind for way in (source.ways if source.complete or hints is None else hints)}
     unread = not source.complete and hints is None
     return Edges(
@@ -361,7 +363,7 @@ def _differences(
     named: frozenset[Target] | None,
     hinted: frozenset[Target] | None,
     returned: Mapping[Target, str],
-    complete: bool,
+    certain: bool,
 ) -> Iterator[EdgeProblem]:
     for what, targets in (("its to=", named), ("its return annotation", hinted)):
         if targets is None:
@@ -371,7 +373,7 @@ def _differences(
             yield EdgeProblem("targets-differ", message, returned[target])
     for target in sorted(named or ()):
         message = f"to= of {handler.name} names {target}, which "
-        if complete and target not in returned:
+        if certain and target not in returned:
             yield EdgeProblem("targets-differ", f"{message}it never returns", handler.place)
         if hinted is not None and target not in hinted:
             yield EdgeProblem("targets-differ", f"{message}its return annotation does not", handler.place)

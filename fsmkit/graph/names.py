@@ -48,6 +48,7 @@ class Scope:
         outer: The names of its closure, its module and the built-in ones.
         local: What is bound to each of its local names, anywhere in it.
         closed: Names of the closure that nothing rebinds once the function was made.
+        rebound: Names that other functions, inside of it or around it, may rebind while the bot runs.
         met: Flows whose states were looked up, in that order; filled while reading.
     """
 
@@ -55,6 +56,7 @@ class Scope:
     local: Mapping[str, list[ast.expr | BoundName]]
     closed: frozenset[str] = frozenset()
     met: list[Flow[Any]] = attrs.field(factory=list)
+    rebound: frozenset[str] = frozenset()
 
     def values(self, expr: ast.expr, within: frozenset[str] = frozenset()) -> list[Any]:
         """Return what an expression may be, `UNKNOWN` for what cannot be told.
@@ -92,6 +94,43 @@ class Scope:
         for bound in self.local[name]:
             found += [bound.value] if isinstance(bound, BoundName) else self.values(bound, within | {name})
         return found
+
+    def is_bound_once(self, name: str) -> bool:
+        """Whether a local name has one value only, in whatever order the function's lines run."""
+        return len(self.local[name]) == 1 and name not in self.rebound
+
+    def is_certain(self, expr: ast.expr, within: frozenset[str] = frozenset()) -> bool:
+        """Whether an expression comes to one of its `values` whenever it is evaluated, and to each at times.
+
+        Not certain is what depends on the order of lines (a name that is bound twice) and what may be changed
+        while the bot runs (an element of a dict or list, an attribute of an object).
+
+        Args:
+            expr: The expression.
+            within: Local names that are being looked up.
+        """
+        match expr:
+            case ast.Constant() | ast.UnaryOp(op=ast.USub(), operand=ast.Constant()):
+                return True
+            case ast.Name(name) if name in self.local:
+                value = self.local[name][0]
+                return (
+                    self.is_bound_once(name)
+                    and name not in within
+                    and (isinstance(value, BoundName) or self.is_certain(value, within | {name}))
+                )
+            case ast.Name(name):
+                return name not in self.rebound
+            case ast.Attribute(value=of) | ast.Subscript(value=of):
+                fixed = all(isinstance(value, _FIXED) for value in self.values(of))
+                index = expr.slice if isinstance(expr, ast.Subscript) else ast.Constant(None)
+                return fixed and self.is_certain(of, within) and self.is_certain(index, within)
+            case ast.NamedExpr(value=inner):
+                return self.is_certain(inner, within)
+            case ast.IfExp():
+                return all(self.is_certain(choice, within) for choice in self.choices(expr))
+            case _:
+                return False
 
     def _item(self, value: Any, key: Any) -> Any:
         if isinstance(value, Flow) and isinstance(key, str | State):
@@ -141,6 +180,10 @@ class Scope:
                 return self._named(name, frozenset())
             case _:
                 return [UNKNOWN]
+
+
+_FIXED = (types.ModuleType, type, enum.Enum, State, Flow, tuple)
+"""Types whose attributes and elements stay as they are declared."""
 
 
 _PLAIN = (bool, int, float, str, bytes, type(None))
@@ -210,12 +253,18 @@ def names_in(function: Any) -> tuple[FunctionNode, Scope]:
     if plain is None:
         raise UnreadableSourceError("it is not written in Python")
     node = _node_of(plain)
-    closed = frozenset(plain.__code__.co_freevars) - _rebound(plain.__code__.co_filename)
-    return node, Scope(_outer_names(plain), _bound_names(plain, node, parameters), closed)
+    outside = _rebound(plain.__code__.co_filename)
+    closed = frozenset(plain.__code__.co_freevars) - outside
+    local = _bound_names(plain, node, parameters)
+    rebound = (outside - local.keys()) | _rebinding(node)
+    return node, Scope(_outer_names(plain), local, closed, rebound=rebound)
 
 
-def wrappers_of(function: Any) -> Iterator[types.FunctionType]:
-    """Yield the functions around the one that was written down, as `functools.wraps` leaves them."""
+def wrappers_of(function: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield what stands around the function that was written down, as `functools.wraps` leaves it.
+
+    The outermost comes first, each with what it wraps.
+    """
     while True:
         if isinstance(function, functools.partial):
             function = function.func
@@ -224,8 +273,7 @@ def wrappers_of(function: Any) -> Iterator[types.FunctionType]:
         elif (inner := inspect.getattr_static(function, "__wrapped__", None)) is None:
             return
         else:
-            if isinstance(function, types.FunctionType):
-                yield function
+            yield function, inner
             function = inner
 
 
@@ -292,14 +340,14 @@ def _node_of(function: types.FunctionType) -> FunctionNode:
     return nodes[0]
 
 
-def _rebound(path: str) -> set[str]:
-    """Return the names that some function of a file declares `nonlocal`."""
-    return _read[path][2] if path in _read else set()
+def _rebound(path: str) -> frozenset[str]:
+    """Return the names that some function of a file declares `nonlocal` or `global`."""
+    return _read[path][2] if path in _read else frozenset()
 
 
 _Functions = Mapping[tuple[str, int], tuple[FunctionNode, ...]]
 
-_read: dict[str, tuple[list[str], _Functions, set[str]]] = {}
+_read: dict[str, tuple[list[str], _Functions, frozenset[str]]] = {}
 """The functions of each file: handlers stand many in one, and flows are read a few times over."""
 
 
@@ -308,9 +356,14 @@ def _functions_in(path: str, lines: list[str]) -> _Functions:
         path not in _read or _read[path][0] is not lines
     ):  # `linecache` gives the same list until the file changes
         tree = ast.parse("".join(lines))
-        nonlocals = (name for node in ast.walk(tree) if isinstance(node, ast.Nonlocal) for name in node.names)
-        _read[path] = (lines, _functions_of(tree), set(nonlocals))
+        _read[path] = (lines, _functions_of(tree), _rebinding(tree))
     return _read[path][1]
+
+
+def _rebinding(tree: ast.AST) -> frozenset[str]:
+    """Return the names that functions in a tree declare `nonlocal` or `global`."""
+    nodes = (node for node in ast.walk(tree) if isinstance(node, ast.Nonlocal | ast.Global))
+    return frozenset(name for node in nodes for name in node.names)
 
 
 def _functions_of(tree: ast.AST) -> _Functions:

@@ -37,12 +37,14 @@ class Return:
         target: What it names, for a transition and a call.
         line: The line in the handler's file; `None` for what stands in an annotation.
         problem: What is wrong, where `kind` is `None`.
+        certain: Whether it is read and not guessed: this `return` returns it, whatever happened before.
     """
 
     kind: str | None
     target: Any = None
     line: int | None = None
     problem: str = ""
+    certain: bool = True
 
 
 @attrs.frozen(eq=False)
@@ -52,15 +54,22 @@ class Returns:
     Attributes:
         ways: All ways to go.
         flows: The flows whose states it names as `flow["name"]`.
+        passed_on: Whether all decorators around it pass its results on, or return what could be read.
     """
 
     ways: tuple[Return, ...]
     flows: tuple[Flow[Any], ...] = ()
+    passed_on: bool = True
 
     @property
     def complete(self) -> bool:
         """Whether nothing is left unread."""
         return all(way.kind is not None for way in self.ways)
+
+    @property
+    def certain(self) -> bool:
+        """Whether, besides, nothing is guessed: what is not among the ways is never returned."""
+        return self.complete and self.passed_on and all(way.certain for way in self.ways)
 
 
 _CONSTRUCTORS: tuple[tuple[str, Any], ...] = (
@@ -93,35 +102,98 @@ def read_source(function: Any) -> Returns:
     told = inspect.getattr_static(function, TOLD, None)
     if told is not None:
         return Returns(tuple(told))
+    ways: list[Return] = []
+    known = True
+    for wrapper, wrapped in wrappers_of(function):
+        added = _added_by(wrapper, wrapped)
+        ways += (attrs.evolve(way, certain=way.certain and known) for way in added.ways)
+        known = known and added.passed_on
+        if not added.returns_wrapped:
+            return Returns(tuple(ways), passed_on=known)
     node, scope = names_in(function)
     if not isinstance(node, ast.Lambda) and any(map(_yields, own_nodes(node))):
         raise UnreadableSourceError("it is a generator, whose result is no result of a handler")
-    ways = [*_ways_of(node, scope), *(way for each in wrappers_of(function) for way in _added_by(each))]
-    return Returns(tuple(ways), tuple(dict.fromkeys(scope.met)))
+    own = [attrs.evolve(way, certain=way.certain and known) for way in _ways_of(node, scope)]
+    return Returns((*own, *ways), tuple(dict.fromkeys(scope.met)), known)
 
 
 def _ways_of(node: FunctionNode, scope: Scope) -> list[Return]:
-    if isinstance(node, ast.Lambda):
-        return list(_ways(node.body, scope))
-    returns = (each for each in own_nodes(node, _dead(node.body, scope)) if isinstance(each, ast.Return))
-    ways = [way for found in returns for way in _returned(found, scope)]
-    if goes_on(node.body, scope):
+    ways = [way for line, value in _values_returned(node, scope) for way in _returned(line, value, scope)]
+    if not isinstance(node, ast.Lambda) and goes_on(node.body, scope):
         ways.append(Return("stay", line=node.body[-1].lineno))
     return ways
 
 
-def _added_by(wrapper: types.FunctionType) -> Iterator[Return]:
-    """Yield results of a decorator's own; whatever it cannot be read from is what the wrapped one returns."""
-    code = wrapper.__code__
-    plain = types.FunctionType(
-        code, wrapper.__globals__, code.co_name, wrapper.__defaults__, wrapper.__closure__
-    )
-    plain.__kwdefaults__ = wrapper.__kwdefaults__
-    with contextlib.suppress(UnreadableSourceError):
-        node, scope = names_in(plain)
-        if isinstance(node, ast.Lambda) or not any(map(_yields, own_nodes(node))):
-            # Without a line, which may be one of another file: the handler's place stands for it.
-            yield from (attrs.evolve(way, line=None) for way in _ways_of(node, scope) if way.kind is not None)
+def _values_returned(node: FunctionNode, scope: Scope) -> Iterator[tuple[int, ast.expr | None]]:
+    """Yield what a function returns, with its line."""
+    if isinstance(node, ast.Lambda):
+        yield node.body.lineno, node.body
+        return
+    for each in own_nodes(node, _dead(node.body, scope)):
+        if isinstance(each, ast.Return):
+            yield each.lineno, each.value
+
+
+@attrs.frozen
+class _Added:
+    """What a decorator does with the results of what it wraps.
+
+    Attributes:
+        ways: Results of its own.
+        returns_wrapped: Whether results of the wrapped function may be returned.
+        passed_on: Whether these come out as they are, and all others are among the ways.
+    """
+
+    ways: Sequence[Return]
+    returns_wrapped: bool
+    passed_on: bool
+
+
+def _added_by(wrapper: Any, wrapped: Any) -> _Added:
+    if isinstance(wrapper, types.FunctionType):
+        code = wrapper.__code__
+        plain = types.FunctionType(
+            code, wrapper.__globals__, code.co_name, wrapper.__defaults__, wrapper.__closure__
+        )
+        plain.__kwdefaults__ = wrapper.__kwdefaults__
+        with contextlib.suppress(UnreadableSourceError):
+            node, scope = names_in(plain)
+            if isinstance(node, ast.Lambda) or not any(map(_yields, own_nodes(node))):
+                # Without a line, which may be one of another file: the handler's place stands for it.
+                ways = [attrs.evolve(way, line=None) for way in _ways_of(node, scope) if way.kind is not None]
+                unread = [
+                    leaf
+                    for line, value in _values_returned(node, scope)
+                    for leaf in _leaves(value, scope)
+                    if any(way.kind is None for way in _returned(line, leaf, scope))
+                ]
+                passing = [_calls(leaf, wrapped, scope) for leaf in unread]
+                return _Added(ways, bool(unread), all(passing))
+    return _Added((), True, False)
+
+
+def _leaves(
+    expr: ast.expr | None, scope: Scope, within: frozenset[str] = frozenset()
+) -> Iterator[ast.expr | None]:
+    """Yield the expressions to one of which an expression comes."""
+    match expr:
+        case ast.Await(value=value) | ast.NamedExpr(value=value):
+            yield from _leaves(value, scope, within)
+        case ast.Name(name) if name not in within and len(scope.local.get(name, ())) == 1:
+            [bound] = scope.local[name]
+            if isinstance(bound, BoundName):
+                yield expr
+            else:
+                yield from _leaves(bound, scope, within | {name})
+        case ast.IfExp() | ast.BoolOp():
+            for choice in scope.choices(expr):
+                yield from _leaves(choice, scope, within)
+        case _:
+            yield expr
+
+
+def _calls(expr: ast.expr | None, function: Any, scope: Scope) -> bool:
+    return isinstance(expr, ast.Call) and all(value is function for value in scope.values(expr.func))
 
 
 def _yields(node: ast.AST) -> bool:
@@ -129,7 +201,7 @@ def _yields(node: ast.AST) -> bool:
 
 
 def _dead(body: Sequence[ast.stmt], scope: Scope) -> Iterator[ast.AST]:
-    """Yield the statements that are never reached, since a condition is fixed."""
+    """Yield the statements that are never reached: a condition is fixed, or a `return` stands before them."""
     for number, statement in enumerate(body):
         holds = scope.decided(statement.test) if isinstance(statement, ast.If) else None
         if isinstance(statement, ast.If) and holds is not None:
@@ -138,6 +210,9 @@ def _dead(body: Sequence[ast.stmt], scope: Scope) -> Iterator[ast.AST]:
             if not goes_on(taken, scope):
                 yield from body[number + 1 :]
                 return
+        elif isinstance(statement, ast.Return | ast.Raise | ast.Continue | ast.Break):
+            yield from body[number + 1 :]
+            return
         elif not isinstance(statement, FunctionNode | ast.ClassDef):
             parts = [statement, *getattr(statement, "handlers", ()), *getattr(statement, "cases", ())]
             for part in parts:
@@ -148,11 +223,8 @@ def _dead(body: Sequence[ast.stmt], scope: Scope) -> Iterator[ast.AST]:
 # -- what is returned ------------------------------------------------------------------------------
 
 
-def _returned(statement: ast.Return, scope: Scope) -> Iterator[Return]:
-    if statement.value is None:
-        yield Return("stay", line=statement.lineno)
-    else:
-        yield from _ways(statement.value, scope)
+def _returned(line: int, value: ast.expr | None, scope: Scope) -> Iterator[Return]:
+    yield from [Return("stay", line=line)] if value is None else _ways(value, scope)
 
 
 def _ways(expr: ast.expr, scope: Scope, within: frozenset[str] = frozenset()) -> Iterator[Return]:
@@ -164,19 +236,24 @@ def _ways(expr: ast.expr, scope: Scope, within: frozenset[str] = frozenset()) ->
         case ast.NamedExpr(value=value):
             yield from _ways(value, scope, within)
         case ast.Name(name) if name in scope.local:
+            certain = scope.is_bound_once(name)
             for bound in scope.local[name] if name not in within else ():
                 if isinstance(bound, BoundName):
-                    yield _way_of_value(bound.value, expr)
+                    yield attrs.evolve(_way_of_value(bound.value, expr), certain=certain)
                 else:
-                    yield from _ways(bound, scope, within | {name})
+                    for way in _ways(bound, scope, within | {name}):
+                        yield attrs.evolve(way, certain=way.certain and certain)
         case ast.IfExp() | ast.BoolOp():
             if isinstance(expr, ast.BoolOp) and isinstance(expr.op, ast.And):
                 yield Return("stay", line=expr.lineno)  # `condition and result` is None, or else an error
+            either = isinstance(expr, ast.BoolOp) and isinstance(expr.op, ast.Or)  # what is true ends it
             for choice in scope.choices(expr):
-                yield from _ways(choice, scope, within)
+                for way in _ways(choice, scope, within):
+                    yield attrs.evolve(way, certain=way.certain and not either)
         case _:
+            certain = scope.is_certain(expr)
             for value in scope.values(expr, within):
-                yield _way_of_value(value, expr)
+                yield attrs.evolve(_way_of_value(value, expr), certain=certain)
 
 
 def _tuple_ways(
@@ -185,20 +262,22 @@ def _tuple_ways(
     # 0: its length is not known.
     length = 0 if any(isinstance(element, ast.Starred) for element in elements) else len(elements)
     kinds = scope.values(elements[0], within) if elements else [None]
+    certain = all(map(scope.is_certain, elements[:1]))
     for kind in kinds:
         if kind is UNKNOWN:
             yield _unread(expr, "whose first element cannot be read")
         elif not _is_result(kind, length):
             yield _unread(expr, "which is no result")
         elif kind in _NAMES_TARGET:
-            yield from _to(kind, elements[1], scope, within)
+            yield from _to(kind, elements[1], scope, within, certain)
         else:
-            yield Return(kind, line=expr.lineno)
+            yield Return(kind, line=expr.lineno, certain=certain)
 
 
 def _call_ways(
     expr: ast.Call, functions: Sequence[Any], scope: Scope, within: frozenset[str]
 ) -> Iterator[Return]:
+    certain = scope.is_certain(expr.func)
     for function in functions:
         kind = next((kind for kind, constructor in _CONSTRUCTORS if constructor is function), None)
         if function is typing.cast and len(expr.args) == 2:
@@ -206,11 +285,11 @@ def _call_ways(
         elif kind is None:
             yield _unread(expr, "whose result cannot be read")
         elif kind not in _NAMES_TARGET:
-            yield Return(kind, line=expr.lineno)
+            yield Return(kind, line=expr.lineno, certain=certain)
         elif (target := _argument(expr, _NAMES_TARGET[kind])) is None:
             yield _unread(expr, "whose target cannot be read")
         else:
-            yield from _to(kind, target, scope, within)
+            yield from _to(kind, target, scope, within, certain)
 
 
 def _argument(expr: ast.Call, name: str) -> ast.expr | None:
@@ -219,12 +298,13 @@ def _argument(expr: ast.Call, name: str) -> ast.expr | None:
     return next((keyword.value for keyword in expr.keywords if keyword.arg == name), None)
 
 
-def _to(kind: str, target: ast.expr, scope: Scope, within: frozenset[str]) -> Iterator[Return]:
+def _to(kind: str, target: ast.expr, scope: Scope, within: frozenset[str], certain: bool) -> Iterator[Return]:
+    certain = certain and scope.is_certain(target)
     for value in scope.values(target, within):
         if value is UNKNOWN:
             yield _unread(target, "a target that cannot be read")
         else:
-            yield Return(kind, value, target.lineno)
+            yield Return(kind, value, target.lineno, certain=certain)
 
 
 def _way_of_value(value: Any, expr: ast.expr) -> Return:

@@ -5,7 +5,7 @@ flows are in use and refuse further declarations.
 """
 
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -83,14 +83,12 @@ class CompiledFlow:
         self.version = flow.version
         self.codec = DataCodec(flow.name, flow.data, flow.place)
         handlers = sorted(flow.handlers, key=lambda handler: handler.included)
-        self.by_state: dict[str | None, tuple[Handler, ...]] = {
-            name: tuple(dict.fromkeys(_in_order(handlers, state))) for name, state in flow.states.items()
-        }
+        self.by_state = _in_order(handlers, flow.states)
         self.by_state[None] = tuple(h for h in handlers if None in h.selectors)
         self.entry_kinds = AnyOf(handler.matcher for handler in self.by_state[None]).kinds
         self.any = tuple(h for h in handlers if ANY in h.selectors)
         self.times = _times(flow)
-        self.rules = {name: _rules(flow, state, self.times) for name, state in flow.states.items()}
+        self.rules = _rules(flow, self.times)
         self.leaves = bool(flow.exit_hooks)
         self.ephemeral = any(state.ephemeral for state in flow.states.values())
         self.renamed = _renamed(flow)
@@ -209,66 +207,93 @@ class FlowSet:
                         )
 
 
-def _in_order(handlers: list[Handler], state: State) -> Iterator[Handler]:
+def _in_order(
+    handlers: Sequence[Handler], states: Mapping[str, State]
+) -> dict[str | None, tuple[Handler, ...]]:
+    """Return the handlers of each state as they are tried: its own, its groups', those of `ANY`.
+
+    Included ones come after all of the flow's own. Each handler is looked at once for each rank, so that a
+    flow of many states is made ready in linear time.
+    """
+    found: dict[str, dict[Handler, None]] = {name: {} for name in states}
     for included in (False, True):
-        for covers in (_names, _names_group_of, _names_any):
-            own = (h for h in handlers if h.included is included)
-            yield from (h for h in own if any(covers(selector, state) for selector in h.selectors))
+        for names_of in (_named, _named_by_group, _named_by_any):
+            for handler in (each for each in handlers if each.included is included):
+                for selector in handler.selectors:
+                    for name in names_of(selector, states):
+                        found[name][handler] = None
+    return {name: tuple(each) for name, each in found.items()}
 
 
-def _names(selector: Selector, state: State) -> bool:
-    return isinstance(selector, str | State) and selector == state.name
+def _named(selector: Selector, states: Mapping[str, State]) -> Iterable[str]:
+    return (str(selector),) if isinstance(selector, str | State) and str(selector) in states else ()
 
 
-def _names_group_of(selector: Selector, state: State) -> bool:
-    return (
-        isinstance(selector, type) and issubclass(selector, StatesGroup) and state in set(selector.states())
-    )
+def _named_by_group(selector: Selector, states: Mapping[str, State]) -> Iterable[str]:
+    if not isinstance(selector, type) or not issubclass(selector, StatesGroup):
+        return ()
+    return (state.name for state in selector.states() if state.name in states)
 
 
-def _names_any(selector: Selector, _state: State) -> bool:
-    return selector is ANY
+def _named_by_any(selector: Selector, states: Mapping[str, State]) -> Iterable[str]:
+    return states if selector is ANY else ()
 
 
-def _covers(selector: Selector, state: State) -> bool:
-    return _names(selector, state) or _names_group_of(selector, state) or _names_any(selector, state)
+def _hooks_of(hooks: Sequence[Hook], states: Mapping[str, State]) -> dict[str, tuple[Hook, ...]]:
+    """Return the hooks of each state, in the order of their declaration."""
+    found: dict[str, dict[Hook, None]] = {name: {} for name in states}
+    for hook in hooks:
+        for selector in hook.selectors:
+            for names_of in (_named, _named_by_group, _named_by_any):
+                for name in names_of(selector, states):
+                    found[name][hook] = None
+    return {name: tuple(each) for name, each in found.items()}
 
 
-def _rules(flow: Flow[Any], state: State, flows: Times) -> StateSpec:
-    def covering(hooks: list[Hook]) -> tuple[Hook, ...]:
-        return tuple(hook for hook in hooks if any(_covers(selector, state) for selector in hook.selectors))
+def _rules(flow: Flow[Any], times: Times) -> dict[str, StateSpec]:
+    """Return the rules of each state."""
+    states = flow.states
+    enter, exits = _hooks_of(flow.enter_hooks, states), _hooks_of(flow.exit_hooks, states)
+    invariants, guards = _hooks_of(flow.invariants, states), _in_order(flow.guards, states)
+    reminders = any(handler.matcher.match(Reminder(0.0)) is not None for handler in flow.handlers)
+    found = {}
+    for name, state in states.items():
+        whose = f"state {name!r} of flow {flow.name!r}"
+        _check_screens(flow, state, whose)
+        own = combined(times_of(state, whose, flow.place), times, state.prompt, reminders, whose, flow.place)
+        for option in ("prompt", "otherwise", "reminder"):
+            check_prompt(getattr(state, option), option, whose, flow.place)
+        found[name] = StateSpec(
+            state,
+            rows_of_buttons(state.buttons),
+            own,
+            enter[name],
+            exits[name],
+            (own.idle_alone, own.remind_alone),
+            not enter[name] and state.prompt is None and state.job is None,
+            invariants[name],
+            job_spec(state, whose, flow.place),
+            guards[name],
+        )
+    return found
 
-    whose = f"state {state.name!r} of flow {flow.name!r}"
-    if flow.key.by_message and state.buttons and not state.show:
+
+def _check_screens(flow: Flow[Any], state: State, whose: str) -> None:
+    """Refuse what a conversation that belongs to a message cannot show."""
+    if not flow.key.by_message:
+        return
+    if state.buttons and not state.show:
         raise flow.error(
             f"the buttons of state {state.name!r} would stand under a new message, and with {flow.key} each "
             f"message has conversations of its own: a press of them would never come to this one",
             "Add show=True: the message that the conversation belongs to is edited",
         )
-    if flow.key.by_message and isinstance(state.show, str):
+    if isinstance(state.show, str):
         raise flow.error(
             f"{whose} has show={state.show!r}, and with {flow.key} a conversation has one screen, the "
             "message that it belongs to",
             "Write show=True",
         )
-    own = times_of(state, whose, flow.place)
-    times = combined(own, flows, state.prompt, _handles_reminders(flow), whose, flow.place)
-    for option in ("prompt", "otherwise", "reminder"):
-        check_prompt(getattr(state, option), option, whose, flow.place)
-    enter = covering(flow.enter_hooks)
-    silent = not enter and state.prompt is None and state.job is None
-    return StateSpec(
-        state,
-        rows_of_buttons(state.buttons),
-        times,
-        enter,
-        covering(flow.exit_hooks),
-        (times.idle_alone, times.remind_alone),
-        silent,
-        covering(flow.invariants),
-        job_spec(state, whose, flow.place),
-        tuple(_in_order(flow.guards, state)),
-    )
 
 
 def _times(flow: Flow[Any]) -> Times:
@@ -277,10 +302,6 @@ def _times(flow: Flow[Any]) -> Times:
     if flow.reminder is not None and all(each.remind_after in (INHERIT, None) for each in timed):
         raise flow.error("it has a reminder, and no time for it", "Add remind_after=")
     return times
-
-
-def _handles_reminders(flow: Flow[Any]) -> bool:
-    return any(handler.matcher.match(Reminder(0.0)) is not None for handler in flow.handlers)
 
 
 def _renamed(flow: Flow[Any]) -> dict[str, str]:

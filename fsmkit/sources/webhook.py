@@ -17,12 +17,11 @@ from fsmkit.interpreter.naming import named
 
 with requires_extra("webhook"):
     from starlette.applications import Starlette
-    from starlette.exceptions import HTTPException
-    from starlette.requests import ClientDisconnect, Request
+    from starlette.requests import Request
     from starlette.responses import PlainTextResponse, Response
     from starlette.routing import Route
 
-    from fsmkit.sources.asgi import serve_asgi
+    from fsmkit.sources.asgi import HEADER_SECONDS, BodyReader, serve_asgi
 
 _log = logging.getLogger("fsmkit.sources")
 
@@ -55,6 +54,7 @@ class Webhook:
         port: The port; 0 for any free one, which the log names.
         max_body: Bytes that a request may have.
         body_seconds: Seconds that its body may take to arrive.
+        header_seconds: Seconds that what stands before it may take, on a port of its own.
 
     Example:
         >>> import json
@@ -78,6 +78,7 @@ class Webhook:
         port: int = 8080,
         max_body: int = MAX_BODY,
         body_seconds: float = BODY_SECONDS,
+        header_seconds: float = HEADER_SECONDS,
     ) -> None:
         if not path.startswith("/"):
             raise ValueError(f"Webhook({path!r}): a path begins with a slash")
@@ -88,9 +89,8 @@ class Webhook:
         self._parse = parse
         self._verify = verify
         self._host = host
-        self._max_body = max_body
-        self._body_seconds = body_seconds
-        self._arriving: set[asyncio.Timeout] = set()
+        self._bodies = BodyReader(max_body, body_seconds)
+        self._header_seconds = header_seconds
 
     def route(self, engine: Engine) -> Route:
         """Return a route for a Starlette or FastAPI application of your own."""
@@ -102,19 +102,17 @@ class Webhook:
 
     async def run(self, engine: Engine) -> None:
         """Serve the path on a port of its own until it is cancelled; a request that is there is answered."""
-        async with serve_asgi(Starlette(routes=[self.route(engine)]), self._host, self.port) as (
-            _,
-            self.port,
-        ):
+        app = Starlette(routes=[self.route(engine)])
+        serving = serve_asgi(app, self._host, self.port, header_seconds=self._header_seconds)
+        async with serving as (_, self.port):
             _log.info("%s listens on %s:%d", self.name, self._host, self.port)
             try:
                 await asyncio.Event().wait()
             finally:  # a client that takes its time does not hold up the end
-                for limit in self._arriving:
-                    limit.reschedule(0.0)
+                self._bodies.give_up()
 
     async def _answer(self, engine: Engine, request: Request) -> Response:
-        body = await self._body(request)
+        body = await self._bodies.read(request)
         if not await self._is_authentic(body, request.headers):
             return PlainTextResponse("the signature is wrong", 401)
         try:
@@ -151,24 +149,6 @@ class Webhook:
         if not authentic:
             _log.warning("%s: a request with a wrong signature was refused", self.name)
         return bool(authentic)
-
-    async def _body(self, request: Request) -> bytes:
-        """Return the body, read no further and no longer than allowed, whatever its header says."""
-        body, limit = bytearray(), asyncio.timeout(self._body_seconds)
-        try:
-            async with limit:
-                self._arriving.add(limit)
-                async for part in request.stream():
-                    body += part
-                    if len(body) > self._max_body:
-                        raise HTTPException(413, f"more than {self._max_body} bytes")
-        except TimeoutError:
-            raise HTTPException(408, "the request did not arrive in time") from None
-        except ClientDisconnect:
-            raise HTTPException(400, "the request is not whole") from None
-        finally:
-            self._arriving.discard(limit)
-        return bytes(body)
 
 
 def _several(events: Any) -> list[Incoming]:

@@ -81,9 +81,10 @@ The inbox
 
 An update of Telegram is stored in the bot's inbox (`fsmkit.stores.inbox`) before Telegram is told that it was
 received, and the commit of the step that it causes strikes it (`Change.struck`) in the write that proves the
-lease. Between these two writes it waits, whatever dies; after the second it is never taken again, for its
-number is remembered until Telegram has forgotten it. What cannot be read at all is set aside as a dead
-letter, so that it holds up nobody.
+lease (in Redis and MongoDB, whose inbox is another document or shard, by a command right after it). Between
+these two writes it waits, whatever dies; after the second it is never taken again, for its number is
+remembered until Telegram has forgotten it. What cannot be read at all is set aside as a dead letter, so that
+it holds up nobody.
 
 Forgetting
 ----------

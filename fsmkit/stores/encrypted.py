@@ -170,7 +170,9 @@ class _EncryptedInbox:
         self.durable = inbox.durable
 
     async def append(self, updates: Sequence[StoredUpdate]) -> list[StoredUpdate]:
-        clear = {update.id: update.body for update in updates}
+        clear = {
+            update.id: update.body for update in reversed(updates)
+        }  # of two with one id the first counts
         sealed = [structs.replace(update, body=self._outer.seal(update.body) or b"") for update in updates]
         found = await self._inbox.append(sealed)
         return [structs.replace(update, body=clear[update.id]) for update in found]

@@ -16,25 +16,50 @@ from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
 from typing import Any, Never
 
+import attrs
 from telegram import Bot
 from telegram.error import InvalidToken, TelegramError
 from telegram.ext import Application
 from telegram.request import HTTPXRequest
 
 from fsmkit.engine.engine import Source
-from fsmkit.errors import DefinitionError, FsmkitError, StoreError
+from fsmkit.errors import DefinitionError, FsmkitError, MissingExtra, StoreError
 from fsmkit.flow.flow import Flow
 from fsmkit.flow.locations import calling_location
 from fsmkit.stores.protocol import Store
 from fsmkit.stores.urls import open_store, probe
 from fsmkit.telegram.attach import attach
 from fsmkit.telegram.lifecycle import AnyApplication
-from fsmkit.telegram.receiver.receiver import Receiver
+from fsmkit.telegram.receiver.receiver import CannotListenError, Receiver, WebhookOptions
 from fsmkit.telegram.update_processor import KeyedProcessor
 
 
 class TokenRefusedError(FsmkitError):
     """The server does not know the bot's token."""
+
+
+@attrs.frozen
+class WebhookPlace:
+    """Where a bot's webhook is.
+
+    Attributes:
+        url: Where Telegram posts updates.
+        port: The port to listen on.
+        host: The address to listen on.
+    """
+
+    url: str
+    port: int | None = None
+    host: str | None = None
+
+    def options(self, secret: str | None) -> WebhookOptions:
+        """Return what `Receiver.run_webhook` takes besides the URL."""
+        options: WebhookOptions = {"secret": secret}
+        if self.port is not None:
+            options["port"] = self.port
+        if self.host is not None:
+            options["host"] = self.host
+        return options
 
 
 class UnreachedError(FsmkitError):
@@ -49,6 +74,8 @@ def poll(
     store: Store | None = None,
     sources: Iterable[Source] = (),
     command_menu: bool = False,
+    webhook: WebhookPlace | None = None,
+    secret: str | None = None,
 ) -> None:
     """Run flows as a bot until SIGINT or SIGTERM, then end it cleanly.
 
@@ -60,8 +87,11 @@ def poll(
         store: Where conversations are kept; by default in memory.
         sources: Where events come from besides.
         command_menu: As `attach` has it.
+        webhook: Where Telegram posts updates; by default they are fetched.
+        secret: What it sends with each.
 
     Raises:
+        CannotListenError: If the webhook's port cannot be had.
         DefinitionError: If the flows do not fit together.
         TokenRefusedError: If the server does not know the token.
         UnreachedError: If the server does not answer.
@@ -70,7 +100,11 @@ def poll(
     engine = attach(app, *flows, store=store, sources=sources, command_menu=command_menu)
     if not asyncio.run(_unless_stopped(_ask_for_itself(token, app.bot.base_url.removesuffix(token)))):
         return
-    Receiver(app, engine).run_polling()
+    receiver = Receiver(app, engine)
+    if webhook is None:
+        receiver.run_polling()
+    else:
+        receiver.run_webhook(webhook.url, **webhook.options(secret))
 
 
 def _application(token: str, base_url: str | None, base_file_url: str | None) -> AnyApplication:
@@ -124,6 +158,8 @@ BASE_URL = "BOT_API_BASE_URL"
 
 BASE_FILE_URL = "BOT_API_BASE_FILE_URL"
 
+SECRET = "WEBHOOK_SECRET"
+
 CANNOT_RUN = 2
 """Exit status where a bot cannot be started."""
 
@@ -137,6 +173,9 @@ def run(
     store: Store | str | None = None,
     sources: Iterable[Source] | Callable[[], Iterable[Source]] = (),
     command_menu: bool = False,
+    webhook: str | None = None,
+    port: int | None = None,
+    host: str | None = None,
     **unknown: Never,
 ) -> None:
     """Run flows as a bot until SIGINT or SIGTERM: the last line of a file that `python FILE` starts.
@@ -151,6 +190,11 @@ def run(
             working directory, where `NAME` is that of the file that was started.
         sources: Where events come from besides, or a function that makes them.
         command_menu: Whether Telegram's command menu is set at the start, as `attach` does it.
+        webhook: The URL to which Telegram posts updates, for a bot behind a reverse proxy that does TLS; by
+            default they are fetched. `WEBHOOK_SECRET` in the environment may have what Telegram sends with
+            each; else it is made anew at each start.
+        port: The port on which the webhook listens, by default 8443.
+        host: The address on which it listens, by default `"127.0.0.1"`.
 
     Raises:
         SystemExit: With status 2 if the bot cannot be started; one line on standard error says why.
@@ -168,6 +212,10 @@ def run(
             raise DefinitionError(
                 f"run() has no option {option}=", place=calling_location(), remedy=_instead_of(option)
             )
+        if webhook is None and (port is not None or host is not None):
+            raise DefinitionError(
+                "run() has port= or host=, but no webhook=", place=calling_location(), remedy="Write the URL"
+            )
         default, elsewhere = f"sqlite:{_started(flows)}.db", "run(..., store=URL)"
         serve(
             *flows,
@@ -176,8 +224,9 @@ def run(
             default=default,
             elsewhere=elsewhere,
             command_menu=command_menu,
+            webhook=None if webhook is None else WebhookPlace(webhook, port, host),
         )
-    except (CannotRunError, DefinitionError, StoreError) as error:
+    except (CannotRunError, DefinitionError, StoreError, MissingExtra) as error:
         sys.stderr.write(f"fsmkit: {' '.join(str(error).split())}\n")
         raise SystemExit(CANNOT_RUN) from None
 
@@ -190,6 +239,7 @@ def serve(
     elsewhere: str,
     instead: str = "",
     command_menu: bool = False,
+    webhook: WebhookPlace | None = None,
 ) -> None:
     """Run flows as a bot, with the environment's settings, until SIGINT or SIGTERM.
 
@@ -201,13 +251,20 @@ def serve(
         elsewhere: How it is said.
         instead: What to do for want of a token, added to that sentence.
         command_menu: As `attach` has it.
+        webhook: Where Telegram posts updates; by default they are fetched.
 
     Raises:
-        CannotRunError: If there is no token, or the server does not take it or does not answer.
+        CannotRunError: If there is no token, the server does not take it or does not answer, or a port cannot
+            be had.
+        MissingExtra: If a webhook is asked for, and what it needs is not installed.
         DefinitionError: If the flows do not fit together, or no store has the URL.
         StoreError: If the store cannot be used.
     """
     token = _token(instead)
+    if webhook is not None:
+        from fsmkit.telegram.receiver.webhook import check  # needs an extra
+
+        check(webhook.url, _setting(SECRET))
     made = sources() if callable(sources) else sources
     _log_to_stderr()
     if store is None:
@@ -225,7 +282,11 @@ def serve(
                 store=opened,
                 sources=made,
                 command_menu=command_menu,
+                webhook=webhook,
+                secret=_setting(SECRET),
             )
+    except CannotListenError as error:
+        raise CannotRunError(str(error)) from error
     except TokenRefusedError as error:
         raise CannotRunError(f"{_server()} does not know the token in {TOKEN}. {_remedy()}") from error
     except UnreachedError as error:
@@ -235,7 +296,9 @@ def serve(
 def _instead_of(option: str) -> str:
     if option == "token":
         return f"Put the token into the environment: {TOKEN}=... python FILE"
-    near = difflib.get_close_matches(option, ("store", "sources", "command_menu"), n=1)
+    near = difflib.get_close_matches(
+        option, ("store", "sources", "command_menu", "webhook", "port", "host"), n=1
+    )
     return f"Did you mean {near[0]}=?" if near else "For other options write attach(app, flow, ...)"
 
 

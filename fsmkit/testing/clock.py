@@ -1,6 +1,7 @@
 """A clock that stands still until a test moves it."""
 
 import asyncio
+from collections.abc import Container
 from datetime import timedelta
 
 
@@ -22,7 +23,7 @@ class ManualClock:
 
     def __init__(self, start: float = 0.0) -> None:
         self._now = float(start)
-        self._sleepers: list[tuple[float, asyncio.Future[None]]] = []
+        self._sleepers: list[tuple[float, asyncio.Future[None], str]] = []
 
     def now(self) -> float:
         """Return the current reading, in seconds."""
@@ -44,11 +45,20 @@ class ManualClock:
         if seconds < 0:
             raise ValueError(f"a clock only moves forward, got {by!r}")
         self._now += seconds
-        for sleeper in [sleeper for sleeper in self._sleepers if sleeper[0] <= self._now]:
+        woken = [sleeper for sleeper in self._sleepers if sleeper[0] <= self._now]
+        for sleeper in sorted(woken, key=lambda sleeper: sleeper[0]):
             self._sleepers.remove(sleeper)
             if not sleeper[1].done():
                 sleeper[1].set_result(None)
         return self._now
+
+    def next_wake(self, *, without: Container[str] = ()) -> float | None:
+        """Return the time at which the next one wakes who sleeps on this clock, `None` if nobody sleeps.
+
+        Args:
+            without: Names of tasks whose sleep does not count.
+        """
+        return min((at for at, _, name in self._sleepers if name not in without), default=None)
 
     async def sleep(self, seconds: float) -> None:
         """Return when the clock was moved so far; without a move, never."""
@@ -56,7 +66,8 @@ class ManualClock:
             await asyncio.sleep(0)
             return
         woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        sleeper = (self._now + seconds, woken)
+        task = asyncio.current_task()
+        sleeper = (self._now + seconds, woken, "" if task is None else task.get_name())
         self._sleepers.append(sleeper)
         try:
             await woken

@@ -175,3 +175,16 @@ def test_a_token_on_the_command_line_is_refused_and_not_repeated(args):
     assert done.exit_code == 2
     assert SECRET.partition(":")[2] not in done.output
     assert "Put it into the environment: BOT_TOKEN=... fsmkit run FILE" in done.output
+
+
+def test_a_port_without_a_webhook_is_a_usage_error(fsmkit, write):
+    refused = fsmkit("run", write(CODE), "--port", "8443")
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert "--port and --host belong to --webhook URL" in refused.stderr
+
+
+def test_run_tells_a_webhook_from_what_is_none(fsmkit, write, monkeypatch):
+    monkeypatch.setenv("BOT_TOKEN", "42:OFFLINE")
+    refused = fsmkit("run", write(CODE), "--webhook", "http:bot")
+    assert refused.exit_code == 2
+    assert "the webhook is no URL" in refused.stderr

@@ -227,5 +227,5 @@ async def test_without_anybody_to_tell_it_is_in_the_log_once(caplog):
     await engine.report(KEY, "event", ValueError("no"))
     assert [record.getMessage().partition(" after")[0] for record in caplog.records] == [
         "job bad failed",
-        f"{KEY}: handling 'event' failed",
+        f"{KEY}: handling str failed",
     ]

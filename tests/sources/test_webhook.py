@@ -1,6 +1,7 @@
 """Events by HTTP, from a real client on a loopback port."""
 
 import asyncio
+import contextlib
 import hashlib
 import hmac
 import json
@@ -159,7 +160,7 @@ async def test_a_client_that_takes_its_time_does_not_hold_up_the_end():
         async with world.engine:
             await until(lambda: hook.port)
             reader, writer = await connected(hook, UNFINISHED)
-            await until(lambda: hook._arriving)
+            await until(lambda: hook._bodies.arriving)
         assert (await reader.readline()).startswith(b"HTTP/1.1 408")
         writer.close()
 
@@ -175,11 +176,57 @@ async def test_a_body_that_does_not_arrive_in_time_is_waited_for_no_longer(caplo
     assert world.seen == []
 
 
+async def closed(reader):
+    """Waits until the server has closed a connection."""
+    with contextlib.suppress(ConnectionError):  # what was sent after it had
+        await reader.read()
+
+
+SILENT = b""
+SLOW = b"POST /paid HTTP/1.1\r\nHost: bot\r\n"
+REFUSED = b"POST /other HTTP/1.1\r\nHost: bot\r\nContent-Length: 500\r\n\r\n{"
+
+
+@pytest.mark.parametrize("begun", [SILENT, SLOW, REFUSED], ids=["silent", "slow", "refused"])
+async def test_a_request_whose_head_does_not_come_has_no_connection_for_long(begun):
+    hook = Webhook("/paid", parse=parse, verify=hmac_signature(SECRET), port=0, header_seconds=0.05)
+    world = World(sources=[hook])
+    async with asyncio.timeout(4), world.engine:  # uvicorn's own limit, of a connection at rest, is 5 s
+        await until(lambda: hook.port)
+        reader, writer = await connected(hook, begun)
+        if begun == REFUSED:
+            assert await reader.readline() == b"HTTP/1.1 404 Not Found\r\n"
+        closing = asyncio.create_task(closed(reader))
+        while not closing.done():  # never quiet for as long as the limit
+            writer.write(b"x" if begun else b"")
+            await asyncio.wait({closing}, timeout=0.01)
+        writer.close()
+    assert world.seen == []
+
+
+async def test_a_request_that_is_being_handled_has_all_the_time_it_needs(monkeypatch):
+    hook = Webhook("/paid", parse=parse, verify=hmac_signature(SECRET), port=0, header_seconds=0.02)
+    world = World(sources=[hook])
+    send, late = world.engine.send, []
+
+    async def slow(*args, **options):
+        loop = asyncio.get_running_loop()
+        loop.call_later(0.1, late.append, True)
+        await until(lambda: late)
+        return await send(*args, **options)
+
+    monkeypatch.setattr(world.engine, "send", slow)
+    async with world.engine, httpx.AsyncClient() as client:
+        await until(lambda: hook.port)
+        answer = await Hooked(world, hook, client).post({"key": str(KEY), "number": 1})
+    assert (answer.status_code, world.numbers()) == (200, [1])
+
+
 async def test_a_client_that_goes_away_leaves_no_error(hooked, caplog):
     _, writer = await connected(hooked.hook, UNFINISHED)
-    await until(lambda: hooked.hook._arriving)
+    await until(lambda: hooked.hook._bodies.arriving)
     writer.close()
-    await until(lambda: not hooked.hook._arriving)
+    await until(lambda: not hooked.hook._bodies.arriving)
     await settle()
     assert [record for record in caplog.records if record.levelname == "ERROR"] == []
     assert (await hooked.post({"key": str(KEY), "number": 1})).status_code == 200

@@ -41,7 +41,7 @@ async def test_a_new_message_after_a_kill_is_answered_at_once(moment: str, tmp_p
     async with telegram() as (offline, settings):
 
         def starts() -> int:
-            return sum(call.method == "deleteWebhook" for call in offline.calls)
+            return sum(call.method == "getMe" for call in offline.calls)
 
         async with process(offline, *RUN, cwd=tmp_path, **settings) as bot:
             offline.say("/start")

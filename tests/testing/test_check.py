@@ -558,7 +558,7 @@ def test_in_a_group_somebody_else_presses():
         ["/start", "Ann", "user 2: [Mine]"],
         ["/start", "user 2: Ann", "[Mine]"],
     )
-    assert "chat=-100" in report.test(finding)
+    assert "chat = Chat(..., chat=-100)" in report.test(finding)
 
 
 def test_a_conversation_handler_of_ptb_is_tested_once_it_is_moved():

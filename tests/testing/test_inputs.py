@@ -1,10 +1,14 @@
 """Inputs from declarations: what is said to be accepted is accepted, and refused refused."""
 
+import datetime
+import decimal
 import enum
 import re
+import uuid
 from typing import Literal
 
 import attrs
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,6 +17,7 @@ from telegram.ext import filters
 from fsmkit import DefinitionError, Flow, Timeout
 from fsmkit.flow.events import ChatEvent
 from fsmkit.flow.matchers import Example, Matcher
+from fsmkit.interpreter.codec import EventCodec
 from fsmkit.telegram import (
     album,
     button,
@@ -197,6 +202,25 @@ def test_events_of_enums_tuples_and_lists_are_made():
     assert {event.size for event in made} == set(Size)
     assert all(isinstance(event.parcels, tuple) and len(event.parcels) == 2 for event in made)
     assert [] in [event.labels for event in made]
+
+
+def test_events_have_days_times_and_sums_of_money():
+    @attrs.frozen(kw_only=True)
+    class Booked:
+        days: list[datetime.date]
+        until: datetime.datetime | None
+        stay: datetime.timedelta
+        price: decimal.Decimal = attrs.field(validator=attrs.validators.gt(0))
+        ref: uuid.UUID
+
+    made = instances_of(Booked)
+    assert {day.month for event in made for day in event.days} == {1, 2}
+    assert {event.until and event.until.tzinfo for event in made} == {None, datetime.UTC}
+    assert datetime.timedelta(seconds=-1) in [event.stay for event in made]
+    assert {event.price for event in made} == {1, decimal.Decimal("0.10")}
+    codec = EventCodec([Booked])
+    stored = [codec.encode(event) for event in made]
+    assert [codec.decode(name, msgspec.Raw(bytes(data))) for name, data in stored] == made
 
 
 def test_a_class_of_an_unknown_kind_gives_no_events():

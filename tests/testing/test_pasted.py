@@ -1,5 +1,6 @@
 """The test that a report prints: it runs as it stands, fails with the mistake, and passes without it."""
 
+import os
 import subprocess
 import sys
 import textwrap
@@ -15,6 +16,7 @@ HEAD = """
 import attrs
 import datetime
 import random
+import sys
 from fsmkit import ANY, Flow, KeyBy
 from fsmkit.telegram import attach, button, command, text
 from fsmkit.testing import ORACLES, Problem, after, always, never
@@ -41,14 +43,15 @@ def written(tmp_path, monkeypatch):
     """Writes a bot with and without its mistake; gives what runs the pasted test with either."""
     monkeypatch.chdir(tmp_path)
 
-    def write(code, wrong, right, name="pasted_bot.py", **options):
+    def write(code, wrong, right, name="pasted_bot.py", code_of=None, **options):
         path = tmp_path / name
         code = textwrap.dedent(HEAD + code)
         path.write_text(code.replace("BUG", wrong))
         loaded = load(name)
         options = {key: value(loaded.module) if callable(value) else value for key, value in options.items()}
         report = check(*loaded.flows, **{"seed": 1, "profile": QUICK, "phases": ["tours"], **options})
-        [finding] = report.failures
+        finding, *more = [each for each in report.failures if code_of in (None, each.code)]
+        assert code_of is not None or not more, report
         (tmp_path / "test_pasted.py").write_text(report.test(finding))
         failed = pytest_of(tmp_path)
         path.write_text(code.replace("BUG", right))
@@ -58,20 +61,16 @@ def written(tmp_path, monkeypatch):
 
 
 def pytest_of(folder):
-    """The end of what pytest says of the pasted test."""
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        "-p",
-        "no:randomly",
-        "test_pasted.py",
-    ]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    return done.stdout
+    """What pytest says of the pasted test, as in a new project; a file beside it hides no module of Python's."""
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_pasted.py"],
+        cwd=folder,
+        env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.stdout + done.stderr
 
 
 def fails_then_passes(failed, passed, why):
@@ -220,3 +219,104 @@ def test_resources_that_are_an_object_of_the_file_are_named(written):
     )
     assert "Chat(flow, resources=settings)" in pasted
     fails_then_passes(failed, passed, "AssertionError")
+
+
+def test_a_later_version_stands_in_the_pasted_test(written, tmp_path):
+    later = HEAD + FLOW.replace('"a"', '"c"').replace("BUG", "...").replace('prompt="A?"', 'BUG, prompt="C?"')
+    good, bad = (tmp_path / f"{name}_bot.py" for name in ("good", "bad"))
+    good.write_text(textwrap.dedent(later.replace("BUG", 'renamed_from="a"')))
+    bad.write_text(textwrap.dedent(later.replace("BUG, ", "")))
+    finding, pasted, failed, _ = written(
+        FLOW.replace("BUG", "..."),
+        "",
+        "",
+        phases=["deploys"],
+        deploys=[load("good_bot.py").flows, load("bad_bot.py").flows],
+    )
+    assert finding.code == "orphaned"
+    assert "deploys=[(flow_2,), (flow_3,)]" in pasted
+    assert "from good_bot import flow as flow_2\n" in pasted
+    assert "Deploy(user=1, version=1)," in pasted
+    assert "1 failed" in failed, failed
+    assert "the flow has no such state" in failed
+    bad.write_text(good.read_text())
+    assert "1 passed" in pytest_of(tmp_path)
+
+
+def test_a_store_in_which_it_comes_out_differently_stands_in_the_pasted_test(written, monkeypatch):
+    monkeypatch.setattr(sys, "greeted", 0, raising=False)
+    finding, pasted, failed, passed = written(
+        FLOW,
+        'sys.greeted = getattr(sys, "greeted", 0) + 1; ctx.reply(f"No. {sys.greeted}")',
+        "...",
+        phases=[],
+        stores=["sqlite:"],
+    )
+    assert (finding.code, finding.phase) == ("store", "stores")
+    assert "check(flow, stores=['sqlite:'], phases=[])" in pasted
+    fails_then_passes(failed, passed, "comes out differently in SQLiteStore")
+
+
+def test_what_does_not_come_again_is_searched_for_as_it_was(written, monkeypatch):
+    monkeypatch.setattr(sys, "ran_before", False, raising=False)
+    wrong = 'first = not getattr(sys, "ran_before", False); sys.ran_before = True; assert not first, "once"'
+    finding, pasted, failed, passed = written(FLOW, wrong, "...")
+    assert finding.code == "flaky"
+    assert "check(flow, seed=1, phases=['tours'], replays=[conversation])" in pasted
+    fails_then_passes(failed, passed, "it did not come again in a fresh bot")
+
+
+def test_a_place_without_a_way_out_is_searched_for_again(written):
+    code = FLOW.replace("BUG", "...").replace('return ("end",)', "BUG")
+    finding, pasted, failed, passed = written(code, "return None", 'return ("end",)')
+    assert finding.code == "stuck"
+    assert "check(flow, phases=['tours'], replays=[conversation])" in pasted
+    fails_then_passes(failed, passed, "no input leads to an end")
+
+
+ANOTHER_STATE = """
+flow.state("b", prompt="B?", otherwise="B.")
+
+@flow.defstate("b")
+def got_b(event, ctx):
+    ctx.reply(str(int(event.text)))
+    return ("end",)
+"""
+
+
+def test_another_mistake_elsewhere_in_the_flow_does_not_keep_it_from_passing(written):
+    code = FLOW.replace("BUG", 'BUG\n    if event.text == "b":\n        return ("transition", "b", {})')
+    finding, _, failed, passed = written(
+        code + ANOTHER_STATE, 'assert event.text == "b"', "...", code_of="raised"
+    )
+    assert [action.line() for action in finding.actions] == ["/start", "Ann"]
+    fails_then_passes(failed, passed, "AssertionError")
+
+
+def test_another_mistake_in_the_same_conversation_does_not_keep_it_from_passing(written):
+    finding, pasted, failed, passed = written(
+        FLOW + "\ndef shouts(observations):\n"
+        "    if 'OH' in observations[-1].shown:\n        yield Problem('shouting', 'OH')\n"
+        "\ndef thanks(observations):\n"
+        "    if 'Thank you.' in observations[-1].shown:\n        yield Problem('thanking', 'it thanks')\n",
+        'ctx.reply("OH")',
+        "...",
+        oracles=lambda module: [module.shouts, module.thanks],
+        code_of="shouting",
+    )
+    assert "assert 'shouting' not in" in pasted
+    fails_then_passes(failed, passed, "it thanks")
+    assert finding.message == "OH"
+
+
+def test_of_two_properties_that_one_conversation_breaks_the_other_may_stay_broken(written):
+    code = FLOW.replace('ctx.reply("Thank you.")', "") + ANOTHER_STATE.replace("int(event.text)", "1")
+    finding, pasted, failed, passed = written(
+        code + "\nthankless = never(lambda seen: 'Thank you.' in seen.shown)\n",
+        'ctx.reply("Thank you.")\n    return ("transition", "b", {})',
+        'ctx.reply("Thank you.")',
+        properties=lambda module: [never("b"), module.thankless],
+    )
+    assert finding.message == "never('b') does not hold"
+    assert "properties=[never('b'), thankless]" in pasted
+    fails_then_passes(failed, passed, "never('b') does not hold")

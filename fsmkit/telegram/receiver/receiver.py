@@ -21,25 +21,30 @@ at any moment:
    other handlers want it.
 4. **The strike.** The commit of the step that an update causes strikes it from the inbox, in the same write
    as the row, its timers and its messages (`Strike` goes with the update to that commit): either all of that
-   has happened, or nothing has and the update still waits. What no step has committed (no flow wanted it, its
-   handler raised) is struck alone, after the bot's other handlers have had it: these may see it twice.
+   has happened, or nothing has and the update still waits. (In Redis and MongoDB the strike follows the
+   commit; should a kill come between them, the row knows the update's id, and the engine finds a duplicate.)
+   What no step has committed (no flow wanted it, its handler raised) is struck alone, after the bot's other
+   handlers have had it: these may see it twice.
 
 A step whose commit fails although no handler did (the store is away, the lease was lost twice) has not
 happened. The update is then taken again, in its turn, until the store is back.
 
 Where the inbox does not outlive the process (`MemoryStore`), updates are confirmed only when they were
 handled: the offset stays at the oldest that is not.
+
+With a webhook (`webhook`) only the first hand is another one: Telegram posts an update, and the answer 200
+confirms it, where with the poller the next offset does.
 """
 
 import asyncio
 import json
 import logging
 import signal
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from itertools import count
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from telegram import Update
 from telegram.error import InvalidToken, TelegramError
@@ -47,7 +52,7 @@ from telegram.error import InvalidToken, TelegramError
 from fsmkit.clock import backoff, first_of
 from fsmkit.engine.engine import Engine
 from fsmkit.engine.envelope import Strike
-from fsmkit.errors import DefinitionError
+from fsmkit.errors import DefinitionError, FsmkitError
 from fsmkit.flow.locations import calling_location
 from fsmkit.stores.inbox import DeadLetter, Inbox, StoredUpdate, inbox_of, name_of
 from fsmkit.telegram.handler import FlowHandler
@@ -55,6 +60,9 @@ from fsmkit.telegram.lifecycle import AnyApplication
 from fsmkit.telegram.receiver.handover import LONGEST_WAIT, HandOver, insist
 from fsmkit.telegram.receiver.polling import Poller
 from fsmkit.telegram.receiver.scanner import ScannedUpdate
+
+if TYPE_CHECKING:
+    from fsmkit.telegram.receiver.webhook import WebhookServer
 
 _log = logging.getLogger("fsmkit")
 
@@ -69,12 +77,40 @@ AGAIN_SECONDS = 0.5
 """How often is fetched while updates are handled that must not be confirmed yet."""
 
 
-class Receiver:
-    """Fetches an application's updates by long polling, and keeps each until it has taken effect.
+class CannotListenError(FsmkitError):
+    """The port of a webhook cannot be had."""
 
-    With a store that has an inbox (`SQLiteStore`) an update is stored before Telegram is told that it was
-    received, and struck by the commit of its step: whatever is killed when, it takes effect in a conversation
-    once. Handlers of the bot that are not flows see an update at least once.
+
+class WebhookOptions(TypedDict, total=False):
+    """How a webhook is served.
+
+    Attributes:
+        port: The port to listen on, by default 8443; 0 for any free one, which the log names.
+        host: The address to listen on, by default `"127.0.0.1"`: a reverse proxy on this machine does TLS.
+        secret: What Telegram sends with each request, 1 to 256 letters, digits, `_` and `-`; by default it is
+            made anew at each start.
+        max_connections: How many updates Telegram posts at the same time at most, by default 40.
+        delete_at_stop: Whether the webhook is deleted at the end. By default Telegram goes on to post, and
+            keeps what nobody takes.
+        header_seconds: How long the head of a request may take to arrive, by default 5.
+        body_seconds: How long its body may take, by default 5.
+    """
+
+    port: int
+    host: str
+    secret: str | None
+    max_connections: int
+    delete_at_stop: bool
+    header_seconds: float
+    body_seconds: float
+
+
+class Receiver:
+    """Takes an application's updates by long polling or a webhook, and keeps each until it has taken effect.
+
+    With a store that has an inbox (all but `MemoryStore`) an update is stored before Telegram is told that it
+    was received, and struck by the commit of its step: whatever is killed when, it takes effect in a
+    conversation once. Handlers of the bot that are not flows see an update at least once.
 
     Args:
         application: What `attach` was given; its own `run_polling` must not run beside.
@@ -125,10 +161,10 @@ class Receiver:
         self._inbox: Inbox = inbox_of(engine.store, engine.bot, engine.clock.now)
         self._stopping = False
         self._begun: set[asyncio.Task[Any] | None] = set()
-        self._unfinished: set[int] = set()
+        self._unfinished: dict[int, asyncio.Event] = {}
         self._finished = asyncio.Event()
         self._work: list[asyncio.Task[None]] = []
-        self._poller: Poller | None = None
+        self._poller: Poller | WebhookServer | None = None
         self._hand_over: HandOver | None = None
 
     @property
@@ -148,28 +184,89 @@ class Receiver:
             InvalidToken: If the server does not know the token.
         """
         with suppress(KeyboardInterrupt):  # where the event loop takes no signals
-            asyncio.run(self._run())
+            asyncio.run(self._run(self))
+
+    def run_webhook(self, url: str, **options: Unpack[WebhookOptions]) -> None:
+        """Run the application as `run_polling` does, with updates that Telegram posts to a URL.
+
+        Args:
+            url: Where Telegram posts them, as in `"https://bot.example.org/telegram"`; what stands before
+                the path is the reverse proxy's, the path is served here.
+            options: See `WebhookOptions`.
+
+        Raises:
+            CannotListenError: If the port cannot be had.
+            DefinitionError: If the URL or the secret cannot be a webhook's.
+            InvalidToken: If the server does not know the token.
+        """
+        with suppress(KeyboardInterrupt):
+            asyncio.run(self._run(self.webhook(url, **options)))
+
+    @asynccontextmanager
+    async def webhook(self, url: str, **options: Unpack[WebhookOptions]) -> AsyncGenerator["WebhookServer"]:
+        """Take updates by a webhook until the block ends, as `async with receiver` does by polling.
+
+        Args:
+            url: See `run_webhook`.
+            options: See `WebhookOptions`.
+
+        Raises:
+            CannotListenError: If the port cannot be had.
+            DefinitionError: If the URL or the secret cannot be a webhook's.
+        """
+        from fsmkit.telegram.receiver.webhook import WebhookServer
+
+        server = WebhookServer(
+            self._app.bot,
+            self._clock,
+            store=self._keep,
+            handled=self._handled,
+            reach=lambda: self._inbox.waiting(limit=1),
+            allowed=self._allowed,
+            url=url,
+            **options,
+        )
+        await self._prepare()
+        try:
+            await server.open()
+        except OSError as error:
+            raise CannotListenError(f"the webhook cannot listen on port {server.port}: {error}") from error
+        self._begin(server)
+        try:
+            yield server
+        finally:
+            await self._end()
 
     async def __aenter__(self) -> "Receiver":
         """Begin to fetch; the application is initialized where it was not."""
-        await self._app.initialize()
-        await self._engine.start()
-        if not self._inbox.durable:
-            _log.info("updates wait in memory: Telegram is told of each when it was handled")
-        self._stopping = False
-        self._hand_over = HandOver(self._inbox, self._clock, self._take)
-        self._poller = Poller(self._app.bot, self._clock, self._store, self._poll_seconds, self._allowed)
-        make = asyncio.get_running_loop().create_task
-        self._work = [
-            make(self._hand_over.run(), name="fsmkit hand-over"),
-            make(self._poller.run(), name="fsmkit poller"),
-        ]
+        await self._prepare()
+        self._begin(Poller(self._app.bot, self._clock, self._store, self._poll_seconds, self._allowed))
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Fetch no more, and finish what is in hand; the rest waits in the inbox."""
+        await self._end()
+
+    async def _prepare(self) -> None:
+        await self._app.initialize()
+        await self._engine.start()
+        if not self._inbox.durable:
+            _log.info("updates wait in memory: Telegram is told of each when it was handled")
+        self._stopping = False
+        self._hand_over = HandOver(self._inbox, self._clock, self._take)
+
+    def _begin(self, poller: "Poller | WebhookServer") -> None:
+        assert self._hand_over is not None
+        self._poller = poller
+        make = asyncio.get_running_loop().create_task
+        self._work = [
+            make(self._hand_over.run(), name="fsmkit hand-over"),
+            make(poller.run(), name="fsmkit poller"),
+        ]
+
+    async def _end(self) -> None:
         self._stopping = True
         for task in self._work:
             task.cancel()
@@ -184,7 +281,7 @@ class Receiver:
                 async with asyncio.timeout(GOODBYE_SECONDS):
                     await poller.confirm()
 
-    async def _run(self) -> None:
+    async def _run(self, receiving: AbstractAsyncContextManager[object]) -> None:
         app, stop = self._app, asyncio.Event()
         loop = asyncio.get_running_loop()
         with suppress(NotImplementedError):  # Windows: SIGINT alone ends it, as a cancellation
@@ -196,7 +293,7 @@ class Receiver:
             if app.post_init is not None:
                 await app.post_init(app)
             await app.start()
-            async with self:
+            async with receiving:
                 await stop.wait()
         finally:
             if app.running:
@@ -237,6 +334,17 @@ class Receiver:
 
     async def _store(self, updates: Sequence[ScannedUpdate]) -> int | None:
         """Store what was fetched; return the id up to which it may be confirmed."""
+        new = await self._keep(updates)
+        ids = [update.id for update in updates if update.id is not None]
+        if ids and not new and self._unfinished:
+            self._finished.clear()
+            await first_of(self._finished.wait(), self._clock.sleep(AGAIN_SECONDS))
+        if self._unfinished:
+            return min(self._unfinished) - 1
+        return max(ids, default=None)
+
+    async def _keep(self, updates: Sequence[ScannedUpdate]) -> list[StoredUpdate]:
+        """Store what was received, and set aside what has no id; return what is new."""
         now = self._clock.now()
         for update in updates:
             if update.id is None:
@@ -248,15 +356,15 @@ class Receiver:
         ]
         new = await self._inbox.append(readable) if readable else []
         if not self._inbox.durable:
-            self._unfinished.update(update.id for update in new)
+            self._unfinished.update((update.id, asyncio.Event()) for update in new)
         if self._hand_over is not None:
             self._hand_over.put(new)
-        if readable and not new and self._unfinished:
-            self._finished.clear()
-            await first_of(self._finished.wait(), self._clock.sleep(AGAIN_SECONDS))
-        if self._unfinished:
-            return min(self._unfinished) - 1
-        return max((update.id for update in readable), default=None)
+        return new
+
+    async def _handled(self, ident: int) -> None:
+        """Wait until an update was handled that a kill would lose; others may be confirmed at once."""
+        if ident in self._unfinished:
+            await self._unfinished[ident].wait()
 
     async def _set_aside(self, update: ScannedUpdate | StoredUpdate, reason: str) -> None:
         """Make a dead letter of an update."""
@@ -325,5 +433,7 @@ class Receiver:
         self._note_finished(stored.id)
 
     def _note_finished(self, ident: int) -> None:
-        self._unfinished.discard(ident)
+        handled = self._unfinished.pop(ident, None)
+        if handled is not None:
+            handled.set()
         self._finished.set()

@@ -11,6 +11,7 @@ from fsmkit.flow.messages import Address
 from fsmkit.interpreter.migrations import migrate_row
 from fsmkit.interpreter.row import Frame, Row, Snapshot
 from fsmkit.keys import Key
+from fsmkit.testing.clock import ManualClock
 from fsmkit.testing.harness.actions import Stored
 
 SWITCHES = 50
@@ -41,6 +42,24 @@ async def jobs_done() -> None:
         if loop.time() > patience:
             break
         await asyncio.wait(jobs, timeout=JOB_PATIENCE)
+
+
+HOUSEKEEPING = ("fsmkit sweeper", "fsmkit vigil")
+"""Tasks that look again and again; a test that waits for a month does not stop at each look."""
+
+
+LIMIT = "fsmkit limit"
+"""What a job's time limit runs in: it waits for the clock, and the job need not."""
+
+
+async def at_rest(clock: ManualClock) -> None:
+    """Let all that was woken go on until it waits for the clock again, and jobs that do not, to their end."""
+    for _ in range(SWITCHES):
+        if len(asyncio.all_tasks()) == 1:
+            return
+        await asyncio.sleep(0)
+    if tasks_of(JOBS) and clock.next_wake(without=(*HOUSEKEEPING, LIMIT)) is None:
+        await jobs_done()
 
 
 def tasks_of(name: str) -> list[asyncio.Task[Any]]:

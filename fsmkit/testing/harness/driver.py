@@ -43,7 +43,13 @@ from fsmkit.testing.harness.actions import (
     Together,
     Wait,
 )
-from fsmkit.testing.harness.background import deliveries_done, jobs_done, store_as_before
+from fsmkit.testing.harness.background import (
+    HOUSEKEEPING,
+    at_rest,
+    deliveries_done,
+    jobs_done,
+    store_as_before,
+)
 from fsmkit.testing.harness.events import album_updates, gesture_of
 from fsmkit.testing.harness.faults import FragileStore
 from fsmkit.testing.harness.instrument import HandlerCall
@@ -401,14 +407,27 @@ class Driver(abc.ABC):
     # -- time --------------------------------------------------------------------------------------
 
     async def wait(self, seconds: float) -> None:
-        """Move the clock, stopping at each deadline on the way, so that all fire at their time."""
+        """Move the clock, stopping at each time on the way, so that all happens at its time and in order.
+
+        Stops are what is stored (timeouts, reminders, letters, retries of jobs) and what sleeps on the clock
+        (deliveries, services and jobs of a `JobRunner` on this clock). What comes of one is over, or waits
+        for the clock itself, before the next stop is looked for.
+        """
         end = self.clock.now() + seconds
         await asyncio.sleep(0)  # deliveries that have just been put off begin to wait
-        await self.sweep()
-        while (due := await self.next_due()) is not None and due <= end:
-            self.clock.advance(due - self.clock.now())
-            await self.sweep()
+        await self._go_on()
+        while (stop := await self._next_stop()) is not None and stop <= end:
+            self.clock.advance(stop - self.clock.now())
+            await self._go_on()
         self.clock.advance(end - self.clock.now())
+
+    async def _go_on(self) -> None:
+        await self.sweep()
+        await at_rest(self.clock)
+
+    async def _next_stop(self) -> float | None:
+        stops = (await self.next_due(), self.clock.next_wake(without=HOUSEKEEPING))
+        return min((at for at in stops if at is not None), default=None)
 
     async def sweep(self) -> None:
         """Fire what is due."""

@@ -12,10 +12,13 @@ import sys
 import types
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
 from re import _constants as ops  # type: ignore[attr-defined]
 from re import _parser as parser  # type: ignore[attr-defined]
 from types import CodeType
 from typing import Any, Literal, get_args, get_origin
+from uuid import UUID
 
 import attrs
 
@@ -136,6 +139,22 @@ MOST_OBJECTS = 24
 """Instances of one class."""
 
 
+DAYS = ((2027, 1, 15), (2028, 2, 29), (1969, 12, 31))
+
+
+SCALARS: Mapping[Any, Sequence[Any]] = {
+    bytes: [b"a", b""],
+    Decimal: [Decimal(1), Decimal("0.10"), Decimal(0), Decimal(-1)],
+    date: [date(*day) for day in DAYS],
+    # None without a zone: what compares it with the time now would rightly raise.
+    datetime: [datetime(year, month, day, 23, 59, tzinfo=UTC) for year, month, day in DAYS],
+    time: [time(9), time(23, 59, 59, 999_999), time(0)],
+    timedelta: [timedelta(hours=1), timedelta(days=30), timedelta(0), timedelta(seconds=-1)],
+    UUID: [UUID(int=1), UUID(int=2)],
+}
+"""Values of the types that the store knows beside JSON's own: an ordinary one, then the corners."""
+
+
 DEPTH = 4
 
 
@@ -165,6 +184,8 @@ def _values(kind: Any, texts: list[str], numbers: list[int | float], depth: int)
         return [True, False]
     if kind in (None, type(None)):
         return [None]
+    if isinstance(kind, type) and kind in SCALARS:
+        return [*SCALARS[kind]]
     if isinstance(kind, type) and issubclass(kind, enum.Enum):
         return list(kind)
     origin = get_origin(kind)
