@@ -219,6 +219,6 @@ class Settings:
         except TypeError as error:
             raise ValueError(f"an option of the URL is none: {error}") from error
         for option in ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile"):
-            if options.get(option) and not Path(options[option]).is_file():
+            if options.get(option) and not Path(str(options[option])).is_file():
                 raise ValueError(f"{option} in the URL names no file: {options[option]}")
         return pool.connection_class, options
