@@ -12,9 +12,9 @@ from wizards import maze, wizard
 from fsmkit import ANY, Flow, KeyBy, Returned, Timeout
 from fsmkit.graph.edges import Target
 from fsmkit.interpreter.row import Row
-from fsmkit.telegram import button, command, message, photo, text
+from fsmkit.telegram import album, button, command, message, photo, text
 from fsmkit.testing import Observation, Profile, after, always, check, eventually, flow_tests, never
-from fsmkit.testing.harness.actions import Deadline, Killed, Press, Say
+from fsmkit.testing.harness.actions import Album, Deadline, Killed, Press, Say
 from fsmkit.testing.harness.instrument import HandlerCall
 from fsmkit.testing.oracles import judge
 
@@ -371,6 +371,21 @@ def test_what_a_module_remembers_is_lost_in_a_restart_and_found():
     assert finding.actions == (Say("/start"), Say("Ann"), Killed(Say("/known"), "before"))
     assert "Killed(user=1, action=Say(user=1, text='/known'), at='before'" in report.test(finding)
     assert "check(garden, phases=[], replays=[conversation])" in report.test(finding)
+
+
+@pytest.mark.parametrize("nth", range(1, 6))
+def test_a_kill_while_an_album_is_put_together_is_survived(nth):
+    flow = started(data=dict)
+
+    @flow.defstate("a", on=album())
+    def several(event, ctx):
+        ctx.reply(f"{len(event.file_ids)} pictures.")
+        return ("end",)
+
+    # The fourth operation is the step of the album itself: nobody who sends waits for it.
+    killed = Killed(Album(("photo", "video", "photo")), "store", nth)
+    report = check(flow, phases=[], replays=[[Say("/start"), killed]])
+    assert report.failures == [], str(report)
 
 
 @pytest.mark.parametrize("seed", range(2))

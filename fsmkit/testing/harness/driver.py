@@ -238,15 +238,19 @@ class Driver(abc.ABC):
             raise NotThereError("only with the default store can a bot be killed before a store operation")
         last, self._last = self._last, None
         try:
-            await self._carry_out(action.action)
-        except KilledError:
-            self._forget_mishap(store)
-            self.errors.clear()
-            await self.restart()
-            if action.again and self._parts:
-                await self._album_arrives()
-            elif action.again and self._last is not None:
-                await self.arrive(self._last)
+            try:
+                await self._carry_out(action.action)
+                killed = store is not None and store.was_killed  # in the background: an album, a timeout
+            except KilledError:
+                killed = True
+            if killed:
+                self._forget_mishap(store)
+                self.errors.clear()
+                await self.restart()
+                if action.again and self._parts:
+                    await self._album_arrives()
+                elif action.again and self._last is not None:
+                    await self.arrive(self._last)
         finally:
             self._forget_mishap(store)
             self._parts.clear()
@@ -263,7 +267,7 @@ class Driver(abc.ABC):
     def _forget_mishap(self, store: FragileStore | None) -> None:
         self._failing = None
         if store is not None:
-            store.killed_before = 0
+            store.killed_before, store.was_killed = 0, False
 
     def _mishap(self, _params: Json) -> bool:
         """Count a message that is on its way; it goes wrong if it is the one that was ordered."""

@@ -40,9 +40,11 @@ class FragileStore(MemoryStore):
 
     Attributes:
         killed_before: Which: 1 the next; 0: none.
+        was_killed: Whether it has been refused, by whomever it was asked for.
     """
 
     killed_before = 0
+    was_killed = False
     yields = False
     """Whether each operation lets others go on meanwhile, as one over a network does."""
 
@@ -67,4 +69,5 @@ class FragileStore(MemoryStore):
         if self.killed_before:
             self.killed_before -= 1
             if self.killed_before == 0:
+                self.was_killed = True
                 raise KilledError("before an operation on the store")
