@@ -61,7 +61,7 @@ def reader_of(parse: Any) -> AnswerParser:
 _MARKS = r"[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]*"
 """Marks of direction, which keyboards of right-to-left languages put before numbers; nobody sees them."""
 
-_SIGN = rf"{_MARKS}[+\-\u2212\uff0b\uff0d]?{_MARKS}"
+_SIGN = rf"{_MARKS}(?:[+\-\u2212\uff0b\uff0d]{_MARKS})?"
 
 _INT = rf"{_SIGN}\d+{_MARKS}"
 

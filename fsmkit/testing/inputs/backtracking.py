@@ -24,6 +24,9 @@ TOO_LONG = 1.0
 ENOUGH = 0.02
 """Seconds from which on a time tells how it grows."""
 
+LEAST = 1e-7
+"""Seconds below which a time is taken for none."""
+
 ATTEMPTS = 40
 """Texts that are tried for a pattern, each at all its lengths."""
 
@@ -77,15 +80,15 @@ def _attempts(texts: list[str]) -> Iterator[tuple[str, str]]:
 
 
 def _slow(pattern: re.Pattern[str], prefix: str, pump: str) -> str | None:
-    last, before, count = 0, 0.0, 4
+    count = 4
     while len(text := prefix + pump * count + TAIL) <= MAX_TEXT:
         spent = _seconds(pattern, text)
         if spent > ENOUGH:
-            growth = math.log(spent / before) / math.log(len(text) / last) if before else math.inf
+            half = max(_seconds(pattern, prefix + pump * (count // 2) + TAIL), LEAST)
+            growth = math.log2(spent / half)  # 2 where the time grows with the square
             # A logarithm: what doubles with each character goes beyond what a float holds.
             expected = math.log(spent) + growth * math.log(MAX_TEXT / len(text))
             return text if expected > math.log(TOO_LONG) else None
-        last, before = len(text), spent
         count += max(1, count // 5) if count > 32 else 1
     return None
 
