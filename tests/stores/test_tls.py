@@ -5,7 +5,6 @@ The wheels of the servers have no TLS, so that a proxy in front of each speaks i
 
 import asyncio
 import datetime
-import gc
 import ipaddress
 import ssl
 from collections.abc import AsyncIterator
@@ -62,18 +61,19 @@ def certificate(tmp_path: Path) -> Path:
     return self_signed(tmp_path / "server.pem")
 
 
+async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with suppress(OSError):
+        while part := await reader.read(65536):
+            writer.write(part)
+    writer.close()
+
+
 @asynccontextmanager
 async def in_tls(url: str, certificate: Path, *, when_asked: bool = False) -> AsyncIterator[int]:
     """Run a port that speaks TLS in front of a server: from the first byte, or as PostgreSQL begins it."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
     target = urlsplit(url)
-
-    async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(OSError):
-            while part := await reader.read(65536):
-                writer.write(part)
-        writer.close()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError, asyncio.IncompleteReadError):
@@ -87,6 +87,23 @@ async def in_tls(url: str, certificate: Path, *, when_asked: bool = False) -> As
 
     first = None if when_asked else context
     async with await asyncio.start_server(serve, "127.0.0.1", 0, ssl=first) as server:
+        yield int(server.sockets[0].getsockname()[1])
+
+
+@asynccontextmanager
+async def hanging_up_on_tls(url: str) -> AsyncIterator[int]:
+    """Run a port in front of the wheel's server that ends a connection begun with TLS, as mongod does."""
+    target = urlsplit(url)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        begun = await reader.read(65536)
+        if begun and not begun.startswith(b"\x16\x03"):
+            back, forth = await asyncio.open_connection(target.hostname, target.port)
+            forth.write(begun)
+            await asyncio.gather(copy(reader, forth), copy(back, writer))
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
         yield int(server.sockets[0].getsockname()[1])
 
 
@@ -158,10 +175,10 @@ async def test_mongo(mongo_url: str, certificate: Path, monkeypatch: pytest.Monk
         )
 
 
-@pytest.mark.filterwarnings("ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning")
 async def test_mongo_without_tls(mongo_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mongo_session, "SELECTION_MS", 1000)
-    assert await refusal(MongoStore(f"{mongo_url}&tls=true")) == (
-        "MongoDB cannot be used: this port speaks no TLS. Take tls=true out of the URL, or name the port that has TLS"
-    )
-    gc.collect()  # pymongo leaves the socket of a handshake that fails to the garbage collector
+    async with hanging_up_on_tls(mongo_url) as port:
+        assert await refusal(MongoStore(f"mongodb://127.0.0.1:{port}/?tls=true")) == (
+            "MongoDB cannot be used: this port speaks no TLS. "
+            "Take tls=true out of the URL, or name the port that has TLS"
+        )
