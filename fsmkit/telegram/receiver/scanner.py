@@ -91,19 +91,26 @@ def scan(reply: bytes) -> ScannedReply:
     if begun is None:
         return ScannedReply((), reply)
     found: list[ScannedUpdate] = []
-    at = begun.end()
+    start = at = begun.end()
     while True:
         at = _space(reply, at)
         if reply[at : at + 1] == b"]":
-            return ScannedReply(tuple(found))
-        end = _guess(reply, at) or _end(reply, at)
+            following = _START.search(reply, at)
+            if following is None:
+                return ScannedReply(tuple(found))
+            if found:  # a bracket too many in the update before: all up to the next one belongs to it
+                found.pop()
+                at = start
+            end: int | None = following.start()
+        else:
+            end = _guess(reply, at) or _end(reply, at)
         if end is None:
             following = _START.search(reply, at + 1)
             if following is None:
                 return ScannedReply(tuple(found), reply[at:] or reply[-1:])
             end = following.start()
         found.append(read(reply[at:end].rstrip(b", \t\r\n")))
-        at = end
+        start, at = at, end
 
 
 def read(body: bytes) -> ScannedUpdate:

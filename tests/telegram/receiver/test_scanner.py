@@ -76,6 +76,8 @@ def mutated(draw):
 @example(plain(1)[:-1], 1, 1)
 @example(plain(1) + b"}", 1, 1)
 @example(plain(1).replace(b'"Ann"', b'Ann"'), 1, 1)
+@example(b'{"update_id":1,}]' + plain(1)[15:], 1, 1)
+@example(b'{"update_id":1}]}]', 2, 2)
 def test_what_stands_beside_a_broken_update_is_cut_right(broken, before, after):
     first = [plain(number) for number in range(10, 10 + before)]
     last = [plain(number) for number in range(20, 20 + after)]
