@@ -203,8 +203,8 @@ class Table(TLRUCache[Key, Record]):
             self._step = _STANDING
         self.reached = max(self.reached, now if step.left else expired[-1][1].filed)
         for key, record in expired:
-            filed, record.filed = record.filed, inf
-            if record.wake == filed:
+            record.filed = inf
+            if record.wake <= now:  # it may have been put off meanwhile, and be due all the same
                 self._make_overdue(key, record)
             else:
                 self._file(key, record)

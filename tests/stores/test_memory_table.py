@@ -258,3 +258,13 @@ async def test_a_live_conversation_in_a_private_chat_takes_at_most_900_bytes(sto
     finally:
         tracemalloc.stop()
     assert taken <= 900
+
+
+async def test_what_was_put_off_and_is_due_all_the_same_is_due_at_the_first_look():
+    clock = ManualClock(1000.0)
+    store, key = MemoryStore(clock), Key(1, 1)
+    for wake in (1045.0, 1600.0, 1046.0):
+        async with store.lease(key) as lease:
+            await lease.commit(Change(b"row", wake))
+    clock.advance(46)
+    assert await store.due(None, (), clock.now(), 10) == [key]
