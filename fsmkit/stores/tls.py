@@ -7,6 +7,7 @@ speaks TLS cannot say in plain words what it expects, nor the other way round.
 import asyncio
 import re
 import ssl
+from contextlib import suppress
 
 PROBE_SECONDS = 2.0
 
@@ -17,22 +18,23 @@ SETTINGS = re.compile(
 """What TLS says of settings; that a connection ended it says in other words."""
 
 
+RECORDS = (b"\x15", b"\x16")
+"""What an answer in TLS begins with: an alert, or a handshake (RFC 8446, section 5.1)."""
+
+
 async def speaks_tls(host: str, port: int) -> bool:
-    """Return whether a port greets with TLS, whatever its certificate is; False too if it is silent."""
+    """Return whether a port answers TLS with TLS, whatever its certificate is; False too if it is silent."""
+    outgoing = ssl.MemoryBIO()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    try:
-        async with asyncio.timeout(PROBE_SECONDS):
-            _, writer = await asyncio.open_connection(host, port, ssl=context)
-    except (OSError, TimeoutError) as error:
-        # A server that wants a certificate of the client's, or other versions, says so in TLS.
-        return isinstance(error, ssl.SSLError) and "ALERT" in str(error)
-    writer.transport.abort()
-    return True
+    with suppress(ssl.SSLWantReadError):
+        context.wrap_bio(ssl.MemoryBIO(), outgoing).do_handshake()
+    # The end of a line lets a server answer at once that takes the greeting for a command of its own.
+    return await is_answered(host, port, outgoing.read() + b"\r\n", RECORDS)
 
 
-async def answers_in_plain(host: str, port: int, question: bytes, answers: tuple[bytes, ...]) -> bool:
-    """Return whether a port answers a question that is asked without TLS, with one of these beginnings."""
+async def is_answered(host: str, port: int, question: bytes, answers: tuple[bytes, ...]) -> bool:
+    """Return whether a port answers these bytes, sent as they are, with one of these beginnings."""
     try:
         async with asyncio.timeout(PROBE_SECONDS):
             reader, writer = await asyncio.open_connection(host, port)

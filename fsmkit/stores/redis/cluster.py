@@ -263,7 +263,9 @@ class Nodes:
                 delay = backoff(tries, FIRST_DELAY, most=LONGEST_DELAY)
                 if not self._asked_for_tls:
                     self._asked_for_tls = True
+                    began = loop.time()
                     await self._refuse_other_tls(error)
+                    end += loop.time() - began  # asking is no trying
                 if loop.time() + delay > end:
                     await self._refuse_other_tls(error)
                     raise StoreUnavailable(f"the store's server does not answer: {_said(error)}") from error
@@ -279,7 +281,7 @@ class Nodes:
         """Refuse a port that speaks TLS where the URL does not, or the other way round."""
         if not isinstance(error, LostConnection | LateAnswer | OSError) or "path" in self._options:
             return
-        if self._tls and await tls.answers_in_plain(*self._home, b"PING\r\n", (b"+", b"-")):
+        if self._tls and await tls.is_answered(*self._home, b"PING\r\n", (b"+", b"-")):
             raise StoreMisconfigured(
                 "the store's server speaks no TLS at this port",
                 remedy="Write redis:// (valkey://) for it, or name the port that has TLS",
