@@ -24,6 +24,7 @@ HEADER_SECONDS = 5.0
 
 class _Config(uvicorn.Config):
     header_seconds = HEADER_SECONDS
+    transports: set[asyncio.Transport]
 
 
 class _TimedProtocol(H11Protocol):
@@ -37,6 +38,7 @@ class _TimedProtocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        cast(_Config, self.config).transports.add(transport)
         self._limit_head()
 
     def data_received(self, data: bytes) -> None:
@@ -45,6 +47,7 @@ class _TimedProtocol(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
+        cast(_Config, self.config).transports.discard(self.transport)
         self._end_limit()
 
     def _limit_head(self) -> None:
@@ -97,7 +100,7 @@ async def serve_asgi(
         http=_TimedProtocol,
         proxy_headers=False,
     )
-    config.header_seconds = header_seconds
+    config.header_seconds, config.transports = header_seconds, set()
     server = _Server(config)
     # Bound and listening before the server's task begins, so that nobody has to wait for its start.
     listener = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
@@ -107,6 +110,10 @@ async def serve_asgi(
     finally:
         server.should_exit = True
         await task
+        # uvicorn does not wait for one that came while the port was closed, or whose client does not read.
+        for transport in config.transports:
+            transport.abort()
+        await asyncio.sleep(0)  # `abort` closes in the next turn of the loop
 
 
 class BodyReader:
