@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from fsmkit import Key, LeaseLost, StoreUnavailable
-from fsmkit.stores import Change
+from fsmkit.stores import Change, tls
 from fsmkit.stores.redis import RedisStore
 from fsmkit.stores.redis.leases import KeyPlace
 from fsmkit.testing.store_contract.base import KEY, OTHER, PATIENCE, add_one, patiently, put
@@ -209,6 +209,21 @@ async def test_a_step_that_failed_can_be_sent_again(own_server: RedisServer, lon
     own_server.start()
     await add_one(lonely, KEY)
     assert await lonely.peek(KEY) == b"2"
+
+
+async def test_a_server_that_has_answered_is_not_asked_about_tls(
+    own_server: RedisServer, lonely: RedisStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Asking lets patience run on, in which a command that was carried out might be repeated too late."""
+
+    async def speaks_tls(host: str, port: int) -> bool:
+        raise AssertionError("it was asked")
+
+    await add_one(lonely, KEY)
+    monkeypatch.setattr(tls, "speaks_tls", speaks_tls)
+    own_server.stop()
+    with pytest.raises(StoreUnavailable):
+        await patiently(add_one(lonely, KEY))
 
 
 async def test_what_was_under_way_fails(own_server: RedisServer, lonely: RedisStore) -> None:

@@ -281,6 +281,8 @@ class Nodes:
         """Refuse a port that speaks TLS where the URL does not, or the other way round."""
         if not isinstance(error, LostConnection | LateAnswer | OSError) or "path" in self._options:
             return
+        if any(connection.has_stood for connection in self._connections.values()):
+            return  # they understood each other, and asking would let a command be repeated too late
         if self._tls and await tls.is_answered(*self._home, b"PING\r\n", (b"+", b"-")):
             raise StoreMisconfigured(
                 "the store's server speaks no TLS at this port",

@@ -28,6 +28,9 @@ class PipelinedConnection:
         make: Makes a connection that is not connected yet.
         greeting: Commands to send first on each connection.
         timeout: Seconds that a server may take to connect, or leave everything unanswered.
+
+    Attributes:
+        has_stood: Whether the server has answered at least once.
     """
 
     def __init__(
@@ -44,6 +47,7 @@ class PipelinedConnection:
         self._unsent: list[bytes] = []
         self._heard = 0.0
         self._closed = False
+        self.has_stood = False
 
     async def call(self, command: bytes) -> Any:
         """Send a packed command and return its answer.
@@ -105,7 +109,7 @@ class PipelinedConnection:
                     await link.send_packed_command(command, check_health=False)
                 for _ in self._greeting:
                     await link.read_response()
-            self._link = link
+            self._link, self.has_stood = link, True
             ready.set_result(link)
             await self._hand_out(link)
         except Exception as lost:
