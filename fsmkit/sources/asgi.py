@@ -24,7 +24,7 @@ HEADER_SECONDS = 5.0
 
 class _Config(uvicorn.Config):
     header_seconds = HEADER_SECONDS
-    transports: set[asyncio.Transport]
+    closing = False
 
 
 class _TimedProtocol(H11Protocol):
@@ -38,7 +38,8 @@ class _TimedProtocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        cast(_Config, self.config).transports.add(transport)
+        if cast(_Config, self.config).closing:
+            self.shutdown()
         self._limit_head()
 
     def data_received(self, data: bytes) -> None:
@@ -47,7 +48,6 @@ class _TimedProtocol(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        cast(_Config, self.config).transports.discard(self.transport)
         self._end_limit()
 
     def _limit_head(self) -> None:
@@ -66,7 +66,15 @@ class _TimedProtocol(H11Protocol):
 
 
 class _Server(uvicorn.Server):
-    """A server that leaves the process's signals alone: they belong to whoever runs the bot or the tests."""
+    """A server that leaves the process's signals alone: they belong to whoever runs the bot or the tests.
+
+    At its end it also closes a connection that it had accepted but not yet greeted, which uvicorn would
+    serve for as long as the client keeps it.
+    """
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        cast(_Config, self.config).closing = True
+        await super().shutdown(sockets)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None]:
@@ -100,7 +108,7 @@ async def serve_asgi(
         http=_TimedProtocol,
         proxy_headers=False,
     )
-    config.header_seconds, config.transports = header_seconds, set()
+    config.header_seconds = header_seconds
     server = _Server(config)
     # Bound and listening before the server's task begins, so that nobody has to wait for its start.
     listener = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
@@ -109,11 +117,11 @@ async def serve_asgi(
         yield server, listener.getsockname()[1]
     finally:
         server.should_exit = True
-        await task
-        # uvicorn does not wait for one that came while the port was closed, or whose client does not read.
-        for transport in config.transports:
-            transport.abort()
-        await asyncio.sleep(0)  # `abort` closes in the next turn of the loop
+        try:
+            await task
+        finally:  # whoever waits for the end may have waited long enough
+            for connection in server.server_state.connections:
+                connection.transport.abort()
 
 
 class BodyReader:
