@@ -283,6 +283,9 @@ class Row(Struct, array_like=True):
         return self.with_conversation(name, structs.replace(snapshot, frames=frames))
 
 
+EMPTY = Row()
+"""The row of a key for which nothing is stored."""
+
 Hop: TypeAlias = tuple[str, str]
 """Who sent an event: flow, and key as text."""
 

@@ -100,6 +100,9 @@ Past: TypeAlias = tuple[tuple[str, ...], tuple[Raw, ...]]
 
 NOTHING_PAST: Past = ((), ())
 
+NewRun: TypeAlias = Callable[[], int]
+"""Makes a number for a run, different each time; `int` where none can begin."""
+
 
 class MessagesToDelete(Struct, frozen=True):
     """Messages to delete because their state was left.
@@ -138,7 +141,7 @@ class RowEditor:
         flows: All flows.
         row: The row that was loaded; it is not changed.
         now: The time, in seconds since 1970, UTC.
-        run: Number for a run, should one begin; different each time.
+        new_run: Makes a number for a run, should one begin; different each time.
 
     Attributes:
         snapshots: Those of the next row.
@@ -146,16 +149,16 @@ class RowEditor:
         deletes: Messages that states left behind.
     """
 
-    __slots__ = ("deletes", "due", "flows", "now", "row", "run", "snapshots")
+    __slots__ = ("deletes", "due", "flows", "new_run", "now", "row", "snapshots")
 
-    def __init__(self, flows: FlowSet, row: Row, now: float, run: int) -> None:
+    def __init__(self, flows: FlowSet, row: Row, now: float, new_run: "NewRun" = int) -> None:
         self.flows = flows
         self.row = row
         self.now = now
-        self.run = run
+        self.new_run = new_run
         self.snapshots = dict(row.snapshots)
-        self.due: list[PendingCall] = []
-        self.deletes: list[MessagesToDelete] = []
+        self.due: tuple[PendingCall, ...] = ()
+        self.deletes: tuple[MessagesToDelete, ...] = ()
 
     def result(self) -> Row:
         """Return the next row."""
@@ -171,7 +174,7 @@ class RowEditor:
         frame = self._frame(table, state, data, NOTHING_PAST, 1, self._limit(table.times))
         address = old.address if old else None
         deadline, remind = self._idle((frame,))
-        self.snapshots[table.name] = Snapshot((frame,), self.run, 1, deadline, address, remind=remind)
+        self.snapshots[table.name] = Snapshot((frame,), self.new_run(), 1, deadline, address, remind=remind)
         self._entered(table, frame)
 
     def oust_others(self, table: CompiledFlow) -> None:
@@ -201,7 +204,7 @@ class RowEditor:
                 past = (*old.history, old.state)[-MAX_HISTORY:], left
         entry = snapshot.entries + 1
         frame = self._frame(table, state, old.data if data is None else data, past, entry, old.flow_limit)
-        self._store(name, snapshot, (*snapshot.frames[:depth], frame), entry, snapshot.run or self.run)
+        self._store(name, snapshot, (*snapshot.frames[:depth], frame), entry, snapshot.run or self.new_run())
         self._entered(table, frame)
 
     def keep(self, name: str, depth: int, data: Raw | None) -> None:
@@ -227,7 +230,7 @@ class RowEditor:
         snapshot = self.snapshots[name]
         entry = snapshot.entries + 1
         frame = self._frame(table, table.initial, data, NOTHING_PAST, entry, self._limit(table.times))
-        self._store(name, snapshot, (*snapshot.frames, frame), entry, snapshot.run or self.run)
+        self._store(name, snapshot, (*snapshot.frames, frame), entry, snapshot.run or self.new_run())
         self._entered(table, frame)
 
     def begin_call(self, caller: CompiledFlow, table: CompiledFlow, data: Raw) -> None:
@@ -236,7 +239,9 @@ class RowEditor:
         self.oust_others(caller)
         data_of = old.frames[0].data if old else initial_data(caller)
         waiting = Frame(caller.name, caller.version, None, data_of, flow_limit=self._limit(caller.times))
-        self.snapshots[caller.name] = Snapshot((waiting,), self.run, 0, None, old.address if old else None)
+        self.snapshots[caller.name] = Snapshot(
+            (waiting,), self.new_run(), 0, None, old.address if old else None
+        )
         self.call(caller.name, 0, table, data)
 
     def cut(self, name: str, depth: int) -> None:
@@ -323,7 +328,7 @@ class RowEditor:
         if rules is not None and rules.leave:
             self._hooks("leave", rules.leave, table, frame)
         if frame.tracked:
-            self.deletes.append(MessagesToDelete(frame.tracked, snapshot.address))
+            self.deletes += (MessagesToDelete(frame.tracked, snapshot.address),)
 
     def _entered(self, table: CompiledFlow, frame: Frame) -> None:
         rules = table.rules[frame.state] if frame.state is not None else None
@@ -331,15 +336,15 @@ class RowEditor:
             self._hooks("enter", rules.enter, table, frame)
             self._prompted(table, frame)
             if rules.job is not None:
-                self.due.append(PendingCall("job", rules.job.function, table, frame, rules.job.place))
+                self.due += (PendingCall("job", rules.job.function, table, frame, rules.job.place),)
 
     def _prompted(self, table: CompiledFlow, frame: Frame) -> None:
         rules = table.rules[frame.state or ""]
         if rules.prompt is not None:
-            self.due.append(PendingCall("prompt", rules.prompt, table, frame, table.flow.place))
+            self.due += (PendingCall("prompt", rules.prompt, table, frame, table.flow.place),)
 
     def _hooks(self, kind: Any, hooks: Iterable[Hook], table: CompiledFlow, frame: Frame) -> None:
-        self.due.extend(PendingCall(kind, hook.function, table, frame, hook.place) for hook in hooks)
+        self.due += tuple(PendingCall(kind, hook.function, table, frame, hook.place) for hook in hooks)
 
 
 def times_of_frames(flows: FlowSet, frames: Sequence[Frame]) -> list[Times]:
@@ -377,14 +382,14 @@ class StepResult(Struct, frozen=True, eq=False):
     """
 
     row: Row
-    due: list[PendingCall]
-    deletes: list[MessagesToDelete]
+    due: tuple[PendingCall, ...]
+    deletes: tuple[MessagesToDelete, ...]
     follow_up: Returned | None
     name: str
     moved: bool
 
 
-def advance(flows: FlowSet, row: Row, step: Step, result: Any, now: float, run: int) -> StepResult:
+def advance(flows: FlowSet, row: Row, step: Step, result: Any, now: float, new_run: NewRun) -> StepResult:
     """Apply a result: legality first, then the new row.
 
     Args:
@@ -393,7 +398,7 @@ def advance(flows: FlowSet, row: Row, step: Step, result: Any, now: float, run: 
         step: The step whose handler returned.
         result: What it returned (`("pass",)` and `("error", ...)` never come here).
         now: The time, in seconds since 1970, UTC.
-        run: Number for a run, should one begin; different each time.
+        new_run: Makes a number for a run, should one begin; different each time.
 
     Raises:
         InvalidResult: If the result is none, or not allowed here.
@@ -401,7 +406,7 @@ def advance(flows: FlowSet, row: Row, step: Step, result: Any, now: float, run: 
         UnstorableData: If its data cannot be stored.
     """
     kind, *rest = check_shape(step, result)
-    moves = RowEditor(flows, row, now, run)
+    moves = RowEditor(flows, row, now, new_run)
     follow_up = None
     name = step.name
     if kind == "transition":
@@ -434,7 +439,7 @@ def guarded(
     guard: Handler,
     result: Any,
     now: float,
-    run: int,
+    new_run: NewRun,
 ) -> StepResult:
     """Apply what a guard returned instead of letting a step into the state that it was to enter.
 
@@ -446,7 +451,7 @@ def guarded(
         guard: The guard.
         result: What it returned, and not `None`.
         now: The time, in seconds since 1970, UTC.
-        run: Number for a run, should one begin.
+        new_run: Makes a number for a run, should one begin.
 
     Raises:
         InvalidResult: If that is neither a transition nor a stay.
@@ -458,12 +463,12 @@ def guarded(
     asked = Step(moved.name, depth, frame, table, guard, None)
     kind, *rest = check_shape(asked, result)
     if kind == "stay" and not rest:
-        return advance(flows, before, step, ("stay",), now, run)
+        return advance(flows, before, step, ("stay",), now, new_run)
     if kind != "transition" or frame is None:
         raise _invalid(
             asked, f"guard {guard.name} returned {result!r}: None, a transition or a bare stay may be"
         )
-    moves = RowEditor(flows, moved.row, now, run)
+    moves = RowEditor(flows, moved.row, now, new_run)
     other, state = _target(flows, asked, rest[0])
     if table.declared:
         _allow(asked, Target("transition", other.name, state))
@@ -477,7 +482,7 @@ def guarded(
         )  # it was never in the guarded state
     else:
         name = _cross(moves, asked, other, state, raw)
-    due = [each for each in (*moved.due, *moves.due) if each.frame is not frame]
+    due = tuple(each for each in (*moved.due, *moves.due) if each.frame is not frame)
     return StepResult(moves.result(), due, moved.deletes + moves.deletes, moved.follow_up, name, True)
 
 

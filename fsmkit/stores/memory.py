@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from math import inf
 from types import TracebackType
 
@@ -34,41 +34,56 @@ class MemoryLease:
         self.receipts: Sequence[bytes] = ()
 
     async def __aenter__(self) -> "MemoryLease":
-        self._store.enter_loop()
-        turns = self._store.turns
-        records = self._store.table.records
-        if self.key in turns:
-            await self._wait(turns)
-        elif self._wanted or ((found := records.get(self.key)) is not None and found.index):
-            turns[self.key] = None
-        else:
-            self.idle = True
-        self._held = not self.idle
-        record = records.get(self.key)
-        if record is not None:
-            self.row = record.row
-            self._version = record.version
-            self.receipts = record.receipts
+        if (waiting := self.take()) is not None:
+            await waiting
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._held:
-            self._free()
+        self.free()
+
+    def take(self) -> Awaitable[None] | None:
+        """Take the turn at once if it is free, or return what waits for it."""
+        store, key = self._store, self.key
+        store.enter_loop()
+        record = store.table.records.get(key)
+        if key in store.turns:
+            return self._wait()
+        if self._wanted or (record is not None and record.index):
+            store.turns[key] = None
+            self._held = True
+        else:
+            self.idle = True
+        if record is not None:
+            self._show(record)
+        return None
 
     async def commit(self, change: Change, *, hold: bool = False) -> bytes | None:
         """Write the row and free the lease; see `fsmkit.stores.Lease`."""
-        if not self._held or self.key in self._store.void:
+        entry = self.put(change, hold=hold)
+        return entry if entry is None or isinstance(entry, bytes) else await entry
+
+    def put(self, change: Change, *, hold: bool = False) -> bytes | Awaitable[bytes | None] | None:
+        """Write the row and free the lease; nothing is ever waited for."""
+        store = self._store
+        if not self._held or (store.void and self.key in store.void):
             raise LeaseLost(f"the lease on {self.key} is over; nothing was written")
-        entry, self._version = self._store.write(self.key, self._version, change)
+        entry, self._version = store.write(self.key, self._version, change)
         self.receipts = self.receipts[change.folded :]
         if not hold:
-            self._free()
+            self.free()
         return entry
 
-    async def _wait(self, turns: "dict[Key, deque[asyncio.Future[None]] | None]") -> None:
+    def free(self) -> None:
+        """Free the lease, if it is held."""
+        if self._held:
+            self._held = False
+            self._store.pass_turn(self.key)
+
+    async def _wait(self) -> None:
         """Wait in line; a waiter that is cancelled when its turn has just come hands it on."""
+        turns = self._store.turns
         queue = turns[self.key]
         if queue is None:
             queue = turns[self.key] = deque()
@@ -82,10 +97,15 @@ class MemoryLease:
             else:
                 queue.remove(turn)
             raise
+        self._held = True
+        record = self._store.table.records.get(self.key)
+        if record is not None:
+            self._show(record)
 
-    def _free(self) -> None:
-        self._held = False
-        self._store.pass_turn(self.key)
+    def _show(self, record: Record) -> None:
+        self.row = record.row
+        self._version = record.version
+        self.receipts = record.receipts
 
 
 Copied = dict[Key, tuple[bytes | None, int, float, tuple[Index, ...], tuple[bytes, ...], tuple[bytes, ...]]]

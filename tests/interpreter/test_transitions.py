@@ -176,7 +176,7 @@ async def test_advance_makes_a_new_row_and_leaves_the_old_one_alone(result):
     row = await row_in(bench, flow, "a")
     before = encode_row(row)
     (step,) = select(flows, row, said("x"))
-    moved = advance(flows, row, step, result, 2000.0, 5)
+    moved = advance(flows, row, step, result, 2000.0, lambda: 5)
     assert encode_row(row) == before
     assert encode_row(moved.row) != before
 
@@ -187,7 +187,7 @@ async def test_advance_takes_time_and_run_from_its_arguments():
     flow.state("a")
     flows = put(flow)
     (step,) = select(flows, Row(), said("x"))
-    snapshot = advance(flows, Row(), step, ("transition", "a"), 2000.0, 77).row.snapshots["f"]
+    snapshot = advance(flows, Row(), step, ("transition", "a"), 2000.0, lambda: 77).row.snapshots["f"]
     assert (snapshot.deadline, snapshot.run, snapshot.entries) == (2060.0, 77, 1)
 
 
