@@ -13,9 +13,10 @@
    conversation runs: most of what is said in a group is none of ours, and must not wait behind a slow
    handler.
 
-3. `Transactions.begin` gives the `Turn` its row, read from the stored bytes. It brings them to the version of the flows that
-   runs, and adds the ids of messages that were sent since the last commit. A row that has moved to another
-   key raises `RowMoved`: the move is finished and the event follows.
+3. `Transactions.begin` gives the `Turn` its row, read from the stored bytes, or kept from the step that wrote
+   them. It brings the row to the version of the flows that runs, and adds the ids of messages that were sent
+   since the last commit. A row that has moved to another key raises `RowMoved`: the move is finished and the
+   event follows.
 
 4. An event whose id the row remembers ends here, as a duplicate: Telegram, brokers and `Client` give an
    event again when they do not know whether we had it. The ids are part of the row, so an id and what its

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from fsmkit.engine.envelope import Outcome
 from fsmkit.engine.jobs import StateJobs
@@ -25,7 +25,7 @@ from fsmkit.interpreter.migrations import is_current
 from fsmkit.interpreter.row import Destination, Effect, Row
 from fsmkit.interpreter.settle import change_of, settle, wake_of
 from fsmkit.keys import Key
-from fsmkit.stores.protocol import Change, Lease, PromptLease, Store, lease_of
+from fsmkit.stores.protocol import AwaitedLease, Change, Lease, PromptLease, Store
 
 
 class ReadRow(Struct, frozen=True, eq=False, gc=False):
@@ -149,7 +149,16 @@ class Transactions:
         effects, entries = settle(turn, services.limits, services.events, event_id)
         folded = len(turn.lease.receipts)
         struck = turn.strike.ids if turn.strike is not None else ()
-        turn.row, change = change_of(turn.row, turn.key, turn.now, services.limits, entries, folded, struck)
+        try:
+            turn.row, change = change_of(
+                turn.row, turn.key, turn.now, services.limits, entries, folded, struck
+            )
+        except UnicodeEncodeError:  # half a character, in data that stand in the row as they are
+            for _, _, frame in turn.row.frames():
+                data: Any = frame.data
+                if type(data) is not Raw:
+                    services.flows.tables[frame.flow].codec.encode(data)  # says where
+            raise
         return effects, change
 
     async def settled(
@@ -326,8 +335,11 @@ def leased(store: Store, key: Key, *, wanted: bool = True) -> PromptLease:
     Raises:
         NestedSend: If a handler's turn runs, whoever has called.
     """
-    check_not_nested("a conversation is waited for", SEND)
-    return lease_of(store, key, wanted=wanted)
+    turn = current_turn.get()
+    if turn is not None:
+        check_not_nested("a conversation is waited for", SEND)
+    lease: Any = store.lease(key, wanted=wanted)
+    return lease if hasattr(lease, "take") else AwaitedLease(key, lease)
 
 
 def _row(blob: bytes | None) -> Row:

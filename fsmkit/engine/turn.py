@@ -9,6 +9,8 @@ from contextvars import ContextVar
 from inspect import isawaitable
 from typing import Any, TypeAlias
 
+from msgspec import Raw
+
 from fsmkit.engine.envelope import ANYBODY, Recipient, Strike
 from fsmkit.engine.observer import Observer, Offered
 from fsmkit.engine.services import Services
@@ -186,9 +188,10 @@ class Turn(StepDraft):
         Raises:
             Exception: What a handler raised, with flow, state, key and place as notes.
         """
+        choose = select if self.services.watch is None else self._select
         while True:  # once more after a conversation was found not to fit
             try:
-                for step in self._steps(event, to):
+                for step in choose(self.flows, self.row, event, to.entries, to.within, to.only, to.depth):
                     before = self.row, self.requests, self.deletes, self.jobs, self.changed
                     try:
                         moved = None
@@ -221,16 +224,9 @@ class Turn(StepDraft):
             except _UnfitError as unfit:
                 self.end_orphan(unfit.orphan)
 
-    def _steps(self, event: Any, to: Recipient) -> Iterator[Step]:
-        """Return the handlers that want an event; with observers, these are told of each that is asked."""
-        choose = select if self.services.watch is None else self._select
-        return choose(
-            self.flows, self.row, event, entries=to.entries, within=to.within, only=to.only, depth=to.depth
-        )
-
-    def _select(self, flows: FlowSet, row: Row, event: Any, **to: Any) -> Iterator[Step]:
+    def _select(self, flows: FlowSet, row: Row, event: Any, *to: Any) -> Iterator[Step]:
         """Select like `select`, telling the observers of each handler that is asked."""
-        for name, depth, frame, table, handlers, _ in ranks(flows, row, **to):
+        for name, depth, frame, table, handlers, _ in ranks(flows, row, *to):
             for handler in handlers:
                 match = handler.wants(event)
                 step = Step(name, depth, frame, table, handler, match)
@@ -306,13 +302,14 @@ class Turn(StepDraft):
         table, frame = step.table, step.frame
         if table.ephemeral and frame is not None:
             self.follow_answer(step.name, frame)
-        ctx = self._context(table, frame, event, step.match)
-        self._tell(Observer.called, step, event)
-        return ctx
+        if self.services.watch is not None:
+            self._tell(Observer.called, step, event)
+        return self._context(table, frame, event, step.match)
 
     def _advance(self, step: Step, event: Any, result: Any) -> StepResult | None:
         """Return what a handler's result makes of the row; `None` if it passed."""
-        self._tell(Observer.result, step, event, result)
+        if self.services.watch is not None:
+            self._tell(Observer.result, step, event, result)
         if type(result) is tuple and result:
             if result == PASS:
                 return None
@@ -510,18 +507,17 @@ class Turn(StepDraft):
 
     def _context(self, table: CompiledFlow, frame: Frame | None, event: Any, match: Any) -> Context[Any]:
         if frame is None:
-            data, state, previous = table.codec.initial(), None, None
-        else:
+            return Context(table.codec.initial(), None, None, match, table.name, event, self)
+        data: Any = frame.data
+        if type(data) is Raw:
             try:
                 data = data_of(table, frame)
             except OrphanedConversation as error:
                 raise _UnfitError(Orphan(self.name_of(frame), table, error)) from error
-            state = frame.state
-            previous = frame.history[-1] if frame.history else None
-            if previous is not None and previous not in table.rules:
-                previous = table.renamed.get(previous, previous)
-        retries = frame.retries if frame is not None else 0
-        return Context(data, state, previous, match, table.name, event, self, retries)
+        previous = frame.history[-1] if frame.history else None
+        if previous is not None and previous not in table.rules:
+            previous = table.renamed.get(previous, previous)
+        return Context(data, frame.state, previous, match, table.name, event, self, frame.retries)
 
     def name_of(self, frame: Frame) -> str:
         """Return the conversation in which a frame stands."""

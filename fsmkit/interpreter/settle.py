@@ -257,7 +257,7 @@ def _sort(
 
 def _remember(seen: str, event_id: str) -> str:
     """Return the ids with one more, and without the oldest where there would be too many."""
-    if seen.count(" ") > SEEN:
+    if len(seen) > 2 * SEEN and seen.count(" ") > SEEN:  # each takes two characters at least
         seen = seen[seen.index(" ", 1) :]
     return f"{seen}{event_id} "
 
@@ -293,8 +293,10 @@ def _times_and_index(row: Row) -> tuple[float | None, tuple[Index, ...]]:
     """Return when the row has to be looked at again, and what a store looks it up by."""
     found = []
     for snapshot in row.snapshots.values():
-        frame = snapshot.frames[-1]
-        found.append(Index(frame.flow, frame.state, timeout_at(snapshot)))
+        frame, at = snapshot.frames[-1], timeout_at(snapshot)
+        found.append(Index(frame.flow, frame.state, at))
+    if len(found) == 1 and not row.later:
+        return wake_at(snapshot, at), tuple(found)
     return wake_of(row), tuple(found)
 
 
@@ -310,8 +312,13 @@ def _replied(row: Row, draft: StepDraft) -> Row:
 
 def _touched(draft: StepDraft, row: Row, snapshot: Snapshot) -> Row:
     """Return the row with this event's address in the conversation that took it, and no retries counted."""
-    address = heard(draft.event, snapshot.address, draft.key)
-    if address == snapshot.address and not snapshot.tries:
+    event, stored = draft.event, snapshot.address
+    address: Address | None
+    if isinstance(event, ChatEvent) and event.knows == "place" and event.address == stored:
+        address = stored
+    else:
+        address = heard(event, stored, draft.key)
+    if not snapshot.tries and address == stored:
         return row
     touched = structs.replace(snapshot, address=address, tries=0)
     return Row({**row.snapshots, draft.name: touched}, row.seen, row.keep, row.serial, row.views, row.later)
@@ -329,9 +336,8 @@ def _scheduled_event(effect: SendEvent, events: EventCodec, draft: StepDraft, se
 
 def wake_of(row: Row) -> float | None:
     """Return when the row has to be looked at again: a timer, a scheduled event, forgotten ids."""
-    if not row.later and len(row.snapshots) == 1:
-        return wake_at(next(iter(row.snapshots.values())))
-    times = [at for snapshot in row.snapshots.values() if (at := wake_at(snapshot)) is not None]
+    snapshots = row.snapshots.values()
+    times = [at for each in snapshots if (at := wake_at(each, timeout_at(each))) is not None]
     times.extend(mail.due for mail in row.later)
     if not row.snapshots and not row.later:
         return row.keep

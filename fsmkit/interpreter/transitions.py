@@ -82,6 +82,7 @@ from fsmkit.flow.messages import Address
 from fsmkit.flow.results import LENGTHS, as_tuple
 from fsmkit.flow.states import Prompt, State, Times, idle_seconds, remind_seconds
 from fsmkit.graph.edges import Target
+from fsmkit.interpreter.codec import raw_of
 from fsmkit.interpreter.compiled import CompiledFlow, FlowSet
 from fsmkit.interpreter.row import NO_DATA, Frame, JobState, Row, Snapshot
 from fsmkit.interpreter.selection import Step
@@ -405,6 +406,9 @@ def advance(flows: FlowSet, row: Row, step: Step, result: Any, now: float, new_r
         UnknownState: If it names a state or a flow that nobody declared.
         UnstorableData: If its data cannot be stored.
     """
+    plain = _plainly(row, step, result, now)
+    if plain is not None:
+        return plain
     kind, *rest = check_shape(step, result)
     moves = RowEditor(flows, row, now, new_run)
     follow_up = None
@@ -421,6 +425,64 @@ def advance(flows: FlowSet, row: Row, step: Step, result: Any, now: float, new_r
         follow_up = _end(moves, step, *rest)
     moved = kind != "stay" and (kind != "back" or step.state is not None)  # back from nowhere only stays
     return StepResult(moves.result(), moves.due, moves.deletes, follow_up, name, moved)
+
+
+def _plainly(row: Row, step: Step, result: Any, now: float) -> StepResult | None:
+    """Return what a plain move makes of a row, in one go; `None`: `RowEditor` has to make it.
+
+    Plain is to stay, to go to a state of the flow, and to end, in a conversation of this flow alone, if it is
+    legal, nothing is called for it, and no limit of a state begins: what most steps of most bots do.
+    """
+    table, snapshot = step.table, row.snapshots.get(step.name)
+    if snapshot is None or len(snapshot.frames) > 1 or not snapshot.run or type(result) is not tuple:
+        return None
+    frame, size = snapshot.frames[0], len(result)
+    rules = table.rules.get(frame.state or "")
+    if rules is None or not 0 < size < 4:
+        return None
+    kind, raw = result[0], frame.data
+    if kind == "transition" and size > 1:
+        state = result[1]
+        to = table.rules.get(state) if type(state) is str else None
+        if to is None or not to.still or rules.leave or frame.tracked or table.remembers:
+            return None
+        if table.declared and not _is_declared(table, step.handler, Target("transition", table.name, state)):
+            return None
+        if size == 3:
+            if result[2] is None:
+                return None
+            raw = table.codec.stored(result[2])
+        elif raw == NO_DATA:
+            return None
+        past = frame.history
+        if state != frame.state:
+            past = (*past, frame.state or "")[-MAX_HISTORY:]
+        entry = snapshot.entries + 1
+        frame = Frame(table.name, table.version, state, raw, past, entry, (), (), frame.flow_limit)
+    elif kind == "stay" and size < 3:
+        if size == 2:
+            if result[1] is None:
+                return None
+            raw = table.codec.stored(result[1])
+            frame = structs.replace(frame, version=table.version, data=raw)
+        to, entry = rules, snapshot.entries
+    elif kind == "end" and size < 3 and not (rules.leave or frame.tracked):
+        if table.declared and not _is_declared(table, step.handler, Target("end", table.name, None)):
+            return None
+        snapshots = {name: each for name, each in row.snapshots.items() if name != step.name}
+        row = Row(snapshots, row.seen, row.keep, row.serial, row.views, row.later)
+        return StepResult(row, (), (), None, step.name, True)
+    else:
+        return None
+    ttl, remind = to.alone
+    deadline = None if ttl is None else now + ttl
+    remind = None if remind is None else now + remind
+    snapshot = Snapshot(
+        (frame,), snapshot.run, entry, deadline, snapshot.address, 0, remind, snapshot.reply_to
+    )
+    snapshots = {**row.snapshots, step.name: snapshot}
+    row = Row(snapshots, row.seen, row.keep, row.serial, row.views, row.later)
+    return StepResult(row, (), (), None, step.name, kind == "transition")
 
 
 def entered(before: Row, moved: StepResult) -> tuple[int, Frame] | None:
@@ -601,7 +663,7 @@ def _earlier(
 
 def _remembered(frame: Frame) -> tuple[Raw, ...]:
     """Return the data to go back to once a state is left, the newest last; as many as fit."""
-    left = (*frame.left, frame.data)[-MAX_HISTORY:]
+    left = (*frame.left, raw_of(frame.data))[-MAX_HISTORY:]
     size, kept = 0, len(left)
     while kept and (size := size + len(bytes(left[kept - 1]))) <= MAX_LEFT:
         kept -= 1
@@ -667,10 +729,15 @@ def _target(flows: FlowSet, step: Step, state: Any) -> tuple[CompiledFlow, str]:
     return found
 
 
+def _is_declared(table: CompiledFlow, handler: Handler, target: Target) -> bool:
+    """Return whether the handler's own `to=` or annotation has a target, if there is either."""
+    edges = table.declared.get(handler)
+    return edges is None or edges.allows(target)
+
+
 def _allow(step: Step, target: Target) -> None:
     """Refuse what the handler's own `to=` or annotation excludes."""
-    edges = step.table.declared.get(step.handler)
-    if edges is not None and not edges.allows(target):
+    if not _is_declared(step.table, step.handler, target):
         named = target.state or (target.flow if target.kind == "call" else "END")
         raise _invalid(
             step, f"{step.handler.name} goes to {named!r}, which its to= or its annotation does not name"
@@ -678,7 +745,7 @@ def _allow(step: Step, target: Target) -> None:
 
 
 def _encode(table: CompiledFlow, data: tuple[Any, ...]) -> Raw | None:
-    return table.codec.encode(data[0]) if data else None
+    return table.codec.stored(data[0]) if data else None
 
 
 def _require_data(step: Step, table: CompiledFlow, raw: Raw | None, frame: Frame | None) -> None:

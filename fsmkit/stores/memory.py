@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+from asyncio import _get_running_loop
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from math import inf
@@ -46,11 +47,12 @@ class MemoryLease:
     def take(self) -> Awaitable[None] | None:
         """Take the turn at once if it is free, or return what waits for it."""
         store, key = self._store, self.key
-        store.enter_loop()
+        if _get_running_loop() is not store.loop:
+            store.enter_loop()
         record = store.table.records.get(key)
         if key in store.turns:
             return self._wait()
-        if self._wanted or (record is not None and record.index):
+        if self._wanted or (record is not None and record.lookup):
             store.turns[key] = None
             self._held = True
         else:
@@ -70,9 +72,11 @@ class MemoryLease:
         if not self._held or (store.void and self.key in store.void):
             raise LeaseLost(f"the lease on {self.key} is over; nothing was written")
         entry, self._version = store.write(self.key, self._version, change)
-        self.receipts = self.receipts[change.folded :]
+        if change.folded:
+            self.receipts = self.receipts[change.folded :]
         if not hold:
-            self.free()
+            self._held = False
+            store.pass_turn(self.key)
         return entry
 
     def free(self) -> None:
@@ -105,7 +109,8 @@ class MemoryLease:
     def _show(self, record: Record) -> None:
         self.row = record.row
         self._version = record.version
-        self.receipts = record.receipts
+        if record.mail is not None:
+            self.receipts = record.mail.receipts
 
 
 Copied = dict[Key, tuple[bytes | None, int, float, tuple[Index, ...], tuple[bytes, ...], tuple[bytes, ...]]]
@@ -137,7 +142,8 @@ class MemoryStore:
         self.turns: dict[Key, deque[asyncio.Future[None]] | None] = {}
         """Who holds and who waits, by key; a key that nobody holds has no entry."""
         self._inboxes: dict[int | str | None, MemoryInbox] = {}
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self.loop: asyncio.AbstractEventLoop | None = None
+        """The event loop that it serves."""
         self.void: set[Key] = set()
         """Keys that were forgotten under the turn that is held."""
 
@@ -156,14 +162,14 @@ class MemoryStore:
             loop = asyncio.get_running_loop()
         except RuntimeError:  # a coroutine that is driven by hand
             return
-        if self._loop is loop:
+        if self.loop is loop:
             return
-        if self._loop is not None and self._loop.is_running():
+        if self.loop is not None and self.loop.is_running():
             raise StoreUnavailable(
                 "a MemoryStore serves one event loop at a time, and another one runs with it: SQLiteStore "
                 "serves several threads"
             )
-        self._loop = loop
+        self.loop = loop
         self.turns.clear()
 
     def lease(self, key: Key, *, wanted: bool = True) -> MemoryLease:
@@ -326,7 +332,9 @@ class MemoryStore:
         record.version = next(self._versions)
         record.row = change.row
         record.wake = inf if change.wake is None else change.wake
-        entry = record.fold(change.folded, change.outbox)
+        entry = None
+        if record.mail is not None or change.outbox:
+            entry = record.fold(change.folded, change.outbox)
         if change.row is None and not record.outbox:
             table.drop(key)
             return None, 0
@@ -336,7 +344,8 @@ class MemoryStore:
     def pass_turn(self, key: Key) -> None:
         """Give the turn to the next in line; with nobody there the key is forgotten."""
         queue = self.turns[key]
-        self.void.discard(key)
+        if self.void:
+            self.void.discard(key)
         while queue:
             turn = queue.popleft()
             if not turn.done():

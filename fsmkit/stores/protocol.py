@@ -103,7 +103,7 @@ class PromptLease(Protocol):
     """A lease that is awaited only where there is something to wait for.
 
     The lease of a store in this process has this beside `async with` and `commit`: most turns are free, and
-    are then taken, committed and freed without a coroutine. `lease_of` makes it of any other store's lease.
+    are then taken, committed and freed without a coroutine. `AwaitedLease` makes it of any other lease.
 
     Row, receipts and `idle` are shown once the turn was taken.
     """
@@ -309,12 +309,6 @@ class AwaitedLease:
         """Whether no turn was taken."""
         idle: bool = self._taken.idle
         return idle
-
-
-def lease_of(store: Store, key: Key, *, wanted: bool = True) -> PromptLease:
-    """Return the lease of a row, not yet taken, as the engine works with it."""
-    lease: Any = store.lease(key, wanted=wanted)
-    return lease if hasattr(lease, "take") else AwaitedLease(key, lease)
 
 
 def snapshot_of(store: Store, key: Key, *, wanted: bool = True) -> PromptLease:  # noqa: ARG001  # as `lease_of`
