@@ -273,18 +273,18 @@ def _expanded(handler: Handler, flow: Flow[Any], edges: Edges) -> Iterator[Edge]
             )
 
 
-_CAUSES: tuple[tuple[type | tuple[type, ...], Cause], ...] = (
+_CAUSES: tuple[tuple[tuple[type, ...], Cause], ...] = (
     ((Timeout, Reminder), "timeout"),
     ((Done, Failed), "job"),
-    (Returned, "returned"),
+    ((Returned,), "returned"),
 )
 
 
 def _cause(matcher: Matcher) -> Cause:
     """Return who or what a matcher waits for; where it waits for several, a person counts most."""
     if isinstance(matcher, AnyOf):
-        causes = [_cause(each) for each in matcher.matchers]
-        return "person" if "person" in causes else causes[0]
+        causes: list[Cause] = [_cause(each) for each in matcher.matchers]
+        return min(causes, key=lambda cause: cause != "person")
     if isinstance(matcher, Entry):
         return "entry"
     if isinstance(matcher, EnterState):
