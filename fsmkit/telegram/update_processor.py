@@ -166,7 +166,7 @@ class Watch(Protocol):
         """Note that the update begins to wait."""
         ...
 
-    async def refuse(self, update: Update) -> None:
+    def refuse(self, update: Update) -> None:
         """Answer what will have no turn."""
         ...
 
@@ -271,7 +271,7 @@ class KeyedProcessor(BaseUpdateProcessor):
             if any(self._lines.length(name) > self._max_waiting for name in names):
                 self._refuse(update, names)
                 for watch, query in watches:
-                    await watch.refuse(query)
+                    watch.refuse(query)
                 return
             async with self._lines.place(names, _person(update)), self._slots:
                 await coroutine
