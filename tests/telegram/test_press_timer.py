@@ -1,14 +1,18 @@
 """The timer of presses: one for all that are in hand, and one bot that notes who has answered them."""
 
 import asyncio
+import itertools
 
+import pytest
 from busy_bot import settle
 from telegram import Update
 from telegram.ext import CallbackQueryHandler
 
 from fsmkit import Flow
+from fsmkit.keys import KeyBy
 from fsmkit.telegram import button, command
 from fsmkit.telegram.answers import Answered, AnswerTimer
+from fsmkit.telegram.update_processor import OTHER_LINES
 
 
 def held(gates):
@@ -147,3 +151,11 @@ def test_of_the_queries_that_were_answered_the_last_ones_are_known():
     answered = Answered(2)
     assert [answered.add(query) for query in "aabcab"] == [True, False, True, True, True, True]
     assert [answered.add(query) for query in "ab"] == [False, False]
+
+
+@pytest.mark.parametrize("rule", KeyBy)
+def test_an_update_stands_in_the_line_of_each_chat_that_its_keys_name(rule):
+    for chat, user, message in itertools.product((None, 5, -7), (None, 5, 8), (None, "inline")):
+        key = rule.key(chat=chat, user=user, message=message)
+        if key is not None and key.chat != (user if chat is None else chat):
+            assert rule in OTHER_LINES
