@@ -1,5 +1,5 @@
 -- ARGV: bot, now (seconds, the caller's clock), limit, flows (JSON); KEYS: bases of shards
--- -> flat: base, set, key, score, seconds overdue
+-- -> {base, set, key, score, seconds overdue, ...}, {processes that deliver what is not due...}
 -- Only looks: what of it the caller may have is settled by `take`, which goes to one shard at a time.
 local bot, limit = ARGV[1], tonumber(ARGV[3])
 local known, found = {}, {}
@@ -30,10 +30,28 @@ local function look(base, set, now, unit)
   end
 end
 
+-- Outboxes that somebody delivers, those that are claimed for longest first. Of a clock that was set back a
+-- claim may seem to have more time than it was given; it is over.
+local processes, seen = {}, {}
+local function claims(base, now)
+  local page = redis.call('ZREVRANGEBYSCORE', base .. ':unsent:' .. bot, '+inf', '(' .. now, 'WITHSCORES', 'LIMIT', 0, 100)
+  for n = 1, #page, 2 do
+    local held = redis.call('HMGET', base .. ':row:' .. page[n], 's', 't')
+    local process = held[1] and string.sub(held[1], 1, 8)
+    if held[2] and page[n + 1] - now > tonumber(held[2]) and wanted(base, page[n]) then
+      for _, part in ipairs({base, ':unsent:', page[n], page[n + 1], '0'}) do found[#found + 1] = part end
+    elseif process and not seen[process] then
+      seen[process] = true
+      processes[#processes + 1] = process
+    end
+  end
+end
+
 local time = redis.call('TIME')
 local server = string.format('%.0f', time[1] * 1000 + time[2] / 1000)
 for _, base in ipairs(KEYS) do
   look(base, ':due:', ARGV[2], 1)
   look(base, ':unsent:', server, 1000)
+  claims(base, server)
 end
-return found
+return {found, processes}
