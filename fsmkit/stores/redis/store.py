@@ -118,7 +118,7 @@ class RedisStore:
             `valkey` and `valkeys` stand for `redis` and `rediss`.
         prefix: What all names on the server begin with; two bots may share one.
         lease_seconds: After so long without a sign of life a process loses its leases. A handler that takes
-            longer is no matter: its lease is renewed. What a killed process had is free after about two seconds.
+            longer is no matter: its lease is renewed. What a killed process had is free after two seconds.
         retry_seconds: For so long a command is tried again while the server is away.
         timeout: Seconds that a server may leave everything unanswered before the connection is dropped.
         claim_seconds: For so long an outbox belongs to who delivers it, from the last sign of life.

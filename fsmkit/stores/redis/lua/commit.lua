@@ -3,7 +3,7 @@
 -- -> {1, entry to deliver or nil, version}, or {0}: the lease is over, nothing was written
 local token, lease_ms, expected, id, hold = ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5], ARGV[6] == '1'
 local given, wake, flows, folded, claim_ms = ARGV[7] == '1', ARGV[9], ARGV[11], tonumber(ARGV[12]), ARGV[13]
-local old = redis.call('HMGET', ROW, 'v', 'f', 'c', 's', 't')
+local old = redis.call('HMGET', ROW, 'v', 'f', 'c', 's')
 local filed, claimed = old[2], old[3]
 
 -- Commits are remembered for as long as a client repeats what it got no answer to. Others may have written
@@ -37,8 +37,7 @@ else
   if not given then redis.call('HDEL', ROW, 'b') end
   if wake == '' then redis.call('ZREM', DUE, key) else redis.call('ZADD', DUE, wake, key) end
   if waiting then
-    local left = claimed and claimed - micros() / 1000
-    if not left or left <= 0 or left > tonumber(old[5] or left) then
+    if not claimed or tonumber(claimed) <= micros() / 1000 then
       claim(claim_ms, id)
       entry = redis.call('LINDEX', OUTBOX, 0)
     end

@@ -1,6 +1,6 @@
 -- ARGV: bot, now (seconds, the caller's clock), limit, flows (JSON); KEYS: bases of shards
 -- -> {base, set, key, score, seconds overdue, ...}, {processes that deliver what is not due...}
--- Only looks: what of it the caller may have is settled by `take`, which goes to one shard at a time.
+-- Only looks, where no clock was set back: what of it the caller may have is settled by `take`, which goes to one shard at a time.
 local bot, limit = ARGV[1], tonumber(ARGV[3])
 local known, found = {}, {}
 for _, flow in ipairs(cjson.decode(ARGV[4])) do known[flow] = true end
@@ -30,17 +30,21 @@ local function look(base, set, now, unit)
   end
 end
 
--- Outboxes that somebody delivers, those that are claimed for longest first. Of a clock that was set back a
--- claim may seem to have more time than it was given; it is over.
+-- Outboxes that somebody delivers, those that are claimed for longest first. When the clock was set back a
+-- claim seems to have more time than it was given.
 local processes, seen = {}, {}
 local function claims(base, now)
-  local page = redis.call('ZREVRANGEBYSCORE', base .. ':unsent:' .. bot, '+inf', '(' .. now, 'WITHSCORES', 'LIMIT', 0, 100)
-  for n = 1, #page, 2 do
-    local held = redis.call('HMGET', base .. ':row:' .. page[n], 's', 't')
+  local unsent = base .. ':unsent:' .. bot
+  for _, key in ipairs(redis.call('ZREVRANGEBYSCORE', unsent, '+inf', '(' .. now, 'LIMIT', 0, 100)) do
+    local row = base .. ':row:' .. key
+    local held = redis.call('HMGET', row, 's', 'c', 't')
+    if held[2] and held[3] and held[2] - now > held[3] + 1 then
+      local till = string.format('%.0f', now + held[3])
+      redis.call('HSET', row, 'c', till)
+      redis.call('ZADD', unsent, till, key)
+    end
     local process = held[1] and string.sub(held[1], 1, 8)
-    if held[2] and page[n + 1] - now > tonumber(held[2]) and wanted(base, page[n]) then
-      for _, part in ipairs({base, ':unsent:', page[n], page[n + 1], '0'}) do found[#found + 1] = part end
-    elseif process and not seen[process] then
+    if process and not seen[process] then
       seen[process] = true
       processes[#processes + 1] = process
     end

@@ -127,6 +127,6 @@ end
 -- time of the end: a clock that is set back must not make them more.
 local function claim(ms, id)
   local till = exact(micros() / 1000 + ms)
-  redis.call('HSET', ROW, 'c', till, 's', id, 't', exact(math.max(0, ms) + 1))  -- the end was rounded
+  redis.call('HSET', ROW, 'c', till, 's', id, 't', exact(math.max(0, ms)))
   redis.call('ZADD', UNSENT, till, key)
 end
