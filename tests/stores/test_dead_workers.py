@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from fsmkit.stores import Store
+from fsmkit.stores.postgres import PostgresStore
 from fsmkit.stores.redis import RedisStore, liveness
 from fsmkit.testing.store_contract.base import KEY, add_one, put
 
@@ -55,6 +56,17 @@ class Server:
         store: Store = make(self.url, lease_seconds=lease_seconds, **{option: self.name})
         return store
 
+    async def make_impatient(self) -> None:
+        """Make the schema, and let a worker count as dead sooner."""
+        store = self.store()
+        await store.peek(KEY)
+        await store.close()
+        await run_sql(
+            self.url,
+            f"CREATE OR REPLACE FUNCTION {self.name}.silence() RETURNS interval LANGUAGE sql IMMUTABLE AS"
+            f" $$ SELECT interval '{SILENT_SECONDS} s' $$",
+        )
+
     @asynccontextmanager
     async def worker(
         self, what: str, lease_seconds: float = LEASE_SECONDS
@@ -92,6 +104,7 @@ async def server(request: pytest.FixtureRequest) -> AsyncIterator[Server]:
     find: Callable[[str], Any] = request.getfixturevalue
     if request.param == "postgres":
         one = Server("postgres", find("postgres_dsn"))
+        await one.make_impatient()
     else:
         one = Server("redis", find("redis_cluster").url if "cluster" in request.param else find("redis_url"))
     yield one
@@ -118,16 +131,20 @@ async def test_who_waits_for_a_worker_that_is_killed_has_its_turn_soon(server: S
     await store.close()
 
 
+async def until_due(store: Store) -> None:
+    """Wait until the key is due, as a sweeper does."""
+    async with asyncio.timeout(SOON):
+        while await store.due(KEY.bot, [], 0.0, 10) != [KEY]:  # noqa: ASYNC110 - a store notifies nobody
+            await asyncio.sleep(0.05)
+
+
 async def test_what_a_killed_worker_delivered_is_due_soon(server: Server) -> None:
     store = server.store()
     async with server.worker("claim") as worker:
         assert await store.due(KEY.bot, [], 0.0, 10) == []
         worker.kill()
         await worker.wait()
-        began = time.monotonic()
-        while await store.due(KEY.bot, [], 0.0, 10) != [KEY]:
-            assert time.monotonic() - began < SOON
-            await asyncio.sleep(0.1)
+        await until_due(store)
         assert await put(store, KEY, b"row 2", outbox=(b"three",)) == b"one"
     await store.close()
 
@@ -198,9 +215,7 @@ async def test_a_clock_of_redis_that_was_set_back_lets_nobody_wait_longer_than_a
                 beside.zadd(name, {key: till + HOUR * 1000})
                 beside.hset(base + b":row:" + key, "c", round(till + HOUR * 1000))
     assert await holder.due(KEY.bot, [], 0.0, 10) == []
-    async with asyncio.timeout(SOON):
-        while await holder.due(KEY.bot, [], 0.0, 10) != [KEY]:
-            await asyncio.sleep(0.05)
+    await until_due(holder)
     assert await put(holder, KEY, b"row 2", outbox=(b"three",)) == b"one"
     end.set()
     await held
@@ -233,3 +248,49 @@ async def test_a_server_that_does_not_tell_who_listens_is_warned_of_once(
     ]
     for store in (holder, other):
         await store.close()
+
+
+@pytest.fixture
+async def postgres(postgres_dsn: str) -> AsyncIterator[Server]:
+    server = Server("postgres", postgres_dsn)
+    await server.make_impatient()
+    yield server
+    await run_sql(postgres_dsn, f"DROP SCHEMA {server.name} CASCADE")
+
+
+async def test_a_worker_whose_listener_postgres_has_ended_keeps_its_lease(postgres: Server) -> None:
+    holder, other, end, taken = postgres.store(), postgres.store(), asyncio.Event(), asyncio.Event()
+    assert isinstance(holder, PostgresStore)
+    held = asyncio.create_task(holding(holder, end, taken))
+    await taken.wait()
+    listening = f"""SELECT pg_terminate_backend(pid) FROM pg_locks JOIN {postgres.name}.workers
+        ON {postgres.name}.lock_of(channel) = (classid::bigint << 32) | objid::bigint WHERE claimer = {holder.leases().number}"""
+    holder.leases().connections._dsn = "postgresql://127.0.0.1:1/none"  # for who listens, not for the pool
+    async with asyncio.timeout(10):
+        while not await run_sql(postgres.url, listening):  # noqa: ASYNC110 - the server notifies nobody
+            await asyncio.sleep(0.01)
+    waiting = asyncio.create_task(add_one(other, KEY))
+    await asyncio.wait([waiting], timeout=4 * SILENT_SECONDS)
+    assert not waiting.done()
+    end.set()
+    await asyncio.wait_for(asyncio.gather(held, waiting), 10)
+    for store in (holder, other):
+        await store.close()
+
+
+async def test_a_clock_of_postgres_that_was_set_back_lets_nobody_wait_longer_than_a_lease(
+    postgres: Server,
+) -> None:
+    store = postgres.store()
+    await run_sql(postgres.url, f"SELECT {postgres.name}.acquire($1, 1, 'nobody', '0.5 s')", str(KEY))
+    await run_sql(postgres.url, f"UPDATE {postgres.name}.leases SET until = until + interval '1 hour'")
+    await asyncio.wait_for(add_one(store, KEY), SOON)
+    assert await put(store, KEY, b"row", outbox=(b"one", b"two")) == b"one"
+    hour = "interval '1 hour'"
+    await run_sql(
+        postgres.url,
+        f"UPDATE {postgres.name}.rows SET claim = claim + {hour}, stalled = stalled + {hour}, term = '0.5 s'",
+    )
+    assert await store.due(KEY.bot, [], 0.0, 10) == []
+    await until_due(store)
+    await store.close()
