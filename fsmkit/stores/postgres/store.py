@@ -100,8 +100,8 @@ class PostgresStore:
     A step takes two statements, three with replies, and no connection is held while a handler runs. One key's
     steps are done in the order that the server received them, whatever process they come from. A lease is
     renewed every third of its time; one that has expired commits nothing. What a killed process had is free
-    after about two seconds, what one had that stands still after the lease time. A crash of the server ends all
-    leases, and loses nothing that was committed.
+    after about two seconds, what one had that stands still after the lease time. A crash of the server ends
+    all leases, and loses nothing that was committed.
 
     Args:
         dsn: Where the server is, `postgresql://user:password@host:port/database`. A pooler in between must
