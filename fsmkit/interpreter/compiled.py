@@ -104,7 +104,6 @@ class CompiledFlow:
         self.edges = edges
         self.remembers = flow.back == "data"
         self.declared = {handler: read for handler, read in edges.items() if read.declared}
-        flow.in_use = True
 
     def __repr__(self) -> str:
         return f"<CompiledFlow of {self.flow!r}>"
