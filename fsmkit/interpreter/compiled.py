@@ -12,12 +12,12 @@ import attrs
 from msgspec import UNSET
 
 from fsmkit.errors import DefinitionError, UnstorableData
-from fsmkit.flow.events import Reminder
+from fsmkit.flow.events import MESSAGE_KINDS, Reminder
 from fsmkit.flow.flow import Flow
 from fsmkit.flow.handlers import Handler, Hook, JobSpec, Selector, check_prompt, job_spec
 from fsmkit.flow.matchers import AnyOf
 from fsmkit.flow.messages import Button, rows_of_buttons
-from fsmkit.flow.states import ANY, INHERIT, Prompt, State, StatesGroup, Times, combined, times_of
+from fsmkit.flow.states import ANY, INHERIT, Prompt, State, StatesGroup, Symbol, Times, combined, times_of
 from fsmkit.graph.edges import Edges, collect_flows, edges_of
 from fsmkit.interpreter.codec import DataCodec
 from fsmkit.keys import KeyBy
@@ -64,6 +64,48 @@ class StateSpec:
         return self.state.prompt
 
 
+class DispatchTable(dict[tuple[str | Symbol | None, str], tuple[Handler, ...]]):
+    """The handlers of a flow which may want an event, by state and kind of event, in their order.
+
+    A state is its name, `None`, or `ANY`: what the flow keeps while it waits for a sub-flow. A kind is what
+    `kind_of` says. Handlers that name other kinds are left out; what is left out would refuse the event.
+    """
+
+    def __init__(self, table: "CompiledFlow") -> None:
+        super().__init__()
+        self._table = table
+
+    def __missing__(self, key: tuple[str | Symbol | None, str]) -> tuple[Handler, ...]:
+        """Find out which they are, once for each state and kind."""
+        state, kind = key
+        table = self._table
+        handlers = table.any if state is ANY else table.by_state.get(state, table.any)  # type: ignore[arg-type]
+        found = self[key] = tuple(h for h in handlers if h.matcher.kinds is None or kind in h.matcher.kinds)
+        return found
+
+
+class EntryTable(dict[str, tuple["CompiledFlow", ...]]):
+    """The flows of a key rule that an event may enter, by its kind: of many flows usually few.
+
+    A message of another kind than a flow's entries name is none of its business, so nobody walks over them;
+    what is no new message may enter all. Flows that ask for albums may be entered by each part of one.
+    """
+
+    def __init__(self, tables: Iterable["CompiledFlow"]) -> None:
+        super().__init__()
+        self._tables = tuple(tables)
+
+    def __missing__(self, kind: str) -> tuple["CompiledFlow", ...]:
+        """Find out which they are, once for each kind."""
+        new = kind in MESSAGE_KINDS or kind == "command"
+        found = self[kind] = tuple(
+            table
+            for table in self._tables
+            if not new or table.entry_kinds is None or not table.entry_kinds.isdisjoint((kind, "album"))
+        )
+        return found
+
+
 class CompiledFlow:
     """One flow made ready: handlers by state, rules by state, edges by handler.
 
@@ -72,6 +114,7 @@ class CompiledFlow:
         name: Its name.
         by_state: Handlers of each state, and of `None`, in the order in which they are tried.
         entry_kinds: The kinds of chat events that may enter the flow; `None`: any.
+        wanting: Those of them which may want an event of a kind.
         any: Handlers of `ANY`, which the flow keeps while it waits for a sub-flow.
         rules: By name of the state.
         leaves: Whether something is called when some state is left.
@@ -95,6 +138,7 @@ class CompiledFlow:
         self.by_state[None] = tuple(h for h in handlers if None in h.selectors)
         self.entry_kinds = AnyOf(handler.matcher for handler in self.by_state[None]).kinds
         self.any = tuple(h for h in handlers if ANY in h.selectors)
+        self.wanting = DispatchTable(self)
         self.times = _times(flow)
         self.rules = _rules(flow, self.times)
         self.leaves = bool(flow.exit_hooks)
@@ -118,6 +162,7 @@ class FlowSet:
     Attributes:
         tables: By name, those too that are only called by others.
         entries: The flows that may be entered, in order.
+        filtered: Names of those for which there is a filter of where conversations stand.
 
     Raises:
         DefinitionError: If two flows share a name, or one names what another does not have.
@@ -135,6 +180,9 @@ class FlowSet:
             edges = {handler: edges_of(handler, flow, known) for handler in (*flow.handlers, *flow.guards)}
             self.tables[flow.name] = CompiledFlow(flow, edges)
         self.entries = tuple(self.tables[flow.name] for flow in attached)
+        self.filtered = {flow.name for flow in known.values() if flow.filtered}
+        for flow in known.values():
+            flow.flow_sets.add(self)
         self._by_group = {
             id(state): [t.name for t in self.tables.values() if t.flow.states.get(state.name) is state]
             for table in self.tables.values()
@@ -150,6 +198,10 @@ class FlowSet:
     def key_rules(self) -> tuple[KeyBy, ...]:
         """Return the key rules in use, in flow order."""
         return tuple(dict.fromkeys(table.flow.key for table in self.entries))
+
+    def entries_of(self, rule: KeyBy) -> EntryTable:
+        """Return the flows that may be entered under a key rule, by the kind of the event."""
+        return EntryTable(table for table in self.entries if table.flow.key is rule)
 
     def find(self, flow: "Flow[Any] | str") -> CompiledFlow | None:
         """Return the table of a flow, given itself or its name."""

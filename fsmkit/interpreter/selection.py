@@ -6,6 +6,8 @@ from typing import Any, Literal, TypeAlias
 import attrs
 
 from fsmkit.flow.handlers import Handler, Raised
+from fsmkit.flow.matchers import kind_of
+from fsmkit.flow.states import ANY, Symbol
 from fsmkit.interpreter.compiled import CompiledFlow, FlowSet
 from fsmkit.interpreter.row import Frame, Row
 
@@ -76,9 +78,9 @@ def ranks(
 
 
 def _running_ranks(
-    flows: FlowSet, row: Row, within: str | None, only: str | None, depth: int | None
+    flows: FlowSet, row: Row, within: str | None, only: str | None, depth: int | None, kind: str | None = None
 ) -> list[Rank]:
-    """Return the ranks of conversations that run."""
+    """Return the ranks of conversations that run; with a kind, those that may want such events."""
     tables, snapshots = flows.tables, row.snapshots
     found: list[Rank] = []
     for name in reversed(snapshots):
@@ -93,10 +95,15 @@ def _running_ranks(
             table = tables.get(frame.flow)
             if table is None or (only is not None and frame.flow != only):
                 continue
-            runs = level == top and frame.state is not None
-            handlers = table.by_state.get(frame.state, table.any) if runs else table.any
-            found.append((name, level, frame, table, handlers, True))
+            state = frame.state if level == top and frame.state is not None else ANY
+            handlers = _handlers(table, state) if kind is None else table.wanting[state, kind]
+            if handlers or kind is None:
+                found.append((name, level, frame, table, handlers, True))
     return found
+
+
+def _handlers(table: CompiledFlow, state: "str | Symbol") -> tuple[Handler, ...]:
+    return table.any if isinstance(state, Symbol) else table.by_state.get(state, table.any)
 
 
 def _entry_ranks(
@@ -129,7 +136,7 @@ def select(
 
     The arguments are those of `ranks`.
     """
-    running = _running_ranks(flows, row, within, only, depth)
+    running = _running_ranks(flows, row, within, only, depth, kind_of(event))
     for asked in (running, _entry_ranks(flows, row, entries, within, only)):
         for name, level, frame, table, handlers, _ in asked:
             for handler in handlers:
