@@ -18,7 +18,7 @@ from fsmkit.flow.handlers import Handler, Hook, JobSpec, Selector, check_prompt,
 from fsmkit.flow.matchers import AnyOf
 from fsmkit.flow.messages import Button, rows_of_buttons
 from fsmkit.flow.states import ANY, INHERIT, Prompt, State, StatesGroup, Symbol, Times, combined, times_of
-from fsmkit.graph.edges import Edges, collect_flows, edges_of
+from fsmkit.graph.edges import Edges, Target, collect_flows, edges_of
 from fsmkit.interpreter.codec import DataCodec
 from fsmkit.keys import KeyBy
 
@@ -84,6 +84,42 @@ class DispatchTable(dict[tuple[str | Symbol | None, str], tuple[Handler, ...]]):
         return found
 
 
+class PlainMoves(dict[tuple[Handler, str | None, str | None], tuple[float | None, float | None] | None]):
+    """The moves of a flow for which nothing is called: by handler, state, and the state to go to.
+
+    The end is `None`. A move is plain if the handler may make it, from a state without `on_exit` hooks to one
+    that is still. Its value are the idle times of that state (`StateSpec.alone`), that of any other move is
+    `None`.
+    """
+
+    def __init__(self, table: "CompiledFlow") -> None:
+        super().__init__()
+        self._table = table
+
+    def __missing__(
+        self, key: tuple[Handler, str | None, str | None]
+    ) -> tuple[float | None, float | None] | None:
+        """Find out whether it is one, once for each handler and states."""
+        found = self._times(*key)
+        if key[2] is None or key[2] in self._table.rules:  # names that there are not have no end
+            self[key] = found
+        return found
+
+    def _times(
+        self, handler: Handler, state: str | None, to: str | None
+    ) -> tuple[float | None, float | None] | None:
+        table = self._table
+        here, there = table.rules.get(state or ""), table.rules.get(to or "")
+        edges = table.declared.get(handler)
+        target = Target("end" if to is None else "transition", table.name, to)
+        if here is None or here.leave or (edges is not None and not edges.allows(target)):
+            return None
+        if to is None:
+            return (None, None)
+        remembers = table.flow.back == "data"  # with what data states were left
+        return None if there is None or not there.still or remembers else there.alone
+
+
 class EntryTable(dict[str, tuple["CompiledFlow", ...]]):
     """The flows of a key rule that an event may enter, by its kind: of many flows usually few.
 
@@ -124,7 +160,7 @@ class CompiledFlow:
         codec: How its data are stored.
         edges: Where each handler may go.
         declared: Of those the ones that are held against what a handler returns.
-        remembers: Whether the data with which states were left are kept, to go back to them.
+        plain: Moves for which nothing is called.
         times: The flow's own times.
     """
 
@@ -139,6 +175,7 @@ class CompiledFlow:
         self.entry_kinds = AnyOf(handler.matcher for handler in self.by_state[None]).kinds
         self.any = tuple(h for h in handlers if ANY in h.selectors)
         self.wanting = DispatchTable(self)
+        self.plain = PlainMoves(self)
         self.times = _times(flow)
         self.rules = _rules(flow, self.times)
         self.leaves = bool(flow.exit_hooks)
@@ -146,8 +183,12 @@ class CompiledFlow:
         self.renamed = _renamed(flow)
         self.initial = _initial(flow)
         self.edges = edges
-        self.remembers = flow.back == "data"
         self.declared = {handler: read for handler, read in edges.items() if read.declared}
+
+    def recompile(self) -> None:
+        """Forget what was found out of handlers and rules: some were replaced."""
+        self.wanting.clear()
+        self.plain.clear()
 
     def __repr__(self) -> str:
         return f"<CompiledFlow of {self.flow!r}>"
