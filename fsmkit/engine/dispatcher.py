@@ -51,6 +51,11 @@
 10. What handlers raised is answered with the flow's `crash` text at last, past the queue. It is not stored:
     the row says nothing of a step that did not happen.
 
+A `Turn` is all that a step knows, and what it comes to is never changed in place: to take a step back is to
+set the references of before. Only what can wait is awaited (a turn that others have, the user's coroutine,
+a store elsewhere, what is delivered); all else are plain functions, so that a step on a store in this
+process is one coroutine for the event and one for the handlers.
+
 # When somebody else was faster
 
 A lease may be lost: to a process that found ours silent for too long, or, with `isolation="optimistic"`, to

@@ -158,25 +158,7 @@ def settle(
         row = _touched(draft, row, snapshot)
     effects: list[Any] = []
     if draft.requests:
-        to = address_of((row, draft.loaded), draft.name, draft.event, draft.key)
-        table = draft.flows.tables.get(draft.name)
-        owner = owner_of(None if table is None else table.flow, to, draft.key)
-        pressed = _screen_of(draft)
-        if table is not None and table.flow.key.by_message:
-            if (inline := draft.key.inline) is not None:
-                check_inline(row, draft.name, draft.requests)
-                pressed, to = INLINE, structs.replace(to, chat=inline, thread=None)
-                if any(isinstance(wish, SendMessage) for wish in draft.requests):
-                    row = with_inline_screen(row, draft.name, inline)
-            elif draft.key.message is not None:
-                pressed = draft.key.message
-                row = _at_home(row, draft, pressed)
-        pack = draft.values.pack
-        theirs = _own_message(draft.event, to, draft.key)
-        row, effects = effects_of(
-            row, draft.name, draft.requests, to, pack, owner=owner, pressed=pressed, theirs=theirs
-        )
-        row = _replied(row, draft)
+        row, effects = _effects(draft, row)
     if draft.deletes or draft.carried:
         home = address_of((row, draft.loaded), draft.name, draft.event, draft.key)
         effects = [*draft.carried, *_deletes(draft, home), *effects]
@@ -187,6 +169,31 @@ def settle(
     if not effects:
         return effects, []
     return _sort(draft, effects, limits, events)
+
+
+def _effects(draft: StepDraft, row: Row) -> tuple[Row, list[Any]]:
+    """Return the row with what the draft's requests leave in it, and the effects that they ask for."""
+    if all(isinstance(wish, Answer) for wish in draft.requests):  # they have no address, and leave nothing
+        return row, list(draft.requests)
+    to = address_of((row, draft.loaded), draft.name, draft.event, draft.key)
+    table = draft.flows.tables.get(draft.name)
+    owner = owner_of(None if table is None else table.flow, to, draft.key)
+    pressed = _screen_of(draft)
+    if table is not None and table.flow.key.by_message:
+        if (inline := draft.key.inline) is not None:
+            check_inline(row, draft.name, draft.requests)
+            pressed, to = INLINE, structs.replace(to, chat=inline, thread=None)
+            if any(isinstance(wish, SendMessage) for wish in draft.requests):
+                row = with_inline_screen(row, draft.name, inline)
+        elif draft.key.message is not None:
+            pressed = draft.key.message
+            row = _at_home(row, draft, pressed)
+    pack = draft.values.pack
+    theirs = _own_message(draft.event, to, draft.key)
+    row, effects = effects_of(
+        row, draft.name, draft.requests, to, pack, owner=owner, pressed=pressed, theirs=theirs
+    )
+    return _replied(row, draft), effects
 
 
 def _deletes(draft: StepDraft, home: Address) -> list[Delete]:
@@ -251,7 +258,8 @@ def _sort(
             entries.append(effect)
         elif not isinstance(effect, Answer) and limits.delivers:
             entries.append(storable(effect, draft.values.pack))
-    draft.row = Row(row.snapshots, row.seen, row.keep, serial, row.views, later)
+    if later is not row.later or serial != row.serial:
+        draft.row = Row(row.snapshots, row.seen, row.keep, serial, row.views, later)
     return [effect for effect in effects if not isinstance(effect, _EVENTS)], entries
 
 

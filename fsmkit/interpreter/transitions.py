@@ -24,6 +24,10 @@ A step, in order:
 3. **Moves.** `RowEditor` makes the next row. Each move also notes what its states ask for: the hooks of a
    state that is left (`leave`), those of one that is entered (`enter`), then its prompt, then its job. They
    are noted with the frame as it was at that moment, because a later move may drop it.
+   The most frequent moves make the next row in one go (`_plainly`): those of a conversation of one flow that
+   stay, end, or go to a state, where nothing is called for it. Which these are is found out once for each
+   handler and states (`CompiledFlow.plain`), legality included; they are what `RowEditor` would make, and a
+   test holds them to it.
 4. **Guards.** `entered` says which state was entered, the engine asks its guards, and `guarded` applies
    what one returned: to the row before the step if it refuses, to the new row if it leads elsewhere. What
    the guarded state asked for is dropped: it was never entered, so neither its hooks nor its place in the

@@ -46,6 +46,10 @@ a lost lease.
 `snapshot(key)` is the same without a turn: a row, and a commit that proves the version only. Nobody waits
 for it; of several who commit, the first wins (`isolation="optimistic"`).
 
+Of a store in this process most turns are free, and nothing is ever waited for on the way to the row. Its
+leases are `PromptLease`s: taken, committed and freed at once, without a coroutine, and awaited only where
+somebody else has the turn. A store of which everything is awaited need not know of that.
+
 `lease(key, wanted=False)` is for events that only a running conversation can want, most of what is said in
 a group. Where nothing is stored and nobody has or awaits the turn, the lease is *idle*: no turn is taken
 and nothing has to be freed. Where somebody has the turn it is waited for, since that step may begin the
