@@ -290,8 +290,8 @@ class Dispatcher:
                 if isinstance(found, Outcome):
                     return found
                 to = found
-            part = isinstance(turn.event, ChatEvent) and turn.event.group is not None and envelope.handlers
-            if part and await self.due.albums.take(turn, envelope.id, to):
+            part = isinstance(turn.event, ChatEvent) and turn.event.group is not None
+            if part and envelope.handlers and await self.due.albums.take(turn, envelope.id, to):
                 return Outcome("handled", (), turn.flows, turn.row, turn.name)
             token = current_turn.set(turn)
             try:

@@ -81,18 +81,15 @@ def _running_ranks(
     flows: FlowSet, row: Row, within: str | None, only: str | None, depth: int | None, kind: str | None = None
 ) -> list[Rank]:
     """Return the ranks of conversations that run; with a kind, those that may want such events."""
-    tables, snapshots = flows.tables, row.snapshots
     found: list[Rank] = []
-    for name in reversed(snapshots):
-        frames = snapshots[name].frames
-        top = len(frames) - 1
-        if frames[top].state is None or (within is not None and name != within):
+    for name, snapshot in reversed(row.snapshots.items()):
+        frames = snapshot.frames
+        if frames[-1].state is None or (within is not None and name != within):
             continue
-        if depth is not None:
-            top = depth
+        top = len(frames) - 1 if depth is None else depth
         for level in range(top, -1, -1):
             frame = frames[level]
-            table = tables.get(frame.flow)
+            table = flows.tables.get(frame.flow)
             if table is None or (only is not None and frame.flow != only):
                 continue
             state = frame.state if level == top and frame.state is not None else ANY

@@ -299,13 +299,13 @@ def change_of(
 
 def _times_and_index(row: Row) -> tuple[float | None, tuple[Index, ...]]:
     """Return when the row has to be looked at again, and what a store looks it up by."""
-    found = []
+    index: tuple[Index, ...] = ()
     for snapshot in row.snapshots.values():
         frame, at = snapshot.frames[-1], timeout_at(snapshot)
-        found.append(Index(frame.flow, frame.state, at))
-    if len(found) == 1 and not row.later:
-        return wake_at(snapshot, at), tuple(found)
-    return wake_of(row), tuple(found)
+        index = (*index, Index(frame.flow, frame.state, at))
+    if len(index) == 1 and not row.later:
+        return wake_at(snapshot, at), index
+    return wake_of(row), index
 
 
 def _replied(row: Row, draft: StepDraft) -> Row:

@@ -49,16 +49,16 @@ class MemoryLease:
         store, key = self._store, self.key
         if _get_running_loop() is not store.loop:
             store.enter_loop()
-        record = store.table.records.get(key)
         if key in store.turns:
             return self._wait()
+        record = store.table.records.get(key)
+        if record is not None:
+            self._show(record)
         if self._wanted or (record is not None and record.lookup):
             store.turns[key] = None
             self._held = True
         else:
             self.idle = True
-        if record is not None:
-            self._show(record)
         return None
 
     async def commit(self, change: Change, *, hold: bool = False) -> bytes | None:
