@@ -333,15 +333,12 @@ class Receiver:
     # -- storing -----------------------------------------------------------------------------------
 
     async def _store(self, updates: Sequence[ScannedUpdate]) -> int | None:
-        """Store what was fetched; return the id up to which it may be confirmed."""
+        """Store what was fetched; return the id up to which it may be confirmed, `None` if all of it may."""
         new = await self._keep(updates)
-        ids = [update.id for update in updates if update.id is not None]
-        if ids and not new and self._unfinished:
+        if not new and self._unfinished and any(update.id is not None for update in updates):
             self._finished.clear()
             await first_of(self._finished.wait(), self._clock.sleep(AGAIN_SECONDS))
-        if self._unfinished:
-            return min(self._unfinished) - 1
-        return max(ids, default=None)
+        return min(self._unfinished) - 1 if self._unfinished else None
 
     async def _keep(self, updates: Sequence[ScannedUpdate]) -> list[StoredUpdate]:
         """Store what was received, and set aside what has no id; return what is new."""
