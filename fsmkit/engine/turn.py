@@ -24,7 +24,7 @@ from fsmkit.errors import (
     mark,
     take_from,
 )
-from fsmkit.flow.context import Context, SendMessage, needless_await
+from fsmkit.flow.context import Context, SendMessage, remedy_for
 from fsmkit.flow.events import ChatEvent, Crashed, Pressed, StateEntered, Timeout
 from fsmkit.flow.handlers import Raised
 from fsmkit.flow.messages import Answer, Reply, as_reply, as_screen
@@ -375,7 +375,7 @@ class Turn(StepDraft):
     def _annotate(self, error: BaseException, step: Step) -> None:
         handler = step.handler
         named = f"handler {handler.name} ({handler.place})"
-        if remedy := needless_await(error):
+        if remedy := remedy_for(error):
             error.args = (f"{error}: {remedy}",)
             add_note(error, f"fsmkit: {handler.place}: {remedy}")
         add_note(error, f"fsmkit: flow {step.table.name!r}, state {step.state!r}, key {self.key}, {named}")

@@ -153,15 +153,33 @@ def no_attribute(of: object, called: str, name: str, instead: Mapping[str, str])
 _AWAITED = re.compile(r"await (\w+\.(?:reply|show|retry|answer|approve|decline|delete_on_exit|send))\(")
 
 
-def needless_await(error: BaseException) -> str | None:
-    """Return what to write where a handler has awaited `ctx.reply(...)` or the like, else `None`."""
-    if not isinstance(error, TypeError) or "NoneType" not in str(error) or "await" not in str(error):
-        return None
-    stack = traceback.extract_tb(error.__traceback__)
-    found = _AWAITED.search(stack[-1].line or "") if stack else None
-    if found is None:
-        return None
-    return f"do not await {found[1]}(...): it returns nothing, and is carried out after the step"
+_ASSIGNED = re.compile(r"\bdata\.(\w+)\s*(?:[-+*/|&%]|//|\*\*|<<|>>)?=(?!=)")
+
+
+def remedy_for(error: BaseException) -> str | None:
+    """Return what to write instead, where a handler has made a mistake that Python does not explain.
+
+    These are an awaited `ctx.reply(...)` or the like, and data that are changed in place although their class
+    is frozen.
+    """
+    awaited = isinstance(error, TypeError) and "NoneType" in str(error) and "await" in str(error)
+    if awaited and (found := _last_line(error, _AWAITED)):
+        return f"do not await {found[1]}(...): it returns nothing, and is carried out after the step"
+    if _says_frozen(error) and (found := _last_line(error, _ASSIGNED)):
+        return f'return ("stay", ctx.evolve({found[1]}=...)), or a transition with it as its data'
+    return None
+
+
+def _last_line(error: BaseException, pattern: re.Pattern[str]) -> re.Match[str] | None:
+    """Return what matches in the innermost line of a traceback that has it."""
+    lines = (frame.line or "" for frame in reversed(traceback.extract_tb(error.__traceback__)))
+    return next((found for line in lines if (found := pattern.search(line))), None)
+
+
+def _says_frozen(error: BaseException) -> bool:
+    """Return whether attrs, dataclasses or msgspec have refused to change an object."""
+    named = type(error).__name__.startswith("Frozen") or str(error).startswith("immutable type")
+    return named and isinstance(error, AttributeError)
 
 
 class Context(Generic[D]):

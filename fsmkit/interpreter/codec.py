@@ -38,7 +38,7 @@ from msgspec.inspect import (
 
 from fsmkit.errors import DefinitionError, StoreCorrupt, UnstorableData
 from fsmkit.interpreter.proof import Proof
-from fsmkit.interpreter.roundtrip import MAX_DEPTH, NOTHING, difference, same
+from fsmkit.interpreter.roundtrip import MAX_DEPTH, NOTHING, described, difference, same, shown
 from fsmkit.interpreter.row import NO_DATA, Pending, Receipt, Row
 
 _REMEDY = (
@@ -421,6 +421,15 @@ class Typed:
             self._path,
             problem if cause else "it is not equal to what comes back, by its own __eq__",
         )
+        if (
+            found == (self._path, f"got {shown(value)}, declared {described(self._node)}")
+            and type(value) is dict
+        ):
+            name = described(self._node)
+            found = (
+                self._path,
+                f"{found[1]}. Write {name}(...), or ctx.evolve(...) to change some of its fields",
+            )
         raise UnstorableData(*found) from cause
 
     def decode(self, raw: Raw | bytes) -> Any:

@@ -95,7 +95,6 @@ class CompiledFlow:
         self.initial = _initial(flow)
         self.edges = edges
         self.declared = {handler: read for handler, read in edges.items() if read.declared}
-        flow.in_use = True
 
     def __repr__(self) -> str:
         return f"<CompiledFlow of {self.flow!r}>"
