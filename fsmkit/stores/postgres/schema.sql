@@ -1,4 +1,4 @@
--- The schema of fsmkit.stores.postgres, version 3. PostgresStore runs this by itself when it opens; it may as
+-- The schema of fsmkit.stores.postgres, version 4. PostgresStore runs this by itself when it opens; it may as
 -- well be run by hand (psql -f) by someone who has the rights. `fsmkit.` is replaced by the store's schema.
 -- The functions are in functions.sql. All times of leases and claims are this server's; `wake` and
 -- `filed` are times of the bot's own clock.
@@ -64,6 +64,7 @@ CREATE TABLE IF NOT EXISTS fsmkit.inbox (
     body bytea,
     PRIMARY KEY (bot, id)
 );
+ALTER TABLE fsmkit.inbox ADD COLUMN IF NOT EXISTS attempts int NOT NULL DEFAULT 0;
 CREATE INDEX IF NOT EXISTS inbox_waiting ON fsmkit.inbox (bot, number) WHERE body IS NOT NULL;
 CREATE INDEX IF NOT EXISTS inbox_line ON fsmkit.inbox (bot, line, number) WHERE body IS NOT NULL;
 CREATE INDEX IF NOT EXISTS inbox_struck ON fsmkit.inbox (struck) WHERE struck IS NOT NULL;

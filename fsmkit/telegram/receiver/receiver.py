@@ -57,7 +57,7 @@ from fsmkit.flow.locations import calling_location
 from fsmkit.stores.inbox import DeadLetter, Inbox, StoredUpdate, inbox_of, name_of
 from fsmkit.telegram.handler import FlowHandler
 from fsmkit.telegram.lifecycle import AnyApplication
-from fsmkit.telegram.receiver.handover import LONGEST_WAIT, HandOver, insist
+from fsmkit.telegram.receiver.handover import DEATHS, LONGEST_WAIT, HandOver, insist
 from fsmkit.telegram.receiver.polling import Poller
 from fsmkit.telegram.receiver.scanner import ScannedUpdate
 
@@ -255,7 +255,7 @@ class Receiver:
         if not self._inbox.durable:
             _log.info("updates wait in memory: Telegram is told of each when it was handled")
         self._stopping = False
-        self._hand_over = HandOver(self._inbox, self._clock, self._take)
+        self._hand_over = HandOver(self._inbox, self._clock, self._take, self._bury_suspect)
 
     def _begin(self, poller: "Poller | WebhookServer") -> None:
         assert self._hand_over is not None
@@ -428,6 +428,9 @@ class Receiver:
     async def _bury(self, stored: StoredUpdate, reason: str) -> None:
         await insist(self._clock, "a dead letter cannot be stored", lambda: self._set_aside(stored, reason))
         self._note_finished(stored.id)
+
+    async def _bury_suspect(self, stored: StoredUpdate) -> None:
+        await self._bury(stored, f"{DEATHS} processes have ended while it was handled alone")
 
     def _note_finished(self, ident: int) -> None:
         handled = self._unfinished.pop(ident, None)
