@@ -332,6 +332,8 @@ class Engine:
         await self._dispatcher.jobs.stop()
         await self.runner.stop()
         await self._dispatcher.outbox.drain(drain)
+        if self.face.stopped is not None:
+            await self.face.stopped()
 
     async def __aenter__(self) -> "Engine":
         await self.start()
