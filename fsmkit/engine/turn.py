@@ -262,7 +262,11 @@ class Turn(StepDraft):
         if watched:
             self._tell(Observer.called, step, event)
         try:
-            result = step.handler.function(event, ctx)
+            deadlines = self.services.deadlines
+            if deadlines is None:
+                result = step.handler.function(event, ctx)
+            else:
+                result = deadlines.call(step, event, ctx)
             if type(result) is not tuple and result is not None and inspect.isawaitable(result):
                 result = await result
         except BaseException as raised:
