@@ -340,6 +340,8 @@ class Engine:
         await self._dispatcher.jobs.stop()
         await self.runner.stop()
         await self._dispatcher.outbox.drain(drain)
+        if self.face.stopped is not None:
+            await self.face.stopped()
         if self._services.deadlines is not None:
             await self._services.deadlines.stop()
 

@@ -427,27 +427,30 @@ def _attrs_fields(kind: Any) -> tuple[tuple[str, str], ...]:
 
 
 @functools.lru_cache(maxsize=256)
-def _arguments_of(kind: Any) -> Callable[[Any], dict[str, Any]] | None:
-    """Return what reads the arguments that would make an object of an attrs class again, all at once."""
+def _reader_of(kind: Any) -> tuple[tuple[str, ...], Callable[[Any], Iterable[Any]]] | None:
+    """Return the arguments that would make an object of an attrs class again, and what reads them."""
     fields = _attrs_fields(kind)
     if not fields:
         return None
     names, arguments = zip(*fields, strict=True)
-    if len(names) == 1:
-        return lambda data: {arguments[0]: getattr(data, names[0])}
-    values = operator.attrgetter(*names)
-    return lambda data: dict(zip(arguments, values(data), strict=True))
+    read = operator.attrgetter(*names)
+    return (arguments, read) if len(names) > 1 else (arguments, lambda data: (read(data),))
 
 
 def evolve(data: Any, changes: dict[str, Any]) -> Any:
     """Return a copy of a dict, an attrs class, a dataclass or a Struct with some values changed."""
     if isinstance(data, dict):
         return {**data, **changes}
+    kind: Any = type(data)
     try:
-        return _replaced(data, changes)
+        known = _reader_of(kind)
+        if known is None:
+            return _replaced(data, changes)
+        arguments, read = known  # as `attrs.evolve`, which looks the fields up anew each time
+        return kind(**{**dict(zip(arguments, read(data), strict=True)), **changes})
     except TypeError:
         for name in changes:
-            if (problem := no_field(type(data), name)) is not None:
+            if (problem := no_field(kind, name)) is not None:
                 raise TypeError(problem) from None
         raise
 
@@ -475,10 +478,6 @@ def _field_names(kind: Any) -> tuple[str, ...]:
 
 
 def _replaced(data: Any, changes: dict[str, Any]) -> Any:
-    kind: Any = type(data)
-    arguments = _arguments_of(kind)
-    if arguments is not None:  # as `attrs.evolve`, which looks the fields up anew each time
-        return kind(**{**arguments(data), **changes})
     if isinstance(data, msgspec.Struct):
         return msgspec.structs.replace(data, **changes)
     if data is None:

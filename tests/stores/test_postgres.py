@@ -221,7 +221,7 @@ async def test_an_inbox_without_attempts_is_upgraded_with_what_waits(
     store: PostgresStore, postgres_dsn: str, schema: str
 ) -> None:
     await store.inbox(1).append([StoredUpdate(1, 2, 3, b"{}", 0.0)])
-    await run_sql(postgres_dsn, f"UPDATE {schema}.schema_version SET version = 3")
+    await run_sql(postgres_dsn, f"UPDATE {schema}.schema_version SET version = 4")
     await run_sql(postgres_dsn, f"ALTER TABLE {schema}.inbox DROP COLUMN attempts")
     second = PostgresStore(postgres_dsn, schema=schema)
     await second.inbox(1).note_attempts([1], 2)
@@ -229,16 +229,17 @@ async def test_an_inbox_without_attempts_is_upgraded_with_what_waits(
     await second.close()
 
 
-@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("version", [1, 2, 3])
 async def test_a_schema_of_an_earlier_version_is_upgraded_with_its_rows(
     store: PostgresStore, postgres_dsn: str, schema: str, version: int
 ) -> None:
     await add_one(store, KEY)
     await run_sql(postgres_dsn, f"UPDATE {schema}.schema_version SET version = {version}")
-    await run_sql(
-        postgres_dsn, f"DROP FUNCTION {schema}.{'approach' if version == 1 else 'commit_and_strike'}"
-    )
-    await run_sql(postgres_dsn, f"DROP TABLE {schema}.inbox, {schema}.dead_letters")
+    newer = {1: "approach", 2: "commit_and_strike", 3: "look"}[version]
+    await run_sql(postgres_dsn, f"DROP FUNCTION {schema}.{newer}")
+    await run_sql(postgres_dsn, f"DROP TABLE {schema}.inbox, {schema}.dead_letters, {schema}.workers")
+    await run_sql(postgres_dsn, f"ALTER TABLE {schema}.leases DROP COLUMN channel, DROP COLUMN term")
+    await run_sql(postgres_dsn, f"ALTER TABLE {schema}.rows DROP COLUMN term")
     second = PostgresStore(postgres_dsn, schema=schema)
     async with second.lease(KEY, wanted=False) as lease:
         assert (lease.idle, lease.row) == (True, b"1")
