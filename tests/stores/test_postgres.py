@@ -221,7 +221,7 @@ async def test_an_inbox_without_attempts_is_upgraded_with_what_waits(
     store: PostgresStore, postgres_dsn: str, schema: str
 ) -> None:
     await store.inbox(1).append([StoredUpdate(1, 2, 3, b"{}", 0.0)])
-    await run_sql(postgres_dsn, f"UPDATE {schema}.schema_version SET version = 4")
+    await run_sql(postgres_dsn, f"UPDATE {schema}.schema_version SET version = 3")
     await run_sql(postgres_dsn, f"ALTER TABLE {schema}.inbox DROP COLUMN attempts")
     second = PostgresStore(postgres_dsn, schema=schema)
     await second.inbox(1).note_attempts([1], 2)

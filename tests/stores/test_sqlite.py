@@ -592,10 +592,12 @@ async def test_updates_that_wait_in_an_older_file_are_read(path: Path) -> None:
     await seed(path)
     with contextlib.closing(sqlite3.connect(path)) as db:
         db.execute("ALTER TABLE inbox DROP COLUMN attempts")
+        db.execute("ALTER TABLE lease DROP COLUMN term")
+        db.execute("ALTER TABLE record DROP COLUMN term")
         db.execute(
             "INSERT INTO inbox (bot, id, line, chat, user, received, body) VALUES (1, 5, 2, 2, 3, 0, '{}')"
         )
-        db.execute("PRAGMA user_version=3")
+        db.execute("PRAGMA user_version=2")
         db.commit()
     store = SQLiteStore(path)
     await store.inbox(1).note_attempts([5], 1)

@@ -1,4 +1,4 @@
--- The schema of fsmkit.stores.postgres, version 5. PostgresStore runs this by itself when it opens; it may as
+-- The schema of fsmkit.stores.postgres, version 4. PostgresStore runs this by itself when it opens; it may as
 -- well be run by hand (psql -f) by someone who has the rights. `fsmkit.` is replaced by the store's schema.
 -- The functions are in functions.sql. All times of leases and claims are this server's; `wake` and
 -- `filed` are times of the bot's own clock.

@@ -24,7 +24,7 @@ from fsmkit.stores.sessions import WarnOnce
 
 _log = logging.getLogger("fsmkit")
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 4
 
 OLDEST_SERVER = 12
 """The version of PostgreSQL that brought generated columns."""
