@@ -21,8 +21,18 @@ from fsmkit.testing.clock import ManualClock
 from fsmkit.testing.harness.actions import Action, Content, EditLast, Gesture, PressData, Say
 from fsmkit.testing.harness.events import gesture_of, update_of
 from fsmkit.testing.harness.screen import NotThereError
-from fsmkit.testing.inputs.handlers import CONTENTS, RARE, TEXTS
+from fsmkit.testing.inputs.handlers import CONTENTS, RARE
+from fsmkit.testing.inputs.handlers import TEXTS as TEXTS_FOR_FLOWS
 from fsmkit.testing.inputs.values import constants_of, matching
+
+MARKUP = "a_b <c> & *d"
+"""A text that breaks markup into which it is put as it is."""
+
+TEXTS = (*TEXTS_FOR_FLOWS[:3], MARKUP, *(text for text in TEXTS_FOR_FLOWS[3:] if len(text) < 100))
+"""What is written where anything is taken; nothing that is as long as Telegram lets it be.
+
+Most bots would fail on that, and nobody writes it.
+"""
 
 MOST = 14
 """Inputs of one handler."""
@@ -248,12 +258,12 @@ def _messages(handler: Any, words: list[str]) -> Iterator[Action]:
         if isinstance(given, Iterable) and not isinstance(given, str):
             texts |= dict.fromkeys(map(str, given))
     yield from map(Say, list(texts)[:8])
-    yield from map(Say, TEXTS[:3])
+    yield from map(Say, TEXTS[:4])
     yield from map(EditLast, list(texts)[:1] or ["Ann"])
     yield from map(Say, words)
     yield from map(Content, CONTENTS)
     yield from (Content(kind, "Ann") for kind in ("photo", "document"))
-    yield from map(Say, TEXTS[3:])
+    yield from map(Say, TEXTS[4:])
     yield from map(Content, RARE)
 
 

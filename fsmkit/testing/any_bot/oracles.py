@@ -15,10 +15,13 @@ from fsmkit.flow.locations import location_in_user_code
 from fsmkit.testing.any_bot.bot_driver import BotObservation
 from fsmkit.testing.any_bot.slots import SYMBOLS, AnyConversation, CallbackRun, state_name
 from fsmkit.testing.findings import Problem
-from fsmkit.testing.harness.actions import Content, Press, Say, shortened
+from fsmkit.testing.harness.actions import Content, EditLast, Press, Say, shortened
 
 SPEAKS = ("send", "forward", "copy", "edit", "delete", "answer", "setMessageReaction", "stop", "pin")
 """Beginnings of the methods that somebody sees something of."""
+
+EDITED = "edited-message"
+"""The code of what is told of all its places together, since a bot that has it has it everywhere."""
 
 BARE = re.compile(r"<(b|i|u|s|strong|em|code|pre|tg-spoiler|blockquote|a)(?: [^<>]*)?>[^<>]*</\1>")
 """Markup of Telegram's HTML."""
@@ -41,6 +44,13 @@ def raises(past: Past) -> Iterator[Problem]:
         where = location_in_user_code(error) or _place_of_run(last)
         if type(error).__module__ == "telegram.error" and type(error).__name__ in ("BadRequest", "Forbidden"):
             yield Problem("refused", f"Telegram refuses what the bot sends: {error}", where)
+        elif isinstance(last.action, EditLast) and "'NoneType' object has no attribute" in said:
+            yield Problem(
+                EDITED,
+                f"{said}: with an edited message `update.message` is None. Write `update.effective_message`, "
+                f"or leave edited messages out with `filters.UpdateType.MESSAGE`",
+                where,
+            )
         else:
             yield Problem("raised", said, where)
 

@@ -90,11 +90,13 @@ class Program:
         self._built.clear()
         self._forget_modules()
         with self._hooks(offline), self._as_main():
-            asyncio.set_event_loop(DrawnLoop())
+            loop = DrawnLoop()
+            asyncio.set_event_loop(loop)
             try:
                 self._execute()
             finally:
                 _close_loop()
+                loop.close()
         if failures:
             raise failures[0]
         if self._session is not None:
@@ -262,8 +264,8 @@ class Program:
 
 
 def _close_loop() -> None:
-    """End what is left in the program's loop."""
-    with contextlib.suppress(Exception):
+    """End what is left in the loop that is the program's now."""
+    with contextlib.suppress(RuntimeError):
         loop = asyncio.get_event_loop()
         if not loop.is_closed():
             tasks = asyncio.all_tasks(loop)

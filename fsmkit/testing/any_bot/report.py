@@ -48,6 +48,8 @@ class BotReport:
             yield _line(problem)
             if shown is not None:
                 yield from (f"  {line}" for line in transcript(shown.observations, data=False).splitlines())
+                if shown.also:
+                    yield f"  the same at {', '.join(shown.also)}"
                 yield ""
         yield from (f"note: {said}" for said in self.refused)
         unreached = self.search.unreached
@@ -62,9 +64,10 @@ class BotReport:
         wrong = f"{count or 'nothing'} found" if count != 1 else "1 finding"
         wrong = f"{count} findings" if count > 1 else wrong
         met, of = self.search.numbers.get("handlers", (0, 0))
+        ran = f"; {met} of {of} handlers ran" if of else ""
         return (
             f"{self.name}: {wrong} in {talks.count:,} conversations with {talks.actions:,} actions "
-            f"({self.search.seconds:.1f} s, seed {talks.seed}); {met} of {of} handlers ran"
+            f"({self.search.seconds:.1f} s, seed {talks.seed}){ran}"
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -102,5 +105,6 @@ def _json(problem: Problem, shown: Shown | None) -> dict[str, Any]:
         "code": problem.code,
         "message": problem.message,
         "where": problem.where,
+        "also": list(shown.also) if shown is not None else [],
         "conversation": [step(each) for each in shown.observations] if shown is not None else [],
     }

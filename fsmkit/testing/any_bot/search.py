@@ -18,7 +18,7 @@ from fsmkit.botapi.request import AnyApplication
 from fsmkit.testing.any_bot.bot_driver import BotDriver, BotObservation
 from fsmkit.testing.any_bot.lint import no_exits, shadowed
 from fsmkit.testing.any_bot.offers import Offers, Places, keys_shown, places_of
-from fsmkit.testing.any_bot.oracles import judge_bot
+from fsmkit.testing.any_bot.oracles import EDITED, judge_bot
 from fsmkit.testing.any_bot.program import Program
 from fsmkit.testing.any_bot.slots import Slot
 from fsmkit.testing.any_bot.tree import Tree
@@ -106,10 +106,17 @@ class BotTalk:
 
 @attrs.frozen
 class Shown:
-    """A problem with the shortest conversation that was found to show it."""
+    """A problem with the shortest conversation that was found to show it.
+
+    Attributes:
+        problem: The problem.
+        observations: The conversation.
+        also: Other places that have the same, without a conversation of their own.
+    """
 
     problem: Problem
     observations: tuple[BotObservation, ...]
+    also: tuple[str, ...] = ()
 
 
 class Talks:
@@ -481,13 +488,16 @@ class BotSearch:
     def _shorten(self, first: dict[tuple[str, str | None], tuple[Problem, list[Action]]]) -> None:
         end = time.monotonic() + self.effort.seconds
         todo = sorted(first.values(), key=lambda each: len(each[1]))
+        edited = [problem for problem, _ in todo if problem.code == EDITED]
+        also = tuple(sorted({problem.where or "" for problem in edited[1:]}))
+        todo = [each for each in todo if each[0] not in edited[1:]]
         for number, (problem, actions) in enumerate(todo):
             share = (end - time.monotonic()) / (len(todo) - number)
             shown = self.talks.shortest(actions, problem, time.monotonic() + max(share, 0.0))
             if shown is None:
                 self.dropped += 1
             else:
-                self.found.append(shown)
+                self.found.append(attrs.evolve(shown, also=also if problem.code == EDITED else ()))
 
     def _count(self, slots: list[Slot], walker: Walker) -> None:
         callbacks = {slot.place: slot for slot in slots}

@@ -63,11 +63,16 @@ class Standing:
             user: Whose update it was.
             run: The callback.
         """
-        conversation = run.conversation
-        if conversation is None or run.raised is not None or run.returned is None:
+        if run.conversation is None or run.raised is not None:
             return
-        key = (id(conversation), user)
-        if run.returned == ConversationHandler.END:
-            self._followed.pop(key, None)
-        else:
-            self._followed[key] = run.returned
+        state = run.returned
+        for conversation in reversed(run.slots[0].around):
+            mapped = conversation.map_to_parent or {}
+            up = state in mapped
+            if state == ConversationHandler.END or up:
+                self._followed.pop((id(conversation), user), None)
+            elif state is not None:
+                self._followed[id(conversation), user] = state
+            if not up:
+                return
+            state = mapped[state]
