@@ -84,21 +84,26 @@ def run(
     run_bot(target, store, command_menu=command_menu, webhook=place)
 
 
-@main.command(short_help="Draw a bot's flows, for Mermaid or Graphviz.")
+@main.command(short_help="Draw a bot's flows.")
 @FLOW_FILE
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["mermaid", "dot"]),
-    default="mermaid",
-    show_default=True,
-    help="What to print.",
+    type=click.Choice(["mermaid", "dot", "svg", "png"]),
+    help="What to draw.  [default: as the name of --out says, else mermaid]",
 )
-def graph(target: str, form: str) -> None:
-    """Print the graph of a bot's flows, for Mermaid or Graphviz."""
+@click.option("--out", metavar="FILE", help="Writes a file instead of printing.")
+@click.option("--store", metavar="URL", help="Writes beside each state how many conversations stand there.")
+def graph(target: str, form: str | None, out: str | None, store: str | None) -> None:
+    """Draw a bot's flows: as text for Mermaid or Graphviz, as SVG, or as a picture.
+
+    SVG and PNG need the extra `diagrams`.
+    """
     from fsmkit.cli.graph import draw
 
-    echo(draw(target, form), nl=False)
+    drawn = draw(target, form, out, store)
+    if drawn is not None:
+        echo(drawn, nl=False)
 
 
 @main.command(short_help="Say what is wrong with a bot's flows.")
@@ -125,7 +130,7 @@ def check(ctx: click.Context, target: str) -> None:
 )
 @click.option("--seed", type=int, metavar="N", help="Repeats the random phase of an earlier run.")
 @click.option("--json", "out", metavar="OUT", help="Writes the report as JSON; -: to standard output.")
-@click.option("--graph", metavar="OUT", help="Draws what was met: *.md, *.mmd (Mermaid), *.dot (Graphviz).")
+@click.option("--graph", metavar="OUT", help="Draws what was met: *.md, *.mmd, *.dot, *.svg, *.png.")
 @click.option("--fail-under", metavar="edges=100,pairs=80", help="Percent of coverage that is wanted.")
 @click.option("--resources", metavar="NAME", help="A class or function of FILE that makes ctx.resources.")
 @click.option("--replay", metavar="JSON", help="Has only the conversations of an earlier report again.")

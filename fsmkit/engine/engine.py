@@ -110,6 +110,8 @@ class Engine:
         if isinstance(given, MemoryStore) and clock is not None:
             given.use_clock(clock)
         self.flows = FlowSet(flows)
+        for table in self.flows.tables.values():
+            table.flow.in_use = True
         self.face = Face()
         """What stands in front of it."""
         self.sources = tuple(sources)
@@ -330,6 +332,8 @@ class Engine:
         await self._dispatcher.jobs.stop()
         await self.runner.stop()
         await self._dispatcher.outbox.drain(drain)
+        if self.face.stopped is not None:
+            await self.face.stopped()
 
     async def __aenter__(self) -> "Engine":
         await self.start()

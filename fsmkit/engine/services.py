@@ -63,6 +63,7 @@ class Face:
             refuses the step.
         received: By their ids, the updates in hand that stand in an inbox; `None`: there is no receiver.
         started: Called each time that the engine has started.
+        stopped: Called each time that the engine has stopped.
     """
 
     bot: int | str | None = None
@@ -76,6 +77,7 @@ class Face:
     check_invariants: bool = False
     received: dict[int, Strike] | None = None
     started: Callable[[], Awaitable[None]] | None = None
+    stopped: Callable[[], Awaitable[None]] | None = None
 
 
 @attrs.define(eq=False)

@@ -8,6 +8,7 @@ import difflib
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import timedelta
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Generic, Literal, Never, NoReturn, TypeVar, Unpack, cast
 
 import attrs
@@ -418,6 +419,13 @@ class Flow(Generic[D]):
 
     def __repr__(self) -> str:
         return f"<Flow {self.name!r}: {len(self.states)} states, {len(self.handlers)} handlers>"
+
+    def _repr_svg_(self) -> str:
+        """Return the drawing that a notebook shows; it needs the extra `diagrams`."""
+        drawing = import_module("fsmkit.graph.drawing")  # what draws stands above what is drawn
+        graph = import_module("fsmkit.graph.graph")
+        drawn: str = import_module("fsmkit.graph.svg").svg(drawing.drawing_of(graph.graph_of(self)))
+        return drawn
 
     def error(self, problem: str, remedy: str, place: str | None = None) -> DefinitionError:
         """Return a DefinitionError about this flow, at its own place by default."""

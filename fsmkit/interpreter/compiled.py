@@ -38,6 +38,8 @@ class StateSpec:
         invariants: What must hold of the data in it.
         job: Its job.
         guards: What is asked before it is entered.
+        still: Whether nothing is called when it is entered or left, and no limit of its own begins: most
+            states of most bots, which `interpreter.transitions` enters and leaves in one go.
     """
 
     state: State
@@ -50,6 +52,11 @@ class StateSpec:
     invariants: tuple[Hook, ...]
     job: JobSpec | None
     guards: tuple[Handler, ...]
+    still: bool = attrs.field(init=False)
+
+    @still.default
+    def _is_still(self) -> bool:
+        return self.silent and not self.leave and self.times.max_age is None
 
     @property
     def prompt(self) -> Prompt | None:
@@ -74,6 +81,7 @@ class CompiledFlow:
         codec: How its data are stored.
         edges: Where each handler may go.
         declared: Of those the ones that are held against what a handler returns.
+        remembers: Whether the data with which states were left are kept, to go back to them.
         times: The flow's own times.
     """
 
@@ -94,8 +102,8 @@ class CompiledFlow:
         self.renamed = _renamed(flow)
         self.initial = _initial(flow)
         self.edges = edges
+        self.remembers = flow.back == "data"
         self.declared = {handler: read for handler, read in edges.items() if read.declared}
-        flow.in_use = True
 
     def __repr__(self) -> str:
         return f"<CompiledFlow of {self.flow!r}>"

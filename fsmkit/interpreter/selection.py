@@ -107,7 +107,6 @@ def select(
     flows: FlowSet,
     row: Row,
     event: Any,
-    *,
     entries: Iterable[CompiledFlow] | None = None,
     within: str | None = None,
     only: str | None = None,

@@ -7,7 +7,6 @@ nobody is there any more, and whatever Telegram said for what is refused for goo
 import contextlib
 import re
 import warnings
-from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -27,6 +26,7 @@ from fsmkit.errors import RetryLater, Unreachable
 from fsmkit.flow.messages import Address
 from fsmkit.interpreter.row import Delete, Edit, Effect, Send
 from fsmkit.keys import Key
+from fsmkit.telegram.answers import Answered
 from fsmkit.telegram.buttons import ButtonCodec
 from fsmkit.telegram.chat_migration import in_new_chat
 from fsmkit.telegram.sending import Messages, connection
@@ -46,8 +46,6 @@ MAX_DELETE = 100
 DEEP_LINK = "https://t.me/"
 MAX_ANSWER = 200
 """Characters, https://core.telegram.org/bots/api#answercallbackquery."""
-MAX_ANSWERED = 256
-"""Presses of which it is known that they were answered."""
 
 
 class Delivery:
@@ -74,7 +72,7 @@ class Delivery:
         """Until when a chat has to wait (429), whoever of it writes there: Telegram's limit is the chat's. By
         the monotonic clock: a wall clock that is put back would silence the chat for as long."""
         self._failures: dict[Key, int] = {}
-        self._answered: deque[str] = deque(maxlen=MAX_ANSWERED)
+        self._answered = Answered()
 
     async def __call__(self, key: Key, effect: Effect) -> int | None:
         """Carry one effect out.
@@ -128,15 +126,15 @@ class Delivery:
             alert: Whether it has to be confirmed.
             opens: Whether a text that is a link to Telegram is opened instead: a deep link begins in private.
         """
-        if query_id in self._answered:
+        if not self._answered.add(query_id):
             return
-        self._answered.append(query_id)
-        said = split(text, MAX_ANSWER, None)[0]  # refused as a whole otherwise, and the button spins on
+        # Refused as a whole if it is longer, and the button would spin on.
+        said = split(text, MAX_ANSWER, None)[0] if text else None
         try:
             if opens and text.startswith(DEEP_LINK):
                 await self._bot.answer_callback_query(query_id, url=text)
                 return
-            await self._bot.answer_callback_query(query_id, said or None, show_alert=alert or None)
+            await self._bot.answer_callback_query(query_id, said, show_alert=alert or None)
         except TelegramError:
             return
 

@@ -62,7 +62,7 @@ def everything():
 
 
 def kept(bench):
-    return bench.engine._dispatcher.transactions.rows._values
+    return bench.engine._dispatcher.transactions._rows._values
 
 
 @pytest.fixture

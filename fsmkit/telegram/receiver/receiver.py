@@ -57,7 +57,7 @@ from fsmkit.flow.locations import calling_location
 from fsmkit.stores.inbox import DeadLetter, Inbox, StoredUpdate, inbox_of, name_of
 from fsmkit.telegram.handler import FlowHandler
 from fsmkit.telegram.lifecycle import AnyApplication
-from fsmkit.telegram.receiver.handover import LONGEST_WAIT, HandOver, insist
+from fsmkit.telegram.receiver.handover import DEATHS, LONGEST_WAIT, HandOver, insist
 from fsmkit.telegram.receiver.polling import Poller
 from fsmkit.telegram.receiver.scanner import ScannedUpdate
 
@@ -255,7 +255,7 @@ class Receiver:
         if not self._inbox.durable:
             _log.info("updates wait in memory: Telegram is told of each when it was handled")
         self._stopping = False
-        self._hand_over = HandOver(self._inbox, self._clock, self._take)
+        self._hand_over = HandOver(self._inbox, self._clock, self._take, self._bury_suspect)
 
     def _begin(self, poller: "Poller | WebhookServer") -> None:
         assert self._hand_over is not None
@@ -333,15 +333,12 @@ class Receiver:
     # -- storing -----------------------------------------------------------------------------------
 
     async def _store(self, updates: Sequence[ScannedUpdate]) -> int | None:
-        """Store what was fetched; return the id up to which it may be confirmed."""
+        """Store what was fetched; return the id up to which it may be confirmed, `None` if all of it may."""
         new = await self._keep(updates)
-        ids = [update.id for update in updates if update.id is not None]
-        if ids and not new and self._unfinished:
+        if not new and self._unfinished and any(update.id is not None for update in updates):
             self._finished.clear()
             await first_of(self._finished.wait(), self._clock.sleep(AGAIN_SECONDS))
-        if self._unfinished:
-            return min(self._unfinished) - 1
-        return max(ids, default=None)
+        return min(self._unfinished) - 1 if self._unfinished else None
 
     async def _keep(self, updates: Sequence[ScannedUpdate]) -> list[StoredUpdate]:
         """Store what was received, and set aside what has no id; return what is new."""
@@ -431,6 +428,9 @@ class Receiver:
     async def _bury(self, stored: StoredUpdate, reason: str) -> None:
         await insist(self._clock, "a dead letter cannot be stored", lambda: self._set_aside(stored, reason))
         self._note_finished(stored.id)
+
+    async def _bury_suspect(self, stored: StoredUpdate) -> None:
+        await self._bury(stored, f"{DEATHS} processes have ended while it was handled alone")
 
     def _note_finished(self, ident: int) -> None:
         handled = self._unfinished.pop(ident, None)
