@@ -10,6 +10,7 @@ import datetime
 import json
 import os
 import pickle
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -25,7 +26,8 @@ from fsmkit.cli.test_bot import is_plain_bot
 from fsmkit.testing.any_bot.copying import TOKEN, WITHHELD, copy_directory, environment
 from fsmkit.testing.any_bot.lint import no_exits, shadowed
 from fsmkit.testing.any_bot.program import Program
-from fsmkit.testing.any_bot.search import Talks
+from fsmkit.testing.any_bot.report import BotReport
+from fsmkit.testing.any_bot.search import EFFORTS, BotSearch, Talks
 from fsmkit.testing.any_bot.standing import KEPT
 from fsmkit.testing.any_bot.stubs import StubFinder
 from fsmkit.testing.any_bot.tree import Tree
@@ -729,3 +731,20 @@ def test_a_search_finds_nothing_in_a_right_bot(tmp_path, bot):
     shutil.copy(BOTS / f"{bot}.py", tmp_path)
     status, out, err = command(f"{bot}.py", "--seed", "2", cwd=tmp_path)
     assert (status, err) == (0, ""), out
+
+
+# -- the page ------------------------------------------------------------------------------------------
+
+
+def test_the_page_shows_what_its_bot_comes_to(program, monkeypatch):
+    page = (BOTS.parent.parent / "docs" / "how-to" / "test-any-bot.md").read_text(encoding="utf-8")
+    [code] = re.findall(r"```py\n(.*?)```", page, re.DOTALL)
+    [said] = re.findall(r"```text\n(.*?)```", page, re.DOTALL)
+    bot = program(code)
+    monkeypatch.chdir(bot.program.root)
+    search = BotSearch(bot, EFFORTS["dev"])
+    search.replay([[Say("/order"), Press("small"), Say("Ann")]])
+    search.static = declared(bot)
+    shown = str(BotReport(search, "bot.py", "dev", []))
+    assert f"testing bot.py (profile dev)\n{shown.rpartition(chr(10))[0]}\n" == said
+    assert set(re.findall(r"(?m)^\| `([a-z-]+)` \|", page)) >= {fault.code for fault in (*ALL, *MORE)}

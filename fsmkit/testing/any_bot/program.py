@@ -234,6 +234,8 @@ class Program:
             patch = mock.patch.object
             stack.enter_context(patch(ApplicationBuilder, "build", built))
             stack.enter_context(patch(Bot, "__init__", made))
+            stack.enter_context(patch(asyncio.events, "new_event_loop", DrawnLoop))  # for `asyncio.run`
+            stack.enter_context(patch(asyncio, "new_event_loop", DrawnLoop))
             for name in ("run_polling", "run_webhook"):
                 stack.enter_context(patch(Application, name, run))
             stack.enter_context(patch(Application, "start", started))
