@@ -186,6 +186,7 @@ class Turn(StepDraft):
             Exception: What a handler raised, with flow, state, key and place as notes.
         """
         choose = select if self.services.watch is None else self._select
+        deadlines = self.services.deadlines
         while True:  # once more after a conversation was found not to fit
             try:
                 for step in choose(self.flows, self.row, event, to.entries, to.within, to.only, to.depth):
@@ -194,7 +195,10 @@ class Turn(StepDraft):
                         moved = None
                         ctx = self._begin(step, event)
                         try:
-                            result = step.handler.function(event, ctx)
+                            if deadlines is None:
+                                result = step.handler.function(event, ctx)
+                            else:
+                                result = deadlines.call(step, event, ctx)
                             if type(result) is not tuple and result is not None and isawaitable(result):
                                 result = await result
                         except BaseException as raised:

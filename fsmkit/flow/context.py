@@ -177,10 +177,9 @@ def _last_line(error: BaseException, pattern: re.Pattern[str]) -> re.Match[str] 
 
 def _says_frozen(error: BaseException) -> bool:
     """Return whether attrs, dataclasses or msgspec have refused to change an object."""
-    named = type(error).__name__.startswith("Frozen") or (
-        isinstance(error, AttributeError) and str(error).startswith("immutable type")
+    return isinstance(error, AttributeError) and (
+        type(error).__name__.startswith("Frozen") or str(error).startswith("immutable type")
     )
-    return named and isinstance(error, AttributeError)
 
 
 class Context(Generic[D]):

@@ -212,6 +212,9 @@ class _EncryptedInbox:
     async def strike(self, ids: Sequence[int]) -> None:
         await self._inbox.strike(ids)
 
+    async def note_attempts(self, ids: Sequence[int], attempts: int) -> None:
+        await self._inbox.note_attempts(ids, attempts)
+
     async def set_aside(self, letter: DeadLetter) -> None:
         await self._inbox.set_aside(structs.replace(letter, body=self._seal(letter.name, letter.body)))
 

@@ -12,6 +12,7 @@ from fsmkit import Context, Engine, Flow, Key, StoreCorrupt, StoreError
 from fsmkit.stores import CLAIM_SECONDS, Change, Store
 from fsmkit.stores.inbox import StoredUpdate
 from fsmkit.stores.postgres import PostgresStore
+from fsmkit.stores.postgres.session import SCHEMA_VERSION
 from fsmkit.testing import StoreContract
 from fsmkit.testing.store_contract.base import KEY, add_one
 
@@ -216,6 +217,18 @@ async def test_many_processes_may_open_at_once(postgres_dsn: str, schema: str) -
     await counted(postgres_dsn, f"SELECT count(*) {others} AND query LIKE '%{schema}%'", 0)
 
 
+async def test_an_inbox_without_attempts_is_upgraded_with_what_waits(
+    store: PostgresStore, postgres_dsn: str, schema: str
+) -> None:
+    await store.inbox(1).append([StoredUpdate(1, 2, 3, b"{}", 0.0)])
+    await run_sql(postgres_dsn, f"UPDATE {schema}.schema_version SET version = 3")
+    await run_sql(postgres_dsn, f"ALTER TABLE {schema}.inbox DROP COLUMN attempts")
+    second = PostgresStore(postgres_dsn, schema=schema)
+    await second.inbox(1).note_attempts([1], 2)
+    assert [(update.id, update.attempts) for update in await second.inbox(1).waiting()] == [(1, 2)]
+    await second.close()
+
+
 @pytest.mark.parametrize("version", [1, 2, 3])
 async def test_a_schema_of_an_earlier_version_is_upgraded_with_its_rows(
     store: PostgresStore, postgres_dsn: str, schema: str, version: int
@@ -234,7 +247,7 @@ async def test_a_schema_of_an_earlier_version_is_upgraded_with_its_rows(
     await second.close()
     assert [
         row[0] for row in await run_sql(postgres_dsn, f"SELECT version FROM {schema}.schema_version")
-    ] == [4]
+    ] == [SCHEMA_VERSION]
 
 
 async def test_a_newer_schema_is_left_alone(store: PostgresStore, postgres_dsn: str, schema: str) -> None:

@@ -588,6 +588,23 @@ async def test_an_older_file_is_upgraded_and_keeps_its_rows(path: Path, monkeypa
         assert db.execute("PRAGMA user_version").fetchone() == (len(schema.UPGRADES),)
 
 
+async def test_updates_that_wait_in_an_older_file_are_read(path: Path) -> None:
+    await seed(path)
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        db.execute("ALTER TABLE inbox DROP COLUMN attempts")
+        db.execute("ALTER TABLE lease DROP COLUMN term")
+        db.execute("ALTER TABLE record DROP COLUMN term")
+        db.execute(
+            "INSERT INTO inbox (bot, id, line, chat, user, received, body) VALUES (1, 5, 2, 2, 3, 0, '{}')"
+        )
+        db.execute("PRAGMA user_version=2")
+        db.commit()
+    store = SQLiteStore(path)
+    await store.inbox(1).note_attempts([5], 1)
+    assert [(update.id, update.attempts) for update in await store.inbox(1).waiting()] == [(5, 1)]
+    await store.close()
+
+
 async def test_an_upgrade_that_fails_changes_nothing(path: Path, monkeypatch: Any) -> None:
     await seed(path)
     steps = (*schema.UPGRADES, ("CREATE TABLE half (done)", "CREATE TABLE record (twice)"))

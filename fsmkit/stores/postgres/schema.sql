@@ -76,6 +76,7 @@ CREATE TABLE IF NOT EXISTS fsmkit.inbox (
     body bytea,
     PRIMARY KEY (bot, id)
 );
+ALTER TABLE fsmkit.inbox ADD COLUMN IF NOT EXISTS attempts int NOT NULL DEFAULT 0;
 CREATE INDEX IF NOT EXISTS inbox_waiting ON fsmkit.inbox (bot, number) WHERE body IS NOT NULL;
 CREATE INDEX IF NOT EXISTS inbox_line ON fsmkit.inbox (bot, line, number) WHERE body IS NOT NULL;
 CREATE INDEX IF NOT EXISTS inbox_struck ON fsmkit.inbox (struck) WHERE struck IS NOT NULL;

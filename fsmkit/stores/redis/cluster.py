@@ -56,7 +56,7 @@ OF_ONE_KEY = ("acquire", "release", "renew", "reap", "load", "commit", "strike",
 OF_A_SHARD = ("due", "take", "scan", "orphan")
 """Scripts about one shard; without a cluster about all of them at once."""
 
-OF_AN_INBOX = ("append", "read", "strike", "set_aside", "dead", "drop")
+OF_AN_INBOX = ("append", "read", "strike", "note_attempts", "set_aside", "dead", "drop")
 """Scripts about the updates of one bot, `inbox_append` and so on; `lua/inbox.lua` stands before each."""
 
 Address = tuple[str, int]
