@@ -38,8 +38,8 @@ class StateSpec:
         invariants: What must hold of the data in it.
         job: Its job.
         guards: What is asked before it is entered.
-        still: Whether nothing is called when it is entered or left, and no limit of its own begins: most
-            states of most bots, which `interpreter.transitions` enters and leaves in one go.
+        still: Whether nothing is called and no limit begins when it is entered: so with most states of many
+            bots.
     """
 
     state: State
@@ -56,7 +56,7 @@ class StateSpec:
 
     @still.default
     def _is_still(self) -> bool:
-        return self.silent and not self.leave and self.times.max_age is None
+        return self.silent and self.times.max_age is None
 
     @property
     def prompt(self) -> Prompt | None:
@@ -67,8 +67,9 @@ class StateSpec:
 class DispatchTable(dict[tuple[str | Symbol | None, str], tuple[Handler, ...]]):
     """The handlers of a flow which may want an event, by state and kind of event, in their order.
 
-    A state is its name, `None`, or `ANY`: what the flow keeps while it waits for a sub-flow. A kind is what
-    `kind_of` says. Handlers that name other kinds are left out; what is left out would refuse the event.
+    A state is its name, `None`, or `ANY`: what the flow keeps while it waits for a sub-flow. For a
+    `ChatEvent`, handlers that name other kinds are left out, which would refuse it; for other events, of kind
+    `""`, there are all: their matchers go by the class.
     """
 
     def __init__(self, table: "CompiledFlow") -> None:
@@ -80,44 +81,39 @@ class DispatchTable(dict[tuple[str | Symbol | None, str], tuple[Handler, ...]]):
         state, kind = key
         table = self._table
         handlers = table.any if state is ANY else table.by_state.get(state, table.any)  # type: ignore[arg-type]
-        found = self[key] = tuple(h for h in handlers if h.matcher.kinds is None or kind in h.matcher.kinds)
+        found = self[key] = tuple(
+            each for each in handlers if not kind or each.matcher.kinds is None or kind in each.matcher.kinds
+        )
         return found
 
 
-class PlainMoves(dict[tuple[Handler, str | None, str | None], tuple[float | None, float | None] | None]):
-    """The moves of a flow for which nothing is called: by handler, state, and the state to go to.
+class PlainMoves(dict[tuple[Handler, str | None, str | None], StateSpec | None]):
+    """The moves of a flow that only lead on: by handler, state, and the state to go to; the end is `None`.
 
-    The end is `None`. A move is plain if the handler may make it, from a state without `on_exit` hooks to one
-    that is still. Its value are the idle times of that state (`StateSpec.alone`), that of any other move is
-    `None`.
+    A move is plain if the handler may make it, and nothing is called or kept of the state that is left. Its
+    value is the state that it enters (for the end, the one that is left); that of any other move is `None`.
     """
 
     def __init__(self, table: "CompiledFlow") -> None:
         super().__init__()
         self._table = table
 
-    def __missing__(
-        self, key: tuple[Handler, str | None, str | None]
-    ) -> tuple[float | None, float | None] | None:
+    def __missing__(self, key: tuple[Handler, str | None, str | None]) -> StateSpec | None:
         """Find out whether it is one, once for each handler and states."""
-        found = self._times(*key)
+        found = self._entered(*key)
         if key[2] is None or key[2] in self._table.rules:  # names that there are not have no end
             self[key] = found
         return found
 
-    def _times(
-        self, handler: Handler, state: str | None, to: str | None
-    ) -> tuple[float | None, float | None] | None:
+    def _entered(self, handler: Handler, state: str | None, to: str | None) -> StateSpec | None:
         table = self._table
-        here, there = table.rules.get(state or ""), table.rules.get(to or "")
-        edges = table.declared.get(handler)
+        here, edges = table.rules.get(state or ""), table.declared.get(handler)
         target = Target("end" if to is None else "transition", table.name, to)
         if here is None or here.leave or (edges is not None and not edges.allows(target)):
             return None
         if to is None:
-            return (None, None)
-        remembers = table.flow.back == "data"  # with what data states were left
-        return None if there is None or not there.still or remembers else there.alone
+            return here
+        return None if table.flow.back == "data" else table.rules.get(to)  # with what data states were left
 
 
 class EntryTable(dict[str, tuple["CompiledFlow", ...]]):
@@ -160,7 +156,7 @@ class CompiledFlow:
         codec: How its data are stored.
         edges: Where each handler may go.
         declared: Of those the ones that are held against what a handler returns.
-        plain: Moves for which nothing is called.
+        plain: Moves that only lead on.
         times: The flow's own times.
     """
 

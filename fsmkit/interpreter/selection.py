@@ -5,8 +5,8 @@ from typing import Any, Literal, TypeAlias
 
 import attrs
 
+from fsmkit.flow.events import ChatEvent
 from fsmkit.flow.handlers import Handler, Raised
-from fsmkit.flow.matchers import kind_of
 from fsmkit.flow.states import ANY, Symbol
 from fsmkit.interpreter.compiled import CompiledFlow, FlowSet
 from fsmkit.interpreter.row import Frame, Row
@@ -133,7 +133,8 @@ def select(
 
     The arguments are those of `ranks`.
     """
-    running = _running_ranks(flows, row, within, only, depth, kind_of(event))
+    kind = event.kind if isinstance(event, ChatEvent) else ""
+    running = _running_ranks(flows, row, within, only, depth, kind)
     for asked in (running, _entry_ranks(flows, row, entries, within, only)):
         for name, level, frame, table, handlers, _ in asked:
             for handler in handlers:

@@ -173,7 +173,10 @@ def settle(
 
 def _effects(draft: StepDraft, row: Row) -> tuple[Row, list[Any]]:
     """Return the row with what the draft's requests leave in it, and the effects that they ask for."""
-    if all(isinstance(wish, Answer) for wish in draft.requests):  # they have no address, and leave nothing
+    for wish in draft.requests:
+        if not isinstance(wish, Answer):
+            break
+    else:  # answers have no address, and leave nothing
         return row, list(draft.requests)
     to = address_of((row, draft.loaded), draft.name, draft.event, draft.key)
     table = draft.flows.tables.get(draft.name)

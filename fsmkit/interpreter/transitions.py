@@ -25,9 +25,9 @@ A step, in order:
    state that is left (`leave`), those of one that is entered (`enter`), then its prompt, then its job. They
    are noted with the frame as it was at that moment, because a later move may drop it.
    The most frequent moves make the next row in one go (`_plainly`): those of a conversation of one flow that
-   stay, end, or go to a state, where nothing is called for it. Which these are is found out once for each
-   handler and states (`CompiledFlow.plain`), legality included; they are what `RowEditor` would make, and a
-   test holds them to it.
+   stay, end, or go to a state, where nothing is called or kept of the state that is left. Which these are is
+   found out once for each handler and states (`CompiledFlow.plain`), legality included; they are what
+   `RowEditor` would make, and a test holds them to it.
 4. **Guards.** `entered` says which state was entered, the engine asks its guards, and `guarded` applies
    what one returned: to the row before the step if it refuses, to the new row if it leads elsewhere. What
    the guarded state asked for is dropped: it was never entered, so neither its hooks nor its place in the
@@ -176,11 +176,11 @@ class RowEditor:
         if data is None:
             data = old.frames[0].data if old else initial_data(table)
         self.oust_others(table)
-        frame = self._frame(table, state, data, NOTHING_PAST, 1, self._limit(table.times))
+        frame = _frame_in(table, state, data, NOTHING_PAST, 1, self._limit(table.times), self.now)
         address = old.address if old else None
         deadline, remind = self._idle((frame,))
         self.snapshots[table.name] = Snapshot((frame,), self.new_run(), 1, deadline, address, remind=remind)
-        self._entered(table, frame)
+        self.due += _calls_in(table, frame)
 
     def oust_others(self, table: CompiledFlow) -> None:
         """End the key's other conversations if the flow that is about to be entered wants to be alone."""
@@ -208,9 +208,10 @@ class RowEditor:
                 left = _remembered(old) if table.flow.back == "data" else ()
                 past = (*old.history, old.state)[-MAX_HISTORY:], left
         entry = snapshot.entries + 1
-        frame = self._frame(table, state, old.data if data is None else data, past, entry, old.flow_limit)
+        data = old.data if data is None else data
+        frame = _frame_in(table, state, data, past, entry, old.flow_limit, self.now)
         self._store(name, snapshot, (*snapshot.frames[:depth], frame), entry, snapshot.run or self.new_run())
-        self._entered(table, frame)
+        self.due += _calls_in(table, frame)
 
     def keep(self, name: str, depth: int, data: Raw | None) -> None:
         """Stay, with the data replaced or kept; the idle deadline starts anew."""
@@ -234,9 +235,9 @@ class RowEditor:
         self.cut(name, depth + 1)
         snapshot = self.snapshots[name]
         entry = snapshot.entries + 1
-        frame = self._frame(table, table.initial, data, NOTHING_PAST, entry, self._limit(table.times))
+        frame = _frame_in(table, table.initial, data, NOTHING_PAST, entry, self._limit(table.times), self.now)
         self._store(name, snapshot, (*snapshot.frames, frame), entry, snapshot.run or self.new_run())
-        self._entered(table, frame)
+        self.due += _calls_in(table, frame)
 
     def begin_call(self, caller: CompiledFlow, table: CompiledFlow, data: Raw) -> None:
         """Run a sub-flow although the caller has no conversation: it waits without a state."""
@@ -278,37 +279,12 @@ class RowEditor:
         frame = self.snapshots[name].frames[-1]
         table = self.flows.tables.get(frame.flow)
         if table is not None and frame.state is not None:
-            self._prompted(table, frame)
+            self.due += _prompt_call(table, frame)
 
     def _store(self, name: str, old: Snapshot, frames: tuple[Frame, ...], entries: int, run: int) -> None:
         idle = self._idle(frames) if frames and frames[-1].state is not None else (None, None)
         self.snapshots[name] = Snapshot(
             frames, run, entries, idle[0], old.address, remind=idle[1], reply_to=old.reply_to
-        )
-
-    def _frame(
-        self,
-        table: CompiledFlow,
-        state: str | None,
-        data: Raw,
-        past: "Past",
-        entry: int,
-        flow_limit: float | None,
-    ) -> Frame:
-        rules = table.rules[state or ""]
-        max_age = rules.times.max_age
-        limit = None if max_age is None else self.now + max_age
-        return Frame(
-            table.name,
-            table.version,
-            state,
-            data,
-            past[0],
-            entry,
-            flow_limit=flow_limit,
-            state_limit=limit,
-            job=None if rules.job is None else JobState(due=self.now),
-            left=past[1],
         )
 
     def _limit(self, times: Times) -> float | None:
@@ -331,25 +307,57 @@ class RowEditor:
             return
         rules = table.rules.get(frame.state)
         if rules is not None and rules.leave:
-            self._hooks("leave", rules.leave, table, frame)
+            self.due += _hook_calls("leave", rules.leave, table, frame)
         if frame.tracked:
             self.deletes += (MessagesToDelete(frame.tracked, snapshot.address),)
 
-    def _entered(self, table: CompiledFlow, frame: Frame) -> None:
-        rules = table.rules[frame.state] if frame.state is not None else None
-        if rules is not None and not rules.silent:
-            self._hooks("enter", rules.enter, table, frame)
-            self._prompted(table, frame)
-            if rules.job is not None:
-                self.due += (PendingCall("job", rules.job.function, table, frame, rules.job.place),)
 
-    def _prompted(self, table: CompiledFlow, frame: Frame) -> None:
-        rules = table.rules[frame.state or ""]
-        if rules.prompt is not None:
-            self.due += (PendingCall("prompt", rules.prompt, table, frame, table.flow.place),)
+def _frame_in(
+    table: CompiledFlow,
+    state: str | None,
+    data: Raw,
+    past: Past,
+    entry: int,
+    flow_limit: float | None,
+    now: float,
+) -> Frame:
+    """Return a frame that has just entered a state."""
+    rules = table.rules[state or ""]
+    max_age = rules.times.max_age
+    return Frame(
+        table.name,
+        table.version,
+        state,
+        data,
+        past[0],
+        entry,
+        flow_limit=flow_limit,
+        state_limit=None if max_age is None else now + max_age,
+        job=None if rules.job is None else JobState(due=now),
+        left=past[1],
+    )
 
-    def _hooks(self, kind: Any, hooks: Iterable[Hook], table: CompiledFlow, frame: Frame) -> None:
-        self.due += tuple(PendingCall(kind, hook.function, table, frame, hook.place) for hook in hooks)
+
+def _calls_in(table: CompiledFlow, frame: Frame) -> tuple[PendingCall, ...]:
+    """Return what is called in a state that was entered: hooks, then the prompt, then the job."""
+    rules = table.rules[frame.state] if frame.state is not None else None
+    if rules is None or rules.silent:
+        return ()
+    calls = (*_hook_calls("enter", rules.enter, table, frame), *_prompt_call(table, frame))
+    if rules.job is None:
+        return calls
+    return (*calls, PendingCall("job", rules.job.function, table, frame, rules.job.place))
+
+
+def _prompt_call(table: CompiledFlow, frame: Frame) -> tuple[PendingCall, ...]:
+    prompt = table.rules[frame.state or ""].prompt
+    return () if prompt is None else (PendingCall("prompt", prompt, table, frame, table.flow.place),)
+
+
+def _hook_calls(
+    kind: Literal["enter", "leave"], hooks: Iterable[Hook], table: CompiledFlow, frame: Frame
+) -> tuple[PendingCall, ...]:
+    return tuple(PendingCall(kind, hook.function, table, frame, hook.place) for hook in hooks)
 
 
 def times_of_frames(flows: FlowSet, frames: Sequence[Frame]) -> list[Times]:
@@ -435,7 +443,7 @@ def _plainly(row: Row, step: Step, result: Any, now: float) -> StepResult | None
     """Return what a plain move makes of a row, in one go; `None`: `RowEditor` has to make it.
 
     Plain is to stay, to go to a state of the flow, and to end, in a conversation of this flow alone, if it is
-    legal, nothing is called for it, and no limit of a state begins: what most steps of most bots do.
+    legal and nothing is called or kept of the state that is left: what most steps of most bots do.
     """
     table, name, snapshots = step.table, step.name, row.snapshots
     snapshot = snapshots.get(name)
@@ -443,31 +451,40 @@ def _plainly(row: Row, step: Step, result: Any, now: float) -> StepResult | None
         return None
     (frame,) = snapshot.frames
     kind, size, old = result[0] if result else None, len(result), frame.state
+    due: tuple[PendingCall, ...] = ()
     if kind == "transition" and 1 < size < 4:
         state = result[1] if type(result[1]) is str else _own_state(table, result[1])
-        alone = table.plain[step.handler, old, state]
-        if alone is None or state is None or frame.tracked:
+        to = table.plain[step.handler, old, state]
+        if to is None or state is None or frame.tracked:
             return None
-        raw = frame.data if size == 2 else _given(table, result[2])
-        if raw is None or (size == 2 and raw == NO_DATA):
+        if size == 2:
+            raw = frame.data
+            if raw == NO_DATA:
+                return None
+        elif result[2] is None:
             return None
+        else:
+            raw = table.codec.stored(result[2])
         past = frame.history if state == old else (*frame.history, old or "")[-MAX_HISTORY:]
         entry = snapshot.entries + 1
-        frame = Frame(name, table.version, state, raw, past, entry, (), (), frame.flow_limit)
+        if to.still:
+            frame = Frame(name, table.version, state, raw, past, entry, (), (), frame.flow_limit)
+        else:
+            frame = _frame_in(table, state, raw, (past, ()), entry, frame.flow_limit, now)
+            due = _calls_in(table, frame)
     elif kind == "stay" and size < 3 and old in table.rules:
-        alone, entry = table.rules[old].alone, snapshot.entries
+        to, entry = table.rules[old], snapshot.entries
         if size == 2:
-            raw = _given(table, result[1])
-            if raw is None:
+            if result[1] is None:
                 return None
-            frame = structs.replace(frame, version=table.version, data=raw)
+            frame = structs.replace(frame, version=table.version, data=table.codec.stored(result[1]))
     elif kind == "end" and size < 3 and not frame.tracked and table.plain[step.handler, old, None]:
         left = {other: each for other, each in snapshots.items() if other != name}
         row = Row(left, row.seen, row.keep, row.serial, row.views, row.later)
         return StepResult(row, (), (), None, name, True)
     else:
         return None
-    ttl, remind = alone
+    ttl, remind = to.alone
     snapshot = Snapshot(
         (frame,),
         snapshot.run,
@@ -479,12 +496,7 @@ def _plainly(row: Row, step: Step, result: Any, now: float) -> StepResult | None
         snapshot.reply_to,
     )
     row = Row({**snapshots, name: snapshot}, row.seen, row.keep, row.serial, row.views, row.later)
-    return StepResult(row, (), (), None, name, kind == "transition")
-
-
-def _given(table: CompiledFlow, data: Any) -> Raw | None:
-    """Return what stands in a frame for data; `None` for none, which are not legal everywhere."""
-    return None if data is None else table.codec.stored(data)
+    return StepResult(row, due, (), None, name, kind == "transition")
 
 
 def _own_state(table: CompiledFlow, state: Any) -> str | None:

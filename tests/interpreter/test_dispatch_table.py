@@ -63,6 +63,16 @@ def test_the_order_of_a_state_stays_whatever_is_left_out():
     assert asked(FlowSet([outer, flow]), row, Timeout(1.0)) == ["late"]
 
 
+def test_of_what_is_no_chat_event_the_class_decides():
+    class Late(Timeout):
+        """A kind of timeout that a handler for all of them takes too."""
+
+    flow = Flow("f")
+    named(flow, "text", "a")
+    named(flow, "late", "a", on=Timeout)
+    assert asked(FlowSet([flow]), standing(("f", "a")), Late(1.0)) == ["late"]
+
+
 def test_a_kind_of_message_may_enter_only_flows_whose_entries_name_it():
     words, photos, all_kinds = Flow("words"), Flow("photos"), Flow("all")
     named(words, "words", None)

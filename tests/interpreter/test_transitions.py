@@ -7,6 +7,7 @@ from memory_engine import KEY, Bench, returns
 from msgspec import Raw
 
 from fsmkit import ANY, Flow, Outcome, State, StatesGroup
+from fsmkit.errors import UnknownState
 from fsmkit.flow.handlers import EnterState
 from fsmkit.interpreter.codec import encode_row
 from fsmkit.interpreter.compiled import FlowSet
@@ -220,6 +221,12 @@ class Counted:
 MOVES = [
     *(("transition", "a"), ("transition", "b"), ("transition", "prompted"), ("transition", "aged")),
     *(
+        ("transition", "hooked", Counted(3)),
+        ("transition", "working"),
+        ("transition", State("b")),
+        ("transition", "?"),
+    ),
+    *(
         ("transition", "b", Counted(3)),
         ("transition", "a", Counted(3)),
         ("stay",),
@@ -239,6 +246,10 @@ async def test_a_plain_move_is_what_the_editor_makes_of_it(monkeypatch, result, 
     other.state("x")
     flow.state("prompted", prompt="?")
     flow.state("aged", max_age=5)
+    flow.state("hooked", prompt="!")
+    flow.state("working", job=print)
+    flow.on_enter("hooked")(lambda ctx: None)
+    flow.on_enter("hooked")(lambda ctx: 1)
     for name in ("a", "left", "tracking", "b"):
         flow.state(name)
     flow.on_exit("left")(lambda ctx: None)
@@ -255,7 +266,10 @@ async def test_a_plain_move_is_what_the_editor_makes_of_it(monkeypatch, result, 
     (step,) = select(flows, row, said("x"), only="f")
 
     def made():
-        moved = advance(flows, row, step, result, 2000.0, lambda: 77)
+        try:
+            moved = advance(flows, row, step, result, 2000.0, lambda: 77)
+        except UnknownState as error:
+            return str(error)
         seen = [(call.kind, call.table, encode_row(call.frame)) for call in moved.due]
         return encode_row(moved.row), seen, moved.deletes, moved.follow_up, moved.name, moved.moved
 
