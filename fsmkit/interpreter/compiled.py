@@ -52,11 +52,10 @@ class StateSpec:
     invariants: tuple[Hook, ...]
     job: JobSpec | None
     guards: tuple[Handler, ...]
-    still: bool = attrs.field(init=False)
-
-    @still.default
-    def _is_still(self) -> bool:
-        return self.silent and self.times.max_age is None
+    still: bool = attrs.field(
+        init=False,
+        default=attrs.Factory(lambda self: self.silent and self.times.max_age is None, takes_self=True),
+    )
 
     @property
     def prompt(self) -> Prompt | None:

@@ -302,13 +302,12 @@ def change_of(
 
 def _times_and_index(row: Row) -> tuple[float | None, tuple[Index, ...]]:
     """Return when the row has to be looked at again, and what a store looks it up by."""
-    index: tuple[Index, ...] = ()
-    for snapshot in row.snapshots.values():
+    if len(row.snapshots) == 1 and not row.later:
+        (snapshot,) = row.snapshots.values()
         frame, at = snapshot.frames[-1], timeout_at(snapshot)
-        index = (*index, Index(frame.flow, frame.state, at))
-    if len(index) == 1 and not row.later:
-        return wake_at(snapshot, at), index
-    return wake_of(row), index
+        return wake_at(snapshot, at), (Index(frame.flow, frame.state, at),)
+    ends = ((each.frames[-1], timeout_at(each)) for each in row.snapshots.values())
+    return wake_of(row), tuple(Index(frame.flow, frame.state, at) for frame, at in ends)
 
 
 def _replied(row: Row, draft: StepDraft) -> Row:

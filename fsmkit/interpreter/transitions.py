@@ -447,9 +447,9 @@ def _plainly(row: Row, step: Step, result: Any, now: float) -> StepResult | None
     """
     table, name, snapshots = step.table, step.name, row.snapshots
     snapshot = snapshots.get(name)
-    if snapshot is None or type(result) is not tuple or not snapshot.run or len(snapshot.frames) > 1:
+    if snapshot is None or type(result) is not tuple or not snapshot.run or len(snapshot.frames) != 1:
         return None
-    (frame,) = snapshot.frames
+    frame = snapshot.frames[0]
     kind, size, old = result[0] if result else None, len(result), frame.state
     due: tuple[PendingCall, ...] = ()
     if kind == "transition" and 1 < size < 4:
