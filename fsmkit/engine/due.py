@@ -111,6 +111,17 @@ class DueWork:
         finally:
             await self._transactions.finish(turn)
 
+    async def take_up(self, key: Key) -> None:
+        """Deliver what a process was delivering that has died, and begin the jobs that it ran.
+
+        Nothing else that is due is done: updates that waited for the restart go first.
+        """
+        jobs = self._transactions.jobs
+        try:
+            await self._transactions.edit(key, lambda turn: turn.begin_jobs(jobs.room, jobs.mine))
+        except RowMoved as moved:
+            await self._migration.process_due(key, moved)
+
     async def has_due(self, key: Key) -> bool:
         """Return whether something is due for a key that can be done here, found without a lease."""
         try:
@@ -121,7 +132,7 @@ class DueWork:
         if _scheduled(row, now) or row.moved is not None or self.albums.due(row, now):
             return True
         jobs = self._transactions.jobs
-        if jobs.room and jobs_are_due(row, known, now, jobs.mine):
+        if jobs.room and jobs_are_due(row, known, now, jobs.mine, self._services.workers):
             return True
         return overdue(row, known, now) is not None or reminding(row, known, now) is not None
 

@@ -148,7 +148,7 @@ class Engine:
         self.receive = self._dispatcher.receive
         """Takes an event from a face, with the keys that it has by the flows' key rules."""
         self._due_scan = DueScan(self._services, self._dispatcher.due)
-        self._sweeper = Sweeper(self._due_scan.begin, self._services)
+        self._sweeper = Sweeper(self._due_scan.begin, self._due_scan.take_up, self._services)
 
     @property
     def resources(self) -> Any:

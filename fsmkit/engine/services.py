@@ -20,7 +20,7 @@ from fsmkit.interpreter.naming import named
 from fsmkit.interpreter.settle import Limits
 from fsmkit.jobs.runner import JobRunner
 from fsmkit.keys import Key
-from fsmkit.stores.protocol import Store
+from fsmkit.stores.protocol import KnowsWorkers, Store
 
 _log = logging.getLogger("fsmkit")
 
@@ -112,6 +112,11 @@ class Services:
     watch: Watchers | None
     deadlines: Deadlines | None
     face: Face
+
+    @property
+    def workers(self) -> KnowsWorkers | None:
+        """The store, where it can tell whether a process that used it has died."""
+        return self.store if isinstance(self.store, KnowsWorkers) else None
 
     def new_run(self) -> int:
         """Return a number for a run, so that buttons of another run are told apart; never zero."""

@@ -24,6 +24,10 @@ FETCHED = 100
 """New keys that are asked of the store at a time."""
 
 
+MAX_LEFT = 10_000
+"""Outboxes that are taken up at once after a death; the sweeps find any others."""
+
+
 LEFT_ALONE = 60.0
 """Seconds for which a row that stays due is only read, not leased: nobody here can do anything about it."""
 
@@ -48,6 +52,28 @@ class DueScan:
         self._slots: asyncio.Semaphore
         self._stopping = False
         self._left_alone: dict[Key, float] = {}
+        self._deaths = -1
+
+    async def take_up(self) -> None:
+        """Take up what processes have left behind that died since the last time, if the store can tell."""
+        services, workers = self._services, self._services.workers
+        if workers is None or workers.deaths == self._deaths:
+            return
+        # At a time before all others nothing is due but what nobody delivers any more.
+        left = await services.store.due(services.face.bot, list(services.flows.tables), -1.0, MAX_LEFT)
+        self._deaths = workers.deaths  # the store has looked by now
+        for table in services.flows.tables.values():
+            for state, spec in table.rules.items():
+                if spec.job is not None:
+                    rows = services.store.scan(bot=services.face.bot, flow=table.name, state=state)
+                    left += [stored.key async for stored in rows if await self._work.has_due(stored.key)]
+        self._open_slots()
+        for key in dict.fromkeys(left):
+            await self._look_at(key, self._work.take_up)
+
+    def _open_slots(self) -> None:
+        if not self._looking:
+            self._slots = asyncio.Semaphore(AT_ONCE)  # of the loop that runs now
 
     async def sweep(self) -> int:
         """Look at all keys for which something is due now; return how many there were."""
@@ -66,10 +92,10 @@ class DueScan:
         Returns:
             How many keys there were.
         """
+        await self.take_up()
+        self._open_slots()
         now = monotonic(self._clock)
         self._left_alone = {key: until for key, until in self._left_alone.items() if until > now}
-        if not self._looking:
-            self._slots = asyncio.Semaphore(AT_ONCE)  # of the loop that runs now
         found, last, limit = 0, frozenset[Key](), len(self._looking) + FETCHED
         while not self._stopping:
             # Some stores give a key to one sweeper only, others again while it is due. Those leave the others
@@ -108,14 +134,16 @@ class DueScan:
         finally:
             self._stopping = False
 
-    async def _look_at(self, key: Key) -> "asyncio.Task[None]":
+    async def _look_at(
+        self, key: Key, act: Callable[[Key], Awaitable[object]] | None = None
+    ) -> "asyncio.Task[None]":
         """Begin to look at a key when a slot is free, and let others have their turn."""
         await self._slots.acquire()
         task = self._looking.get(key)
         if task is not None:  # begun by another sweep meanwhile
             self._slots.release()
             return task
-        work = self._look(key)
+        work = self._look(key, act or self._process)
         task = self._looking[key] = asyncio.get_running_loop().create_task(work, name=f"fsmkit look {key}")
         task.add_done_callback(partial(self._looked, key))
         await asyncio.sleep(0)
@@ -127,14 +155,19 @@ class DueScan:
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("looking at %s failed", key, exc_info=error)
 
-    async def _look(self, key: Key) -> None:
-        if self._stopping or self._services.face.awaited(key):
+    async def _process(self, key: Key) -> None:
+        if self._services.face.awaited(key) or (
+            key in self._left_alone and not await self._work.has_due(key)
+        ):
+            return
+        if not await self._work.process_due(key):
+            self._left_alone[key] = monotonic(self._clock) + LEFT_ALONE
+
+    async def _look(self, key: Key, act: Callable[[Key], Awaitable[object]]) -> None:
+        if self._stopping:
             return
         try:
-            if key in self._left_alone and not await self._work.has_due(key):
-                return
-            if not await self._work.process_due(key):
-                self._left_alone[key] = monotonic(self._clock) + LEFT_ALONE
+            await act(key)
         except LeaseLost:
             _log.info("%s is looked after by another process", key)
         except Exception as error:  # one row that cannot be handled must not hold up the others
@@ -146,6 +179,7 @@ class Sweeper:
 
     Args:
         sweep: Fires what is due.
+        at_once: Called when the task begins: what need not wait for the first sweep.
         services: The engine's means. While its face is busy, the updates that wait go first: after a restart
             they may be older than a deadline. They do so for `patience` at most: a bot that is always busy
             has timeouts too.
@@ -156,12 +190,14 @@ class Sweeper:
     def __init__(
         self,
         sweep: Callable[[], Awaitable[object]],
+        at_once: Callable[[], Awaitable[object]],
         services: Services,
         *,
         every: float = 1.0,
         first: float = 3.0,
     ) -> None:
         self._sweep = sweep
+        self._at_once = at_once
         self._clock = services.clock
         self._face = services.face
         self._every = every
@@ -188,6 +224,7 @@ class Sweeper:
 
     async def _run(self, at: float) -> None:
         last = monotonic(self._clock)
+        await self._try(self._at_once)
         while True:
             await self._clock.sleep(max(0.0, at - monotonic(self._clock)))
             now = monotonic(self._clock)
@@ -195,7 +232,10 @@ class Sweeper:
             if self._face.busy() and now - last < self._face.patience:
                 continue
             last = now
-            try:
-                await self._sweep()
-            except Exception:
-                _log.exception("a sweep failed; the next one follows")
+            await self._try(self._sweep)
+
+    async def _try(self, sweep: Callable[[], Awaitable[object]]) -> None:
+        try:
+            await sweep()
+        except Exception:
+            _log.exception("a sweep failed; the next one follows")

@@ -49,7 +49,7 @@ from fsmkit.interpreter.transitions import (
     guarded,
 )
 from fsmkit.keys import Key
-from fsmkit.stores.protocol import PromptLease
+from fsmkit.stores.protocol import KnowsWorkers, PromptLease
 
 _log = logging.getLogger("fsmkit")
 
@@ -121,6 +121,11 @@ class Turn(StepDraft):
     def values(self) -> ValueCodec:
         """How values of buttons are stored."""
         return self.services.values
+
+    @property
+    def workers(self) -> KnowsWorkers | None:
+        """Tells whether a process that has a job is dead."""
+        return self.services.workers
 
     def new_run(self) -> int:
         """Return a number for a run."""

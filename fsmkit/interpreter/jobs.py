@@ -12,6 +12,7 @@ from msgspec import Struct, structs
 from fsmkit.flow.handlers import JobSpec
 from fsmkit.interpreter.compiled import CompiledFlow
 from fsmkit.interpreter.row import Frame, JobState, Row
+from fsmkit.stores.protocol import KnowsWorkers
 
 CLAIM_SECONDS = 30.0
 """How long a job belongs to the process that runs it, from its last sign of life."""
@@ -38,7 +39,14 @@ class JobAttempt(Struct, frozen=True, eq=False):
 Tables = Mapping[str, CompiledFlow]
 
 
-def is_due(row: Row, tables: Tables, now: float, mine: Container[str]) -> bool:
+def is_free(work: JobState, now: float, workers: KnowsWorkers | None) -> bool:
+    """Return whether nobody has a job: its time has come, or the process that ran it is dead."""
+    return work.due <= now or bool(work.held and work.by and workers and workers.is_gone(work.by))
+
+
+def is_due(
+    row: Row, tables: Tables, now: float, mine: Container[str], workers: KnowsWorkers | None = None
+) -> bool:
     """Return whether some job can be begun.
 
     Args:
@@ -46,9 +54,13 @@ def is_due(row: Row, tables: Tables, now: float, mine: Container[str]) -> bool:
         tables: The flows that run here.
         now: The time, in seconds since 1970, UTC.
         mine: The jobs that run in this process.
+        workers: Tells whether the process that has a job is dead.
     """
     return any(
-        frame.job is not None and frame.job.due <= now and frame.job.id not in mine and frame.flow in tables
+        frame.job is not None
+        and frame.job.id not in mine
+        and frame.flow in tables
+        and is_free(frame.job, now, workers)
         for snapshot in row.snapshots.values()
         for frame in snapshot.frames
     )
@@ -63,6 +75,7 @@ def begin(
     most: int,
     mine: Container[str] = (),
     entered: bool = False,
+    workers: KnowsWorkers | None = None,
 ) -> tuple[Row, list[JobAttempt]]:
     """Return the row with jobs begun that are due, and those jobs.
 
@@ -74,11 +87,12 @@ def begin(
         most: How many to begin at most.
         mine: The jobs that run in this process; a claim on them that has ended is not the end of them.
         entered: Only those whose states were just entered.
+        workers: Tells whether the process that has a job is dead, and what this one is known by.
     """
     begun: list[JobAttempt] = []
     for name, depth, frame in row.frames():
         work, table = frame.job, tables.get(frame.flow)
-        if work is None or table is None or work.due > now or (entered and work.attempt):
+        if work is None or table is None or (entered and work.attempt) or not is_free(work, now, workers):
             continue
         rule = table.rules[frame.state].job if frame.state is not None else None
         if rule is None:  # declared otherwise since it was stored
@@ -86,7 +100,7 @@ def begin(
         elif work.id in mine:
             row = _with_job(row, name, depth, structs.replace(work, due=now + CLAIM_SECONDS))
         elif len(begun) < most:
-            work = _begun(work, now, new_id)
+            work = _begun(work, now, new_id, "" if workers is None else workers.worker)
             row = _with_job(row, name, depth, work)
             begun.append(JobAttempt(name, table, row.snapshots[name].frames[depth], rule, work))
     return row, begun
@@ -133,7 +147,7 @@ def over(row: Row, ident: str) -> Row:
     return row if place is None else _with_job(row, *place, None)
 
 
-def _begun(work: JobState, now: float, new_id: Callable[[], str]) -> JobState:
+def _begun(work: JobState, now: float, new_id: Callable[[], str], by: str) -> JobState:
     return JobState(
         work.id or new_id(),
         work.attempt + 1,
@@ -141,6 +155,7 @@ def _begun(work: JobState, now: float, new_id: Callable[[], str]) -> JobState:
         work.failures,
         held=True,
         lost=work.lost + work.held,
+        by=by,
     )
 
 

@@ -112,6 +112,7 @@ class JobState(Struct, frozen=True, array_like=True):
         failures: How many attempts raised or took too long.
         held: Whether a process has begun it and not yet said how it went.
         lost: How many attempts ended without a word: their process was killed.
+        by: What the process that holds it is known by, where the store can tell whether that has died.
     """
 
     id: str = ""
@@ -120,6 +121,7 @@ class JobState(Struct, frozen=True, array_like=True):
     failures: int = 0
     held: bool = False
     lost: int = 0
+    by: str = ""
 
 
 class Frame(Struct, array_like=True):

@@ -36,7 +36,7 @@ from fsmkit.interpreter.row import (
 from fsmkit.interpreter.screens import is_screen_of
 from fsmkit.interpreter.transitions import MessagesToDelete, PendingCall
 from fsmkit.keys import Key
-from fsmkit.stores.protocol import Change, Index
+from fsmkit.stores.protocol import Change, Index, KnowsWorkers
 
 SEEN = 64
 """Ids of handled events that a row remembers."""
@@ -121,6 +121,11 @@ class StepDraft:
         """How values of buttons are stored."""
         raise NotImplementedError
 
+    @property
+    def workers(self) -> KnowsWorkers | None:
+        """Tells whether a process that has a job is dead; `None` where the store does not know that."""
+        raise NotImplementedError
+
     def new_run(self) -> int:
         """Return a number for a run, different each time."""
         raise NotImplementedError
@@ -134,7 +139,14 @@ class StepDraft:
             entered: Only those of states that were entered in this step.
         """
         self.row, begun = begin(
-            self.row, self.flows.tables, self.now, self._job_id, most=most, mine=mine, entered=entered
+            self.row,
+            self.flows.tables,
+            self.now,
+            self._job_id,
+            most=most,
+            mine=mine,
+            entered=entered,
+            workers=self.workers,
         )
         self.begun += tuple(begun)
 

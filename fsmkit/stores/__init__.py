@@ -61,9 +61,12 @@ Leases and claims end
 Who holds a lease renews it every third of its time, however long the handler takes; what dies does not
 renew, and after that time the turn goes on to the next. A claim lasts `CLAIM_SECONDS` from the last sign of
 life (`commit`, `acknowledge`, `extend_claim`). The time is the server's, or the machine's where all
-processes are on one: clocks of several machines differ by more than a lease may last. Where a death can be
-known, nobody waits for the time to run out: SQLite's processes hold a lock of the operating system
-(`fsmkit.stores.sqlite.owners`).
+processes are on one: clocks of several machines differ by more than a lease may last. How long it was given
+for is stored beside the time when it ends, since a clock that is set back must not make it more. Where death
+can be known, nobody waits for the time to run out: SQLite's processes hold a lock of the operating system
+(`fsmkit.stores.sqlite.owners`), those of Redis and PostgreSQL a connection that listens
+(`fsmkit.stores.redis.liveness`, `postgres/functions.sql`). A store that can tell the engine so too
+(`KnowsWorkers`) has the jobs of dead processes begun anew at once.
 
 An outbox without a claim is delivered by the next step that commits, or by the sweeper. An entry may then
 be sent a second time, if the first sender died between Telegram's answer and `acknowledge`: at least once,

@@ -17,7 +17,7 @@ from fsmkit.clock import SystemClock
 from fsmkit.errors import StoreCorrupt, requires_extra
 from fsmkit.keys import Key
 from fsmkit.stores.inbox import DeadLetter, HasInbox, Inbox, StoredUpdate, inbox_of
-from fsmkit.stores.protocol import Change, Lease, Store, StoredRow
+from fsmkit.stores.protocol import Change, KnowsWorkers, Lease, Store, StoredRow
 
 with requires_extra("crypto"):
     from cryptography.fernet import Fernet, InvalidToken, MultiFernet
@@ -105,6 +105,20 @@ class Encrypted:
     async def forget(self, who: Key | int | str, *, bot: int | str | None = None) -> int:
         """Remove all that is stored for a key or a person."""
         return await self._store.forget(who, bot=bot)
+
+    @property
+    def worker(self) -> str:
+        """What this process is known by; empty where its death could not be told."""
+        return self._store.worker if isinstance(self._store, KnowsWorkers) else ""
+
+    @property
+    def deaths(self) -> int:
+        """How many other processes this one has found dead."""
+        return self._store.deaths if isinstance(self._store, KnowsWorkers) else 0
+
+    def is_gone(self, worker: str) -> bool:
+        """Return whether a process that used the store is no more."""
+        return isinstance(self._store, KnowsWorkers) and self._store.is_gone(worker)
 
     def inbox(self, bot: int | str | None) -> Inbox:
         """Return the updates of a bot, in clear; ids of chat and user stay in clear in the store too."""

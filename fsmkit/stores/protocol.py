@@ -6,7 +6,7 @@ How a step, a commit, claims and receipts work together, and why in that order, 
 
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from msgspec import Struct
 
@@ -251,6 +251,26 @@ class Store(Protocol):
 
     async def close(self) -> None:
         """End connections; the store is of no use after it."""
+        ...
+
+
+@runtime_checkable
+class KnowsWorkers(Protocol):
+    """A store that can tell whether a process which used it has died; not every store can.
+
+    Attributes:
+        worker: What this process is known by, empty if its death could not be told.
+        deaths: How many others this process has found dead.
+    """
+
+    @property
+    def worker(self) -> str: ...
+
+    @property
+    def deaths(self) -> int: ...
+
+    def is_gone(self, worker: str) -> bool:
+        """Return whether a process that had a name in `worker` is no more; `False` if that is not known."""
         ...
 
 

@@ -128,6 +128,10 @@ async def test_who_waits_for_a_worker_that_is_killed_has_its_turn_soon(server: S
         await asyncio.wait_for(waiting, 30)
         assert time.monotonic() - began < SOON
     assert await store.peek(KEY) == b"1"
+    if server.kind == "postgres":  # it has stood in line once
+        assert [row[0] for row in await run_sql(server.url, f"SELECT tickets FROM {server.name}.leases")] == [
+            1
+        ]
     await store.close()
 
 

@@ -107,6 +107,8 @@ BEGIN
             PERFORM fsmkit.look();
         END IF;
         SELECT * INTO l FROM fsmkit.leases x WHERE x.key = p_key FOR UPDATE;
+    END IF;
+    IF l.key IS NOT NULL AND l.token IS DISTINCT FROM p_token THEN  -- else `look` may have handed it to us
         IF l.until > clock_timestamp() + l.term THEN  -- the clock was set back
             UPDATE fsmkit.leases x SET until = clock_timestamp() + x.term WHERE x.key = p_key RETURNING * INTO l;
         END IF;

@@ -29,6 +29,9 @@ _BOUND = "UPDATE lease SET expires = :now + term WHERE key = :key AND expires > 
 _FREE = "DELETE FROM lease WHERE key = ? AND owner = ? AND ticket = ?"
 
 
+_FREE_HELD = f"{_FREE} AND expires > ?"
+
+
 _BUSY = """SELECT EXISTS (SELECT 1 FROM lease WHERE key = :key AND expires > :now)
     OR EXISTS (SELECT 1 FROM record WHERE key = :key AND conversations > 0)"""
 
@@ -153,7 +156,7 @@ class Waiters:
             held = False
         elif last and len(line) == 1:
             given = (waiter.key, self._owner, waiter.ticket, now)
-            held = db.execute(f"{_FREE} AND expires > ?", given).rowcount > 0
+            held = db.execute(_FREE_HELD, given).rowcount > 0
             waiter.held = not held
         else:
             held = self._renew(db, waiter, now)

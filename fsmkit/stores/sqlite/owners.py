@@ -41,10 +41,12 @@ class Owners:
 
     Attributes:
         name: What its leases and claims are known by.
+        deaths: How many others it has found dead.
     """
 
     def __init__(self, path: str) -> None:
         self.name = uuid.uuid4().hex[:16]
+        self.deaths = 0
         self._path = path
         self._directory = f"{path}-owners"
         self._look_at = 0.0
@@ -89,7 +91,18 @@ class Owners:
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # whoever copied the file here has taken it off
         except OSError:
             return []
-        return [name for name in self._names() if self.is_dead(name)]
+        dead = [name for name in self._names() if self.is_dead(name)]
+        self.deaths += len(dead)
+        return dead
+
+    @property
+    def is_locked(self) -> bool:
+        """Whether others can tell whether this one lives."""
+        return _ours.get(self.name, -1) >= 0
+
+    def is_gone(self, name: str) -> bool:
+        """Return whether an owner whose file was locked is dead; its file may be gone too."""
+        return self.is_locked and name not in _ours and (name not in self._names() or self.is_dead(name))
 
     def is_dead(self, name: str) -> bool:
         """Return whether the process of an owner is dead; `False` if that is not known."""

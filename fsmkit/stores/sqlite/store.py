@@ -247,6 +247,21 @@ class SQLiteStore:
         removed: int = await self._writer.ask(COMMIT, work)
         return removed
 
+    @property
+    def worker(self) -> str:
+        """What this process is known by; empty where its death could not be told."""
+        owners = self._writer.owners
+        return owners.name if owners.is_locked else ""
+
+    @property
+    def deaths(self) -> int:
+        """How many other processes this one has found dead."""
+        return self._writer.owners.deaths
+
+    def is_gone(self, worker: str) -> bool:
+        """Return whether a process that used the file is no more."""
+        return self._writer.owners.is_gone(worker)
+
     def inbox(self, bot: int | str | None) -> Inbox:
         """Return the updates of a bot that wait to be handled."""
         return SQLiteInbox(self._writer, _bot_text(bot))

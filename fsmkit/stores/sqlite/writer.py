@@ -252,7 +252,7 @@ class WriterThread:
 
     def _begin(self) -> None:
         """Set up what belongs to one process."""
-        owners = Owners(self._path)
+        owners = self.owners = Owners(self._path)
         self._waiters = Waiters(owners, self._lease_seconds, self._grant)
         self._file = File(self._path, self._synchronous, self._clock, self._waiters, owners)
         self._beat_at = 0.0
