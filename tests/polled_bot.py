@@ -114,8 +114,8 @@ class Bench:
             self.errors.append(context.error)
 
         self.app.add_error_handler(note)
+        self.receiver = Receiver(self.app, self.engine, **options)
         async with asyncio.timeout(PATIENCE), self.app:
-            self.receiver = Receiver(self.app, self.engine, **options)
             async with self.receiver if webhook is None else self.receiver.webhook(**webhook) as self.server:
                 yield self
             await self.engine.stop()

@@ -11,7 +11,7 @@ from polled_bot import update
 from telegram.error import NetworkError, TimedOut
 from telegram.ext import ApplicationBuilder, MessageHandler, filters
 
-from fsmkit import DefinitionError, Engine, Flow, StoreUnavailable
+from fsmkit import DefinitionError, Engine, Flow, StoreUnavailable, Timeout
 from fsmkit.stores.memory import MemoryStore
 from fsmkit.stores.sqlite import SQLiteStore
 from fsmkit.stores.sqlite.store import SQLiteLease
@@ -381,6 +381,30 @@ async def test_a_timeout_that_goes_before_the_update_strikes_nothing(bench, monk
     assert struck[0] == (5,)
     assert struck[-1] == (6,)
     assert set(struck[1:-1]) == {()}
+
+
+async def test_what_was_due_while_no_process_ran_is_done_as_soon_as_no_update_waits(bench):
+    flow = Flow("late", ttl=30)
+
+    @flow.defstate(None, on=text(r".*"))
+    def take(event, ctx):
+        return ("transition", "on")
+
+    @flow.defstate("on", on=Timeout)
+    def late(event, ctx):
+        ctx.reply("It is time.")
+        return ("end",)
+
+    async with bench.running(flow):
+        bench.wire.put(update(5, "one"))
+        await bench.until_handled(5)
+    bench.clock.advance(40)
+    async with bench.running(flow):
+        await bench.app.start()
+        await bench.until(lambda: bench.receiver.caught_up)
+        bench.clock.advance(0.5)
+        await bench.until(lambda: bench.offline.texts(1) == ["It is time."])
+        await bench.app.stop()
 
 
 # -- floods ------------------------------------------------------------------------------------------

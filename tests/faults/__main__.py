@@ -1,0 +1,76 @@
+"""Kills real bots, and says what became of what people had said: `python -m tests.faults`.
+
+Each store, and each situation, in turn: at every operation of a step the bot is killed and started again. Then
+kills at random moments while many people talk to it. It ends with an error where an update was lost, done
+twice or out of order, or a reply was lost. `--quick` is what CI runs.
+"""
+
+import argparse
+import asyncio
+import sys
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from faults.crowd import kill_at_random
+from faults.kills import SITUATIONS, Found, kill_at_each
+
+STORES = ("sqlite", "redis", "postgres")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("python -m tests.faults", description=__doc__)
+    parser.add_argument("--store", action="append", choices=STORES, help="only this store; may be repeated")
+    parser.add_argument("--situation", action="append", choices=SITUATIONS, help="only this situation")
+    parser.add_argument("--every", type=int, default=1, help="kill at each of so many operations")
+    parser.add_argument("--kills", type=int, default=300, help="how many kills at random moments")
+    parser.add_argument("--people", type=int, default=50, help="how many people talk meanwhile")
+    parser.add_argument("--quick", action="store_true", help="a few kills on SQLite, in half a minute")
+    return parser
+
+
+def _server(store: str, stack: ExitStack) -> str:
+    """Start a store's server; return how a bot is told of it, with a name of its own to be added."""
+    if store == "sqlite":
+        return "sqlite "
+    if store == "redis":
+        from stores.redis_server import RedisServer
+
+        redis = RedisServer()
+        stack.callback(redis.remove)
+        redis.start()
+        return f"redis {redis.url} "
+    from stores.postgres_server import PostgresServer
+
+    postgres = PostgresServer()
+    stack.callback(postgres.remove)
+    postgres.start()
+    return f"postgres {postgres.dsn} "
+
+
+async def _run(given: argparse.Namespace) -> None:
+    stores, situations = given.store or STORES, given.situation or list(SITUATIONS)
+    every, kills, people = given.every, given.kills, given.people
+    if given.quick:
+        stores, situations, every, kills, people = ("sqlite",), ["text", "press", "job"], 6, 4, 50
+    for store in stores:
+        with ExitStack() as stack:
+            where = _server(store, stack)
+            total = Found()
+            for number, situation in enumerate(situations):
+                home = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+                found = await kill_at_each(home, situation, every, f"{where}faults{number}")
+                print(f"{store:9} {situation:14} {found}", flush=True)
+                total.kills, total.steps = total.kills + found.kills, total.steps + found.steps
+                total.doubled, total.waits = total.doubled + found.doubled, total.waits + found.waits
+            print(f"{store:9} {'all of these':14} {total}", flush=True)
+            if kills:
+                home = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+                found = await kill_at_random(home, kills, people, f"{where}crowd")
+                print(f"{store:9} {f'{people} people':14} {found}", flush=True)
+
+
+if __name__ == "__main__":
+    asyncio.run(_run(_parser().parse_args()))
