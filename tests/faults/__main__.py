@@ -15,7 +15,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from faults.crowd import kill_at_random
-from faults.kills import SITUATIONS, Found, kill_at_each
+from faults.kills import QUICK, SITUATIONS, Found, kill_at_each
 
 STORES = ("sqlite", "redis", "postgres")
 
@@ -50,11 +50,13 @@ def _server(store: str, stack: ExitStack) -> str:
     return f"postgres {postgres.dsn} "
 
 
-async def _run(given: argparse.Namespace) -> None:
+async def _run(given: argparse.Namespace) -> bool:
+    """Kill, and tell what was found; return whether nothing has happened that must not."""
     stores, situations = given.store or STORES, given.situation or list(SITUATIONS)
     every, kills, people = given.every, given.kills, given.people
     if given.quick:
-        stores, situations, every, kills, people = ("sqlite",), ["text", "press", "job"], 6, 4, 50
+        stores, situations, every, kills, people = ("sqlite",), QUICK, 6, 4, 50
+    well = True
     for store in stores:
         with ExitStack() as stack:
             where = _server(store, stack)
@@ -63,14 +65,16 @@ async def _run(given: argparse.Namespace) -> None:
                 home = Path(stack.enter_context(tempfile.TemporaryDirectory()))
                 found = await kill_at_each(home, situation, every, f"{where}faults{number}")
                 print(f"{store:9} {situation:14} {found}", flush=True)
-                total.kills, total.steps = total.kills + found.kills, total.steps + found.steps
-                total.doubled, total.waits = total.doubled + found.doubled, total.waits + found.waits
+                total.add(found)
             print(f"{store:9} {'all of these':14} {total}", flush=True)
+            well = well and total.is_well
             if kills:
                 home = Path(stack.enter_context(tempfile.TemporaryDirectory()))
                 found = await kill_at_random(home, kills, people, f"{where}crowd")
                 print(f"{store:9} {f'{people} people':14} {found}", flush=True)
+                well = well and found.is_well
+    return well
 
 
 if __name__ == "__main__":
-    asyncio.run(_run(_parser().parse_args()))
+    sys.exit(not asyncio.run(_run(_parser().parse_args())))

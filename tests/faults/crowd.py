@@ -60,8 +60,5 @@ async def kill_at_random(directory, kills, people=50, store="sqlite bot.db", see
         async with process(offline, str(BOT), cwd=directory, **settings, STORE=store) as bot:
             await bot.until(lambda: all(person.is_answered() for person in crowd))
     for person in crowd:
-        seen = person.seen()
-        assert list(dict.fromkeys(seen)) == person.said, (person.user, seen)
-        found.steps += len(person.said)
-        found.doubled += len(seen) - len(person.said)
+        found.compare(person.said, person.seen())
     return found
