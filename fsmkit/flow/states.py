@@ -158,7 +158,7 @@ class State:
         self._attribute = name
         self._group: type[StatesGroup] | None = None
         self.place = calling_location()
-        """`file:line` of its declaration."""
+        """File and line of its declaration."""
         self.flow: str | None = None
         """Name of the flow that declared it; `None` for a state of a group, which several flows may use."""
         self.prompt = prompt
@@ -188,7 +188,10 @@ class State:
 
     @property
     def name(self) -> str:
-        """The full name, for example `age`, `Signup:age`, `Signup.Address:street`."""
+        """The full name, as `ctx.state` has it.
+
+        For example `age`, and in groups `Signup:age`, `Signup.Address:street`.
+        """
         name = self._attribute or ""
         return f"{self._group.full_name()}:{name}" if self._group else name
 
