@@ -90,6 +90,7 @@ class Bench:
 
     def __init__(self, path):
         self.path = path
+        self.patience = PATIENCE
         self.clock = ManualClock(1_000_000.0)
         self.offline = OfflineTelegram(clock=self.clock)
         for user in range(1, 9):
@@ -115,7 +116,7 @@ class Bench:
 
         self.app.add_error_handler(note)
         self.receiver = Receiver(self.app, self.engine, **options)
-        async with asyncio.timeout(PATIENCE), self.app:
+        async with asyncio.timeout(self.patience), self.app:
             async with self.receiver if webhook is None else self.receiver.webhook(**webhook) as self.server:
                 yield self
             await self.engine.stop()

@@ -16,6 +16,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from faults.crowd import kill_at_random
 from faults.kills import QUICK, SITUATIONS, Found, kill_at_each
+from faults.mutations import feed_mutated
+from polled_bot import Bench
 
 STORES = ("sqlite", "redis", "postgres")
 
@@ -27,6 +29,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--every", type=int, default=1, help="kill at each of so many operations")
     parser.add_argument("--kills", type=int, default=300, help="how many kills at random moments")
     parser.add_argument("--people", type=int, default=50, help="how many people talk meanwhile")
+    parser.add_argument("--mutated", type=int, default=20_000, help="how many mutated updates a bot is given")
     parser.add_argument("--quick", action="store_true", help="a few kills on SQLite, in half a minute")
     return parser
 
@@ -53,9 +56,9 @@ def _server(store: str, stack: ExitStack) -> str:
 async def _run(given: argparse.Namespace) -> bool:
     """Kill, and tell what was found; return whether nothing has happened that must not."""
     stores, situations = given.store or STORES, given.situation or list(SITUATIONS)
-    every, kills, people = given.every, given.kills, given.people
+    every, kills, people, mutated = given.every, given.kills, given.people, given.mutated
     if given.quick:
-        stores, situations, every, kills, people = ("sqlite",), QUICK, 6, 4, 50
+        stores, situations, every, kills, people, mutated = ("sqlite",), QUICK, 6, 4, 50, 0
     well = True
     for store in stores:
         with ExitStack() as stack:
@@ -73,6 +76,13 @@ async def _run(given: argparse.Namespace) -> bool:
                 found = await kill_at_random(home, kills, people, f"{where}crowd")
                 print(f"{store:9} {f'{people} people':14} {found}", flush=True)
                 well = well and found.is_well
+    if mutated:
+        with tempfile.TemporaryDirectory() as home:
+            asked, answered, dead = await feed_mutated(Bench(Path(home) / "bot.db"), mutated)
+        print(
+            f"{mutated} mutated updates: {len(answered)} of {len(asked)} good ones answered, {len(dead)} set aside"
+        )
+        well = well and asked == answered
     return well
 
 
