@@ -406,7 +406,7 @@ class Receiver:
         letter = DeadLetter(
             name_of(update.id, update.body), update.id, update.chat, update.user, reason, update.body
         )
-        _log.error("update %s is set aside: %s (see `fsmkit inspect dead`)", letter.name, reason)
+        _log.error("update %s is set aside: %s (see `fsmkit inspect STORE dead`)", letter.name, reason)
         await self._inbox.set_aside(letter)
 
     # -- handling ----------------------------------------------------------------------------------
