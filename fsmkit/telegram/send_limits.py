@@ -33,7 +33,7 @@ class SendLimits:
 
     def __init__(self) -> None:
         self._over_all = AsyncLimiter(OVER_ALL, 1.0)
-        self._chats: TTLCache[int | str, AsyncLimiter] = TTLCache(MOST_CHATS, MINUTE)
+        self._chats = TTLCache[int | str, AsyncLimiter](MOST_CHATS, MINUTE)
 
     async def wait(self, chat: int | str) -> None:
         """Wait until a message to a chat may be sent.
