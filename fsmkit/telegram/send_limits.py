@@ -33,7 +33,8 @@ class SendLimits:
 
     def __init__(self) -> None:
         self._over_all = AsyncLimiter(OVER_ALL, 1.0)
-        self._chats = TTLCache[int | str, AsyncLimiter](MOST_CHATS, MINUTE)
+        chats: TTLCache[int | str, AsyncLimiter] = TTLCache[int | str, AsyncLimiter](MOST_CHATS, MINUTE)
+        self._chats = chats
 
     async def wait(self, chat: int | str) -> None:
         """Wait until a message to a chat may be sent.
