@@ -90,6 +90,7 @@ class Bench:
 
     def __init__(self, path):
         self.path = path
+        self.patience = PATIENCE
         self.clock = ManualClock(1_000_000.0)
         self.offline = OfflineTelegram(clock=self.clock)
         for user in range(1, 9):
@@ -114,8 +115,8 @@ class Bench:
             self.errors.append(context.error)
 
         self.app.add_error_handler(note)
-        async with asyncio.timeout(PATIENCE), self.app:
-            self.receiver = Receiver(self.app, self.engine, **options)
+        self.receiver = Receiver(self.app, self.engine, **options)
+        async with asyncio.timeout(self.patience), self.app:
             async with self.receiver if webhook is None else self.receiver.webhook(**webhook) as self.server:
                 yield self
             await self.engine.stop()

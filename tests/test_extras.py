@@ -13,6 +13,7 @@ NEEDED = {
     "fsmkit.sources.redis_stream": ("redis", "redis"),
     "fsmkit.sources.schedule": ("cronsim", "schedule"),
     "fsmkit.sources.webhook": ("starlette", "webhook"),
+    "fsmkit.telegram.send_limits": ("aiolimiter", "limits"),
     "fsmkit.telegram.receiver.webhook": ("uvicorn", "webhook"),
 }
 WITHOUT = """

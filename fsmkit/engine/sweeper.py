@@ -31,6 +31,9 @@ MAX_LEFT = 10_000
 LEFT_ALONE = 60.0
 """Seconds for which a row that stays due is only read, not leased: nobody here can do anything about it."""
 
+SOON = 0.2
+"""Seconds until the first sweep where a receiver knows whether updates wait."""
+
 
 class DueScan:
     """Has the keys looked at for which something is due, several at once, and none twice at the same time.
@@ -212,7 +215,9 @@ class Sweeper:
     def start(self) -> None:
         """Start the task."""
         if not self.running:
-            work = self._run(monotonic(self._clock) + self._first)
+            # A receiver says for sure whether updates wait; elsewhere they are given time to come.
+            first = self._first if self._face.received is None else min(self._first, SOON)
+            work = self._run(monotonic(self._clock) + first, min(first, self._every))
             self._task = asyncio.get_running_loop().create_task(work, name="fsmkit sweeper")
 
     async def stop(self) -> None:
@@ -222,16 +227,16 @@ class Sweeper:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
-    async def _run(self, at: float) -> None:
+    async def _run(self, at: float, soon: float) -> None:
         last = monotonic(self._clock)
         await self._try(self._at_once)
         while True:
             await self._clock.sleep(max(0.0, at - monotonic(self._clock)))
             now = monotonic(self._clock)
-            at = now + self._every
             if self._face.busy() and now - last < self._face.patience:
+                at = now + soon
                 continue
-            last = now
+            last, soon, at = now, self._every, now + self._every
             await self._try(self._sweep)
 
     async def _try(self, sweep: Callable[[], Awaitable[object]]) -> None:

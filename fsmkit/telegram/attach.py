@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from telegram.ext import Application, ExtBot
 
@@ -25,6 +25,9 @@ from fsmkit.telegram.intake import Intake
 from fsmkit.telegram.lifecycle import AnyApplication, Lifecycle, group_taken
 from fsmkit.telegram.update_processor import KeyedProcessor
 
+if TYPE_CHECKING:  # it needs an extra
+    from fsmkit.telegram.send_limits import SendLimits
+
 
 @options_checked_with(Engine)
 def attach(
@@ -38,6 +41,7 @@ def attach(
     button_keys: Sequence[str] | None = None,
     observers: Iterable[Observer] = (),
     command_menu: bool = False,
+    send_limits: "SendLimits | None" = None,
     **options: Any,
 ) -> Engine:
     """Put flows onto an application: its updates come to them first, in one group of their own.
@@ -57,6 +61,8 @@ def attach(
         observers: Who watches what happens: metrics, traces, tests (`fsmkit.engine.Observer`).
         command_menu: Whether Telegram's command menu is set at the start, from the descriptions of commands
             (`command("start", description="Begin")`).
+        send_limits: Has messages wait until Telegram will take them (`fsmkit.telegram.send_limits`, with the
+            extra `limits`); by default they are sent at once, and wait where Telegram says so.
         options: Further arguments of `Engine`.
 
     Returns:
@@ -74,7 +80,7 @@ def attach(
         *flows, store=store, clock=clock, deliver=late, resources=resources, observers=observers, **options
     )
     buttons = ButtonCodec(bot.token, names | set(engine.flows.tables), button_keys)
-    delivery = late.delivery = Delivery(bot, buttons, engine.clock)
+    delivery = late.delivery = Delivery(bot, buttons, engine.clock, send_limits)
     engine.bot = int(bot.token.partition(":")[0]) if bot.token.partition(":")[0].isdigit() else bot.token
 
     async def on_error(_key: Key | None, _event: Any, error: Exception) -> None:

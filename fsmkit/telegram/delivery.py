@@ -8,7 +8,7 @@ import contextlib
 import re
 import warnings
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from telegram import Bot
 from telegram.error import (
@@ -31,6 +31,9 @@ from fsmkit.telegram.buttons import ButtonCodec
 from fsmkit.telegram.chat_migration import in_new_chat
 from fsmkit.telegram.sending import Messages, connection
 from fsmkit.telegram.splitting import split
+
+if TYPE_CHECKING:  # it needs an extra
+    from fsmkit.telegram.send_limits import SendLimits
 
 NETWORK_DELAYS = (1.0, 2.0, 5.0, 10.0, 30.0)
 """Seconds between tries while Telegram does not answer; the last one goes on."""
@@ -55,9 +58,13 @@ class Delivery:
         bot: PTB's bot.
         buttons: Makes callback data.
         clock: Tells when a chat has waited long enough.
+        limits: Has messages wait before Telegram would refuse them; `None`: they are sent at once.
     """
 
-    def __init__(self, bot: Bot, buttons: ButtonCodec, clock: Clock) -> None:
+    def __init__(
+        self, bot: Bot, buttons: ButtonCodec, clock: Clock, limits: "SendLimits | None" = None
+    ) -> None:
+        self._limits = limits
         self._bot = bot
         self._buttons = buttons
         self._clock = clock
@@ -88,6 +95,8 @@ class Delivery:
         """
         if self._waits:
             self._check_wait(effect)
+        if self._limits is not None and isinstance(effect, Send | Edit):
+            await self._limits.wait(effect.to.chat)
         try:
             try:
                 receipt = await self._carry_out(key, effect)

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable, Coroutine, Iterable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Literal, Never
+from typing import TYPE_CHECKING, Any, Literal, Never
 
 import attrs
 from telegram import Bot
@@ -33,6 +33,9 @@ from fsmkit.telegram.attach import attach
 from fsmkit.telegram.lifecycle import AnyApplication
 from fsmkit.telegram.receiver.receiver import CannotListenError, Receiver, WebhookOptions
 from fsmkit.telegram.update_processor import KeyedProcessor
+
+if TYPE_CHECKING:  # it needs an extra
+    from fsmkit.telegram.send_limits import SendLimits
 
 HANDLER_SECONDS = 60.0
 """How long a handler may take by default."""
@@ -113,6 +116,7 @@ def poll(
         command_menu=command_menu,
         handler_timeout=handler_timeout,
         sync_handlers=sync_handlers,
+        send_limits=_installed_limits(),
     )
     if not asyncio.run(_unless_stopped(_ask_for_itself(token, app.bot.base_url.removesuffix(token)))):
         return
@@ -131,6 +135,14 @@ def _application(token: str, base_url: str | None, base_file_url: str | None) ->
     if base_file_url is not None:
         builder = builder.base_file_url(base_file_url)
     return builder.build()
+
+
+def _installed_limits() -> "SendLimits | None":
+    try:
+        from fsmkit.telegram.send_limits import SendLimits
+    except MissingExtra:
+        return None
+    return SendLimits()
 
 
 async def _unless_stopped(work: Coroutine[Any, Any, None]) -> bool:

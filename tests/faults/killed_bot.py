@@ -1,21 +1,31 @@
 """A bot that kills itself at the n-th operation of a step: `KILL_AT=7 ARMED=FILE python killed_bot.py`.
 
-An operation is a transaction of the store or a request to Telegram; each is counted twice, when it begins and
-when it is over. Counting starts when `getUpdates` has brought something while the file `ARMED` is there.
+An operation is a transaction of the store, or a command to its server, or a request to Telegram; each is
+counted twice, when it begins and when it is over. Counting starts when something arrives (an update, an event
+from outside) while the file `ARMED` is there. `STORE` names where it keeps its conversations.
 """
 
+import asyncio
 import os
 import signal
 from contextlib import contextmanager
+from pathlib import Path
 
+import attrs
 from telegram.request import HTTPXRequest
 
-from fsmkit import Flow
+from fsmkit import Done, Flow, Key, Returned, Timeout
+from fsmkit.stores.postgres import PostgresStore
+from fsmkit.stores.postgres.session import Connections
+from fsmkit.stores.redis import RedisStore
+from fsmkit.stores.redis.connection import PipelinedConnection
+from fsmkit.stores.sqlite import SQLiteStore
 from fsmkit.stores.sqlite.writer import File
-from fsmkit.telegram import button, command, run, text
+from fsmkit.telegram import album, button, command, run, text
 
-KILL_AT = int(os.environ["KILL_AT"])
-ARMED = os.environ["ARMED"]
+KILL_AT = int(os.environ.get("KILL_AT", "-1"))
+ARMED = os.environ.get("ARMED", "")
+SPOOL = Path(os.environ.get("SPOOL", "spool"))
 NOTHING = b'{"ok":true,"result":[]}'
 
 
@@ -59,10 +69,66 @@ async def counted_request(self, url, *given, **more):
     return status, answer
 
 
-File.transaction, HTTPXRequest.do_request = counted_transaction, counted_request
+def counted(call):
+    async def counted_call(self, *given):
+        operations.pass_by()
+        answer = await call(self, *given)
+        operations.pass_by()
+        return answer
 
-flow = Flow("counting", data=dict)
+    return counted_call
+
+
+File.transaction, HTTPXRequest.do_request = counted_transaction, counted_request
+PipelinedConnection.call = counted(PipelinedConnection.call)
+Connections.call = counted(Connections.call)
+
+
+@attrs.frozen
+class Paid:
+    """An event from outside."""
+
+    what: str
+
+
+class Spool:
+    """A source of events: the files of a directory, each removed once its event has taken effect."""
+
+    name = "spool"
+
+    async def run(self, engine):
+        while True:
+            for file in sorted(SPOOL.glob("*")):
+                operations.begin()
+                await engine.send(Key(1, 1), Paid(file.name), id=("spool", file.name))
+                file.unlink()
+            await asyncio.sleep(0.02)
+
+
+async def work(data):
+    return "worked"
+
+
+inner = Flow("inner")
+inner.state("ask", prompt="Inside?")
+
+
+@inner.defstate("ask")
+def told(event, ctx):
+    return ("end", event.text)
+
+
+flow = Flow("counting", data=dict, ttl=None)
 flow.state("on", prompt="Ready.", buttons=["Add"])
+flow.state("timed", ttl=0.3)
+flow.state("working", job=work)
+
+
+def count(ctx, what):
+    """Answers with how many things have counted so far; returns the new data."""
+    number = ctx.data["count"] + 1
+    ctx.reply(f"{number}: {what}")
+    return {"count": number}
 
 
 @flow.defstate(None, on=command("start"))
@@ -70,12 +136,59 @@ def start(event, ctx):
     return ("transition", "on", {"count": 0})
 
 
+@flow.defstate("on", on=text("timer"))
+def arm(event, ctx):
+    return ("transition", "timed", count(ctx, "armed"))
+
+
+@flow.defstate("timed", on=Timeout)
+def ring(event, ctx):
+    return ("transition", "on", count(ctx, "rang"))
+
+
+@flow.defstate("on", on=text("job"))
+def begin(event, ctx):
+    return ("transition", "working", count(ctx, "begun"))
+
+
+@flow.defstate("working", on=Done)
+def done(event, ctx):
+    return ("transition", "on", count(ctx, event.value))
+
+
+@flow.defstate("on", on=text("sub"))
+def enter(event, ctx):
+    return ("call", inner)
+
+
+@flow.defstate("on", on=Returned)
+def left(event, ctx):
+    return ("stay", count(ctx, event.result))
+
+
+@flow.defstate("on", on=Paid)
+def paid(event, ctx):
+    return ("stay", count(ctx, event.what))
+
+
+@flow.defstate("on", on=album())
+def pictures(event, ctx):
+    return ("stay", count(ctx, f"{len(event.parts)} pictures"))
+
+
 @flow.defstate("on", on=[text(r"\w+"), button("Add")])
-def count(event, ctx):
-    number = ctx.data["count"] + 1
-    ctx.reply(f"{number}: {event.text or event.value}")
-    return ("stay", {"count": number})
+def add(event, ctx):
+    return ("stay", count(ctx, event.text or event.value))
+
+
+def store():
+    kind, _, where = os.environ.get("STORE", "sqlite bot.db").partition(" ")
+    if kind == "sqlite":
+        return SQLiteStore(where)
+    url, _, name = where.partition(" ")
+    return RedisStore(url, prefix=name) if kind == "redis" else PostgresStore(url, schema=name)
 
 
 if __name__ == "__main__":
-    run(flow)
+    SPOOL.mkdir(exist_ok=True)
+    run(flow, inner, store=store(), sources=[Spool()])

@@ -1,7 +1,9 @@
 """Kills a bot at each operation of a step, and starts it again: what is lost, done twice, or sent twice."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 
 import attrs
@@ -9,9 +11,9 @@ from bot_process import process, telegram
 
 BOT = Path(__file__).with_name("killed_bot.py")
 USER = 1
-PATIENCE = 600
+PATIENCE = 3600
 """Seconds for all starts of a bot together."""
-QUIET_SECONDS = 1.0
+QUIET_SECONDS = 0.5
 """A bot that has answered and lives for so long has no operation left at which it could be killed."""
 
 
@@ -21,37 +23,135 @@ class Found:
 
     Attributes:
         kills: How often the bot was killed.
-        steps: How many updates were sent.
+        steps: How many things were to count.
+        lost: Replies that never came: of updates that were lost, or lost themselves.
+        twice: Replies of steps that were not to be: something has counted twice.
+        disordered: Replies that came before one that was to come earlier.
         doubled: Replies that came twice.
+        waits: After each kill that had left something: seconds from the new process's first request to the
+            first answer.
     """
 
     kills: int = 0
     steps: int = 0
+    lost: int = 0
+    twice: int = 0
+    disordered: int = 0
     doubled: int = 0
+    waits: list[float] = attrs.field(factory=list)
+
+    def compare(self, expected: list[str], seen: list[str]) -> None:
+        """Count what a person has seen beside what was to be seen."""
+        once = [said for said in dict.fromkeys(seen) if said in set(expected)]
+        came = [expected.index(said) for said in once]
+        self.steps += len(expected)
+        self.lost += len(expected) - len(once)
+        self.twice += len(set(seen) - set(expected))
+        self.disordered += sum(after < before for before, after in pairwise(came))
+        self.doubled += len(seen) - len(set(seen))
+
+    def add(self, other: "Found") -> None:
+        """Count what another one has found too."""
+        for name in attrs.asdict(self):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+
+    @property
+    def is_well(self) -> bool:
+        """Whether nothing has happened that must not."""
+        return not (self.lost or self.twice or self.disordered)
+
+    def __str__(self) -> str:
+        waits = sorted(self.waits) or [0.0]
+        return (
+            f"{self.kills:4} kills, {self.steps:5} steps, lost {self.lost}, twice {self.twice}, "
+            f"out of order {self.disordered}, replies doubled {self.doubled:3}, "
+            f"first answer {waits[len(waits) // 2]:.2f} s (at most {waits[-1]:.2f} s)"
+        )
+
+
+def text(offline, spool):
+    """Two texts in a row."""
+    offline.say("first", user=USER)
+    offline.say("second", user=USER)
+    return ["first", "second"]
+
+
+def press(offline, spool):
+    """A press of a button."""
+    offline.press("Add", user=USER)
+    return ["Add"]
+
+
+def subflow(offline, spool):
+    """A sub-flow that is called, and one that returns."""
+    offline.say("sub", user=USER)
+    offline.say("inside", user=USER)
+    return ["inside"]
+
+
+def timer(offline, spool):
+    """A state that is entered, and its timeout."""
+    offline.say("timer", user=USER)
+    return ["armed", "rang"]
+
+
+def job(offline, spool):
+    """A state with a job, and the job's outcome."""
+    offline.say("job", user=USER)
+    return ["begun", "worked"]
+
+
+def outside(offline, spool):
+    """An event from outside."""
+    names = sorted(int(name) for name in spool.with_suffix(".names").read_text().split() or ["0"])
+    name = str(names[-1] + 1)
+    spool.with_suffix(".names").write_text(name)
+    spool.mkdir(exist_ok=True)
+    (spool / name).touch()
+    return [name]
+
+
+def pictures(offline, spool):
+    """An album of two pictures, and a text that completes it."""
+    group = f"album {offline.say('before', user=USER)['update_id']}"
+    offline.send("photo", user=USER, group=group)
+    offline.send("photo", user=USER, group=group)
+    offline.say("after", user=USER)
+    return ["before", "2 pictures", "after"]
+
+
+SITUATIONS: dict[str, Callable] = {
+    "text": text,
+    "press": press,
+    "sub-flow": subflow,
+    "timer": timer,
+    "job": job,
+    "outside event": outside,
+    "album": pictures,
+}
+
+
+QUICK = ("text", "press", "job")
+"""What CI does as a program."""
 
 
 class Round:
-    """What one person does while a bot is to be killed: two texts in a row, or a press.
+    """What one person does while a bot is to be killed.
 
-    Each reply says how many updates have counted so far. One that is lost, or counts twice, shows in all that
+    Each reply says how many things have counted so far. One that is lost, or counts twice, shows in all that
     come after it.
     """
 
-    def __init__(self, offline, press):
+    def __init__(self, offline, directory, situation):
         self.offline = offline
-        self.press = press
+        self.spool = directory / "spool"
+        self.spool.with_suffix(".names").touch()
+        self.situation = SITUATIONS[situation]
         self.expected = []
 
     def act(self):
-        count = len(self.expected)
-        if self.press:
-            self.offline.press("Add", user=USER)
-            self.expected.append(f"{count + 1}: Add")
-            return
-        for word in ("first", "second"):
-            count += 1
-            self.offline.say(f"{word}{count}", user=USER)
-            self.expected.append(f"{count}: {word}{count}")
+        for what in self.situation(self.offline, self.spool):
+            self.expected.append(f"{len(self.expected) + 1}: {what}")
 
     def seen(self):
         return [said for said in self.offline.texts(USER) if said[:1].isdigit()]
@@ -59,29 +159,46 @@ class Round:
     def is_answered(self):
         return not self.expected or self.expected[-1] in self.seen()
 
+    def first_answer(self, since):
+        """Seconds from a process's first request, of those since then, to its first answer; `None`: neither."""
+        calls = self.offline.calls[since:]
+        answers = [call.at for call in calls if call.method == "sendMessage"]
+        return answers[0] - calls[0].at if answers else None
 
-async def kill_at_each(directory, press, every=1):
-    """Kill at each operation (or each of some) of a step until one comes through; return what was found."""
+
+async def kill_at_each(directory, situation="text", every=1, store="sqlite bot.db", most=None):
+    """Kill at each operation (or each of some) of a step until one comes through; return what was found.
+
+    Args:
+        directory: Where the bot runs.
+        situation: What a person does, one of `SITUATIONS`.
+        every: Each of how many operations.
+        store: Where the bot keeps its conversations.
+        most: How many kills at most.
+    """
     found, armed = Found(), directory / "armed"
     async with telegram(PATIENCE) as (offline, settings):
-        work, at, through = Round(offline, press), 0, False
-        while not through:
-            environment = {**settings, "KILL_AT": str(at), "ARMED": str(armed)}
+        work, at, through = Round(offline, directory, situation), 0, False
+        while not through and (most is None or found.kills < most):
+            environment = {**settings, "KILL_AT": str(at), "ARMED": str(armed), "STORE": store}
             armed.unlink(missing_ok=True)
+            left, since = not work.is_answered(), len(offline.calls)
             async with process(offline, str(BOT), cwd=directory, **environment) as bot:
                 if not at:
                     offline.say("/start", user=USER)
                     await bot.answered(USER, "Ready.")
                 await bot.until(work.is_answered)  # what the bot before has left
+                if left:
+                    found.waits.append(work.first_answer(since) or 0.0)
                 armed.touch()
                 work.act()
                 through = await survives(bot, work)
                 found.kills += not through
             at += every
-        found.steps = len(work.expected)
-        seen = work.seen()
-        assert list(dict.fromkeys(seen)) == work.expected, seen
-        found.doubled = len(seen) - len(work.expected)
+        if not work.is_answered():
+            async with process(offline, str(BOT), cwd=directory, **settings, STORE=store) as bot:
+                await bot.until(work.is_answered)
+        found.compare(work.expected, work.seen())
     return found
 
 

@@ -176,6 +176,7 @@ class Receiver:
         self._stopping = False
         self._stop = asyncio.Event()
         """Set by a signal."""
+        self._starting = False
         self._begun: set[asyncio.Task[Any] | None] = set()
         self._unfinished: dict[int, asyncio.Event] = {}
         self._finished = asyncio.Event()
@@ -187,7 +188,9 @@ class Receiver:
     def caught_up(self) -> bool:
         """Whether nothing waits any more that had come before the start, at Telegram or in the store."""
         poller, hand_over = self._poller, self._hand_over
-        return poller is None or hand_over is None or (poller.caught_up and hand_over.caught_up)
+        if poller is None or hand_over is None:
+            return not self._starting
+        return poller.caught_up and hand_over.caught_up
 
     # -- its life ----------------------------------------------------------------------------------
 
@@ -276,7 +279,7 @@ class Receiver:
 
     def _begin(self, poller: "Poller | WebhookServer") -> None:
         assert self._hand_over is not None
-        self._poller = poller
+        self._poller, self._starting = poller, False
         make = asyncio.get_running_loop().create_task
         self._work = [
             make(self._hand_over.run(), name="fsmkit hand-over"),
@@ -321,7 +324,7 @@ class Receiver:
             await self._run_until(self._stop, receiving)
 
     async def _run_until(self, stop: asyncio.Event, receiving: AbstractAsyncContextManager[object]) -> None:
-        app = self._app
+        app, self._starting = self._app, True
         try:
             if not await self._initialized(stop):
                 return
@@ -403,7 +406,7 @@ class Receiver:
         letter = DeadLetter(
             name_of(update.id, update.body), update.id, update.chat, update.user, reason, update.body
         )
-        _log.error("update %s is set aside: %s (see `fsmkit inspect dead`)", letter.name, reason)
+        _log.error("update %s is set aside: %s (see `fsmkit inspect STORE dead`)", letter.name, reason)
         await self._inbox.set_aside(letter)
 
     # -- handling ----------------------------------------------------------------------------------

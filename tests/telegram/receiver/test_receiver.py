@@ -1,23 +1,21 @@
 """The receiver: what is stored before it is confirmed, what strikes it, and what a stop or a bad update leaves."""
 
 import asyncio
-import random
-import re
 import sqlite3
 from contextlib import closing
 
 import pytest
+from faults.mutations import feed_mutated
 from polled_bot import update
 from telegram.error import NetworkError, TimedOut
 from telegram.ext import ApplicationBuilder, MessageHandler, filters
 
-from fsmkit import DefinitionError, Engine, Flow, StoreUnavailable
+from fsmkit import DefinitionError, Engine, Flow, StoreUnavailable, Timeout
 from fsmkit.stores.memory import MemoryStore
 from fsmkit.stores.sqlite import SQLiteStore
 from fsmkit.stores.sqlite.store import SQLiteLease
 from fsmkit.telegram import KeyedProcessor, Receiver, attach, text
 from fsmkit.telegram.receiver.handover import MOST_OF_LINE
-from fsmkit.telegram.receiver.scanner import read
 
 
 def counting():
@@ -383,6 +381,30 @@ async def test_a_timeout_that_goes_before_the_update_strikes_nothing(bench, monk
     assert set(struck[1:-1]) == {()}
 
 
+async def test_what_was_due_while_no_process_ran_is_done_as_soon_as_no_update_waits(bench):
+    flow = Flow("late", ttl=30)
+
+    @flow.defstate(None, on=text(r".*"))
+    def take(event, ctx):
+        return ("transition", "on")
+
+    @flow.defstate("on", on=Timeout)
+    def late(event, ctx):
+        ctx.reply("It is time.")
+        return ("end",)
+
+    async with bench.running(flow):
+        bench.wire.put(update(5, "one"))
+        await bench.until_handled(5)
+    bench.clock.advance(40)
+    async with bench.running(flow):
+        await bench.app.start()
+        await bench.until(lambda: bench.receiver.caught_up)
+        bench.clock.advance(0.5)
+        await bench.until(lambda: bench.offline.texts(1) == ["It is time."])
+        await bench.app.stop()
+
+
 # -- floods ------------------------------------------------------------------------------------------
 
 
@@ -511,48 +533,9 @@ async def test_ptb_polling_of_a_durable_store_is_told_to_promise_less(bench, cap
 
 # -- anything at all ---------------------------------------------------------------------------------
 
-PIECES = (b'"', b"{", b"}", b"[", b"]", b"\\", b",", b"\xff", b"\x00", b"9" * 5000, b'"\\ud800"', b"[" * 3000)
-VALUES = (b"null", b"[]", b"{}", b'"x"', b"-1", b"1e400", b"9" * 20, b"true")
-
-
-def mutated(chance, body):
-    """An update with some bytes put in, left out, or values exchanged; its id may become any other."""
-    made = bytearray(body)
-    for _ in range(chance.randint(1, 4)):
-        at = chance.randrange(13, len(made))
-        kind = chance.random()
-        if kind < 0.3:
-            made[at : at + chance.randint(0, 3)] = chance.choice(PIECES)
-        elif kind < 0.6:
-            del made[at : at + chance.randint(1, 20)]
-        elif found := list(re.finditer(rb':("[^"]*"|-?\d+|true|false)', made)):
-            start, end = chance.choice(found).span()
-            made[start:end] = b":" + chance.choice(VALUES)
-    return bytes(made)
-
 
 @pytest.mark.parametrize("count", [300, pytest.param(2_000, marks=pytest.mark.thorough)])
-async def test_after_each_ten_mutated_updates_the_next_good_one_is_answered(bench, count, monkeypatch):
-    monkeypatch.setattr("polled_bot.PATIENCE", 900)
-    chance, flow, good, sent = random.Random(count), Flow("any"), set(), set()
-
-    @flow.defstate(None, "on", on=text(r".*"))
-    def take(event, ctx):
-        good.add(event.text)
-        return ("transition", "on", {"text": event.text})
-
-    for number in range(1, count + 1):
-        if number % 11:
-            body = mutated(chance, update(number, "bad", chat=chance.choice([1, 2, 3])))
-            # Of two updates with one id the later is the same one, given again: no good one may come later.
-            taken = read(body).id
-            while taken is not None and taken > number and taken % 11 == 0:
-                body = mutated(chance, update(number, "bad", chat=chance.choice([1, 2, 3])))
-                taken = read(body).id
-            bench.wire.pending[number] = body
-        else:
-            bench.wire.pending[number] = update(number, f"good {number}", chat=4)
-            sent.add(f"good {number}")
-    async with bench.running(flow):
-        await bench.advance_until(lambda: sent <= good, seconds=count)
-        assert await bench.dead()
+async def test_after_each_ten_mutated_updates_the_next_good_one_is_answered(bench, count):
+    asked, answered, dead = await feed_mutated(bench, count)
+    assert (len(asked), answered) == (count // 11, asked)
+    assert dead
