@@ -25,9 +25,10 @@ from telegram.ext import ConversationHandler
 from fsmkit.cli.test_bot import is_plain_bot
 from fsmkit.testing.any_bot.copying import TOKEN, WITHHELD, copy_directory, environment
 from fsmkit.testing.any_bot.lint import no_exits, shadowed
+from fsmkit.testing.any_bot.offers import GROUP, hints_in, words_of
 from fsmkit.testing.any_bot.program import Program
 from fsmkit.testing.any_bot.report import BotReport
-from fsmkit.testing.any_bot.search import EFFORTS, BotSearch, Talks
+from fsmkit.testing.any_bot.search import BotSearch, Effort, Talks
 from fsmkit.testing.any_bot.standing import KEPT
 from fsmkit.testing.any_bot.stubs import StubFinder
 from fsmkit.testing.any_bot.tree import Tree
@@ -468,6 +469,47 @@ def test_what_does_not_hand_a_bot_over_is_told_in_a_sentence(program, code, said
     assert "\n" not in str(refused.value)
 
 
+# -- what people do ------------------------------------------------------------------------------------
+
+IN_GROUPS = """
+from telegram.ext import *
+
+async def ban(update, context):
+    await update.effective_message.reply_text(context.args[0])
+
+app = ApplicationBuilder().token("x").build()
+app.add_handler(CommandHandler("ban", ban, filters.ChatType.GROUPS, block=False))
+app.run_polling()
+"""
+
+
+def test_a_bot_that_is_made_for_groups_is_talked_to_in_one(program):
+    bot = program(IN_GROUPS)
+    search = BotSearch(bot, Effort(conversations=3, length=3, seconds=10.0, idle=3))
+    search.run()
+    assert [(each.problem.code, each.chat) for each in search.found] == [("raised", GROUP)]
+    assert [each.action for each in search.found[0].observations] == [Say("/ban")]
+    assert "  (in the group -100)\n  > /ban  | -  | ban: raised\n" in str(
+        BotReport(search, "bot.py", "dev", [])
+    )
+    again = BotSearch(bot, search.effort)
+    again.replay([(GROUP, [Say("/ban")]), (None, [Say("/ban")])])
+    assert [each.chat for each in again.found] == [GROUP]
+
+
+def test_what_a_callback_waits_for_is_read_from_it():
+    def got_date(update, context):
+        if update.effective_message.text in (*PASSWORDS, "yes"):
+            return datetime.datetime.strptime(update.effective_message.text, "%d.%m.%Y")  # noqa: DTZ007  # as bots do
+        return None
+
+    assert words_of(got_date) == ["yes", "21.01.2027", "sesame"]
+    assert hints_in(["Which day? For example 31.12.2030, at 10:30.", "Room 7"]) == ["31.12.2030", "10:30"]
+
+
+PASSWORDS = ["sesame"]
+
+
 # -- walls, and what is copied -------------------------------------------------------------------------
 
 
@@ -742,8 +784,8 @@ def test_the_page_shows_what_its_bot_comes_to(program, monkeypatch):
     [said] = re.findall(r"```text\n(.*?)```", page, re.DOTALL)
     bot = program(code)
     monkeypatch.chdir(bot.program.root)
-    search = BotSearch(bot, EFFORTS["dev"])
-    search.replay([[Say("/order"), Press("small"), Say("Ann")]])
+    search = BotSearch(bot, Effort(0, 0, 0.0, 0))
+    search.replay([(None, [Say("/order"), Press("small"), Say("Ann")])])
     search.static = declared(bot)
     shown = str(BotReport(search, "bot.py", "dev", []))
     assert f"testing bot.py (profile dev)\n{shown.rpartition(chr(10))[0]}\n" == said
