@@ -396,11 +396,9 @@ class Kept(Generic[D]):
         value = self._values.get(blob)
         return self.keep(blob, self._read(blob)) if value is None else value
 
-    def keep(self, blob: bytes, value: D, instead: bytes | None = None) -> D:
-        """Keep what was made of a value, in the place of what stood there before; return the value."""
+    def keep(self, blob: bytes, value: D) -> D:
+        """Keep a value beside what was made of it; return the value."""
         values = self._values
-        if instead is not None:
-            values.pop(instead, None)
         if len(blob) > MAX_KEPT_BYTES:
             return value
         if len(values) >= MAX_KEPT:  # beginning anew costs less than knowing which one was used last
@@ -653,6 +651,10 @@ encode_receipt: Callable[[Receipt], bytes] = _encoder.encode
 decode_entry: Callable[[bytes], Pending] = _decoder.decode
 
 
+_written: dict[bytes, Pending] = {}
+"""Entries that were written here and not carried out yet, as they are read: mostly they are at once."""
+
+
 def encode_entry(entry: Pending) -> bytes:
     """Return an entry of the outbox as bytes that can be read back.
 
@@ -661,10 +663,18 @@ def encode_entry(entry: Pending) -> bytes:
     """
     try:
         blob = _encoder.encode(entry)
-        decode_entry(blob)
+        back = decode_entry(blob)
     except (TypeError, ValueError, OverflowError, RecursionError) as error:  # msgspec's are ValueErrors
         raise UnstorableData(type(entry.effect).__name__, f"cannot be read back: {error}") from error
+    if len(_written) >= MAX_KEPT:
+        _written.clear()
+    _written[blob] = back
     return blob
+
+
+def take_entry(blob: bytes) -> Pending:
+    """Return an entry that is about to be carried out; where it was written, it is not read a second time."""
+    return _written.pop(blob, None) or decode_entry(blob)
 
 
 def decode_receipt(body: bytes) -> Receipt:

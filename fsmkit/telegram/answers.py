@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 from telegram import CallbackQuery, LabeledPrice, PreCheckoutQuery, ShippingOption, ShippingQuery
 from telegram.error import TelegramError
 
-from fsmkit.clock import Clock, monotonic
+from fsmkit.clock import Clock
 from fsmkit.engine.engine import Engine
 from fsmkit.engine.envelope import Outcome
 from fsmkit.flow.messages import Verdict
@@ -60,6 +60,7 @@ class AnswerTimer:
 
     def __init__(self, clock: Clock, seconds: float | None, answer: Callable[[Any], Awaitable[None]]) -> None:
         self._clock = clock
+        self._now: Callable[[], float] = getattr(clock, "monotonic", clock.now)
         self._seconds = seconds
         self._answer = answer
         self._in_hand: dict[str, AwaitedAnswer] = {}
@@ -73,7 +74,7 @@ class AnswerTimer:
         awaited = self._in_hand.get(query.id)
         if awaited is None:
             seconds = self._seconds
-            due = 0.0 if seconds is None else monotonic(self._clock) + seconds
+            due = 0.0 if seconds is None else self._now() + seconds
             awaited = self._in_hand[query.id] = AwaitedAnswer(query, about, due)
             if seconds is not None:
                 self._timed[query.id] = awaited
@@ -87,25 +88,29 @@ class AnswerTimer:
             query.set_bot(spy)
         return awaited
 
-    async def take_over(self, awaited: AwaitedAnswer) -> bool:
+    def release(self, awaited: AwaitedAnswer) -> bool:
         """Leave the answer to whoever calls; return whether it is still to be given."""
         self._timed.pop(awaited.query.id, None)
-        if awaited.sending is not None:  # it is on its way: it is waited for, not broken off
-            await asyncio.wait({awaited.sending})
         return not awaited.late and not awaited.answered
 
-    async def end(self, query: Query) -> None:
-        """Note no more who answers a query, and leave its answer to others."""
+    def end(self, query: Query) -> "asyncio.Task[None] | None":
+        """Note no more who answers a query, and leave its answer to others.
+
+        Returns:
+            The answer that is on its way, or over: it is waited for, not broken off.
+        """
         bot: Any = query.get_bot()
         if type(bot) is AnswerSpy:
             query.set_bot(bot.bot)
         awaited = self._in_hand.get(query.id)
-        if awaited is not None and awaited.query is query:
-            del self._in_hand[query.id]
-            await self.take_over(awaited)
+        if awaited is None or awaited.query is not query:
+            return None
+        del self._in_hand[query.id]
+        self.release(awaited)
+        return awaited.sending
 
     def answer(self, query: Query) -> None:
-        """Begin to answer a query in hand, unless somebody has; `end` waits for the answer."""
+        """Begin to answer a query in hand, unless somebody has; `end` returns that answer."""
         awaited = self._in_hand.get(query.id)
         if awaited is not None and not awaited.late and not awaited.answered:
             self._begin_answer(awaited)
@@ -127,13 +132,19 @@ class AnswerTimer:
     async def _run(self) -> None:
         while self._timed:
             first = next(iter(self._timed.values()))
-            left = first.due - monotonic(self._clock)
+            left = first.due - self._now()
             if left > TICK:
                 await self._clock.sleep(left)
             elif first.answered:
                 del self._timed[first.query.id]
             else:
                 self._begin_answer(first)
+
+
+async def over(sending: "asyncio.Task[None] | None") -> None:
+    """Wait until an answer that is on its way, if there is one, is over, however it ends."""
+    if sending is not None:
+        await asyncio.wait({sending})
 
 
 class AnswerSpy:
@@ -242,7 +253,7 @@ class Payments:
                 await self._answer(event, Verdict(), None)
             raise
         finally:
-            await self.timer.end(event.query)
+            await over(self.timer.end(event.query))
 
     async def decline(self, event: TelegramEvent) -> None:
         """Decline a query that nobody wants."""

@@ -89,7 +89,11 @@ class Delivery:
         if self._waits:
             self._check_wait(effect)
         try:
-            receipt = await self._wherever(key, effect)
+            try:
+                receipt = await self._carry_out(key, effect)
+            except ChatMigrated as error:
+                receipt = None
+                await self._carry_out_in_new_chat(key, effect, error.new_chat_id)
         except RetryAfter as error:
             seconds = _seconds(error)
             if isinstance(effect, Send | Edit | Delete):
@@ -112,7 +116,8 @@ class Delivery:
         except Exception:  # else the pieces that are out would be missing from the next text
             self._forget(key)
             raise
-        self._forget(key)
+        if self._failures:
+            self._failures.pop(key, None)
         return receipt
 
     async def answer(
@@ -147,29 +152,26 @@ class Delivery:
         if until is not None:
             raise RetryLater(until - now)
 
-    async def _wherever(self, key: Key, effect: Any) -> int | None:
-        """Carry an effect out, in the supergroup if its group has become one; nothing is noted of that."""
-        try:
-            return await self._carry_out(key, effect)
-        except ChatMigrated as error:
-            if self.migrated is not None:
-                await self.migrated(effect.to.chat, error.new_chat_id)
-            moved = in_new_chat(effect, error.new_chat_id)
-            if moved is not None:
-                await self._carry_out(key, moved)
-            return None
+    async def _carry_out_in_new_chat(self, key: Key, effect: Any, chat: int) -> None:
+        """Carry an effect out in the supergroup that its group has become; nothing is noted of it."""
+        if self.migrated is not None:
+            await self.migrated(effect.to.chat, chat)
+        moved = in_new_chat(effect, chat)
+        if moved is not None:
+            await self._carry_out(key, moved)
 
-    async def _carry_out(self, key: Key, effect: Effect) -> int | None:
+    def _carry_out(self, key: Key, effect: Effect) -> Awaitable[int | None]:
         if isinstance(effect, Send):
-            return await self._messages.send(
-                key, effect.reply, effect.to, effect.bound, selective=effect.selective
-            )
+            return self._messages.send(key, effect.reply, effect.to, effect.bound, selective=effect.selective)
         if isinstance(effect, Edit):
-            return await self._messages.edit(key, effect)
+            return self._messages.edit(key, effect)
+        return self._delete_all(key, effect)
+
+    async def _delete_all(self, key: Key, effect: Effect) -> None:
+        """Delete messages; an answer to a press is none of the outbox's."""
         if isinstance(effect, Delete):
             for start in range(0, len(effect.messages), MAX_DELETE):
                 await self._delete(effect.messages[start : start + MAX_DELETE], effect.to, key)
-        return None
 
     async def _delete(self, messages: Sequence[int], to: Address, key: Key) -> None:
         """Delete what can be deleted: one that cannot makes Telegram refuse all of a request."""

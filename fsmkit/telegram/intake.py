@@ -65,7 +65,7 @@ deliveries, one chat that Telegram has told to slow down would leave all its but
 """
 
 import json
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -83,7 +83,7 @@ from fsmkit.flow.flow import Flow
 from fsmkit.flow.messages import Answer
 from fsmkit.interpreter.compiled import CompiledFlow, FlowSet
 from fsmkit.keys import Key, KeyBy
-from fsmkit.telegram.answers import AnswerTimer, AwaitedAnswer, Payments, Query
+from fsmkit.telegram.answers import AnswerTimer, AwaitedAnswer, Payments, Query, over
 from fsmkit.telegram.buttons import ButtonCodec, Foreign, looks_ours
 from fsmkit.telegram.chat_migration import ChatMigrations, move_event
 from fsmkit.telegram.delivery import Delivery
@@ -116,28 +116,6 @@ class Checked(Struct, eq=False):
     barred: Sequence[CompiledFlow] = ()
 
 
-class _Entries(dict[str, tuple[CompiledFlow, ...]]):
-    """By the kind of an event, the flows of a key rule that it may enter: of many flows usually few.
-
-    A message of another kind than a flow's entries name is none of its business, so nobody walks over them;
-    what is no new message may enter all. Flows that ask for albums may be entered by each part of one.
-    """
-
-    def __init__(self, tables: Iterable[CompiledFlow]) -> None:
-        super().__init__()
-        self._tables = tuple(tables)
-
-    def __missing__(self, kind: str) -> tuple[CompiledFlow, ...]:
-        """Find out which they are, once for each kind."""
-        new = kind in MESSAGE_KINDS or kind == "command"
-        found = self[kind] = tuple(
-            table
-            for table in self._tables
-            if not new or table.entry_kinds is None or not table.entry_kinds.isdisjoint((kind, "album"))
-        )
-        return found
-
-
 class Intake:
     """The way from an update into an engine, and of the answer back to Telegram.
 
@@ -167,10 +145,7 @@ class Intake:
         self._username: str | None = None
         self._face = engine.face
         self.forget()
-        entries = engine.flows.entries
-        self._rules = [
-            (rule, _Entries(t for t in entries if t.flow.key is rule)) for rule in engine.flows.key_rules()
-        ]
+        self._rules = [(rule, engine.flows.entries_of(rule)) for rule in engine.flows.key_rules()]
         kinds = _wanted(engine.flows)
         self._albums = "album" in kinds
         self._wanted_queries = QUERY_KINDS if None in kinds else QUERY_KINDS & kinds
@@ -298,9 +273,12 @@ class Intake:
             What became of it. It raises what a handler raised; Telegram was answered all the same.
         """
         event = checked.event
-        if event.query is None and event.update.callback_query is None and not self._migrations.pending:
-            return self._receive(checked, context)  # a message, which nobody waits for an answer to
-        return self._answering(checked, context)
+        if event.query is None and event.knows != "chat" and not self._migrations.pending:
+            query = event.update.callback_query
+            if query is None:  # a message, which nobody waits for an answer to
+                return self._receive(checked, context)
+            return self._press(checked, query, context)
+        return self._with_detours(checked, context)
 
     def _receive(
         self,
@@ -317,7 +295,8 @@ class Intake:
             checked.event, checked.keys, f"tg:{number}", context, committed, void, strike
         )
 
-    async def _answering(self, checked: Checked, context: Any) -> Outcome:
+    async def _with_detours(self, checked: Checked, context: Any) -> Outcome:
+        """Take what may have to wait, belong elsewhere, or end conversations."""
         event = checked.event
         if self._migrations.pending:
             await self._migrations.settled(event.chat_id)
@@ -392,18 +371,20 @@ class Intake:
             barred = _would_enter(checked) if outcome.kind == "passed" and checked.barred else None
             if barred is None:
                 return outcome
-            if await self._presses.take_over(awaited):
+            if self._presses.release(awaited):
                 await self._send_to_private(checked.event, query, barred)
             return Outcome("handled")
         except BaseException:  # also when the handler was cancelled: the button must not spin for ever
             await self._answer(awaited, None)
             raise
         finally:
-            await self._presses.end(query)
+            if (sending := self._presses.end(query)) is not None:
+                await over(sending)
 
     async def _answer(self, awaited: AwaitedAnswer, outcome: Outcome | None) -> None:
         """Answer a press by what its handler said last, unless it is answered."""
-        if not await self._presses.take_over(awaited):
+        if not self._presses.release(awaited):
+            await over(awaited.sending)
             return
         for effect in reversed(outcome.effects) if outcome is not None else ():
             if isinstance(effect, Answer):
@@ -458,7 +439,7 @@ class Intake:
     async def unwatch(self, update: Update) -> None:
         """Leave the answer to others: the update's turn is over, whether it came to the flows or not."""
         for timer, query in self._timers_of(update):
-            await timer.end(query)
+            await over(timer.end(query))
 
     def _timers_of(self, update: Update) -> Iterator[tuple[AnswerTimer, Query]]:
         if update.callback_query is not None:

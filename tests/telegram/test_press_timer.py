@@ -11,7 +11,7 @@ from telegram.ext import CallbackQueryHandler
 from fsmkit import Flow
 from fsmkit.keys import KeyBy
 from fsmkit.telegram import button, command
-from fsmkit.telegram.answers import Answered, AnswerTimer
+from fsmkit.telegram.answers import Answered, AnswerTimer, over
 from fsmkit.telegram.update_processor import OTHER_LINES
 
 
@@ -139,12 +139,13 @@ async def test_an_answer_that_is_on_its_way_is_waited_for_and_nobody_else_gives_
     await settle()
     clock.advance(2)
     await settle()
-    taking = asyncio.create_task(timer.take_over(awaited))
-    ending = asyncio.create_task(timer.end(query))
+    assert (awaited.late, timer.release(awaited)) == (True, False)
+    ending = asyncio.create_task(over(timer.end(query)))
     await settle()
-    assert (awaited.late, taking.done(), ending.done(), sent) == (True, False, False, [])
+    assert (ending.done(), sent) == (False, [])
     gate.set()
-    assert (await taking, await ending, sent) == (False, None, ["about"])
+    await ending
+    assert (sent, timer.end(query)) == (["about"], None)
 
 
 def test_of_the_queries_that_were_answered_the_last_ones_are_known():
