@@ -25,7 +25,7 @@ from telegram.ext import ConversationHandler
 from fsmkit.cli.test_bot import is_plain_bot
 from fsmkit.testing.any_bot.copying import TOKEN, WITHHELD, copy_directory, environment
 from fsmkit.testing.any_bot.lint import no_exits, shadowed
-from fsmkit.testing.any_bot.offers import GROUP, hints_in, words_of
+from fsmkit.testing.any_bot.offers import GROUP, asked_for, hints_in, words_of
 from fsmkit.testing.any_bot.program import Program
 from fsmkit.testing.any_bot.report import BotReport
 from fsmkit.testing.any_bot.search import BotSearch, Effort, Talks
@@ -495,6 +495,48 @@ def test_a_bot_that_is_made_for_groups_is_talked_to_in_one(program):
     again = BotSearch(bot, search.effort)
     again.replay([(GROUP, [Say("/ban")]), (None, [Say("/ban")])])
     assert [each.chat for each in again.found] == [GROUP]
+
+
+SELLING = """
+from telegram import LabeledPrice
+from telegram.ext import *
+
+async def buy(update, context):
+    await context.bot.send_invoice(
+        update.effective_chat.id, "Tea", "A cup", "tea", "EUR", [LabeledPrice("Tea", 300)], provider_token="p"
+    )
+    await context.bot.send_poll(update.effective_chat.id, "Sugar?", ["Yes", "No"], is_anonymous=False)
+
+async def check(update, context):
+    await update.pre_checkout_query.answer(ok=True)
+
+async def paid(update, context):
+    await update.effective_message.reply_text(update.effective_message.successful_payment.invoice_payload)
+
+async def voted(update, context):
+    await context.bot.send_message(update.poll_answer.user.id, update.poll_answer.poll_id)
+
+app = ApplicationBuilder().token("x").build()
+app.add_handlers([CommandHandler("buy", buy), PreCheckoutQueryHandler(check)])
+app.add_handlers([MessageHandler(filters.SUCCESSFUL_PAYMENT, paid), PollAnswerHandler(voted)])
+app.run_polling()
+"""
+
+
+def test_what_was_sent_can_be_paid_and_voted_in_and_nothing_else(program):
+    todo = [Say("/buy")]
+
+    def choose(talk):
+        offered = asked_for(talk.driver.offline, 1)
+        seen.append(offered)
+        todo.extend(offered if len(seen) == 2 else ())
+        return todo.pop(0) if todo else None
+
+    seen = []
+    talk = program(SELLING).have(choose)
+    assert [len(each) for each in seen[:2]] == [0, 2]
+    assert talk.problems == []
+    assert [each.shown[-1] for each in talk.observations[1:]] == ["tea", seen[1][1].fields["poll_id"]]
 
 
 def test_what_a_callback_waits_for_is_read_from_it():

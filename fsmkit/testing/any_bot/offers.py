@@ -201,7 +201,7 @@ def _as_date(text: str) -> str:
 
 
 def hints_in(shown: Iterable[str]) -> list[str]:
-    """Return what a bot has shown that somebody may write as it stands there: `31.12.2030`, `10:30`, `A-12`."""
+    """Return what a bot has shown that somebody may write as it is: `31.12.2030`, `10:30`, `A-12`."""
     words = re.findall(r"(?<![\w.])(?=[\w.:/-]*\d)\w[\w.:/-]*\w", "\n".join(shown))
     return list(dict.fromkeys(words))[:MOST_HINTS]
 
@@ -319,3 +319,26 @@ def _key(button: Any) -> tuple[str, Action]:
         if button.get(field):
             return text, Content(kind)
     return text, Say(text)
+
+
+def asked_for(offline: OfflineTelegram, chat: int) -> list[Action]:
+    """Return what a bot has asked for by what it has sent: invoices to be paid, polls to vote in.
+
+    Args:
+        offline: The Telegram that it has sent them to.
+        chat: Where.
+    """
+    there = offline.world.chats.get(chat)
+    if there is None:
+        return []
+    payloads = dict.fromkeys(there.invoices[number] for number in there.messages if number in there.invoices)
+    polls = [
+        there.messages[number]["poll"]
+        for number in there.own & there.messages.keys()
+        if "poll" in there.messages[number]
+    ]
+    named = [poll["id"] for poll in polls if not poll["is_anonymous"] and not poll["is_closed"]]
+    return [
+        *(Gesture("pre_checkout_query", payload) for payload in payloads),
+        *(Gesture("poll_answer", "0", {"poll_id": number}) for number in sorted(named)),
+    ]

@@ -17,7 +17,7 @@ from fsmkit.botapi.offline import OfflineTelegram
 from fsmkit.botapi.request import AnyApplication
 from fsmkit.testing.any_bot.bot_driver import BotDriver, BotObservation
 from fsmkit.testing.any_bot.lint import no_exits, shadowed
-from fsmkit.testing.any_bot.offers import GROUP, Offers, Places, hints_in, keys_shown, places_of
+from fsmkit.testing.any_bot.offers import GROUP, Offers, Places, asked_for, hints_in, keys_shown, places_of
 from fsmkit.testing.any_bot.oracles import EDITED, judge_bot
 from fsmkit.testing.any_bot.program import Program
 from fsmkit.testing.any_bot.slots import Slot
@@ -394,6 +394,7 @@ class Walker:
         found = [
             *presses(driver, user),
             *keys,
+            *asked_for(driver.offline, driver.where(user)),
             *_in_turn(asked),
             *_in_turn(others),
             *map(Say, hints_in(talk.observations[-1].shown) if talk.observations and asked else ()),
