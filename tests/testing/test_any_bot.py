@@ -20,8 +20,10 @@ from unittest import mock
 
 import attrs
 import pytest
+from click.testing import CliRunner
 from telegram.ext import ConversationHandler
 
+from fsmkit.cli.commands import main
 from fsmkit.cli.test_bot import is_plain_bot
 from fsmkit.testing.any_bot.copying import TOKEN, WITHHELD, copy_directory, environment
 from fsmkit.testing.any_bot.lint import no_exits, shadowed
@@ -795,6 +797,21 @@ def test_only_files_of_ptb_without_fsmkit_are_tested_as_they_are(tmp_path, monke
     assert [name for name in names if is_plain_bot(f"{name}.py")] == ["plain", "outer"]
     assert is_plain_bot("plain")
     assert not is_plain_bot("nobody.py")
+
+
+@pytest.mark.parametrize(
+    ("code", "option", "said"),
+    [
+        ("import telegram\n", "--mutate", "--mutate is for flows: bot.py."),
+        ("import telegram\n", "--deploy=later.py", "--deploy is for flows: bot.py."),
+        ("import fsmkit\n", "--stub=openai", "--stub is for bots without flows: bot.py."),
+    ],
+)
+def test_an_option_that_would_do_nothing_is_refused(tmp_path, monkeypatch, code, option, said):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "bot.py").write_text(code)
+    done = CliRunner().invoke(main, ["test", "bot.py", option])
+    assert (done.exit_code, said in done.output) == (2, True)
 
 
 @pytest.mark.thorough
