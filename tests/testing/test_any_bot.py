@@ -617,6 +617,14 @@ def test_a_bot_that_is_refused_something_is_not_accused(talks):
     assert walls.count == 1
 
 
+def test_a_chat_that_only_the_real_telegram_knows_is_no_fault(talks):
+    bot = talks("support", 'ADMIN_ID,\n        f"<b>', 'int("9" * 8),\n        f"<b>')
+    todo = [Say("/start"), Press("Bill"), Say("Ann")]
+    talk = bot.have(lambda _talk: todo.pop(0) if todo else None)
+    assert [type(error).__name__ for error in talk.observations[-1].errors] == ["BadRequest"]
+    assert talk.problems == []
+
+
 def test_credentials_are_withheld_unless_they_are_named():
     given = {
         "BOT_TOKEN": "1:real",
