@@ -220,7 +220,30 @@ def test(
     from fsmkit.cli.test import Outputs, read_fail_under, test_file, test_recorded, test_store
     from fsmkit.cli.test_bot import BotOptions, is_plain_bot, test_bot
 
-    if is_plain_bot(target):
+    for_flows = {
+        "--graph": graph,
+        "--fail-under": fail_under,
+        "--resources": resources,
+        "--recorded": recorded,
+        "--deploy": deploys,
+        "--store": store,
+        "--bot": bot,
+        "--also-in": stores,
+        "--mutate": mutate,
+    }
+    for_bots = {
+        "--env": env,
+        "--setup": setup,
+        "--stub": stubs,
+        "--allow-net": hosts,
+        "--user": users,
+        "--chat": chat,
+    }
+    plain = is_plain_bot(target)
+    for name, given in (for_flows if plain else for_bots).items():
+        if given:
+            raise click.UsageError(f"{name} is for {'flows' if plain else 'bots without flows'}: {target}.")
+    if plain:
         options = BotOptions(env, setup, stubs, hosts, users, chat)
         done = test_bot(target, options, profile=profile, seed=seed, out=out, replay=replay)
         ctx.exit(0 if done else 1)

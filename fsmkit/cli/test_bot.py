@@ -176,11 +176,12 @@ def test_bot(
     return bool(answer["ok"])
 
 
-def _conversations(path: str) -> list[list[Any]]:
+def _conversations(path: str) -> list[tuple[int | None, list[Any]]]:
+    """Return the conversations of a report, each with the group in which it takes place."""
     try:
         report = json.loads(Path(path).read_text(encoding="utf-8"))
         return [
-            [step["act"] for step in each["conversation"]]
+            (each.get("chat"), [step["act"] for step in each["conversation"]])
             for each in report["findings"]
             if each["conversation"]
         ]

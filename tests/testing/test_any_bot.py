@@ -20,14 +20,17 @@ from unittest import mock
 
 import attrs
 import pytest
+from click.testing import CliRunner
 from telegram.ext import ConversationHandler
 
+from fsmkit.cli.commands import main
 from fsmkit.cli.test_bot import is_plain_bot
 from fsmkit.testing.any_bot.copying import TOKEN, WITHHELD, copy_directory, environment
 from fsmkit.testing.any_bot.lint import no_exits, shadowed
+from fsmkit.testing.any_bot.offers import GROUP, asked_for, hints_in, words_of
 from fsmkit.testing.any_bot.program import Program
 from fsmkit.testing.any_bot.report import BotReport
-from fsmkit.testing.any_bot.search import EFFORTS, BotSearch, Talks
+from fsmkit.testing.any_bot.search import BotSearch, Effort, Talks
 from fsmkit.testing.any_bot.standing import KEPT
 from fsmkit.testing.any_bot.stubs import StubFinder
 from fsmkit.testing.any_bot.tree import Tree
@@ -468,6 +471,89 @@ def test_what_does_not_hand_a_bot_over_is_told_in_a_sentence(program, code, said
     assert "\n" not in str(refused.value)
 
 
+# -- what people do ------------------------------------------------------------------------------------
+
+IN_GROUPS = """
+from telegram.ext import *
+
+async def ban(update, context):
+    await update.effective_message.reply_text(context.args[0])
+
+app = ApplicationBuilder().token("x").build()
+app.add_handler(CommandHandler("ban", ban, filters.ChatType.GROUPS, block=False))
+app.run_polling()
+"""
+
+
+def test_a_bot_that_is_made_for_groups_is_talked_to_in_one(program):
+    bot = program(IN_GROUPS)
+    search = BotSearch(bot, Effort(conversations=3, length=3, seconds=10.0, idle=3))
+    search.run()
+    assert [(each.problem.code, each.chat) for each in search.found] == [("raised", GROUP)]
+    assert [each.action for each in search.found[0].observations] == [Say("/ban")]
+    assert "  (in the group -100)\n  > /ban  | -  | ban: raised\n" in str(
+        BotReport(search, "bot.py", "dev", [])
+    )
+    again = BotSearch(bot, search.effort)
+    again.replay([(GROUP, [Say("/ban")]), (None, [Say("/ban")])])
+    assert [each.chat for each in again.found] == [GROUP]
+
+
+SELLING = """
+from telegram import LabeledPrice
+from telegram.ext import *
+
+async def buy(update, context):
+    await context.bot.send_invoice(
+        update.effective_chat.id, "Tea", "A cup", "tea", "EUR", [LabeledPrice("Tea", 300)], provider_token="p"
+    )
+    await context.bot.send_poll(update.effective_chat.id, "Sugar?", ["Yes", "No"], is_anonymous=False)
+
+async def check(update, context):
+    await update.pre_checkout_query.answer(ok=True)
+
+async def paid(update, context):
+    await update.effective_message.reply_text(update.effective_message.successful_payment.invoice_payload)
+
+async def voted(update, context):
+    await context.bot.send_message(update.poll_answer.user.id, update.poll_answer.poll_id)
+
+app = ApplicationBuilder().token("x").build()
+app.add_handlers([CommandHandler("buy", buy), PreCheckoutQueryHandler(check)])
+app.add_handlers([MessageHandler(filters.SUCCESSFUL_PAYMENT, paid), PollAnswerHandler(voted)])
+app.run_polling()
+"""
+
+
+def test_what_was_sent_can_be_paid_and_voted_in_and_nothing_else(program):
+    todo = [Say("/buy")]
+
+    def choose(talk):
+        offered = asked_for(talk.driver.offline, 1)
+        seen.append(offered)
+        todo.extend(offered if len(seen) == 2 else ())
+        return todo.pop(0) if todo else None
+
+    seen = []
+    talk = program(SELLING).have(choose)
+    assert [len(each) for each in seen[:2]] == [0, 2]
+    assert talk.problems == []
+    assert [each.shown[-1] for each in talk.observations[1:]] == ["tea", seen[1][1].fields["poll_id"]]
+
+
+def test_what_a_callback_waits_for_is_read_from_it():
+    def got_date(update, context):
+        if update.effective_message.text in (*PASSWORDS, "yes"):
+            return datetime.datetime.strptime(update.effective_message.text, "%d.%m.%Y")  # noqa: DTZ007  # as bots do
+        return None
+
+    assert words_of(got_date) == ["yes", "21.01.2027", "sesame"]
+    assert hints_in(["Which day? For example 31.12.2030, at 10:30.", "Room 7"]) == ["31.12.2030", "10:30"]
+
+
+PASSWORDS = ["sesame"]
+
+
 # -- walls, and what is copied -------------------------------------------------------------------------
 
 
@@ -529,6 +615,14 @@ def test_a_bot_that_is_refused_something_is_not_accused(talks):
     with mock.patch("builtins.open", lambda *given: walls.check("open", (*given, 0))):
         assert problems(bot, [Say("/add"), Say("/cancel")]) == []
     assert walls.count == 1
+
+
+def test_a_chat_that_only_the_real_telegram_knows_is_no_fault(talks):
+    bot = talks("support", 'ADMIN_ID,\n        f"<b>', 'int("9" * 8),\n        f"<b>')
+    todo = [Say("/start"), Press("Bill"), Say("Ann")]
+    talk = bot.have(lambda _talk: todo.pop(0) if todo else None)
+    assert [type(error).__name__ for error in talk.observations[-1].errors] == ["BadRequest"]
+    assert talk.problems == []
 
 
 def test_credentials_are_withheld_unless_they_are_named():
@@ -713,6 +807,21 @@ def test_only_files_of_ptb_without_fsmkit_are_tested_as_they_are(tmp_path, monke
     assert not is_plain_bot("nobody.py")
 
 
+@pytest.mark.parametrize(
+    ("code", "option", "said"),
+    [
+        ("import telegram\n", "--mutate", "--mutate is for flows: bot.py."),
+        ("import telegram\n", "--deploy=later.py", "--deploy is for flows: bot.py."),
+        ("import fsmkit\n", "--stub=openai", "--stub is for bots without flows: bot.py."),
+    ],
+)
+def test_an_option_that_would_do_nothing_is_refused(tmp_path, monkeypatch, code, option, said):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "bot.py").write_text(code)
+    done = CliRunner().invoke(main, ["test", "bot.py", option])
+    assert (done.exit_code, said in done.output) == (2, True)
+
+
 @pytest.mark.thorough
 @pytest.mark.parametrize("fault", ALL, ids=lambda fault: fault.bot)
 def test_a_search_finds_the_fault_of_each_bot_within_30_seconds(tmp_path, fault):
@@ -742,8 +851,8 @@ def test_the_page_shows_what_its_bot_comes_to(program, monkeypatch):
     [said] = re.findall(r"```text\n(.*?)```", page, re.DOTALL)
     bot = program(code)
     monkeypatch.chdir(bot.program.root)
-    search = BotSearch(bot, EFFORTS["dev"])
-    search.replay([[Say("/order"), Press("small"), Say("Ann")]])
+    search = BotSearch(bot, Effort(0, 0, 0.0, 0))
+    search.replay([(None, [Say("/order"), Press("small"), Say("Ann")])])
     search.static = declared(bot)
     shown = str(BotReport(search, "bot.py", "dev", []))
     assert f"testing bot.py (profile dev)\n{shown.rpartition(chr(10))[0]}\n" == said

@@ -45,7 +45,9 @@ def work(job: dict[str, Any], beat: Callable[[], None]) -> dict[str, Any]:
         program, tree, chat=job["chat"], users=job["users"], seed=job["seed"], walls=walls, beat=beat
     )
     search = BotSearch(talks, EFFORTS[job["profile"]])
-    replays = [[action_from_json(act, ()) for act in actions] for actions in job["replays"] or ()]
+    replays = [
+        (chat, [action_from_json(act, ()) for act in actions]) for chat, actions in job["replays"] or ()
+    ]
     try:
         if job["replays"] is None:
             search.run()

@@ -15,13 +15,10 @@ from telegram.ext import CallbackQueryHandler, CommandHandler, ConversationHandl
 from fsmkit.botapi.request import AnyApplication
 from fsmkit.flow.locations import location_of
 from fsmkit.telegram.conversation_handler.adapters import returned_by
-from fsmkit.testing.any_bot.offers import all_filters, candidates, takes, words_of
+from fsmkit.testing.any_bot.offers import GROUP, all_filters, candidates, takes, words_of
 from fsmkit.testing.any_bot.slots import SYMBOLS, AnyConversation, Slot, state_name
 from fsmkit.testing.findings import Problem
 from fsmkit.testing.harness.actions import Action, Say
-
-GROUP = -100
-"""A group in which samples are sent too."""
 
 VARIED = (
     filters.Command,

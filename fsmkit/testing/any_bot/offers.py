@@ -8,6 +8,7 @@ import enum
 import inspect
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
@@ -24,6 +25,9 @@ from fsmkit.testing.harness.screen import NotThereError
 from fsmkit.testing.inputs.handlers import TEXTS as TEXTS_FOR_FLOWS
 from fsmkit.testing.inputs.values import constants_of, matching
 
+GROUP = -100
+"""A group in which people talk to a bot that is made for groups."""
+
 MARKUP = "a_b <c> & *d"
 """A text that breaks markup into which it is put as it is."""
 
@@ -35,6 +39,12 @@ Most bots would fail on that, and nobody writes it.
 
 MOST = 14
 """Inputs of one handler."""
+
+MOST_HINTS = 4
+"""Words of the bot's that are written to it."""
+
+LATER = 1_800_500_000.0
+"""A time soon after conversations begin."""
 
 MOST_VALUES = 12
 """Constants of one kind that are tried with one handler."""
@@ -176,41 +186,46 @@ def words_of(callback: Any) -> list[str]:
         value = scope.get(name)
         if not isinstance(value, ModuleType | FunctionType):
             found += map(str, list(_plain_in(value))[:MOST_VALUES])
-    written = (text.strip() for text in found)
+    written = (_as_date(text.strip()) for text in found)
     return list(dict.fromkeys(text for text in written if 0 < len(text) <= 40 and "\n" not in text))
 
 
+def _as_date(text: str) -> str:
+    """Return what is to be written where a callback reads a date by a format; else the text."""
+    if not re.search(r"%[dmYHMy]", text):
+        return text
+    try:
+        return datetime.fromtimestamp(LATER, UTC).strftime(text)
+    except ValueError:
+        return text
+
+
+def hints_in(shown: Iterable[str]) -> list[str]:
+    """Return what a bot has shown that somebody may write as it is: `31.12.2030`, `10:30`, `A-12`."""
+    words = re.findall(r"(?<![\w.])(?=[\w.:/-]*\d)\w[\w.:/-]*\w", "\n".join(shown))
+    return list(dict.fromkeys(words))[:MOST_HINTS]
+
+
 class Offers:
-    """What people may do with one bot; worked out once, for all runs of its program.
+    """What people may do with one bot; worked out once, for all runs of its program."""
 
-    Args:
-        places: The ids that the bot's code names.
-        users: Who talks to it.
-        chat: Where; `None`: each in the private chat with it.
-    """
-
-    def __init__(self, places: Places, users: Iterable[int], chat: int | None = None) -> None:
-        self._places = places
-        self._users = list(users)
-        self._chat = chat
+    def __init__(self) -> None:
         self._known: dict[Any, tuple[Action, ...]] = {}
 
-    def of(self, slot: Slot, user: int, app: AnyApplication) -> tuple[Action, ...]:
-        """Return what a handler takes from a person, the plainest first; presses are found on the screen.
+    def of(self, slot: Slot, user: int, chat: int | None, app: AnyApplication) -> tuple[Action, ...]:
+        """Return what a handler takes from a person, the plainest first; buttons are on the screen.
 
         Args:
             slot: The handler.
             user: The person.
+            chat: Where; `None`: in the private chat.
             app: The application, whose bot the updates belong to.
         """
-        if (slot.key, user) not in self._known:
-            taken = (action for action in candidates(slot) if self.takes(slot, action, user, app))
-            self._known[slot.key, user] = tuple(dict.fromkeys(taken))[:MOST]
-        return self._known[slot.key, user]
-
-    def takes(self, slot: Slot, action: Action, user: int, app: AnyApplication) -> bool:
-        """Return whether a handler takes what a person does."""
-        return takes(slot, action, user, self._chat, app)
+        key = (slot.key, user, chat)
+        if key not in self._known:
+            taken = (action for action in candidates(slot) if takes(slot, action, user, chat, app))
+            self._known[key] = tuple(dict.fromkeys(taken))[:MOST]
+        return self._known[key]
 
 
 def takes(slot: Slot, action: Action, user: int, chat: int | None, app: AnyApplication) -> bool:
@@ -304,3 +319,26 @@ def _key(button: Any) -> tuple[str, Action]:
         if button.get(field):
             return text, Content(kind)
     return text, Say(text)
+
+
+def asked_for(offline: OfflineTelegram, chat: int) -> list[Action]:
+    """Return what a bot has asked for by what it has sent: invoices to be paid, polls to vote in.
+
+    Args:
+        offline: The Telegram that it has sent them to.
+        chat: Where.
+    """
+    there = offline.world.chats.get(chat)
+    if there is None:
+        return []
+    payloads = dict.fromkeys(there.invoices[number] for number in there.messages if number in there.invoices)
+    polls = [
+        there.messages[number]["poll"]
+        for number in there.own & there.messages.keys()
+        if "poll" in there.messages[number]
+    ]
+    named = [poll["id"] for poll in polls if not poll["is_anonymous"] and not poll["is_closed"]]
+    return [
+        *(Gesture("pre_checkout_query", payload) for payload in payloads),
+        *(Gesture("poll_answer", "0", {"poll_id": number}) for number in sorted(named)),
+    ]

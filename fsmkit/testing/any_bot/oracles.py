@@ -20,6 +20,9 @@ from fsmkit.testing.harness.actions import Content, EditLast, Press, Say, shorte
 SPEAKS = ("send", "forward", "copy", "edit", "delete", "answer", "setMessageReaction", "stop", "pin")
 """Beginnings of the methods that somebody sees something of."""
 
+UNKNOWN_HERE = ("offlinetelegram does not know", "chat not found", "user not found")
+"""What is refused since the Telegram in memory lacks it: a method, or whom only the real one knows."""
+
 EDITED = "edited-message"
 """The code of what is told of all its places together, since a bot that has it has it everywhere."""
 
@@ -56,7 +59,7 @@ def raises(past: Past) -> Iterator[Problem]:
 
 
 def is_ours(error: BaseException) -> bool:
-    """Return whether an exception comes of the test itself: a wall, or a method that the Telegram lacks."""
+    """Return whether an exception comes of the test itself: a wall, or what its Telegram lacks."""
     seen: set[int] = set()
     todo: list[BaseException | None] = [error]
     while todo:
@@ -64,7 +67,7 @@ def is_ours(error: BaseException) -> bool:
         if each is None or id(each) in seen:
             continue
         seen.add(id(each))
-        if getattr(each, "fsmkit_wall", False) or "OfflineTelegram does not know" in str(each):
+        if getattr(each, "fsmkit_wall", False) or any(said in str(each).lower() for said in UNKNOWN_HERE):
             return True
         todo += [each.__cause__, each.__context__, *getattr(each, "exceptions", ())]
     return False

@@ -47,6 +47,8 @@ class BotReport:
         for problem, shown in self.findings:
             yield _line(problem)
             if shown is not None:
+                if shown.chat is not None:
+                    yield f"  (in the group {shown.chat})"
                 yield from (f"  {line}" for line in transcript(shown.observations, data=False).splitlines())
                 if shown.also:
                     yield f"  the same at {', '.join(shown.also)}"
@@ -105,6 +107,7 @@ def _json(problem: Problem, shown: Shown | None) -> dict[str, Any]:
         "code": problem.code,
         "message": problem.message,
         "where": problem.where,
+        "chat": shown.chat if shown is not None else None,
         "also": list(shown.also) if shown is not None else [],
         "conversation": [step(each) for each in shown.observations] if shown is not None else [],
     }

@@ -8,7 +8,7 @@ shortened, before it is reported; what does not show again is dropped.
 import random
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeAlias
 
 import attrs
@@ -17,7 +17,7 @@ from fsmkit.botapi.offline import OfflineTelegram
 from fsmkit.botapi.request import AnyApplication
 from fsmkit.testing.any_bot.bot_driver import BotDriver, BotObservation
 from fsmkit.testing.any_bot.lint import no_exits, shadowed
-from fsmkit.testing.any_bot.offers import Offers, Places, keys_shown, places_of
+from fsmkit.testing.any_bot.offers import GROUP, Offers, Places, asked_for, hints_in, keys_shown, places_of
 from fsmkit.testing.any_bot.oracles import EDITED, judge_bot
 from fsmkit.testing.any_bot.program import Program
 from fsmkit.testing.any_bot.slots import Slot
@@ -112,11 +112,17 @@ class Shown:
         problem: The problem.
         observations: The conversation.
         also: Other places that have the same, without a conversation of their own.
+        chat: The group in which it takes place; `None`: the private chat with the bot.
     """
 
     problem: Problem
     observations: tuple[BotObservation, ...]
     also: tuple[str, ...] = ()
+    chat: int | None = None
+
+
+Found: TypeAlias = "dict[tuple[str, str | None], tuple[Problem, list[Action], int | None]]"
+"""What has shown, by code and place: the shortest conversation that showed it, and in which chat."""
 
 
 class Talks:
@@ -223,7 +229,7 @@ class Talks:
         if self.offers is None:
             self.places = places_of(driver.slots, self.program.modules())
             self.users += [each for each in self.places.people[:3] if each not in self.users]
-            self.offers = Offers(self.places, self.users, self.chat)
+            self.offers = Offers()
         for each in (*self.users, *self.places.people):
             offline.add_user(each, first_name=f"User {each}")
         for each in self.places.chats:
@@ -247,7 +253,7 @@ class Talks:
         talk = self.have(choose)
         for found, number in talk.problems if talk is not None else ():
             if _same(found, problem) and talk is not None:
-                return Shown(found, tuple(talk.observations[:number]))
+                return Shown(found, tuple(talk.observations[:number]), chat=self.chat)
         return None
 
     def shortest(self, actions: Sequence[Action], problem: Problem, end: float) -> Shown | None:
@@ -361,7 +367,7 @@ class Walker:
         stands = tuple(repr(state) for _, state in driver.stands(talk.user))
         for conversation, state in driver.stands(talk.user):
             self.stood[conversation.name or "", repr(state)] = None
-        where = (talk.user, len(stands), stands)
+        where = (talk.user, driver.chat, stands)
         buttons = tuple(dict.fromkeys(each.text for each in driver.pressable(talk.user)))
         keys = tuple(keys_shown(driver.offline.calls, driver.where(talk.user)))
         screens = self._screens.setdefault(where, set())
@@ -377,7 +383,7 @@ class Walker:
         keys = list(keys_shown(driver.offline.calls, driver.where(user)).values())
         asked, others = [], []
         for slot in driver.slots:
-            given = list(offers.of(slot, user, driver.app)) if offers is not None else []
+            given = list(offers.of(slot, user, driver.chat, driver.app)) if offers is not None else []
             given = [action for action in given if not isinstance(action, PressData)]  # nobody forges one
             if slot.role == "state" or (slot.role == "entry" and not driver.stands(user)):
                 if slot.role == "state" and not _is_asked(slot, driver, user):
@@ -388,8 +394,10 @@ class Walker:
         found = [
             *presses(driver, user),
             *keys,
+            *asked_for(driver.offline, driver.where(user)),
             *_in_turn(asked),
             *_in_turn(others),
+            *map(Say, hints_in(talk.observations[-1].shown) if talk.observations and asked else ()),
             *WRONG,
             *_edits(talk),
             *old_presses(driver, user, MOST_OLD),
@@ -430,7 +438,9 @@ class BotSearch:
         effort: How long is searched.
         found: What was found, each with its conversation.
         static: What the handlers' declarations show.
-        reached: How many handlers and states were reached, and how many there are.
+        numbers: How many handlers ran, and how many there are.
+        unreached: Those that never ran.
+        seconds: How long it took.
     """
 
     talks: Talks
@@ -439,7 +449,6 @@ class BotSearch:
     static: list[Problem] = attrs.field(factory=list[Problem])
     numbers: dict[str, tuple[int, int]] = attrs.field(factory=dict[str, tuple[int, int]])
     unreached: list[Slot] = attrs.field(factory=list[Slot])
-    dropped: int = 0
     seconds: float = 0.0
 
     def run(self) -> None:
@@ -450,57 +459,81 @@ class BotSearch:
         """
         begun = time.monotonic()
         walker = Walker(self.talks, self.effort)
-        first: dict[tuple[str, str | None], tuple[Problem, list[Action]]] = {}
-        idle, last = 0, None
-        for number in range(self.effort.conversations):
-            if time.monotonic() > begun + self.effort.seconds or idle > self.effort.idle:
-                break
-            users = self.talks.users
-            user = users[number % len(users)] if number % 3 == 2 else 1
-            news = walker.news
-            walker.begin()
-            talk = self.talks.have(walker.choose, user)
-            idle = 0 if walker.news > news else idle + 1
-            if talk is None:
-                break
-            last = talk
-            for problem, length in talk.problems:
-                actions = [each.action for each in talk.observations[:length]]
-                known = first.get((problem.code, problem.where))
-                if known is None or len(actions) < len(known[1]):
-                    first[problem.code, problem.where] = (problem, actions)
-        self._shorten(first)
+        found: Found = {}
+        last = self._walk(walker, found)
+        if last is not None and self.talks.chat is None and self._wants_group(last.driver, walker):
+            self.talks.chat = GROUP
+            self._walk(walker, found)
+            self.talks.chat = None
+        self._shorten(found)
         if last is not None:
             slots = last.driver.slots
             self.static = [*shadowed(slots, last.driver.app, self.talks.users), *no_exits(slots)]
             self._count(slots, walker)
         self.seconds = time.monotonic() - begun
 
-    def replay(self, conversations: Sequence[Sequence[Action]]) -> None:
-        """Have conversations again, and shorten nothing."""
-        for actions in conversations:
-            todo = deque(actions)
-            talk = self.talks.have(lambda _talk, todo=todo: todo.popleft() if todo else None)  # type: ignore[misc]
+    def _walk(self, walker: Walker, found: Found) -> BotTalk | None:
+        """Have conversations until nothing new comes of them; return the last."""
+        end = time.monotonic() + self.effort.seconds
+        idle, last = 0, None
+        for number in range(self.effort.conversations):
+            if time.monotonic() > end or idle > self.effort.idle:
+                break
+            users = self.talks.users
+            news = walker.news
+            walker.begin()
+            last = self.talks.have(walker.choose, users[number % len(users)] if number % 3 == 2 else 1)
+            idle = 0 if walker.news > news else idle + 1
+            for problem, length in last.problems if last is not None else ():
+                actions = [each.action for each in last.observations[:length]] if last is not None else []
+                known = found.get((problem.code, problem.where))
+                if known is None or len(actions) < len(known[1]):
+                    found[problem.code, problem.where] = (problem, actions, self.talks.chat)
+        return last
+
+    def _wants_group(self, driver: BotDriver, walker: Walker) -> bool:
+        """Return whether a handler that never ran takes something in a group only."""
+        offers = self.talks.offers
+        return offers is not None and any(
+            offers.of(slot, 1, GROUP, driver.app) and not offers.of(slot, 1, None, driver.app)
+            for slot in driver.slots
+            if slot.key not in walker.ran
+        )
+
+    def replay(self, conversations: Iterable[tuple[int | None, Sequence[Action]]]) -> None:
+        """Have conversations again, and shorten nothing.
+
+        Args:
+            conversations: Each with the group in which it takes place, `None` for the private chat.
+        """
+        for chat, actions in conversations:
+            self.talks.chat = chat
+            talk = self.talks.have(_one_by_one(actions))
             for problem, number in talk.problems if talk is not None else ():
                 if talk is not None and not any(_same(each.problem, problem) for each in self.found):
-                    self.found.append(Shown(problem, tuple(talk.observations[:number])))
+                    self.found.append(Shown(problem, tuple(talk.observations[:number]), chat=chat))
 
-    def _shorten(self, first: dict[tuple[str, str | None], tuple[Problem, list[Action]]]) -> None:
+    def _shorten(self, found: Found) -> None:
         end = time.monotonic() + self.effort.seconds
-        todo = sorted(first.values(), key=lambda each: len(each[1]))
-        edited = [problem for problem, _ in todo if problem.code == EDITED]
+        todo = sorted(found.values(), key=lambda each: len(each[1]))
+        edited = [problem for problem, *_ in todo if problem.code == EDITED]
         also = tuple(sorted({problem.where or "" for problem in edited[1:]}))
         todo = [each for each in todo if each[0] not in edited[1:]]
-        for number, (problem, actions) in enumerate(todo):
+        usual = self.talks.chat
+        for number, (problem, actions, self.talks.chat) in enumerate(todo):
             share = (end - time.monotonic()) / (len(todo) - number)
             shown = self.talks.shortest(actions, problem, time.monotonic() + max(share, 0.0))
-            if shown is None:
-                self.dropped += 1
-            else:
+            if shown is not None:
                 self.found.append(attrs.evolve(shown, also=also if problem.code == EDITED else ()))
+        self.talks.chat = usual
 
     def _count(self, slots: list[Slot], walker: Walker) -> None:
         callbacks = {slot.place: slot for slot in slots}
         ran = {slot.place for slot in slots if slot.key in walker.ran}
         self.numbers["handlers"] = (len(ran), len(callbacks))
         self.unreached = [slot for place, slot in callbacks.items() if place not in ran]
+
+
+def _one_by_one(actions: Iterable[Action]) -> Choose:
+    todo = deque(actions)
+    return lambda _talk: todo.popleft() if todo else None

@@ -222,7 +222,8 @@ def _token(bot: Any) -> str:
 
 def _is_left_behind(name: str) -> bool:
     """Whether a task is of a handler that does not block, or of its ConversationHandler's timeout."""
-    return name.endswith((":process_update_non_blocking", ":non_blocking_cb", ":timeout_job"))
+    # PTB writes the handler behind the first.
+    return ":process_update_non_blocking" in name or name.endswith((":non_blocking_cb", ":timeout_job"))
 
 
 def _always() -> bool:
