@@ -5,6 +5,9 @@ readers do not see, stand above a block that is different:
 
 - `<!-- fsmkit: another file -->`: it is a file of its own, with the imports of the blocks above;
 - `<!-- fsmkit: finds CODE CODE -->`: it shows a mistake; exactly these findings are expected of its file.
+
+A page of mistakes has one file and many additions to it (```py), each below `<!-- fsmkit: mistake COMMAND -->`, and
+what the command says to the file with that addition alone (```text).
 """
 
 import ast
@@ -137,6 +140,27 @@ def files_with_flows():
 def test_the_flows_of_a_page_pass_check_and_test(snippet, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert found_in(snippet.code, tmp_path, SHORT).keys() == snippet.codes
+
+
+MISTAKES = ROOT / "docs" / "how-to" / "common-mistakes.md"
+MISTAKE = re.compile(
+    r"^<!-- fsmkit: mistake (\w+) -->\n```py\n(.*?)^```\n\n```text\n(.*?)^```", flags=re.DOTALL | re.MULTILINE
+)
+TYPED = {"chat": "/start\nAnn\n"}
+
+
+@pytest.mark.parametrize(("command", "code", "said"), MISTAKE.findall(MISTAKES.read_text()))
+def test_a_mistake_is_answered_as_the_page_says(command, code, said, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("BOT_TOKEN", raising=False)
+    [whole] = snippets(MISTAKES.read_text())
+    Path("bot.py").write_text(f"{whole.code.rstrip()}\n\n\n{code}")
+    assert said in CliRunner().invoke(main, [command, "bot.py"], input=TYPED.get(command)).output
+
+
+def test_no_mistake_of_the_page_is_left_out():
+    text = MISTAKES.read_text()
+    assert len(MISTAKE.findall(text)) == text.count("```py\n") == text.count("```text\n") > 20
 
 
 @pytest.mark.parametrize("name", MODULES)

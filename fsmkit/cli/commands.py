@@ -84,21 +84,26 @@ def run(
     run_bot(target, store, command_menu=command_menu, webhook=place)
 
 
-@main.command(short_help="Draw a bot's flows, for Mermaid or Graphviz.")
+@main.command(short_help="Draw a bot's flows.")
 @FLOW_FILE
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["mermaid", "dot"]),
-    default="mermaid",
-    show_default=True,
-    help="What to print.",
+    type=click.Choice(["mermaid", "dot", "svg", "png"]),
+    help="What to draw.  [default: as the name of --out says, else mermaid]",
 )
-def graph(target: str, form: str) -> None:
-    """Print the graph of a bot's flows, for Mermaid or Graphviz."""
+@click.option("--out", metavar="FILE", help="Writes a file instead of printing.")
+@click.option("--store", metavar="URL", help="Writes beside each state how many conversations stand there.")
+def graph(target: str, form: str | None, out: str | None, store: str | None) -> None:
+    """Draw a bot's flows: as text for Mermaid or Graphviz, as SVG, or as a picture.
+
+    SVG and PNG need the extra `diagrams`.
+    """
     from fsmkit.cli.graph import draw
 
-    echo(draw(target, form), nl=False)
+    drawn = draw(target, form, out, store)
+    if drawn is not None:
+        echo(drawn, nl=False)
 
 
 @main.command(short_help="Say what is wrong with a bot's flows.")
@@ -125,7 +130,7 @@ def check(ctx: click.Context, target: str) -> None:
 )
 @click.option("--seed", type=int, metavar="N", help="Repeats the random phase of an earlier run.")
 @click.option("--json", "out", metavar="OUT", help="Writes the report as JSON; -: to standard output.")
-@click.option("--graph", metavar="OUT", help="Draws what was met: *.md, *.mmd (Mermaid), *.dot (Graphviz).")
+@click.option("--graph", metavar="OUT", help="Draws what was met: *.md, *.mmd, *.dot, *.svg, *.png.")
 @click.option("--fail-under", metavar="edges=100,pairs=80", help="Percent of coverage that is wanted.")
 @click.option("--resources", metavar="NAME", help="A class or function of FILE that makes ctx.resources.")
 @click.option("--replay", metavar="JSON", help="Has only the conversations of an earlier report again.")
@@ -153,6 +158,35 @@ def check(ctx: click.Context, target: str) -> None:
 @click.option(
     "--mutate", is_flag=True, help="Breaks the flows on purpose, too, and says what nothing notices."
 )
+@click.option(
+    "--env",
+    "env",
+    multiple=True,
+    metavar="NAME[=VALUE]",
+    help="A variable that a bot without flows gets; else credentials are withheld.",
+)
+@click.option("--setup", metavar="FILE", help="Runs before a bot without flows: fakes of what it calls.")
+@click.option(
+    "--stub",
+    "stubs",
+    multiple=True,
+    metavar="MODULE",
+    help="A module that does nothing, for a bot without flows.",
+)
+@click.option(
+    "--allow-net", "hosts", multiple=True, metavar="HOST", help="A host that a bot without flows may call."
+)
+@click.option(
+    "--user",
+    "users",
+    multiple=True,
+    type=int,
+    metavar="ID",
+    help="Somebody who talks to a bot without flows, too.",
+)
+@click.option(
+    "--chat", "chat", type=int, metavar="ID", help="The group in which people talk to a bot without flows."
+)
 @click.pass_context
 def test(
     ctx: click.Context,
@@ -170,13 +204,26 @@ def test(
     bot: int | str | None,
     stores: tuple[str, ...],
     mutate: bool,
+    env: tuple[str, ...],
+    setup: str | None,
+    stubs: tuple[str, ...],
+    hosts: tuple[str, ...],
+    users: tuple[int, ...],
+    chat: int | None,
 ) -> None:
     """Test a bot's flows without test code: thousands of conversations, made from the declarations.
+
+    A file of python-telegram-bot without flows is tested as it is, in a copy and behind walls.
 
     The exit status is 1 if something was found, or less was covered or noticed than is wanted.
     """
     from fsmkit.cli.test import Outputs, read_fail_under, test_file, test_recorded, test_store
+    from fsmkit.cli.test_bot import BotOptions, is_plain_bot, test_bot
 
+    if is_plain_bot(target):
+        options = BotOptions(env, setup, stubs, hosts, users, chat)
+        done = test_bot(target, options, profile=profile, seed=seed, out=out, replay=replay)
+        ctx.exit(0 if done else 1)
     if recorded is not None:
         ctx.exit(0 if test_recorded(target, recorded, out=out) else 1)
     if store is not None:

@@ -27,14 +27,14 @@ def as_json(shown: Any) -> str:
     return json.dumps(shown, indent=2, ensure_ascii=False)
 
 
-def write(path: str, text: str) -> None:
+def write(path: str, content: str | bytes) -> None:
     """Write a file.
 
     Raises:
         CommandError: If that is not possible.
     """
     try:
-        Path(path).write_text(text, encoding="utf-8")
+        Path(path).write_bytes(content.encode() if isinstance(content, str) else content)
     except OSError as error:
         raise CommandError(f"{path}: {error.strerror or error}") from error
 

@@ -15,10 +15,11 @@ import attrs
 
 from fsmkit.cli.echo import echo
 from fsmkit.cli.errors import CommandError
+from fsmkit.cli.graph import drawn_as, form_of
 from fsmkit.cli.output import as_json, print_json, prints_to_stderr, write
 from fsmkit.cli.stores import use_store
 from fsmkit.flow.flow import Flow
-from fsmkit.graph.diagram import Seen, dot, mermaid
+from fsmkit.graph.drawing import Seen
 from fsmkit.testing.check import PHASES, check
 from fsmkit.testing.coverage import Coverage, crossing
 from fsmkit.testing.findings import Phase
@@ -30,9 +31,6 @@ from fsmkit.testing.loading import load
 from fsmkit.testing.replay.live_store import check_store
 from fsmkit.testing.replay.recordings import RecordedLine, Rehearsal, read_recording, rehearse
 from fsmkit.testing.report import PROFILES, WANTED, Report
-
-DIAGRAMS = {".md": "Markdown", ".mmd": "Mermaid", ".dot": "Graphviz", ".gv": "Graphviz"}
-"""What a diagram is written as, by the end of the file's name."""
 
 
 @attrs.frozen
@@ -49,8 +47,8 @@ class Outputs:
 
     def check(self) -> None:
         """Raise CommandError, before anything runs, if the diagram's file has no known ending."""
-        if self.graph is not None and Path(self.graph).suffix not in DIAGRAMS:
-            raise CommandError(f"--graph {self.graph}: name it {', '.join(f'*{end}' for end in DIAGRAMS)}")
+        if self.graph is not None:
+            form_of(self.graph)
 
     def write(self, report: Report) -> None:
         """Write them.
@@ -61,23 +59,14 @@ class Outputs:
         if self.json is not None and self.json != "-":
             write(self.json, as_json(report.to_json()) + "\n")
         if self.graph is not None:
-            write(self.graph, diagram(report.coverage, Path(self.graph).suffix))
+            write(self.graph, diagram(report.coverage, form_of(self.graph)))
 
 
-def diagram(coverage: Coverage, ending: str) -> str:
-    """Return the diagram, coloured by what was met.
-
-    Args:
-        coverage: What was met.
-        ending: Of the file's name, as in `DIAGRAMS`.
-    """
+def diagram(coverage: Coverage, form: str) -> bytes:
+    """Return the drawing, coloured by what was met, in one of the forms of `fsmkit graph`."""
     graph = coverage.graph
     taken = frozenset(edge for edge in graph.edges if crossing(edge) in coverage.edges)
-    seen = Seen(taken, frozenset(coverage.states))
-    if DIAGRAMS[ending] == "Graphviz":
-        return dot(graph, seen)
-    text = mermaid(graph, seen)
-    return f"```mermaid\n{text}```\n" if ending == ".md" else text
+    return drawn_as(form, graph, Seen(taken, frozenset(coverage.states)))
 
 
 @attrs.frozen

@@ -104,7 +104,8 @@ class ChatMigration:
             if here.moved is not None:
                 raise RuntimeError(f"{old} moves to {new}, which has moved to {here.moved.key}")
             telegram = self._services.face.telegram_for(new)
-            turn = Turn(self._services, new, readdressed(row, old, new), None, telegram)
+            now = self._clock.now()
+            turn = Turn(self._services, new, None, telegram, readdressed(row, old, new), now)
             turn.migrate_row()
             await self._end_doubles(turn, here)
             turn.row = joined(turn.row, here)

@@ -13,9 +13,10 @@
    conversation runs: most of what is said in a group is none of ours, and must not wait behind a slow
    handler.
 
-3. `RowLease.begin` makes a `Turn` of the stored bytes. It brings them to the version of the flows that
-   runs, and adds the ids of messages that were sent since the last commit. A row that has moved to another
-   key raises `RowMoved`: the move is finished and the event follows.
+3. `Transactions.begin` gives the `Turn` its row, read from the stored bytes, or kept from the step that wrote
+   them. It brings the row to the version of the flows that runs, and adds the ids of messages that were sent
+   since the last commit. A row that has moved to another key raises `RowMoved`: the move is finished and the
+   event follows.
 
 4. An event whose id the row remembers ends here, as a duplicate: Telegram, brokers and `Client` give an
    event again when they do not know whether we had it. The ids are part of the row, so an id and what its
@@ -72,8 +73,7 @@ and write with the same commit.
 """
 
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
 from msgspec import structs
@@ -85,17 +85,10 @@ from fsmkit.engine.fifo import KeyedLock
 from fsmkit.engine.jobs import StateJobs
 from fsmkit.engine.observer import Observer
 from fsmkit.engine.outbox import Deliver, Outbox
+from fsmkit.engine.presses import recipient_of
 from fsmkit.engine.services import Services
-from fsmkit.engine.transaction import (
-    SEND,
-    AfterCommit,
-    RowLease,
-    RowMoved,
-    Transactions,
-    check_not_nested,
-    take_lease,
-)
-from fsmkit.engine.turn import Turn, current_turn, force_close, offer_or_default
+from fsmkit.engine.transaction import SEND, RowMoved, Transactions, check_not_nested, leased
+from fsmkit.engine.turn import Turn, current_turn, force_close, say_default
 from fsmkit.errors import LeaseLost, Origin, Unreachable, mark
 from fsmkit.flow.events import ChatEvent, DeliveryFailed, Done, Failed
 from fsmkit.flow.messages import Answer
@@ -107,7 +100,7 @@ from fsmkit.interpreter.jobs import find as find_job
 from fsmkit.interpreter.jobs import over as job_over
 from fsmkit.interpreter.row import Delete, Edit, Effect, Receipt, Row, ScheduledEvent, Send
 from fsmkit.keys import Key, KeyBy, event_id_of
-from fsmkit.stores.protocol import Lease, Store
+from fsmkit.stores.protocol import snapshot_of
 
 _log = logging.getLogger("fsmkit")
 
@@ -116,12 +109,6 @@ LEASE_TRIES = 2
 
 OPTIMISTIC_TRIES = 6
 """The first run and five more."""
-
-
-@asynccontextmanager
-async def _snapshot(store: Store, key: Key) -> AsyncGenerator[Lease]:
-    """Look at a row without a turn, for as long as a step takes."""
-    yield await store.snapshot(key)
 
 
 class Dispatcher:
@@ -144,7 +131,7 @@ class Dispatcher:
         self._services = services
         store = services.store
         self._store = store
-        self._exclusive = exclusive
+        self._lease = leased if exclusive else snapshot_of
         self._tries = LEASE_TRIES if exclusive else OPTIMISTIC_TRIES
         self.outbox = Outbox(services, deliver, self._deliver_event, self._refused, self._ephemeral_sent)
         self.jobs = StateJobs(services, self.edit, self._apply)
@@ -157,7 +144,7 @@ class Dispatcher:
 
     # -- one event, several keys -------------------------------------------------------------------
 
-    async def receive(
+    def receive(
         self,
         event: Any,
         keys: Sequence[tuple[Key, Sequence[CompiledFlow] | None]],
@@ -166,7 +153,7 @@ class Dispatcher:
         committed: Callable[[Outcome], Awaitable[None]] | None = None,
         void: Callable[[], bool] | None = None,
         strike: Strike | None = None,
-    ) -> Outcome:
+    ) -> Awaitable[Outcome]:
         """Take an event from a face, with the keys that it has by the flows' key rules.
 
         Ids are checked on all keys first; then one key after the other is asked, until one consumes the
@@ -184,13 +171,18 @@ class Dispatcher:
         if self._lines is None and len(keys) == 1:  # the ordinary case
             key, entries = keys[0]
             to = Recipient(entries)
-            return await self.process(
+            return self.process(
                 key, Envelope(event, event_id, to, telegram, True, True, committed, void, strike=strike)
             )
         envelope = Envelope(event, event_id, ANYBODY, telegram, True, True, committed, void, strike=strike)
-        if self._lines is None:
-            return await self._walk(envelope, keys)
+        return self._walk(envelope, keys) if self._lines is None else self._in_line(envelope, keys)
+
+    async def _in_line(
+        self, envelope: Envelope, keys: Sequence[tuple[Key, Sequence[CompiledFlow] | None]]
+    ) -> Outcome:
+        """Wait in the lines of all keys, then ask one key after the other."""
         check_not_nested("an event is given", SEND)
+        assert self._lines is not None
         async with self._lines.place([key for key, _ in keys]):
             return await self._walk(envelope, keys)
 
@@ -231,12 +223,12 @@ class Dispatcher:
         if services.watch is not None:
             services.watch.tell(Observer.arrived, key, envelope.event)
         tries = self._tries
-        after = AfterCommit()
         wanted = _may_begin(services.flows, envelope)
         while True:
             tries -= 1
+            turn = Turn(services, key, envelope.event, envelope.telegram)
             try:
-                outcome = await self._leased(key, envelope, after, wanted)
+                outcome = await self._step(turn, envelope, wanted)
                 if outcome is None:
                     tries, wanted = tries + 1, True
                     continue
@@ -253,59 +245,79 @@ class Dispatcher:
             except Exception as error:
                 mark(error, Origin(key, envelope.event))
                 tell_of_no_handler(services, key, error)
-                after.raised.append(error)
+                turn.raised += (error,)
                 raise
             finally:  # also when the handler raised, after a timeout had fired
-                if after.entry is not None or after.raised:
-                    finishing, after = self.transactions.finish(key, after), AfterCommit()
+                if turn.entry is not None or turn.raised:
+                    finishing = self.transactions.finish(turn)
                     await (self.outbox.beside(key, finishing) if envelope.beside else finishing)
 
-    async def _leased(self, key: Key, envelope: Envelope, after: AfterCommit, wanted: bool) -> Outcome | None:
-        """Return what became of an event; `None`: it took no turn, but needs one: an album goes before it."""
-        services, event, to = self._services, envelope.event, envelope.to
-        store = self._store
-        turn_with = take_lease(store, key, wanted=wanted) if self._exclusive else _snapshot(store, key)
-        async with turn_with as lease:
-            leased = RowLease(self.transactions, key, lease, after)
-            turn = leased.begin(event, envelope.telegram)
+    async def _step(self, turn: Turn, envelope: Envelope, wanted: bool) -> Outcome | None:
+        """Do one step under its lease: this is where all of 2 to 8 above happens, and in which order.
+
+        Only what has to be waited for is awaited: a turn that others have, what is due before, handlers, and
+        stores elsewhere.
+
+        Returns:
+            What became of the event; `None`: it took no turn, but needs one, for an album goes before it.
+        """
+        transactions = self.transactions
+        lease = turn.lease = self._lease(self._store, turn.key, wanted=wanted)
+        try:
+            if (waiting := lease.take()) is not None:
+                await waiting
+            transactions.begin(turn)
             turn.cause, turn.strike = envelope.cause, envelope.strike
             if envelope.id is not None and f" {envelope.id} " in turn.row.seen:
                 return Outcome("duplicate")
             if envelope.void is not None and envelope.void():
                 return Outcome("handled")
-            albums = complete(turn.row, event) if turn.row.later else ()
+            albums = complete(turn.row, turn.event) if turn.row.later else ()
             if lease.idle:
                 return None if albums else IDLE
             if albums:
-                await self.due.albums.handle(leased, turn, albums)
-            if leased.is_due(turn.now):
-                await self.due.fire_overdue(leased, turn)
-            if to.expect is not None and not _stands(turn.row, to):
-                return Outcome("passed")
-            if to.job is not None:
-                place = find_job(turn.row, to.job)
-                if place is None:  # its state was left
-                    return Outcome("duplicate")
-                turn.row, turn.changed = job_over(turn.row, to.job), True
-                to = Recipient(within=place[0], depth=place[1])
-            part = isinstance(event, ChatEvent) and event.group is not None and envelope.handlers
-            if part and await self.due.albums.take(leased, turn, envelope.id, to):
-                return Outcome("handled", (), services.flows, turn.row, turn.name)
+                await self.due.albums.handle(turn, albums)
+            if turn.wake is not None and turn.wake <= turn.now:
+                await self.due.fire_overdue(turn)
+            to = envelope.to
+            if to.expect is not None or to.job is not None:
+                found = _awaited(turn, to)
+                if isinstance(found, Outcome):
+                    return found
+                to = found
+            part = isinstance(turn.event, ChatEvent) and turn.event.group is not None and envelope.handlers
+            if part and await self.due.albums.take(turn, envelope.id, to):
+                return Outcome("handled", (), turn.flows, turn.row, turn.name)
             token = current_turn.set(turn)
             try:
-                taken = await offer_or_default(
-                    turn, to, handlers=envelope.handlers, otherwise=envelope.otherwise
+                asked = recipient_of(turn, to) if envelope.handlers else to
+                taken = asked is None or (
+                    envelope.handlers and await turn.offer(turn.event, asked) is not None
                 )
+                if not taken and envelope.otherwise:
+                    taken = await say_default(turn)
                 if not turn.changed:
                     if not taken:
                         return Outcome("passed")
                     # Refused by its handler, or a stale press: the row stays byte for byte as it is.
-                    return Outcome("handled", turn.answers(), services.flows, turn.row, turn.name)
-                effects, change = await leased.settled(turn, envelope.id if taken else None)
+                    return Outcome("handled", turn.answers(), turn.flows, turn.row, turn.name)
+                if not taken:
+                    turn.strike = None
+                event_id = envelope.id if taken else None
+                try:
+                    effects, change = transactions.settle(turn, event_id)
+                except Exception as error:
+                    effects, change = await transactions.settled(turn, event_id, error)
             finally:
                 turn.over = True
                 current_turn.reset(token)
-            return await leased.write(turn, effects, change, taken=taken)
+            entry = lease.put(change)
+            if entry is not None and not isinstance(entry, bytes):
+                entry = await entry
+            return transactions.written(turn, effects, change, entry, taken=taken)
+        finally:
+            if (freeing := lease.free()) is not None:
+                await freeing
 
     # -- without an event --------------------------------------------------------------------------
 
@@ -381,8 +393,7 @@ class Dispatcher:
                 there = chat is None or (snapshot.address or home_of(key)).chat == chat
                 if snapshot.active and there:
                     await force_close(turn, name, self._services.report)
-            turn.requests.clear()
-            turn.deletes.clear()
+            turn.requests = turn.deletes = ()
 
         await self.edit(key, close, self._services.face.telegram_for(key))
 
@@ -455,6 +466,15 @@ def _may_begin(flows: FlowSet, envelope: Envelope) -> bool:
     return False
 
 
-def _stands(row: Row, to: Recipient) -> bool:
-    frame = frame_of(row, to.only or "")
-    return frame is not None and frame.state == to.expect
+def _awaited(turn: Turn, to: Recipient) -> Recipient | Outcome:
+    """Return for whom an event is that is awaited in one state, or is a job's outcome; what became of it if
+    that is over.
+    """
+    if to.expect is not None:
+        frame = frame_of(turn.row, to.only or "")
+        return to if frame is not None and frame.state == to.expect else Outcome("passed")
+    place = find_job(turn.row, to.job or "")
+    if place is None:  # its state was left
+        return Outcome("duplicate")
+    turn.row, turn.changed = job_over(turn.row, to.job or ""), True
+    return Recipient(within=place[0], depth=place[1])

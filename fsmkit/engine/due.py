@@ -16,9 +16,10 @@ from fsmkit.clock import backoff
 from fsmkit.engine.chat_migration import ChatMigration
 from fsmkit.engine.envelope import Recipient
 from fsmkit.engine.observer import Observer
+from fsmkit.engine.presses import offer_or_default
 from fsmkit.engine.services import AlbumOf, Services
-from fsmkit.engine.transaction import AfterCommit, RowLease, RowMoved, Transactions, take_lease
-from fsmkit.engine.turn import Turn, offer_or_default
+from fsmkit.engine.transaction import RowMoved, Transactions
+from fsmkit.engine.turn import Turn
 from fsmkit.errors import (
     LeaseLost,
     OrphanedConversation,
@@ -73,7 +74,7 @@ class DueWork:
         self._services = services
         self._transactions = transactions
         self._migration = migration
-        self.albums = AlbumBuffer(services)
+        self.albums = AlbumBuffer(services, transactions)
 
     async def process_due(self, key: Key) -> bool:
         """Do what is due for a key: timeouts, reminders, scheduled events, jobs, forgetting.
@@ -81,21 +82,22 @@ class DueWork:
         Returns:
             Whether nothing is left due, as are the timeouts of flows that do not run here.
         """
-        services, after = self._services, AfterCommit()
-        jobs = self._transactions.jobs
+        services, jobs = self._services, self._transactions.jobs
+
+        async def work(turn: Turn) -> None:
+            await self.albums.handle(turn, self.albums.due(turn.row, turn.now))
+            await self.fire_overdue(turn)
+            await self._remind(turn)
+            if scheduled := _scheduled(turn.row, turn.now):
+                later = tuple(mail for mail in turn.row.later if mail not in scheduled)
+                turn.row = structs.replace(turn.row, later=later)
+                turn.carried = (*scheduled, *turn.carried)
+            turn.begin_jobs(jobs.room, jobs.mine)
+            await self._transactions.commit(turn)
+
+        turn = Turn(services, key, None, services.face.telegram_for(key))
         try:
-            async with take_lease(services.store, key) as lease:
-                leased = RowLease(self._transactions, key, lease, after)
-                turn = leased.begin(None, services.face.telegram_for(key))
-                await self.albums.handle(leased, turn, self.albums.due(turn.row, turn.now))
-                await self.fire_overdue(leased, turn)
-                await self._remind(leased, turn)
-                if scheduled := _scheduled(turn.row, turn.now):
-                    later = tuple(mail for mail in turn.row.later if mail not in scheduled)
-                    turn.row = structs.replace(turn.row, later=later)
-                    turn.carried[:0] = scheduled
-                turn.begin_jobs(jobs.room, jobs.mine)
-                await leased.commit(turn)
+            await self._transactions.under_lease(turn, work)
             return not _is_due(turn)
         except RowMoved as moved:
             await self._migration.process_due(key, moved)
@@ -107,7 +109,7 @@ class DueWork:
             await services.report(key, None, error)
             return False
         finally:
-            await self._transactions.finish(key, after)
+            await self._transactions.finish(turn)
 
     async def has_due(self, key: Key) -> bool:
         """Return whether something is due for a key that can be done here, found without a lease."""
@@ -123,17 +125,19 @@ class DueWork:
             return True
         return overdue(row, known, now) is not None or reminding(row, known, now) is not None
 
-    async def fire_overdue(self, leased: RowLease, turn: Turn) -> None:
+    async def fire_overdue(self, turn: Turn) -> None:
         """Fire the timeouts that have come, in their order, each with its own commit.
 
         A message whose date lies before a deadline was in time, however late it is handled.
         """
         date = turn.event.date if isinstance(turn.event, ChatEvent) else None
         while (late := overdue(turn.row, turn.flows.tables, turn.now, date)) is not None:
-            own = leased.beside(turn, without_timer(turn.row, late), event_of(turn.row, late))
-            await leased.run(turn, own, partial(expire, own, late), partial(_timeout_failed, own, late))
+            own = self._transactions.beside(turn, without_timer(turn.row, late), event_of(turn.row, late))
+            await self._transactions.run(
+                turn, own, partial(expire, own, late), partial(_timeout_failed, own, late)
+            )
 
-    async def _remind(self, leased: RowLease, turn: Turn) -> None:
+    async def _remind(self, turn: Turn) -> None:
         """Give the reminders that have come, each once and with its own commit.
 
         Only a sweep does so: a person whose event comes needs none. One that fails is not repeated.
@@ -141,8 +145,10 @@ class DueWork:
         while (name := reminding(turn.row, turn.flows.tables, turn.now)) is not None:
             snapshot = turn.row.snapshots[name]
             row = turn.row.with_conversation(name, structs.replace(snapshot, remind=None))
-            own = leased.beside(turn, row, Reminder(snapshot.remind or 0.0, message_id=snapshot.reply_to))
-            await leased.run(turn, own, partial(remind, own, name))
+            own = self._transactions.beside(
+                turn, row, Reminder(snapshot.remind or 0.0, message_id=snapshot.reply_to)
+            )
+            await self._transactions.run(turn, own, partial(remind, own, name))
 
 
 def tell_of_no_handler(services: Services, key: Key, error: Exception) -> None:
@@ -210,7 +216,7 @@ async def _say_reminder(turn: Turn, name: str) -> None:
             return
 
 
-def _reminder(table: CompiledFlow, frame: Frame, times: Times) -> list[PendingCall]:
+def _reminder(table: CompiledFlow, frame: Frame, times: Times) -> Sequence[PendingCall]:
     if times.remind_after is None:  # declared otherwise since it was stored
         return []
     if times.reminder is not None:
@@ -273,7 +279,7 @@ def gather(turn: Turn, part: ChatEvent, where: Where) -> ScheduledEvent:
     )
     name, depth = where
     if depth is not None:
-        moves = RowEditor(turn.flows, turn.row, turn.now, 0)
+        moves = RowEditor(turn.flows, turn.row, turn.now)
         moves.keep(name, depth, None)
         turn.row = moves.result()
     turn.name = name
@@ -326,16 +332,18 @@ class AlbumBuffer:
 
     Args:
         services: The engine's means.
+        transactions: Reads and writes rows.
     """
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, transactions: Transactions) -> None:
         self._face = services.face
+        self._transactions = transactions
 
     def due(self, row: Row, now: float) -> list[ScheduledEvent]:
         """Return the albums that are complete, as nothing was added for a while; none without Telegram."""
         return [mail for mail in albums_of(row) if mail.due <= now] if self._face.album_of is not None else []
 
-    async def take(self, leased: RowLease, turn: Turn, event_id: str | None, to: Recipient) -> bool:
+    async def take(self, turn: Turn, event_id: str | None, to: Recipient) -> bool:
         """Put the turn's event, a part of an album, into the row; return whether albums are wanted there.
 
         With the last possible part the album is handled at once; so are others that leave it no room.
@@ -345,26 +353,30 @@ class AlbumBuffer:
         if where is None or len(part.stored(alone=True)) > MAX_BYTES:
             return False
         if others := crowded(turn.row, part):
-            await self.handle(leased, turn, others)
+            await self.handle(turn, others)
             where = wanting(turn.flows, turn.row, part, to.entries)
             if where is None:
                 return False
         mail = gather(turn, part, where)
-        await leased.commit(turn, event_id, hold=is_full(mail))
+        await self._transactions.commit(turn, event_id, hold=is_full(mail))
         if is_full(mail):
-            turn.carried = []
-            await self.handle(leased, turn, [mail])
+            turn.carried = ()
+            await self.handle(turn, [mail])
         return True
 
-    async def handle(self, leased: RowLease, turn: Turn, albums: Sequence[ScheduledEvent]) -> None:
+    async def handle(self, turn: Turn, albums: Sequence[ScheduledEvent]) -> None:
         """Offer albums to the flows, each with its own commit; one whose handler raises is over too."""
         album_of = self._face.album_of
         if album_of is None:  # they wait for the bot
             return
         for mail in albums:
-            own = leased.beside(turn, without(turn.row, mail), None)
+            own = self._transactions.beside(turn, without(turn.row, mail), None)
             work = partial(_offer_album, own, mail, album_of)
-            await leased.run(turn, own, work, leased.after.raised.append)
+            await self._transactions.run(turn, own, work, partial(_album_failed, turn))
+
+
+def _album_failed(turn: Turn, error: Exception) -> None:
+    turn.raised += (error,)
 
 
 async def _offer_album(own: Turn, mail: ScheduledEvent, album_of: AlbumOf) -> None:

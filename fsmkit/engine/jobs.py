@@ -196,7 +196,7 @@ def show_progress(turn: Turn, begun: JobAttempt, said: str | Reply, *, again: bo
         owner=owner_of(turn.flows.tables[name].flow, to, turn.key),
         pressed=message,
     )
-    turn.carried += effects
+    turn.carried += tuple(effects)
 
 
 RETRY_DELAY = 2.0
@@ -461,7 +461,7 @@ class StateJobs:
             attempt = self._attempts[ident]
             if not attempt_stands(turn.row, attempt.begun.work):
                 attempt.leave()
-        begun, turn.begun = turn.begun, []
+        begun, turn.begun = turn.begun, ()
         standing = [each for each in begun if attempt_stands(turn.row, each.work)]  # else it was undone
         for each in standing if self._open else ():
             with contextlib.suppress(RunnerStopped):  # the next process begins it

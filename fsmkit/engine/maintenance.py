@@ -144,8 +144,8 @@ class _Desk:
     row: Row
     now: float
     run: int
-    deletes: list[MessagesToDelete] = attrs.field(factory=list[MessagesToDelete])
-    jobs: list[PendingCall] = attrs.field(factory=list[PendingCall])
+    deletes: tuple[MessagesToDelete, ...] = ()
+    jobs: tuple[PendingCall, ...] = ()
     over: bool = False
     changed: bool = False
 

@@ -14,10 +14,11 @@ from typing import Any
 import msgspec
 
 from fsmkit.clock import Clock, first_of, monotonic
+from fsmkit.engine.eager import begin_at_once
 from fsmkit.engine.observer import Observer
 from fsmkit.engine.services import Services
 from fsmkit.errors import RetryLater, StoreCorrupt
-from fsmkit.interpreter.codec import decode_entry, decode_receipt, encode_receipt
+from fsmkit.interpreter.codec import decode_receipt, encode_receipt, take_entry
 from fsmkit.interpreter.naming import named
 from fsmkit.interpreter.row import Edit, Effect, Pending, Receipt, ScheduledEvent, Send, WaitForOutbox
 from fsmkit.keys import Key
@@ -48,7 +49,7 @@ class ClaimHeartbeat:
     """Signs of life for deliveries that take long, so that no other process begins them anew.
 
     One task looks at all that are under way, three times in `CLAIM_SECONDS`; an ordinary delivery is over
-    before that and costs nothing. In a store that is not durable claims end with the process anyway.
+    before that and costs nothing. It is for durable stores: in others claims end with the process anyway.
 
     Args:
         store: Where the claims are.
@@ -63,10 +64,9 @@ class ClaimHeartbeat:
 
     def begin(self, key: Key) -> None:
         """Note that a delivery for a key is under way."""
-        if self._store.durable:
-            self._begun[key] = monotonic(self._clock)
-            if self._task is None or self._task.done():
-                self._task = asyncio.get_running_loop().create_task(self._watch(), name="fsmkit vigil")
+        self._begun[key] = monotonic(self._clock)
+        if self._task is None or self._task.done():
+            self._task = asyncio.get_running_loop().create_task(self._watch(), name="fsmkit vigil")
 
     def end(self, key: Key) -> None:
         """Note that it is over."""
@@ -126,8 +126,6 @@ class Outbox:
         not end with whoever awaits it: it would be repeated, and Telegram may have taken it."""
         self._beside: set[asyncio.Task[None]] = set()
         """Deliveries that nobody waits for, of steps that other conversations' events were for."""
-        self._at_once = False
-        """Whether `deliver` was last seen to need no awaiting: then nothing can be left on its way."""
         self._behind: dict[Key, asyncio.Event] = {}
         """Former keys whose outboxes others wait for (`WaitForOutbox`); set when one is empty."""
 
@@ -138,14 +136,13 @@ class Outbox:
         if entry is None:
             self._emptied(key)
             return
-        if self._at_once:
-            await self._run(key, entry)
-        else:
-            await self._apart(key, self._run(key, entry))
+        sending = begin_at_once(self._run(key, entry))
+        if sending is not None:
+            await self._apart(key, sending)
 
-    async def _apart(self, key: Key, work: Coroutine[Any, Any, None]) -> None:
+    async def _apart(self, key: Key, sending: asyncio.Task[None]) -> None:
         """Wait for what is done in a task of its own, and goes on when the caller is cancelled."""
-        sending = asyncio.get_running_loop().create_task(work, name=f"fsmkit sends {key}")
+        sending.set_name(f"fsmkit sends to {key.chat}")
         self._sending.add(sending)
         sending.add_done_callback(self._sending.discard)
         try:
@@ -174,15 +171,15 @@ class Outbox:
         refusals = 0
         sent: list[Receipt] = []
         while entry is not None:
-            if (
-                self._draining and self._store.durable
-            ):  # for the next process, which need not wait for a claim
+            if self._draining and self._store.durable:
+                # For the next process, which need not wait for a claim.
                 await self._store.extend_claim(key, -CLAIM_SECONDS)
                 return
             pending = _decode(entry)
             if self._deliver is None and not isinstance(pending.effect, ScheduledEvent):
                 return  # not ours: the bot's own engine sends it when the claim of this one has ended
-            self._vigil.begin(key)
+            if self._store.durable:
+                self._vigil.begin(key)
             try:
                 receipt = await self._carry_out(key, pending, tell=refusals < MAX_REFUSALS)
             except RetryLater as later:
@@ -195,7 +192,8 @@ class Outbox:
             entry = await self._store.acknowledge(key, entry, receipt or None)
             if receipt and isinstance(pending.effect, Send) and pending.effect.keep == "ephemeral":
                 sent.append(decode_receipt(receipt))
-        self._emptied(key)
+        if self._behind:
+            self._emptied(key)
         if sent:
             await self._ephemeral(key, sent)
 
@@ -249,7 +247,7 @@ class Outbox:
         effect = pending.effect
         if isinstance(effect, ScheduledEvent):
             # On a stack of its own, however long a chain of conversations is; others are served in between.
-            await self._apart(key, self._post(key, effect))
+            await self._apart(key, asyncio.get_running_loop().create_task(self._post(key, effect)))
             return None
         if isinstance(effect, WaitForOutbox):
             former = Key.parse(effect.key)
@@ -265,10 +263,7 @@ class Outbox:
         try:
             receipt = self._deliver(key, effect)
             if inspect.isawaitable(receipt):
-                self._at_once = False
                 receipt = await receipt
-            else:
-                self._at_once = True
         except RetryLater:
             raise
         except Exception as error:  # whatever a user's deliver raises must not hold up the others
@@ -319,7 +314,7 @@ def _log_stopped(key: Key, sending: asyncio.Task[None]) -> None:
 
 def _decode(entry: bytes) -> Pending:
     try:
-        return decode_entry(entry)
+        return take_entry(entry)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise StoreCorrupt(f"an entry of the outbox cannot be read: {error}") from error
 

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 import attrs
 
 from fsmkit.clock import Clock
+from fsmkit.engine.deadline import Deadlines
 from fsmkit.engine.envelope import Strike
 from fsmkit.engine.observer import Watchers
 from fsmkit.errors import UnknownState
@@ -63,6 +64,7 @@ class Face:
             refuses the step.
         received: By their ids, the updates in hand that stand in an inbox; `None`: there is no receiver.
         started: Called each time that the engine has started.
+        stopped: Called each time that the engine has stopped.
     """
 
     bot: int | str | None = None
@@ -76,6 +78,7 @@ class Face:
     check_invariants: bool = False
     received: dict[int, Strike] | None = None
     started: Callable[[], Awaitable[None]] | None = None
+    stopped: Callable[[], Awaitable[None]] | None = None
 
 
 @attrs.define(eq=False)
@@ -94,6 +97,7 @@ class Services:
         limits: What rows may take.
         runner: Runs the sources, the jobs of states, and the application's own jobs.
         watch: The observers, `None` if there are none.
+        deadlines: Calls handlers, where they may not take any time they like; `None`: they may.
         face: What stands in front of the engine.
     """
 
@@ -106,6 +110,7 @@ class Services:
     limits: Limits
     runner: JobRunner
     watch: Watchers | None
+    deadlines: Deadlines | None
     face: Face
 
     def new_run(self) -> int:

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
-from msgspec import Struct, structs
+from msgspec import Raw, Struct
 
 from fsmkit.engine.envelope import Outcome
 from fsmkit.engine.jobs import StateJobs
@@ -19,24 +19,26 @@ from fsmkit.engine.services import Services
 from fsmkit.engine.turn import Turn, crash_reply, current_turn
 from fsmkit.errors import NestedSend
 from fsmkit.flow.events import Reminder, Timeout
-from fsmkit.interpreter.codec import Kept, decode_receipt, decode_row
+from fsmkit.interpreter.codec import MAX_KEPT, MAX_KEPT_BYTES, decode_receipt, decode_row
 from fsmkit.interpreter.effects import apply_receipts
 from fsmkit.interpreter.migrations import is_current
 from fsmkit.interpreter.row import Destination, Effect, Row
 from fsmkit.interpreter.settle import change_of, settle, wake_of
 from fsmkit.keys import Key
-from fsmkit.stores.protocol import Change, Lease, Store
+from fsmkit.stores.protocol import AwaitedLease, Change, Lease, PromptLease, Store
 
 
-class ReadRow(Struct, frozen=True, eq=False):
+class ReadRow(Struct, frozen=True, eq=False, gc=False):
     """A row as it is stored, and what each step asks of it.
 
     Attributes:
+        blob: Its bytes: the same bytes always are the same row.
         row: The row; nobody changes it.
         wake: When something of it is due, in seconds since 1970, UTC; `None` for never.
         current: Whether it is of the versions that run.
     """
 
+    blob: bytes
     row: Row
     wake: float | None = None
     current: bool = True
@@ -49,21 +51,6 @@ class RowMoved(Exception):
         self.row = row
         self.move = move
         super().__init__(f"moved to {move.key}")
-
-
-class AfterCommit:
-    """What is to be done for a key once its lease is free, whatever has become of the event.
-
-    Attributes:
-        entry: The first entry of the outbox, where it fell to us to deliver it.
-        raised: What handlers raised, whose `crash` texts are to be said.
-    """
-
-    __slots__ = ("entry", "raised")
-
-    def __init__(self) -> None:
-        self.entry: bytes | None = None
-        self.raised: list[Exception] = []
 
 
 class Transactions:
@@ -79,111 +66,58 @@ class Transactions:
         self.services = services
         self.outbox = outbox
         self.jobs = jobs
-        self.rows = Kept(self._load)
+        self._rows: dict[Key, ReadRow] = {}
+        """What was read or written last, by key; of as many keys as `MAX_KEPT`."""
 
-    def _load(self, blob: bytes) -> "ReadRow":
+    def _read(self, key: Key, blob: bytes) -> ReadRow:
         row = decode_row(blob)
-        return ReadRow(row, wake_of(row), is_current(self.services.flows, row))
+        read = ReadRow(blob, row, wake_of(row), is_current(self.services.flows, row))
+        self._keep(key, read)
+        return read
 
-    async def finish(self, key: Key, after: AfterCommit) -> None:
-        """Deliver what was committed, and say the flows' `crash` texts for what was raised.
+    def _keep(self, key: Key, read: ReadRow) -> None:
+        rows = self._rows
+        if len(read.blob) > MAX_KEPT_BYTES:
+            rows.pop(key, None)
+            return
+        if len(rows) >= MAX_KEPT and key not in rows:
+            rows.clear()  # beginning anew costs less than knowing which one was used last
+        rows[key] = read
 
-        The texts are not stored, so each is said once or not at all.
-        """
-        if after.entry is not None:
-            entry, after.entry = after.entry, None
-            await self.outbox.run(key, entry)
-        while after.raised:
-            sorry = crash_reply(after.raised.pop())
-            if sorry is not None:
-                await self.outbox.say(key, sorry)
+    # -- one turn, or several under one lease ------------------------------------------------------
 
-    async def edit(self, key: Key, change: Callable[[Turn], Any], telegram: Any = None) -> Row:
-        """Write a row by hand, under its lease; `change` may be async."""
-        after = AfterCommit()
-        async with take_lease(self.services.store, key) as lease:
-            leased = RowLease(self, key, lease, after)
-            turn = leased.begin(None, telegram)
-            changed = change(turn)
-            if changed is not None:
-                await changed
-            await leased.commit(turn)
-        await self.finish(key, after)
-        return turn.row
-
-    async def peek(self, key: Key) -> Row:
-        """Return the row of a key as last committed, in the versions that run here."""
-        row = _row(await self.services.store.peek(key))
-        if row.moved is not None and row.moved.arrived:
-            return await self.peek(Key.parse(row.moved.key))
-        turn = Turn(self.services, key, row, None, None)
-        turn.migrate_row()
-        return turn.row
-
-    async def has_moved(self, key: Key) -> bool:
-        """Return whether the row of a key has a new key."""
-        return _row(await self.services.store.peek(key)).moved is not None
-
-    async def has_run(self, key: Key, flow: str, run: int) -> bool:
-        """Return whether a run of a flow is stored under a key."""
-        row = _row(await self.services.store.peek(key))
-        return row.moved is None and flow in row.snapshots and row.snapshots[flow].run == run
-
-
-class RowLease:
-    """The turns under one lease.
-
-    Args:
-        room: What transactions share.
-        key: Whose row.
-        lease: The right to write it.
-        after: Takes up what is to be done when the lease is free.
-
-    Attributes:
-        row: The row as last committed.
-    """
-
-    __slots__ = ("_blob", "_loaded", "_room", "after", "key", "lease", "row")
-
-    def __init__(self, room: Transactions, key: Key, lease: Lease, after: AfterCommit) -> None:
-        self._room = room
-        self.key = key
-        self.lease = lease
-        self.after = after
-        self._blob = lease.row
-        self._loaded = ReadRow(Row()) if lease.row is None else room.rows.read(lease.row)
-        self.row = self._loaded.row
-
-    def is_due(self, now: float) -> bool:
-        """Return whether something of the row may be due: all that most steps ask of its times."""
-        wake = self._loaded.wake
-        return wake is not None and wake <= now
-
-    def begin(self, event: Any, telegram: Any) -> Turn:
-        """Begin the turn that the lease was taken for: with the receipts of what was sent meanwhile.
+    def begin(self, turn: Turn) -> None:
+        """Begin the turn that a lease was taken for: with the receipts of what was sent meanwhile.
 
         Raises:
             RowMoved: If the row has a new key.
             OrphanedConversation: If a conversation does not fit any more, and its flow says so.
             StoredByNewerVersion: If a newer worker wrote it.
         """
-        row = self.row
-        if row.moved is not None:
-            raise RowMoved(row, row.moved)
-        turn = Turn(self._room.services, self.key, row, event, telegram)
-        if not self._loaded.current:
-            turn.migrate_row()
-        if self.lease.receipts:
-            turn.row, cleanup = apply_receipts(turn.row, map(decode_receipt, self.lease.receipts))
-            turn.carried.extend(cleanup)
-        return turn
+        lease = turn.lease
+        turn.now = self.services.clock.now()
+        blob = lease.row
+        if blob is not None:
+            read = self._rows.get(turn.key)
+            if read is None or read.blob != blob:
+                read = self._read(turn.key, blob)
+            row = turn.row = turn.loaded = turn.committed = read.row
+            turn.wake = read.wake
+            if row.moved is not None:
+                raise RowMoved(row, row.moved)
+            if not read.current:
+                turn.migrate_row()
+        if lease.receipts:
+            turn.row, cleanup = apply_receipts(turn.row, map(decode_receipt, lease.receipts))
+            turn.carried += tuple(cleanup)
 
     def beside(self, turn: Turn, row: Row, event: Any) -> Turn:
         """Begin a turn of its own for what comes before the event of another, which goes on after it."""
-        services = self._room.services
-        own = Turn(services, self.key, row, event, turn.telegram or services.face.telegram_for(self.key))
-        own.now = turn.now
-        own.carried, turn.carried = turn.carried, []  # its receipts stand in the row from this commit on
+        services = self.services
+        telegram = turn.telegram or services.face.telegram_for(turn.key)
+        own = Turn(services, turn.key, event, telegram, row, turn.now)
+        own.lease, own.committed = turn.lease, turn.committed
+        own.carried, turn.carried = turn.carried, ()  # its receipts stand in the row from this commit on
         return own
 
     async def run(
@@ -201,85 +135,182 @@ class RowLease:
             work: What it does. What it raises is taken back and reported.
             failed: Told of what was raised.
         """
-        services = self._room.services
+        services = self.services
         if services.watch is not None and isinstance(own.event, Timeout | Reminder):
-            services.watch.tell(Observer.fired, self.key, own.event)
+            services.watch.tell(Observer.fired, own.key, own.event)
         token = current_turn.set(own)
         try:
             await work()
-            effects, change = await self.settled(own)
+            settled = await self.settled(own)
         except Exception as error:
             own.reset(own.loaded)
-            await services.report(self.key, own.event, error)
+            await services.report(own.key, own.event, error)
             if failed is not None:
                 failed(error)
-            effects, change = self._settle(own, None)
+            settled = self.settle(own)
         finally:
             own.over = True
             current_turn.reset(token)
-        await self.write(own, effects, change, hold=True)
-        turn.row = own.row
+        await self.write(own, *settled, hold=True)
+        turn.row, turn.committed, turn.wake = own.row, own.committed, own.wake
+        turn.entry = own.entry or turn.entry
+
+    def settle(self, turn: Turn, event_id: str | None = None) -> tuple[Sequence[Effect], Change]:
+        """Return what the turn shows and what is to be written.
+
+        Raises:
+            Exception: It cannot be stored.
+        """
+        services = self.services
+        effects, entries = settle(turn, services.limits, services.events, event_id)
+        folded = len(turn.lease.receipts)
+        struck = turn.strike.ids if turn.strike is not None else ()
+        try:
+            turn.row, change = change_of(
+                turn.row, turn.key, turn.now, services.limits, entries, folded, struck
+            )
+        except UnicodeEncodeError:  # half a character, in data that stand in the row as they are
+            for _, _, frame in turn.row.frames():
+                data: Any = frame.data
+                if type(data) is not Raw:
+                    services.flows.tables[frame.flow].codec.encode(data)  # says where
+            raise
+        return effects, change
+
+    async def settled(
+        self, turn: Turn, event_id: str | None = None, error: Exception | None = None
+    ) -> tuple[Sequence[Effect], Change]:
+        """Settle; where that cannot be stored, what a `Crashed` handler makes of it.
+
+        Args:
+            turn: The turn.
+            event_id: What its event is recognised by when it comes again.
+            error: Why it could not be settled just now, if that was tried.
+        """
+        while True:
+            if error is not None:
+                await turn.undo(error)
+            try:
+                return self.settle(turn, event_id)
+            except Exception as failure:
+                error = failure
 
     async def commit(self, turn: Turn, event_id: str | None = None, *, hold: bool = False) -> None:
         """Write what a turn has done; with `hold` the lease goes on."""
-        await self.write(turn, *self._settle(turn, event_id), hold=hold)
-
-    async def settled(self, turn: Turn, event_id: str | None = None) -> tuple[Sequence[Effect], Change]:
-        """Return what is to be written; where that cannot be, what a `Crashed` handler makes of it."""
-        while True:
-            try:
-                return self._settle(turn, event_id)
-            except Exception as error:
-                await turn.undo(error)
-
-    def _settle(self, turn: Turn, event_id: str | None) -> tuple[Sequence[Effect], Change]:
-        services = self._room.services
-        effects, entries = settle(turn, services.limits, services.events, event_id)
-        folded = len(self.lease.receipts)
-        turn.row, change = change_of(turn.row, self.key, turn.now, services.limits, entries, folded)
-        return effects, change
+        await self.write(turn, *self.settle(turn, event_id), hold=hold)
 
     async def write(
-        self,
-        turn: Turn,
-        effects: Sequence[Effect],
-        change: Change,
-        *,
-        taken: bool = True,
-        hold: bool = False,
+        self, turn: Turn, effects: Sequence[Effect], change: Change, *, hold: bool = False
     ) -> Outcome:
-        """Write a change, begin the jobs of the states that were entered, and end those of states left.
+        """Write a change.
 
         Args:
             turn: What it came of.
             effects: What the outcome shows.
             change: What is written.
-            taken: Whether somebody took the event.
             hold: Whether the lease goes on.
 
         Raises:
             LeaseLost: If the lease is over; nothing was written.
         """
-        room = self._room
-        strike = turn.strike if taken else None
-        if strike is not None:
-            change = structs.replace(change, struck=strike.ids)
-        entry = await self.lease.commit(change, hold=hold)
-        if strike is not None:
-            strike.done = True
-        self._loaded = ReadRow(turn.row, change.wake)
-        if change.row is not None:
-            room.rows.keep(change.row, self._loaded, instead=self._blob)
-        self._blob = change.row
+        entry = turn.lease.put(change, hold=hold)
+        if entry is not None and not isinstance(entry, bytes):
+            entry = await entry
+        return self.written(turn, effects, change, entry)
+
+    def written(
+        self,
+        turn: Turn,
+        effects: Sequence[Effect],
+        change: Change,
+        entry: bytes | None,
+        *,
+        taken: bool = True,
+    ) -> Outcome:
+        """Begin the jobs of the states that were entered, and end those of states left; return the outcome.
+
+        Args:
+            turn: What was written.
+            effects: What the outcome shows.
+            change: As it was written.
+            entry: What the commit gave.
+            taken: Whether somebody took the event.
+        """
+        services, row, blob = self.services, turn.row, change.row
+        if change.struck and turn.strike is not None:
+            turn.strike.done = True
+        if blob is not None:
+            self._keep(turn.key, ReadRow(blob, row, change.wake))
+        else:
+            self._rows.pop(turn.key, None)
+        turn.wake = change.wake
         if entry is not None:
-            self.after.entry = entry
-        if turn.begun or self.key in room.jobs.running:
-            room.jobs.start(self.key, turn)
-        outcome = Outcome("handled" if taken else "passed", effects, room.services.flows, turn.row, turn.name)
-        if room.services.watch is not None:
-            room.services.watch.tell(Observer.committed, self.key, self.row, turn.row, outcome)
-        self.row = turn.row
+            turn.entry = entry
+        if turn.begun or turn.key in self.jobs.running:
+            self.jobs.start(turn.key, turn)
+        outcome = Outcome("handled" if taken else "passed", effects, services.flows, row, turn.name)
+        if services.watch is not None:
+            services.watch.tell(Observer.committed, turn.key, turn.committed, row, outcome)
+        turn.committed = row
         return outcome
+
+    async def finish(self, turn: Turn) -> None:
+        """Deliver what was committed, and say the flows' `crash` texts for what was raised.
+
+        The texts are not stored, so each is said once or not at all.
+        """
+        if turn.entry is not None:
+            await self.outbox.run(turn.key, turn.entry)
+        for error in reversed(turn.raised):
+            sorry = crash_reply(error)
+            if sorry is not None:
+                await self.outbox.say(turn.key, sorry)
+
+    async def under_lease(self, turn: Turn, work: Callable[[Turn], Any]) -> None:
+        """Take the lease, do something that may be async, and free it; what is due after that is `finish`."""
+        turn.lease = leased(self.services.store, turn.key)
+        try:
+            if (waiting := turn.lease.take()) is not None:
+                await waiting
+            self.begin(turn)
+            working = work(turn)
+            if working is not None:
+                await working
+        finally:
+            if (freeing := turn.lease.free()) is not None:
+                await freeing
+
+    async def edit(self, key: Key, change: Callable[[Turn], Any], telegram: Any = None) -> Row:
+        """Write a row by hand, under its lease; `change` may be async."""
+
+        async def work(turn: Turn) -> None:
+            changed = change(turn)
+            if changed is not None:
+                await changed
+            await self.commit(turn)
+
+        turn = Turn(self.services, key, None, telegram)
+        await self.under_lease(turn, work)
+        await self.finish(turn)
+        return turn.row
+
+    async def peek(self, key: Key) -> Row:
+        """Return the row of a key as last committed, in the versions that run here."""
+        row = _row(await self.services.store.peek(key))
+        if row.moved is not None and row.moved.arrived:
+            return await self.peek(Key.parse(row.moved.key))
+        turn = Turn(self.services, key, None, None, row)
+        turn.migrate_row()
+        return turn.row
+
+    async def has_moved(self, key: Key) -> bool:
+        """Return whether the row of a key has a new key."""
+        return _row(await self.services.store.peek(key)).moved is not None
+
+    async def has_run(self, key: Key, flow: str, run: int) -> bool:
+        """Return whether a run of a flow is stored under a key."""
+        row = _row(await self.services.store.peek(key))
+        return row.moved is None and flow in row.snapshots and row.snapshots[flow].run == run
 
 
 SEND = "Use ctx.send(key, event), which joins this handler's commit"
@@ -314,6 +345,19 @@ def take_lease(store: Store, key: Key, *, wanted: bool = True) -> AbstractAsyncC
     """
     check_not_nested("a conversation is waited for", SEND)
     return store.lease(key, wanted=wanted)
+
+
+def leased(store: Store, key: Key, *, wanted: bool = True) -> PromptLease:
+    """Return the lease of a row, not yet taken, for a turn.
+
+    Raises:
+        NestedSend: If a handler's turn runs, whoever has called.
+    """
+    turn = current_turn.get()
+    if turn is not None:
+        check_not_nested("a conversation is waited for", SEND)
+    lease: Any = store.lease(key, wanted=wanted)
+    return lease if hasattr(lease, "take") else AwaitedLease(key, lease)
 
 
 def _row(blob: bytes | None) -> Row:

@@ -3,11 +3,13 @@
 Between two commits nothing here is visible to anyone: an exception leaves the row as it was loaded.
 """
 
-import inspect
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextvars import ContextVar
-from typing import Any
+from inspect import isawaitable
+from typing import Any, TypeAlias
+
+from msgspec import Raw
 
 from fsmkit.engine.envelope import ANYBODY, Recipient, Strike
 from fsmkit.engine.observer import Observer, Offered
@@ -24,20 +26,20 @@ from fsmkit.errors import (
     mark,
     take_from,
 )
-from fsmkit.flow.context import Context, SendMessage, needless_await
-from fsmkit.flow.events import ChatEvent, Crashed, Pressed, StateEntered, Timeout
+from fsmkit.flow.context import Context, Request, SendMessage, remedy_for
+from fsmkit.flow.events import ChatEvent, Crashed, StateEntered, Timeout
 from fsmkit.flow.handlers import Raised
 from fsmkit.flow.messages import Answer, Reply, as_reply, as_screen
 from fsmkit.interpreter.access import ConversationHandle
-from fsmkit.interpreter.codec import Unfit
+from fsmkit.interpreter.codec import ValueCodec
 from fsmkit.interpreter.compiled import CompiledFlow, FlowSet
 from fsmkit.interpreter.effects import address_of, follow, home_of, owner_of
 from fsmkit.interpreter.migrations import Orphan, data_of, is_current, migrate_row
-from fsmkit.interpreter.row import Bound, Frame, Row, Send
-from fsmkit.interpreter.screens import screen_key
+from fsmkit.interpreter.row import EMPTY, Bound, Frame, Row, Send
 from fsmkit.interpreter.selection import Step, ranks, running_flows, select, why_not
 from fsmkit.interpreter.settle import StepDraft
 from fsmkit.interpreter.transitions import (
+    MessagesToDelete,
     PendingCall,
     RowEditor,
     StepResult,
@@ -47,6 +49,7 @@ from fsmkit.interpreter.transitions import (
     guarded,
 )
 from fsmkit.keys import Key
+from fsmkit.stores.protocol import PromptLease
 
 _log = logging.getLogger("fsmkit")
 
@@ -57,36 +60,71 @@ MAX_REDIRECTS = 5
 """How often guards may lead on before it is taken for a circle."""
 
 
-ENTRY_MASK = 0xFFFF
-"""A button holds the last 16 bits of its entry's number."""
-
-
 _SORRY = "fsmkit_sorry"
 
 
 class Turn(StepDraft):
-    """The handling of one event under one lease.
+    """The handling of one event under one lease: all that a step knows, in one object.
 
     Args:
         services: The flows, and what else belongs to the engine.
         key: Whose row.
-        row: The row as loaded.
         event: The event.
         telegram: PTB's context for it, if any.
+        row: The row as loaded.
+
+    Attributes:
+        services: As given, like `key`, `event`, `telegram` and `row`.
+        lease: The right to write the row.
+        committed: The row as last committed; `loaded` is what the event found, lifted and with receipts.
+        wake: When something of that is due; `None` for never.
+        strike: The update that the commit strikes from the inbox.
+        entry: The first entry of the outbox, where it fell to us to deliver it.
+        raised: What handlers raised, whose `crash` texts are to be said.
     """
 
-    __slots__ = ("_applied", "services", "strike", "telegram")
+    __slots__ = (
+        "_applied",
+        "committed",
+        "entry",
+        "lease",
+        "raised",
+        "services",
+        "strike",
+        "telegram",
+        "wake",
+    )
 
-    def __init__(self, services: Services, key: Key, row: Row, event: Any, telegram: Any) -> None:
-        super().__init__(
-            services.flows, services.values, services.new_run, key, row, event, services.clock.now()
-        )
+    lease: PromptLease
+    wake: float | None
+    strike: Strike | None
+    entry: bytes | None
+    raised: tuple[Exception, ...]
+    _applied: "tuple[Step, Any, _Before] | None"
+
+    def __init__(
+        self, services: Services, key: Key, event: Any, telegram: Any, row: Row = EMPTY, now: float = 0.0
+    ) -> None:
         self.services = services
+        self.flows = services.flows
+        self.key = key
+        self.event = event
         self.telegram = telegram
-        self.strike: Strike | None = None
-        """The update that the commit of this turn strikes from the inbox."""
-        self._applied: tuple[Step, Any, Row, _Mark] | None = None
-        """The last step, and what there was before it."""
+        self.row = self.loaded = self.committed = row
+        self.now = now
+        self.name = ""
+        self.requests = self.deletes = self.jobs = self.begun = self.carried = self.raised = ()
+        self.changed = self.over = False
+        self.cause = self.strike = self.entry = self.wake = self._applied = None
+
+    @property
+    def values(self) -> ValueCodec:
+        """How values of buttons are stored."""
+        return self.services.values
+
+    def new_run(self) -> int:
+        """Return a number for a run."""
+        return self.services.new_run()
 
     @property
     def resources(self) -> Any:
@@ -124,7 +162,7 @@ class Turn(StepDraft):
             return
         text = flow.text_for("lost", snapshot.address.lang if snapshot.address else None)
         if text and snapshot.active and self.key.inline is None:
-            self.requests.append(SendMessage(Reply(text)))
+            self.requests += (SendMessage(Reply(text)),)
             self.name = orphan.name
         self.row = self.row.with_conversation(orphan.name, None)
         self.changed = True
@@ -132,8 +170,7 @@ class Turn(StepDraft):
     def reset(self, row: Row) -> None:
         """Take back all that was done since a row was loaded."""
         self.row, self.name, self._applied = row, "", None
-        for made in (self.requests, self.deletes, self.jobs):
-            made.clear()
+        self.requests = self.deletes = self.jobs = ()
 
     def answers(self) -> list[Answer]:
         """Return what was asked for and needs no commit: answers to presses."""
@@ -148,41 +185,49 @@ class Turn(StepDraft):
         Raises:
             Exception: What a handler raised, with flow, state, key and place as notes.
         """
+        choose = select if self.services.watch is None else self._select
+        deadlines = self.services.deadlines
         while True:  # once more after a conversation was found not to fit
             try:
-                choose = select if self.services.watch is None else self._select
-                steps = choose(
-                    self.flows,
-                    self.row,
-                    event,
-                    entries=to.entries,
-                    within=to.within,
-                    only=to.only,
-                    depth=to.depth,
-                )
-                for step in steps:
-                    base, mark = (
-                        self.row,
-                        (len(self.requests), len(self.deletes), len(self.jobs), self.changed),
-                    )
+                for step in choose(self.flows, self.row, event, to.entries, to.within, to.only, to.depth):
+                    before = self.row, self.requests, self.deletes, self.jobs, self.changed
                     try:
-                        moved = await self._try(step, event)
-                    except _Unfit:
-                        self._take_back(base, mark)
+                        moved = None
+                        ctx = self._begin(step, event)
+                        try:
+                            if deadlines is None:
+                                result = step.handler.function(event, ctx)
+                            else:
+                                result = deadlines.call(step, event, ctx)
+                            if type(result) is not tuple and result is not None and isawaitable(result):
+                                result = await result
+                        except BaseException as raised:
+                            _go_on_with(raised)
+                            raise
+                        finally:
+                            ctx.over = True
+                        moved = self._advance(step, event, result)
+                        if moved is not None:
+                            if self.flows.guarded:
+                                moved = await self._past_guards(step, moved, ctx)
+                            if self._take(moved, ctx):
+                                moved = await self._follow(step, moved, before)
+                    except _UnfitError:
+                        self._take_back(before)
                         raise
                     except Exception as error:
-                        return await self._crashed(step, event, error, base, mark)
+                        return await self._crashed(step, event, error, before)
                     if moved is not None:
-                        self._applied = (step, event, base, mark)
+                        self._applied = (step, event, before)
                         return moved
-                    self._take_back(base, mark)
+                    self._take_back(before)
                 return None
-            except _Unfit as unfit:
+            except _UnfitError as unfit:
                 self.end_orphan(unfit.orphan)
 
-    def _select(self, flows: FlowSet, row: Row, event: Any, **to: Any) -> Iterator[Step]:
+    def _select(self, flows: FlowSet, row: Row, event: Any, *to: Any) -> Iterator[Step]:
         """Select like `select`, telling the observers of each handler that is asked."""
-        for name, depth, frame, table, handlers, _ in ranks(flows, row, **to):
+        for name, depth, frame, table, handlers, _ in ranks(flows, row, *to):
             for handler in handlers:
                 match = handler.wants(event)
                 step = Step(name, depth, frame, table, handler, match)
@@ -192,7 +237,8 @@ class Turn(StepDraft):
 
     def _tell(self, what: Callable[..., None], step: Step, event: Any, *args: Any) -> None:
         """Tell the observers of a step, if there are any."""
-        if (watch := self.services.watch) is not None:
+        watch = self.services.watch
+        if watch is not None:
             watch.tell(what, self.key, Offered(step.table.name, step.state, step.handler, event), *args)
 
     async def undo(self, error: Exception) -> None:
@@ -204,18 +250,18 @@ class Turn(StepDraft):
         if self._applied is None:  # no handler's step: `otherwise` was said, or something was done by hand
             add_note(error, f"fsmkit: flow {self.name!r}, key {self.key}; nothing was written")
             raise error
-        (step, event, base, mark), self._applied = self._applied, None
-        await self._crashed(step, event, error, base, mark)
+        (step, event, before), self._applied = self._applied, None
+        await self._crashed(step, event, error, before)
 
     async def close(self, name: str, text: str | None = None) -> None:
         """End a conversation, running its `on_exit` hooks and telling the person one of the flow's texts."""
-        moves = RowEditor(self.flows, self.row, self.now, 0)
+        moves = RowEditor(self.flows, self.row, self.now)
         snapshot = self.row.snapshots[name]
         moves.close(name)
         self.row = moves.result()
         self.name = name
         self.changed = True
-        self.deletes.extend(moves.deletes)
+        self.deletes += moves.deletes
         await self.perform(moves.due, None)
         table = self.flows.tables.get(name)
         said = (
@@ -224,7 +270,7 @@ class Turn(StepDraft):
             else None
         )
         if said:
-            self.requests.append(SendMessage(Reply(said)))
+            self.requests += (SendMessage(Reply(said)),)
 
     def follow_answer(self, name: str, frame: Frame) -> None:
         """Note the person's answer in an ephemeral state, to be deleted with the prompt."""
@@ -250,42 +296,43 @@ class Turn(StepDraft):
 
     # -- one step ----------------------------------------------------------------------------------
 
-    async def _try(self, step: Step, event: Any) -> StepResult | None:
-        """Call a handler and apply its result; return `None` if it passed."""
-        table, frame = step.table, step.frame
+    def _begin(self, step: Step, event: Any) -> Context[Any]:
+        """Return the context with which a handler is called."""
         if type(step.match) is Raised:
             raise step.match.error
+        table, frame = step.table, step.frame
         if table.ephemeral and frame is not None:
             self.follow_answer(step.name, frame)
-        ctx = self._context(table, frame, event, step.match)
-        watched = self.services.watch is not None
-        if watched:
+        if self.services.watch is not None:
             self._tell(Observer.called, step, event)
-        try:
-            result = step.handler.function(event, ctx)
-            if type(result) is not tuple and result is not None and inspect.isawaitable(result):
-                result = await result
-        except BaseException as raised:
-            _go_on_with(raised)
-            raise
-        finally:
-            ctx.over = True
-        if watched:
+        return self._context(table, frame, event, step.match)
+
+    def _advance(self, step: Step, event: Any, result: Any) -> StepResult | None:
+        """Return what a handler's result makes of the row; `None` if it passed."""
+        if self.services.watch is not None:
             self._tell(Observer.result, step, event, result)
         if type(result) is tuple and result:
             if result == PASS:
                 return None
             if result[0] == "error":
                 raise _refusal(step, result)
-        before = self.row, len(self.requests), len(self.deletes), len(self.jobs)
-        moved = advance(self.flows, self.row, step, result, self.now, self.services.new_run())
-        if self.flows.guarded:
-            moved = await self._past_guards(step, moved, ctx)
+        return advance(self.flows, self.row, step, result, self.now, self.services.new_run)
+
+    def _take(self, moved: StepResult, ctx: Context[Any]) -> bool:
+        """Take over what a step did; return whether something follows that has to be called."""
         self.row = moved.row
         self.name = moved.name
         self.changed = True
-        self.requests += ctx.requests
-        self.deletes += moved.deletes
+        if ctx.requests:
+            self.requests += tuple(ctx.requests)
+        if moved.deletes:
+            self.deletes += moved.deletes
+        if moved.due or moved.follow_up is not None or self.services.face.check_invariants:
+            return True
+        return moved.moved and self.flows.calling
+
+    async def _follow(self, step: Step, moved: StepResult, before: "_Before") -> StepResult:
+        """Call the hooks and prompts of a step, then the caller or the flow of the state, if there is one."""
         if moved.due:
             await self.perform(moved.due, self.event)
         if moved.follow_up is not None:
@@ -319,8 +366,8 @@ class Turn(StepDraft):
                         state=frame.state,
                         place=guard.place,
                     )
-                run = self.services.new_run()
-                moved = guarded(self.flows, self.row, step, moved, guard, result, self.now, run)
+                new_run = self.services.new_run
+                moved = guarded(self.flows, self.row, step, moved, guard, result, self.now, new_run)
                 ctx.requests = [*(ctx.requests if moved.moved else ()), *asked.requests]
                 break
             else:
@@ -344,10 +391,10 @@ class Turn(StepDraft):
                     raise InvariantBroken("", table.name, frame.state, hook.place)
 
     async def _crashed(
-        self, step: Step, event: Any, error: Exception, base: Row, mark: "_Mark"
+        self, step: Step, event: Any, error: Exception, before: "_Before"
     ) -> StepResult | None:
         """Take everything back and ask the flow's `Crashed` handlers; with none the error goes on."""
-        self._take_back(base, mark)
+        self._take_back(before)
         self._annotate(error, step)
         if not isinstance(error, HandlerRefused):
             self._tell(Observer.failed, step, event, error)
@@ -360,7 +407,7 @@ class Turn(StepDraft):
         if isinstance(error, HandlerRefused) and own:
             _log.warning("%s; nothing was changed for %s", error, self.key)
             self.name = step.name
-            return StepResult(base, [], [], None, step.name, False)
+            return StepResult(before[0], (), (), None, step.name, False)
         self._prepare_sorry(step, error)
         raise error
 
@@ -375,7 +422,7 @@ class Turn(StepDraft):
     def _annotate(self, error: BaseException, step: Step) -> None:
         handler = step.handler
         named = f"handler {handler.name} ({handler.place})"
-        if remedy := needless_await(error):
+        if remedy := remedy_for(error):
             error.args = (f"{error}: {remedy}",)
             add_note(error, f"fsmkit: {handler.place}: {remedy}")
         add_note(error, f"fsmkit: flow {step.table.name!r}, state {step.state!r}, key {self.key}, {named}")
@@ -388,10 +435,8 @@ class Turn(StepDraft):
             to = address_of((self.row,), step.name, self.event, self.key)
             leave_with(error, _SORRY, Send(Reply(text), to, Bound(step.name, 0, 0)))
 
-    def _take_back(self, base: Row, mark: "_Mark") -> None:
-        self.row = base
-        requests, deletes, jobs, self.changed = mark
-        del self.requests[requests:], self.deletes[deletes:], self.jobs[jobs:]
+    def _take_back(self, before: "_Before") -> None:
+        self.row, self.requests, self.deletes, self.jobs, self.changed = before
 
     async def _return(self, moved: StepResult) -> None:
         """Tell a caller of its sub-flow's end; its prompt is said again unless it goes on from there."""
@@ -401,7 +446,7 @@ class Turn(StepDraft):
         if await self.call_running(moved.name) is not None:
             return
         if self.row.snapshots[moved.name].active:
-            moves = RowEditor(self.flows, self.row, self.now, 0)
+            moves = RowEditor(self.flows, self.row, self.now)
             moves.prompt(moved.name)
             await self.perform(moves.due, self.event)
         else:  # it was called from no state, and went nowhere after the return
@@ -418,9 +463,7 @@ class Turn(StepDraft):
             return None
         return await self.offer(StateEntered(self.event), Recipient(within=name))
 
-    async def _call_entered(
-        self, step: Step, moved: StepResult, before: tuple[Row, int, int, int]
-    ) -> StepResult:
+    async def _call_entered(self, step: Step, moved: StepResult, before: "_Before") -> StepResult:
         """Call the flow of a state that was entered.
 
         Where a guard of that flow refuses, the step is taken back, as where one of the state refuses.
@@ -428,15 +471,15 @@ class Turn(StepDraft):
         Args:
             step: The step that has entered it.
             moved: What the step did.
-            before: The row before it, and how many requests, deletes and jobs there were.
+            before: What there was before it.
         """
-        said = len(self.requests)
+        said = self.requests
         called = await self.call_running(moved.name)
         if called is None or called.moved:
             return moved
-        row, requests, deletes, jobs = before
-        stayed = advance(self.flows, row, step, ("stay",), self.now, self.services.new_run())
-        del self.requests[requests:said], self.deletes[deletes:], self.jobs[jobs:]
+        row, requests, self.deletes, self.jobs, _ = before
+        stayed = advance(self.flows, row, step, ("stay",), self.now, self.services.new_run)
+        self.requests = requests + self.requests[len(said) :]
         self.row, self.name = stayed.row, stayed.name
         return stayed
 
@@ -444,17 +487,17 @@ class Turn(StepDraft):
         """Call hooks and prompts in their order; what they ask for joins this commit."""
         for call in due:
             if call.kind == "job":
-                self.jobs.append(call)
+                self.jobs += (call,)
                 continue
             if not callable(call.function):
-                self.requests.append(_said(call, call.function))
+                self.requests += (_said(call, call.function),)
                 continue
             ctx = self._context(call.table, call.frame, self.event if event is None else event, None)
             said = await _call(call.function, ctx)
-            self.requests.extend(ctx.requests)
+            self.requests += tuple(ctx.requests)
             if call.kind in ("prompt", "otherwise", "reminder"):
                 if said is not None:
-                    self.requests.append(_said(call, said))
+                    self.requests += (_said(call, said),)
             elif said is not None:
                 raise InvalidResult(
                     f"a hook returned {said!r}; hooks return nothing, handlers say where to go",
@@ -465,18 +508,17 @@ class Turn(StepDraft):
 
     def _context(self, table: CompiledFlow, frame: Frame | None, event: Any, match: Any) -> Context[Any]:
         if frame is None:
-            data, state, previous = table.codec.initial(), None, None
-        else:
+            return Context(table.codec.initial(), None, None, match, table.name, event, self)
+        data: Any = frame.data
+        if type(data) is Raw:
             try:
                 data = data_of(table, frame)
             except OrphanedConversation as error:
-                raise _Unfit(Orphan(self.name_of(frame), table, error)) from error
-            state = frame.state
-            previous = frame.history[-1] if frame.history else None
-            if previous is not None and previous not in table.rules:
-                previous = table.renamed.get(previous, previous)
-        retries = frame.retries if frame is not None else 0
-        return Context(data, state, previous, match, table.name, event, self, retries)
+                raise _UnfitError(Orphan(self.name_of(frame), table, error)) from error
+        previous = frame.history[-1] if frame.history else None
+        if previous is not None and previous not in table.rules:
+            previous = table.renamed.get(previous, previous)
+        return Context(data, frame.state, previous, match, table.name, event, self, frame.retries)
 
     def name_of(self, frame: Frame) -> str:
         """Return the conversation in which a frame stands."""
@@ -491,10 +533,13 @@ class Turn(StepDraft):
         return ConversationHandle(self, table, own=ctx.flow)
 
 
-_Mark = tuple[int, int, int, bool]
+_Before: TypeAlias = tuple[
+    Row, tuple[Request, ...], tuple[MessagesToDelete, ...], tuple[PendingCall, ...], bool
+]
+"""What a turn had come to before a step: row, requests, deletes, jobs, and whether it had changed."""
 
 
-class _Unfit(Exception):
+class _UnfitError(Exception):
     """Stored data do not fit the flow; found when they were to be shown to a handler."""
 
     def __init__(self, orphan: Orphan) -> None:
@@ -505,7 +550,7 @@ async def _call(function: Callable[[Any], Any], ctx: Context[Any]) -> Any:
     """Call a hook or a prompt, sync or async; its context is over when it returns."""
     try:
         result = function(ctx)
-        return await result if inspect.isawaitable(result) else result
+        return await result if isawaitable(result) else result
     except BaseException as raised:
         _go_on_with(raised)
         raise
@@ -514,7 +559,9 @@ async def _call(function: Callable[[Any], Any], ctx: Context[Any]) -> Any:
 
 
 def _go_on_with(raised: BaseException) -> None:
-    """Raise an error instead, where something was raised that would end more than the step."""
+    """Raise an error instead, where something was raised that would end more, or less, than the step."""
+    if isinstance(raised, StopIteration):  # as Python does where it leaves a coroutine
+        raise RuntimeError("coroutine raised StopIteration") from raised
     if not isinstance(raised, Exception):
         aborted = aborted_by(raised)
         if aborted is not None:
@@ -554,28 +601,13 @@ def _said(call: PendingCall, said: Any) -> SendMessage:
     return SendMessage(reply, ephemeral=rules.state.ephemeral)
 
 
-async def offer_or_default(
-    turn: Turn, to: Recipient = ANYBODY, *, handlers: bool = True, otherwise: bool = True
-) -> bool:
-    """Offer the turn's event, then say `otherwise`; return whether somebody took it.
+async def say_default(turn: Turn) -> bool:
+    """Do what is done with an event that no handler took; return whether that was anything.
 
-    Args:
-        turn: The turn.
-        to: For whom the event is.
-        handlers: Whether handlers are asked.
-        otherwise: Whether `otherwise` is said to a message that nobody took, and to a command by which
-            somebody begins again what runs already.
+    `otherwise` is said to a message, and to a command by which somebody begins again what runs already.
     """
     event = turn.event
-    chat = isinstance(event, ChatEvent)
-    if handlers:
-        if chat and event.pressed is not None:
-            to = Recipient(to.entries, event.pressed.flow)
-            if reject_stale_press(turn, event.pressed):
-                return True
-        if await turn.offer(event, to) is not None:
-            return True
-    if not otherwise or not chat:
+    if not isinstance(event, ChatEvent):
         return False
     if event.pressed is not None:  # of a state that a newer version has made a call
         return await turn.call_running(event.pressed.flow) is not None
@@ -601,11 +633,11 @@ async def force_close(
     turn: Turn, name: str, report: Callable[[Key, Any, Exception], Awaitable[None]]
 ) -> None:
     """End a conversation with its hooks; one that raises is reported and keeps nothing alive."""
-    before, mark = turn.row, len(turn.requests)
+    before, said = turn.row, turn.requests
     try:
         await turn.close(name)
     except Exception as error:
-        del turn.requests[mark:]
+        turn.requests = said
         turn.row = before.with_conversation(name, None)
         await report(turn.key, None, error)
 
@@ -624,12 +656,12 @@ async def say_otherwise(turn: Turn) -> bool:
         if said is None:
             continue
         turn.follow_chatter(name, frame)
-        moves = RowEditor(turn.flows, turn.row, turn.now, 0)
+        moves = RowEditor(turn.flows, turn.row, turn.now)
         moves.keep(name, len(frames) - 1, None)
         turn.row = moves.result()
         turn.name = name
         turn.changed = True
-        await turn.perform([PendingCall("otherwise", said, table, frame, table.flow.place)], None)
+        await turn.perform((PendingCall("otherwise", said, table, frame, table.flow.place),), None)
         return True
     return False
 
@@ -642,54 +674,3 @@ def note_chatter(turn: Turn) -> None:
         if table is not None and table.ephemeral:
             turn.follow_chatter(name, snapshot.frames[-1])
     turn.changed = turn.changed or turn.row is not before
-
-
-def reject_stale_press(turn: Turn, pressed: Pressed) -> bool:
-    """Answer a press that must change nothing: of an earlier state, or of a run that is over.
-
-    Else the event gets the button's value.
-    """
-    text = _value_of(turn, pressed)
-    if text is not None:
-        try:
-            turn.event.value = turn.values.unpack(text) if pressed.packed else text
-        except Unfit as error:
-            _log.warning(
-                "%s: a button that was pressed is of no use any more: %s", pressed.flow, error.problem
-            )
-        else:
-            return False
-    told = turn.flows.tables[pressed.flow].flow.text_for("stale", turn.lang)
-    turn.requests.append(Answer(told or ""))
-    return True
-
-
-def _value_of(turn: Turn, pressed: Pressed) -> str | None:
-    """Return the value of a button as text, `None` if it does not belong to where its conversation stands."""
-    if pressed.menu:
-        return pressed.value
-    snapshot = turn.row.snapshots.get(pressed.flow)
-    if snapshot is None or not snapshot.active:
-        return pressed.value if pressed.run == 0 else None
-    frame = snapshot.frames[-1]
-    if pressed.run != snapshot.run:
-        return None
-    if pressed.entry != frame.entry & ENTRY_MASK:
-        return pressed.value if _on_screen(turn, pressed, frame) else None
-    if pressed.value is not None:
-        return pressed.value
-    kept = frame.values[pressed.position : pressed.position + 1]
-    return kept[0] or None if kept else None
-
-
-def _on_screen(turn: Turn, pressed: Pressed, frame: Frame) -> bool:
-    """Return whether a button of an earlier state stands on a named screen of the flow that runs, as it is.
-
-    What has not been shown anew since is meant to be pressed: a menu stays while states come and go.
-    """
-    screens = screen_key(pressed.flow, f"{frame.flow}/")
-    return any(
-        view.message == turn.event.message_id and view.entry & ENTRY_MASK == pressed.entry
-        for key, view in turn.row.views.items()
-        if key.startswith(screens)
-    )

@@ -5,7 +5,6 @@ Wishes are only recorded here; the engine makes effects of them when the step is
 
 import difflib
 import functools
-import operator
 import re
 import traceback
 from collections.abc import Callable, Iterable, Mapping
@@ -153,15 +152,34 @@ def no_attribute(of: object, called: str, name: str, instead: Mapping[str, str])
 _AWAITED = re.compile(r"await (\w+\.(?:reply|show|retry|answer|approve|decline|delete_on_exit|send))\(")
 
 
-def needless_await(error: BaseException) -> str | None:
-    """Return what to write where a handler has awaited `ctx.reply(...)` or the like, else `None`."""
-    if not isinstance(error, TypeError) or "NoneType" not in str(error) or "await" not in str(error):
-        return None
-    stack = traceback.extract_tb(error.__traceback__)
-    found = _AWAITED.search(stack[-1].line or "") if stack else None
-    if found is None:
-        return None
-    return f"do not await {found[1]}(...): it returns nothing, and is carried out after the step"
+_ASSIGNED = re.compile(r"\bdata\.(\w+)\s*(?:[-+*/|&%]|//|\*\*|<<|>>)?=(?!=)")
+
+
+def remedy_for(error: BaseException) -> str | None:
+    """Return what to write instead, where a handler has made a mistake that Python does not explain.
+
+    These are an awaited `ctx.reply(...)` or the like, and data that are changed in place although their class
+    is frozen.
+    """
+    awaited = isinstance(error, TypeError) and "NoneType" in str(error) and "await" in str(error)
+    if awaited and (found := _last_line(error, _AWAITED)):
+        return f"do not await {found[1]}(...): it returns nothing, and is carried out after the step"
+    if _says_frozen(error) and (found := _last_line(error, _ASSIGNED)):
+        return f'return ("stay", ctx.evolve({found[1]}=...)), or a transition with it as its data'
+    return None
+
+
+def _last_line(error: BaseException, pattern: re.Pattern[str]) -> re.Match[str] | None:
+    """Return what matches in the innermost line of a traceback that has it."""
+    lines = (frame.line or "" for frame in reversed(traceback.extract_tb(error.__traceback__)))
+    return next((found for line in lines if (found := pattern.search(line))), None)
+
+
+def _says_frozen(error: BaseException) -> bool:
+    """Return whether attrs, dataclasses or msgspec have refused to change an object."""
+    return isinstance(error, AttributeError) and (
+        type(error).__name__.startswith("Frozen") or str(error).startswith("immutable type")
+    )
 
 
 class Context(Generic[D]):
@@ -408,28 +426,40 @@ def _attrs_fields(kind: Any) -> tuple[tuple[str, str], ...]:
     return tuple((field.name, field.alias or field.name) for field in attrs.fields(kind) if field.init)
 
 
+_SAME: Any = object()
+"""Stands for a value that is not to be changed."""
+
+
 @functools.lru_cache(maxsize=256)
-def _arguments_of(kind: Any) -> Callable[[Any], dict[str, Any]] | None:
-    """Return what reads the arguments that would make an object of an attrs class again, all at once."""
+def _evolver(kind: Any) -> Callable[..., Any] | None:
+    """Return a function that makes an object of an attrs class again, with some values changed.
+
+    It is `attrs.evolve` for this class, written out: that looks the fields up anew each time.
+    """
     fields = _attrs_fields(kind)
     if not fields:
         return None
-    names, arguments = zip(*fields, strict=True)
-    if len(names) == 1:
-        return lambda data: {arguments[0]: getattr(data, names[0])}
-    values = operator.attrgetter(*names)
-    return lambda data: dict(zip(arguments, values(data), strict=True))
+    taken = ", ".join(f"{argument}=__same" for _, argument in fields)
+    given = ", ".join(
+        f"{argument}=__data.{name} if {argument} is __same else {argument}" for name, argument in fields
+    )
+    made: dict[str, Any] = {"__kind": kind, "__same": _SAME}
+    exec(f"def evolved(__data, /, *, {taken}):\n return __kind({given})", made)  # only names of fields
+    evolved: Callable[..., Any] = made["evolved"]
+    return evolved
 
 
 def evolve(data: Any, changes: dict[str, Any]) -> Any:
     """Return a copy of a dict, an attrs class, a dataclass or a Struct with some values changed."""
     if isinstance(data, dict):
         return {**data, **changes}
+    kind: Any = type(data)
     try:
-        return _replaced(data, changes)
+        evolved = _evolver(kind)
+        return _replaced(data, changes) if evolved is None else evolved(data, **changes)
     except TypeError:
         for name in changes:
-            if (problem := no_field(type(data), name)) is not None:
+            if (problem := no_field(kind, name)) is not None:
                 raise TypeError(problem) from None
         raise
 
@@ -457,10 +487,6 @@ def _field_names(kind: Any) -> tuple[str, ...]:
 
 
 def _replaced(data: Any, changes: dict[str, Any]) -> Any:
-    kind: Any = type(data)
-    arguments = _arguments_of(kind)
-    if arguments is not None:  # as `attrs.evolve`, which looks the fields up anew each time
-        return kind(**{**arguments(data), **changes})
     if isinstance(data, msgspec.Struct):
         return msgspec.structs.replace(data, **changes)
     if data is None:

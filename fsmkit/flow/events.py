@@ -7,6 +7,7 @@ part of a Telegram event that the interpreter looks at; the whole is in `fsmkit.
 from typing import Any, Literal
 
 import attrs
+from msgspec import Struct
 
 from fsmkit.flow.messages import Address
 
@@ -41,8 +42,7 @@ class Event:
     __slots__ = ()
 
 
-@attrs.frozen
-class Pressed:
+class Pressed(Struct, frozen=True):
     """The place in a conversation that a pressed button was bound to.
 
     Attributes:

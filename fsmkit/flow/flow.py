@@ -8,7 +8,9 @@ import difflib
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import timedelta
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Generic, Literal, Never, NoReturn, TypeVar, Unpack, cast
+from weakref import WeakSet
 
 import attrs
 from msgspec import UNSET
@@ -166,6 +168,8 @@ class Flow(Generic[D]):
         self._included: list[Handlers] = []
         self.filtered = False
         """Whether `in_state` asks for its conversations."""
+        self.flow_sets: WeakSet[Any] = WeakSet()
+        """The `FlowSet`s that it is in, which note that by its name."""
         self._implied: dict[str, str | None] = {}
         """States that only a handler or a hook has named so far, with its place; `None` for other reasons."""
         self._declares = False
@@ -419,6 +423,13 @@ class Flow(Generic[D]):
     def __repr__(self) -> str:
         return f"<Flow {self.name!r}: {len(self.states)} states, {len(self.handlers)} handlers>"
 
+    def _repr_svg_(self) -> str:
+        """Return the drawing that a notebook shows; it needs the extra `diagrams`."""
+        drawing = import_module("fsmkit.graph.drawing")  # what draws stands above what is drawn
+        graph = import_module("fsmkit.graph.graph")
+        drawn: str = import_module("fsmkit.graph.svg").svg(drawing.drawing_of(graph.graph_of(self)))
+        return drawn
+
     def error(self, problem: str, remedy: str, place: str | None = None) -> DefinitionError:
         """Return a DefinitionError about this flow, at its own place by default."""
         return DefinitionError(f"flow {self.name!r}: {problem}", place=place or self.place, remedy=remedy)
@@ -483,6 +494,12 @@ class Flow(Generic[D]):
                     f"Did you mean {near[0]!r}?" if near else "Register it for ANY, or with the other flows",
                     handler.place,
                 )
+
+    def mark_filtered(self) -> None:
+        """Note that `in_state` asks for its conversations."""
+        self.filtered = True
+        for flows in self.flow_sets:
+            flows.filtered.add(self.name)
 
     def _check_open(self, place: str | None) -> None:
         if self.in_use:

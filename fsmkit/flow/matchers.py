@@ -6,7 +6,7 @@ are in `fsmkit.telegram`; anything with PTB's `check_update` fits in here withou
 
 import abc
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import attrs
@@ -72,8 +72,12 @@ class Matcher(abc.ABC):
         return None
 
     def label(self) -> str:
-        """Return what people call the events that it wants, for diagrams and reasons."""
+        """Return what people call the events that it wants, for reasons."""
         return repr(self)
+
+    def labels(self) -> Sequence[str]:
+        """Return the same one by one, as diagrams write them."""
+        return (self.label(),)
 
     def examples(self) -> Iterable[Any]:
         """Return what it may want: texts of messages, events from outside, classes of such, `Example`s.
@@ -223,6 +227,10 @@ class AnyOf(Matcher):
     def label(self) -> str:
         """Return all their labels."""
         return " | ".join(matcher.label() for matcher in self.matchers)
+
+    def labels(self) -> Sequence[str]:
+        """Return those of each."""
+        return [label for matcher in self.matchers for label in matcher.labels()]
 
     def examples(self) -> Iterable[Any]:
         """Return the examples of all of them."""

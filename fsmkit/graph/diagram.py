@@ -1,57 +1,50 @@
-"""The graph of flows as text for a drawing: Mermaid and Graphviz DOT.
-
-Drawn is what moves a conversation: transitions, calls, going back and ends. The handlers for `ANY` and for
-a group start from one box, not from every state; a call and a state of another flow are a box beside the
-states, because Mermaid draws no arrows between the insides of two composite states.
-"""
+"""A drawing as text for other programs: Mermaid and Graphviz DOT."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from itertools import chain
-from typing import Literal, TypeAlias
+from collections.abc import Iterator, Sequence
 
-import attrs
-
-from fsmkit.flow.flow import Flow
-from fsmkit.flow.states import ANY
-from fsmkit.graph.graph import Edge, Graph, Node
-
-
-@attrs.frozen
-class Seen:
-    """What of a graph was met; with it the diagram is coloured.
-
-    Attributes:
-        edges: The edges that were taken.
-        states: The states that were entered.
-    """
-
-    edges: frozenset[Edge]
-    states: frozenset[Node]
+from fsmkit.graph.drawing import (
+    Arrow,
+    Chip,
+    Drawing,
+    Mood,
+    Seen,
+    Spot,
+    drawing_of,
+    label_of,
+    mood_of,
+    mood_of_state,
+)
+from fsmkit.graph.graph import Graph
 
 
 def mermaid(graph: Graph, seen: Seen | None = None) -> str:
-    """Return the graph as a Mermaid `stateDiagram-v2`; several flows are composite states.
+    """Return the graph as a Mermaid flowchart; every flow is a subgraph.
 
     Args:
         graph: The graph.
-        seen: Colours states, which is all that Mermaid can colour; what was not met has a cross, what was
-            met in part one in brackets.
+        seen: Colours what was met, what was met in part, and what was not; the latter has a cross, too.
 
     Returns:
         The text, the same for the same graph.
     """
-    lines = ["stateDiagram-v2"]
-    if seen is not None:
-        lines += [f"    classDef {mood} {style}" for mood, style in _MERMAID_STYLES.items()]
-    for number, flow in enumerate(graph.flows, 1):
-        picture = _picture(graph, flow, number, seen)
-        if len(graph.flows) == 1:
-            lines += _mermaid_lines(picture, "    ")
-            continue
-        box = f'    state "{_for_mermaid(flow.name)}" as f{number}{_suffix(flow.name)}'
-        # An empty composite state is a syntax error.
-        lines += [f"{box} {{", *_mermaid_lines(picture, "        "), "    }"] if picture.ids else [box]
+    drawing = drawing_of(graph)
+    ids = _ids(drawing)
+    lines = ["flowchart TB"]
+    for number, flow in enumerate(drawing.flows, 1):
+        lines.append(f"    subgraph f{number}[{_quoted(flow)}]")
+        lines += (f"        {_mermaid_spot(spot, ids[spot.id], seen)}" for spot in drawing.spots_of(flow))
+        chips = [f"{_CROSSES[mood_of(chip, seen)]}{chip.text}" for chip in drawing.chips_of(flow)]
+        if chips:
+            lines.append(f"        c{number}[{_quoted(*(f'anywhere: {chip}' for chip in chips))}]:::chips")
+        lines.append("    end")
+    for arrow in drawing.arrows:
+        lines.append(f"    {_mermaid_arrow(arrow, ids, seen)}")
+    lines += (f"    classDef {name} {style}" for name, style in _MERMAID_STYLES.items())
+    for number, arrow in enumerate(drawing.arrows):
+        mood = mood_of(arrow, seen)
+        if mood:
+            lines.append(f"    linkStyle {number} stroke:{_COLOURS[mood]}")
     return "\n".join(lines) + "\n"
 
 
@@ -65,180 +58,116 @@ def dot(graph: Graph, seen: Seen | None = None) -> str:
     Returns:
         The text, the same for the same graph.
     """
-    lines = ["digraph fsmkit {", "    rankdir=LR;", '    node [shape=box, style="rounded"];']
-    for number, flow in enumerate(graph.flows, 1):
-        lines += [f"    subgraph cluster_{number} {{", f"        label={_for_dot(flow.name)};"]
-        lines += _dot_lines(_picture(graph, flow, number, seen))
-        lines += ["    }"]
+    drawing = drawing_of(graph)
+    ids = _ids(drawing)
+    lines = ["digraph fsmkit {", '    rankdir=TB; node [shape=box, style="rounded"];']
+    for number, flow in enumerate(drawing.flows, 1):
+        lines.append(f"    subgraph cluster_{number} {{")
+        lines.append(
+            f"        labeljust=l; label={_for_dot(flow, *_dot_chips(drawing.chips_of(flow), seen))};"
+        )
+        lines += (f"        {_dot_spot(spot, ids[spot.id], seen)};" for spot in drawing.spots_of(flow))
+        lines.append("    }")
+    lines += (f"    {_dot_arrow(arrow, ids, seen)};" for arrow in drawing.arrows)
     return "\n".join([*lines, "}"]) + "\n"
 
 
-# -- what is drawn ---------------------------------------------------------------------------------
+def _ids(drawing: Drawing) -> dict[str, str]:
+    """Return a plain name for each spot; that it is unique and no reserved word, its number sees to."""
+    found = {}
+    for number, spot in enumerate(drawing.spots, 1):
+        plain = re.sub(r"[^A-Za-z0-9]+", "_", spot.state or "").strip("_")
+        found[spot.id] = f"s{number}_{plain}" if plain and spot.kind == "state" else f"s{number}"
+    return found
 
 
-@attrs.frozen
-class _Spot:
-    """Something in the drawing of one flow that arrows start from or lead to."""
-
-    kind: Literal["start", "end", "state", "several", "back", "call", "elsewhere"]
-    text: str = ""
+# -- Mermaid -------------------------------------------------------------------------------------------
 
 
-_START = _Spot("start")
+_COLOURS: dict[Mood, str] = {"met": "#2e7d32", "partly": "#b26a00", "unmet": "#c62828"}
 
-
-_END = _Spot("end")
-
-
-_BACK = _Spot("back", "the state before")
-
-
-_ANY_STATE = _Spot("several", "any state")
-
-
-_Arrow: TypeAlias = tuple[_Spot, _Spot]
-
-
-Mood: TypeAlias = Literal["met", "partly", "unmet"]
-"""Whether all that a thing stands for was met, some of it, nothing of it."""
-
-
-@attrs.frozen
-class _Picture:
-    """The drawing of one flow.
-
-    Attributes:
-        ids: A name for each spot that no other spot of the whole drawing has.
-        arrows: For each arrow its labels, and whether the edges behind each were taken.
-        moods: Of states and arrows, where something was to be seen.
-    """
-
-    ids: Mapping[_Spot, str]
-    arrows: Mapping[_Arrow, Mapping[str, list[bool]]]
-    moods: "Mapping[_Spot | _Arrow, Mood]"
-
-
-def _picture(graph: Graph, flow: Flow[object], number: int, seen: Seen | None) -> _Picture:
-    spots = {_Spot("state", state): None for state in flow.states}
-    arrows: dict[_Arrow, dict[str, list[bool]]] = {}
-    for edge in graph.edges:
-        goal = _goal(edge)
-        if edge.flow == flow.name and goal is not None:
-            labels = arrows.setdefault((_source(edge), goal), {})
-            labels.setdefault(edge.label, []).append(seen is None or edge in seen.edges)
-    spots |= {spot: None for arrow in arrows for spot in arrow}
-    ids = {spot: f"s{number}_{n}{_suffix(spot.text)}" for n, spot in enumerate(spots, 1)}
-    moods: dict[_Spot | _Arrow, Mood] = {}
-    if seen is not None:
-        moods |= {
-            spot: _mood([(flow.name, spot.text) in seen.states]) for spot in spots if spot.kind == "state"
-        }
-        moods |= {arrow: _mood(chain(*labels.values())) for arrow, labels in arrows.items()}
-    return _Picture(ids, arrows, moods)
-
-
-def _mood(taken: Iterable[bool]) -> Mood:
-    answers = set(taken)
-    return "partly" if len(answers) > 1 else "met" if answers == {True} else "unmet"
-
-
-def _source(edge: Edge) -> _Spot:
-    if edge.source is None:
-        return _START
-    if edge.selector is ANY:
-        return _ANY_STATE
-    if isinstance(edge.selector, type):
-        return _Spot("several", f"any of {edge.selector.full_name()}")
-    return _Spot("state", edge.source)
-
-
-def _goal(edge: Edge) -> _Spot | None:
-    target = edge.target
-    if target is None:
-        return _BACK if edge.kind == "back" else None
-    if target.kind == "end":
-        return _END
-    if target.kind == "call":
-        return _Spot("call", f"call {target.flow}")
-    if target.flow == edge.flow:
-        return _Spot("state", target.state or "")
-    return _Spot("elsewhere", f"{target.flow}: {target.state}")
-
-
-def _suffix(text: str) -> str:
-    """Return what makes an id readable; that it is unique and no reserved word, its beginning sees to."""
-    plain = re.sub(r"[^A-Za-z0-9]+", "_", text).strip("_")
-    return f"_{plain}" if plain else ""
-
-
-# -- as text ---------------------------------------------------------------------------------------
-
-
-_MERMAID_STYLES: dict[Mood, str] = {
-    "met": "fill:#d5f0d5,stroke:#2e7d32",
-    "unmet": "fill:#fbdada,stroke:#c62828",
+_MERMAID_STYLES = {
+    "spot": "fill:none,stroke:none",
+    "chips": "fill:none,stroke:none,text-align:left",
+    "met": "fill:#d5f0d5,stroke:#2e7d32,color:#1b1f2a",
+    "unmet": "fill:#fbdada,stroke:#c62828,color:#1b1f2a",
 }
-"""States are entered or not; only arrows can be met in part."""
+
+_CROSSES: dict[Mood, str] = {"": "", "met": "", "partly": "(✗) ", "unmet": "✗ "}
 
 
-_CROSSES: dict[Mood, str] = {"met": "", "partly": "(✗) ", "unmet": "✗ "}
+def _mermaid_spot(spot: Spot, name: str, seen: Seen | None) -> str:
+    if spot.kind == "start":
+        return f'{name}(("●")):::spot'
+    if spot.kind == "end":
+        return f'{name}(("◉")):::spot'
+    mood = mood_of_state(spot, seen)
+    count = f" ({seen.counts[spot.node]})" if seen is not None and spot.node in seen.counts else ""
+    lines = [f"{_CROSSES[mood]}{spot.state}{count}", *_badge(spot)]
+    return f"{name}([{_quoted(*lines)}])" + (f":::{mood}" if mood else "")
 
 
-def _mermaid_lines(picture: _Picture, indent: str) -> Iterator[str]:
-    for spot, name in picture.ids.items():
-        if spot not in (_START, _END):
-            cross = _CROSSES[picture.moods.get(spot, "met")]  # no colours within a composite state
-            yield f'{indent}state "{cross}{_for_mermaid(spot.text)}" as {name}'
-    for (source, goal), labels in picture.arrows.items():
-        ends = ["[*]" if spot in (_START, _END) else picture.ids[spot] for spot in (source, goal)]
-        texts = (f"{_CROSSES[_mood(taken)]}{_for_mermaid(text)}" for text, taken in labels.items())
-        yield f"{indent}{ends[0]} --> {ends[1]} : {', '.join(texts)}"
-    for spot, name in picture.ids.items():
-        if spot in picture.moods:
-            yield f"{indent}class {name} {picture.moods[spot]}"
+def _mermaid_arrow(arrow: Arrow, ids: dict[str, str], seen: Seen | None) -> str:
+    line = "-.->" if arrow.kind == "call" or arrow.cause in ("timeout", "returned", "guard") else "-->"
+    said = label_of(arrow.labels, arrow.cause)
+    cross = _CROSSES[mood_of(arrow, seen)]
+    label = f"|{_quoted(*(cross + said).split(chr(10)))}|" if cross or said else ""
+    return f"{ids[arrow.source]} {line}{label} {ids[arrow.goal]}"
+
+
+def _quoted(*lines: str) -> str:
+    """Return lines in quotation marks, with all that means something to Mermaid, or to HTML, as `#code;`."""
+    return '"' + "<br/>".join(_for_mermaid(line) for line in lines) + '"'
 
 
 def _for_mermaid(text: str) -> str:
-    """Return text with all that means something to Mermaid, or to HTML, as `#code;`."""
-    text = _one_line(text) or " "
-    return "".join(c if c.isalnum() or c in " _-/.,'()=!?+|" else f"#{ord(c)};" for c in text)
+    plain = _one_line(text) or " "
+    return "".join(c if c.isalnum() or c in " _-/.,'()=!?+→●◉↩◷✗…:" else f"#{ord(c)};" for c in plain)
 
 
-_DOT_STYLES = {
-    "start": 'shape=point, label=""',
-    "end": 'shape=doublecircle, label="", width=0.15',
-    "several": 'style="rounded,dashed"',
-    "back": 'style="rounded,dashed"',
-    "call": "shape=component",
-    "elsewhere": "shape=cds",
-}
+# -- Graphviz --------------------------------------------------------------------------------------------
 
 
-_DOT_COLOURS: dict[Mood, str] = {"met": "#2e7d32", "partly": "#ef6c00", "unmet": "#c62828"}
+def _dot_spot(spot: Spot, name: str, seen: Seen | None) -> str:
+    if spot.kind != "state":
+        shape = "point, width=0.12" if spot.kind == "start" else "doublecircle, width=0.15"
+        return f'{name} [shape={shape}, label=""]'
+    count = f" ({seen.counts[spot.node]})" if seen is not None and spot.node in seen.counts else ""
+    label = _for_dot(f"{spot.state}{count}", *_badge(spot))
+    return f"{name} [label={label}{_dot_colour(mood_of_state(spot, seen))}]"
 
 
-def _dot_lines(picture: _Picture) -> Iterator[str]:
-    for spot, name in picture.ids.items():
-        style = _DOT_STYLES.get(spot.kind, "")
-        text = "" if spot in (_START, _END) else f"label={_for_dot(spot.text)}"
-        yield f"        {name} [{', '.join(filter(None, (text, style, _dot_colour(picture, spot))))}];"
-    for arrow, labels in picture.arrows.items():
-        text = f"label={_for_dot(', '.join(labels))}"
-        look = ", ".join(filter(None, (text, _dot_colour(picture, arrow))))
-        yield f"        {picture.ids[arrow[0]]} -> {picture.ids[arrow[1]]} [{look}];"
+def _dot_arrow(arrow: Arrow, ids: dict[str, str], seen: Seen | None) -> str:
+    said = label_of(arrow.labels, arrow.cause)
+    dashed = arrow.kind == "call" or arrow.cause == "timeout"
+    style = "dashed" if dashed else "dotted" if arrow.cause in ("returned", "guard") else "solid"
+    label = _for_dot(*said.split("\n"))
+    look = f"label={label}, style={style}{_dot_colour(mood_of(arrow, seen))}"
+    return f"{ids[arrow.source]} -> {ids[arrow.goal]} [{look}]"
 
 
-def _dot_colour(picture: _Picture, what: "_Spot | _Arrow") -> str:
-    if what not in picture.moods:
-        return ""
-    colour = _DOT_COLOURS[picture.moods[what]]
-    return f'color="{colour}", fontcolor="{colour}"'
+def _dot_chips(chips: Sequence[Chip], seen: Seen | None) -> Iterator[str]:
+    return (f"anywhere: {_CROSSES[mood_of(chip, seen)]}{chip.text}" for chip in chips)
 
 
-def _for_dot(text: str) -> str:
+def _dot_colour(mood: Mood) -> str:
+    return f', color="{_COLOURS[mood]}", fontcolor="{_COLOURS[mood]}"' if mood else ""
+
+
+def _for_dot(*lines: str) -> str:
     """Return a quoted string; a backslash would begin an escape, an ampersand an HTML entity."""
-    text = _one_line(text).replace("&", "&amp;").replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{text}"'
+    plain = (
+        _one_line(line).replace("&", "&amp;").replace("\\", "\\\\").replace('"', '\\"') for line in lines
+    )
+    return '"' + "\\n".join(plain) + '"'
+
+
+# -- both ------------------------------------------------------------------------------------------------
+
+
+def _badge(spot: Spot) -> list[str]:
+    """Return the line that says what goes back from a state."""
+    return [f"↩ {label_of(spot.badges, 'person', 2, ' ')}"] if spot.badges else []
 
 
 def _one_line(text: str) -> str:

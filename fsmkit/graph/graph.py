@@ -11,8 +11,10 @@ from typing import Any, Literal, TypeAlias, TypeVar, cast
 
 import attrs
 
+from fsmkit.flow.events import ChatEvent, Done, Failed, Reminder, Returned, Timeout
 from fsmkit.flow.flow import Flow
-from fsmkit.flow.handlers import Handler, Selector
+from fsmkit.flow.handlers import EnterState, Entry, Handler, Selector
+from fsmkit.flow.matchers import AnyOf, Matcher, OfClass
 from fsmkit.flow.states import ANY, State
 from fsmkit.graph.calls import calls_on_entry
 from fsmkit.graph.edges import EdgeProblem, Edges, Target, collect_flows, edges_of
@@ -21,6 +23,10 @@ Node: TypeAlias = tuple[str, str | None]
 """Names of a flow and of a state of it; `None`: no conversation is running."""
 
 Kind: TypeAlias = Literal["transition", "call", "end", "stay", "back", "pass", "error"]
+
+Cause: TypeAlias = Literal["person", "timeout", "job", "outside", "returned", "entry", "guard"]
+"""Who or what brings a step about: `outside` is an event that other programs send, `returned` a sub-flow that
+is over, `entry` that the state was entered."""
 
 
 @attrs.frozen
@@ -36,7 +42,8 @@ class Edge:
         trigger: What it wants.
         kind: What it does; `back` goes to a state from which this one was entered.
         target: Where it goes, for a transition, a call and an end.
-        label: What it wants, as people call it.
+        labels: What it wants, as people call it, one by one.
+        cause: Who or what takes it.
     """
 
     flow: str
@@ -47,7 +54,8 @@ class Edge:
     trigger: str
     kind: Kind
     target: Target | None = None
-    label: str = attrs.field(default="", eq=False, repr=False)
+    labels: tuple[str, ...] = attrs.field(default=(), eq=False, repr=False)
+    cause: Cause = attrs.field(default="person", eq=False, repr=False)
 
     @property
     def node(self) -> Node:
@@ -250,13 +258,44 @@ def graph_of(*flows: Flow[Any]) -> Graph:
 
 
 def _expanded(handler: Handler, flow: Flow[Any], edges: Edges) -> Iterator[Edge]:
-    trigger, label = repr(handler.matcher), handler.matcher.label()
-    if handler.when is not None:
-        when = f" when {getattr(handler.when, '__qualname__', repr(handler.when))}"
-        trigger, label = trigger + when, label + when
+    when = f" when {getattr(handler.when, '__qualname__', repr(handler.when))}" if handler.when else ""
+    trigger = repr(handler.matcher) + when
+    labels = tuple(label + when for label in handler.matcher.labels())
+    cause = _cause(handler.matcher)
     for source, selector in _sources(handler, flow).items():
         for kind, target in _steps(edges):
-            yield Edge(flow.name, source, selector, handler.name, handler.place, trigger, kind, target, label)
+            yield Edge(
+                *(flow.name, source, selector, handler.name, handler.place, trigger),
+                kind=kind,
+                target=target,
+                labels=labels,
+                cause=cause,
+            )
+
+
+_CAUSES: tuple[tuple[tuple[type, ...], Cause], ...] = (
+    ((Timeout, Reminder), "timeout"),
+    ((Done, Failed), "job"),
+    ((Returned,), "returned"),
+)
+
+
+def _cause(matcher: Matcher) -> Cause:
+    """Return who or what a matcher waits for; where it waits for several, a person counts most."""
+    if isinstance(matcher, AnyOf):
+        causes: list[Cause] = [_cause(each) for each in matcher.matchers]
+        return min(causes, key=lambda cause: cause != "person")
+    if isinstance(matcher, Entry):
+        return "entry"
+    if isinstance(matcher, EnterState):
+        return "guard"
+    wanted = matcher.wanted if isinstance(matcher, OfClass) else None
+    if wanted is None or issubclass(wanted, ChatEvent):
+        return "person"
+    for classes, cause in _CAUSES:
+        if issubclass(wanted, classes):
+            return cause
+    return "outside"
 
 
 def _sources(handler: Handler, flow: Flow[Any]) -> dict[str | None, Selector]:

@@ -32,8 +32,8 @@ class WritableRow(Protocol):
     """
 
     row: Row
-    deletes: list[MessagesToDelete]
-    jobs: list[PendingCall]
+    deletes: tuple[MessagesToDelete, ...]
+    jobs: tuple[PendingCall, ...]
     now: float
     over: bool
     changed: bool
@@ -173,7 +173,7 @@ def write_state(held: WritableRow, table: CompiledFlow, state: str | State | Non
     frame = row.snapshots[found[0]].frames[found[1]] if found else None
     if name is not None and raw is None and (frame is None or frame.data == NO_DATA):
         _require_initial(table)
-    moves = RowEditor(held.flows, row, held.now, held.new_run())
+    moves = RowEditor(held.flows, row, held.now, held.new_run)
     if name is None:
         kept = raw if raw is not None else frame.data if frame else None
         _remove(moves, found)
@@ -194,7 +194,7 @@ def write_data(held: WritableRow, table: CompiledFlow, data: Any) -> None:
     """
     raw = table.codec.encode(data)
     found = locate(held.row, table.name)
-    moves = RowEditor(held.flows, held.row, held.now, 0)
+    moves = RowEditor(held.flows, held.row, held.now)
     if found is not None and held.row.snapshots[found[0]].active:
         moves.keep(*found, raw)
     else:
@@ -204,7 +204,7 @@ def write_data(held: WritableRow, table: CompiledFlow, data: Any) -> None:
 
 def remove(held: WritableRow, table: CompiledFlow) -> None:
     """Drop a flow's state and data; a caller goes on in the state in which it waits."""
-    moves = RowEditor(held.flows, held.row, held.now, 0)
+    moves = RowEditor(held.flows, held.row, held.now)
     _remove(moves, locate(held.row, table.name))
     _take_over(held, moves)
 
@@ -219,7 +219,7 @@ def _require_initial(table: CompiledFlow) -> None:
 def _take_over(held: WritableRow, moves: RowEditor) -> None:
     held.row = moves.result()
     held.deletes += moves.deletes
-    held.jobs += [due for due in moves.due if due.kind == "job"]
+    held.jobs += tuple(due for due in moves.due if due.kind == "job")
     held.changed = True
 
 

@@ -37,8 +37,8 @@ from msgspec.inspect import (
 )
 
 from fsmkit.errors import DefinitionError, StoreCorrupt, UnstorableData
-from fsmkit.interpreter.proof import Proof
-from fsmkit.interpreter.roundtrip import MAX_DEPTH, NOTHING, difference, same
+from fsmkit.interpreter.proof import Proof, fails
+from fsmkit.interpreter.roundtrip import MAX_DEPTH, NOTHING, described, difference, same, shown
 from fsmkit.interpreter.row import NO_DATA, Pending, Receipt, Row
 
 _REMEDY = (
@@ -180,6 +180,10 @@ D = TypeVar("D")
 _json_encode = msgspec.json.Encoder().encode
 
 
+encode_row: Callable[[Row], bytes] = _json_encode
+"""Makes bytes of all that is stored for one key."""
+
+
 _json_decode = msgspec.json.Decoder().decode
 
 
@@ -219,6 +223,7 @@ class DataCodec(Generic[D]):
         self._path = f"{flow}.data"
         self._data = data
         self._typed = Typed(self._path, data, place)
+        self._frozen = self._typed.proof.allowed if self._typed.proof.frozen else {}
         self._bare = needs_nothing(data)
 
     def initial(self) -> D | None:
@@ -235,20 +240,36 @@ class DataCodec(Generic[D]):
             return NO_DATA
         return self._typed.encode(data)
 
-    def decode(self, raw: Raw) -> D | None:
-        """Return the data that was stored, a new object each time.
+    def stored(self, data: D | None) -> "Raw | D":
+        """Return what stands for the data in a frame: JSON, or the data themselves.
+
+        Data that can never change and are proven to come back are written with the row, and need not be read
+        as long as it is kept.
+
+        Raises:
+            UnstorableData: It would not come back as it is.
+        """
+        check = self._frozen.get(type(data), fails)
+        if (check is None or check(data)) and data is not None:
+            return data
+        return self.encode(data)
+
+    def decode(self, raw: "Raw | D") -> D | None:
+        """Return the data that was stored, a new object each time unless nobody can change it.
 
         Raises:
             Unfit: It is not of the declared type.
         """
+        if type(raw) is not Raw:
+            return raw
         if not self._bare and bytes(raw) == b"null":
             return None
         data: D = self._typed.decode(raw)
         return data
 
-    def plain(self, raw: Raw) -> Any:
+    def plain(self, raw: "Raw | D") -> Any:
         """Return the stored data as dicts, lists, texts and numbers, whatever type is declared now."""
-        return _json_decode(raw)
+        return _json_decode(raw_of(raw))
 
     def from_plain(self, plain: Any) -> Raw:
         """Return the data as JSON, from what a migration made.
@@ -262,6 +283,11 @@ class DataCodec(Generic[D]):
             return self.encode(self._typed.decode(_json_encode(plain)))
         except (UnstorableData, TypeError, ValueError, RecursionError) as error:
             raise Unfit(str(error)) from error
+
+
+def raw_of(data: Any) -> Raw:
+    """Return the data that stand in a frame as JSON."""
+    return data if type(data) is Raw else Raw(_json_encode(data))
 
 
 class EventCodec:
@@ -338,11 +364,6 @@ class EventCodec:
         return [full for full, kind in self._classes.items() if kind.__name__ == short]
 
 
-def encode_row(row: Row) -> bytes:
-    """Return all that is stored for one key, as bytes."""
-    return _json_encode(row)
-
-
 def decode_row(blob: bytes) -> Row:
     """Return the row that a store holds.
 
@@ -375,11 +396,9 @@ class Kept(Generic[D]):
         value = self._values.get(blob)
         return self.keep(blob, self._read(blob)) if value is None else value
 
-    def keep(self, blob: bytes, value: D, instead: bytes | None = None) -> D:
-        """Keep what was made of a value, in the place of what stood there before; return the value."""
+    def keep(self, blob: bytes, value: D) -> D:
+        """Keep a value beside what was made of it; return the value."""
         values = self._values
-        if instead is not None:
-            values.pop(instead, None)
         if len(blob) > MAX_KEPT_BYTES:
             return value
         if len(values) >= MAX_KEPT:  # beginning anew costs less than knowing which one was used last
@@ -394,7 +413,7 @@ class Typed:
     def __init__(self, path: str, kind: Any, place: str | None) -> None:
         self._path = path
         self._node, self._read = reader(path, kind, place)
-        self._proof = Proof(self._node)
+        self.proof = Proof(self._node)
         self._kept: Kept[Any] = Kept(self._read)
         self.untyped = isinstance(self._node, AnyType) or (
             isinstance(self._node, DictType) and isinstance(self._node.value_type, AnyType)
@@ -405,8 +424,8 @@ class Typed:
         back: Any = NOTHING
         try:
             blob = _json_encode(value)
-            if self._proof.holds(value):
-                if self._proof.frozen:
+            if self.proof.holds(value):
+                if self.proof.frozen:
                     self._kept.keep(blob, value)
                 return Raw(blob)
             back = self._read(blob)
@@ -421,11 +440,20 @@ class Typed:
             self._path,
             problem if cause else "it is not equal to what comes back, by its own __eq__",
         )
+        if (
+            found == (self._path, f"got {shown(value)}, declared {described(self._node)}")
+            and type(value) is dict
+        ):
+            name = described(self._node)
+            found = (
+                self._path,
+                f"{found[1]}. Write {name}(...), or ctx.evolve(...) to change some of its fields",
+            )
         raise UnstorableData(*found) from cause
 
     def decode(self, raw: Raw | bytes) -> Any:
         try:
-            if self._proof.frozen:
+            if self.proof.frozen:
                 return self._kept.read(bytes(raw))
             return self._read(raw)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
@@ -623,6 +651,10 @@ encode_receipt: Callable[[Receipt], bytes] = _encoder.encode
 decode_entry: Callable[[bytes], Pending] = _decoder.decode
 
 
+_written: dict[bytes, Pending] = {}
+"""Entries that were written here and not carried out yet, as they are read: mostly they are at once."""
+
+
 def encode_entry(entry: Pending) -> bytes:
     """Return an entry of the outbox as bytes that can be read back.
 
@@ -631,10 +663,18 @@ def encode_entry(entry: Pending) -> bytes:
     """
     try:
         blob = _encoder.encode(entry)
-        decode_entry(blob)
+        back = decode_entry(blob)
     except (TypeError, ValueError, OverflowError, RecursionError) as error:  # msgspec's are ValueErrors
         raise UnstorableData(type(entry.effect).__name__, f"cannot be read back: {error}") from error
+    if len(_written) >= MAX_KEPT:
+        _written.clear()
+    _written[blob] = back
     return blob
+
+
+def take_entry(blob: bytes) -> Pending:
+    """Return an entry that is about to be carried out; where it was written, it is not read a second time."""
+    return _written.pop(blob, None) or decode_entry(blob)
 
 
 def decode_receipt(body: bytes) -> Receipt:

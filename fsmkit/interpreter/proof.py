@@ -46,6 +46,7 @@ class Proof:
         node: What msgspec knows of the type.
 
     Attributes:
+        allowed: The classes of values for which it may hold, each with what has to be looked at beside.
         frozen: Whether values for which it holds can never change, so that they may be shared.
 
     Example:
@@ -57,24 +58,25 @@ class Proof:
         False
     """
 
-    __slots__ = ("_allowed", "frozen")
+    __slots__ = ("allowed", "frozen")
 
     def __init__(self, node: types.Type) -> None:
-        self._allowed: Allowed = _allowed(node, ()) or {}
-        self.frozen = bool(self._allowed) and all(map(_is_frozen, self._allowed))
+        self.allowed: Allowed = _allowed(node, ()) or {}
+        self.frozen = bool(self.allowed) and all(map(_is_frozen, self.allowed))
 
     def holds(self, value: Any) -> bool:
         """Return whether a value is known to come back as it went; `False` if nothing is known."""
-        check = self._allowed.get(type(value), _fails)
+        check = self.allowed.get(type(value), fails)
         return check is None or check(value)
 
 
 def _passes(value: Any, allowed: Allowed) -> bool:
-    check = allowed.get(type(value), _fails)
+    check = allowed.get(type(value), fails)
     return check is None or check(value)
 
 
-def _fails(_value: Any) -> bool:
+def fails(_value: Any) -> bool:
+    """Return that nothing is known."""
     return False
 
 
@@ -115,12 +117,20 @@ def _of_class(kind: type, fields: Iterable[types.Field], above: tuple[type, ...]
     if len(names) == 1:
         (name,) = names
         return {kind: lambda value: _passes(getattr(value, name), found[name] or {})}
-    values, allowed = operator.attrgetter(*names), tuple(found.values())
+    values, allowed = operator.attrgetter(*names), tuple(each or {} for each in found.values())
+    known: dict[tuple[type, ...], list[tuple[int, Check]]] = {}
 
     def fields_pass(value: Any) -> bool:
-        for each, classes in zip(values(value), allowed, strict=True):
-            check = classes.get(type(each), _fails)  # type: ignore[union-attr]  # none of them is `None`
-            if check is not None and not check(each):
+        fields = values(value)
+        kinds = tuple(map(type, fields))
+        checks = known.get(kinds)
+        if checks is None:
+            if not all(kind in each for kind, each in zip(kinds, allowed, strict=True)):
+                return False
+            each_check = (each[kind] for kind, each in zip(kinds, allowed, strict=True))
+            checks = known[kinds] = [(n, check) for n, check in enumerate(each_check) if check is not None]
+        for n, check in checks:  # noqa: SIM110  # `all` makes a generator, for each value
+            if not check(fields[n]):
                 return False
         return True
 

@@ -129,7 +129,8 @@ class Frame(Struct, array_like=True):
         flow: Name of the flow.
         version: The flow's version that wrote this.
         state: Name of the state; `None`: only data stand here (a draft), or an entry handler waits.
-        data: The flow's data as JSON.
+        data: The flow's data as JSON; in a row that a step has made also the data themselves, where they can
+            never change: they become JSON with the row.
         history: The states before this one, oldest first, 16 at most.
         entry: Number of the entry into this state; buttons of other entries are stale.
         values: Button values of this entry that are too long for a button, as text; empty: no longer kept.
@@ -283,6 +284,9 @@ class Row(Struct, array_like=True):
         return self.with_conversation(name, structs.replace(snapshot, frames=frames))
 
 
+EMPTY = Row()
+"""The row of a key for which nothing is stored."""
+
 Hop: TypeAlias = tuple[str, str]
 """Who sent an event: flow, and key as text."""
 
@@ -396,9 +400,14 @@ def times_of(snapshot: Snapshot) -> list[float]:
     return idle + jobs + [limit for frame in snapshot.frames for limit in _limits(frame)]
 
 
-def wake_at(snapshot: Snapshot) -> float | None:
-    """Return when something of a conversation is due next: a timeout, a reminder or a job."""
-    at, remind = timeout_at(snapshot), snapshot.remind
+def wake_at(snapshot: Snapshot, at: float | None) -> float | None:
+    """Return when something of a conversation is due next: a timeout, a reminder or a job.
+
+    Args:
+        snapshot: The conversation.
+        at: Its `timeout_at`.
+    """
+    remind = snapshot.remind
     if remind is not None and (at is None or remind < at):
         at = remind
     for frame in snapshot.frames:

@@ -3,7 +3,7 @@
 Pure. `settle` makes effects of what was noted, and `change_of` numbers them and makes the row's bytes.
 """
 
-from collections.abc import Callable, Container
+from collections.abc import Container
 from typing import Any
 
 import attrs
@@ -60,16 +60,14 @@ class Limits:
 class StepDraft:
     """What a step has come to so far: the row as it would be written, and what is to happen besides.
 
-    Args:
-        flows: All flows.
-        values: How values of buttons are stored.
-        new_run: Makes a number for a run, different each time.
-        key: Whose row.
-        row: The row as loaded.
-        event: The event; `None` where the row is written by hand.
-        now: The time, in seconds since 1970, UTC.
+    Whoever makes one sets all of it. Nothing in it is changed in place, so that what there was before a
+    handler is kept by keeping a few references.
 
     Attributes:
+        flows: All flows.
+        key: Whose row.
+        event: The event; `None` where the row is written by hand.
+        now: The time, in seconds since 1970, UTC.
         row: The row as it would be committed now.
         loaded: The row as it was loaded.
         name: The conversation in which the last step ended.
@@ -85,7 +83,6 @@ class StepDraft:
     """
 
     __slots__ = (
-        "_new_run",
         "begun",
         "carried",
         "cause",
@@ -101,40 +98,32 @@ class StepDraft:
         "over",
         "requests",
         "row",
-        "values",
     )
 
-    def __init__(
-        self,
-        flows: FlowSet,
-        values: ValueCodec,
-        new_run: Callable[[], int],
-        key: Key,
-        row: Row,
-        event: Any,
-        now: float,
-    ) -> None:
-        self.flows = flows
-        self.values = values
-        self._new_run = new_run
-        self.key = key
-        self.row = row
-        self.loaded = row
-        self.event = event
-        self.now = now
-        self.name = ""
-        self.requests: list[Request] = []
-        self.deletes: list[MessagesToDelete] = []
-        self.jobs: list[PendingCall] = []
-        self.begun: list[JobAttempt] = []
-        self.carried: list[Any] = []
-        self.changed = False
-        self.over = False
-        self.cause: ScheduledEvent | None = None
+    flows: FlowSet
+    key: Key
+    event: Any
+    now: float
+    row: Row
+    loaded: Row
+    name: str
+    requests: tuple[Request, ...]
+    deletes: tuple[MessagesToDelete, ...]
+    jobs: tuple[PendingCall, ...]
+    begun: tuple[JobAttempt, ...]
+    carried: tuple[Any, ...]
+    changed: bool
+    over: bool
+    cause: ScheduledEvent | None
+
+    @property
+    def values(self) -> ValueCodec:
+        """How values of buttons are stored."""
+        raise NotImplementedError
 
     def new_run(self) -> int:
-        """Return a number for a run."""
-        return self._new_run()
+        """Return a number for a run, different each time."""
+        raise NotImplementedError
 
     def begin_jobs(self, most: int, mine: Container[str] = (), *, entered: bool = False) -> None:
         """Begin jobs that are due, as soon as this is committed.
@@ -147,7 +136,7 @@ class StepDraft:
         self.row, begun = begin(
             self.row, self.flows.tables, self.now, self._job_id, most=most, mine=mine, entered=entered
         )
-        self.begun += begun
+        self.begun += tuple(begun)
 
     def _job_id(self) -> str:
         return f"{self.new_run():08x}{self.new_run():08x}"
@@ -268,39 +257,47 @@ def _sort(
 
 def _remember(seen: str, event_id: str) -> str:
     """Return the ids with one more, and without the oldest where there would be too many."""
-    if seen.count(" ") > SEEN:
+    if len(seen) > 2 * SEEN and seen.count(" ") > SEEN:  # each takes two characters at least
         seen = seen[seen.index(" ", 1) :]
     return f"{seen}{event_id} "
 
 
 def change_of(
-    row: Row, key: Key, now: float, limits: Limits, entries: list[Any], folded: int
+    row: Row,
+    key: Key,
+    now: float,
+    limits: Limits,
+    entries: list[Any],
+    folded: int,
+    struck: tuple[int, ...] = (),
 ) -> tuple[Row, Change]:
     """Return the change that stores a row, and the row with its effects numbered.
 
     Raises:
         RowTooLarge: If it takes more bytes than allowed; nothing may be written then.
     """
-    serial = row.serial
     outbox: tuple[bytes, ...] = ()
     if entries:
+        serial = row.serial
         outbox = tuple(encode_entry(Pending(serial + n, entry)) for n, entry in enumerate(entries, 1))
         row = Row(row.snapshots, row.seen, row.keep, serial + len(entries), row.views, row.later)
     if not row.snapshots and not row.later and row.keep <= now:
-        return row, Change(None, outbox=outbox, folded=folded)
+        return row, Change(None, None, (), outbox, folded, struck)
     blob = encode_row(row)
     if len(blob) > limits.max_row_bytes:
         raise RowTooLarge(str(key), len(blob), limits.max_row_bytes)
-    return row, Change(blob, wake_of(row), _index_of(row), outbox, folded)
+    return row, Change(blob, *_times_and_index(row), outbox, folded, struck)
 
 
-def _index_of(row: Row) -> tuple[Index, ...]:
-    """Return what a store looks the row up by."""
+def _times_and_index(row: Row) -> tuple[float | None, tuple[Index, ...]]:
+    """Return when the row has to be looked at again, and what a store looks it up by."""
     found = []
     for snapshot in row.snapshots.values():
-        frame = snapshot.frames[-1]
-        found.append(Index(frame.flow, frame.state, timeout_at(snapshot)))
-    return tuple(found)
+        frame, at = snapshot.frames[-1], timeout_at(snapshot)
+        found.append(Index(frame.flow, frame.state, at))
+    if len(found) == 1 and not row.later:
+        return wake_at(snapshot, at), tuple(found)
+    return wake_of(row), tuple(found)
 
 
 def _replied(row: Row, draft: StepDraft) -> Row:
@@ -315,8 +312,13 @@ def _replied(row: Row, draft: StepDraft) -> Row:
 
 def _touched(draft: StepDraft, row: Row, snapshot: Snapshot) -> Row:
     """Return the row with this event's address in the conversation that took it, and no retries counted."""
-    address = heard(draft.event, snapshot.address, draft.key)
-    if address == snapshot.address and not snapshot.tries:
+    event, stored = draft.event, snapshot.address
+    address: Address | None
+    if isinstance(event, ChatEvent) and event.knows == "place" and event.address == stored:
+        address = stored
+    else:
+        address = heard(event, stored, draft.key)
+    if not snapshot.tries and address == stored:
         return row
     touched = structs.replace(snapshot, address=address, tries=0)
     return Row({**row.snapshots, draft.name: touched}, row.seen, row.keep, row.serial, row.views, row.later)
@@ -334,9 +336,8 @@ def _scheduled_event(effect: SendEvent, events: EventCodec, draft: StepDraft, se
 
 def wake_of(row: Row) -> float | None:
     """Return when the row has to be looked at again: a timer, a scheduled event, forgotten ids."""
-    if not row.later and len(row.snapshots) == 1:
-        return wake_at(next(iter(row.snapshots.values())))
-    times = [at for snapshot in row.snapshots.values() if (at := wake_at(snapshot)) is not None]
+    snapshots = row.snapshots.values()
+    times = [at for each in snapshots if (at := wake_at(each, timeout_at(each))) is not None]
     times.extend(mail.due for mail in row.later)
     if not row.snapshots and not row.later:
         return row.keep

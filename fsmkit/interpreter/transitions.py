@@ -82,6 +82,7 @@ from fsmkit.flow.messages import Address
 from fsmkit.flow.results import LENGTHS, as_tuple
 from fsmkit.flow.states import Prompt, State, Times, idle_seconds, remind_seconds
 from fsmkit.graph.edges import Target
+from fsmkit.interpreter.codec import raw_of
 from fsmkit.interpreter.compiled import CompiledFlow, FlowSet
 from fsmkit.interpreter.row import NO_DATA, Frame, JobState, Row, Snapshot
 from fsmkit.interpreter.selection import Step
@@ -99,6 +100,9 @@ Past: TypeAlias = tuple[tuple[str, ...], tuple[Raw, ...]]
 
 
 NOTHING_PAST: Past = ((), ())
+
+NewRun: TypeAlias = Callable[[], int]
+"""Makes a number for a run, different each time; `int` where none can begin."""
 
 
 class MessagesToDelete(Struct, frozen=True):
@@ -138,7 +142,7 @@ class RowEditor:
         flows: All flows.
         row: The row that was loaded; it is not changed.
         now: The time, in seconds since 1970, UTC.
-        run: Number for a run, should one begin; different each time.
+        new_run: Makes a number for a run, should one begin; different each time.
 
     Attributes:
         snapshots: Those of the next row.
@@ -146,16 +150,16 @@ class RowEditor:
         deletes: Messages that states left behind.
     """
 
-    __slots__ = ("deletes", "due", "flows", "now", "row", "run", "snapshots")
+    __slots__ = ("deletes", "due", "flows", "new_run", "now", "row", "snapshots")
 
-    def __init__(self, flows: FlowSet, row: Row, now: float, run: int) -> None:
+    def __init__(self, flows: FlowSet, row: Row, now: float, new_run: "NewRun" = int) -> None:
         self.flows = flows
         self.row = row
         self.now = now
-        self.run = run
+        self.new_run = new_run
         self.snapshots = dict(row.snapshots)
-        self.due: list[PendingCall] = []
-        self.deletes: list[MessagesToDelete] = []
+        self.due: tuple[PendingCall, ...] = ()
+        self.deletes: tuple[MessagesToDelete, ...] = ()
 
     def result(self) -> Row:
         """Return the next row."""
@@ -171,7 +175,7 @@ class RowEditor:
         frame = self._frame(table, state, data, NOTHING_PAST, 1, self._limit(table.times))
         address = old.address if old else None
         deadline, remind = self._idle((frame,))
-        self.snapshots[table.name] = Snapshot((frame,), self.run, 1, deadline, address, remind=remind)
+        self.snapshots[table.name] = Snapshot((frame,), self.new_run(), 1, deadline, address, remind=remind)
         self._entered(table, frame)
 
     def oust_others(self, table: CompiledFlow) -> None:
@@ -201,7 +205,7 @@ class RowEditor:
                 past = (*old.history, old.state)[-MAX_HISTORY:], left
         entry = snapshot.entries + 1
         frame = self._frame(table, state, old.data if data is None else data, past, entry, old.flow_limit)
-        self._store(name, snapshot, (*snapshot.frames[:depth], frame), entry, snapshot.run or self.run)
+        self._store(name, snapshot, (*snapshot.frames[:depth], frame), entry, snapshot.run or self.new_run())
         self._entered(table, frame)
 
     def keep(self, name: str, depth: int, data: Raw | None) -> None:
@@ -227,7 +231,7 @@ class RowEditor:
         snapshot = self.snapshots[name]
         entry = snapshot.entries + 1
         frame = self._frame(table, table.initial, data, NOTHING_PAST, entry, self._limit(table.times))
-        self._store(name, snapshot, (*snapshot.frames, frame), entry, snapshot.run or self.run)
+        self._store(name, snapshot, (*snapshot.frames, frame), entry, snapshot.run or self.new_run())
         self._entered(table, frame)
 
     def begin_call(self, caller: CompiledFlow, table: CompiledFlow, data: Raw) -> None:
@@ -236,7 +240,9 @@ class RowEditor:
         self.oust_others(caller)
         data_of = old.frames[0].data if old else initial_data(caller)
         waiting = Frame(caller.name, caller.version, None, data_of, flow_limit=self._limit(caller.times))
-        self.snapshots[caller.name] = Snapshot((waiting,), self.run, 0, None, old.address if old else None)
+        self.snapshots[caller.name] = Snapshot(
+            (waiting,), self.new_run(), 0, None, old.address if old else None
+        )
         self.call(caller.name, 0, table, data)
 
     def cut(self, name: str, depth: int) -> None:
@@ -323,7 +329,7 @@ class RowEditor:
         if rules is not None and rules.leave:
             self._hooks("leave", rules.leave, table, frame)
         if frame.tracked:
-            self.deletes.append(MessagesToDelete(frame.tracked, snapshot.address))
+            self.deletes += (MessagesToDelete(frame.tracked, snapshot.address),)
 
     def _entered(self, table: CompiledFlow, frame: Frame) -> None:
         rules = table.rules[frame.state] if frame.state is not None else None
@@ -331,15 +337,15 @@ class RowEditor:
             self._hooks("enter", rules.enter, table, frame)
             self._prompted(table, frame)
             if rules.job is not None:
-                self.due.append(PendingCall("job", rules.job.function, table, frame, rules.job.place))
+                self.due += (PendingCall("job", rules.job.function, table, frame, rules.job.place),)
 
     def _prompted(self, table: CompiledFlow, frame: Frame) -> None:
         rules = table.rules[frame.state or ""]
         if rules.prompt is not None:
-            self.due.append(PendingCall("prompt", rules.prompt, table, frame, table.flow.place))
+            self.due += (PendingCall("prompt", rules.prompt, table, frame, table.flow.place),)
 
     def _hooks(self, kind: Any, hooks: Iterable[Hook], table: CompiledFlow, frame: Frame) -> None:
-        self.due.extend(PendingCall(kind, hook.function, table, frame, hook.place) for hook in hooks)
+        self.due += tuple(PendingCall(kind, hook.function, table, frame, hook.place) for hook in hooks)
 
 
 def times_of_frames(flows: FlowSet, frames: Sequence[Frame]) -> list[Times]:
@@ -377,14 +383,14 @@ class StepResult(Struct, frozen=True, eq=False):
     """
 
     row: Row
-    due: list[PendingCall]
-    deletes: list[MessagesToDelete]
+    due: tuple[PendingCall, ...]
+    deletes: tuple[MessagesToDelete, ...]
     follow_up: Returned | None
     name: str
     moved: bool
 
 
-def advance(flows: FlowSet, row: Row, step: Step, result: Any, now: float, run: int) -> StepResult:
+def advance(flows: FlowSet, row: Row, step: Step, result: Any, now: float, new_run: NewRun) -> StepResult:
     """Apply a result: legality first, then the new row.
 
     Args:
@@ -393,15 +399,18 @@ def advance(flows: FlowSet, row: Row, step: Step, result: Any, now: float, run: 
         step: The step whose handler returned.
         result: What it returned (`("pass",)` and `("error", ...)` never come here).
         now: The time, in seconds since 1970, UTC.
-        run: Number for a run, should one begin; different each time.
+        new_run: Makes a number for a run, should one begin; different each time.
 
     Raises:
         InvalidResult: If the result is none, or not allowed here.
         UnknownState: If it names a state or a flow that nobody declared.
         UnstorableData: If its data cannot be stored.
     """
+    plain = _plainly(row, step, result, now)
+    if plain is not None:
+        return plain
     kind, *rest = check_shape(step, result)
-    moves = RowEditor(flows, row, now, run)
+    moves = RowEditor(flows, row, now, new_run)
     follow_up = None
     name = step.name
     if kind == "transition":
@@ -416,6 +425,69 @@ def advance(flows: FlowSet, row: Row, step: Step, result: Any, now: float, run: 
         follow_up = _end(moves, step, *rest)
     moved = kind != "stay" and (kind != "back" or step.state is not None)  # back from nowhere only stays
     return StepResult(moves.result(), moves.due, moves.deletes, follow_up, name, moved)
+
+
+def _plainly(row: Row, step: Step, result: Any, now: float) -> StepResult | None:
+    """Return what a plain move makes of a row, in one go; `None`: `RowEditor` has to make it.
+
+    Plain is to stay, to go to a state of the flow, and to end, in a conversation of this flow alone, if it is
+    legal, nothing is called for it, and no limit of a state begins: what most steps of most bots do.
+    """
+    table, name, snapshots = step.table, step.name, row.snapshots
+    snapshot = snapshots.get(name)
+    if snapshot is None or type(result) is not tuple or not snapshot.run or len(snapshot.frames) > 1:
+        return None
+    (frame,) = snapshot.frames
+    kind, size, old = result[0] if result else None, len(result), frame.state
+    if kind == "transition" and 1 < size < 4:
+        state = result[1] if type(result[1]) is str else _own_state(table, result[1])
+        alone = table.plain[step.handler, old, state]
+        if alone is None or state is None or frame.tracked:
+            return None
+        raw = frame.data if size == 2 else _given(table, result[2])
+        if raw is None or (size == 2 and raw == NO_DATA):
+            return None
+        past = frame.history if state == old else (*frame.history, old or "")[-MAX_HISTORY:]
+        entry = snapshot.entries + 1
+        frame = Frame(name, table.version, state, raw, past, entry, (), (), frame.flow_limit)
+    elif kind == "stay" and size < 3 and old in table.rules:
+        alone, entry = table.rules[old].alone, snapshot.entries
+        if size == 2:
+            raw = _given(table, result[1])
+            if raw is None:
+                return None
+            frame = structs.replace(frame, version=table.version, data=raw)
+    elif kind == "end" and size < 3 and not frame.tracked and table.plain[step.handler, old, None]:
+        left = {other: each for other, each in snapshots.items() if other != name}
+        row = Row(left, row.seen, row.keep, row.serial, row.views, row.later)
+        return StepResult(row, (), (), None, name, True)
+    else:
+        return None
+    ttl, remind = alone
+    snapshot = Snapshot(
+        (frame,),
+        snapshot.run,
+        entry,
+        None if ttl is None else now + ttl,
+        snapshot.address,
+        0,
+        None if remind is None else now + remind,
+        snapshot.reply_to,
+    )
+    row = Row({**snapshots, name: snapshot}, row.seen, row.keep, row.serial, row.views, row.later)
+    return StepResult(row, (), (), None, name, kind == "transition")
+
+
+def _given(table: CompiledFlow, data: Any) -> Raw | None:
+    """Return what stands in a frame for data; `None` for none, which are not legal everywhere."""
+    return None if data is None else table.codec.stored(data)
+
+
+def _own_state(table: CompiledFlow, state: Any) -> str | None:
+    """Return the name of a `State` of the flow itself; `None` for whatever else."""
+    if not isinstance(state, State):
+        return None
+    return state.name if table.flow.states.get(state.name) is state else None
 
 
 def entered(before: Row, moved: StepResult) -> tuple[int, Frame] | None:
@@ -434,7 +506,7 @@ def guarded(
     guard: Handler,
     result: Any,
     now: float,
-    run: int,
+    new_run: NewRun,
 ) -> StepResult:
     """Apply what a guard returned instead of letting a step into the state that it was to enter.
 
@@ -446,7 +518,7 @@ def guarded(
         guard: The guard.
         result: What it returned, and not `None`.
         now: The time, in seconds since 1970, UTC.
-        run: Number for a run, should one begin.
+        new_run: Makes a number for a run, should one begin.
 
     Raises:
         InvalidResult: If that is neither a transition nor a stay.
@@ -458,12 +530,12 @@ def guarded(
     asked = Step(moved.name, depth, frame, table, guard, None)
     kind, *rest = check_shape(asked, result)
     if kind == "stay" and not rest:
-        return advance(flows, before, step, ("stay",), now, run)
+        return advance(flows, before, step, ("stay",), now, new_run)
     if kind != "transition" or frame is None:
         raise _invalid(
             asked, f"guard {guard.name} returned {result!r}: None, a transition or a bare stay may be"
         )
-    moves = RowEditor(flows, moved.row, now, run)
+    moves = RowEditor(flows, moved.row, now, new_run)
     other, state = _target(flows, asked, rest[0])
     if table.declared:
         _allow(asked, Target("transition", other.name, state))
@@ -477,7 +549,7 @@ def guarded(
         )  # it was never in the guarded state
     else:
         name = _cross(moves, asked, other, state, raw)
-    due = [each for each in (*moved.due, *moves.due) if each.frame is not frame]
+    due = tuple(each for each in (*moved.due, *moves.due) if each.frame is not frame)
     return StepResult(moves.result(), due, moved.deletes + moves.deletes, moved.follow_up, name, True)
 
 
@@ -596,7 +668,7 @@ def _earlier(
 
 def _remembered(frame: Frame) -> tuple[Raw, ...]:
     """Return the data to go back to once a state is left, the newest last; as many as fit."""
-    left = (*frame.left, frame.data)[-MAX_HISTORY:]
+    left = (*frame.left, raw_of(frame.data))[-MAX_HISTORY:]
     size, kept = 0, len(left)
     while kept and (size := size + len(bytes(left[kept - 1]))) <= MAX_LEFT:
         kept -= 1
@@ -662,10 +734,15 @@ def _target(flows: FlowSet, step: Step, state: Any) -> tuple[CompiledFlow, str]:
     return found
 
 
+def _is_declared(table: CompiledFlow, handler: Handler, target: Target) -> bool:
+    """Return whether the handler's own `to=` or annotation has a target, if there is either."""
+    edges = table.declared.get(handler)
+    return edges is None or edges.allows(target)
+
+
 def _allow(step: Step, target: Target) -> None:
     """Refuse what the handler's own `to=` or annotation excludes."""
-    edges = step.table.declared.get(step.handler)
-    if edges is not None and not edges.allows(target):
+    if not _is_declared(step.table, step.handler, target):
         named = target.state or (target.flow if target.kind == "call" else "END")
         raise _invalid(
             step, f"{step.handler.name} goes to {named!r}, which its to= or its annotation does not name"
@@ -673,7 +750,7 @@ def _allow(step: Step, target: Target) -> None:
 
 
 def _encode(table: CompiledFlow, data: tuple[Any, ...]) -> Raw | None:
-    return table.codec.encode(data[0]) if data else None
+    return table.codec.stored(data[0]) if data else None
 
 
 def _require_data(step: Step, table: CompiledFlow, raw: Raw | None, frame: Frame | None) -> None:

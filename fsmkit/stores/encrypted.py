@@ -2,6 +2,10 @@
 
 Encrypted are rows, outbox, receipts, and updates in the inbox. In clear stay what a store looks them up by:
 the key (ids of chat and user), flow, state and deadline.
+
+Whose the bytes are stands within what is encrypted, so that nobody who can write to the database gives a
+person's row to another. What earlier versions encrypted does not say so; it is read all the same, and written
+in the new form by the next step.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
@@ -17,6 +21,11 @@ from fsmkit.stores.protocol import Change, Lease, Store, StoredRow
 
 with requires_extra("crypto"):
     from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+
+
+FORM = b"\x01"
+"""Begins what names its owner: the length of the name in two bytes and the name follow, then the data. What
+earlier versions encrypted is JSON, which never begins so."""
 
 
 class Encrypted:
@@ -59,11 +68,11 @@ class Encrypted:
 
     async def peek(self, key: Key) -> bytes | None:
         """Return the row as last committed, in clear."""
-        return self.open(key, await self._store.peek(key))
+        return self.open(str(key), await self._store.peek(key))
 
     async def outbox(self, key: Key) -> list[bytes]:
         """Return the entries that wait to be delivered, in clear."""
-        return [self.open(key, entry) or b"" for entry in await self._store.outbox(key)]
+        return [self.open(str(key), entry) or b"" for entry in await self._store.outbox(key)]
 
     async def keys(self, chat: int | str, *, bot: int | str | None = None) -> list[Key]:
         """Return keys in a chat for which anything is stored."""
@@ -76,7 +85,7 @@ class Encrypted:
     async def acknowledge(self, key: Key, entry: bytes, receipt: bytes | None) -> bytes | None:
         """Acknowledge the first entry of the outbox; return the next one in clear."""
         sealed = self._sealed.pop((key, entry), entry)
-        return self.entry(key, await self._store.acknowledge(key, sealed, self.seal(receipt)))
+        return self.entry(key, await self._store.acknowledge(key, sealed, self.seal(str(key), receipt)))
 
     async def extend_claim(self, key: Key, seconds: float) -> None:
         """Extend the claim on an outbox."""
@@ -91,7 +100,7 @@ class Encrypted:
     ) -> AsyncIterator[StoredRow]:
         """Yield rows in clear."""
         async for stored in self._store.scan(bot=bot, flow=flow, state=state):
-            yield structs.replace(stored, row=self.open(stored.key, stored.row) or b"")
+            yield structs.replace(stored, row=self.open(str(stored.key), stored.row) or b"")
 
     async def forget(self, who: Key | int | str, *, bot: int | str | None = None) -> int:
         """Remove all that is stored for a key or a person."""
@@ -99,7 +108,7 @@ class Encrypted:
 
     def inbox(self, bot: int | str | None) -> Inbox:
         """Return the updates of a bot, in clear; ids of chat and user stay in clear in the store too."""
-        return _EncryptedInbox(self, inbox_of(self._store, bot, SystemClock().now))
+        return _EncryptedInbox(self, inbox_of(self._store, bot, SystemClock().now), _bot_text(bot))
 
     async def inbox_bots(self) -> list[int | str | None]:
         """Return the bots for which something waits or was set aside."""
@@ -109,31 +118,46 @@ class Encrypted:
         """Close the store."""
         await self._store.close()
 
-    def seal(self, clear: bytes | None) -> bytes | None:
-        """Encrypt bytes for the store."""
-        return None if clear is None else self._fernet.encrypt(clear)
+    def seal(self, owner: str, clear: bytes | None) -> bytes | None:
+        """Encrypt bytes for the store.
 
-    def open(self, key: Key | str, sealed: bytes | None) -> bytes | None:
+        Args:
+            owner: Whose they are: the key's text, or an update's name.
+            clear: The bytes.
+        """
+        if clear is None:
+            return None
+        name = owner.encode()
+        return self._fernet.encrypt(FORM + len(name).to_bytes(2, "big") + name + clear)
+
+    def open(self, owner: str, sealed: bytes | None) -> bytes | None:
         """Decrypt bytes of the store.
 
         Raises:
-            StoreCorrupt: If none of the keys fits.
+            StoreCorrupt: If none of the keys fits, or they are somebody else's.
         """
         if sealed is None:
             return None
         try:
-            return self._fernet.decrypt(sealed)
+            clear = self._fernet.decrypt(sealed)
         except InvalidToken as error:
-            what = f"the row of {key}" if isinstance(key, Key) else key
             raise StoreCorrupt(
-                f"{what} cannot be decrypted: it was written with another key, or without one"
+                f"what is stored for {owner} cannot be decrypted: it was written with another key or none"
             ) from error
+        if not clear.startswith(FORM):
+            return clear
+        end = 3 + int.from_bytes(clear[1:3], "big")
+        if clear[3:end] != owner.encode():
+            raise StoreCorrupt(
+                f"what is stored for {owner} was written for another key: somebody has moved it"
+            )
+        return clear[end:]
 
     def entry(self, key: Key, sealed: bytes | None) -> bytes | None:
         """Decrypt an entry of the outbox."""
         if sealed is None:
             return None
-        entry = self.open(key, sealed) or b""
+        entry = self.open(str(key), sealed) or b""
         self._sealed[key, entry] = sealed
         return entry
 
@@ -146,16 +170,17 @@ class _EncryptedLease:
         self._lease = lease
         self.key = lease.key
         self.idle = lease.idle
-        self.row = outer.open(lease.key, lease.row)
+        self._owner = str(lease.key)
+        self.row = outer.open(self._owner, lease.row)
         self.receipts: Sequence[bytes] = tuple(
-            outer.open(lease.key, receipt) or b"" for receipt in lease.receipts
+            outer.open(self._owner, receipt) or b"" for receipt in lease.receipts
         )
 
     async def commit(self, change: Change, *, hold: bool = False) -> bytes | None:
         """Write the row encrypted."""
-        outer = self._outer
-        outbox = tuple(outer.seal(entry) or b"" for entry in change.outbox)
-        sealed = structs.replace(change, row=outer.seal(change.row), outbox=outbox)
+        outer, owner = self._outer, self._owner
+        outbox = tuple(outer.seal(owner, entry) or b"" for entry in change.outbox)
+        sealed = structs.replace(change, row=outer.seal(owner, change.row), outbox=outbox)
         entry = await self._lease.commit(sealed, hold=hold)
         self.receipts = self.receipts[change.folded :]
         return outer.entry(self.key, entry)
@@ -164,16 +189,17 @@ class _EncryptedLease:
 class _EncryptedInbox:
     """An inbox in clear, on one whose updates are encrypted; see `fsmkit.stores.inbox.Inbox`."""
 
-    def __init__(self, outer: Encrypted, inbox: Inbox) -> None:
+    def __init__(self, outer: Encrypted, inbox: Inbox, bot: str) -> None:
         self._outer = outer
         self._inbox = inbox
+        self._bot = bot
         self.durable = inbox.durable
 
     async def append(self, updates: Sequence[StoredUpdate]) -> list[StoredUpdate]:
         clear = {
             update.id: update.body for update in reversed(updates)
         }  # of two with one id the first counts
-        sealed = [structs.replace(update, body=self._outer.seal(update.body) or b"") for update in updates]
+        sealed = [structs.replace(update, body=self._seal(update.id, update.body)) for update in updates]
         found = await self._inbox.append(sealed)
         return [structs.replace(update, body=clear[update.id]) for update in found]
 
@@ -186,8 +212,11 @@ class _EncryptedInbox:
     async def strike(self, ids: Sequence[int]) -> None:
         await self._inbox.strike(ids)
 
+    async def note_attempts(self, ids: Sequence[int], attempts: int) -> None:
+        await self._inbox.note_attempts(ids, attempts)
+
     async def set_aside(self, letter: DeadLetter) -> None:
-        await self._inbox.set_aside(structs.replace(letter, body=self._outer.seal(letter.body) or b""))
+        await self._inbox.set_aside(structs.replace(letter, body=self._seal(letter.name, letter.body)))
 
     async def dead(self) -> list[DeadLetter]:
         found = await self._inbox.dead()
@@ -199,5 +228,15 @@ class _EncryptedInbox:
     async def drop(self, name: str) -> bool:
         return await self._inbox.drop(name)
 
+    def _seal(self, name: int | str, clear: bytes) -> bytes:
+        return self._outer.seal(self._owner(name), clear) or b""
+
     def _open(self, name: int | str, sealed: bytes) -> bytes:
-        return self._outer.open(f"the update {name}", sealed) or b""
+        return self._outer.open(self._owner(name), sealed) or b""
+
+    def _owner(self, name: int | str) -> str:
+        return f"the update {name} of {self._bot}"
+
+
+def _bot_text(bot: int | str | None) -> str:
+    return "the bot" if bot is None else f"bot {bot!r}"

@@ -39,6 +39,7 @@ class StoredUpdate(Struct, frozen=True):
         body: Its bytes.
         received: When, in seconds since 1970, UTC.
         number: Its place in the inbox; the store gives it.
+        attempts: In how many processes it was in hand that had found it waiting at their start.
     """
 
     id: int
@@ -47,6 +48,7 @@ class StoredUpdate(Struct, frozen=True):
     body: bytes
     received: float
     number: int = 0
+    attempts: int = 0
 
     @property
     def line(self) -> int:
@@ -117,6 +119,10 @@ class Inbox(Protocol):
 
     async def strike(self, ids: Sequence[int]) -> None:
         """Note that updates were handled, as a commit does with `Change.struck`; may be repeated."""
+        ...
+
+    async def note_attempts(self, ids: Sequence[int], attempts: int) -> None:
+        """Note the `attempts` of updates that wait; the end of the process, not of the machine, keeps it."""
         ...
 
     async def set_aside(self, letter: DeadLetter) -> None:
@@ -208,6 +214,11 @@ class MemoryInbox:
         for ident in ids:
             if self._waiting.pop(ident, None) is not None:
                 self._struck[ident] = self._now()
+
+    async def note_attempts(self, ids: Sequence[int], attempts: int) -> None:
+        """Note the `attempts` of updates that wait."""
+        for ident in self._waiting.keys() & ids:
+            self._waiting[ident] = structs.replace(self._waiting[ident], attempts=attempts)
 
     async def set_aside(self, letter: DeadLetter) -> None:
         """Keep a dead letter, and strike its update."""

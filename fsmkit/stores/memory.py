@@ -2,8 +2,9 @@
 
 import asyncio
 import itertools
+from asyncio import _get_running_loop
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from math import inf
 from types import TracebackType
 
@@ -34,41 +35,59 @@ class MemoryLease:
         self.receipts: Sequence[bytes] = ()
 
     async def __aenter__(self) -> "MemoryLease":
-        self._store.enter_loop()
-        turns = self._store.turns
-        records = self._store.table.records
-        if self.key in turns:
-            await self._wait(turns)
-        elif self._wanted or ((found := records.get(self.key)) is not None and found.index):
-            turns[self.key] = None
-        else:
-            self.idle = True
-        self._held = not self.idle
-        record = records.get(self.key)
-        if record is not None:
-            self.row = record.row
-            self._version = record.version
-            self.receipts = record.receipts
+        if (waiting := self.take()) is not None:
+            await waiting
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._held:
-            self._free()
+        self.free()
+
+    def take(self) -> Awaitable[None] | None:
+        """Take the turn at once if it is free, or return what waits for it."""
+        store, key = self._store, self.key
+        if _get_running_loop() is not store.loop:
+            store.enter_loop()
+        record = store.table.records.get(key)
+        if key in store.turns:
+            return self._wait()
+        if self._wanted or (record is not None and record.lookup):
+            store.turns[key] = None
+            self._held = True
+        else:
+            self.idle = True
+        if record is not None:
+            self._show(record)
+        return None
 
     async def commit(self, change: Change, *, hold: bool = False) -> bytes | None:
         """Write the row and free the lease; see `fsmkit.stores.Lease`."""
-        if not self._held or self.key in self._store.void:
+        entry = self.put(change, hold=hold)
+        return entry if entry is None or isinstance(entry, bytes) else await entry
+
+    def put(self, change: Change, *, hold: bool = False) -> bytes | Awaitable[bytes | None] | None:
+        """Write the row and free the lease; nothing is ever waited for."""
+        store = self._store
+        if not self._held or (store.void and self.key in store.void):
             raise LeaseLost(f"the lease on {self.key} is over; nothing was written")
-        entry, self._version = self._store.write(self.key, self._version, change)
-        self.receipts = self.receipts[change.folded :]
+        entry, self._version = store.write(self.key, self._version, change)
+        if change.folded:
+            self.receipts = self.receipts[change.folded :]
         if not hold:
-            self._free()
+            self._held = False
+            store.pass_turn(self.key)
         return entry
 
-    async def _wait(self, turns: "dict[Key, deque[asyncio.Future[None]] | None]") -> None:
+    def free(self) -> None:
+        """Free the lease, if it is held."""
+        if self._held:
+            self._held = False
+            self._store.pass_turn(self.key)
+
+    async def _wait(self) -> None:
         """Wait in line; a waiter that is cancelled when its turn has just come hands it on."""
+        turns = self._store.turns
         queue = turns[self.key]
         if queue is None:
             queue = turns[self.key] = deque()
@@ -82,10 +101,16 @@ class MemoryLease:
             else:
                 queue.remove(turn)
             raise
+        self._held = True
+        record = self._store.table.records.get(self.key)
+        if record is not None:
+            self._show(record)
 
-    def _free(self) -> None:
-        self._held = False
-        self._store.pass_turn(self.key)
+    def _show(self, record: Record) -> None:
+        self.row = record.row
+        self._version = record.version
+        if record.mail is not None:
+            self.receipts = record.mail.receipts
 
 
 Copied = dict[Key, tuple[bytes | None, int, float, tuple[Index, ...], tuple[bytes, ...], tuple[bytes, ...]]]
@@ -117,7 +142,8 @@ class MemoryStore:
         self.turns: dict[Key, deque[asyncio.Future[None]] | None] = {}
         """Who holds and who waits, by key; a key that nobody holds has no entry."""
         self._inboxes: dict[int | str | None, MemoryInbox] = {}
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self.loop: asyncio.AbstractEventLoop | None = None
+        """The event loop that it serves."""
         self.void: set[Key] = set()
         """Keys that were forgotten under the turn that is held."""
 
@@ -136,14 +162,14 @@ class MemoryStore:
             loop = asyncio.get_running_loop()
         except RuntimeError:  # a coroutine that is driven by hand
             return
-        if self._loop is loop:
+        if self.loop is loop:
             return
-        if self._loop is not None and self._loop.is_running():
+        if self.loop is not None and self.loop.is_running():
             raise StoreUnavailable(
                 "a MemoryStore serves one event loop at a time, and another one runs with it: SQLiteStore "
                 "serves several threads"
             )
-        self._loop = loop
+        self.loop = loop
         self.turns.clear()
 
     def lease(self, key: Key, *, wanted: bool = True) -> MemoryLease:
@@ -306,7 +332,9 @@ class MemoryStore:
         record.version = next(self._versions)
         record.row = change.row
         record.wake = inf if change.wake is None else change.wake
-        entry = record.fold(change.folded, change.outbox)
+        entry = None
+        if record.mail is not None or change.outbox:
+            entry = record.fold(change.folded, change.outbox)
         if change.row is None and not record.outbox:
             table.drop(key)
             return None, 0
@@ -316,7 +344,8 @@ class MemoryStore:
     def pass_turn(self, key: Key) -> None:
         """Give the turn to the next in line; with nobody there the key is forgotten."""
         queue = self.turns[key]
-        self.void.discard(key)
+        if self.void:
+            self.void.discard(key)
         while queue:
             turn = queue.popleft()
             if not turn.done():

@@ -50,9 +50,10 @@ class Record:
         wake: When it is due; infinite: never.
         filed: When the cache is going to give it out; infinite: it is not in the cache.
         mail: What waits to be delivered, and what came of it; `None`: nothing.
+        lookup: What it is looked up by; one alone, as most have it, is kept without a tuple.
     """
 
-    __slots__ = ("_index", "filed", "mail", "row", "version", "wake")
+    __slots__ = ("filed", "lookup", "mail", "row", "version", "wake")
 
     def __init__(self) -> None:
         self.row: bytes | None = None
@@ -60,17 +61,13 @@ class Record:
         self.wake = inf
         self.filed = inf
         self.mail: Mail | None = None
-        self._index: tuple[Index, ...] | Index = ()
+        self.lookup: tuple[Index, ...] | Index = ()
 
     @property
     def index(self) -> tuple[Index, ...]:
-        """What it is looked up by; one alone, as most have it, is kept without a tuple."""
-        found = self._index
+        """What it is looked up by."""
+        found = self.lookup
         return (found,) if isinstance(found, Index) else found
-
-    @index.setter
-    def index(self, index: tuple[Index, ...]) -> None:
-        self._index = index[0] if len(index) == 1 else index
 
     @property
     def outbox(self) -> tuple[bytes, ...]:
@@ -169,8 +166,9 @@ class Table(TLRUCache[Key, Record]):
 
     def put(self, key: Key, record: Record, index: tuple[Index, ...]) -> None:
         """Store a record, with what it is looked up by from now on."""
-        self.talking += bool(index) - bool(record.index)
-        record.index = index
+        if bool(index) is not bool(record.lookup):
+            self.talking += 1 if index else -1
+        record.lookup = index[0] if len(index) == 1 else index
         if self.records.get(key) is not record:
             self.records[key] = record
             self.order.add(key)
@@ -186,7 +184,7 @@ class Table(TLRUCache[Key, Record]):
         """Remove the record of a key."""
         record = self.records.pop(key, None)
         if record is not None:
-            self.talking -= bool(record.index)
+            self.talking -= bool(record.lookup)
             self._drop_overdue(key)
             self._uncache(key, record)
             self.order.remove(key)

@@ -4,9 +4,9 @@ How a step, a commit, claims and receipts work together, and why in that order, 
 `fsmkit.stores`. `fsmkit.testing` has the contract that every store passes.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Protocol
+from typing import Any, Protocol
 
 from msgspec import Struct
 
@@ -96,6 +96,48 @@ class Lease(Protocol):
         Raises:
             LeaseLost: If the lease is over; nothing was written.
         """
+        ...
+
+
+class PromptLease(Protocol):
+    """A lease that is awaited only where there is something to wait for.
+
+    The lease of a store in this process has this beside `async with` and `commit`: most turns are free, and
+    are then taken, committed and freed without a coroutine. `AwaitedLease` makes it of any other lease.
+
+    Row, receipts and `idle` are shown once the turn was taken.
+    """
+
+    @property
+    def key(self) -> Key:
+        """Whose row."""
+        ...
+
+    @property
+    def row(self) -> bytes | None:
+        """Its bytes."""
+        ...
+
+    @property
+    def receipts(self) -> Sequence[bytes]:
+        """What came of messages sent since the last commit."""
+        ...
+
+    @property
+    def idle(self) -> bool:
+        """Whether no turn was taken."""
+        ...
+
+    def take(self) -> Awaitable[object] | None:
+        """Take the turn, and show the row; or return what waits for the turn."""
+        ...
+
+    def put(self, change: Change, *, hold: bool = False) -> "bytes | Awaitable[bytes | None] | None":
+        """Commit, like `commit`; or return what does."""
+        ...
+
+    def free(self) -> Awaitable[object] | None:
+        """Free the lease, if it is held; or return what does."""
         ...
 
 
@@ -210,3 +252,65 @@ class Store(Protocol):
     async def close(self) -> None:
         """End connections; the store is of no use after it."""
         ...
+
+
+class AwaitedLease:
+    """The lease of a store of which everything is awaited, as a `PromptLease`.
+
+    Args:
+        key: Whose row.
+        opening: What `Store.lease` returned, or a coroutine that makes a lease with nothing to free.
+    """
+
+    __slots__ = ("_lease", "_opening", "key")
+
+    def __init__(self, key: Key, opening: "AbstractAsyncContextManager[Lease] | Awaitable[Lease]") -> None:
+        self.key = key
+        self._opening = opening
+        self._lease: Lease | None = None
+
+    async def take(self) -> None:
+        """Take the turn."""
+        opening = self._opening
+        if isinstance(opening, AbstractAsyncContextManager):
+            self._lease = await opening.__aenter__()
+        else:
+            self._lease = await opening
+
+    def put(self, change: Change, *, hold: bool = False) -> Awaitable[bytes | None]:
+        """Commit."""
+        commit: Awaitable[bytes | None] = self._taken.commit(change, hold=hold)
+        return commit
+
+    def free(self) -> Awaitable[object] | None:
+        """Free the lease, if it was taken and is one that is freed."""
+        if self._lease is None or not isinstance(self._opening, AbstractAsyncContextManager):
+            return None
+        return self._opening.__aexit__(None, None, None)
+
+    @property
+    def _taken(self) -> Any:
+        return self._lease
+
+    @property
+    def row(self) -> bytes | None:
+        """The row's bytes."""
+        row: bytes | None = self._taken.row
+        return row
+
+    @property
+    def receipts(self) -> Sequence[bytes]:
+        """What came of messages sent since the last commit."""
+        receipts: Sequence[bytes] = self._taken.receipts
+        return receipts
+
+    @property
+    def idle(self) -> bool:
+        """Whether no turn was taken."""
+        idle: bool = self._taken.idle
+        return idle
+
+
+def snapshot_of(store: Store, key: Key, *, wanted: bool = True) -> PromptLease:  # noqa: ARG001  # as `lease_of`
+    """Return a look at a row without a turn, not yet taken, as the engine works with it."""
+    return AwaitedLease(key, store.snapshot(key))

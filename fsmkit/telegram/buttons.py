@@ -7,11 +7,11 @@ nor state are in it, so that buttons survive the move of a group and the renamin
 
 import base64
 import hmac
+import re
 import struct
+from binascii import a2b_base64
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
-
-import attrs
 
 from fsmkit.errors import DefinitionError
 from fsmkit.flow.events import Pressed
@@ -19,6 +19,7 @@ from fsmkit.flow.messages import Button
 from fsmkit.interpreter.row import Bound
 
 MARK = "~"
+_SIGNED = re.compile(MARK + "[A-Za-z0-9_-]{24}")
 MIN_KEY = 16
 """Characters that a secret must have; whoever presses buttons sees tags, and could try out short ones."""
 _HEADER = struct.Struct(">BB2sIH2s")  # 12 bytes, and 6 of the tag
@@ -35,34 +36,38 @@ class Foreign(Exception):
         super().__init__(f"a button of somebody else's conversation in flow {flow!r}")
 
 
-@attrs.frozen
 class _TagKey:
     """What tags are made with.
 
+    Args:
+        text: The secret, with the bot's id as in a token: two bots may share a text.
+        bot: The bot's id.
+
     Attributes:
-        secret: 32 bytes.
         number: Its first guess in callback data; two keys may share it.
     """
 
-    secret: bytes
-    number: int
+    __slots__ = ("_owners", "_tags", "number")
 
-    @classmethod
-    def of(cls, text: str, bot: str) -> "_TagKey":
-        """Return the key of a secret text; with the bot's id, as in a token: two bots may share a text."""
+    def __init__(self, text: str, bot: str) -> None:
         whole = text if text.startswith(f"{bot}:") else f"{bot}:{text}"
         secret = blake2b(whole.encode(), digest_size=32, person=b"fsmkit-buttons-1").digest()
-        return cls(secret, blake2b(secret, digest_size=1, person=b"fsmkit-key-id").digest()[0])
+        self.number = blake2b(secret, digest_size=1, person=b"fsmkit-key-id").digest()[0]
+        # They are copied for each button: the key is set up once.
+        self._tags = blake2b(key=secret, digest_size=_TAG)
+        self._owners = blake2b(key=secret, digest_size=2, person=b"owner")
 
     def tag(self, header: bytes, value: str) -> bytes:
-        return blake2b(
-            header + value.encode("utf-8", "surrogatepass"), key=self.secret, digest_size=_TAG
-        ).digest()
+        made = self._tags.copy()
+        made.update(header + value.encode("utf-8", "surrogatepass"))
+        return made.digest()
 
     def owner(self, user: int | str | None) -> bytes:
         if user is None:
             return b"\0\0"
-        return blake2b(str(user).encode(), key=self.secret, digest_size=2, person=b"owner").digest()
+        made = self._owners.copy()
+        made.update(str(user).encode())
+        return made.digest()
 
 
 class ButtonCodec:
@@ -79,7 +84,7 @@ class ButtonCodec:
 
     def __init__(self, token: str, flows: Iterable[str], keys: Sequence[str] | None = None) -> None:
         bot = token.partition(":")[0]
-        self._keys = [_TagKey.of(text, bot) for text in ([token] if keys is None else _checked(keys))]
+        self._keys = [_TagKey(text, bot) for text in ([token] if keys is None else _checked(keys))]
         self._flows: dict[bytes, str] = {}
         for name in flows:
             other = self._flows.setdefault(_short(name), name)
@@ -126,8 +131,12 @@ class ButtonCodec:
         header, tag = raw[: _HEADER.size], raw[_HEADER.size :]
         number, scope, short, run, entry, owner = _HEADER.unpack(header)
         flow = self._flows.get(short)
-        key = next((k for k in self._keys if k.number == number and _equal(tag, k.tag(header, value))), None)
-        if flow is None or key is None:
+        if flow is None:
+            return None
+        for key in self._keys:
+            if key.number == number and _equal(tag, key.tag(header, value)):
+                break
+        else:
             return None
         if scope & _OWNED and owner != key.owner(user):
             raise Foreign(flow)
@@ -152,15 +161,9 @@ _equal = hmac.compare_digest
 
 def _parts(data: str | None) -> tuple[bytes | None, str]:
     """Header with tag, and value; nothing for what was not made by us, nor looks like it."""
-    if data is None or not looks_ours(data) or len(data) < 25:
+    if data is None or _SIGNED.match(data) is None:
         return None, ""
-    try:
-        raw = base64.b64decode(data[1:25], altchars=b"-_", validate=True)
-    except ValueError:
-        return None, ""
-    if base64.urlsafe_b64encode(raw).decode() != data[1:25]:  # `+/` is read like `-_`
-        return None, ""
-    return raw, data[25:]
+    return a2b_base64(data[1:25].replace("-", "+").replace("_", "/")), data[25:]
 
 
 def _checked(keys: Sequence[str]) -> Sequence[str]:

@@ -7,7 +7,6 @@ nobody is there any more, and whatever Telegram said for what is refused for goo
 import contextlib
 import re
 import warnings
-from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -27,6 +26,7 @@ from fsmkit.errors import RetryLater, Unreachable
 from fsmkit.flow.messages import Address
 from fsmkit.interpreter.row import Delete, Edit, Effect, Send
 from fsmkit.keys import Key
+from fsmkit.telegram.answers import Answered
 from fsmkit.telegram.buttons import ButtonCodec
 from fsmkit.telegram.chat_migration import in_new_chat
 from fsmkit.telegram.sending import Messages, connection
@@ -46,8 +46,6 @@ MAX_DELETE = 100
 DEEP_LINK = "https://t.me/"
 MAX_ANSWER = 200
 """Characters, https://core.telegram.org/bots/api#answercallbackquery."""
-MAX_ANSWERED = 256
-"""Presses of which it is known that they were answered."""
 
 
 class Delivery:
@@ -74,7 +72,7 @@ class Delivery:
         """Until when a chat has to wait (429), whoever of it writes there: Telegram's limit is the chat's. By
         the monotonic clock: a wall clock that is put back would silence the chat for as long."""
         self._failures: dict[Key, int] = {}
-        self._answered: deque[str] = deque(maxlen=MAX_ANSWERED)
+        self._answered = Answered()
 
     async def __call__(self, key: Key, effect: Effect) -> int | None:
         """Carry one effect out.
@@ -91,7 +89,11 @@ class Delivery:
         if self._waits:
             self._check_wait(effect)
         try:
-            receipt = await self._wherever(key, effect)
+            try:
+                receipt = await self._carry_out(key, effect)
+            except ChatMigrated as error:
+                receipt = None
+                await self._carry_out_in_new_chat(key, effect, error.new_chat_id)
         except RetryAfter as error:
             seconds = _seconds(error)
             if isinstance(effect, Send | Edit | Delete):
@@ -114,7 +116,8 @@ class Delivery:
         except Exception:  # else the pieces that are out would be missing from the next text
             self._forget(key)
             raise
-        self._forget(key)
+        if self._failures:
+            self._failures.pop(key, None)
         return receipt
 
     async def answer(
@@ -128,15 +131,15 @@ class Delivery:
             alert: Whether it has to be confirmed.
             opens: Whether a text that is a link to Telegram is opened instead: a deep link begins in private.
         """
-        if query_id in self._answered:
+        if not self._answered.add(query_id):
             return
-        self._answered.append(query_id)
-        said = split(text, MAX_ANSWER, None)[0]  # refused as a whole otherwise, and the button spins on
+        # Refused as a whole if it is longer, and the button would spin on.
+        said = split(text, MAX_ANSWER, None)[0] if text else None
         try:
             if opens and text.startswith(DEEP_LINK):
                 await self._bot.answer_callback_query(query_id, url=text)
                 return
-            await self._bot.answer_callback_query(query_id, said or None, show_alert=alert or None)
+            await self._bot.answer_callback_query(query_id, said, show_alert=alert or None)
         except TelegramError:
             return
 
@@ -149,29 +152,26 @@ class Delivery:
         if until is not None:
             raise RetryLater(until - now)
 
-    async def _wherever(self, key: Key, effect: Any) -> int | None:
-        """Carry an effect out, in the supergroup if its group has become one; nothing is noted of that."""
-        try:
-            return await self._carry_out(key, effect)
-        except ChatMigrated as error:
-            if self.migrated is not None:
-                await self.migrated(effect.to.chat, error.new_chat_id)
-            moved = in_new_chat(effect, error.new_chat_id)
-            if moved is not None:
-                await self._carry_out(key, moved)
-            return None
+    async def _carry_out_in_new_chat(self, key: Key, effect: Any, chat: int) -> None:
+        """Carry an effect out in the supergroup that its group has become; nothing is noted of it."""
+        if self.migrated is not None:
+            await self.migrated(effect.to.chat, chat)
+        moved = in_new_chat(effect, chat)
+        if moved is not None:
+            await self._carry_out(key, moved)
 
-    async def _carry_out(self, key: Key, effect: Effect) -> int | None:
+    def _carry_out(self, key: Key, effect: Effect) -> Awaitable[int | None]:
         if isinstance(effect, Send):
-            return await self._messages.send(
-                key, effect.reply, effect.to, effect.bound, selective=effect.selective
-            )
+            return self._messages.send(key, effect.reply, effect.to, effect.bound, selective=effect.selective)
         if isinstance(effect, Edit):
-            return await self._messages.edit(key, effect)
+            return self._messages.edit(key, effect)
+        return self._delete_all(key, effect)
+
+    async def _delete_all(self, key: Key, effect: Effect) -> None:
+        """Delete messages; an answer to a press is none of the outbox's."""
         if isinstance(effect, Delete):
             for start in range(0, len(effect.messages), MAX_DELETE):
                 await self._delete(effect.messages[start : start + MAX_DELETE], effect.to, key)
-        return None
 
     async def _delete(self, messages: Sequence[int], to: Address, key: Key) -> None:
         """Delete what can be deleted: one that cannot makes Telegram refuse all of a request."""

@@ -318,14 +318,14 @@ def read_update(update: Update, username: str | None) -> TelegramEvent | None:
     """
     message = update.message
     if message is not None:
-        return None if _is_echo(message, username) else _message(update, message, username)
+        return _message(update, message, username)
     query = update.callback_query
     if query is not None:
         return _press(update, query)
     for name in MESSAGES:
         message = getattr(update, name)
         if message is not None:
-            return None if _is_echo(message, username) else _message(update, message, username)
+            return _message(update, message, username)
     for name in EDITED:
         message = getattr(update, name)
         if message is not None:
@@ -360,14 +360,21 @@ def _is_self(user: User | None, username: str | None) -> bool:
     return (user.username or "").lower() == username.lower()
 
 
-def _message(update: Update, message: Message, username: str | None) -> TelegramEvent:
+def _message(update: Update, message: Message, username: str | None) -> TelegramEvent | None:
+    """Read a new message; `None` for the bot's own."""
+    user = message.from_user
+    unusual = user is None or user.is_bot or message.via_bot or message.sender_business_bot
+    if unusual and _is_echo(message, username):
+        return None
     text = message.text
-    event = TelegramEvent(update, "text" if text is not None else _kind(message))
-    event.text = text
     if text is None:
+        event = TelegramEvent(update, _kind(message))
         event.value = _value(message)
-    elif text[:1] == "/":
-        _command(event, message, text, username)
+    else:
+        event = TelegramEvent(update, "text")
+        event.text = text
+        if text[:1] == "/":
+            _command(event, message, text, username)
     _place(event, message)
     return event
 

@@ -42,13 +42,13 @@ Taking:
    press is refused after 15 seconds or so, one to a payment after 10.
 8. **The answer.** A press is answered once: by what the handler said with `ctx.answer`, else silently, so
    that the button stops spinning. A handler may instead have answered it itself, through PTB's
-   `update.callback_query.answer()`: an `AnswerSpy` in the query notices that. A payment question is approved
-   or declined by the handler's verdict, and declined where there is none.
-9. **In time.** An `AnswerTimer` runs from the moment at which the update is known, which with a
-   `KeyedProcessor` is before its turn comes (`Intake.watch`): two seconds for a press, eight for a payment.
-   What the timer has answered is not answered again, and a payment that it declined is not shown to any
-   handler any more (`void`): the person was told no. When a handler raises or is cancelled, the answer is
-   given on the way out, then the exception goes on.
+   `update.callback_query.answer()`: an `AnswerSpy`, the query's bot meanwhile, notices that. A payment
+   question is approved or declined by the handler's verdict, and declined where there is none.
+9. **In time.** Time runs from the moment at which the update is known, which with a `KeyedProcessor` is
+   before its turn comes (`Intake.watch`): two seconds for a press, eight for a payment. One `AnswerTimer`
+   waits for all presses that are in hand, one for all payments. What it has answered is not answered again,
+   and a payment that it declined is not shown to any handler any more (`void`): the person was told no. When
+   a handler raises or is cancelled, the answer is given on the way out, then the exception goes on.
 10. **Channels.** A press under a channel's post enters only flows that are the chat's: another one would talk
     to a person in front of all. What would have entered such a flow is answered with its text `in_channel`.
 11. **Gone.** If the update says that the bot was blocked or removed, conversations that talk in that chat are
@@ -65,10 +65,11 @@ deliveries, one chat that Telegram has told to slow down would leave all its but
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, TypeAlias
 
+from msgspec import Struct
 from telegram import CallbackQuery, Update
 from telegram.constants import ChatType
 from telegram.ext import Application
@@ -82,7 +83,7 @@ from fsmkit.flow.flow import Flow
 from fsmkit.flow.messages import Answer
 from fsmkit.interpreter.compiled import CompiledFlow, FlowSet
 from fsmkit.keys import Key, KeyBy
-from fsmkit.telegram.answers import AnswerTimer, Payments
+from fsmkit.telegram.answers import AnswerTimer, AwaitedAnswer, Payments, Query, over
 from fsmkit.telegram.buttons import ButtonCodec, Foreign, looks_ours
 from fsmkit.telegram.chat_migration import ChatMigrations, move_event
 from fsmkit.telegram.delivery import Delivery
@@ -99,7 +100,7 @@ AnyApplication: TypeAlias = Application[Any, Any, Any, Any, Any, Any]
 Keys: TypeAlias = Sequence[tuple[Key, Sequence[CompiledFlow]]]
 
 
-class Checked:
+class Checked(Struct, eq=False):
     """What reading an update has found out.
 
     Attributes:
@@ -109,40 +110,10 @@ class Checked:
         barred: Flows that it may not enter where it was pressed: under a channel's post.
     """
 
-    __slots__ = ("barred", "event", "foreign", "keys")
-
-    def __init__(self, event: TelegramEvent, keys: Keys, foreign: str | None = None) -> None:
-        self.event = event
-        self.keys = keys
-        self.foreign = foreign
-        self.barred: Sequence[CompiledFlow] = ()
-
-
-class _Entries:
-    """The flows of a key rule, and those that a kind of message may enter: of many flows usually few.
-
-    A message of another kind than a flow's entries name is none of its business, so nobody walks over them.
-    Flows that ask for albums may be entered by each part of one.
-    """
-
-    __slots__ = ("_by_kind", "_tables")
-
-    def __init__(self, tables: Iterable[CompiledFlow]) -> None:
-        self._tables = tuple(tables)
-        self._by_kind: dict[str, tuple[CompiledFlow, ...]] = {}
-
-    def for_kind(self, kind: str) -> tuple[CompiledFlow, ...]:
-        """Return the flows that an event of a kind may enter; of what is no new message, all."""
-        if kind not in MESSAGE_KINDS and kind != "command":
-            return self._tables
-        found = self._by_kind.get(kind)
-        if found is None:
-            found = self._by_kind[kind] = tuple(
-                table
-                for table in self._tables
-                if table.entry_kinds is None or not table.entry_kinds.isdisjoint((kind, "album"))
-            )
-        return found
+    event: TelegramEvent
+    keys: Keys
+    foreign: str | None = None
+    barred: Sequence[CompiledFlow] = ()
 
 
 class Intake:
@@ -172,25 +143,30 @@ class Intake:
         self._buttons = buttons
         self._timed = timed
         self._username: str | None = None
-        self._watched: dict[str, AnswerTimer] = {}
+        self._face = engine.face
         self.forget()
-        entries = engine.flows.entries
-        self._rules = [
-            (rule, _Entries(t for t in entries if t.flow.key is rule)) for rule in engine.flows.key_rules()
-        ]
+        self._rules = [(rule, engine.flows.entries_of(rule)) for rule in engine.flows.key_rules()]
         kinds = _wanted(engine.flows)
         self._albums = "album" in kinds
         self._wanted_queries = QUERY_KINDS if None in kinds else QUERY_KINDS & kinds
-        engine.face.album_of = self.album
-        engine.face.telegram_for = self.context_for
+        self._face.album_of = self.album
+        self._face.telegram_for = self.context_for
+        self._face.stopped = self._stop
 
     def forget(self) -> None:
         """Forget what was answered, who has to wait, and which groups have moved, as a new process would."""
-        self._watched.clear()
+        self._presses = AnswerTimer(
+            self._engine.clock, ANSWER_AFTER if self._timed else None, self._delivery.answer
+        )
         self._migrations = ChatMigrations(self._engine)
         self._payments = Payments(self._engine, timed=self._timed)
         self._delivery.forget()
         self._delivery.migrated = self._migrations.learn
+
+    async def _stop(self) -> None:
+        """End the tasks that answer in time."""
+        await self._presses.stop()
+        await self._payments.timer.stop()
 
     @property
     def username(self) -> str | None:
@@ -257,12 +233,12 @@ class Intake:
         if len(self._rules) == 1:  # the ordinary case
             rule, entries = self._rules[0]
             key = self.key_of(event, rule)
-            return () if key is None else ((key, entries.for_kind(event.kind)),)
+            return () if key is None else ((key, entries[event.kind]),)
         found: dict[Key, list[CompiledFlow]] = {}
         for rule, entries in self._rules:
             key = self.key_of(event, rule)
             if key is not None:
-                found.setdefault(key, []).extend(entries.for_kind(event.kind))
+                found.setdefault(key, []).extend(entries[event.kind])
         return list(found.items())
 
     def key_of(self, event: TelegramEvent, rule: KeyBy) -> Key | None:
@@ -280,42 +256,59 @@ class Intake:
             user=event.user_id,
             thread=event.thread_id,
             business=event.business_id,
-            bot=self._engine.bot,
+            bot=self._face.bot,
             message=message,
         )
 
     # -- taking ------------------------------------------------------------------------------------
 
-    async def take(self, checked: Checked, context: Any) -> Outcome:
+    def take(self, checked: Checked, context: Any) -> Awaitable[Outcome]:
         """Give what was read to the engine, and answer what Telegram waits for.
 
         Args:
             checked: What `read` has returned.
             context: PTB's context of the update.
 
-        Raises:
-            Exception: What a handler raised; Telegram was answered all the same.
+        Returns:
+            What became of it. It raises what a handler raised; Telegram was answered all the same.
         """
+        event = checked.event
+        if event.query is None and event.knows != "chat" and not self._migrations.pending:
+            query = event.update.callback_query
+            if query is None:  # a message, which nobody waits for an answer to
+                return self._receive(checked, context)
+            return self._press(checked, query, context)
+        return self._with_detours(checked, context)
+
+    def _receive(
+        self,
+        checked: Checked,
+        context: Any,
+        committed: Callable[[Outcome], Awaitable[None]] | None = None,
+        void: Callable[[], bool] | None = None,
+    ) -> Awaitable[Outcome]:
+        """Hand it to the engine."""
+        number, received = checked.event.update.update_id, self._face.received
+        strike = received.get(number) if received else None
+        # The id is event_id_of(event.id), without the detour.
+        return self._engine.receive(
+            checked.event, checked.keys, f"tg:{number}", context, committed, void, strike
+        )
+
+    async def _with_detours(self, checked: Checked, context: Any) -> Outcome:
+        """Take what may have to wait, belong elsewhere, or end conversations."""
         event = checked.event
         if self._migrations.pending:
             await self._migrations.settled(event.chat_id)
-        update, query = event.update, event.update.callback_query
+        query = event.update.callback_query
         if event.pressed is not None and event.pressed.run and event.knows == "chat":
             checked.keys = await self._keys_of_run(event, event.pressed, checked.keys)
-        if query is not None and _is_under_post(query):
-            checked.barred = [t for _, tables in checked.keys for t in tables if not t.flow.key.by_chat]
-            checked.keys = [(key, [t for t in tables if t.flow.key.by_chat]) for key, tables in checked.keys]
-        event_id = f"tg:{update.update_id}"  # event_id_of(event.id), without the detour
-        received = self._engine.face.received
-        strike = received.get(update.update_id) if received else None
-        receive = partial(self._engine.receive, event, checked.keys, event_id, context, strike=strike)
         if query is not None:
-            outcome = await self._press(checked, query, receive)
+            outcome = await self._press(checked, query, context)
         elif event.kind in PAYMENT_KINDS:
-            watched = self._watched.pop(event.query.id, None) or self._payments.watch(event)
-            outcome = await self._payments.handle(event, watched, receive)
+            outcome = await self._payments.handle(event, partial(self._receive, checked, context))
         else:
-            outcome = await receive()
+            outcome = await self._receive(checked, context)
         if event.is_end:
             await self._end(event)
         return outcome
@@ -332,7 +325,7 @@ class Intake:
 
     def is_to_be_taken_again(self, update: Update, error: Exception) -> bool:
         """Return whether an update waits in the inbox for another try: no handler failed, but the store."""
-        strike = (self._engine.face.received or {}).get(update.update_id)
+        strike = (self._face.received or {}).get(update.update_id)
         origin = origin_of(error)
         raised = origin is not None and origin.handler is not None
         if strike is None or raised or not isinstance(error, LeaseLost | StoreUnavailable):
@@ -356,43 +349,48 @@ class Intake:
                 return ((found, tables),)
         return keys
 
-    async def _press(self, checked: Checked, query: CallbackQuery, receive: Any) -> Outcome:
+    async def _press(self, checked: Checked, query: CallbackQuery, context: Any) -> Outcome:
         """Have a press handled, and answer it once: by what the handler said, else silently, in time."""
         if checked.foreign is not None:
             flow = self._engine.flows.tables[checked.foreign].flow
             text = flow.text_for("not_yours", checked.event.address.lang)
             await self._delivery.answer(query.id, text or "")
             return Outcome("handled")
-        pressed = checked.event.pressed
-        if pressed is not None and pressed.menu and _is_under_post(query):
-            flow = self._engine.flows.tables[pressed.flow].flow
-            if not flow.key.by_chat:
-                await self._send_to_private(checked.event, query, flow)
-                return Outcome("handled")
-        watched = self._watched.pop(query.id, None) or self._watch_press(query)
-
-        async def answer(outcome: Outcome | None) -> None:
-            await watched.stop()
-            if watched.late or watched.answered:
-                return
-            said = [effect for effect in outcome.effects if isinstance(effect, Answer)] if outcome else []
-            last = said[-1] if said else Answer()
-            await self._delivery.answer(query.id, last.text, alert=last.alert)
-
+        if _is_under_post(query):
+            pressed = checked.event.pressed
+            if pressed is not None and pressed.menu:
+                flow = self._engine.flows.tables[pressed.flow].flow
+                if not flow.key.by_chat:
+                    await self._send_to_private(checked.event, query, flow)
+                    return Outcome("handled")
+            checked.barred = [t for _, tables in checked.keys for t in tables if not t.flow.key.by_chat]
+            checked.keys = [(key, [t for t in tables if t.flow.key.by_chat]) for key, tables in checked.keys]
+        awaited = self._presses.begin(query, query.id)
         try:  # answered before messages are delivered: they may have to wait
-            outcome: Outcome = await receive(answer)
-            barred = _would_enter(checked) if outcome.kind == "passed" else None
+            outcome = await self._receive(checked, context, partial(self._answer, awaited))
+            barred = _would_enter(checked) if outcome.kind == "passed" and checked.barred else None
             if barred is None:
                 return outcome
-            await watched.stop()
-            if not (watched.late or watched.answered):
+            if self._presses.release(awaited):
                 await self._send_to_private(checked.event, query, barred)
             return Outcome("handled")
         except BaseException:  # also when the handler was cancelled: the button must not spin for ever
-            await answer(None)
+            await self._answer(awaited, None)
             raise
         finally:
-            await watched.end()
+            if (sending := self._presses.end(query)) is not None:
+                await over(sending)
+
+    async def _answer(self, awaited: AwaitedAnswer, outcome: Outcome | None) -> None:
+        """Answer a press by what its handler said last, unless it is answered."""
+        if not self._presses.release(awaited):
+            await over(awaited.sending)
+            return
+        for effect in reversed(outcome.effects) if outcome is not None else ():
+            if isinstance(effect, Answer):
+                await self._delivery.answer(awaited.about, effect.text, alert=effect.alert)
+                return
+        await self._delivery.answer(awaited.about)
 
     async def _send_to_private(self, event: TelegramEvent, query: CallbackQuery, flow: Flow[Any]) -> None:
         """Answer a press under a channel's post that would begin a conversation in the channel."""
@@ -426,29 +424,29 @@ class Intake:
         """Have a press or a payment answered in time, although its turn has not come yet."""
         query = update.callback_query
         if query is not None:
-            ours = looks_ours(query.data) or "raw_button" in self._wanted_queries
-            if ours and query.id not in self._watched:
-                self._watched[query.id] = self._watch_press(query)
+            if looks_ours(query.data) or "raw_button" in self._wanted_queries:
+                self._presses.begin(query, query.id)
             return
         event = read_update(update, None)
-        if event is not None and event.kind in self._wanted_queries and event.query.id not in self._watched:
-            self._watched[event.query.id] = self._payments.watch(event)
+        if event is not None and event.kind in self._wanted_queries:
+            self._payments.timer.begin(event.query, event)
 
-    async def refuse(self, update: Update) -> None:
+    def refuse(self, update: Update) -> None:
         """Answer at once what will have no turn."""
-        watched = self._watched.get(_query_id(update))
-        if watched is not None:
-            await watched.answer()
+        for timer, query in self._timers_of(update):
+            timer.answer(query)
 
     async def unwatch(self, update: Update) -> None:
         """Leave the answer to others: the update's turn is over, whether it came to the flows or not."""
-        watched = self._watched.pop(_query_id(update), None)
-        if watched is not None:
-            await watched.end()
+        for timer, query in self._timers_of(update):
+            await over(timer.end(query))
 
-    def _watch_press(self, query: CallbackQuery) -> AnswerTimer:
-        seconds = ANSWER_AFTER if self._timed else None
-        return AnswerTimer(query, self._engine.clock, seconds, partial(self._delivery.answer, query.id))
+    def _timers_of(self, update: Update) -> Iterator[tuple[AnswerTimer, Query]]:
+        if update.callback_query is not None:
+            yield self._presses, update.callback_query
+        asked = update.pre_checkout_query or update.shipping_query
+        if asked is not None:
+            yield self._payments.timer, asked
 
 
 def _would_enter(checked: Checked) -> Flow[Any] | None:
@@ -467,11 +465,6 @@ def _would_enter(checked: Checked) -> Flow[Any] | None:
 
 def _is_under_post(query: CallbackQuery) -> bool:
     return query.message is not None and query.message.chat.type == ChatType.CHANNEL
-
-
-def _query_id(update: Update) -> str:
-    query = update.callback_query or update.pre_checkout_query or update.shipping_query
-    return query.id if query is not None else ""
 
 
 def _wanted(flows: FlowSet) -> frozenset[str | None]:

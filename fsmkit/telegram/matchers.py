@@ -1,7 +1,7 @@
 """Matchers for what comes from Telegram: what stands in `on=`."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from fsmkit.flow.events import MESSAGE_KINDS, ChatEvent
@@ -69,6 +69,10 @@ class Text(Matcher):
             return "text() never sees commands; use command(...)"
         return super().impossible()
 
+    def labels(self) -> Sequence[str]:
+        """Return the pattern, between slashes."""
+        return (f"text /{self.pattern.pattern}/",)
+
     def examples(self) -> Iterable[Any]:
         """Return a text of the pattern."""
         return [Example("text", self.pattern)]
@@ -120,6 +124,11 @@ class Command(Matcher):
         if len(self.names) > 1 or self.args:
             return repr(self)
         return f"/{self.names[0]}" if self.names else "command"
+
+    def labels(self) -> Sequence[str]:
+        """Return the commands as they are typed, with the pattern of what follows."""
+        args = f" /{self.args.pattern}/" if self.args else ""
+        return [f"/{name}{args}" for name in self.names] or (f"command{args}",)
 
     def examples(self) -> Iterable[Any]:
         """Return each command."""
@@ -192,12 +201,26 @@ class PressOf(Matcher):
         named = self.kind == "button" and len(self.values) == 1 and isinstance(self.values[0], str)
         return f'"{self.values[0]}"' if named else repr(self)
 
+    def labels(self) -> Sequence[str]:
+        """Return the values in brackets, as buttons look; of a raw button with its kind."""
+        if not self.values:
+            return (self.kind,)
+        raw = "" if self.kind == "button" else f"{self.kind} "
+        return [f"{raw}[{_on_button(value)}]" for value in self.values]
+
     def examples(self) -> Iterable[Any]:
         """Return a press of each value."""
         return [Example(self.kind, value) for value in self.values or (None,)]
 
     def __repr__(self) -> str:
         return f"{self.kind}({', '.join(map(_shown, self.values))})"
+
+
+def _on_button(value: Any) -> str:
+    """Return a value as a text on a button would say it."""
+    if isinstance(value, re.Pattern):
+        return f"/{value.pattern}/"
+    return value.__name__ if isinstance(value, type) else str(value)
 
 
 def _is_value(wanted: Any, value: Any) -> bool:
@@ -463,6 +486,10 @@ class Reaction(Matcher):
     def label(self) -> str:
         """Return `reaction`, with the emoji where there are any."""
         return repr(self) if self.wanted else "reaction"
+
+    def labels(self) -> Sequence[str]:
+        """Return each emoji."""
+        return [f"reaction {one}" for one in self.wanted] or ("reaction",)
 
     def examples(self) -> Iterable[Any]:
         """Return each emoji."""

@@ -9,7 +9,6 @@ import logging
 import os
 import re
 from collections.abc import Awaitable, Callable, Iterator
-from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
@@ -63,8 +62,8 @@ from fsmkit.telegram.splitting import split
 
 T = TypeVar("T")
 
-Offer = tuple[Reply, Callable[[Reply], Any]]
-"""A message, and what makes PTB's markup of its buttons."""
+Offer = tuple[Reply, Bound, bool]
+"""A message with its buttons, what these belong to, and whether it takes a keyboard from one person only."""
 
 _log = logging.getLogger("fsmkit")
 
@@ -170,22 +169,21 @@ MAX_BUTTON_TRIES = 8
 """Messages with several buttons that may be the refused one are sent without one at a time, so often."""
 
 
-async def without_refused_buttons(reply: Reply, attempt: Callable[[Reply], Awaitable[T]]) -> T:
-    """Show a message, in the last resort without buttons that Telegram refuses.
+async def without_refused_buttons(
+    reply: Reply, refused: BadRequest, attempt: Callable[[Reply], Awaitable[T]]
+) -> T:
+    """Show a message that was refused, in the last resort without buttons that Telegram refuses.
 
     Args:
         reply: The message.
+        refused: What Telegram has said of it.
         attempt: Sends or edits it.
 
     Raises:
         BadRequest: If it is refused for something else, or without buttons as well.
     """
-    try:
-        return await attempt(reply)
-    except BadRequest as error:
-        if not BUTTON_REFUSED.search(error.message) or not (reply.buttons or reply.keyboard):
-            raise
-        refused = error
+    if not BUTTON_REFUSED.search(refused.message) or not (reply.buttons or reply.keyboard):
+        raise refused
     for fewer, left_out in _with_fewer_buttons(reply, refused.message):
         try:
             shown = await attempt(fewer)
@@ -301,23 +299,25 @@ class Messages:
             bound: What its buttons belong to.
             selective: Whether it takes a reply keyboard away from one person only.
         """
-        limit = MAX_TEXT if reply.media is None else MAX_CAPTION
-        pieces = split(reply.text, limit, reply.parse_mode or self._default_parse_mode)
-        markup = partial(any_markup, bound=bound, codec=self._buttons, selective=selective)
-        begun, out = self._pieces.get(key, (pieces, 0))
+        media = reply.media
+        pieces, limit = [reply.text], MAX_TEXT if media is None else MAX_CAPTION
+        if 2 * len(reply.text) > limit:  # else it fits, in whatever letters
+            pieces = split(reply.text, limit, reply.parse_mode or self._default_parse_mode)
+        begun, out = self._pieces.get(key, (pieces, 0)) if self._pieces else (pieces, 0)
+        common = _common(reply, to)
         message = 0
         for number in range(out if begun == pieces else 0, len(pieces)):
-            options = _common(reply, to)
-            last = number == len(pieces) - 1
+            options, last = common, number == len(pieces) - 1
             if reply.reply_to is not None and (number == 0 or (selective and last)):
-                options["reply_parameters"] = ReplyParameters(
-                    reply.reply_to, allow_sending_without_reply=True
-                )
-            media = reply.media if number == 0 else None
-            offer = (reply, markup) if last else None
-            message = await self._piece(media, pieces[number], limit, to.chat, reply, offer, options)
-            self._pieces[key] = (pieces, number + 1)
-        self._pieces.pop(key, None)
+                quoted = ReplyParameters(reply.reply_to, allow_sending_without_reply=True)
+                options = {**common, "reply_parameters": quoted}
+            offer = (reply, bound, selective) if last else None
+            file = media if number == 0 else None
+            message = await self._piece(file, pieces[number], limit, to.chat, offer, options)
+            if not last:
+                self._pieces[key] = (pieces, number + 1)
+        if self._pieces:
+            self._pieces.pop(key, None)
         return message
 
     async def edit(self, key: Key, effect: Edit) -> int | None:
@@ -330,7 +330,12 @@ class Messages:
         if way is None:
             return await self._anew(key, effect, reply)
         try:
-            await without_refused_buttons(reply, lambda fewer: self._replace(key, effect, fewer, way))
+            try:
+                await self._replace(key, effect, reply, way)
+            except BadRequest as refused:
+                await without_refused_buttons(
+                    reply, refused, lambda fewer: self._replace(key, effect, fewer, way)
+                )
         except BadRequest as error:
             if "not modified" in str(error).lower():
                 return None
@@ -361,13 +366,12 @@ class Messages:
         text: str,
         limit: int,
         chat: int | str,
-        reply: Reply,
         offer: Offer | None,
         options: dict[str, Any],
     ) -> int:
         """Send one message, as a rule; formatting that Telegram refuses is shown as it is written."""
         try:
-            return await self._message(media, text, chat, offer, {**options, **_formatting(reply)})
+            return await self._message(media, text, chat, offer, options)
         except BadRequest as error:
             if not UNFORMATTABLE.search(error.message):
                 raise
@@ -386,25 +390,29 @@ class Messages:
         options: dict[str, Any],
     ) -> int:
         """Send one message, with the buttons of `offer` if there is one; return its id."""
-        arguments: tuple[Any, ...] = (chat, text)
         method: Any = self._bot.send_message
+        content: Any = text
         if media is not None:
             kind, source = media
             unknown = {"link_preview_options", *(("parse_mode",) if kind in BARE_MEDIA else ())}
             options = {name: value for name, value in options.items() if name not in unknown}
             if text:
                 options["caption"] = text
-            arguments, method = (chat, _file(source)), getattr(self._bot, f"send_{kind}")
+            content, method = _file(source), getattr(self._bot, f"send_{kind}")
         if offer is None:
-            message: int = (await method(*arguments, **options)).message_id
+            message: int = (await method(chat, content, **options)).message_id
             return message
-        reply, markup = offer
+        reply, bound, selective = offer
 
         async def attempt(fewer: Reply) -> int:
-            sent: int = (await method(*arguments, reply_markup=markup(fewer), **options)).message_id
+            markup = any_markup(fewer, bound, self._buttons, selective=selective)
+            sent: int = (await method(chat, content, reply_markup=markup, **options)).message_id
             return sent
 
-        return await without_refused_buttons(reply, attempt)
+        try:
+            return await attempt(reply)
+        except BadRequest as error:
+            return await without_refused_buttons(reply, error, attempt)
 
     async def _replace(self, key: Key, effect: Edit, reply: Reply, way: str) -> None:
         """Edit in one of the ways of `_way`; refused formatting is shown as it is written."""
@@ -458,7 +466,11 @@ def _common(reply: Reply, to: Address) -> dict[str, Any]:
         common["protect_content"] = True
     if reply.extra:
         common["api_kwargs"] = reply.extra
-    return {**common, **_preview(reply)}
+    if reply.link_preview is not None:
+        common |= _preview(reply)
+    if reply.parse_mode is not None:
+        common["parse_mode"] = reply.parse_mode
+    return common
 
 
 def _preview(reply: Reply) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from telegram import Update
 from telegram.ext import BaseUpdateProcessor
 
 from fsmkit.clock import Clock, SystemClock
-from fsmkit.engine.fifo import KeyedLock, LockClosed
+from fsmkit.engine.fifo import KeyedLock, LockClosed, Slots
 from fsmkit.flow.options import options_checked
 from fsmkit.keys import Key, KeyBy
 from fsmkit.telegram.event import read_update
@@ -146,6 +146,9 @@ class Backlog(asyncio.Queue[object]):
 
 _log = logging.getLogger("fsmkit")
 
+OTHER_LINES = frozenset({KeyBy.GLOBAL_USER, KeyBy.MESSAGE, KeyBy.USER_IN_MESSAGE})
+"""Key rules by which an update may belong to another chat than its own, or to no chat that is known."""
+
 
 class Served(Protocol):
     """What lives as long as the processor: an engine within its application."""
@@ -166,7 +169,7 @@ class Watch(Protocol):
         """Note that the update begins to wait."""
         ...
 
-    async def refuse(self, update: Update) -> None:
+    def refuse(self, update: Update) -> None:
         """Answer what will have no turn."""
         ...
 
@@ -224,10 +227,11 @@ class KeyedProcessor(BaseUpdateProcessor):
         self.queue = Backlog(self._lines_of, max_pending, max_waiting, patience, clock)
         self.refused = 0
         self._max_waiting = max_waiting
-        self._slots = asyncio.Semaphore(max_concurrent)
+        self._slots = Slots(max_concurrent)
         self._lines = KeyedLock()
         self._refusals: Counter[Hashable] = Counter()
         self._rules: set[KeyBy] = set()
+        """Those that put an update into another line than that of its chat."""
         self._served: list[Served] = []
         self._watches: list[Watch] = []
 
@@ -240,7 +244,7 @@ class KeyedProcessor(BaseUpdateProcessor):
             watch: What answers while updates wait.
             clock: Its clock.
         """
-        self._rules.update(rules)
+        self._rules.update(rule for rule in rules if rule in OTHER_LINES)
         self._served.append(served)
         self._watches.append(watch)
         self.queue.use_clock(clock)
@@ -260,56 +264,71 @@ class KeyedProcessor(BaseUpdateProcessor):
 
     async def do_process_update(self, update: object, coroutine: Awaitable[Any]) -> None:
         """Wait for the turn of the update's chat and for a slot, then process it; or refuse it."""
-        names = self.queue.taken(update)
-        if names is None:
-            names = self._lines_of(update)
-        asks = update if isinstance(update, Update) and _asks(update) else None
-        watches = [(watch, asks) for watch in self._watches] if asks is not None else []
+        queued = self.queue.taken(update)
+        names = self._lines_of(update) if queued is None else queued
+        asked = update if self._watches and isinstance(update, Update) and _asks(update) else None
+        lines, slots, begun = self._lines, self._slots, False
+        ticket = lines.enter(names, update)
         try:
-            for watch, query in watches:
-                watch.watch(query)
-            if any(self._lines.length(name) > self._max_waiting for name in names):
-                self._refuse(update, names)
-                for watch, query in watches:
-                    await watch.refuse(query)
-                return
-            async with self._lines.place(names, _person(update)), self._slots:
+            if asked is not None:
+                for watch in self._watches:
+                    watch.watch(asked)
+            if ticket is not None:
+                if any(lines.length(name) > self._max_waiting + 1 for name in names):
+                    self._refuse(update, names, asked)
+                    return
+                await ticket.turn()
+            if (slot := slots.take()) is not None:
+                await slots.wait(slot)
+            try:
+                begun = True
                 await coroutine
+            finally:
+                slots.give_back()
         except LockClosed:
             return
         finally:
-            for watch, query in watches:
-                await watch.unwatch(query)
-            self.queue.finished(names)
+            lines.leave(names, ticket)
+            if asked is not None:
+                for watch in self._watches:
+                    await watch.unwatch(asked)
+            if queued is not None:
+                self.queue.finished(names)
             if self._refusals:
                 self._sum_up(names)
-            if asyncio.iscoroutine(coroutine):
-                coroutine.close()  # of one that has run nothing is left to close
+            if not begun and asyncio.iscoroutine(coroutine):
+                coroutine.close()
 
     def awaited(self, key: Key) -> bool:
         """Whether updates of a conversation wait, which go before its timeouts."""
-        return any(key.user in (place.who, key.chat) for place in self._lines.waiting(key.chat))
+        return any(key.user in (_person(ticket.who), key.chat) for ticket in self._lines.waiting(key.chat))
 
-    def _lines_of(self, update: object) -> Sequence[Hashable]:
+    def _lines_of(self, update: object) -> Names:
         """Return the lines that an update stands in; none: it is not a chat's, and waits for nobody."""
         if not isinstance(update, Update):
             return ()
+        message = update.message
+        if message is not None and not self._rules:  # as a rule
+            return (message.chat.id,)
         event = read_update(update, None)
         if event is None:  # nobody's conversation, but perhaps something that happened in a chat
             somewhere = update.effective_chat or update.effective_user
             return () if somewhere is None else (somewhere.id,)
         # Neither topic nor connection are part of a name: a press under an old message does not tell them.
         query = update.callback_query
-        message = query.inline_message_id if query is not None else None
+        inline = query.inline_message_id if query is not None else None
         place = event.user_id if event.chat_id is None else event.chat_id
         names: list[Hashable] = [] if place is None else [place]
         for rule in self._rules:
-            key = rule.key(chat=event.chat_id, user=event.user_id, message=message)
+            key = rule.key(chat=event.chat_id, user=event.user_id, message=inline)
             if key is not None and key.chat not in names:
                 names.append(key.chat)
         return names
 
-    def _refuse(self, update: object, names: Sequence[Hashable]) -> None:
+    def _refuse(self, update: object, names: Names, asked: Update | None) -> None:
+        if asked is not None:
+            for watch in self._watches:
+                watch.refuse(asked)
         self.refused += 1
         if not any(name in self._refusals for name in names):
             ident = update.update_id if isinstance(update, Update) else update
@@ -320,7 +339,7 @@ class KeyedProcessor(BaseUpdateProcessor):
             )
         self._refusals.update(names)
 
-    def _sum_up(self, names: Sequence[Hashable]) -> None:
+    def _sum_up(self, names: Names) -> None:
         """Says how many were refused, once nobody waits any more."""
         for name in names:
             if name in self._refusals and not self._lines.length(name):
@@ -338,5 +357,5 @@ def _person(update: object) -> int | None:
     return user.id if user is not None else None
 
 
-def _shown(names: Sequence[Any]) -> str:
+def _shown(names: Names) -> str:
     return ", ".join(map(str, names))

@@ -28,7 +28,7 @@ from fsmkit.graph.evolved import evolved_fields
 from fsmkit.graph.graph import Graph, graph_of
 from fsmkit.graph.names import unwrapped
 from fsmkit.graph.sends import events_sent
-from fsmkit.interpreter.codec import DataCodec
+from fsmkit.interpreter.compiled import CompiledFlow, FlowSet
 from fsmkit.telegram.command_menu import commands_of
 from fsmkit.telegram.matchers import PressOf
 from fsmkit.testing.findings import Finding
@@ -526,13 +526,20 @@ def _sends_invoice(function: Any) -> bool:
 
 
 def refused(subject: Subject) -> Iterator[Finding]:
-    """Flows that no engine takes, so that `chat` and `run` would refuse them: by states or data."""
+    """Flows that no engine takes, so that `chat` and `run` would refuse them."""
+    alone = [*subject.flows]
     for flow in subject.flows:
         try:
-            flow.check_included()
-            DataCodec(flow.name, flow.data, flow.place)
+            flow.check_declared()
+            CompiledFlow(flow, {})
         except DefinitionError as error:
+            alone.remove(flow)
             yield finding("refused", f"{error.problem}. {error.remedy}", error.place, flow)
+    if len(alone) == len(subject.flows):
+        try:
+            FlowSet(alone)
+        except DefinitionError as error:
+            yield finding("refused", f"{error.problem}. {error.remedy}", error.place, alone[0])
 
 
 CHECKS: tuple[Callable[[Subject], Iterator[Finding]], ...] = (

@@ -329,7 +329,7 @@ async def interpreter(load: Load) -> float:
     async def said(event: Said) -> None:
         nonlocal row
         step = next(select(flows, row, event))
-        row = advance(flows, row, step, step.handler.function(event, None), 1763800000.0, 1).row
+        row = advance(flows, row, step, step.handler.function(event, None), 1763800000.0, lambda: 1).row
 
     events = [Said("Ann")] * load.of(STEPS, 41)
     took = await cost_of(events, said, load)

@@ -60,12 +60,34 @@ def test_what_takes_long_to_import_is_imported_late():
 
 
 def test_the_graph_is_printed_for_mermaid(fsmkit, write):
-    assert fsmkit("graph", write(CODE)).stdout == (
-        "stateDiagram-v2\n"
-        '    state "on" as s1_1_on\n'
-        "    [*] --> s1_1_on : text\n"
-        "    s1_1_on --> s1_1_on : text\n"
-    )
+    drawn = fsmkit("graph", write(CODE)).stdout
+    assert drawn.startswith('flowchart TB\n    subgraph f1["echo"]\n')
+    assert '    s1 -->|"text"| s2_on\n    s2_on -->|"text"| s2_on\n' in drawn
+
+
+def test_the_graph_is_written_as_the_name_of_the_file_says(fsmkit, write, tmp_path):
+    file, picture = write(CODE), tmp_path / "flow.svg"
+    assert fsmkit("graph", file, "--out", str(picture)).stdout == ""
+    assert picture.read_text() == fsmkit("graph", file, "--format", "svg").stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--out", "flow.gif"), "flow.gif: name it *.md, *.mmd, *.dot, *.gv, *.svg, *.png"),
+        (("--format", "png"), "a picture goes to a file: add --out flow.png"),
+    ],
+)
+def test_a_drawing_that_cannot_be_made_says_what_to_write(write, options, said):
+    done = CliRunner().invoke(main, ["graph", write(CODE), *options])
+    assert done.exit_code == 2
+    assert said in done.output
+
+
+def test_the_graph_counts_the_conversations_of_a_store(fsmkit, write, tmp_path):
+    file, store = write(CODE), f"sqlite:{tmp_path / 'bot.db'}"
+    fsmkit("chat", file, "--store", store, typed="hello\n")
+    assert "on (1)" in fsmkit("graph", file, "--store", store).stdout
 
 
 def test_the_graph_is_printed_for_graphviz(fsmkit, write):

@@ -142,10 +142,10 @@ async def test_a_store_that_is_away_fails_the_event_and_it_may_come_again():
             return AwayLease(self, key, wanted)
 
     class AwayLease(MemoryLease):
-        async def commit(self, change, *, hold=False):
+        def put(self, change, *, hold=False):
             if self._store.away:
                 raise StoreUnavailable("nobody answers")
-            return await super().commit(change, hold=hold)
+            return super().put(change, hold=hold)
 
     store = Away(ManualClock())
     flow = Flow("f")

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from fsmkit.engine.fifo import KeyedLock, LockClosed, again_if_lost
+from fsmkit.engine.fifo import KeyedLock, LockClosed, Slots, again_if_lost
 from fsmkit.errors import LeaseLost
 
 
@@ -132,13 +132,48 @@ async def test_those_who_wait_can_be_sent_away_and_the_others_stay():
 async def test_it_tells_how_many_stand_in_a_line_and_who_waits():
     lines = KeyedLock()
     async with lines.place(["x"], "first"):
-        second = asyncio.create_task(lines.place(["x"], "second").__aenter__())
-        await settle()
-        assert (lines.length("x"), [place.who for place in lines.waiting("x")]) == (2, ["second"])
-    place = await second
-    assert (lines.length("x"), list(lines.waiting("x")), place.waits) == (1, [], False)
-    await place.__aexit__(None, None, None)
-    assert (lines.length("x"), list(lines.waiting("x"))) == (0, [])
+        second = lines.enter(["x"], "second")
+        assert (lines.length("x"), [ticket.who for ticket in lines.waiting("x")]) == (2, ["second"])
+    await second.turn()
+    assert (lines.length("x"), list(lines.waiting("x")), second.waits) == (1, [], False)
+    lines.leave(["x"], second)
+    assert (lines.length("x"), lines.lines) == (0, {})
+
+
+async def test_one_who_finds_the_lines_empty_has_a_place_without_a_ticket():
+    lines = KeyedLock()
+    assert lines.enter(["x", "y"]) is None
+    assert lines.lines == {"x": None, "y": None}
+    behind = lines.enter(["y", "z"])
+    third = lines.enter(["z"])
+    lines.leave(["x", "y"], None)
+    assert ([ticket.waits for ticket in (behind, third)], lines.length("z")) == ([False, True], 2)
+    lines.leave(["y", "z"], behind)
+    assert (third.waits, lines.length("y")) == (False, 0)
+    lines.leave(["z"], third)
+    assert lines.lines == {}
+
+
+async def test_slots_are_given_to_those_who_have_waited_longest_and_none_is_lost():
+    slots, got = Slots(1), []
+
+    async def come(name):
+        if (slot := slots.take()) is not None:
+            await slots.wait(slot)
+        got.append(name)
+
+    await come("a")
+    tasks = [asyncio.create_task(come(name)) for name in "bcd"]
+    await settle()
+    tasks[0].cancel()  # while it waits
+    await settle()
+    slots.give_back()
+    tasks[1].cancel()  # when its slot has just come
+    await settle()
+    assert (got, [task.done() for task in tasks]) == (["a", "d"], [True, True, True])
+    slots.give_back()
+    await come("e")
+    assert (got[-1], slots.take().done()) == ("e", False)
 
 
 # -- the retry on a lost lease -----------------------------------------------------------------------

@@ -13,7 +13,7 @@ from memory_engine import KEY, Bench
 from msgspec import structs
 from telegram.constants import ParseMode
 
-from fsmkit import Button, Flow, Keyboard, KeyboardButton, Reply
+from fsmkit import Button, Crashed, Flow, Keyboard, KeyboardButton, Reply
 from fsmkit.errors import UnstorableData
 from fsmkit.interpreter.codec import decode_row
 
@@ -132,3 +132,19 @@ async def test_a_text_names_no_file_of_this_machine(tmp_path):
     bench = Bench(asking(lambda ctx: ctx.reply(document=secret)))
     await bench.say("ask")
     assert bench.sent[0].reply.document == secret.as_uri()
+
+
+@attrs.frozen
+class Said:
+    text: str = ""
+
+
+async def test_half_a_character_in_frozen_data_is_the_handlers_failure():
+    flow = Flow("f", data=Said)
+    flow.defstate(None)(lambda event, ctx: ("transition", "on"))
+    flow.defstate("on")(lambda event, ctx: ("stay", Said("\ud800")))
+    flow.defstate("on", on=Crashed)(lambda event, ctx: ctx.reply(f"{event.error.path}: sorry"))
+    bench = Bench(flow)
+    await bench.say("begin")
+    assert (await bench.say("x")).kind == "handled"
+    assert (bench.texts, await bench.engine.get_state(flow, KEY)) == (["f.data.text: sorry"], ("on", Said()))

@@ -172,10 +172,10 @@ class TestHowItIsSeen:
     def test_the_graph_has_the_call_at_the_line_of_the_state(self):
         flow = trip()
         (edge,) = (edge for edge in graph_of(flow).edges if edge.kind == "call")
-        assert (edge.node, str(edge.target), edge.label) == (
+        assert (edge.node, str(edge.target), edge.labels) == (
             ("trip", "day"),
             'the call of flow "pick"',
-            "entry",
+            ("entry",),
         )
         assert edge.place == flow["day"].place
 
@@ -196,8 +196,8 @@ class TestHowItIsSeen:
 
     def test_drawings_show_it(self):
         graph = graph_of(trip())
-        assert "s1_2_day --> s1_3_call_pick : entry" in mermaid(graph)
-        assert '[label="entry"]' in dot(graph)
+        assert "s3_day -.-> s5_when" in mermaid(graph)
+        assert 's3_day -> s5_when [label="", style=dashed]' in dot(graph)
 
     def test_a_flow_that_is_whole_has_no_findings(self):
         pick, flow = Flow("pick"), Flow("trip")

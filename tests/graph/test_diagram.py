@@ -11,7 +11,7 @@ from fsmkit import ANY, END, Flow, State, StatesGroup
 from fsmkit.flow.matchers import Matcher
 from fsmkit.graph import graph_of
 from fsmkit.graph.diagram import dot, mermaid
-from fsmkit.telegram import button, command, document, photo, reaction, text
+from fsmkit.telegram import button, command, document, photo, raw_button, reaction, text
 
 
 class Paid: ...
@@ -56,15 +56,21 @@ def signup() -> Flow[Any]:
 def test_a_flow_in_mermaid() -> None:
     assert mermaid(graph_of(signup())) == (
         """\
-stateDiagram-v2
-    state "name" as s1_1_name
-    state "age" as s1_2_age
-    state "any state" as s1_4_any_state
-    s1_1_name --> s1_2_age : text
-    s1_2_age --> [*] : #34;Yes#34;, text('#91;0-9#93;+')
-    s1_4_any_state --> [*] : /cancel
-    s1_4_any_state --> s1_1_name : /start
-    [*] --> s1_1_name : /start
+flowchart TB
+    subgraph f1["signup"]
+        s1(("●")):::spot
+        s2_name(["name"])
+        s3_age(["age"])
+        s4(("◉")):::spot
+        c1["anywhere: /cancel → ●<br/>anywhere: /start → name"]:::chips
+    end
+    s2_name -->|"text"| s3_age
+    s3_age -->|"#91;Yes#93;<br/>text /#91;0-9#93;+/"| s4
+    s1 -->|"/start"| s2_name
+    classDef spot fill:none,stroke:none
+    classDef chips fill:none,stroke:none,text-align:left
+    classDef met fill:#d5f0d5,stroke:#2e7d32,color:#1b1f2a
+    classDef unmet fill:#fbdada,stroke:#c62828,color:#1b1f2a
 """
     )
 
@@ -73,83 +79,44 @@ def test_a_flow_in_dot() -> None:
     assert dot(graph_of(signup())) == (
         """\
 digraph fsmkit {
-    rankdir=LR;
-    node [shape=box, style="rounded"];
+    rankdir=TB; node [shape=box, style="rounded"];
     subgraph cluster_1 {
-        label="signup";
-        s1_1_name [label="name"];
-        s1_2_age [label="age"];
-        s1_3 [shape=doublecircle, label="", width=0.15];
-        s1_4_any_state [label="any state", style="rounded,dashed"];
-        s1_5 [shape=point, label=""];
-        s1_1_name -> s1_2_age [label="text"];
-        s1_2_age -> s1_3 [label="\\"Yes\\", text('[0-9]+')"];
-        s1_4_any_state -> s1_3 [label="/cancel"];
-        s1_4_any_state -> s1_1_name [label="/start"];
-        s1_5 -> s1_1_name [label="/start"];
+        labeljust=l; label="signup\\nanywhere: /cancel → ●\\nanywhere: /start → name";
+        s1 [shape=point, width=0.12, label=""];
+        s2_name [label="name"];
+        s3_age [label="age"];
+        s4 [shape=doublecircle, width=0.15, label=""];
     }
+    s2_name -> s3_age [label="text", style=solid];
+    s3_age -> s4 [label="[Yes]\\ntext /[0-9]+/", style=solid];
+    s1 -> s2_name [label="/start", style=solid];
 }
 """
     )
 
 
-def test_several_flows_are_composite_states_with_their_calls_as_boxes() -> None:
+def test_a_call_leads_into_the_called_flow_and_an_empty_flow_is_not_drawn() -> None:
     address = Flow("address")
     address.defstate("street")(lambda event, ctx: ("end",))
     orders = Flow("orders")
     orders.state("pay")
     flow = Flow("signup")
     flow.defstate("name")(lambda event, ctx: ("call", address) if event else ("transition", "orders/pay"))
-    assert mermaid(graph_of(flow, orders, Flow("empty"))) == (
-        """\
-stateDiagram-v2
-    state "signup" as f1_signup {
-        state "name" as s1_1_name
-        state "call address" as s1_2_call_address
-        state "orders#58; pay" as s1_3_orders_pay
-        s1_1_name --> s1_2_call_address : text
-        s1_1_name --> s1_3_orders_pay : text
-    }
-    state "orders" as f2_orders {
-        state "pay" as s2_1_pay
-    }
-    state "empty" as f3_empty
-    state "address" as f4_address {
-        state "street" as s4_1_street
-        s4_1_street --> [*] : text
-    }
-"""
-    )
+    drawn = mermaid(graph_of(flow, orders, Flow("empty")))
+    assert 's1_name -.->|"text"| s3_street' in drawn
+    assert 's1_name -->|"text"| s2_pay' in drawn
+    assert "empty" not in drawn
 
 
 def test_a_flow_without_states_is_an_empty_diagram() -> None:
-    assert mermaid(graph_of(Flow("empty"))) == "stateDiagram-v2\n"
-
-
-def test_an_any_handler_is_drawn_once_and_so_is_that_of_a_group() -> None:
-    flow = Flow("f", states=Form)
-    flow.defstate(Form)(lambda event, ctx: ("end",))
-    flow.defstate(ANY)(lambda event, ctx: ("end",))
-    text = mermaid(graph_of(flow))
-    assert text.count("-->") == 2
-    assert '"any of Form"' in text
-    assert '"any state"' in text
-
-
-def test_going_back_is_drawn_and_staying_is_not() -> None:
-    flow = Flow("f")
-    flow.defstate("a")(lambda event, ctx: ("back",) if event else None)
-    flow.defstate("a")(lambda event, ctx: ("pass",))
-    text = mermaid(graph_of(flow))
-    assert text.count("-->") == 1
-    assert '"the state before" as s1_2' in text
+    assert "subgraph" not in mermaid(graph_of(Flow("empty")))
 
 
 def test_one_trigger_of_two_handlers_is_written_once() -> None:
     flow = Flow("f")
     flow.defstate("a")(lambda event, ctx: ("end",))
     flow.defstate("a")(lambda event, ctx: ("end",))
-    assert ": text\n" in mermaid(graph_of(flow))
+    assert '|"text"|' in mermaid(graph_of(flow))
 
 
 def is_long(event: Any) -> bool:
@@ -159,30 +126,36 @@ def is_long(event: Any) -> bool:
 @pytest.mark.parametrize(
     ("on", "expected"),
     [
-        (command("start"), "/start"),
-        (command("start", "help"), "command('start', 'help')"),
-        (command(), "command"),
-        (button("Yes"), '"Yes"'),
-        (button("Yes", "No"), "button('Yes', 'No')"),
-        (button(), "button"),
-        (text(), "text"),
-        (None, "text"),
-        (text("a()"), "text('a()')"),
-        (reaction(), "reaction"),
-        ((photo() | document()) & Paid, "(photo | document) & Paid"),
-        (~command("x"), "~(/x)"),
+        (command("start"), ("/start",)),
+        (command("start", "help"), ("/start", "/help")),
+        (command("start", args="[a-z]+"), ("/start /[a-z]+/",)),
+        (command(), ("command",)),
+        (button("Yes"), ("[Yes]",)),
+        (button("Yes", 5, re.compile("N.*"), int), ("[Yes]", "[5]", "[/N.*/]", "[int]")),
+        (raw_button("a:1"), ("raw_button [/a:1/]",)),
+        (button(), ("button",)),
+        (text(), ("text",)),
+        (None, ("text",)),
+        (text("a()"), ("text /a()/",)),
+        (reaction(), ("reaction",)),
+        (reaction("👍"), ("reaction 👍",)),
+        ((photo() | document()) & Paid, ("(photo | document) & Paid",)),
+        (photo() | Paid, ("photo", "Paid")),
+        (~command("x"), ("~(/x)",)),
     ],
 )
-def test_an_edge_is_labelled_as_people_call_what_its_handler_wants(on: Any, expected: str) -> None:
+def test_an_edge_is_labelled_as_people_call_what_its_handler_wants(
+    on: Any, expected: tuple[str, ...]
+) -> None:
     flow = Flow("f")
     flow.defstate("a", on=on)(lambda event, ctx: ("end",))
-    assert {edge.label for edge in graph_of(flow).edges} == {expected}
+    assert {edge.labels for edge in graph_of(flow).edges} == {expected}
 
 
 def test_a_label_names_the_predicate() -> None:
     flow = Flow("f")
     flow.defstate("a", when=is_long)(lambda event, ctx: ("end",))
-    assert {edge.label for edge in graph_of(flow).edges} == {"text when is_long"}
+    assert {edge.labels for edge in graph_of(flow).edges} == {("text when is_long",)}
 
 
 # -- any name --------------------------------------------------------------------------------------
@@ -193,15 +166,16 @@ names = st.one_of(
     st.text(min_size=1, max_size=12),
 )
 
-TEXT = r"(?:\w|[ \-/.,'()=!?+|]|#[0-9]+;)+"
-ID = r"[sf][0-9]+(?:_[A-Za-z0-9]+)*"
+TEXT = r"(?:\w|[ \-/.,'()=!?+→●◉↩◷✗…:]|#[0-9]+;|<br/>)+"
+ID = r"s[0-9]+(?:_[A-Za-z0-9]+)*"
 MERMAID_LINE = re.compile(
-    rf' +(?:state "{TEXT}" as (?P<id>{ID})(?P<open> {{)?|}}|(?:\[\*\]|{ID}) --> (?:\[\*\]|{ID}) : {TEXT})'
+    rf' +(?:subgraph f[0-9]+\["{TEXT}"\]|end|(?P<id>{ID})(?:\(\("[●◉]"\)\):::spot|\(\["{TEXT}"\]\))'
+    rf'|c[0-9]+\["{TEXT}"\]:::chips|{ID} (?:-->|-\.->)(?:\|"{TEXT}"\|)? {ID}|classDef \w+ \S+)'
 )
-QUOTED = r'"(?:[^"\\\n]|\\\\|\\")*"'
+QUOTED = r'"(?:[^"\\\n]|\\\\|\\"|\\n)*"'
 DOT_LINE = re.compile(
-    rf" +(?:(?P<id>{ID}) \[[^\"]*(?:{QUOTED}[^\"]*)*\];|label={QUOTED};|}}|subgraph cluster_[0-9]+ {{"
-    rf"|rankdir=LR;|node \[.*\];|{ID} -> {ID} \[label={QUOTED}\];)"
+    rf" +(?:(?P<id>{ID}) \[[^\"]*(?:{QUOTED}[^\"]*)*\];|labeljust=l; label={QUOTED};|}}|subgraph cluster_[0-9]+ {{"
+    rf"|rankdir=TB; node \[.*\];|{ID} -> {ID} \[label={QUOTED}, style=\w+\];)"
 )
 
 
@@ -224,12 +198,11 @@ def test_mermaid_is_well_formed_with_unique_ids_whatever_the_names(graph: Any) -
     text = mermaid(graph)
     first, *lines = text.removesuffix("\n").split("\n")
     found = [MERMAID_LINE.fullmatch(line) for line in lines]
-    assert first == "stateDiagram-v2"
+    assert first == "flowchart TB"
     assert None not in found
     ids = [match["id"] for match in found if match and match["id"]]
     assert len(ids) == len(set(ids))
     assert len(ids) >= len(graph.states)
-    assert set(re.findall(rf"{ID}(?= -->)|(?<=--> ){ID}", text)) <= set(ids)
     assert text == mermaid(graph)
     text.encode()
 

@@ -287,7 +287,11 @@ def test_a_dict_of_another_class_is_refused() -> None:
             "got a value of class LongForm, declared Form: JSON would not keep the subclass",
         ),
         (Form(), "", "got a value of class Form, declared Album"),
-        ({"photo": "x"}, "", "got a value of class dict, declared Album"),
+        (
+            {"photo": "x"},
+            "",
+            "got a value of class dict, declared Album. Write Album(...), or ctx.evolve(...) to change some of its fields",
+        ),
     ],
 )
 def test_a_value_that_is_not_as_declared_is_refused(data: Any, where: str, problem: str) -> None:

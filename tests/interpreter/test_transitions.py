@@ -1,5 +1,6 @@
 """`select` and `advance`: which handlers are asked, in which order, and that rows are never changed."""
 
+import attrs
 import pytest
 from chat_events import Word, said
 from memory_engine import KEY, Bench, returns
@@ -176,7 +177,7 @@ async def test_advance_makes_a_new_row_and_leaves_the_old_one_alone(result):
     row = await row_in(bench, flow, "a")
     before = encode_row(row)
     (step,) = select(flows, row, said("x"))
-    moved = advance(flows, row, step, result, 2000.0, 5)
+    moved = advance(flows, row, step, result, 2000.0, lambda: 5)
     assert encode_row(row) == before
     assert encode_row(moved.row) != before
 
@@ -187,7 +188,7 @@ async def test_advance_takes_time_and_run_from_its_arguments():
     flow.state("a")
     flows = put(flow)
     (step,) = select(flows, Row(), said("x"))
-    snapshot = advance(flows, Row(), step, ("transition", "a"), 2000.0, 77).row.snapshots["f"]
+    snapshot = advance(flows, Row(), step, ("transition", "a"), 2000.0, lambda: 77).row.snapshots["f"]
     assert (snapshot.deadline, snapshot.run, snapshot.entries) == (2060.0, 77, 1)
 
 
@@ -209,3 +210,55 @@ def test_what_is_looked_at_in_a_debugger_says_what_it_is():
 
 def test_no_event_calls_a_guard():
     assert EnterState().match("any") is None
+
+
+@attrs.frozen
+class Counted:
+    n: int = 0
+
+
+MOVES = [
+    *(("transition", "a"), ("transition", "b"), ("transition", "prompted"), ("transition", "aged")),
+    *(
+        ("transition", "b", Counted(3)),
+        ("transition", "a", Counted(3)),
+        ("stay",),
+        ("stay", Counted(3)),
+        ("end",),
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"ttl": 60, "remind_after": 20, "reminder": "Well?"}, {"back": "data"}]
+)
+@pytest.mark.parametrize("start", ["a", "left", "tracking", "drafted"])
+@pytest.mark.parametrize("result", MOVES, ids=repr)
+async def test_a_plain_move_is_what_the_editor_makes_of_it(monkeypatch, result, start, options):
+    other, flow = Flow("other"), Flow("f", data=Counted, **options)
+    other.state("x")
+    flow.state("prompted", prompt="?")
+    flow.state("aged", max_age=5)
+    for name in ("a", "left", "tracking", "b"):
+        flow.state(name)
+    flow.on_exit("left")(lambda ctx: None)
+    named(flow, None, "a", "left", "tracking")("handler")
+    flows, history = put(flow, other), tuple("ab" * 8)
+    state = None if start == "drafted" else start
+    tracked = (5, 6) if start == "tracking" else ()
+    frame = Frame("f", 1, state, Raw(b'{"n":1}'), history, 7, ("v",), tracked, 900.0, retries=2)
+    snapshots = {
+        "f": Snapshot((frame,), 5, 7, 800.0, tries=1, remind=700.0, reply_to=3),
+        "other": Snapshot((Frame("other", 1, "x", Raw(b"{}")),), 9, 1),
+    }
+    row = Row(snapshots, " tg:1 ", 50.0, 4)
+    (step,) = select(flows, row, said("x"), only="f")
+
+    def made():
+        moved = advance(flows, row, step, result, 2000.0, lambda: 77)
+        seen = [(call.kind, call.table, encode_row(call.frame)) for call in moved.due]
+        return encode_row(moved.row), seen, moved.deletes, moved.follow_up, moved.name, moved.moved
+
+    mine = made()
+    monkeypatch.setattr("fsmkit.interpreter.transitions._plainly", lambda *_: None)
+    assert mine == made()

@@ -2,8 +2,10 @@
 
 import pytest
 from cryptography.fernet import Fernet
+from msgspec import structs
 
 from fsmkit import Context, Engine, Flow, Key, StoreCorrupt
+from fsmkit.stores import Change
 from fsmkit.stores.encrypted import Encrypted
 from fsmkit.stores.inbox import DeadLetter, StoredUpdate
 from fsmkit.stores.memory import MemoryStore
@@ -59,7 +61,7 @@ async def test_updates_that_wait_and_dead_letters_do_not_show_what_was_said():
     sealed = [*await inner.inbox(1).waiting(), *await inner.inbox(1).dead()]
     assert not any(b"swordfish" in each.body for each in sealed)
     assert [each.body for each in [*await inbox.waiting(), *await inbox.dead()]] == [b"swordfish"] * 2
-    with pytest.raises(StoreCorrupt, match="update 1 cannot be decrypted"):
+    with pytest.raises(StoreCorrupt, match="the update 1 of bot 1 cannot be decrypted"):
         await Encrypted(inner, [Fernet.generate_key()]).inbox(1).waiting()
 
 
@@ -72,6 +74,48 @@ async def test_another_key_is_told_and_the_row_is_left_alone():
         await engine.send(ANN, "herring")
     assert await inner.peek(ANN) == before
     assert inner.turns == {}
+
+
+async def test_what_is_moved_to_another_persons_key_in_the_database_is_refused():
+    inner, bob = MemoryStore(), Key(chat=2, user=2)
+    store = Encrypted(inner, [Fernet.generate_key()])
+    async with store.lease(ANN) as lease:
+        await lease.commit(Change(b"row of Ann", outbox=(b"entry",)))
+    moved = Change(await inner.peek(ANN), outbox=tuple(await inner.outbox(ANN)))
+    async with inner.lease(bob) as lease:
+        await lease.commit(moved)
+    for read in (store.peek, store.outbox, store.snapshot):
+        with pytest.raises(StoreCorrupt, match="2:2:-:-:- was written for another key"):
+            await read(bob)
+    assert (await store.peek(ANN), await store.outbox(ANN)) == (b"row of Ann", [b"entry"])
+
+
+async def test_an_update_that_is_moved_to_another_bot_or_number_is_refused():
+    inner, key = MemoryStore(), Fernet.generate_key()
+    store = Encrypted(inner, [key])
+    await store.inbox(1).append([StoredUpdate(7, 1, 1, b"{}", 0.0)])
+    (sealed,) = await inner.inbox(1).waiting()
+    for bot, number in ((2, 7), (1, 8)):
+        await inner.inbox(bot).append([structs.replace(sealed, id=number)])
+        with pytest.raises(StoreCorrupt, match=f"the update {number} of bot {bot} was written for another"):
+            await store.inbox(bot).waiting()
+
+
+async def test_what_an_earlier_version_encrypted_is_read_and_written_in_the_new_form():
+    inner, key = MemoryStore(), Fernet.generate_key()
+    clear, old = MemoryStore(), Fernet(key)
+    await Engine(secret_flow(), store=clear).send(ANN, "swordfish")
+    async with inner.lease(ANN) as lease:
+        row, *outbox = (old.encrypt(each) for each in (await clear.peek(ANN), *await clear.outbox(ANN)))
+        await lease.commit(Change(row, outbox=tuple(outbox)))
+    store, sent = Encrypted(inner, [key]), []
+    await inner.inbox(1).append([StoredUpdate(7, 1, 1, old.encrypt(b"{}"), 0.0)])
+    assert [update.body for update in await store.inbox(1).waiting()] == [b"{}"]
+    engine = Engine(secret_flow(), store=store, deliver=lambda _key, effect: sent.append(effect.text))
+    assert await engine.get_state("secret", ANN) == ("kept", {"word": "swordfish"})
+    await engine.send(ANN, "herring")
+    assert old.decrypt(await inner.peek(ANN)).startswith(b"\x01\x00\x091:1:-:-:-")
+    assert await engine.get_state("secret", ANN) == ("kept", {"word": "herring"})
 
 
 async def test_messages_that_wait_are_delivered_in_order():

@@ -17,8 +17,9 @@ from fsmkit import Context, Engine, Flow, Key, LeaseLost, StoreCorrupt, StoreUna
 from fsmkit.stores import CLAIM_SECONDS, Change, Store
 from fsmkit.stores.mongo import MongoStore
 from fsmkit.stores.mongo import session as mongo_session
+from fsmkit.stores.mongo.documents import new_token
 from fsmkit.testing import StoreContract
-from fsmkit.testing.store_contract.base import KEY, add_one
+from fsmkit.testing.store_contract.base import KEY, OTHER, add_one, put
 
 # Before the import: it is a plugin too, for there is one server in a session.
 pytest.register_assert_rewrite("stores.mongo_server")
@@ -167,6 +168,28 @@ async def test_a_process_that_died_delays_a_key_by_about_its_lease_time(
     with pytest.raises(LeaseLost):
         await lease.commit(Change(b"late"))
     await asyncio.gather(store.close(), died.close())
+
+
+async def test_a_clock_that_was_set_back_lets_nobody_wait_longer_than_a_lease_or_a_claim(
+    store: MongoStore, mongo_url: str, database: Any
+) -> None:
+    """The server's times are an hour ahead then; a process that begins now goes by the new one."""
+    dead = MongoStore(mongo_url, database=database.name, lease_seconds=0.3)
+    lease = dead.lease(KEY)
+    await lease.__aenter__()
+    session = await dead.session()
+    session.held.clear()  # nobody renews it
+    await put(store, OTHER, b"row", outbox=(b"entry",))
+    now = (await store.session()).now()
+    await database.fsmkit_rows.update_one({"_id": str(KEY)}, {"$set": {"until": now + 3600.0}})
+    ahead = {"claim": now + 3600.0, "claim_term": 0.3, "revision": new_token()}
+    await database.fsmkit_rows.update_one({"_id": str(OTHER)}, {"$set": ahead})
+    assert await store.due(1, [], 0.0, 10) == []
+    await asyncio.wait_for(add_one(store, KEY), 10)
+    async with asyncio.timeout(10):
+        while await store.due(1, [], 0.0, 10) != [OTHER]:  # noqa: ASYNC110 - a store notifies nobody
+            await asyncio.sleep(0.05)
+    await dead.close()
 
 
 async def test_what_is_due_is_given_to_one_sweeper_only(

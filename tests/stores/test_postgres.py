@@ -12,6 +12,7 @@ from fsmkit import Context, Engine, Flow, Key, StoreCorrupt, StoreError
 from fsmkit.stores import CLAIM_SECONDS, Change, Store
 from fsmkit.stores.inbox import StoredUpdate
 from fsmkit.stores.postgres import PostgresStore
+from fsmkit.stores.postgres.session import SCHEMA_VERSION
 from fsmkit.testing import StoreContract
 from fsmkit.testing.store_contract.base import KEY, add_one
 
@@ -216,16 +217,29 @@ async def test_many_processes_may_open_at_once(postgres_dsn: str, schema: str) -
     await counted(postgres_dsn, f"SELECT count(*) {others} AND query LIKE '%{schema}%'", 0)
 
 
-@pytest.mark.parametrize("version", [1, 2])
+async def test_an_inbox_without_attempts_is_upgraded_with_what_waits(
+    store: PostgresStore, postgres_dsn: str, schema: str
+) -> None:
+    await store.inbox(1).append([StoredUpdate(1, 2, 3, b"{}", 0.0)])
+    await run_sql(postgres_dsn, f"UPDATE {schema}.schema_version SET version = 3")
+    await run_sql(postgres_dsn, f"ALTER TABLE {schema}.inbox DROP COLUMN attempts")
+    second = PostgresStore(postgres_dsn, schema=schema)
+    await second.inbox(1).note_attempts([1], 2)
+    assert [(update.id, update.attempts) for update in await second.inbox(1).waiting()] == [(1, 2)]
+    await second.close()
+
+
+@pytest.mark.parametrize("version", [1, 2, 3])
 async def test_a_schema_of_an_earlier_version_is_upgraded_with_its_rows(
     store: PostgresStore, postgres_dsn: str, schema: str, version: int
 ) -> None:
     await add_one(store, KEY)
     await run_sql(postgres_dsn, f"UPDATE {schema}.schema_version SET version = {version}")
-    await run_sql(
-        postgres_dsn, f"DROP FUNCTION {schema}.{'approach' if version == 1 else 'commit_and_strike'}"
-    )
-    await run_sql(postgres_dsn, f"DROP TABLE {schema}.inbox, {schema}.dead_letters")
+    newer = {1: "approach", 2: "commit_and_strike", 3: "look"}[version]
+    await run_sql(postgres_dsn, f"DROP FUNCTION {schema}.{newer}")
+    await run_sql(postgres_dsn, f"DROP TABLE {schema}.inbox, {schema}.dead_letters, {schema}.workers")
+    await run_sql(postgres_dsn, f"ALTER TABLE {schema}.leases DROP COLUMN channel, DROP COLUMN term")
+    await run_sql(postgres_dsn, f"ALTER TABLE {schema}.rows DROP COLUMN term")
     second = PostgresStore(postgres_dsn, schema=schema)
     async with second.lease(KEY, wanted=False) as lease:
         assert (lease.idle, lease.row) == (True, b"1")
@@ -233,7 +247,7 @@ async def test_a_schema_of_an_earlier_version_is_upgraded_with_its_rows(
     await second.close()
     assert [
         row[0] for row in await run_sql(postgres_dsn, f"SELECT version FROM {schema}.schema_version")
-    ] == [3]
+    ] == [SCHEMA_VERSION]
 
 
 async def test_a_newer_schema_is_left_alone(store: PostgresStore, postgres_dsn: str, schema: str) -> None:

@@ -139,7 +139,9 @@ async def test_a_question_that_arrives_after_its_turn_takes_nothing(make: Make) 
     assert await nodes.call(shard, "acquire", text, gone, 15_000, "") == [2]
     async with store.lease(KEY) as lease:
         await lease.commit(Change(b"1"))
-        assert await nodes.call(shard, "acquire", text, f"{turns.process}00000002", 15_000, "") == [2]
+        assert await nodes.call(
+            shard, "acquire", text, f"{turns.process}00000002{turns.lease_ms:x}", 15_000, ""
+        ) == [2]
     await asyncio.wait_for(add_one(store, KEY), 1.0)
 
 

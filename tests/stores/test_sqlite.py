@@ -11,17 +11,18 @@ import tempfile
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from math import inf
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from fsmkit import Engine, Flow, Key, LeaseLost, StoreCorrupt, StoreUnavailable
-from fsmkit.stores import Change, Index, Store
+from fsmkit.stores import CLAIM_SECONDS, Change, Index, Store
 from fsmkit.stores.sqlite import SQLiteStore
 from fsmkit.stores.sqlite import schema as schema
 from fsmkit.testing import ManualClock
-from fsmkit.testing.store_contract.base import KEY, OTHER, add_one, begun, patiently, put
+from fsmkit.testing.store_contract.base import KEY, OTHER, PATIENCE, add_one, begun, patiently, put
 
 Traced = Callable[[], list[str]]
 
@@ -587,6 +588,23 @@ async def test_an_older_file_is_upgraded_and_keeps_its_rows(path: Path, monkeypa
         assert db.execute("PRAGMA user_version").fetchone() == (len(schema.UPGRADES),)
 
 
+async def test_updates_that_wait_in_an_older_file_are_read(path: Path) -> None:
+    await seed(path)
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        db.execute("ALTER TABLE inbox DROP COLUMN attempts")
+        db.execute("ALTER TABLE lease DROP COLUMN term")
+        db.execute("ALTER TABLE record DROP COLUMN term")
+        db.execute(
+            "INSERT INTO inbox (bot, id, line, chat, user, received, body) VALUES (1, 5, 2, 2, 3, 0, '{}')"
+        )
+        db.execute("PRAGMA user_version=2")
+        db.commit()
+    store = SQLiteStore(path)
+    await store.inbox(1).note_attempts([5], 1)
+    assert [(update.id, update.attempts) for update in await store.inbox(1).waiting()] == [(5, 1)]
+    await store.close()
+
+
 async def test_an_upgrade_that_fails_changes_nothing(path: Path, monkeypatch: Any) -> None:
     await seed(path)
     steps = (*schema.UPGRADES, ("CREATE TABLE half (done)", "CREATE TABLE record (twice)"))
@@ -606,6 +624,25 @@ async def test_claims_and_leases_go_by_the_stores_own_clock(path: Path) -> None:
     clock.advance(30)
     assert await store.due(1, [], 0.0, 10) == [KEY]
     await store.close()
+
+
+async def test_a_clock_that_is_set_back_lets_nobody_wait_longer_than_a_lease_or_a_claim(path: Path) -> None:
+    clock = ManualClock(6_400.0)
+    holder = SQLiteStore(path, clock=ManualClock(10_000.0), lease_seconds=1)  # before that
+    other = SQLiteStore(path, clock=clock)
+    await put(holder, OTHER, b"row", outbox=(b"entry",))
+    async with holder.lease(KEY):
+        holder._writer._beat_at = inf  # its process stands still
+        waiting = asyncio.create_task(add_one(other, KEY))
+        await asyncio.wait([waiting], timeout=0.1)
+        assert not waiting.done()
+        clock.advance(1.0)
+        await asyncio.wait_for(waiting, PATIENCE)
+    assert await other.due(1, [], 0.0, 10) == []
+    clock.advance(CLAIM_SECONDS)
+    assert await other.due(1, [], 0.0, 10) == [OTHER]
+    for store in (holder, other):
+        await store.close()
 
 
 async def test_a_row_that_another_has_written_under_a_lease_is_not_overwritten_and_the_turn_goes_on(

@@ -181,8 +181,8 @@ async def survivor(path: Path) -> AsyncIterator[SQLiteStore]:
 def free_in_an_hour(path: Path) -> None:
     """Lets all leases and claims last for long."""
     with contextlib.closing(sqlite3.connect(path, timeout=10, isolation_level=None)) as db:
-        db.execute("UPDATE lease SET expires = expires + ?", (LONG,))
-        db.execute("UPDATE record SET claim = claim + ? WHERE claim IS NOT NULL", (LONG,))
+        db.execute("UPDATE lease SET expires = expires + :long, term = term + :long", {"long": LONG})
+        db.execute("UPDATE record SET claim = claim + :long, term = term + :long", {"long": LONG})
 
 
 async def killed_while(path: Path, survivor: SQLiteStore, what: str) -> float:

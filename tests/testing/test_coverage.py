@@ -260,16 +260,15 @@ def gappy():
 
 def test_the_diagram_shows_what_was_met():
     coverage = check(gappy(), phases=["tours"], profile=QUICK, seed=1).coverage
-    drawn = diagram(coverage, ".mmd")
-    assert 'state "a" as s1_1_a' in drawn
-    assert 'state "✗ b" as s1_2_b' in drawn
-    assert "class s1_1_a met" in drawn
-    assert "class s1_2_b unmet" in drawn
-    assert "[*] --> s1_1_a : /start" in drawn
-    assert "s1_2_b --> [*] : ✗ text" in drawn
-    assert diagram(coverage, ".md") == f"```mermaid\n{drawn}```\n"
-    assert 's1_1_a -> s1_2_b [label="text' in diagram(coverage, ".dot")
-    assert 's1_2_b [label="b", color="#c62828", fontcolor="#c62828"];' in diagram(coverage, ".gv")
+    drawn = diagram(coverage, "mermaid").decode()
+    assert '(["a"]):::met' in drawn
+    assert '(["✗ b"]):::unmet' in drawn
+    assert '|"/start"|' in drawn
+    assert '|"✗ text"|' in drawn
+    assert diagram(coverage, "markdown").decode() == f"```mermaid\n{drawn}```\n"
+    assert '_b [label="b", color="#c62828", fontcolor="#c62828"];' in diagram(coverage, "dot").decode()
+    picture = diagram(coverage, "svg").decode()
+    assert '<g class="state unmet" data-flow="f" data-state="b">' in picture
 
 
 def test_an_arrow_of_several_edges_may_be_met_in_part():
@@ -286,13 +285,15 @@ def test_an_arrow_of_several_edges_may_be_met_in_part():
         return ("end",)
 
     coverage = check(flow, phases=["tours"], profile=QUICK, seed=1).coverage
-    assert "--> [*] : (✗) /cancel" in diagram(coverage, ".mmd")
-    assert '[label="/cancel", color="#ef6c00"' in diagram(coverage, ".dot")
+    assert "(✗) /cancel → ●" in diagram(coverage, "mermaid").decode()
+    assert "(✗) /cancel → ●" in diagram(coverage, "dot").decode()
+    assert 'class="chip person partly"' in diagram(coverage, "svg").decode()
 
 
 def test_a_diagram_without_coverage_has_no_colours():
     graph = check(gappy(), phases=["lint"]).coverage.graph
-    assert "class" not in mermaid(graph)
+    assert ":::met" not in mermaid(graph)
+    assert "linkStyle" not in mermaid(graph)
     assert "✗" not in mermaid(graph)
     assert "color" not in dot(graph)
 
@@ -326,13 +327,13 @@ def test_the_command_writes_json_and_the_diagram(file, tmp_path):
     run = CliRunner().invoke(main, ["test", str(file), "--seed", "1", *(part for o in options for part in o)])
     assert run.exit_code == 0
     assert json.loads(names[0].read_text())["coverage"]["inputs"] == {"met": 2, "of": 2}
-    assert names[1].read_text().startswith("```mermaid\nstateDiagram-v2\n")
+    assert names[1].read_text().startswith("```mermaid\nflowchart TB\n")
 
 
 def test_a_diagram_of_another_kind_is_refused_before_anything_runs(file):
-    done = CliRunner().invoke(main, ["test", str(file), "--graph", "out.svg"])
+    done = CliRunner().invoke(main, ["test", str(file), "--graph", "out.gif"])
     assert done.exit_code == 2
-    assert "--graph out.svg: name it *.md, *.mmd, *.dot, *.gv" in done.output
+    assert "out.gif: name it *.md, *.mmd, *.dot, *.gv, *.svg, *.png" in done.output
     assert "testing" not in done.output
 
 

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from fsmkit import ANY, END, Button, Flow, Reply, Returned, StatesGroup, Timeout
+from fsmkit import ANY, END, Button, Flow, KeyBy, Reply, Returned, StatesGroup, Timeout
 from fsmkit.telegram import button, command, text
 from fsmkit.testing import lint
 
@@ -129,6 +129,7 @@ def test_a_state_without_handlers_is_a_dead_end():
 
 def test_a_state_that_leads_only_to_itself():
     flow = asking()
+    flow.state("loop")
 
     @flow.defstate("name", on=command("loop"))
     def to_loop(event, ctx):
@@ -143,6 +144,8 @@ def test_a_state_that_leads_only_to_itself():
 
 def test_two_states_that_lead_only_to_each_other():
     flow = asking()
+    flow.state("ping")
+    flow.state("pong")
 
     @flow.defstate("name", on=command("ping"), to="ping")
     def to_ping(event, ctx):
@@ -488,6 +491,30 @@ def test_data_that_no_engine_takes_is_found():
     [found] = [finding for finding in lint(flow) if finding.code == "refused"]
     assert "Open" in found.message
     assert "test_lint.py" in found.where
+
+
+def test_what_every_engine_refuses_is_found_wherever_it_stands():
+    wrong = Flow("wrong")
+    wrong.state("age", prompt="Age?")
+    wrong.state("city", prompt=lambda: "City?")
+    wrong.defstate("aeg")(lambda event, ctx: ("end",))
+    late = Flow("late", initial="agge")
+    late.state("age")
+    assert [found.flow for found in lint(wrong, late) if found.code == "refused"] == ["wrong", "late"]
+
+
+def test_flows_that_no_engine_takes_together_are_found():
+    personal, shared = Flow("personal"), Flow("shared", key=KeyBy.CHAT)
+    shared.state("pay")
+
+    @personal.defstate(None, on=command("start"))
+    def start(event, ctx):
+        return ("transition", shared["pay"])
+
+    [found] = [finding for finding in lint(personal, shared) if finding.code == "refused"]
+    assert "ctx.send" in found.message
+    assert found.where.endswith(f"test_lint.py:{start.__code__.co_firstlineno}")
+    personal.state("declared after it was looked at")  # to look at flows puts them to no use
 
 
 def test_a_command_without_a_description_is_noted_once_where_others_have_one():

@@ -199,6 +199,24 @@ def test_messages_of_one_handler_that_come_in_another_order_are_found():
     assert [action.line() for action in finding.actions] == ["user 1: /news (schedule 1)"]
 
 
+@pytest.mark.parametrize("rest", [True, False])
+def test_a_schedule_draws_among_tasks_of_the_overlap_alone(rest):
+    """What was delivered before it has begun a task as well, which is over but may have had no turn yet."""
+    flow = news("rested", at_once=True)
+    flow.defstate(None, on=command("greet"))(lambda event, ctx: ctx.reply("Hello."))
+    driver = EngineDriver((flow,))
+
+    async def talk():
+        await driver.do(Say("/greet"))
+        if rest:
+            await asyncio.sleep(0)
+        await driver.do(Together([Say("/news")], (1,)))
+        return list(driver.lines)
+
+    with asyncio.Runner(loop_factory=DrawnLoop) as runner:
+        assert [runner.run(talk()) for _ in range(2)] == [["Second.", "First."]] * 2
+
+
 def test_messages_of_one_handler_one_after_the_other_are_no_finding():
     assert check(news("calm", at_once=False), phases=["parallel"], profile=QUICK, seed=1).failures == []
 

@@ -5,6 +5,7 @@ operators but `$set`, and no transaction. The lease (`token`, `until`) stands be
 """
 
 import secrets
+from math import inf
 from typing import Any
 
 from bson import Int64
@@ -26,9 +27,9 @@ def blank(key: str) -> Document:
     """Return the document of a key for which nothing is stored."""
     chat, user, _thread, _business, bot = key.split(":")
     place = {"_id": key, "chat": chat, "user": user, "bot": bot}
-    times = {"wake": None, "claim": None, "claimer": None, "claimed": None, "taken": 0.0}
+    times = {"wake": None, "claim": None, "claim_term": 0.0, "claimer": None, "claimed": None, "taken": 0.0}
     row = {"row": None, "index": [], "flows": [NO_FLOW], "version": 0, "revision": 0, "commits": []}
-    return {**place, **row, **times, "outbox": [], "receipts": [], "token": None, "until": 0.0}
+    return {**place, **row, **times, "outbox": [], "receipts": [], "token": None, "until": 0.0, "term": 0.0}
 
 
 def is_empty(document: Document) -> bool:
@@ -61,6 +62,7 @@ def changed(document: Document, change: Change, number: Int64, now: float, me: i
         "revision": number,
         "commits": [number, *document["commits"]][:8],
         "claim": now + CLAIM_SECONDS if claims else document["claim"],
+        "claim_term": CLAIM_SECONDS if claims else document.get("claim_term", inf),
         "claimer": me if claims else document["claimer"],
         "claimed": number if claims else document["claimed"],
         "taken": 0.0,

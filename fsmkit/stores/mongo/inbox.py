@@ -95,11 +95,20 @@ class MongoInbox:
         found, _ = await (await self._ready()).call(
             lambda rows: _updates(rows).find(wanted).sort("number", 1).limit(limit).to_list()
         )
-        return [StoredUpdate(**{name: each[name] for name in _FIELDS}) for each in found]
+        return [
+            StoredUpdate(**{name: each[name] for name in _FIELDS}, attempts=each.get("attempts", 0))
+            for each in found
+        ]
 
     async def strike(self, ids: Sequence[int]) -> None:
         """Note that updates were handled."""
         await strike(await self._session(), self._bot, ids)
+
+    async def note_attempts(self, ids: Sequence[int], attempts: int) -> None:
+        """Note the `attempts` of updates that wait."""
+        session = await self._session()
+        wanted = {"_id": {"$in": [self._name(ident) for ident in ids]}, "struck": WAITING}
+        await session.call(lambda rows: _updates(rows).update_many(wanted, {"$set": {"attempts": attempts}}))
 
     async def set_aside(self, letter: DeadLetter) -> None:
         """Keep a dead letter, then strike its update."""
@@ -194,7 +203,7 @@ class MongoInbox:
         return f"{self._bot}:{name}"
 
 
-_FIELDS = StoredUpdate.__struct_fields__
+_FIELDS = [name for name in StoredUpdate.__struct_fields__ if name != "attempts"]
 
 
 async def bots(session: MongoSession) -> list[str]:

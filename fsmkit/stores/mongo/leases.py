@@ -29,6 +29,9 @@ FIRST_PAUSE = 0.005
 LONGEST_PAUSE = 0.1
 """Seconds between two questions for a lease that another process holds."""
 
+BOUND_TRIES = 20
+"""Questions until it is looked again whether the lease lasts longer than it was given for."""
+
 OpenSession = Callable[[], Awaitable[MongoSession]]
 """Opens the session of the running event loop."""
 
@@ -192,7 +195,7 @@ class MongoLease(MongoSnapshot):
 
     def _kept(self) -> Document:
         seconds = self._session.lease_seconds if self._session is not None else 0.0
-        return {"until": self._now() + seconds, "token": self._token}
+        return {"until": self._now() + seconds, "term": seconds, "token": self._token}
 
     def _freed(self) -> Document:
         return {"until": 0.0, "token": None}
@@ -244,7 +247,8 @@ class MongoLease(MongoSnapshot):
         tries = 0
         while True:
             now = session.now()
-            mine: Document = {"token": self._token, "until": now + session.lease_seconds}
+            term = session.lease_seconds
+            mine: Document = {"token": self._token, "until": now + term, "term": term}
             found, repeated = await session.call(partial(_take, self._text, now, mine))
             if found is None:
                 found, again = await session.call(partial(_insert, {**blank(self._text), **mine}))
@@ -254,9 +258,19 @@ class MongoLease(MongoSnapshot):
                 found = found if found is not None and found["token"] == self._token else None
             if found is not None:
                 return found
+            if tries % BOUND_TRIES == 0:
+                await self._bound(session)
             tries += 1
             pause = backoff(tries, FIRST_PAUSE, factor=1.5, most=LONGEST_PAUSE)
             await asyncio.sleep(pause * random.uniform(0.5, 1.5))
+
+    async def _bound(self, session: MongoSession) -> None:
+        """Let another's lease last no longer than its term: the server's clock may have been set back."""
+        found = await self._read(session)
+        until = session.now() + (inf if found is None else found.get("term", inf))
+        if found is not None and found["until"] > until:
+            same = {"_id": self._text, "token": found["token"], "until": found["until"]}
+            await session.call(lambda rows: rows.update_one(same, {"$set": {"until": until}}))
 
     async def _free(self, session: MongoSession) -> None:
         """Frees the lease, and lets the next one of this process ask for it."""

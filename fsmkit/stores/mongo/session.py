@@ -202,7 +202,7 @@ class MongoSession:
     async def _renew(self) -> None:
         now = self.now()
         mine = {"_id": {"$in": list(self.held.values())}, "token": {"$in": list(self.held)}}
-        longer = {"$set": {"until": now + self.lease_seconds}}
+        longer = {"$set": {"until": now + self.lease_seconds, "term": self.lease_seconds}}
         await self.call(lambda rows: rows.update_many({**mine, "until": {"$gt": now}}, longer))
 
     async def _read_clock(self, client: "AsyncMongoClient[Document]") -> Document:

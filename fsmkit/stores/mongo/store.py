@@ -6,6 +6,7 @@ What stands in a document is in `fsmkit.stores.mongo.documents`, leases and comm
 
 from collections.abc import AsyncIterator, Sequence
 from functools import partial
+from math import inf
 
 from fsmkit.errors import requires_extra
 from fsmkit.keys import Key
@@ -14,6 +15,8 @@ from fsmkit.stores.protocol import CLAIM_SECONDS, Index, Lease, StoredRow
 from fsmkit.stores.sessions import LoopSessions, WarnOnce
 
 with requires_extra("mongo"):
+    from pymongo.asynchronous.collection import AsyncCollection
+
     from fsmkit.stores.mongo.documents import NO_FLOW, Document, is_empty, new_token
     from fsmkit.stores.mongo.inbox import MongoInbox, bots
     from fsmkit.stores.mongo.leases import MongoLease, MongoSnapshot
@@ -133,6 +136,7 @@ class MongoStore:
         # Receipts of a row that went: nobody may ever come back for them, so the sweeper does.
         wake = 0.0 if known["row"] is None and receipts and not rest else known["wake"]
         new = {"outbox": rest, "receipts": receipts, "claim": claim, "wake": wake, "revision": new_token()}
+        new["claim_term"] = CLAIM_SECONDS
         struck = {**known, **new}
         expected = {"_id": text, "revision": known["revision"]}
         if is_empty(struck):  # unless somebody has a lease on it
@@ -150,12 +154,27 @@ class MongoStore:
         session = await self.session()
         mine = {"_id": str(key), "claimer": session.number, "claim": {"$gt": 0.0}}
         # With a new revision: a step that has read the document must not find the claim over, and take it.
-        longer = {"$set": {"claim": session.now() + seconds + CLAIM_SECONDS, "revision": new_token()}}
-        await session.call(lambda rows: rows.update_one(mine, longer))
+        term = seconds + CLAIM_SECONDS
+        longer = {"claim": session.now() + term, "claim_term": term, "revision": new_token()}
+        await session.call(lambda rows: rows.update_one(mine, {"$set": longer}))
+
+    async def _bound_claims(self, bot: str) -> None:
+        """Let no claim last longer than it was given for: the server's clock may have been set back."""
+        session = await self.session()
+        latest = session.now() + CLAIM_SECONDS
+        long = {"bot": bot, "claim": {"$gt": latest}}
+        found, _ = await session.call(lambda rows: rows.find(long, {"claim": 1, "claim_term": 1}).to_list())
+        for document in found:
+            until = session.now() + document.get("claim_term", inf)
+            if document["claim"] > until:
+                same = {"_id": document["_id"], "claim": document["claim"]}
+                new = {"$set": {"claim": until, "revision": new_token()}}
+                await session.call(partial(_update, same, new))
 
     async def due(self, bot: int | str | None, flows: Sequence[str], now: float, limit: int) -> list[Key]:
         """Return keys to look at, the most overdue first; for half a minute one caller alone gets them."""
         session = await self.session()
+        await self._bound_claims(_part(bot))
         here = session.now()
         wanted = {
             "bot": _part(bot),
@@ -239,6 +258,10 @@ class MongoStore:
             lambda rows: rows.find(wanted, fields).sort("_id", 1).limit(PAGE).to_list()
         )
         return page
+
+
+async def _update(document: Document, new: Document, rows: "AsyncCollection[Document]") -> None:
+    await rows.update_one(document, new)
 
 
 def _part(part: int | str | None) -> str:

@@ -19,13 +19,72 @@ BEGIN
         END IF;
         EXIT WHEN w.seen > clock_timestamp() - w.term * 2 / 3;
     END LOOP;
-    UPDATE fsmkit.leases SET token = w.token, until = clock_timestamp() + w.term,
+    UPDATE fsmkit.leases SET token = w.token, until = clock_timestamp() + w.term, term = w.term, channel = w.channel,
         waiting = (SELECT count(*) FROM fsmkit.waiters WHERE key = p_key) WHERE key = p_key;
     SELECT concat_ws(' ', w.token, p_key, r.commits[1], coalesce(encode(r.blob, 'base64'), '-'),
             (SELECT string_agg(encode(e, 'base64'), ' ' ORDER BY n) FROM unnest(r.receipts) WITH ORDINALITY x(e, n)))
         INTO payload FROM fsmkit.rows r WHERE r.key = p_key;
     payload := coalesce(payload, concat_ws(' ', w.token, p_key, 0, '-'));
     PERFORM pg_notify(w.channel, CASE WHEN octet_length(payload) > 7900 THEN concat_ws(' ', w.token, p_key) ELSE payload END);
+END $$;
+
+-- What the advisory lock of a process is known by.
+CREATE OR REPLACE FUNCTION fsmkit.lock_of(p_channel text) RETURNS bigint LANGUAGE sql IMMUTABLE AS $$
+    SELECT hashtextextended('fsmkit worker ' || p_channel, 0)
+$$;
+
+-- Notes that a process lives. The connection that listens calls it too, and has the lock as long as it lasts.
+CREATE OR REPLACE FUNCTION fsmkit.beat(p_channel text, p_claimer bigint, p_listens boolean) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM set_config('synchronous_commit', 'off', true);
+    IF p_listens THEN
+        PERFORM pg_advisory_lock(fsmkit.lock_of(p_channel));
+    END IF;
+    INSERT INTO fsmkit.workers VALUES (p_channel, p_claimer, clock_timestamp())
+        ON CONFLICT (channel) DO UPDATE SET beat = clock_timestamp();
+END $$;
+
+-- How long nothing is heard of a process before it is taken for dead; a lost connection is back before.
+CREATE OR REPLACE FUNCTION fsmkit.silence() RETURNS interval LANGUAGE sql IMMUTABLE AS $$ SELECT interval '1.5 s' $$;
+
+-- Looks for processes that have died: they have no lock, and have not said for so long that they live. What they
+-- had is free, and their places in line are given up.
+CREATE OR REPLACE FUNCTION fsmkit.look() RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    w record;
+    l record;
+BEGIN
+    FOR w IN
+        WITH locks AS MATERIALIZED (
+            SELECT (x.classid::bigint << 32) | x.objid::bigint AS id FROM pg_locks x
+                WHERE x.locktype = 'advisory' AND x.objsubid = 1
+                AND x.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+        )
+        SELECT x.*, EXISTS (SELECT FROM locks WHERE id = fsmkit.lock_of(x.channel)) AS listens FROM fsmkit.workers x
+    LOOP
+        CONTINUE WHEN w.listens AND w.missed IS NULL;
+        IF w.listens OR w.missed IS NULL OR w.beat > w.missed THEN
+            UPDATE fsmkit.workers x SET missed = CASE WHEN NOT w.listens THEN clock_timestamp() END
+                WHERE x.channel = w.channel AND x.missed IS NOT DISTINCT FROM w.missed;
+            CONTINUE;
+        END IF;
+        CONTINUE WHEN w.missed > clock_timestamp() - fsmkit.silence();
+        DELETE FROM fsmkit.workers x WHERE x.channel = w.channel AND x.beat = w.beat;
+        CONTINUE WHEN NOT FOUND;
+        FOR l IN SELECT x.key, x.channel FROM fsmkit.leases x WHERE x.channel = w.channel
+            OR x.key IN (SELECT y.key FROM fsmkit.waiters y WHERE y.channel = w.channel) ORDER BY x.key FOR UPDATE
+        LOOP
+            DELETE FROM fsmkit.waiters x WHERE x.key = l.key AND x.channel = w.channel;
+            UPDATE fsmkit.leases x SET waiting = (SELECT count(*) FROM fsmkit.waiters y WHERE y.key = l.key)
+                WHERE x.key = l.key;
+            IF l.channel = w.channel THEN
+                PERFORM fsmkit.hand_over(l.key);
+            END IF;
+        END LOOP;
+        UPDATE fsmkit.rows x SET claim = clock_timestamp(), stalled = clock_timestamp()
+            WHERE x.stalled IS NOT NULL AND x.claimer = w.claimer AND x.claim > clock_timestamp();
+    END LOOP;
 END $$;
 
 -- Takes a lease and reads the row, or takes a place in line; asked again, the place is the same. `wait` is
@@ -38,11 +97,19 @@ DECLARE
     l fsmkit.leases;
 BEGIN
     PERFORM set_config('synchronous_commit', 'off', true);  -- nothing here has to outlive a crash
-    INSERT INTO fsmkit.leases AS x (key, token, until) VALUES (p_key, p_token, clock_timestamp() + p_term)
-        ON CONFLICT (key) DO UPDATE SET token = excluded.token, until = clock_timestamp() + p_term
+    INSERT INTO fsmkit.leases AS x (key, token, until, channel, term)
+        VALUES (p_key, p_token, clock_timestamp() + p_term, p_channel, p_term)
+        ON CONFLICT (key) DO UPDATE
+        SET token = excluded.token, until = clock_timestamp() + p_term, channel = p_channel, term = p_term
         WHERE x.token = excluded.token OR (x.waiting = 0 AND (x.token IS NULL OR x.until < clock_timestamp()));
     IF NOT FOUND THEN
+        IF EXISTS (SELECT FROM fsmkit.waiters x WHERE x.key = p_key AND x.token = p_token) THEN
+            PERFORM fsmkit.look();
+        END IF;
         SELECT * INTO l FROM fsmkit.leases x WHERE x.key = p_key FOR UPDATE;
+        IF l.until > clock_timestamp() + l.term THEN  -- the clock was set back
+            UPDATE fsmkit.leases x SET until = clock_timestamp() + x.term WHERE x.key = p_key RETURNING * INTO l;
+        END IF;
         UPDATE fsmkit.waiters x SET seen = clock_timestamp() WHERE x.key = p_key AND x.token = p_token;
         IF NOT FOUND THEN
             INSERT INTO fsmkit.waiters VALUES (p_key, l.tickets + 1, p_token, p_channel, p_term, clock_timestamp());
@@ -102,7 +169,7 @@ LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM set_config('synchronous_commit', 'off', true);
     PERFORM 1 FROM fsmkit.leases WHERE key = ANY (p_keys) AND token = ANY (p_tokens) ORDER BY key FOR UPDATE;
-    UPDATE fsmkit.leases SET until = clock_timestamp() + p_term
+    UPDATE fsmkit.leases SET until = clock_timestamp() + p_term, term = p_term
         WHERE key = ANY (p_keys) AND token = ANY (p_tokens) AND until > clock_timestamp();
 END $$;
 
@@ -149,10 +216,10 @@ BEGIN
         version := 0;
     ELSIF r.commits IS NULL THEN
         INSERT INTO fsmkit.rows (key, commits, blob, wake, filed, flows, states, deadlines, outbox,
-                claim, claimer, claimed, stalled)
+                claim, claimer, claimed, stalled, term)
             VALUES (p_key, ARRAY[p_commit], p_blob, p_wake, p_wake, p_flows, p_states, p_deadlines, p_outbox,
                 CASE WHEN claims THEN ends END, p_claimer, CASE WHEN claims THEN p_commit END,
-                CASE WHEN claims THEN ends END)
+                CASE WHEN claims THEN ends END, p_claim)
             ON CONFLICT (key) DO NOTHING;
         written := FOUND;
         IF NOT written THEN  -- one that needs no lease was faster
@@ -165,13 +232,14 @@ BEGIN
             receipts = x.receipts[p_folded + 1:],
             claim = CASE WHEN claims THEN ends ELSE x.claim END,
             claimer = CASE WHEN claims THEN p_claimer ELSE x.claimer END,
+            term = CASE WHEN claims THEN p_claim ELSE x.term END,
             claimed = CASE WHEN claims THEN p_commit ELSE x.claimed END,
             stalled = CASE WHEN claims THEN least(x.stalled, ends) ELSE x.stalled END
             WHERE x.key = p_key;
     END IF;
     entry := CASE WHEN claims THEN r.outbox[1] END;
     IF p_keep IS NOT NULL THEN
-        UPDATE fsmkit.leases SET until = clock_timestamp() + p_keep WHERE key = p_key AND token = p_token;
+        UPDATE fsmkit.leases SET until = clock_timestamp() + p_keep, term = p_keep WHERE key = p_key AND token = p_token;
     ELSIF l.waiting = 0 THEN
         UPDATE fsmkit.leases SET token = NULL, until = clock_timestamp() WHERE key = p_key;
     ELSIF p_token IS NOT NULL THEN
@@ -186,7 +254,7 @@ CREATE OR REPLACE FUNCTION fsmkit.strike(
 BEGIN
     UPDATE fsmkit.rows SET outbox = outbox[2:],
         receipts = CASE WHEN p_receipt IS NULL THEN receipts ELSE array_append(receipts, p_receipt) END,
-        claim = CASE WHEN cardinality(outbox) > 1 THEN clock_timestamp() + p_claim END,
+        claim = CASE WHEN cardinality(outbox) > 1 THEN clock_timestamp() + p_claim END, term = p_claim,
         -- Receipts that nobody may ever ask for again are due.
         wake = CASE WHEN blob IS NULL AND cardinality(outbox) = 1 THEN 0 ELSE wake END,
         filed = CASE WHEN blob IS NULL AND cardinality(outbox) = 1 THEN 0 ELSE filed END
@@ -203,6 +271,10 @@ CREATE OR REPLACE FUNCTION fsmkit.due(
 ) RETURNS TABLE (key text) LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM set_config('synchronous_commit', 'off', true);
+    PERFORM fsmkit.look();
+    UPDATE fsmkit.rows x SET claim = clock_timestamp() + x.term, stalled = least(x.stalled, clock_timestamp() + x.term)
+        WHERE x.key IN (SELECT y.key FROM fsmkit.rows y WHERE y.bot = p_bot AND y.stalled IS NOT NULL
+        AND y.claim > clock_timestamp() + y.term LIMIT 1000 FOR UPDATE SKIP LOCKED);  -- the clock was set back
     UPDATE fsmkit.rows x SET filed = x.wake WHERE x.key IN (
         SELECT y.key FROM fsmkit.rows y WHERE y.bot = p_bot AND y.filed <= p_now AND coalesce(y.wake > p_now, true)
         LIMIT 1000 FOR UPDATE SKIP LOCKED);

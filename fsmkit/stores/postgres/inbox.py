@@ -24,10 +24,12 @@ def statements(schema: str) -> dict[str, str]:
         f"({', '.join(f'${n}' for n in range(1, 16))})",
         "append_updates": f"SELECT * FROM {schema}.append_updates($1, $2, $3, $4, $5, $6, $7, $8, $9)",
         "strike_updates": f"SELECT {schema}.strike_updates($1, $2)",
-        "waiting_updates": f"SELECT id, chat, person, body, received, number FROM {schema}.inbox"
+        "waiting_updates": f"SELECT id, chat, person, body, received, number, attempts FROM {schema}.inbox"
         " WHERE bot = $1 AND number > $2 AND body IS NOT NULL ORDER BY number LIMIT $3",
-        "waiting_of_line": f"SELECT id, chat, person, body, received, number FROM {schema}.inbox"
+        "waiting_of_line": f"SELECT id, chat, person, body, received, number, attempts FROM {schema}.inbox"
         " WHERE bot = $1 AND number > $2 AND body IS NOT NULL AND line = $4 ORDER BY number LIMIT $3",
+        "note_attempts": f"UPDATE {schema}.inbox SET attempts = $3 WHERE bot = $1 AND id = ANY ($2)"
+        " AND body IS NOT NULL RETURNING id",
         "set_aside": f"SELECT {schema}.set_aside($1, $2, $3, $4, $5, $6, $7, $8)",
         "dead": f"SELECT name, id, chat, person, reason, body, extract(epoch FROM since)::float8"
         f" FROM {schema}.dead_letters WHERE bot = $1 AND since > clock_timestamp() - $2::interval"
@@ -76,6 +78,10 @@ class PostgresInbox:
     async def strike(self, ids: Sequence[int]) -> None:
         """Note that updates were handled."""
         await self._call("strike_updates", self._bot, list(ids))
+
+    async def note_attempts(self, ids: Sequence[int], attempts: int) -> None:
+        """Note the `attempts` of updates that wait."""
+        await self._call("note_attempts", self._bot, list(ids), attempts)
 
     async def set_aside(self, letter: DeadLetter) -> None:
         """Keep a dead letter, and strike its update."""

@@ -15,6 +15,9 @@ from weakref import WeakValueDictionary
 from fsmkit.stores.postgres.session import Connections
 from fsmkit.stores.sessions import WarnOnce
 
+ASK_SECONDS = 0.25
+"""Seconds until who waits for another process asks again."""
+
 TIDY_SECONDS = 600.0
 """Between two removals of leases and places in line that nobody has used for long."""
 
@@ -53,8 +56,9 @@ class Leases:
         self._third = lease_seconds / 3
         self._channel = f"fsmkit_{secrets.token_hex(12)}"
         self.connections = Connections(
-            dsn, schema, self._channel, pool_size, self._hear, self._ask_again, self._beat, self._third, warn
-        )
+            dsn, schema, self._channel, self.number, pool_size, self._hear, self._ask_again, self._beat,
+            self._third, warn,
+        )  # fmt: skip
         self._held: dict[int, str] = {}
         self._waiting: dict[int, asyncio.Future[LoadedRow | None]] = {}
         self._asking: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -108,8 +112,10 @@ class Leases:
             answer = await self._ask(key, token, wanted)
         while not isinstance(answer, LoadedRow):
             granted = self._waiting[token]
-            # Asked again in time to keep the place in line, and when the holder's time is up.
-            await asyncio.wait([granted], timeout=min(answer + 0.01, self._third))
+            # Asked again in time to keep the place in line, when the holder's time is up, and where it is
+            # another process: it may have died.
+            longest = self._third if key in self._held.values() else min(self._third, ASK_SECONDS)
+            await asyncio.wait([granted], timeout=min(answer + 0.01, longest))
             told = granted.result() if granted.done() else None
             if granted.done():
                 self._waiting[token] = self.connections.loop.create_future()

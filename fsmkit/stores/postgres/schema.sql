@@ -1,4 +1,4 @@
--- The schema of fsmkit.stores.postgres, version 3. PostgresStore runs this by itself when it opens; it may as
+-- The schema of fsmkit.stores.postgres, version 4. PostgresStore runs this by itself when it opens; it may as
 -- well be run by hand (psql -f) by someone who has the rights. `fsmkit.` is replaced by the store's schema.
 -- The functions are in functions.sql. All times of leases and claims are this server's; `wake` and
 -- `filed` are times of the bot's own clock.
@@ -25,7 +25,8 @@ CREATE TABLE IF NOT EXISTS fsmkit.rows (
     claim timestamptz,                   -- until when somebody delivers the outbox
     claimer bigint,                      -- who: the number of a store
     claimed bigint,                      -- by which of their commits
-    stalled timestamptz
+    stalled timestamptz,
+    term interval                        -- how long the claim was given for
 ) WITH (fillfactor = 70);
 CREATE INDEX IF NOT EXISTS rows_filed ON fsmkit.rows (bot, filed) WHERE filed IS NOT NULL;
 CREATE INDEX IF NOT EXISTS rows_stalled ON fsmkit.rows (bot, stalled) WHERE stalled IS NOT NULL;
@@ -39,7 +40,9 @@ CREATE UNLOGGED TABLE IF NOT EXISTS fsmkit.leases (
     token bigint,                        -- who holds it; none: it is free
     until timestamptz NOT NULL,
     tickets bigint NOT NULL DEFAULT 0,
-    waiting int NOT NULL DEFAULT 0
+    waiting int NOT NULL DEFAULT 0,
+    channel text,                        -- of the process that holds it
+    term interval                        -- how long it holds
 ) WITH (fillfactor = 50);
 CREATE UNLOGGED TABLE IF NOT EXISTS fsmkit.waiters (
     key text COLLATE "C" NOT NULL,
@@ -49,6 +52,15 @@ CREATE UNLOGGED TABLE IF NOT EXISTS fsmkit.waiters (
     term interval NOT NULL,
     seen timestamptz NOT NULL,
     PRIMARY KEY (key, ticket)
+);
+
+-- Who uses the store. While it listens it has an advisory lock that ends with its connection
+-- (`fsmkit.lock_of`); of one that has none, `missed` says since when.
+CREATE UNLOGGED TABLE IF NOT EXISTS fsmkit.workers (
+    channel text COLLATE "C" PRIMARY KEY,
+    claimer bigint NOT NULL,
+    beat timestamptz NOT NULL,
+    missed timestamptz
 );
 
 -- Updates that wait to be handled, and the ids of those that were (`struck`; nothing else is left of them).
@@ -64,6 +76,7 @@ CREATE TABLE IF NOT EXISTS fsmkit.inbox (
     body bytea,
     PRIMARY KEY (bot, id)
 );
+ALTER TABLE fsmkit.inbox ADD COLUMN IF NOT EXISTS attempts int NOT NULL DEFAULT 0;
 CREATE INDEX IF NOT EXISTS inbox_waiting ON fsmkit.inbox (bot, number) WHERE body IS NOT NULL;
 CREATE INDEX IF NOT EXISTS inbox_line ON fsmkit.inbox (bot, line, number) WHERE body IS NOT NULL;
 CREATE INDEX IF NOT EXISTS inbox_struck ON fsmkit.inbox (struck) WHERE struck IS NOT NULL;
@@ -78,3 +91,7 @@ CREATE TABLE IF NOT EXISTS fsmkit.dead_letters (
     body bytea NOT NULL,
     PRIMARY KEY (bot, name)
 );
+
+-- What earlier versions did not have.
+ALTER TABLE fsmkit.leases ADD COLUMN IF NOT EXISTS channel text, ADD COLUMN IF NOT EXISTS term interval;
+ALTER TABLE fsmkit.rows ADD COLUMN IF NOT EXISTS term interval;

@@ -24,7 +24,7 @@ from fsmkit.stores.sessions import WarnOnce
 
 _log = logging.getLogger("fsmkit")
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 OLDEST_SERVER = 12
 """The version of PostgreSQL that brought generated columns."""
@@ -99,6 +99,7 @@ class Connections:
         dsn: Where the server is.
         schema: Name of the schema.
         channel: Where notifications for this process come.
+        number: Whose claims on outboxes are those of this process.
         size: How many connections there may be, without the one that listens.
         hear: Told of each notification.
         heard: Told that the channel is listened to, again or for the first time: what came before was missed.
@@ -112,6 +113,7 @@ class Connections:
         dsn: str,
         schema: str,
         channel: str,
+        number: int,
         size: int,
         hear: Callable[[str], None],
         heard: Callable[[], None],
@@ -124,6 +126,7 @@ class Connections:
         self._dsn = dsn
         self._schema = schema
         self._channel = channel
+        self._life_sign = (f"SELECT {schema}.beat($1, $2, $3)", channel, number)
         self._size = size
         self._hear = hear
         self._heard = heard
@@ -253,6 +256,7 @@ class Connections:
                 ended = self.loop.create_future()
                 ears.add_termination_listener(partial(_end, ended))
                 await ears.add_listener(self._channel, self._notified)
+                await ears.fetch(*self._life_sign, True)
                 told = False
                 self._heard()
                 await self._attend(ears, ended)
@@ -265,6 +269,8 @@ class Connections:
                     ears.terminate()
                     await asyncio.sleep(0)  # its transport closes in the next turn of the loop
             await self._beat()
+            sign = self.chores.begin(self.call(*self._life_sign, False))
+            await asyncio.wait([sign], timeout=min(0.2, self._every))
             await asyncio.sleep(min(0.2, self._every))
 
     async def _attend(

@@ -99,8 +99,9 @@ class PostgresStore:
 
     A step takes two statements, three with replies, and no connection is held while a handler runs. One key's
     steps are done in the order that the server received them, whatever process they come from. A lease is
-    renewed every third of its time; one that has expired commits nothing; the death of a process delays its
-    keys by about one lease time. A crash of the server ends all leases, and loses nothing that was committed.
+    renewed every third of its time; one that has expired commits nothing. What a killed process had is free
+    after about two seconds, what one had that stands still after the lease time. A crash of the server ends
+    all leases, and loses nothing that was committed.
 
     Args:
         dsn: Where the server is, `postgresql://user:password@host:port/database`. A pooler in between must
@@ -263,7 +264,7 @@ def _statements(schema: str) -> dict[str, str]:
         "keys_of": f"SELECT key FROM {schema}.rows"
         " WHERE (person = $1 OR chat = $1) AND ($2::text IS NULL OR bot = $2) ORDER BY key",
         "strike": f"SELECT {schema}.strike($1, $2, $3, $4, $5)",
-        "hold": f"UPDATE {schema}.rows SET claim = clock_timestamp() + $3"
+        "hold": f"UPDATE {schema}.rows SET claim = clock_timestamp() + $3, term = greatest($3, '1 min')"
         " WHERE key = $1 AND claimer = $2 AND claim IS NOT NULL",
         "due": f"SELECT * FROM {schema}.due($1, $2, $3, $4, $5)",
         "scan": f"SELECT key, blob, flows, states, deadlines, cardinality(outbox) FROM {schema}.rows"

@@ -50,13 +50,13 @@ FIRST_DELAY = 0.01
 LONGEST_DELAY = 0.5
 """Seconds between two tries; each wait is twice the one before."""
 
-OF_ONE_KEY = ("acquire", "release", "renew", "load", "commit", "strike", "hold", "forget")
+OF_ONE_KEY = ("acquire", "release", "renew", "reap", "load", "commit", "strike", "hold", "forget")
 """Scripts about one key; `lua/prelude.lua` stands before each."""
 
-OF_A_SHARD = ("due", "take", "scan")
+OF_A_SHARD = ("due", "take", "scan", "orphan")
 """Scripts about one shard; without a cluster about all of them at once."""
 
-OF_AN_INBOX = ("append", "read", "strike", "set_aside", "dead", "drop")
+OF_AN_INBOX = ("append", "read", "strike", "note_attempts", "set_aside", "dead", "drop")
 """Scripts about the updates of one bot, `inbox_append` and so on; `lua/inbox.lua` stands before each."""
 
 Address = tuple[str, int]
@@ -176,6 +176,7 @@ class Nodes:
         self._connections: dict[Address, PipelinedConnection] = {}
         self._closed = False
         self._owners: list[Address] = [] if self.cluster else [self._home] * SHARDS
+        self._everywhere: list[Address] = []
         self._mapping: asyncio.Task[None] | None = None
         self._bases = [f"{{{settings.prefix}:{shard}}}" for shard in range(SHARDS)]
 
@@ -221,6 +222,17 @@ class Nodes:
         except (RedisError, OSError):
             return {}
         return {pair[0].decode(): pair[1].decode() for pair in pairs if pair}
+
+    async def listeners(self, channels: Sequence[str]) -> list[int]:
+        """Return how many listen to each of some channels, on whatever node.
+
+        Raises:
+            RedisError: If a node does not tell.
+        """
+        addresses = self._everywhere or [self._home]
+        numbers = pack(b"PUBSUB", b"NUMSUB", *channels)
+        told = await asyncio.gather(*(self._connection_to(address).call(numbers) for address in addresses))
+        return [sum(counts) for counts in zip(*(answer[1::2] for answer in told), strict=True)]
 
     def check(self, now: float) -> None:
         """Drop connections whose server has been silent for too long."""
@@ -338,6 +350,7 @@ class Nodes:
             try:
                 slots = await self._connection_to(address).call(pack(b"CLUSTER", b"SLOTS"))
                 self._owners = [self._owner(slots, shard, address) for shard in range(SHARDS)]
+                self._everywhere = _all_nodes(slots, address)
             except (RedisError, OSError) as failed:
                 error = failed
             else:
@@ -350,6 +363,12 @@ class Nodes:
             if first <= slot <= last:
                 return (host.decode() if host else asked[0], port)
         raise ClusterDownError(f"CLUSTERDOWN no node has slot {slot}")
+
+
+def _all_nodes(slots: list[Any], asked: Address) -> list[Address]:
+    """Return all nodes, replicas too: a process may listen on any."""
+    nodes = [node for _first, _last, *nodes in slots for node in nodes]
+    return list(dict.fromkeys((host.decode() if host else asked[0], port) for host, port, *_ in nodes))
 
 
 def _refuse_hopeless(error: Exception, cluster: bool) -> None:

@@ -68,13 +68,17 @@ class RedisInbox:
         """Return what waits, the oldest first."""
         found = await self._call("read", after, limit, "" if line is None else line)
         return [
-            StoredUpdate(int(ident), *_update(body), number=int(number))
-            for ident, number, body in zip(found[::3], found[1::3], found[2::3], strict=True)
+            StoredUpdate(int(ident), *_update(body), number=int(number), attempts=int(attempts))
+            for ident, number, body, attempts in zip(*(found[at::4] for at in range(4)), strict=True)
         ]
 
     async def strike(self, ids: Sequence[int]) -> None:
         """Note that updates were handled."""
         await self._call("strike", *ids)
+
+    async def note_attempts(self, ids: Sequence[int], attempts: int) -> None:
+        """Note the `attempts` of updates that wait."""
+        await self._call("note_attempts", attempts, *ids)
 
     async def set_aside(self, letter: DeadLetter) -> None:
         """Keep a dead letter, and strike its update."""

@@ -8,7 +8,7 @@ import asyncio
 import itertools
 import logging
 import secrets
-from collections.abc import Coroutine
+from collections.abc import Container, Coroutine
 from typing import Any, NamedTuple
 
 import attrs
@@ -18,6 +18,12 @@ from fsmkit.keys import Key
 from fsmkit.stores.redis.cluster import Nodes, shard_of
 
 _log = logging.getLogger("fsmkit")
+
+ASK_SECONDS = 0.5
+"""Seconds until who waits for another process asks again who it is."""
+
+PROCESS_LENGTH = 8
+"""Characters of an id that name its process."""
 
 
 class KeyPlace(NamedTuple):
@@ -65,6 +71,7 @@ class _RedisWaiter:
         ask: When to ask again or to renew, by the loop's time.
         wanted: Whether it is of use where no conversation is stored.
         ticket: Its place in the queue.
+        holder: The token of who has the lease meanwhile, as far as is known.
     """
 
     token: str
@@ -73,6 +80,7 @@ class _RedisWaiter:
     ask: float
     wanted: bool
     ticket: bytes = b""
+    holder: bytes = b""
 
 
 class RedisWaiters:
@@ -99,6 +107,21 @@ class RedisWaiters:
         """Return an id never used twice: 8 characters for the process, 8 that count."""
         return f"{self.process}{next(self._numbers):08x}"
 
+    def new_token(self) -> str:
+        """Return the token of a lease: an id, and the milliseconds for which it holds."""
+        return f"{self.new_id()}{self.lease_ms:x}"
+
+    def awaited(self) -> set[str]:
+        """Return the other processes that have what is waited for."""
+        holders = {turn.holder[:PROCESS_LENGTH].decode() for turn in self._waiting.values()}
+        return holders - {"", self.process}
+
+    def take_from(self, dead: Container[str]) -> None:
+        """Take the leases of processes that have died, if they are waited for."""
+        turns = [turn for turn in self._waiting.values() if turn.holder[:PROCESS_LENGTH].decode() in dead]
+        for turn in {turn.holder: turn for turn in turns}.values():
+            self._run(self._reap(turn.place, turn.holder))
+
     async def take(self, place: KeyPlace, wanted: bool) -> tuple[str, LeasedRow]:
         """Wait for the turn; return the token of the lease, and the row.
 
@@ -111,7 +134,7 @@ class RedisWaiters:
         """
         loop = asyncio.get_running_loop()
         # The future stands before the server is asked: the wake-up can overtake the answer.
-        turn = _RedisWaiter(self.new_id(), place, loop.create_future(), loop.time() + self._third, wanted)
+        turn = _RedisWaiter(self.new_token(), place, loop.create_future(), loop.time() + self._third, wanted)
         self._waiting[turn.token] = turn
         try:
             view = await self._ask(turn) or await turn.granted
@@ -198,8 +221,13 @@ class RedisWaiters:
         if reply[0] == 2:
             raise LeaseLost(f"the turn of {text} is over")
         turn.ticket = reply[1]
-        # The holder may die: then its time is up, and nobody hands over but who asks.
-        turn.ask = min(turn.ask, asyncio.get_running_loop().time() + max(reply[2], 0) / 1000)
+        turn.holder = b"" if reply[3] is None or self._is_own(reply[3]) else reply[3]
+        # The holder may die: then its time is up, and nobody hands over but who asks. Another process may
+        # have handed it to a third one meanwhile, which dies.
+        left = max(reply[2], 0) / 1000
+        turn.ask = min(
+            turn.ask, asyncio.get_running_loop().time() + (min(left, ASK_SECONDS) if turn.holder else left)
+        )
         return None
 
     async def _ask_again(self, turn: _RedisWaiter) -> None:
@@ -213,6 +241,15 @@ class RedisWaiters:
         else:
             if view is not None and turn.token in waiting and not granted.done():
                 granted.set_result(view)
+
+    def _is_own(self, token: bytes) -> bool:
+        return token.startswith(self.process.encode())
+
+    async def _reap(self, place: KeyPlace, token: bytes) -> None:
+        try:
+            await self._nodes.call(place.shard, "reap", place.text, token, self.lease_ms)
+        except StoreUnavailable as error:
+            _log.warning("the lease on %s of a dead process will expire: %s", place.text, error)
 
     async def _renew(self, turn: _RedisWaiter) -> None:
         shard, text = turn.place

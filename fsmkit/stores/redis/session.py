@@ -11,6 +11,7 @@ from fsmkit.errors import StoreCorrupt, StoreUnavailable
 from fsmkit.stores.redis.cluster import SHARDS, Nodes
 from fsmkit.stores.redis.connection import Settings
 from fsmkit.stores.redis.leases import RedisWaiters
+from fsmkit.stores.redis.liveness import LOOK_SECONDS, Liveness
 from fsmkit.stores.redis.subscriber import Subscriber
 from fsmkit.stores.sessions import WarnOnce
 
@@ -36,15 +37,21 @@ class RedisSession:
         self.ready = False
         self.nodes = Nodes(settings)
         self.turns = RedisWaiters(self.nodes, settings.lease_seconds, settings.repeat_ms)
-        channel = f"{settings.prefix}:wake:{self.turns.process}"
+        self._liveness = Liveness(self.nodes, settings.prefix, self.turns.process, warn)
         self._warn = warn
         self._subscriber = Subscriber(
-            self.nodes.separate, channel, self.turns.heard, self.turns.missed, settings.timeout
+            self.nodes.separate,
+            self._liveness.channel,
+            self.turns.heard,
+            self.turns.missed,
+            settings.timeout,
         )
+        self.claimers: dict[str, set[str]] = {}
+        """Who delivers outboxes, by bot, as the sweeper of this process saw them last."""
         self._beat = settings.lease_seconds / BEATS
         self._patience = settings.retry_seconds
         self._opening: asyncio.Task[None] | None = None
-        self._keeping: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
 
     async def open(self) -> None:
         """Connect, once for all who call meanwhile.
@@ -69,9 +76,9 @@ class RedisSession:
             self._opening.cancel()
             await asyncio.gather(self._opening, return_exceptions=True)
         await self.turns.close()
-        if self._keeping is not None:
-            self._keeping.cancel()
-            await asyncio.gather(self._keeping, return_exceptions=True)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._subscriber.close()
         await self.nodes.close()
 
@@ -85,8 +92,11 @@ class RedisSession:
                 await self._subscriber.open()
         except TimeoutError:
             raise StoreUnavailable("the store's server accepts no subscription") from None
-        if self._keeping is None:
-            self._keeping = self.loop.create_task(self._keep(), name="fsmkit redis beat")
+        if not self._tasks:
+            self._tasks = [
+                self.loop.create_task(self._keep(), name="fsmkit redis beat"),
+                self.loop.create_task(self._watch(), name="fsmkit redis watch"),
+            ]
         self.ready = True
 
     def _opened(self, task: "asyncio.Task[None]") -> None:
@@ -126,3 +136,23 @@ class RedisSession:
                 self.turns.beat(now)
             except Exception:
                 _log.exception("a beat of the store failed; the next one follows")
+
+    async def _watch(self) -> None:
+        """Take what processes had that have died, if anybody waits for it; say that this one lives."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            try:
+                if not self._subscriber.listens:
+                    await self._liveness.beat()
+                self.turns.beat(self.loop.time())
+                delivering = {process for found in self.claimers.values() for process in found}
+                dead = await self._liveness.find_dead(self.turns.awaited() | delivering)
+                self.turns.take_from(dead)
+                for bot, found in self.claimers.items():
+                    if gone := found & dead:
+                        await self.nodes.call_all("orphan", bot, *gone)
+                        found -= gone
+            except StoreUnavailable as error:
+                _log.debug("a look at other processes failed: %s", error)
+            except Exception:
+                _log.exception("a look at other processes failed; the next one follows")

@@ -6,7 +6,8 @@ is stored, and the rules of leases, are in the scripts (`lua/`). `leases` has th
 event loop.
 
 Order: first come, first served in the order in which the server received the requests; a process that was
-silent for two thirds of the lease time loses its place. The store is as durable as the server is configured
+silent for two thirds of the lease time loses its place. What a process has that was killed is taken away once
+`liveness` has found that out. The store is as durable as the server is configured
 (`appendfsync`).
 """
 
@@ -117,7 +118,7 @@ class RedisStore:
             `valkey` and `valkeys` stand for `redis` and `rediss`.
         prefix: What all names on the server begin with; two bots may share one.
         lease_seconds: After so long without a sign of life a process loses its leases. A handler that takes
-            longer is no matter: its lease is renewed. A process that dies delays its keys by about as much.
+            longer is no matter: its lease is renewed. What a killed process had is free after two seconds.
         retry_seconds: For so long a command is tried again while the server is away.
         timeout: Seconds that a server may leave everything unanswered before the connection is dropped.
         claim_seconds: For so long an outbox belongs to who delivers it, from the last sign of life.
@@ -262,9 +263,11 @@ class RedisStore:
         Clocks may differ by seconds: a worker whose clock is ahead fires that much early, once; under the
         lease nobody finds the deadline a second time. Leases and claims are by the server's clock.
         """
-        nodes, owner = (await self.session()).nodes, _bot_text(bot)
+        session, owner = await self.session(), _bot_text(bot)
+        nodes = session.nodes
         answers = await nodes.call_all("due", owner, repr(float(now)), limit, _encode(list(flows)))
-        found = [answer[at : at + 5] for answer in answers for at in range(0, len(answer), 5)]
+        session.claimers[owner] = {process.decode() for _, delivering in answers for process in delivering}
+        found = [answer[at : at + 5] for answer, _ in answers for at in range(0, len(answer), 5)]
         found.sort(key=lambda item: float(item[4]), reverse=True)
         shards: dict[int, list[Any]] = {}
         for base, sort, text, score, _overdue in found[:limit]:

@@ -47,6 +47,11 @@ class Subscriber:
         self._task: asyncio.Task[None] | None = None
         self._pinged = 0.0
 
+    @property
+    def listens(self) -> bool:
+        """Whether the subscription stands."""
+        return self._listens.is_set()
+
     async def open(self) -> None:
         """Wait until the subscription stands: before that nobody may wait for a wake-up."""
         if self._task is None:

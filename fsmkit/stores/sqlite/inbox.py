@@ -24,7 +24,9 @@ _COUNT = "SELECT count(*) FROM inbox WHERE bot = ? AND body IS NOT NULL"
 _STRIKE = """UPDATE inbox SET struck = ?, body = NULL, line = 0, chat = 0, user = 0
     WHERE bot = ? AND id = ? AND body IS NOT NULL"""
 
-_WAITING = """SELECT id, chat, user, body, received, number FROM inbox
+_NOTE_ATTEMPTS = "UPDATE inbox SET attempts = ? WHERE bot = ? AND id = ? AND body IS NOT NULL"
+
+_WAITING = """SELECT id, chat, user, body, received, number, attempts FROM inbox
     WHERE bot = :bot AND number > :after AND body IS NOT NULL"""
 
 _SET_ASIDE = """INSERT OR REPLACE INTO dead_letter (bot, since, name, update_id, chat, user, reason, body)
@@ -119,6 +121,15 @@ class SQLiteInbox:
     async def strike(self, ids: Sequence[int]) -> None:
         """Note that updates were handled; a power cut may lose that, and nothing but that."""
         await self._ask(LEASE, lambda at: strike(at.db, self._bot, ids, at.now))
+
+    async def note_attempts(self, ids: Sequence[int], attempts: int) -> None:
+        """Note the `attempts` of updates that wait."""
+        rows = [(attempts, self._bot, ident) for ident in ids]
+
+        def work(at: Transaction) -> None:
+            at.db.executemany(_NOTE_ATTEMPTS, rows)
+
+        await self._ask(LEASE, work)
 
     async def set_aside(self, letter: DeadLetter) -> None:
         """Keep a dead letter, and strike its update."""

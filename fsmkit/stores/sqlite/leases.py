@@ -14,14 +14,17 @@ from fsmkit.errors import LeaseLost
 from fsmkit.stores.sqlite.owners import Owners
 from fsmkit.stores.sqlite.tables import FoundRow, Rows
 
-_TAKE = """INSERT INTO lease (key, owner, ticket, expires) VALUES (?, ?, ?, ?)
+_TAKE = """INSERT INTO lease (key, owner, ticket, expires, term) VALUES (?, ?, ?, ?, ?)
     ON CONFLICT (key) DO UPDATE
-    SET owner = excluded.owner, ticket = excluded.ticket, expires = excluded.expires
+    SET owner = excluded.owner, ticket = excluded.ticket, expires = excluded.expires, term = excluded.term
     WHERE lease.expires <= ? OR lease.owner = excluded.owner"""
 
 
 _RENEW = "UPDATE lease SET expires = ? WHERE key = ? AND owner = ? AND ticket = ? AND expires > ?"
 
+
+_BOUND = "UPDATE lease SET expires = :now + term WHERE key = :key AND expires > :now + term"
+"""After the clock was set back: nobody has more time than was given."""
 
 _FREE = "DELETE FROM lease WHERE key = ? AND owner = ? AND ticket = ?"
 
@@ -164,6 +167,8 @@ class Waiters:
                 self.leave(db, waiter, now)
             else:
                 self._renew(db, waiter, now)
+        for waiter in self.blocked():
+            db.execute(_BOUND, {"key": waiter.key, "now": now})
 
     def look(self, db: sqlite3.Connection, now: float) -> None:
         """Try again for those whose turn another process has."""
@@ -192,7 +197,7 @@ class Waiters:
             del self._lines[waiter.key]
 
     def _take(self, db: sqlite3.Connection, waiter: Waiter, now: float) -> None:
-        given = (waiter.key, self._owner, waiter.ticket, now + self._seconds, now)
+        given = (waiter.key, self._owner, waiter.ticket, now + self._seconds, self._seconds, now)
         if db.execute(_TAKE, given).rowcount or (
             self._outlives_holder(db, waiter.key, now) and db.execute(_TAKE, given).rowcount
         ):
@@ -200,6 +205,7 @@ class Waiters:
             self._blocked.pop(waiter.key, None)
             self._granted(waiter, Rows(db, self._owner).find(waiter.key))
         elif waiter.key not in self._blocked:
+            db.execute(_BOUND, {"key": waiter.key, "now": now})
             self._blocked[waiter.key] = waiter
             self._looks = 1
 

@@ -68,6 +68,12 @@ UPGRADES: tuple[tuple[str, ...], ...] = (
             user INTEGER NOT NULL, reason TEXT NOT NULL, since REAL NOT NULL, body BLOB NOT NULL,
             PRIMARY KEY (bot, name))""",
     ),
+    (
+        # How long leases and claims were given for: a clock that is set back must not make it more.
+        "ALTER TABLE lease ADD COLUMN term REAL",
+        "ALTER TABLE record ADD COLUMN term REAL",
+        "ALTER TABLE inbox ADD COLUMN attempts INTEGER NOT NULL DEFAULT 0",
+    ),
 )
 """The statements that lead from each version of the schema to the next; a version is never changed."""
 

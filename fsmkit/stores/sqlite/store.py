@@ -68,7 +68,8 @@ class SQLiteLease:
         def work(at: Transaction) -> tuple[bytes | None, FoundRow]:
             at.waiters.prove(at.db, waiter, at.now, last=not hold)
             written = at.rows.commit(waiter.key, seen, change, at.now)
-            strike_for(at.db, waiter.key, change.struck, at.now)
+            if change.struck:
+                strike_for(at.db, waiter.key, change.struck, at.now)
             if not hold:
                 at.waiters.leave(at.db, waiter, at.now)
             return written
@@ -209,7 +210,14 @@ class SQLiteStore:
     async def due(self, bot: int | str | None, flows: Sequence[str], now: float, limit: int) -> list[Key]:
         """Return keys whose `wake` has come, or whose outbox nobody delivers; the most overdue first."""
         who = _bot_text(bot)
-        keys: list[Key] = await self._writer.ask(READ, lambda at: at.rows.due(who, flows, now, at.now, limit))
+
+        def look(at: Transaction) -> tuple[list[Key], bool]:
+            return at.rows.due(who, flows, now, at.now, limit), at.rows.has_unbounded(at.now)
+
+        found: tuple[list[Key], bool] = await self._writer.ask(READ, look)
+        keys, unbounded = found
+        if unbounded:
+            await self._writer.ask(LEASE, lambda at: at.rows.bound_claims(at.now))
         return keys
 
     async def scan(

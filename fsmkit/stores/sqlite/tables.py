@@ -22,12 +22,13 @@ _pack = msgspec.msgpack.Encoder().encode
 
 _unpack = msgspec.msgpack.Decoder(list[bytes]).decode
 
-_INSERT = """INSERT INTO record (key, chat, user, bot, version, wake, conversations, claim, claimer, row)
-    VALUES (?, ?, ?, ?, 1, ?, ?, ?, ?, ?)"""
+_INSERT = """INSERT INTO record
+        (key, chat, user, bot, version, wake, conversations, claim, claimer, term, row)
+    VALUES (?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?)"""
 
 
 _UPDATE = """UPDATE record SET version = ?, wake = ?, conversations = ?, claim = ?, claimer = ?,
-    receipts = ?, row = ? WHERE id = ?"""
+    term = ?, receipts = ?, row = ? WHERE id = ?"""
 
 
 _OVERWRITE = """UPDATE record SET version = version + 1, wake = ?, conversations = ?, row = ?
@@ -125,7 +126,7 @@ class Rows:
             LeaseLost: Somebody has.
         """
         stands = self._one(
-            "SELECT id, version, conversations, claim, claimer, receipts FROM record WHERE key = ?", key
+            "SELECT id, version, conversations, claim, claimer, term, receipts FROM record WHERE key = ?", key
         )
         if (stands[:2] if stands else (0, 0)) != (seen.record, seen.version):
             raise LeaseLost(f"the row of {key} was written by another step; nothing was written")
@@ -135,23 +136,25 @@ class Rows:
         self, key: str, stands: tuple[Any, ...] | None, change: Change, now: float
     ) -> tuple[bytes | None, FoundRow]:
         """Commit on a record that `check` returned; return the entry to deliver, and the row as it is now."""
-        record, version, conversations, claim, claimer, packed = stands or (0, 0, 0, None, None, None)
+        record, version, conversations, claim, claimer, term, packed = stands or (0, 0, 0, *[None] * 4)
         receipts = _unpack(packed)[change.folded :] if packed else []
         mine = False
         if change.outbox or claim is not None:
             mine = claim is None or claim <= now
-            claim, claimer = (now + CLAIM_SECONDS, self._owner) if mine else (claim, claimer)
+            if mine:
+                claim, claimer, term = now + CLAIM_SECONDS, self._owner, CLAIM_SECONDS
         elif change.row is None:
             if record:
                 self._drop(record)
             return None, FoundRow()
         size = len(change.index)
         if record:
-            given = (version + 1, change.wake, size, claim, claimer, _pack(receipts) if receipts else None)
-            self._db.execute(_UPDATE, (*given, change.row, record))
+            kept = _pack(receipts) if receipts else None
+            given = (version + 1, change.wake, size, claim, claimer, term, kept, change.row, record)
+            self._db.execute(_UPDATE, given)
         else:
             chat, user, _, _, bot = key.split(":")
-            made = (key, chat, user, bot, change.wake, size, claim, claimer, change.row)
+            made = (key, chat, user, bot, change.wake, size, claim, claimer, term, change.row)
             record = self._db.execute(_INSERT, made).lastrowid or 0
         self._file(record, change, conversations)
         entry = self._db.execute(_FIRST, (record,)).fetchone()[1] if mine else None
@@ -175,17 +178,32 @@ class Rows:
             return None
         if following is None and bare:  # nobody may ever come back for the receipts: the sweeper tidies up
             self._db.execute("UPDATE record SET wake = 0 WHERE id = ?", (record,))
-        claim = (now + CLAIM_SECONDS, self._owner) if following else (None, None)
+        claim = (now + CLAIM_SECONDS, self._owner, CLAIM_SECONDS) if following else (None, None, None)
         self._db.execute(
-            "UPDATE record SET claim = ?, claimer = ?, receipts = ? WHERE id = ?", (*claim, packed, record)
+            "UPDATE record SET claim = ?, claimer = ?, term = ?, receipts = ? WHERE id = ?",
+            (*claim, packed, record),
         )
         return following[1] if following else None
 
     def extend_claim(self, key: str, seconds: float, now: float) -> None:
         """Extend the claim on an outbox."""
+        term = seconds + CLAIM_SECONDS
         self._db.execute(
-            "UPDATE record SET claim = ?, claimer = ? WHERE key = ? AND (claimer = ? OR claim <= ?)",
-            (now + seconds + CLAIM_SECONDS, self._owner, key, self._owner, now),
+            """UPDATE record SET claim = :now + :term, term = :term, claimer = :owner
+                WHERE key = :key AND (claimer = :owner OR claim <= :now)""",
+            {"now": now, "term": term, "owner": self._owner, "key": key},
+        )
+
+    def has_unbounded(self, now: float) -> bool:
+        """Return whether a claim has more time left than it was given: the clock was set back."""
+        query = "SELECT EXISTS (SELECT 1 FROM record WHERE claim IS NOT NULL AND claim > ? + term)"
+        return bool(self._db.execute(query, (now,)).fetchone()[0])
+
+    def bound_claims(self, now: float) -> None:
+        """Let no claim last longer than it was given for."""
+        self._db.execute(
+            "UPDATE record SET claim = :now + term WHERE claim IS NOT NULL AND claim > :now + term",
+            {"now": now},
         )
 
     def release(self, owners: Sequence[str], now: float) -> None:

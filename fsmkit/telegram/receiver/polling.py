@@ -31,11 +31,28 @@ MORE_SECONDS = 5.0
 TRIES = 3
 """How often a reply in which no id can be read is fetched, the last time one update alone."""
 
+FAR = 1 << 16
+"""How far the ids of updates that follow one another may lie apart."""
+
 CONFLICT, TOO_MANY = 409, 429
 
 _OTHER_POLLER = "another process fetches this bot's updates too; it has them until it ends"
 
 Store = Callable[[Sequence[ScannedUpdate]], Awaitable[int | None]]
+
+
+def highest_of(ids: Sequence[int]) -> int:
+    """Return the highest id of a reply, leaving out those that lie too far beyond the others to be true.
+
+    Example:
+        >>> highest_of([7, 8, 9, 1_999_999_999])
+        9
+    """
+    ordered = sorted(ids)
+    highest = ordered[(len(ordered) - 1) // 2]
+    for ident in ordered:
+        highest = ident if highest < ident <= highest + FAR else highest
+    return highest
 
 
 class Poller:
@@ -45,7 +62,7 @@ class Poller:
         bot: Whose updates.
         clock: For waiting.
         store: Stores updates, and sets those aside that have no id; returns the id up to which all may be
-            confirmed, or `None`: nothing yet.
+            confirmed, `None` if there is nothing that must not be.
         seconds: How long the server holds a request for which there is nothing.
         allowed: The kinds of updates to fetch.
 
@@ -63,6 +80,7 @@ class Poller:
         self._confirmed = 0
         self._limit = BATCH
         self._unread = 0
+        self._strange = False
         self._tries = 0
         self._said: set[str] = set()
         self.caught_up = False
@@ -108,8 +126,29 @@ class Poller:
             return await self._unreadable(scanned.updates, scanned.rest, reply)
         self._limit, self._unread = BATCH, 0
         upto = await self._store(scanned.updates)
-        self._offset = self._offset if upto is None else upto + 1
         self.caught_up = self.caught_up or len(scanned.updates) < BATCH
+        return self._confirm(highest_of(ids), upto)
+
+    def _confirm(self, highest: int, upto: int | None) -> float:
+        """Take note of what is confirmed next; return how long to wait before that, in seconds.
+
+        An id that does not follow from what was confirmed is either wrong or the first of new ones: Telegram
+        begins them anew, anywhere, after a week without updates. It counts once it was given again, although
+        what has its place was confirmed.
+
+        Args:
+            highest: The highest id of the reply.
+            upto: The id up to which all may be confirmed, as far as it was handled; `None`: all.
+        """
+        offset = self._offset
+        follows = not offset or offset <= highest < offset + FAR
+        self._strange = not follows and not self._strange
+        if self._strange:
+            self._offset += highest > offset
+        else:
+            self._offset = (highest if upto is None else min(highest, upto)) + 1
+        if not follows:
+            return self._failed("updates have numbers that do not follow from those before")
         self._well()
         return 0.0
 

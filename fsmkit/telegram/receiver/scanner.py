@@ -41,10 +41,15 @@ _skip = Decoder(Raw).decode
 
 _START = re.compile(rb'\{\s*+"update_id"\s*+:')
 
-_FIRST = re.compile(rb'\{\s*+"update_id"\s*+:\s*+(-?[0-9]{1,18})\s*+[,}]')
+_FIRST = re.compile(rb'\{\s*+"update_id"\s*+:\s*+([0-9]{1,10})\s*+[,}]')
 """An update that begins with its id, as Telegram's do."""
 
-_NUMBER = re.compile(rb"\s*+(-?[0-9]{1,18})\s*+[,}]")
+_NUMBER = re.compile(rb"\s*+([0-9]{1,10})\s*+[,}]")
+
+MOST_ID = 2**31 - 1
+"""Ids of updates are positive numbers of 32 bits, https://core.telegram.org/bots/api#update. What is no such
+number must not become an offset: Telegram would give nothing more.
+"""
 
 _CHAT = re.compile(rb'"chat"\s*+:\s*+\{[^{}]*?"id"\s*+:\s*+(-?[0-9]{1,18})\s*+[,}]')
 
@@ -121,6 +126,8 @@ def read(body: bytes) -> ScannedUpdate:
     else:
         ident = _id_at_depth_one(body)
     chat, user = _CHAT.search(body), _USER.search(body)
+    if ident is not None and not 0 < ident <= MOST_ID:
+        ident = None
     return ScannedUpdate(ident, int(chat[1]) if chat else 0, int(user[1]) if user else 0, body)
 
 

@@ -195,16 +195,31 @@ class WebhookServer:
             self._take_no_more()
 
     async def confirm(self) -> None:
-        """Answer what is there, and close the port; raises what a request to Telegram may."""
+        """Answer what is there, and close the port; raises what a request to Telegram may.
+
+        The webhook is deleted meanwhile: whoever keeps a connection open does not keep that from being done.
+        """
         self._take_no_more()
+        make = asyncio.get_running_loop().create_task
+        work: list[asyncio.Task[Any]] = [make(self._close_port())]
+        if self._delete_at_stop:
+            work.append(make(self._bot.delete_webhook()))
+        try:
+            await asyncio.wait(work)
+        finally:
+            for task in work:
+                task.cancel()
+            await asyncio.gather(*work, return_exceptions=True)
+        for task in work:
+            task.result()
+
+    async def _close_port(self) -> None:
         try:
             if self._writing is not None:
                 await asyncio.wait({self._writing}, timeout=LAST_WRITE_SECONDS)
         finally:
             self._closing.set()
             await self._stack.aclose()
-        if self._delete_at_stop:
-            await self._bot.delete_webhook()
 
     def _take_no_more(self) -> None:
         self._stopping = True

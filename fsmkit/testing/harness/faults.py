@@ -1,6 +1,9 @@
 """A store and a clock that can be put back, and a store that kills the bot at an operation."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
+from inspect import isawaitable
 from typing import Any
 
 from fsmkit.keys import Key
@@ -24,15 +27,18 @@ class _YieldingLease(MemoryLease):
 
     __slots__ = ()
 
-    async def __aenter__(self) -> "_YieldingLease":
-        await asyncio.sleep(0)
-        await super().__aenter__()
-        return self
+    def take(self) -> Awaitable[None]:
+        """As `MemoryLease.take`."""
+        return self._later(super().take)
 
-    async def commit(self, change: Change, *, hold: bool = False) -> bytes | None:
-        """As `MemoryLease.commit`."""
+    def put(self, change: Change, *, hold: bool = False) -> Awaitable[Any]:
+        """As `MemoryLease.put`."""
+        return self._later(partial(super().put, change, hold=hold))
+
+    async def _later(self, operation: Callable[[], Any]) -> Any:
         await asyncio.sleep(0)
-        return await super().commit(change, hold=hold)
+        result = operation()
+        return await result if isawaitable(result) else result
 
 
 class FragileStore(MemoryStore):

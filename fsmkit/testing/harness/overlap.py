@@ -93,6 +93,7 @@ async def together(action: Together, prepare: Prepare, arrive: Arrive, begin: Be
         NotThereError: If something cannot be done; nothing was done.
     """
     overlap, updates = _prepared(action, prepare, begin)
+    await _all_have_had_a_turn()
     loop, before = _loop(), asyncio.all_tasks()
     with loop.drawn(action.schedule) as schedule:
         begun = loop.begun
@@ -127,6 +128,7 @@ async def in_order(
         NotThereError: If something cannot be done; nothing was done.
     """
     overlap, updates = _prepared(action, prepare, begin)
+    await _all_have_had_a_turn()
     lanes, before = [iter(lane) for lane in updates], asyncio.all_tasks()
     with _loop().drawn((), behind=JOBS):
         for number, rest in zip(order, rests, strict=True):
@@ -158,6 +160,11 @@ async def _settled(before: set[asyncio.Task[Any]]) -> None:
     left = asyncio.all_tasks() - before
     if left:
         await asyncio.wait(left, timeout=JOB_PATIENCE)
+
+
+async def _all_have_had_a_turn() -> None:
+    """Let tasks of what was done before go on first: a schedule draws among those of what is done now."""
+    await asyncio.sleep(0)
 
 
 def _loop() -> DrawnLoop:

@@ -177,6 +177,24 @@ class InboxContract(ContractBase):
         finally:
             await again.close()
 
+    async def test_attempts_are_kept_over_a_restart_and_end_with_the_update(self, store: Store) -> None:
+        await inbox(store).append([arrived(n) for n in range(1, 5)])
+        await inbox(store, 2).append([arrived(2)])
+        await inbox(store).strike([4])
+        await inbox(store).note_attempts([1, 2], 1)
+        await inbox(store).note_attempts([2, 4, 77], 3)
+        again = await self.reopen(store)
+        try:
+            found = [(update.id, update.attempts) for update in await inbox(again).waiting()]
+            assert found == [(1, 1), (2, 3), (3, 0)]
+            assert [update.attempts for update in await inbox(again).waiting(line=-100)] == [1, 3, 0]
+            assert [update.attempts for update in await inbox(again, 2).waiting()] == [0]
+            await inbox(again).set_aside(letter(2, "2"))
+            await inbox(again).requeue("2")
+            assert [(update.id, update.attempts) for update in await inbox(again).waiting()][-1] == (2, 0)
+        finally:
+            await again.close()
+
     # -- dead letters --------------------------------------------------------------------------------
 
     async def test_what_is_set_aside_waits_no_more_and_does_not_come_again(self, store: Store) -> None:

@@ -363,6 +363,15 @@ async def test_the_webhook_is_deleted_at_a_stop_where_that_is_wished(bench):
     assert [call.method for call in bench.offline.calls][-1] == "deleteWebhook"
 
 
+async def test_the_webhook_is_deleted_also_where_the_server_takes_too_long_to_end(bench, monkeypatch):
+    flow, _ = counting()
+    async with hooked(bench, flow, delete_at_stop=True):
+        await bench.until(lambda: bench.server.caught_up)
+        monkeypatch.setattr("fsmkit.telegram.receiver.receiver.GOODBYE_SECONDS", 0.05)
+        bench.server._stack.push_async_callback(asyncio.Event().wait)
+    assert [call.method for call in bench.offline.calls][-1] == "deleteWebhook"
+
+
 async def test_a_secret_is_made_anew_at_each_start(bench):
     flow, _ = counting()
     for _ in range(2):

@@ -37,13 +37,12 @@ else
   if not given then redis.call('HDEL', ROW, 'b') end
   if wake == '' then redis.call('ZREM', DUE, key) else redis.call('ZADD', DUE, wake, key) end
   if waiting then
-    local now = micros() / 1000
-    if not claimed or tonumber(claimed) <= now then
-      claim(now + claim_ms, id)
+    if not claimed or tonumber(claimed) <= micros() / 1000 then
+      claim(claim_ms, id)
       entry = redis.call('LINDEX', OUTBOX, 0)
     end
   elseif claimed then
-    redis.call('HDEL', ROW, 'c', 's')
+    redis.call('HDEL', ROW, 'c', 's', 't')
     redis.call('ZREM', UNSENT, key)
   end
 end

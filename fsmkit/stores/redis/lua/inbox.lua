@@ -8,6 +8,7 @@ end
 
 local BODIES, LINES, ORDER, NUMBER = name('bodies'), name('lines'), name('order'), name('number')
 local STRUCK, DEAD, SINCE = name('struck'), name('dead'), name('since')
+local ATTEMPTS = name('attempts')
 
 local function line_of(line)
   return name('line') .. ':' .. line
@@ -37,6 +38,7 @@ local function take(id)
   if not line then return false end
   redis.call('HDEL', BODIES, id)
   redis.call('HDEL', LINES, id)
+  redis.call('HDEL', ATTEMPTS, id)
   redis.call('ZREM', ORDER, id)
   redis.call('ZREM', line_of(line), id)
   return true

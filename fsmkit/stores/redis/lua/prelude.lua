@@ -59,6 +59,14 @@ local function wake_up(token)
   return redis.call('PUBLISH', channel_of(token), table.concat(parts))
 end
 
+-- Who has the lease. Its time is the end of the token: a clock that is set back must not make it more.
+local function holder_now()
+  local holder = redis.call('GET', LEASE)
+  local term = holder and tonumber(string.sub(holder, 17), 16)
+  if term and redis.call('PTTL', LEASE) > term then redis.call('PEXPIRE', LEASE, term) end
+  return holder
+end
+
 -- Gives a free lease. Keys of which nothing is stored are noted meanwhile: `forget` has to find them too.
 local function grant(token, lease_ms)
   redis.call('SET', LEASE, token, 'PX', lease_ms)
@@ -115,8 +123,10 @@ local function bury(flows)
   redis.call('ZREM', UNSENT, key)
 end
 
--- The outbox belongs to the process that called with `id`, until then.
-local function claim(till, id)
-  redis.call('HSET', ROW, 'c', exact(till), 's', id)
-  redis.call('ZADD', UNSENT, exact(till), key)
+-- The outbox belongs to the process that called with `id`, for so many milliseconds. They are kept beside the
+-- time of the end: a clock that is set back must not make them more.
+local function claim(ms, id)
+  local till = exact(micros() / 1000 + ms)
+  redis.call('HSET', ROW, 'c', till, 's', id, 't', exact(math.max(0, ms)))
+  redis.call('ZADD', UNSENT, till, key)
 end

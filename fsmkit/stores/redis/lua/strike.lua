@@ -10,9 +10,9 @@ if ARGV[5] == '1' then redis.call('RPUSH', RECEIPTS, ARGV[6]) end
 local following = redis.call('LINDEX', OUTBOX, 0)
 local receipts = redis.call('EXISTS', RECEIPTS) == 1
 if following then
-  claim(micros() / 1000 + claim_ms, id)
+  claim(claim_ms, id)
 elseif old[3] or receipts then
-  redis.call('HDEL', ROW, 'c')
+  redis.call('HDEL', ROW, 'c', 't')
   redis.call('HSET', ROW, 's', id)
   redis.call('ZREM', UNSENT, key)
   -- Receipts of a conversation that is over: the key is due, so that a look at it takes them in.

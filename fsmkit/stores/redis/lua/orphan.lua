@@ -1,0 +1,15 @@
+-- ARGV: bot, processes that have died...; KEYS: bases of shards. Their claims on outboxes are over.
+local time = redis.call('TIME')
+local now = string.format('%.0f', time[1] * 1000 + time[2] / 1000)
+local dead = {}
+for at = 2, #ARGV do dead[ARGV[at]] = true end
+for _, base in ipairs(KEYS) do
+  local unsent = base .. ':unsent:' .. ARGV[1]
+  for _, key in ipairs(redis.call('ZRANGEBYSCORE', unsent, '(' .. now, '+inf')) do
+    local row = base .. ':row:' .. key
+    if dead[string.sub(redis.call('HGET', row, 's') or '', 1, 8)] then
+      redis.call('HSET', row, 'c', now)
+      redis.call('ZADD', unsent, now, key)
+    end
+  end
+end

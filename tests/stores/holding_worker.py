@@ -1,0 +1,50 @@
+"""A process that has something of a store until it is killed: `holding_worker.py KIND URL NAME lease|claim`.
+
+`lease`: it takes a lease, says `held`, waits for a line, commits, and says `written` or `lost`. `claim`: it
+commits what is to be delivered, says `claimed`, and delivers nothing.
+"""
+
+import asyncio
+import os
+import sys
+
+from fsmkit import LeaseLost
+from fsmkit.stores import Change
+from fsmkit.stores.mongo import MongoStore
+from fsmkit.stores.postgres import PostgresStore
+from fsmkit.stores.redis import RedisStore
+from fsmkit.testing.store_contract.base import KEY
+
+KINDS = {
+    "redis": (RedisStore, "prefix"),
+    "postgres": (PostgresStore, "schema"),
+    "mongo": (MongoStore, "database"),
+}
+
+
+def say(word: str) -> None:
+    """Say a line, written at once."""
+    os.write(1, f"{word}\n".encode())
+
+
+async def main(kind: str, url: str, name: str, what: str, lease_seconds: str = "300") -> None:
+    """Hold on until the end."""
+    make, option = KINDS[kind]
+    store = make(url, lease_seconds=float(lease_seconds), **{option: name})
+    async with store.lease(KEY) as lease:
+        if what == "claim":
+            await lease.commit(Change(b"row", outbox=(b"one", b"two")))
+            say("claimed")
+        else:
+            say("held")
+        await asyncio.to_thread(sys.stdin.readline)
+        try:
+            await lease.commit(Change(b"written late"))
+            say("written")
+        except LeaseLost:
+            say("lost")
+    await store.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))
