@@ -10,9 +10,14 @@ Tests that are marked as thorough (`pytest -m thorough`) have numbers of their o
 of `.ci/run`; `FSMKIT_TEST_ROUNDS` multiplies them (`search_rounds.py`).
 """
 
+import gc
 import os
+from pathlib import Path
 
 from hypothesis import HealthCheck, settings
+
+# What Hypothesis has read of the modules of this project, for the processes that tests start elsewhere too.
+os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(Path(__file__).parent.parent / ".hypothesis"))
 
 _COMMON = {"deadline": None, "print_blob": True, "suppress_health_check": [HealthCheck.too_slow]}
 
@@ -20,3 +25,9 @@ settings.register_profile("dev", max_examples=50, **_COMMON)
 settings.register_profile("ci", max_examples=300, derandomize=True, **_COMMON)
 settings.register_profile("thorough", max_examples=5000, **_COMMON)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
+
+
+def pytest_collection_finish() -> None:
+    """Leave what was imported and collected out of every later look for garbage."""
+    gc.collect()
+    gc.freeze()

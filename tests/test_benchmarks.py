@@ -17,6 +17,7 @@ ROOT = Path(__file__).parent.parent
 KNOWN = {each.name: (each, module.__name__) for module in MODULES for each in module.COMPARISONS}
 
 
+@pytest.mark.thorough
 def test_a_quick_run_measures_prints_writes_and_draws(tmp_path):
     options = ["--quick", "--repetitions", "1", "--json", tmp_path / "figures.json", "--plots", tmp_path]
     done = subprocess.run(

@@ -15,8 +15,9 @@ import linecache
 import sys
 import types
 from collections import ChainMap
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Final, TypeVar
+from weakref import WeakKeyDictionary
 
 import attrs
 
@@ -345,6 +346,23 @@ def _rebound(path: str) -> frozenset[str]:
     return _read[path][2] if path in _read else frozenset()
 
 
+Node = TypeVar("Node", bound=ast.AST)
+T = TypeVar("T")
+
+
+def _once(read: Callable[[Node], T]) -> Callable[[Node], T]:
+    """Keep what is read from a node as long as the node: each bot that is made reads its handlers again."""
+    known: WeakKeyDictionary[Node, T] = WeakKeyDictionary()
+
+    @functools.wraps(read)
+    def kept(node: Node) -> T:
+        if node not in known:
+            known[node] = read(node)
+        return known[node]
+
+    return kept
+
+
 _Functions = Mapping[tuple[str, int], tuple[FunctionNode, ...]]
 
 _read: dict[str, tuple[list[str], _Functions, frozenset[str]]] = {}
@@ -360,6 +378,7 @@ def _functions_in(path: str, lines: list[str]) -> _Functions:
     return _read[path][1]
 
 
+@_once
 def _rebinding(tree: ast.AST) -> frozenset[str]:
     """Return the names that functions in a tree declare `nonlocal` or `global`."""
     nodes = (node for node in ast.walk(tree) if isinstance(node, ast.Nonlocal | ast.Global))
@@ -414,7 +433,7 @@ def _bound_names(
     local: dict[str, list[ast.expr | BoundName]] = {
         name: [BoundName(value)] for name, value in parameters.items()
     }
-    nodes = list(own_nodes(node))
+    nodes = own_nodes(node)
     assigned = {target: value for inner in nodes for target, value in _assignments(inner)}
     for inner in nodes:
         if isinstance(inner, ast.Name):
@@ -426,9 +445,18 @@ def _bound_names(
     return local
 
 
-def own_nodes(node: FunctionNode, left_out: Iterable[ast.AST] = ()) -> Iterator[ast.AST]:
-    """Yield all nodes of a function's body but those inside of functions and classes that it defines."""
+def own_nodes(node: FunctionNode, left_out: Iterable[ast.AST] = ()) -> Iterable[ast.AST]:
+    """Return all nodes of a function's body but those inside of functions and classes that it defines."""
     without = {*left_out}
+    return _own_nodes(node, without) if without else _all_own_nodes(node)
+
+
+@_once
+def _all_own_nodes(node: FunctionNode) -> tuple[ast.AST, ...]:
+    return tuple(_own_nodes(node, set()))
+
+
+def _own_nodes(node: FunctionNode, without: set[ast.AST]) -> Iterator[ast.AST]:
     todo: list[ast.AST] = [node.body] if isinstance(node, ast.Lambda) else [*reversed(node.body)]
     while todo:
         inner = todo.pop()

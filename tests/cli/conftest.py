@@ -15,6 +15,7 @@ from fsmkit.cli.commands import main
 from fsmkit.stores.sqlite import SQLiteStore
 from fsmkit.testing import ManualClock
 from fsmkit.testing.loading import load
+from fsmkit.testing.report import PROFILES, Profile
 
 NOW = 1_800_000_000.0
 """2027-01-15T08:00:00Z: the time of the tests that look at stores."""
@@ -34,6 +35,14 @@ def same_modules_after(monkeypatch):
     for name in set(sys.modules) - set(before):
         if "pytest-of-" in (getattr(sys.modules[name], "__file__", None) or ""):
             del sys.modules[name]
+
+
+@pytest.fixture(autouse=True)
+def short_searches(monkeypatch):
+    """What the command searches for is near, and no hurry of the machine's cuts a search off."""
+    monkeypatch.setitem(
+        PROFILES, "dev", Profile(steps=1_500, examples=8, length=10, seconds=60.0, overlaps=5)
+    )
 
 
 @pytest.fixture

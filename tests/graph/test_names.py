@@ -1,5 +1,6 @@
 """Whose source is read, and what its names stand for; no code of the user's is run."""
 
+import ast
 import functools
 import inspect
 from collections.abc import Callable
@@ -318,3 +319,16 @@ def test_what_stands_beside_a_package_that_is_none_is_unknown() -> None:
     names: dict[str, Any] = {"__package__": ""}
     exec("def handler(event, ctx): ...", names)
     assert _module(".beside", names["handler"]) is UNKNOWN
+
+
+def test_a_handler_whose_file_stays_is_looked_through_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(event: Any, ctx: Any) -> Any:
+        nonlocal_free = [event for _ in range(3)]
+        return ("transition", "age") if nonlocal_free else END
+
+    first = edges(start)
+    walked: list[ast.AST] = []
+    children = ast.iter_child_nodes
+    monkeypatch.setattr(ast, "iter_child_nodes", lambda node: walked.append(node) or children(node))
+    assert edges(start).targets == first.targets == {AGE, THE_END}
+    assert walked == []

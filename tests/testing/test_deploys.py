@@ -125,8 +125,9 @@ def test_older_flows_than_those_stored_are_found():
     assert [code for code, _ in found(old(), flow=newest)] == ["newer"]
 
 
+@pytest.mark.thorough
 def test_random_conversations_go_on_after_a_deploy_too():
-    many = Profile(steps=0, examples=300, length=25, seconds=60.0)
+    many = Profile(steps=0, examples=300, length=25, seconds=600.0)
     report = check(old(), deploys=[new()], phases=["random"], profile=many, seed=1)
     assert [(finding.code, [action.line() for action in finding.actions]) for finding in report.failures] == [
         ("orphaned", ["/start", "Ann", DEPLOYED])

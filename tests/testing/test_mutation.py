@@ -8,6 +8,7 @@ from fsmkit.telegram import button, command, text
 from fsmkit.testing import Profile, check, never
 
 QUICK = Profile(steps=1500, examples=20, length=15, seconds=60.0)
+FEW = attrs.evolve(QUICK, steps=200, examples=3)
 
 
 @attrs.frozen
@@ -51,16 +52,25 @@ def signup(name="signup"):
 
 def mutants(*flows, profile=QUICK, **options):
     """What came of the mutants, by sentence: what noticed it, else its fate."""
-    report = check(*flows, phases=["mutants"], profile=profile, seed=1, **options)
+    return fates(check(*flows, phases=["mutants"], profile=profile, seed=1, **options))
+
+
+def fates(report):
+    """The same of a report."""
     return {
         hunted.mutant.message.replace("signup.<locals>.", ""): hunted.by.code if hunted.by else hunted.fate
         for hunted in report.mutants.hunted
     }
 
 
-def test_what_cannot_be_overlooked_is_noticed_and_the_rest_is_said():
-    found = mutants(signup())
-    assert found == {
+@pytest.fixture(scope="module")
+def scored():
+    """The report of the whole form."""
+    return check(signup(), phases=["mutants"], profile=QUICK, seed=1)
+
+
+def test_what_cannot_be_overlooked_is_noticed_and_the_rest_is_said(scored):
+    assert fates(scored) == {
         "start stays where it is instead of going to 'name'": "no-entry",
         "start goes to 'sure' instead of 'name'": "unnoticed",
         "state 'name' has no prompt": "unanswered",
@@ -191,7 +201,7 @@ def test_hooks_going_back_and_timeouts_can_be_broken():
 def test_the_flow_itself_stays_as_it_is():
     flow = signup()
     before = (dict(flow.states), list(flow.handlers), [handler.function for handler in flow.handlers])
-    mutants(flow)
+    mutants(flow, profile=FEW)
     assert (dict(flow.states), list(flow.handlers), [h.function for h in flow.handlers]) == before
     assert flow.states["name"].prompt == "Name?"
     assert check(flow, phases=["tours"], profile=QUICK).ok
@@ -199,7 +209,7 @@ def test_the_flow_itself_stays_as_it_is():
 
 def test_the_same_seed_breaks_the_same():
     def chosen(seed):
-        report = check(signup(), phases=["mutants"], profile=QUICK, seed=seed)
+        report = check(signup(), phases=["mutants"], profile=FEW, seed=seed)
         return [hunted.to_json() for hunted in report.mutants.hunted]
 
     assert chosen(3) == chosen(3)
@@ -213,7 +223,7 @@ def test_what_no_conversation_comes_to_counts_as_not_noticed():
         ctx.reply("!")
         return ("end",)
 
-    report = check(flow, phases=["mutants"], profile=QUICK, seed=1)
+    report = check(flow, phases=["mutants"], profile=FEW, seed=1)
     [hunted] = report.mutants.of("not reached")
     assert "never_taken stays where it is" in hunted.mutant.message
     noticed, of = report.mutants.numbers
@@ -258,21 +268,19 @@ def test_what_is_wrong_without_the_mutant_notices_nothing():
     assert about == ["unnoticed"]
 
 
-def test_the_score_is_wanted_by_name():
-    report = check(signup(), phases=["mutants"], profile=QUICK, seed=1)
-    [short] = report.short_of({"mutants": 100})
-    assert short == f"mutants: {report.percent('mutants'):.1f} %, 100 % are wanted"
-    assert report.short_of({"mutants": 20}) == []
+def test_the_score_is_wanted_by_name(scored):
+    [short] = scored.short_of({"mutants": 100})
+    assert short == f"mutants: {scored.percent('mutants'):.1f} %, 100 % are wanted"
+    assert scored.short_of({"mutants": 20}) == []
     with pytest.raises(ValueError, match="name the phase"):
         check(signup(), phases=["lint"]).short_of({"mutants": 1})
     with pytest.raises(ValueError, match="no measure 'muttants'"):
-        report.short_of({"muttants": 1})
+        scored.short_of({"muttants": 1})
 
 
-def test_the_json_says_what_was_broken_what_noticed_it_and_how():
-    report = check(signup(), phases=["mutants"], profile=QUICK, seed=1)
-    shown = report.to_json()["mutants"]
-    noticed, of = report.mutants.numbers
+def test_the_json_says_what_was_broken_what_noticed_it_and_how(scored):
+    shown = scored.to_json()["mutants"]
+    noticed, of = scored.mutants.numbers
     assert (shown["noticed"], shown["of"], shown["not run"]) == (noticed, of, 0)
     [silent] = [one for one in shown["list"] if one["message"] == "state 'age' has no prompt"]
     assert (silent["kind"], silent["flow"], silent["fate"]) == ("mute", "signup", "noticed")

@@ -1,10 +1,9 @@
 """The test that a report prints: it runs as it stands, fails with the mistake, and passes without it."""
 
-import os
-import subprocess
 import sys
 import textwrap
 
+import fresh_process
 import pytest
 
 from fsmkit.testing import ORACLES, Profile, check, never
@@ -62,13 +61,9 @@ def written(tmp_path, monkeypatch):
 
 def pytest_of(folder):
     """What pytest says of the pasted test, as in a new project; a file beside it hides no module of Python's."""
-    done = subprocess.run(
-        [sys.executable, "-P", "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_pasted.py"],
-        cwd=folder,
-        env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
+    plain = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    done = fresh_process.run(
+        "pytest", "-q", "-p", "no:cacheprovider", "test_pasted.py", cwd=folder, env=plain
     )
     return done.stdout + done.stderr
 
