@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         FsmkitError,
         HandlerAborted,
         HandlerRefused,
+        HandlerTimeout,
         InvalidResult,
         InvariantBroken,
         JobLost,
@@ -85,6 +86,7 @@ __all__ = [
     "FsmkitError",
     "HandlerAborted",
     "HandlerRefused",
+    "HandlerTimeout",
     "Handlers",
     "InvalidResult",
     "InvariantBroken",
@@ -140,11 +142,11 @@ import_on_demand(
     __name__,
     {
         "fsmkit.errors": (
-            "DefinitionError EventStorm FsmkitError HandlerAborted HandlerRefused InvalidResult "
-            "InvariantBroken JobLost LeaseLost LeaseOver NestedSend Origin OrphanedConversation "
-            "RetryLater RowTooLarge RunnerStopped StepError StoreCorrupt StoredByNewerVersion "
-            "StoreError StoreFull StoreMisconfigured StoreUnavailable UnknownState Unreachable "
-            "UnstorableData origin_of"
+            "DefinitionError EventStorm FsmkitError HandlerAborted HandlerRefused HandlerTimeout "
+            "InvalidResult InvariantBroken JobLost LeaseLost LeaseOver NestedSend Origin "
+            "OrphanedConversation RetryLater RowTooLarge RunnerStopped StepError StoreCorrupt "
+            "StoredByNewerVersion StoreError StoreFull StoreMisconfigured StoreUnavailable UnknownState "
+            "Unreachable UnstorableData origin_of"
         ),
         "fsmkit.flow.context": "Context",
         "fsmkit.flow.events": "Crashed DeliveryFailed Done Event Failed Reminder Returned Timeout",

@@ -77,6 +77,26 @@ class HandlerRefused(StepError):
         super().__init__(f"the handler refused: {reason}", flow=flow, state=state, place=place)
 
 
+class HandlerTimeout(StepError):
+    """A handler took longer than `handler_timeout`; it was cancelled, and nothing was changed.
+
+    Attributes:
+        seconds: How long it might take.
+    """
+
+    def __init__(
+        self, seconds: float, handler: str, *, flow: str, state: str | None, place: str | None
+    ) -> None:
+        self.seconds = seconds
+        super().__init__(
+            f"handler {handler} has not returned after {seconds:g} s and was cancelled; slow work belongs "
+            f"into a job= of a state, a longer time into handler_timeout=",
+            flow=flow,
+            state=state,
+            place=place,
+        )
+
+
 class HandlerAborted(FsmkitError):
     """A handler raised what would have ended the bot; nothing was changed.
 

@@ -158,6 +158,35 @@ def check(ctx: click.Context, target: str) -> None:
 @click.option(
     "--mutate", is_flag=True, help="Breaks the flows on purpose, too, and says what nothing notices."
 )
+@click.option(
+    "--env",
+    "env",
+    multiple=True,
+    metavar="NAME[=VALUE]",
+    help="A variable that a bot without flows gets; else credentials are withheld.",
+)
+@click.option("--setup", metavar="FILE", help="Runs before a bot without flows: fakes of what it calls.")
+@click.option(
+    "--stub",
+    "stubs",
+    multiple=True,
+    metavar="MODULE",
+    help="A module that does nothing, for a bot without flows.",
+)
+@click.option(
+    "--allow-net", "hosts", multiple=True, metavar="HOST", help="A host that a bot without flows may call."
+)
+@click.option(
+    "--user",
+    "users",
+    multiple=True,
+    type=int,
+    metavar="ID",
+    help="Somebody who talks to a bot without flows, too.",
+)
+@click.option(
+    "--chat", "chat", type=int, metavar="ID", help="The group in which people talk to a bot without flows."
+)
 @click.pass_context
 def test(
     ctx: click.Context,
@@ -175,13 +204,26 @@ def test(
     bot: int | str | None,
     stores: tuple[str, ...],
     mutate: bool,
+    env: tuple[str, ...],
+    setup: str | None,
+    stubs: tuple[str, ...],
+    hosts: tuple[str, ...],
+    users: tuple[int, ...],
+    chat: int | None,
 ) -> None:
     """Test a bot's flows without test code: thousands of conversations, made from the declarations.
+
+    A file of python-telegram-bot without flows is tested as it is, in a copy and behind walls.
 
     The exit status is 1 if something was found, or less was covered or noticed than is wanted.
     """
     from fsmkit.cli.test import Outputs, read_fail_under, test_file, test_recorded, test_store
+    from fsmkit.cli.test_bot import BotOptions, is_plain_bot, test_bot
 
+    if is_plain_bot(target):
+        options = BotOptions(env, setup, stubs, hosts, users, chat)
+        done = test_bot(target, options, profile=profile, seed=seed, out=out, replay=replay)
+        ctx.exit(0 if done else 1)
     if recorded is not None:
         ctx.exit(0 if test_recorded(target, recorded, out=out) else 1)
     if store is not None:

@@ -10,6 +10,7 @@ from typing import Any, Literal, Protocol
 
 from fsmkit.clock import Clock, SystemClock
 from fsmkit.engine.client import conversations_of
+from fsmkit.engine.deadline import deadlines_of
 from fsmkit.engine.dispatcher import Dispatcher
 from fsmkit.engine.envelope import Envelope, Outcome, Recipient
 from fsmkit.engine.handles import AsyncConversationHandle
@@ -70,6 +71,10 @@ class Engine:
         jobs: A runner of the application's own jobs, started and stopped with the engine; sources and jobs of
             states run in it.
         observers: Who watches what happens (`fsmkit.engine.Observer`).
+        handler_timeout: Time that a handler may take: seconds or a `timedelta`; `None`: any. One that takes
+            longer is cancelled with `HandlerTimeout`. States may have their own.
+        sync_handlers: Where handlers that are plain functions run: on the `"loop"`, or each in a `"thread"`,
+            so that one which waits for a file or a service holds up nobody else.
 
     Raises:
         DefinitionError: If the flows do not fit together, or no store has the URL.
@@ -99,6 +104,8 @@ class Engine:
         sources: "Iterable[Source]" = (),
         jobs: JobRunner | None = None,
         observers: Iterable[Observer] = (),
+        handler_timeout: float | timedelta | None = None,
+        sync_handlers: Literal["loop", "thread"] = "loop",
     ) -> None:
         if isolation not in ("lease", "optimistic"):
             raise DefinitionError(
@@ -134,6 +141,7 @@ class Engine:
             limits=Limits(_dedupe(dedupe_for, self.store.durable), max_row_bytes, deliver is not None),
             runner=self.runner,
             watch=Watchers(watching) if watching else None,
+            deadlines=deadlines_of(self.flows.tables.values(), self.clock, handler_timeout, sync_handlers),
             face=self.face,
         )
         self._dispatcher = Dispatcher(self._services, deliver, exclusive=isolation == "lease")
@@ -334,6 +342,8 @@ class Engine:
         await self._dispatcher.outbox.drain(drain)
         if self.face.stopped is not None:
             await self.face.stopped()
+        if self._services.deadlines is not None:
+            await self._services.deadlines.stop()
 
     async def __aenter__(self) -> "Engine":
         await self.start()

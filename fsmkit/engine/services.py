@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 import attrs
 
 from fsmkit.clock import Clock
+from fsmkit.engine.deadline import Deadlines
 from fsmkit.engine.envelope import Strike
 from fsmkit.engine.observer import Watchers
 from fsmkit.errors import UnknownState
@@ -96,6 +97,7 @@ class Services:
         limits: What rows may take.
         runner: Runs the sources, the jobs of states, and the application's own jobs.
         watch: The observers, `None` if there are none.
+        deadlines: Calls handlers, where they may not take any time they like; `None`: they may.
         face: What stands in front of the engine.
     """
 
@@ -108,6 +110,7 @@ class Services:
     limits: Limits
     runner: JobRunner
     watch: Watchers | None
+    deadlines: Deadlines | None
     face: Face
 
     def new_run(self) -> int:

@@ -19,7 +19,7 @@ from fsmkit.engine.services import Services
 from fsmkit.engine.turn import Turn, crash_reply, current_turn
 from fsmkit.errors import NestedSend
 from fsmkit.flow.events import Reminder, Timeout
-from fsmkit.interpreter.codec import Kept, decode_receipt, decode_row
+from fsmkit.interpreter.codec import MAX_KEPT, MAX_KEPT_BYTES, decode_receipt, decode_row
 from fsmkit.interpreter.effects import apply_receipts
 from fsmkit.interpreter.migrations import is_current
 from fsmkit.interpreter.row import Destination, Effect, Row
@@ -32,11 +32,13 @@ class ReadRow(Struct, frozen=True, eq=False, gc=False):
     """A row as it is stored, and what each step asks of it.
 
     Attributes:
+        blob: Its bytes: the same bytes always are the same row.
         row: The row; nobody changes it.
         wake: When something of it is due, in seconds since 1970, UTC; `None` for never.
         current: Whether it is of the versions that run.
     """
 
+    blob: bytes
     row: Row
     wake: float | None = None
     current: bool = True
@@ -64,11 +66,23 @@ class Transactions:
         self.services = services
         self.outbox = outbox
         self.jobs = jobs
-        self._rows = Kept(self._read)
+        self._rows: dict[Key, ReadRow] = {}
+        """What was read or written last, by key; of as many keys as `MAX_KEPT`."""
 
-    def _read(self, blob: bytes) -> ReadRow:
+    def _read(self, key: Key, blob: bytes) -> ReadRow:
         row = decode_row(blob)
-        return ReadRow(row, wake_of(row), is_current(self.services.flows, row))
+        read = ReadRow(blob, row, wake_of(row), is_current(self.services.flows, row))
+        self._keep(key, read)
+        return read
+
+    def _keep(self, key: Key, read: ReadRow) -> None:
+        rows = self._rows
+        if len(read.blob) > MAX_KEPT_BYTES:
+            rows.pop(key, None)
+            return
+        if len(rows) >= MAX_KEPT and key not in rows:
+            rows.clear()  # beginning anew costs less than knowing which one was used last
+        rows[key] = read
 
     # -- one turn, or several under one lease ------------------------------------------------------
 
@@ -82,9 +96,11 @@ class Transactions:
         """
         lease = turn.lease
         turn.now = self.services.clock.now()
-        turn.blob = blob = lease.row
+        blob = lease.row
         if blob is not None:
-            read = self._rows.read(blob)
+            read = self._rows.get(turn.key)
+            if read is None or read.blob != blob:
+                read = self._read(turn.key, blob)
             row = turn.row = turn.loaded = turn.committed = read.row
             turn.wake = read.wake
             if row.moved is not None:
@@ -100,7 +116,7 @@ class Transactions:
         services = self.services
         telegram = turn.telegram or services.face.telegram_for(turn.key)
         own = Turn(services, turn.key, event, telegram, row, turn.now)
-        own.lease, own.blob, own.committed = turn.lease, turn.blob, turn.committed
+        own.lease, own.committed = turn.lease, turn.committed
         own.carried, turn.carried = turn.carried, ()  # its receipts stand in the row from this commit on
         return own
 
@@ -136,7 +152,7 @@ class Transactions:
             own.over = True
             current_turn.reset(token)
         await self.write(own, *settled, hold=True)
-        turn.row, turn.blob, turn.committed, turn.wake = own.row, own.blob, own.committed, own.wake
+        turn.row, turn.committed, turn.wake = own.row, own.committed, own.wake
         turn.entry = own.entry or turn.entry
 
     def settle(self, turn: Turn, event_id: str | None = None) -> tuple[Sequence[Effect], Change]:
@@ -224,8 +240,10 @@ class Transactions:
         if change.struck and turn.strike is not None:
             turn.strike.done = True
         if blob is not None:
-            self._rows.keep(blob, ReadRow(row, change.wake), instead=turn.blob)
-        turn.blob, turn.wake = blob, change.wake
+            self._keep(turn.key, ReadRow(blob, row, change.wake))
+        else:
+            self._rows.pop(turn.key, None)
+        turn.wake = change.wake
         if entry is not None:
             turn.entry = entry
         if turn.begun or turn.key in self.jobs.running:

@@ -76,7 +76,6 @@ class Turn(StepDraft):
     Attributes:
         services: As given, like `key`, `event`, `telegram` and `row`.
         lease: The right to write the row.
-        blob: The row's bytes as last committed.
         committed: The row as last committed; `loaded` is what the event found, lifted and with receipts.
         wake: When something of that is due; `None` for never.
         strike: The update that the commit strikes from the inbox.
@@ -86,7 +85,6 @@ class Turn(StepDraft):
 
     __slots__ = (
         "_applied",
-        "blob",
         "committed",
         "entry",
         "lease",
@@ -98,7 +96,6 @@ class Turn(StepDraft):
     )
 
     lease: PromptLease
-    blob: bytes | None
     wake: float | None
     strike: Strike | None
     entry: bytes | None
@@ -118,7 +115,7 @@ class Turn(StepDraft):
         self.name = ""
         self.requests = self.deletes = self.jobs = self.begun = self.carried = self.raised = ()
         self.changed = self.over = False
-        self.cause = self.strike = self.entry = self.blob = self.wake = self._applied = None
+        self.cause = self.strike = self.entry = self.wake = self._applied = None
 
     @property
     def values(self) -> ValueCodec:
@@ -189,6 +186,7 @@ class Turn(StepDraft):
             Exception: What a handler raised, with flow, state, key and place as notes.
         """
         choose = select if self.services.watch is None else self._select
+        deadlines = self.services.deadlines
         while True:  # once more after a conversation was found not to fit
             try:
                 for step in choose(self.flows, self.row, event, to.entries, to.within, to.only, to.depth):
@@ -197,7 +195,10 @@ class Turn(StepDraft):
                         moved = None
                         ctx = self._begin(step, event)
                         try:
-                            result = step.handler.function(event, ctx)
+                            if deadlines is None:
+                                result = step.handler.function(event, ctx)
+                            else:
+                                result = deadlines.call(step, event, ctx)
                             if type(result) is not tuple and result is not None and isawaitable(result):
                                 result = await result
                         except BaseException as raised:

@@ -5,7 +5,6 @@ Wishes are only recorded here; the engine makes effects of them when the step is
 
 import difflib
 import functools
-import operator
 import re
 import traceback
 from collections.abc import Callable, Iterable, Mapping
@@ -427,15 +426,27 @@ def _attrs_fields(kind: Any) -> tuple[tuple[str, str], ...]:
     return tuple((field.name, field.alias or field.name) for field in attrs.fields(kind) if field.init)
 
 
+_SAME: Any = object()
+"""Stands for a value that is not to be changed."""
+
+
 @functools.lru_cache(maxsize=256)
-def _reader_of(kind: Any) -> tuple[tuple[str, ...], Callable[[Any], Iterable[Any]]] | None:
-    """Return the arguments that would make an object of an attrs class again, and what reads them."""
+def _evolver(kind: Any) -> Callable[..., Any] | None:
+    """Return a function that makes an object of an attrs class again, with some values changed.
+
+    It is `attrs.evolve` for this class, written out: that looks the fields up anew each time.
+    """
     fields = _attrs_fields(kind)
     if not fields:
         return None
-    names, arguments = zip(*fields, strict=True)
-    read = operator.attrgetter(*names)
-    return (arguments, read) if len(names) > 1 else (arguments, lambda data: (read(data),))
+    taken = ", ".join(f"{argument}=__same" for _, argument in fields)
+    given = ", ".join(
+        f"{argument}=__data.{name} if {argument} is __same else {argument}" for name, argument in fields
+    )
+    made: dict[str, Any] = {"__kind": kind, "__same": _SAME}
+    exec(f"def evolved(__data, /, *, {taken}):\n return __kind({given})", made)  # only names of fields
+    evolved: Callable[..., Any] = made["evolved"]
+    return evolved
 
 
 def evolve(data: Any, changes: dict[str, Any]) -> Any:
@@ -444,11 +455,8 @@ def evolve(data: Any, changes: dict[str, Any]) -> Any:
         return {**data, **changes}
     kind: Any = type(data)
     try:
-        known = _reader_of(kind)
-        if known is None:
-            return _replaced(data, changes)
-        arguments, read = known  # as `attrs.evolve`, which looks the fields up anew each time
-        return kind(**{**dict(zip(arguments, read(data), strict=True)), **changes})
+        evolved = _evolver(kind)
+        return _replaced(data, changes) if evolved is None else evolved(data, **changes)
     except TypeError:
         for name in changes:
             if (problem := no_field(kind, name)) is not None:

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import timedelta
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Generic, Literal, Never, NoReturn, TypeVar, Unpack, cast
+from weakref import WeakSet
 
 import attrs
 from msgspec import UNSET
@@ -167,6 +168,8 @@ class Flow(Generic[D]):
         self._included: list[Handlers] = []
         self.filtered = False
         """Whether `in_state` asks for its conversations."""
+        self.flow_sets: WeakSet[Any] = WeakSet()
+        """The `FlowSet`s that it is in, which note that by its name."""
         self._implied: dict[str, str | None] = {}
         """States that only a handler or a hook has named so far, with its place; `None` for other reasons."""
         self._declares = False
@@ -491,6 +494,12 @@ class Flow(Generic[D]):
                     f"Did you mean {near[0]!r}?" if near else "Register it for ANY, or with the other flows",
                     handler.place,
                 )
+
+    def mark_filtered(self) -> None:
+        """Note that `in_state` asks for its conversations."""
+        self.filtered = True
+        for flows in self.flow_sets:
+            flows.filtered.add(self.name)
 
     def _check_open(self, place: str | None) -> None:
         if self.in_use:

@@ -494,7 +494,7 @@ class Reply:
 
     @property
     def file(self) -> str:
-        """The same as one text, `kind:source`; empty without a file."""
+        """The same as one text, with a colon between kind and source; empty without a file."""
         return ":".join(self.media or ())
 
 

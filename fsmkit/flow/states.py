@@ -64,6 +64,7 @@ class StateOptions(TypedDict, total=False):
     job_retries: int
     call: Any
     call_data: Any
+    handler_timeout: Ttl
 
 
 RENAMED_OPTIONS = {"timeout": "job_timeout", "retries": "job_retries", "was": "renamed_from"}
@@ -103,6 +104,8 @@ class State:
         call: The flow (or its name) that the state is a call of: entering the state calls it, and its result
             comes to the state's handler for `Returned`.
         call_data: The data that the called flow begins with, or a function of `ctx` that returns them.
+        handler_timeout: Time that a handler may take in this state: seconds or a `timedelta`; `None`: any. By
+            default the engine's.
     """
 
     __slots__ = (
@@ -113,6 +116,7 @@ class State:
         "call_data",
         "ephemeral",
         "flow",
+        "handler_timeout",
         "job",
         "job_retries",
         "job_timeout",
@@ -146,6 +150,7 @@ class State:
         job_retries: int = 0,
         call: Any = None,
         call_data: Any = UNSET,
+        handler_timeout: Ttl = INHERIT,
         **old: Never,
     ) -> None:
         for option in old:
@@ -153,7 +158,7 @@ class State:
         self._attribute = name
         self._group: type[StatesGroup] | None = None
         self.place = calling_location()
-        """`file:line` of its declaration."""
+        """File and line of its declaration."""
         self.flow: str | None = None
         """Name of the flow that declared it; `None` for a state of a group, which several flows may use."""
         self.prompt = prompt
@@ -171,6 +176,7 @@ class State:
         self.job_retries = job_retries
         self.call = call
         self.call_data = call_data
+        self.handler_timeout: Ttl = handler_timeout
 
     def screen_of(self, flow: str) -> str:
         """Return which screen of a conversation its prompt is in a flow (`SendMessage.screen`)."""
@@ -182,7 +188,10 @@ class State:
 
     @property
     def name(self) -> str:
-        """The full name, for example `age`, `Signup:age`, `Signup.Address:street`."""
+        """The full name, as `ctx.state` has it.
+
+        For example `age`, and in groups `Signup:age`, `Signup.Address:street`.
+        """
         name = self._attribute or ""
         return f"{self._group.full_name()}:{name}" if self._group else name
 

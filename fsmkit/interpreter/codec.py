@@ -396,11 +396,9 @@ class Kept(Generic[D]):
         value = self._values.get(blob)
         return self.keep(blob, self._read(blob)) if value is None else value
 
-    def keep(self, blob: bytes, value: D, instead: bytes | None = None) -> D:
-        """Keep what was made of a value, in the place of what stood there before; return the value."""
+    def keep(self, blob: bytes, value: D) -> D:
+        """Keep a value beside what was made of it; return the value."""
         values = self._values
-        if instead is not None:
-            values.pop(instead, None)
         if len(blob) > MAX_KEPT_BYTES:
             return value
         if len(values) >= MAX_KEPT:  # beginning anew costs less than knowing which one was used last

@@ -12,13 +12,13 @@ import attrs
 from msgspec import UNSET
 
 from fsmkit.errors import DefinitionError, UnstorableData
-from fsmkit.flow.events import Reminder
+from fsmkit.flow.events import MESSAGE_KINDS, Reminder
 from fsmkit.flow.flow import Flow
 from fsmkit.flow.handlers import Handler, Hook, JobSpec, Selector, check_prompt, job_spec
 from fsmkit.flow.matchers import AnyOf
 from fsmkit.flow.messages import Button, rows_of_buttons
-from fsmkit.flow.states import ANY, INHERIT, Prompt, State, StatesGroup, Times, combined, times_of
-from fsmkit.graph.edges import Edges, collect_flows, edges_of
+from fsmkit.flow.states import ANY, INHERIT, Prompt, State, StatesGroup, Symbol, Times, combined, times_of
+from fsmkit.graph.edges import Edges, Target, collect_flows, edges_of
 from fsmkit.interpreter.codec import DataCodec
 from fsmkit.keys import KeyBy
 
@@ -64,6 +64,84 @@ class StateSpec:
         return self.state.prompt
 
 
+class DispatchTable(dict[tuple[str | Symbol | None, str], tuple[Handler, ...]]):
+    """The handlers of a flow which may want an event, by state and kind of event, in their order.
+
+    A state is its name, `None`, or `ANY`: what the flow keeps while it waits for a sub-flow. A kind is what
+    `kind_of` says. Handlers that name other kinds are left out; what is left out would refuse the event.
+    """
+
+    def __init__(self, table: "CompiledFlow") -> None:
+        super().__init__()
+        self._table = table
+
+    def __missing__(self, key: tuple[str | Symbol | None, str]) -> tuple[Handler, ...]:
+        """Find out which they are, once for each state and kind."""
+        state, kind = key
+        table = self._table
+        handlers = table.any if state is ANY else table.by_state.get(state, table.any)  # type: ignore[arg-type]
+        found = self[key] = tuple(h for h in handlers if h.matcher.kinds is None or kind in h.matcher.kinds)
+        return found
+
+
+class PlainMoves(dict[tuple[Handler, str | None, str | None], tuple[float | None, float | None] | None]):
+    """The moves of a flow for which nothing is called: by handler, state, and the state to go to.
+
+    The end is `None`. A move is plain if the handler may make it, from a state without `on_exit` hooks to one
+    that is still. Its value are the idle times of that state (`StateSpec.alone`), that of any other move is
+    `None`.
+    """
+
+    def __init__(self, table: "CompiledFlow") -> None:
+        super().__init__()
+        self._table = table
+
+    def __missing__(
+        self, key: tuple[Handler, str | None, str | None]
+    ) -> tuple[float | None, float | None] | None:
+        """Find out whether it is one, once for each handler and states."""
+        found = self._times(*key)
+        if key[2] is None or key[2] in self._table.rules:  # names that there are not have no end
+            self[key] = found
+        return found
+
+    def _times(
+        self, handler: Handler, state: str | None, to: str | None
+    ) -> tuple[float | None, float | None] | None:
+        table = self._table
+        here, there = table.rules.get(state or ""), table.rules.get(to or "")
+        edges = table.declared.get(handler)
+        target = Target("end" if to is None else "transition", table.name, to)
+        if here is None or here.leave or (edges is not None and not edges.allows(target)):
+            return None
+        if to is None:
+            return (None, None)
+        remembers = table.flow.back == "data"  # with what data states were left
+        return None if there is None or not there.still or remembers else there.alone
+
+
+class EntryTable(dict[str, tuple["CompiledFlow", ...]]):
+    """The flows of a key rule that an event may enter, by its kind: of many flows usually few.
+
+    A message of another kind than a flow's entries name is none of its business, so nobody walks over them;
+    what is no new message may enter all. Flows that ask for albums may be entered by each part of one.
+    """
+
+    def __init__(self, tables: Iterable["CompiledFlow"]) -> None:
+        super().__init__()
+        self._tables = tuple(tables)
+
+    def __missing__(self, kind: str) -> tuple["CompiledFlow", ...]:
+        """Find out which they are, once for each kind."""
+        new = kind in MESSAGE_KINDS or kind == "command"
+        found = self[kind] = tuple(
+            table
+            for table in self._tables
+            if not new or table.entry_kinds is None or not table.entry_kinds.isdisjoint((kind, "album"))
+        )
+        return found
+
+
 class CompiledFlow:
     """One flow made ready: handlers by state, rules by state, edges by handler.
 
@@ -72,6 +150,7 @@ class CompiledFlow:
         name: Its name.
         by_state: Handlers of each state, and of `None`, in the order in which they are tried.
         entry_kinds: The kinds of chat events that may enter the flow; `None`: any.
+        wanting: Those of them which may want an event of a kind.
         any: Handlers of `ANY`, which the flow keeps while it waits for a sub-flow.
         rules: By name of the state.
         leaves: Whether something is called when some state is left.
@@ -81,7 +160,7 @@ class CompiledFlow:
         codec: How its data are stored.
         edges: Where each handler may go.
         declared: Of those the ones that are held against what a handler returns.
-        remembers: Whether the data with which states were left are kept, to go back to them.
+        plain: Moves for which nothing is called.
         times: The flow's own times.
     """
 
@@ -95,6 +174,8 @@ class CompiledFlow:
         self.by_state[None] = tuple(h for h in handlers if None in h.selectors)
         self.entry_kinds = AnyOf(handler.matcher for handler in self.by_state[None]).kinds
         self.any = tuple(h for h in handlers if ANY in h.selectors)
+        self.wanting = DispatchTable(self)
+        self.plain = PlainMoves(self)
         self.times = _times(flow)
         self.rules = _rules(flow, self.times)
         self.leaves = bool(flow.exit_hooks)
@@ -102,8 +183,12 @@ class CompiledFlow:
         self.renamed = _renamed(flow)
         self.initial = _initial(flow)
         self.edges = edges
-        self.remembers = flow.back == "data"
         self.declared = {handler: read for handler, read in edges.items() if read.declared}
+
+    def recompile(self) -> None:
+        """Forget what was found out of handlers and rules: some were replaced."""
+        self.wanting.clear()
+        self.plain.clear()
 
     def __repr__(self) -> str:
         return f"<CompiledFlow of {self.flow!r}>"
@@ -118,6 +203,7 @@ class FlowSet:
     Attributes:
         tables: By name, those too that are only called by others.
         entries: The flows that may be entered, in order.
+        filtered: Names of those for which there is a filter of where conversations stand.
 
     Raises:
         DefinitionError: If two flows share a name, or one names what another does not have.
@@ -135,6 +221,9 @@ class FlowSet:
             edges = {handler: edges_of(handler, flow, known) for handler in (*flow.handlers, *flow.guards)}
             self.tables[flow.name] = CompiledFlow(flow, edges)
         self.entries = tuple(self.tables[flow.name] for flow in attached)
+        self.filtered = {flow.name for flow in known.values() if flow.filtered}
+        for flow in known.values():
+            flow.flow_sets.add(self)
         self._by_group = {
             id(state): [t.name for t in self.tables.values() if t.flow.states.get(state.name) is state]
             for table in self.tables.values()
@@ -150,6 +239,10 @@ class FlowSet:
     def key_rules(self) -> tuple[KeyBy, ...]:
         """Return the key rules in use, in flow order."""
         return tuple(dict.fromkeys(table.flow.key for table in self.entries))
+
+    def entries_of(self, rule: KeyBy) -> EntryTable:
+        """Return the flows that may be entered under a key rule, by the kind of the event."""
+        return EntryTable(table for table in self.entries if table.flow.key is rule)
 
     def find(self, flow: "Flow[Any] | str") -> CompiledFlow | None:
         """Return the table of a flow, given itself or its name."""

@@ -6,6 +6,8 @@ from typing import Any, Literal, TypeAlias
 import attrs
 
 from fsmkit.flow.handlers import Handler, Raised
+from fsmkit.flow.matchers import kind_of
+from fsmkit.flow.states import ANY, Symbol
 from fsmkit.interpreter.compiled import CompiledFlow, FlowSet
 from fsmkit.interpreter.row import Frame, Row
 
@@ -71,14 +73,20 @@ def ranks(
         depth: With `within`: the frame whose business it is. It is asked as if it were running, and those
             that it called are not asked.
     """
-    tables = flows.tables
-    snapshots = row.snapshots
+    yield from _running_ranks(flows, row, within, only, depth)
+    yield from _entry_ranks(flows, row, entries, within, only)
+
+
+def _running_ranks(
+    flows: FlowSet, row: Row, within: str | None, only: str | None, depth: int | None, kind: str | None = None
+) -> list[Rank]:
+    """Return the ranks of conversations that run; with a kind, those that may want such events."""
+    tables, snapshots = flows.tables, row.snapshots
+    found: list[Rank] = []
     for name in reversed(snapshots):
         frames = snapshots[name].frames
         top = len(frames) - 1
-        if frames[top].state is None:
-            continue
-        if within is not None and name != within:
+        if frames[top].state is None or (within is not None and name != within):
             continue
         if depth is not None:
             top = depth
@@ -87,14 +95,26 @@ def ranks(
             table = tables.get(frame.flow)
             if table is None or (only is not None and frame.flow != only):
                 continue
-            runs = level == top and frame.state is not None
-            handlers = table.by_state.get(frame.state, table.any) if runs else table.any
-            yield name, level, frame, table, handlers, True
+            state = frame.state if level == top and frame.state is not None else ANY
+            handlers = _handlers(table, state) if kind is None else table.wanting[state, kind]
+            if handlers or kind is None:
+                found.append((name, level, frame, table, handlers, True))
+    return found
+
+
+def _handlers(table: CompiledFlow, state: "str | Symbol") -> tuple[Handler, ...]:
+    return table.any if isinstance(state, Symbol) else table.by_state.get(state, table.any)
+
+
+def _entry_ranks(
+    flows: FlowSet, row: Row, entries: Iterable[CompiledFlow] | None, within: str | None, only: str | None
+) -> Iterator[Rank]:
+    """Yield the ranks of flows that do not run and may be entered."""
     running = running_flows(row)
     for table in flows.entries if entries is None else entries:
         name = table.name
         if name not in running and name == (within or only or name):
-            draft = snapshots.get(name)
+            draft = row.snapshots.get(name)
             yield name, 0, draft.frames[0] if draft else None, table, table.by_state[None], False
 
 
@@ -116,11 +136,13 @@ def select(
 
     The arguments are those of `ranks`.
     """
-    for name, level, frame, table, handlers, _ in ranks(flows, row, entries, within, only, depth):
-        for handler in handlers:
-            match = handler.wants(event)
-            if match is not None:
-                yield Step(name, level, frame, table, handler, match)
+    running = _running_ranks(flows, row, within, only, depth, kind_of(event))
+    for asked in (running, _entry_ranks(flows, row, entries, within, only)):
+        for name, level, frame, table, handlers, _ in asked:
+            for handler in handlers:
+                match = handler.wants(event)
+                if match is not None:
+                    yield Step(name, level, frame, table, handler, match)
 
 
 def why_not(handler: Handler, event: Any) -> str:

@@ -433,56 +433,61 @@ def _plainly(row: Row, step: Step, result: Any, now: float) -> StepResult | None
     Plain is to stay, to go to a state of the flow, and to end, in a conversation of this flow alone, if it is
     legal, nothing is called for it, and no limit of a state begins: what most steps of most bots do.
     """
-    table, snapshot = step.table, row.snapshots.get(step.name)
-    if snapshot is None or len(snapshot.frames) > 1 or not snapshot.run or type(result) is not tuple:
+    table, name, snapshots = step.table, step.name, row.snapshots
+    snapshot = snapshots.get(name)
+    if snapshot is None or type(result) is not tuple or not snapshot.run or len(snapshot.frames) > 1:
         return None
-    frame, size = snapshot.frames[0], len(result)
-    rules = table.rules.get(frame.state or "")
-    if rules is None or not 0 < size < 4:
-        return None
-    kind, raw = result[0], frame.data
-    if kind == "transition" and size > 1:
-        state = result[1]
-        to = table.rules.get(state) if type(state) is str else None
-        if to is None or not to.still or rules.leave or frame.tracked or table.remembers:
+    (frame,) = snapshot.frames
+    kind, size, old = result[0] if result else None, len(result), frame.state
+    if kind == "transition" and 1 < size < 4:
+        state = result[1] if type(result[1]) is str else _own_state(table, result[1])
+        alone = table.plain[step.handler, old, state]
+        if alone is None or state is None or frame.tracked:
             return None
-        if table.declared and not _is_declared(table, step.handler, Target("transition", table.name, state)):
+        raw = frame.data if size == 2 else _given(table, result[2])
+        if raw is None or (size == 2 and raw == NO_DATA):
             return None
-        if size == 3:
-            if result[2] is None:
-                return None
-            raw = table.codec.stored(result[2])
-        elif raw == NO_DATA:
-            return None
-        past = frame.history
-        if state != frame.state:
-            past = (*past, frame.state or "")[-MAX_HISTORY:]
+        past = frame.history if state == old else (*frame.history, old or "")[-MAX_HISTORY:]
         entry = snapshot.entries + 1
-        frame = Frame(table.name, table.version, state, raw, past, entry, (), (), frame.flow_limit)
-    elif kind == "stay" and size < 3:
+        frame = Frame(name, table.version, state, raw, past, entry, (), (), frame.flow_limit)
+    elif kind == "stay" and size < 3 and old in table.rules:
+        alone, entry = table.rules[old].alone, snapshot.entries
         if size == 2:
-            if result[1] is None:
+            raw = _given(table, result[1])
+            if raw is None:
                 return None
-            raw = table.codec.stored(result[1])
             frame = structs.replace(frame, version=table.version, data=raw)
-        to, entry = rules, snapshot.entries
-    elif kind == "end" and size < 3 and not (rules.leave or frame.tracked):
-        if table.declared and not _is_declared(table, step.handler, Target("end", table.name, None)):
-            return None
-        snapshots = {name: each for name, each in row.snapshots.items() if name != step.name}
-        row = Row(snapshots, row.seen, row.keep, row.serial, row.views, row.later)
-        return StepResult(row, (), (), None, step.name, True)
+    elif kind == "end" and size < 3 and not frame.tracked and table.plain[step.handler, old, None]:
+        left = {other: each for other, each in snapshots.items() if other != name}
+        row = Row(left, row.seen, row.keep, row.serial, row.views, row.later)
+        return StepResult(row, (), (), None, name, True)
     else:
         return None
-    ttl, remind = to.alone
-    deadline = None if ttl is None else now + ttl
-    remind = None if remind is None else now + remind
+    ttl, remind = alone
     snapshot = Snapshot(
-        (frame,), snapshot.run, entry, deadline, snapshot.address, 0, remind, snapshot.reply_to
+        (frame,),
+        snapshot.run,
+        entry,
+        None if ttl is None else now + ttl,
+        snapshot.address,
+        0,
+        None if remind is None else now + remind,
+        snapshot.reply_to,
     )
-    snapshots = {**row.snapshots, step.name: snapshot}
-    row = Row(snapshots, row.seen, row.keep, row.serial, row.views, row.later)
-    return StepResult(row, (), (), None, step.name, kind == "transition")
+    row = Row({**snapshots, name: snapshot}, row.seen, row.keep, row.serial, row.views, row.later)
+    return StepResult(row, (), (), None, name, kind == "transition")
+
+
+def _given(table: CompiledFlow, data: Any) -> Raw | None:
+    """Return what stands in a frame for data; `None` for none, which are not legal everywhere."""
+    return None if data is None else table.codec.stored(data)
+
+
+def _own_state(table: CompiledFlow, state: Any) -> str | None:
+    """Return the name of a `State` of the flow itself; `None` for whatever else."""
+    if not isinstance(state, State):
+        return None
+    return state.name if table.flow.states.get(state.name) is state else None
 
 
 def entered(before: Row, moved: StepResult) -> tuple[int, Frame] | None:

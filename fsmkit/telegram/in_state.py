@@ -77,7 +77,7 @@ def in_state(flow: Flow[Any], *states: str | State) -> UpdateFilter:
                 f"{meant} A state is declared above the filter",
                 place,
             )
-    flow.filtered = True
+    flow.mark_filtered()
     return _InState(flow.name, names)
 
 
@@ -115,10 +115,10 @@ async def note_passed_on(update: Update, event: TelegramEvent, engine: Engine, i
         engine: Where the conversations are.
         intake: Knows their keys.
     """
-    asked = [table for table in engine.flows.tables.values() if table.flow.filtered]
-    if not asked:
+    names = engine.flows.filtered
+    if not names:
         return
-    names = {table.name for table in asked}
+    asked = [engine.flows.tables[name] for name in names]
     found: set[tuple[str, str]] = set()
     keys = {intake.key_of(event, rule) for table in asked for rule in _rules(engine, table)}
     for key in keys:

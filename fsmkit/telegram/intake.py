@@ -65,7 +65,7 @@ deliveries, one chat that Telegram has told to slow down would leave all its but
 """
 
 import json
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -116,28 +116,6 @@ class Checked(Struct, eq=False):
     barred: Sequence[CompiledFlow] = ()
 
 
-class _Entries(dict[str, tuple[CompiledFlow, ...]]):
-    """By the kind of an event, the flows of a key rule that it may enter: of many flows usually few.
-
-    A message of another kind than a flow's entries name is none of its business, so nobody walks over them;
-    what is no new message may enter all. Flows that ask for albums may be entered by each part of one.
-    """
-
-    def __init__(self, tables: Iterable[CompiledFlow]) -> None:
-        super().__init__()
-        self._tables = tuple(tables)
-
-    def __missing__(self, kind: str) -> tuple[CompiledFlow, ...]:
-        """Find out which they are, once for each kind."""
-        new = kind in MESSAGE_KINDS or kind == "command"
-        found = self[kind] = tuple(
-            table
-            for table in self._tables
-            if not new or table.entry_kinds is None or not table.entry_kinds.isdisjoint((kind, "album"))
-        )
-        return found
-
-
 class Intake:
     """The way from an update into an engine, and of the answer back to Telegram.
 
@@ -167,10 +145,7 @@ class Intake:
         self._username: str | None = None
         self._face = engine.face
         self.forget()
-        entries = engine.flows.entries
-        self._rules = [
-            (rule, _Entries(t for t in entries if t.flow.key is rule)) for rule in engine.flows.key_rules()
-        ]
+        self._rules = [(rule, engine.flows.entries_of(rule)) for rule in engine.flows.key_rules()]
         kinds = _wanted(engine.flows)
         self._albums = "album" in kinds
         self._wanted_queries = QUERY_KINDS if None in kinds else QUERY_KINDS & kinds

@@ -13,8 +13,9 @@ import re
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Iterable
+from datetime import timedelta
 from pathlib import Path
-from typing import Any, Never
+from typing import Any, Literal, Never
 
 import attrs
 from telegram import Bot
@@ -32,6 +33,9 @@ from fsmkit.telegram.attach import attach
 from fsmkit.telegram.lifecycle import AnyApplication
 from fsmkit.telegram.receiver.receiver import CannotListenError, Receiver, WebhookOptions
 from fsmkit.telegram.update_processor import KeyedProcessor
+
+HANDLER_SECONDS = 60.0
+"""How long a handler may take by default."""
 
 
 class TokenRefusedError(FsmkitError):
@@ -76,6 +80,8 @@ def poll(
     command_menu: bool = False,
     webhook: WebhookPlace | None = None,
     secret: str | None = None,
+    handler_timeout: float | timedelta | None = HANDLER_SECONDS,
+    sync_handlers: Literal["loop", "thread"] = "loop",
 ) -> None:
     """Run flows as a bot until SIGINT or SIGTERM, then end it cleanly.
 
@@ -89,6 +95,8 @@ def poll(
         command_menu: As `attach` has it.
         webhook: Where Telegram posts updates; by default they are fetched.
         secret: What it sends with each.
+        handler_timeout: As `Engine` has it.
+        sync_handlers: As `Engine` has it.
 
     Raises:
         CannotListenError: If the webhook's port cannot be had.
@@ -97,7 +105,15 @@ def poll(
         UnreachedError: If the server does not answer.
     """
     app = _application(token, base_url, base_file_url)
-    engine = attach(app, *flows, store=store, sources=sources, command_menu=command_menu)
+    engine = attach(
+        app,
+        *flows,
+        store=store,
+        sources=sources,
+        command_menu=command_menu,
+        handler_timeout=handler_timeout,
+        sync_handlers=sync_handlers,
+    )
     if not asyncio.run(_unless_stopped(_ask_for_itself(token, app.bot.base_url.removesuffix(token)))):
         return
     receiver = Receiver(app, engine)
@@ -176,6 +192,8 @@ def run(
     webhook: str | None = None,
     port: int | None = None,
     host: str | None = None,
+    handler_timeout: float | timedelta | None = HANDLER_SECONDS,
+    sync_handlers: Literal["loop", "thread"] = "loop",
     **unknown: Never,
 ) -> None:
     """Run flows as a bot until SIGINT or SIGTERM: the last line of a file that `python FILE` starts.
@@ -195,6 +213,9 @@ def run(
             each; else it is made anew at each start.
         port: The port on which the webhook listens, by default 8443.
         host: The address on which it listens, by default `"127.0.0.1"`.
+        handler_timeout: Time that a handler may take, by default a minute: seconds or a `timedelta`; `None`:
+            any. One that takes longer is cancelled. States may have their own.
+        sync_handlers: Where handlers that are plain functions run: on the `"loop"`, or each in a `"thread"`.
 
     Raises:
         SystemExit: With status 2 if the bot cannot be started; one line on standard error says why.
@@ -225,6 +246,8 @@ def run(
             elsewhere=elsewhere,
             command_menu=command_menu,
             webhook=None if webhook is None else WebhookPlace(webhook, port, host),
+            handler_timeout=handler_timeout,
+            sync_handlers=sync_handlers,
         )
     except (CannotRunError, DefinitionError, StoreError, MissingExtra) as error:
         sys.stderr.write(f"fsmkit: {' '.join(str(error).split())}\n")
@@ -240,6 +263,8 @@ def serve(
     instead: str = "",
     command_menu: bool = False,
     webhook: WebhookPlace | None = None,
+    handler_timeout: float | timedelta | None = HANDLER_SECONDS,
+    sync_handlers: Literal["loop", "thread"] = "loop",
 ) -> None:
     """Run flows as a bot, with the environment's settings, until SIGINT or SIGTERM.
 
@@ -252,6 +277,8 @@ def serve(
         instead: What to do for want of a token, added to that sentence.
         command_menu: As `attach` has it.
         webhook: Where Telegram posts updates; by default they are fetched.
+        handler_timeout: As `run` has it.
+        sync_handlers: As `run` has it.
 
     Raises:
         CannotRunError: If there is no token, the server does not take it or does not answer, or a port cannot
@@ -284,6 +311,8 @@ def serve(
                 command_menu=command_menu,
                 webhook=webhook,
                 secret=_setting(SECRET),
+                handler_timeout=handler_timeout,
+                sync_handlers=sync_handlers,
             )
     except CannotListenError as error:
         raise CannotRunError(str(error)) from error
@@ -296,9 +325,17 @@ def serve(
 def _instead_of(option: str) -> str:
     if option == "token":
         return f"Put the token into the environment: {TOKEN}=... python FILE"
-    near = difflib.get_close_matches(
-        option, ("store", "sources", "command_menu", "webhook", "port", "host"), n=1
+    known = (
+        "store",
+        "sources",
+        "command_menu",
+        "webhook",
+        "port",
+        "host",
+        "handler_timeout",
+        "sync_handlers",
     )
+    near = difflib.get_close_matches(option, known, n=1)
     return f"Did you mean {near[0]}=?" if near else "For other options write attach(app, flow, ...)"
 
 

@@ -30,15 +30,18 @@ BY_HAND = (Album, Content, Deadline, EditLast, Gesture, Press, PressData, Restar
 """Actions that are calls of `Chat`, without a name to be imported."""
 
 
-def transcript(observations: Iterable[Observation]) -> str:
+def transcript(observations: Iterable[Observation], *, data: bool = True) -> str:
     """Return a conversation: `>` begins what the person did, below it stands what the bot said.
 
     Args:
         observations: What came of each action.
+        data: Whether the conversation's data stand beside each line.
     """
     lines: list[tuple[str, ...]] = []
     for observation in observations:
-        lines.append((f"> {observation.action.by()}{observation.action.line()}", *_beside(observation)))
+        place, held, taken = _beside(observation)
+        beside = (place, held, taken) if data else (place, taken)
+        lines.append((f"> {observation.action.by()}{observation.action.line()}", *beside))
         lines += [(f"    {line}",) for text in observation.shown for line in text.splitlines()]
         lines += [(f"    ! {described(error)}",) for error in observation.errors]
     return "\n".join(_aligned(lines))

@@ -169,6 +169,7 @@ def test_a_state_that_is_inherited_keeps_all_that_it_was_declared_with():
         "job_retries": 2,
         "call": Flow("called"),
         "call_data": {"a": 1},
+        "handler_timeout": 20,
     }
     assert options.keys() == StateOptions.__annotations__.keys()
 

@@ -68,7 +68,8 @@ class SQLiteLease:
         def work(at: Transaction) -> tuple[bytes | None, FoundRow]:
             at.waiters.prove(at.db, waiter, at.now, last=not hold)
             written = at.rows.commit(waiter.key, seen, change, at.now)
-            strike_for(at.db, waiter.key, change.struck, at.now)
+            if change.struck:
+                strike_for(at.db, waiter.key, change.struck, at.now)
             if not hold:
                 at.waiters.leave(at.db, waiter, at.now)
             return written

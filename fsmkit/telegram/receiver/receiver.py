@@ -39,7 +39,6 @@ confirms it, where with the poller the next offset does.
 import asyncio
 import json
 import logging
-import signal
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from itertools import count
@@ -60,6 +59,13 @@ from fsmkit.telegram.lifecycle import AnyApplication
 from fsmkit.telegram.receiver.handover import DEATHS, LONGEST_WAIT, HandOver, insist
 from fsmkit.telegram.receiver.polling import Poller
 from fsmkit.telegram.receiver.scanner import ScannedUpdate
+from fsmkit.telegram.receiver.watchdog import (
+    LoopWatchdog,
+    end_after,
+    handler_names,
+    handlers_in,
+    stopping_on_signals,
+)
 
 if TYPE_CHECKING:
     from fsmkit.telegram.receiver.webhook import WebhookServer
@@ -72,6 +78,12 @@ DRAIN_SECONDS = 10.0
 
 GOODBYE_SECONDS = 2.0
 """How long the last confirmation may take."""
+
+GRACE_SECONDS = 2.0
+"""How much longer than `drain` handlers may hold up the end of the process."""
+
+REST_SECONDS = 20.0
+"""How long the rest of the bot may take to end once no handler runs: jobs, deliveries, `post_stop`."""
 
 AGAIN_SECONDS = 0.5
 """How often is fetched while updates are handled that must not be confirmed yet."""
@@ -118,6 +130,8 @@ class Receiver:
         allowed_updates: The kinds of updates to fetch, by default all.
         poll_seconds: How long Telegram holds a request for which there is nothing.
         drain: How many seconds a stop waits for the updates in hand; what takes longer stays in the inbox.
+            With `run_polling` and `run_webhook`, the process is ended two seconds later, with all stacks on
+            standard error, where a handler takes no notice.
 
     Raises:
         DefinitionError: If the engine is not the application's.
@@ -160,6 +174,8 @@ class Receiver:
         engine.face.busy = lambda: busy() or not self.caught_up
         self._inbox: Inbox = inbox_of(engine.store, engine.bot, engine.clock.now)
         self._stopping = False
+        self._stop = asyncio.Event()
+        """Set by a signal."""
         self._begun: set[asyncio.Task[Any] | None] = set()
         self._unfinished: dict[int, asyncio.Event] = {}
         self._finished = asyncio.Event()
@@ -178,7 +194,8 @@ class Receiver:
     def run_polling(self) -> None:
         """Run the application until SIGINT or SIGTERM, then end it cleanly; blocks.
 
-        It does what PTB's `run_polling` does, `post_init`, `post_stop` and `post_shutdown` included.
+        It does what PTB's `run_polling` does, `post_init`, `post_stop` and `post_shutdown` included. A
+        handler that blocks the event loop for a second is named in the log.
 
         Raises:
             InvalidToken: If the server does not know the token.
@@ -273,7 +290,9 @@ class Receiver:
         await asyncio.gather(*self._work, return_exceptions=True)
         poller, hand_over, self._poller, self._hand_over = self._poller, self._hand_over, None, None
         if hand_over is not None:
-            await hand_over.stop(lambda task: task in self._begun, self._drain)
+            await self._hand_back(hand_over)
+        if self._stop.is_set():
+            end_after(REST_SECONDS)
         if poller is not None:
             with suppress(
                 TelegramError, OSError, TimeoutError
@@ -281,12 +300,28 @@ class Receiver:
                 async with asyncio.timeout(GOODBYE_SECONDS):
                     await poller.confirm()
 
+    async def _hand_back(self, hand_over: HandOver) -> None:
+        """Wait for what has begun, cancel it where that takes too long, and leave it to the inbox."""
+        ending = asyncio.ensure_future(hand_over.stop(lambda task: task in self._begun, self._drain))
+        await asyncio.wait({ending}, timeout=self._drain + GRACE_SECONDS / 2)
+        if not ending.done():
+            names = handler_names(self._engine)
+            deaf = {name for task in self._begun if task for name in handlers_in(task, names)}
+            _log.error(
+                "cancelled, and taking no notice: %s", ", ".join(sorted(deaf)) or "handlers of the bot"
+            )
+        await ending
+
     async def _run(self, receiving: AbstractAsyncContextManager[object]) -> None:
-        app, stop = self._app, asyncio.Event()
-        loop = asyncio.get_running_loop()
-        with suppress(NotImplementedError):  # Windows: SIGINT alone ends it, as a cancellation
-            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGABRT):
-                loop.add_signal_handler(number, stop.set)
+        self._stop.clear()
+        with (
+            LoopWatchdog(handler_names(self._engine)).watching(),
+            stopping_on_signals(self._stop, self._drain + GRACE_SECONDS),
+        ):
+            await self._run_until(self._stop, receiving)
+
+    async def _run_until(self, stop: asyncio.Event, receiving: AbstractAsyncContextManager[object]) -> None:
+        app = self._app
         try:
             if not await self._initialized(stop):
                 return

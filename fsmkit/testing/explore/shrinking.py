@@ -41,7 +41,7 @@ async def shortest(begin: Begin, actions: Sequence[Action], problem: Problem) ->
     best = await again(begin, actions, problem)
     tries = TRIES
     while best is not None:
-        for candidate in _simpler([observation.action for observation in best[0]]):
+        for candidate in simpler([observation.action for observation in best[0]]):
             tries -= 1
             if tries < 0:
                 return best
@@ -68,7 +68,7 @@ async def again(begin: Begin, actions: Sequence[Action], problem: Problem) -> Sh
     return None
 
 
-def _simpler(actions: list[Action]) -> Iterator[list[Action]]:
+def simpler(actions: list[Action]) -> Iterator[list[Action]]:
     """Yield the same with actions left out, many at once first; then with plainer ones."""
     size = len(actions) // 2
     while size:

@@ -118,6 +118,7 @@ def exchange(table: CompiledFlow, changed: Mapping[Handler, Handler]) -> None:
     table.any = tuple(changed.get(handler, handler) for handler in table.any)
     table.edges = {changed.get(handler, handler): edges for handler, edges in table.edges.items()}
     table.declared = {changed.get(handler, handler): edges for handler, edges in table.declared.items()}
+    table.recompile()
 
 
 def read_result(flows: FlowSet, table: CompiledFlow, result: Any) -> tuple[str, Target | None]:

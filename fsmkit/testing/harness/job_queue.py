@@ -16,6 +16,7 @@ from unittest import mock
 from fsmkit.botapi.request import AnyApplication
 from fsmkit.clock import Clock
 from fsmkit.testing.harness.background import JOB_PATIENCE
+from fsmkit.testing.harness.times import BotDatetime, reading
 
 ASKING = (
     "apscheduler.schedulers.base",
@@ -31,27 +32,12 @@ def on_clock(clock: Clock) -> Generator[None]:
     """Let job queues have a clock's time meanwhile, if there can be any."""
     with ExitStack() as stack:
         if find_spec("apscheduler") is not None:
-            kind = _datetime_of(clock)
+            stack.enter_context(reading(clock.now))
             for module in ASKING:
-                stack.enter_context(mock.patch(f"{module}.datetime", kind))
-            times = SimpleNamespace(**{**vars(datetime), "datetime": kind})
+                stack.enter_context(mock.patch(f"{module}.datetime", BotDatetime))
+            times = SimpleNamespace(**{**vars(datetime), "datetime": BotDatetime})
             stack.enter_context(mock.patch("telegram.ext._jobqueue.dtm", times))
         yield
-
-
-def _datetime_of(clock: Clock) -> type[datetime.datetime]:
-    """Return a `datetime` whose now is a clock's, and whose instances are all dates and times."""
-
-    class AnyDatetime(type):
-        def __instancecheck__(cls, instance: object) -> bool:
-            return isinstance(instance, datetime.datetime)
-
-    class ClockDatetime(datetime.datetime, metaclass=AnyDatetime):
-        @classmethod
-        def now(cls, tz: datetime.tzinfo | None = None) -> Any:
-            return datetime.datetime.fromtimestamp(clock.now(), tz)
-
-    return ClockDatetime
 
 
 class ClockedJobs:

@@ -102,6 +102,7 @@ def restate(table: CompiledFlow, name: str, **declared: Any) -> None:
     silent = not rules.enter and state.prompt is None and state.job is None
     buttons = rules.buttons if state.buttons else ()
     table.rules[name] = attrs.evolve(rules, state=state, buttons=buttons, silent=silent)
+    table.recompile()
 
 
 def sayings(ctx: Any) -> list[SendMessage | Answer]:
@@ -177,3 +178,4 @@ def _skip(table: CompiledFlow, site: Site) -> None:
         leave = tuple(other for other in rules.leave if other is not hook)
         silent = not enter and rules.state.prompt is None and rules.state.job is None
         table.rules[name] = attrs.evolve(rules, enter=enter, leave=leave, silent=silent)
+    table.recompile()

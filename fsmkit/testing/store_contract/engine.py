@@ -205,6 +205,25 @@ class StepContract(EngineBase):
         await patiently(*(engine.send(KEY, number) for number in range(10)))
         assert sent == [(KEY, f"got {number}") for number in range(10)]
 
+    async def test_a_message_is_sent_once_the_one_before_it_is_struck(
+        self, store: Store, clock: ManualClock
+    ) -> None:
+        """So a kill can send one message of a chat a second time, and no more."""
+        flow, waiting = Flow[Any]("talk"), list[tuple[str, int]]()
+
+        @flow.defstate(None, on=int)
+        def talk(event: int, ctx: Any) -> Any:
+            for number in range(event):
+                ctx.reply(f"{number}")
+
+        async def deliver(key: Key, effect: Effect) -> None:
+            assert isinstance(effect, Send)
+            waiting.append((effect.text, len(await store.outbox(key))))
+
+        await Engine(flow, store=store, clock=clock, deliver=deliver).send(KEY, 3)
+        assert waiting == [("0", 3), ("1", 2), ("2", 1)]
+        assert await store.outbox(KEY) == []
+
     async def test_a_deadline_fires_once_when_it_has_come(
         self, engine: Engine, store: Store, clock: ManualClock
     ) -> None:

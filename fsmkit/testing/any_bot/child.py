@@ -1,0 +1,75 @@
+"""The process in which a bot is tested: `python -P -m fsmkit.testing.any_bot.child JOB`.
+
+JOB is a JSON file; the report is written to the file that it names. What the bot prints goes nowhere.
+"""
+
+import faulthandler
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from fsmkit.testing.any_bot.program import Program
+from fsmkit.testing.any_bot.report import BotReport
+from fsmkit.testing.any_bot.search import EFFORTS, BotSearch, Talks
+from fsmkit.testing.any_bot.stubs import put_stubs
+from fsmkit.testing.any_bot.tree import Tree
+from fsmkit.testing.any_bot.walls import Walls
+from fsmkit.testing.harness.actions import action_from_json
+from fsmkit.testing.loading import LoadError
+
+PATIENCE = 20
+"""Seconds of real time that the bot has for one thing; longer, and it hangs."""
+
+
+def work(job: dict[str, Any], beat: Callable[[], None]) -> dict[str, Any]:
+    """Test the bot; return what is told to the parent.
+
+    Args:
+        job: What to test, and how; `fsmkit.cli.test_bot` writes it.
+        beat: Called while the bot does not hang.
+    """
+    root = Path(job["root"])
+    os.chdir(root)
+    sys.dont_write_bytecode = True
+    setup = None if job["setup"] is None else Path(job["setup"])
+    file = job["module"] if job["file"] is None else root / job["file"]
+    program = Program(file, root, entry=job["entry"], setup=setup)
+    tree = Tree(root, Path(job["spare"]))
+    put_stubs(job["stubs"])
+    walls = Walls(root, job["hosts"])
+    walls.put_up()
+    talks = Talks(
+        program, tree, chat=job["chat"], users=job["users"], seed=job["seed"], walls=walls, beat=beat
+    )
+    search = BotSearch(talks, EFFORTS[job["profile"]])
+    replays = [[action_from_json(act, ()) for act in actions] for actions in job["replays"] or ()]
+    try:
+        if job["replays"] is None:
+            search.run()
+        else:
+            search.replay(replays)
+    except LoadError as error:
+        return {"error": str(error), "refused": list(walls.refused)}
+    report = BotReport(search, job["name"], job["profile"], list(walls.refused))
+    return {"text": str(report), "ok": report.ok, "json": report.to_json()}
+
+
+def main(path: str) -> None:
+    """Do the job that stands in a file."""
+    job = json.loads(Path(path).read_text(encoding="utf-8"))
+    # Opened before the walls go up.
+    with open(job["out"], "w", encoding="utf-8") as out, open(job["hangs"], "w", encoding="utf-8") as hangs:
+
+        def beat() -> None:
+            faulthandler.dump_traceback_later(PATIENCE, exit=True, file=hangs)
+
+        beat()
+        out.write(json.dumps(work(job, beat)))
+        faulthandler.cancel_dump_traceback_later()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

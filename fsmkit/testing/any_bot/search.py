@@ -1,0 +1,506 @@
+"""Talks with a bot to find what is wrong with it: each conversation with a newly started program.
+A conversation is a list of actions. While it goes on, the walker looks where the person stands (states,
+buttons on the screen) and takes what was not tried there yet, or goes to the nearest place at which
+something is left; when all is tried, chance decides. What is found is had again from the beginning, and
+shortened, before it is reported; what does not show again is dropped.
+"""
+
+import random
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeAlias
+
+import attrs
+
+from fsmkit.botapi.offline import OfflineTelegram
+from fsmkit.botapi.request import AnyApplication
+from fsmkit.testing.any_bot.bot_driver import BotDriver, BotObservation
+from fsmkit.testing.any_bot.lint import no_exits, shadowed
+from fsmkit.testing.any_bot.offers import Offers, Places, keys_shown, places_of
+from fsmkit.testing.any_bot.oracles import EDITED, judge_bot
+from fsmkit.testing.any_bot.program import Program
+from fsmkit.testing.any_bot.slots import Slot
+from fsmkit.testing.any_bot.tree import Tree
+from fsmkit.testing.any_bot.walls import Walls
+from fsmkit.testing.clock import ManualClock
+from fsmkit.testing.explore.shrinking import simpler
+from fsmkit.testing.findings import Problem
+from fsmkit.testing.harness.actions import (
+    Action,
+    Content,
+    Deadline,
+    EditLast,
+    PressData,
+    Restart,
+    Say,
+)
+from fsmkit.testing.harness.repeatable import repeatable
+from fsmkit.testing.harness.screen import NotThereError
+from fsmkit.testing.inputs.candidates import old_presses, presses
+
+START = 1_800_000_000.0
+"""2027-01-15T08:00:00Z, where each conversation begins."""
+
+WRONG: tuple[Action, ...] = (
+    Say("Ann"),
+    Say("1"),
+    Say("/fsmkit_unknown"),
+    Content("photo"),
+    Content("location"),
+)
+"""What people send who were asked for something else."""
+
+MOST_PLACES = 60
+"""Screens of one set of states that are told apart."""
+
+MOST_OLD = 6
+"""Buttons under older messages that are pressed."""
+
+Spot: TypeAlias = tuple[Any, ...]
+"""What tells two places of a conversation apart."""
+
+Choose: TypeAlias = Callable[["BotTalk"], "Action | None"]
+
+
+@attrs.frozen
+class Effort:
+    """How long is searched.
+
+    Attributes:
+        conversations: How many are had at most.
+        length: Actions in each.
+        seconds: Time for the search, at most; as much again for making the findings short.
+        idle: Conversations without anything new after which it is enough.
+    """
+
+    conversations: int
+    length: int
+    seconds: float
+    idle: int
+
+
+EFFORTS = {
+    "dev": Effort(conversations=1_200, length=16, seconds=15.0, idle=60),
+    "ci": Effort(conversations=6_000, length=24, seconds=40.0, idle=300),
+    "thorough": Effort(conversations=200_000, length=40, seconds=900.0, idle=10_000),
+}
+
+
+@attrs.define(eq=False)
+class BotTalk:
+    """One conversation, as far as it has come.
+
+    Attributes:
+        driver: The bot.
+        user: Who talks to it.
+        observations: What came of each action.
+        problems: What is wrong, with the number of the action.
+    """
+
+    driver: BotDriver
+    user: int
+    observations: list[BotObservation] = attrs.field(factory=list[BotObservation])
+    problems: list[tuple[Problem, int]] = attrs.field(factory=list[tuple[Problem, int]])
+
+
+@attrs.frozen
+class Shown:
+    """A problem with the shortest conversation that was found to show it.
+
+    Attributes:
+        problem: The problem.
+        observations: The conversation.
+        also: Other places that have the same, without a conversation of their own.
+    """
+
+    problem: Problem
+    observations: tuple[BotObservation, ...]
+    also: tuple[str, ...] = ()
+
+
+class Talks:
+    """Has conversations with a program's bot, each from the beginning.
+
+    Args:
+        program: The program.
+        tree: The directory in which it runs, which is put back before each conversation.
+        chat: Where people talk to the bot; `None`: each in the private chat with it.
+        users: Ids of people that were named by hand.
+        seed: What chance hangs on.
+        walls: What the bot is not let do, where walls are up.
+        beat: Called before each action: the bot has not been hanging so far.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        tree: Tree,
+        *,
+        chat: int | None = None,
+        users: Sequence[int] = (),
+        seed: int = 0,
+        walls: Walls | None = None,
+        beat: Callable[[], None] | None = None,
+    ) -> None:
+        self.beat = beat
+        self.walls = walls
+        self.program = program
+        self.tree = tree
+        self.chat = chat
+        self.users: list[int] = [1, *users]
+        self.seed = seed
+        self.places = Places()
+        self.offers: Offers | None = None
+        self.count = 0
+        self.actions = 0
+
+    def have(self, choose: Choose, user: int = 1) -> BotTalk | None:
+        """Have a conversation.
+
+        Args:
+            choose: Says what is done next; `None` ends the conversation.
+            user: Who talks by default.
+
+        Raises:
+            LoadError: If the program does not hand its bot over.
+        """
+        self.tree.restore()
+        self.count += 1
+        clock = ManualClock(START)
+        offline = OfflineTelegram(clock=clock)
+        talk: BotTalk | None = None
+        again: Restart | None = None
+
+        async def session(app: AnyApplication, started: bool) -> None:
+            nonlocal talk, again
+            if talk is None:
+                talk = BotTalk(BotDriver(app, clock=clock, offline=offline, chat=self.chat), user)
+                self._meet(offline, talk.driver)
+                await talk.driver.begin(started)
+            else:
+                before = await talk.driver.row(user)
+                talk.driver.errors = []
+                talk.driver.adopt(app)
+                await talk.driver.begin(started)
+                if again is not None:
+                    self._judge(talk, await talk.driver.restarted(again, before))
+            again = await self._talk(talk, choose)
+            await talk.driver.close()
+
+        with repeatable(clock.now):
+            self.program.run(offline, session)
+            while again is not None:
+                self.program.run(offline, session)
+        return talk
+
+    async def _talk(self, talk: BotTalk, choose: Choose) -> Restart | None:
+        """Go on until the end, or up to a restart."""
+        while (action := choose(talk)) is not None:
+            if isinstance(action, Restart):
+                return action
+            if self.beat is not None:
+                self.beat()
+            refused = self.walls.count if self.walls is not None else 0
+            try:
+                observation = await talk.driver.do(action)
+            except NotThereError:
+                continue
+            if self.walls is not None and self.walls.count > refused:
+                observation = attrs.evolve(observation, walled=True)
+            self.actions += 1
+            self._judge(talk, observation)
+        return None
+
+    @staticmethod
+    def _judge(talk: BotTalk, observation: BotObservation) -> None:
+        talk.observations.append(observation)
+        number = len(talk.observations)
+        talk.problems += [(problem, number) for problem in judge_bot(talk.observations)]
+
+    def _meet(self, offline: OfflineTelegram, driver: BotDriver) -> None:
+        """Put into the world who and what the bot's code names."""
+        if self.offers is None:
+            self.places = places_of(driver.slots, self.program.modules())
+            self.users += [each for each in self.places.people[:3] if each not in self.users]
+            self.offers = Offers(self.places, self.users, self.chat)
+        for each in (*self.users, *self.places.people):
+            offline.add_user(each, first_name=f"User {each}")
+        for each in self.places.chats:
+            offline.add_chat(each, bot_status="administrator")
+        for number, name in enumerate(self.places.names, 1):
+            offline.add_chat(
+                -1_000_000_000_000 - number, type="channel", username=name, bot_status="administrator"
+            )
+
+    # -- again, and shorter ----------------------------------------------------------------------------
+
+    def shows(self, actions: Sequence[Action], problem: Problem) -> Shown | None:
+        """Return a conversation up to where a problem shows, `None` if it does not."""
+        todo = deque(actions)
+
+        def choose(talk: BotTalk) -> Action | None:
+            if any(_same(found, problem) for found, _ in talk.problems):
+                return None
+            return todo.popleft() if todo else None
+
+        talk = self.have(choose)
+        for found, number in talk.problems if talk is not None else ():
+            if _same(found, problem) and talk is not None:
+                return Shown(found, tuple(talk.observations[:number]))
+        return None
+
+    def shortest(self, actions: Sequence[Action], problem: Problem, end: float) -> Shown | None:
+        """Return the shortest conversation found that shows a problem; `None` if it does not show again.
+
+        Args:
+            actions: One that showed it.
+            problem: The problem, known by its code and place.
+            end: When it has to be short enough, by `time.monotonic`.
+        """
+        best = self.shows(actions, problem)
+        while best is not None:
+            for candidate in simpler([each.action for each in best.observations]):
+                if time.monotonic() > end:
+                    return best
+                found = self.shows(candidate, problem)
+                if found is not None:
+                    best = found
+                    break
+            else:
+                return best
+        return None
+
+
+def _same(one: Problem, other: Problem) -> bool:
+    return (one.code, one.where) == (other.code, other.where)
+
+
+class Walker:
+    """Chooses what people do, by where they stand and what was tried there.
+
+    Args:
+        talks: Has the conversations.
+        effort: How long is searched.
+    """
+
+    def __init__(self, talks: Talks, effort: Effort) -> None:
+        self._talks = talks
+        self._effort = effort
+        self._random = random.Random(talks.seed)
+        self._left: dict[Spot, list[Action]] = {}
+        """What is left to be tried at each place."""
+        self._ways: dict[Spot, dict[Action, Spot]] = {}
+        self._screens: dict[Spot, set[Spot]] = {}
+        self._last: tuple[Spot, Action] | None = None
+        self._steps = 0
+        self.news = 0
+        """How many places and callbacks there were in all."""
+        self.ran: dict[tuple[Any, ...], None] = {}
+        self.stood: dict[tuple[str, str], None] = {}
+
+    def begin(self) -> None:
+        """Begin another conversation."""
+        self._last, self._steps = None, 0
+
+    def choose(self, talk: BotTalk) -> Action | None:
+        """Return what is done next."""
+        spot = self._spot(talk)
+        self._learn(talk, spot)
+        if self._steps >= self._effort.length:
+            return None
+        self._steps += 1
+        if spot not in self._left:
+            self.news += 1
+            self._left[spot] = self._menu(talk)
+        action = self._next(talk, spot)
+        self._last = (spot, action)
+        return action
+
+    def _learn(self, talk: BotTalk, spot: Spot) -> None:
+        if self._last is not None:
+            before, action = self._last
+            self._ways.setdefault(before, {})[action] = spot
+        for observation in talk.observations[-1:]:
+            for run in observation.runs:
+                for slot in run.slots:
+                    if slot.key not in self.ran:
+                        self.ran[slot.key] = None
+                        self.news += 1
+
+    def _next(self, talk: BotTalk, spot: Spot) -> Action:
+        if self._left[spot] and self._random.random() < 0.9:
+            return self._left[spot].pop(0)
+        way = self._way_to_untried(spot)
+        if way is not None and self._random.random() < 0.9:
+            return way
+        menu = self._menu(talk)
+        # What people mostly do: what they were asked for, which stands first.
+        return menu[min(int(self._random.expovariate(0.25)), len(menu) - 1)]
+
+    def _way_to_untried(self, start: Spot) -> Action | None:
+        """Return the first step of the shortest known way to a place at which something is left."""
+        todo: deque[tuple[Spot, Action]] = deque()
+        seen = {start}
+        for action, spot in self._ways.get(start, {}).items():
+            if spot not in seen:
+                seen.add(spot)
+                todo.append((spot, action))
+        while todo:
+            spot, first = todo.popleft()
+            if self._left.get(spot):
+                return first
+            for following in self._ways.get(spot, {}).values():
+                if following not in seen:
+                    seen.add(following)
+                    todo.append((following, first))
+        return None
+
+    def _spot(self, talk: BotTalk) -> Spot:
+        driver = talk.driver
+        stands = tuple(repr(state) for _, state in driver.stands(talk.user))
+        for conversation, state in driver.stands(talk.user):
+            self.stood[conversation.name or "", repr(state)] = None
+        where = (talk.user, len(stands), stands)
+        buttons = tuple(dict.fromkeys(each.text for each in driver.pressable(talk.user)))
+        keys = tuple(keys_shown(driver.offline.calls, driver.where(talk.user)))
+        screens = self._screens.setdefault(where, set())
+        screen = (*where, buttons, keys)
+        if screen in screens or len(screens) < MOST_PLACES:
+            screens.add(screen)
+            return screen
+        return where
+
+    def _menu(self, talk: BotTalk) -> list[Action]:
+        """Return all that may be done now: what the bot asks for first."""
+        driver, user, offers = talk.driver, talk.user, self._talks.offers
+        keys = list(keys_shown(driver.offline.calls, driver.where(user)).values())
+        asked, others = [], []
+        for slot in driver.slots:
+            given = list(offers.of(slot, user, driver.app)) if offers is not None else []
+            given = [action for action in given if not isinstance(action, PressData)]  # nobody forges one
+            if slot.role == "state" or (slot.role == "entry" and not driver.stands(user)):
+                if slot.role == "state" and not _is_asked(slot, driver, user):
+                    continue
+                asked.append(given)
+            else:
+                others.append(given)
+        found = [
+            *presses(driver, user),
+            *keys,
+            *_in_turn(asked),
+            *_in_turn(others),
+            *WRONG,
+            *_edits(talk),
+            *old_presses(driver, user, MOST_OLD),
+        ]
+        people = [each for each in self._talks.users if each != user]
+        found += [press for other in people for press in presses(driver, other)]
+        if driver.jobs_due():
+            found.append(Deadline())
+        found.append(Restart())
+        mine = (attrs.evolve(action, user=user) if action.user == 1 else action for action in found)
+        return list(dict.fromkeys(mine))
+
+
+def _is_asked(slot: Slot, driver: BotDriver, user: int) -> bool:
+    return any(each is slot.around[-1] and state == slot.state for each, state in driver.stands(user))
+
+
+def _in_turn(lists: list[list[Action]]) -> Iterator[Action]:
+    """Yield the first of each, then the second of each, …."""
+    for number in range(max(map(len, lists), default=0)):
+        yield from (each[number] for each in lists if number < len(each))
+
+
+def _edits(talk: BotTalk) -> Iterator[Action]:
+    """Yield the last text again, as somebody corrects a slip."""
+    for observation in reversed(talk.observations):
+        if isinstance(observation.action, Say):
+            yield EditLast(observation.action.text)
+            return
+
+
+@attrs.define(eq=False)
+class BotSearch:
+    """A search, and what it has found.
+
+    Attributes:
+        talks: Has the conversations.
+        effort: How long is searched.
+        found: What was found, each with its conversation.
+        static: What the handlers' declarations show.
+        reached: How many handlers and states were reached, and how many there are.
+    """
+
+    talks: Talks
+    effort: Effort
+    found: list[Shown] = attrs.field(factory=list[Shown])
+    static: list[Problem] = attrs.field(factory=list[Problem])
+    numbers: dict[str, tuple[int, int]] = attrs.field(factory=dict[str, tuple[int, int]])
+    unreached: list[Slot] = attrs.field(factory=list[Slot])
+    dropped: int = 0
+    seconds: float = 0.0
+
+    def run(self) -> None:
+        """Search, and shorten what was found.
+
+        Raises:
+            LoadError: If the program does not hand its bot over.
+        """
+        begun = time.monotonic()
+        walker = Walker(self.talks, self.effort)
+        first: dict[tuple[str, str | None], tuple[Problem, list[Action]]] = {}
+        idle, last = 0, None
+        for number in range(self.effort.conversations):
+            if time.monotonic() > begun + self.effort.seconds or idle > self.effort.idle:
+                break
+            users = self.talks.users
+            user = users[number % len(users)] if number % 3 == 2 else 1
+            news = walker.news
+            walker.begin()
+            talk = self.talks.have(walker.choose, user)
+            idle = 0 if walker.news > news else idle + 1
+            if talk is None:
+                break
+            last = talk
+            for problem, length in talk.problems:
+                actions = [each.action for each in talk.observations[:length]]
+                known = first.get((problem.code, problem.where))
+                if known is None or len(actions) < len(known[1]):
+                    first[problem.code, problem.where] = (problem, actions)
+        self._shorten(first)
+        if last is not None:
+            slots = last.driver.slots
+            self.static = [*shadowed(slots, last.driver.app, self.talks.users), *no_exits(slots)]
+            self._count(slots, walker)
+        self.seconds = time.monotonic() - begun
+
+    def replay(self, conversations: Sequence[Sequence[Action]]) -> None:
+        """Have conversations again, and shorten nothing."""
+        for actions in conversations:
+            todo = deque(actions)
+            talk = self.talks.have(lambda _talk, todo=todo: todo.popleft() if todo else None)  # type: ignore[misc]
+            for problem, number in talk.problems if talk is not None else ():
+                if talk is not None and not any(_same(each.problem, problem) for each in self.found):
+                    self.found.append(Shown(problem, tuple(talk.observations[:number])))
+
+    def _shorten(self, first: dict[tuple[str, str | None], tuple[Problem, list[Action]]]) -> None:
+        end = time.monotonic() + self.effort.seconds
+        todo = sorted(first.values(), key=lambda each: len(each[1]))
+        edited = [problem for problem, _ in todo if problem.code == EDITED]
+        also = tuple(sorted({problem.where or "" for problem in edited[1:]}))
+        todo = [each for each in todo if each[0] not in edited[1:]]
+        for number, (problem, actions) in enumerate(todo):
+            share = (end - time.monotonic()) / (len(todo) - number)
+            shown = self.talks.shortest(actions, problem, time.monotonic() + max(share, 0.0))
+            if shown is None:
+                self.dropped += 1
+            else:
+                self.found.append(attrs.evolve(shown, also=also if problem.code == EDITED else ()))
+
+    def _count(self, slots: list[Slot], walker: Walker) -> None:
+        callbacks = {slot.place: slot for slot in slots}
+        ran = {slot.place for slot in slots if slot.key in walker.ran}
+        self.numbers["handlers"] = (len(ran), len(callbacks))
+        self.unreached = [slot for place, slot in callbacks.items() if place not in ran]
