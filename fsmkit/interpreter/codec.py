@@ -680,10 +680,10 @@ def _comes_back(effect: Any) -> bool:
     if type(effect) is not Send:
         return False
     reply, to = effect.reply, effect.to
-    if reply.buttons or reply.keyboard or reply.extra is not None or to.chat is None:
+    if reply.buttons or reply.keyboard or reply.extra is not None:
         return False
     return (
-        type(to.chat) in _IDS
+        (type(to.chat) is int or type(to.chat) is str)
         and type(to.thread) in _IDS
         and type(to.business) in _IDS
         and type(to.user) in _IDS
