@@ -9,6 +9,7 @@ import inspect
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import partial
+from types import CoroutineType
 from typing import Any
 
 import msgspec
@@ -262,7 +263,7 @@ class Outbox:
             return None
         try:
             receipt = self._deliver(key, effect)
-            if inspect.isawaitable(receipt):
+            if type(receipt) is CoroutineType or inspect.isawaitable(receipt):
                 receipt = await receipt
         except RetryLater:
             raise

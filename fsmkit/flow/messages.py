@@ -5,6 +5,7 @@ data are is `fsmkit.telegram`'s business.
 """
 
 import difflib
+import functools
 import json
 import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -511,7 +512,12 @@ def as_reply(text: str | Reply, **options: Unpack[ReplyOptions]) -> Reply:
     """Return a `Reply` from a text and options, or from a `Reply` whose options may be overridden."""
     if isinstance(text, Reply):
         return attrs.evolve(text, **options) if options else text
-    return Reply(text, **options)
+    return Reply(text, **options) if options or type(text) is not str else _text_alone(text)
+
+
+@functools.lru_cache(maxsize=512)
+def _text_alone(text: str) -> Reply:
+    return Reply(text)  # a bot says most of its texts again and again
 
 
 _REPLY_FIELDS = tuple(attrs.fields_dict(Reply))

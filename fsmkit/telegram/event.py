@@ -412,10 +412,17 @@ def _command(event: TelegramEvent, message: Message, text: str, username: str | 
 def _place(event: TelegramEvent, message: Any) -> None:
     event.message = message
     event.message_id = message.message_id
+    chat = event.chat_id = message.chat.id
+    thread = event.thread_id = message.message_thread_id if message.is_topic_message else None
+    business = event.business_id = message.business_connection_id
     # Anonymous admins, channel senders and linked posts share an account: it is no person.
     user = message.from_user if message.sender_chat is None else None
-    thread = message.message_thread_id if message.is_topic_message else None
-    _locate(event, message.chat.id, user, thread, message.business_connection_id)
+    if user is None:
+        event.address = Address(chat, thread, business)
+    else:
+        event.user = user
+        ident = event.user_id = user.id
+        event.address = Address(chat, thread, business, ident, user.language_code)
 
 
 def _press(update: Update, query: CallbackQuery) -> TelegramEvent:
@@ -423,17 +430,18 @@ def _press(update: Update, query: CallbackQuery) -> TelegramEvent:
     event.value = query.data
     message = query.message
     if message is None:  # under an inline message: which chat it stands in, Telegram does not say
-        _locate(event, None, query.from_user, None, None)
+        _locate(event, None, query.from_user)
         return event
+    _locate(event, message.chat.id, query.from_user)
     event.message_id = message.message_id
-    thread, business = None, None
-    if isinstance(message, Message) and message.is_accessible:  # PTB makes a Message of old ones too
-        event.message = message
-        thread = message.message_thread_id if message.is_topic_message else None
-        business = message.business_connection_id
-    _locate(event, message.chat.id, query.from_user, thread, business)
-    if event.message is None:  # an old one: Telegram says neither its topic nor its connection
-        event.knows = "chat"
+    if not isinstance(message, Message) or not message.is_accessible:  # PTB makes a Message of old ones too
+        event.knows = "chat"  # Telegram says neither its topic nor its connection
+        return event
+    event.message = message
+    thread = event.thread_id = message.message_thread_id if message.is_topic_message else None
+    business = event.business_id = message.business_connection_id
+    if thread is not None or business is not None:
+        event.address = structs.replace(event.address, thread=thread, business=business)
     return event
 
 
@@ -446,7 +454,7 @@ def _other(update: Update, username: str | None) -> TelegramEvent | None:
     event.message_id = query.message_id
     event.text = query.text
     event.value = query.value
-    _locate(event, query.chat, query.user, None, None)
+    _locate(event, query.chat, query.user)
     if query.home is not None:
         event.address = structs.replace(event.address, chat=query.home)
         event.knows = "place"
@@ -457,20 +465,17 @@ def _other(update: Update, username: str | None) -> TelegramEvent | None:
     return event
 
 
-def _locate(
-    event: TelegramEvent, chat: int | None, user: User | None, thread: int | None, business: str | None
-) -> None:
+def _locate(event: TelegramEvent, chat: int | None, user: User | None) -> None:
+    """Say where what is no message belongs; it names neither topic nor business connection."""
     event.user = user
     event.chat_id = chat
-    event.thread_id = thread
-    event.business_id = business
     if chat is None:
         event.knows = "person"
     if user is None:
-        event.address = Address(chat or 0, thread, business)
+        event.address = Address(chat or 0)
         return
     ident = event.user_id = user.id
-    event.address = Address(ident if chat is None else chat, thread, business, ident, user.language_code)
+    event.address = Address(ident if chat is None else chat, None, None, ident, user.language_code)
 
 
 def album_of(parts: Sequence[TelegramEvent]) -> TelegramEvent:

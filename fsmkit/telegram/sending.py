@@ -399,20 +399,27 @@ class Messages:
             if text:
                 options["caption"] = text
             content, method = _file(source), getattr(self._bot, f"send_{kind}")
-        if offer is None:
-            message: int = (await method(chat, content, **options)).message_id
-            return message
+        markup = None if offer is None else self._markup(*offer)
+        try:
+            sent: int = (await method(chat, content, reply_markup=markup, **options)).message_id
+            return sent
+        except BadRequest as error:
+            if offer is None:
+                raise
+            refused = error
         reply, bound, selective = offer
 
         async def attempt(fewer: Reply) -> int:
-            markup = any_markup(fewer, bound, self._buttons, selective=selective)
-            sent: int = (await method(chat, content, reply_markup=markup, **options)).message_id
+            less = self._markup(fewer, bound, selective)
+            sent: int = (await method(chat, content, reply_markup=less, **options)).message_id
             return sent
 
-        try:
-            return await attempt(reply)
-        except BadRequest as error:
-            return await without_refused_buttons(reply, error, attempt)
+        return await without_refused_buttons(reply, refused, attempt)
+
+    def _markup(self, reply: Reply, bound: Bound, selective: bool) -> Any:
+        if not (reply.buttons or reply.keyboard or reply.remove_keyboard):
+            return None
+        return any_markup(reply, bound, self._buttons, selective=selective)
 
     async def _replace(self, key: Key, effect: Edit, reply: Reply, way: str) -> None:
         """Edit in one of the ways of `_way`; refused formatting is shown as it is written."""
