@@ -246,7 +246,8 @@ def conversation_machine(
         ...         assert not self.data or self.data["n"] >= 0
         >>> TestCounts = Counts.TestCase  # which pytest and unittest run
     """
-    return _machine_class(OwnMachine, _search(flows, resources, chat, oracles))
+    made: type[OwnMachine] = _machine_class(OwnMachine, _search(flows, resources, chat, oracles))
+    return made
 
 
 class OwnMachine(ConversationMachine):
@@ -271,13 +272,12 @@ class OwnMachine(ConversationMachine):
         note(transcript(self.talk.observations))
 
 
-M = TypeVar("M", bound=ConversationMachine)
 T = TypeVar("T")
 
 
-def _machine_class(base: type[M], search: Search) -> type[M]:
-    made: type[M] = type(base.__name__, (base,), {"search": search})
-    return made
+def _machine_class(base: type[Any], search: Search) -> Any:
+    """Return a machine that is bound to a search; Hypothesis wants a class of its own for each."""
+    return type(base.__name__, (base,), {"search": search})
 
 
 def _search(
