@@ -5,13 +5,15 @@ from typing import TYPE_CHECKING
 from fsmkit.faces import import_on_demand
 
 if TYPE_CHECKING:
-    from fsmkit.graph.graph import Graph, graph_of
+    from fsmkit.graph.graph import Edge, Graph, graph_of
+    from fsmkit.graph.paths import paths
 
-__all__ = ["Graph", "graph_of"]
+__all__ = ["Edge", "Graph", "graph_of", "paths"]
 
 import_on_demand(
     __name__,
     {
-        "fsmkit.graph.graph": "Graph graph_of",
+        "fsmkit.graph.graph": "Edge Graph graph_of",
+        "fsmkit.graph.paths": "paths",
     },
 )

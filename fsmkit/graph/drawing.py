@@ -254,16 +254,7 @@ def _is_drawn(edge: Edge, graph: Graph) -> bool:
     """Return whether an edge moves a conversation, to somewhere that is drawn."""
     if edge.kind in ("back", "end"):
         return edge.source is not None or edge.kind == "end"
-    return edge.kind in ("transition", "call") and _goal(edge, graph) is not None
-
-
-def _goal(edge: Edge, graph: Graph) -> Node | None:
-    """Return the state that a transition or a call enters."""
-    if edge.target is None:
-        return None
-    if edge.kind == "call":
-        return graph.initial.get(edge.target.flow)
-    return (edge.target.flow, edge.target.state)
+    return edge.kind in ("transition", "call") and graph.goal(edge) is not None
 
 
 def _chips(flow: Flow[object], edges: Iterable[Edge]) -> Iterable[Chip]:
@@ -331,7 +322,7 @@ def _arrows(graph: Graph, edges: Iterable[Edge]) -> list[Arrow]:
     """Return the arrows: one for what leads from one spot to another for one cause."""
     found: dict[tuple[str, str, str, Cause], list[Edge]] = {}
     for edge in edges:
-        goal = _goal(edge, graph)
+        goal = graph.goal(edge)
         leads = _end_of(edge.node) if edge.kind == "end" or goal is None else _id(goal)
         found.setdefault((_id(edge.node), leads, edge.kind, edge.cause), []).append(edge)
     order = {_id(node): number for number, node in enumerate(graph.states)}

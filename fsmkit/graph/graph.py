@@ -115,7 +115,7 @@ class Graph:
         return frozenset(found)
 
     def _onward(self, node: Node) -> set[Node]:
-        return {goal for edge in self.outgoing(node) if (goal := self._goal(edge))}
+        return {goal for edge in self.outgoing(node) if (goal := self.goal(edge))}
 
     @cached_property
     def reachable(self) -> frozenset[Node]:
@@ -132,7 +132,7 @@ class Graph:
         over = [node for node in self.states if any(edge.kind == "end" for edge in self._exits(node))]
         before: dict[Node, list[Node]] = {}
         for node in self.states:
-            for goal in self.successors(node).union(filter(None, map(self._goal, self._exits(node)))):
+            for goal in self.successors(node).union(filter(None, map(self.goal, self._exits(node)))):
                 before.setdefault(goal, []).append(node)
         return _closure(over, lambda node: before.get(node, ()))
 
@@ -164,11 +164,12 @@ class Graph:
     def _by_goal(self) -> Mapping[Node, list[Edge]]:
         found: dict[Node, list[Edge]] = {}
         for edge in self.edges:
-            if (goal := self._goal(edge)) is not None:
+            if (goal := self.goal(edge)) is not None:
                 found.setdefault(goal, []).append(edge)
         return found
 
-    def _goal(self, edge: Edge) -> Node | None:
+    def goal(self, edge: Edge) -> Node | None:
+        """Return the state that an edge enters; `None` for an end and for what does not move."""
         if edge.target is None or edge.kind == "end":
             return None
         if edge.kind == "call":

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from fsmkit.testing.replay.recorder import record
     from fsmkit.testing.report import Profile, Report
     from fsmkit.testing.store_contract import StoreContract
+    from fsmkit.testing.strategies import Talk, conversation_machine, conversations
 
 __all__ = [
     "ORACLES",
@@ -33,9 +34,12 @@ __all__ = [
     "Profile",
     "Report",
     "StoreContract",
+    "Talk",
     "after",
     "always",
     "check",
+    "conversation_machine",
+    "conversations",
     "eventually",
     "flow_tests",
     "lint",
@@ -59,5 +63,6 @@ import_on_demand(
         "fsmkit.testing.replay.recorder": "record",
         "fsmkit.testing.report": "Profile Report",
         "fsmkit.testing.store_contract": "StoreContract",
+        "fsmkit.testing.strategies": "Talk conversation_machine conversations",
     },
 )

@@ -4,11 +4,10 @@ Its rules draw what to do from the menu of the observation: what is asked for, w
 states want, old buttons, updates that come again or in the wrong order, kills, refusals, and time.
 """
 
-import asyncio
 import itertools
 import time
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, ClassVar
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import attrs
 import hypothesis
@@ -43,7 +42,17 @@ HEALTH = (
 PICK = st.integers(0, 255)
 """Chooses from a list, by the remainder: what shrinks to 0 chooses the plainest."""
 
+T = TypeVar("T")
+
 Known = set[tuple[str, str | None]]
+
+
+class Runner(Protocol):
+    """What runs a coroutine to its end, as `asyncio.Runner` does."""
+
+    def run(self, work: Coroutine[Any, Any, T], /) -> T:
+        """Run it."""
+        ...
 
 
 class FoundError(Exception):
@@ -71,7 +80,7 @@ class Search:
     """
 
     driver: EngineDriver
-    runner: asyncio.Runner
+    runner: Runner
     begin: Callable[[], Conversation]
     known: Known
     end: float
