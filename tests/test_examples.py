@@ -323,4 +323,4 @@ def test_nothing_about_an_example_cannot_be_read(example):
 @pytest.mark.parametrize("example", ["signup.py", "order.py", "shop.py", "registration.py"])
 def test_an_example_can_be_drawn(example):
     result = CliRunner().invoke(main, ["graph", str(EXAMPLES / example)])
-    assert (result.exit_code, result.stdout.splitlines()[0]) == (0, "stateDiagram-v2")
+    assert (result.exit_code, result.stdout.splitlines()[0]) == (0, "flowchart TB")

@@ -325,7 +325,7 @@ def test_an_example_has_no_finding(name):
 def test_an_example_can_be_drawn_and_talked_to_in_the_terminal(name):
     file = str(EXAMPLES / f"{name}.py")
     drawn = CliRunner().invoke(main, ["graph", file])
-    assert (drawn.exit_code, drawn.stdout.splitlines()[0]) == (0, "stateDiagram-v2")
+    assert (drawn.exit_code, drawn.stdout.splitlines()[0]) == (0, "flowchart TB")
     talked = CliRunner().invoke(main, ["chat", file], input="/start\nhello\n", catch_exceptions=False)
     assert (talked.exit_code, talked.stderr) == (0, "")
     assert "(no answer)" not in talked.stdout

@@ -85,7 +85,7 @@ def is_there(module, name):
 @pytest.mark.parametrize(
     ("title", "kind", "own"),
     [
-        ("Flow", fsmkit.Flow, {"check_declared", "check_included", "error", "text_for"}),
+        ("Flow", fsmkit.Flow, {"check_declared", "check_included", "error", "mark_filtered", "text_for"}),
         ("ctx", fsmkit.Context, {"over", "requests"}),
         (
             "Engine",

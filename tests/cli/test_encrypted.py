@@ -70,7 +70,7 @@ def test_a_migration_goes_through_an_encrypted_store(sealed, fsmkit, monkeypatch
 
 def test_with_other_keys_it_says_that_they_do_not_fit(sealed, refusal, monkeypatch):
     monkeypatch.setenv(KEYS, NEW)
-    assert "cannot be decrypted: it was written with another key, or without one" in refusal("inspect", STORE)
+    assert "cannot be decrypted: it was written with another key or none" in refusal("inspect", STORE)
 
 
 def test_keys_for_a_store_in_clear_do_not_fit_either(shop, refusal, monkeypatch):

@@ -54,6 +54,6 @@ def test_a_json_report_has_nothing_that_the_bot_prints_in_whatever_way(write, fs
 def test_what_a_child_of_the_bot_prints_is_apart_too(write, fsmkit):
     write(LOUD + '\nsubprocess.run([sys.executable, "-c", "print(6 * 7)"], check=True)\n')
     done = fsmkit("graph", "bot.py")
-    assert done.stdout.startswith("stateDiagram-v2\n")
+    assert done.stdout.startswith("flowchart TB\n")
     assert "42" not in done.stdout
     assert "42" in done.stderr

@@ -98,7 +98,7 @@ def test_a_seat_that_is_sold_in_one_go_is_no_finding():
 def test_a_flow_that_shares_nothing_has_no_race():
     report = check(wizard(3), phases=["parallel"], profile=QUICK, seed=1)
     assert report.failures == []
-    assert report.steps["parallel"] > 20
+    assert report.steps["parallel"] >= 20
 
 
 def test_a_job_may_be_done_before_or_after_what_somebody_else_does():
