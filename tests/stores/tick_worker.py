@@ -27,6 +27,9 @@ ROUND = 5
 """Events of a key before the next one has its turn. A row remembers 64 ids: while a worker starts again, the
 others must not get further than that with a key whose last event it has not noted."""
 LEASE_SECONDS = 2.0
+PATIENT_SECONDS = 6.0
+"""Where the server tells which workers have died nobody waits for so long, and a worker that starts on a busy
+machine keeps its leases and its places in line."""
 
 
 @attrs.frozen
@@ -94,7 +97,7 @@ def noted(notes: Path) -> dict[int, int]:
 def shared_store(kind: str, url: str, name: str) -> Store:
     """The store of all workers: a schema of PostgreSQL, or a database of MongoDB."""
     if kind == "postgres":
-        return PostgresStore(url, schema=name, lease_seconds=LEASE_SECONDS, pool_size=6)
+        return PostgresStore(url, schema=name, lease_seconds=PATIENT_SECONDS, pool_size=6)
     return MongoStore(url, database=name, lease_seconds=LEASE_SECONDS)
 
 

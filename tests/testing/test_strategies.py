@@ -15,6 +15,7 @@ from fsmkit.testing.harness.actions import Say
 
 FEW = settings(
     max_examples=60,
+    derandomize=True,
     database=None,
     deadline=None,
     phases=[Phase.generate],

@@ -49,12 +49,16 @@ END $$;
 CREATE OR REPLACE FUNCTION fsmkit.silence() RETURNS interval LANGUAGE sql IMMUTABLE AS $$ SELECT interval '1.5 s' $$;
 
 -- Looks for processes that have died: they have no lock, and have not said for so long that they live. What they
--- had is free, and their places in line are given up.
+-- had is free, and their places in line are given up. It locks leases of many keys, so whoever has one locked
+-- already must not call it; and one at a time is enough.
 CREATE OR REPLACE FUNCTION fsmkit.look() RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     w record;
     l record;
 BEGIN
+    IF NOT pg_try_advisory_xact_lock(hashtextextended('fsmkit look', 0)) THEN
+        RETURN;
+    END IF;
     FOR w IN
         WITH locks AS MATERIALIZED (
             SELECT (x.classid::bigint << 32) | x.objid::bigint AS id FROM pg_locks x
@@ -103,12 +107,7 @@ BEGIN
         SET token = excluded.token, until = clock_timestamp() + p_term, channel = p_channel, term = p_term
         WHERE x.token = excluded.token OR (x.waiting = 0 AND (x.token IS NULL OR x.until < clock_timestamp()));
     IF NOT FOUND THEN
-        IF EXISTS (SELECT FROM fsmkit.waiters x WHERE x.key = p_key AND x.token = p_token) THEN
-            PERFORM fsmkit.look();
-        END IF;
         SELECT * INTO l FROM fsmkit.leases x WHERE x.key = p_key FOR UPDATE;
-    END IF;
-    IF l.key IS NOT NULL AND l.token IS DISTINCT FROM p_token THEN  -- else `look` may have handed it to us
         IF l.until > clock_timestamp() + l.term THEN  -- the clock was set back
             UPDATE fsmkit.leases x SET until = clock_timestamp() + x.term WHERE x.key = p_key RETURNING * INTO l;
         END IF;

@@ -63,6 +63,8 @@ class Leases:
         self._waiting: dict[int, asyncio.Future[LoadedRow | None]] = {}
         self._asking: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._tidied = time.monotonic()
+        self._looked = 0.0
+        self._look_up = f"SELECT {schema}.look()"
         self._acquire = f"SELECT * FROM {schema}.acquire($1, $2, $3, $4)"
         self._approach = f"SELECT * FROM {schema}.approach($1, $2, $3, $4)"
         self._release = f"SELECT {schema}.release($1, $2)"
@@ -119,8 +121,17 @@ class Leases:
             told = granted.result() if granted.done() else None
             if granted.done():
                 self._waiting[token] = self.connections.loop.create_future()
+            if told is None:
+                await self._look()
             answer = told or await self._ask(key, token)
         return answer
+
+    async def _look(self) -> None:
+        """Have the server look for processes that have died, not more often than one that waits asks."""
+        now = time.monotonic()
+        if now - self._looked >= ASK_SECONDS:
+            self._looked = now
+            await self.connections.call(self._look_up)
 
     async def _ask(self, key: str, token: int, wanted: bool = True) -> LoadedRow | float:
         """Return the row, or the seconds that the lease of somebody else has left."""

@@ -218,9 +218,10 @@ def _version(db: sqlite3.Connection, path: str) -> int:
     """Return the schema's version, 0 for a new file; raise StoreCorrupt for a file that is not for us."""
     application, version = _pragma(db, "application_id"), _pragma(db, "user_version")
     if application == 0 and version == 0:
-        if db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-            raise StoreCorrupt(f"{path}: {_FOREIGN}")
-        return 0
+        if not db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            return 0
+        # Where there is no side lock, another process may have made the tables in between.
+        application, version = _pragma(db, "application_id"), _pragma(db, "user_version")
     if application != APPLICATION_ID:
         raise StoreCorrupt(f"{path}: {_FOREIGN}")
     if version > len(UPGRADES):
