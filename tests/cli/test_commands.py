@@ -1,6 +1,5 @@
 """The command as a whole: its options, its drawing, its start, and a real terminal."""
 
-import contextlib
 import os
 import signal
 import subprocess
@@ -129,6 +128,8 @@ class Terminal:
             stdout=slave,
             stderr=slave,
             env={**os.environ, "TERM": "dumb"},
+            # A shell has its background jobs ignore interrupts, and so all that they start.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         os.close(slave)
         self.shown = ""
@@ -144,17 +145,6 @@ class Terminal:
 
     def type(self, keys):
         os.write(self.master, keys.encode())
-
-    def interrupt(self):
-        """Interrupt it as a person does: once more where nothing has come of it."""
-        for _ in range(10):
-            self.process.send_signal(signal.SIGINT)
-            self.type(
-                "\n"
-            )  # Python sees a signal that comes just before `input` waits only with the next key
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self.process.wait(timeout=5)
-                return
 
     def ends(self):
         try:
@@ -178,7 +168,9 @@ def test_a_terminal_prompts_echoes_nothing_and_can_be_left(write, last):
     if isinstance(last, str):
         terminal.type(last)
     else:
-        terminal.interrupt()
+        terminal.process.send_signal(last)
+        # Python sees a signal that comes just before `input` waits only when a key is pressed.
+        terminal.type("\n")
     assert terminal.ends() == 0
 
 
