@@ -169,7 +169,7 @@ class Flow(Generic[D]):
         self.filtered = False
         """Whether `in_state` asks for its conversations."""
         self.flow_sets: WeakSet[Any] = WeakSet()
-        """The `FlowSet`s that it is in, which note that by its name."""
+        """The sets of flows that it is in, which note that by its name."""
         self._implied: dict[str, str | None] = {}
         """States that only a handler or a hook has named so far, with its place; `None` for other reasons."""
         self._declares = False

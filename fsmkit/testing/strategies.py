@@ -157,7 +157,7 @@ def conversations(
         oracles: What judges each action, as in `check`; `()` for none.
 
     Returns:
-        The strategy; its examples are `Talk`s, which shrink, and print as a chat and as code.
+        The strategy; its examples, of the class `Talk`, shrink, and print as a chat and as code.
 
     Raises:
         DefinitionError: If the flows do not fit together.
