@@ -330,7 +330,8 @@ class MemoryStore:
         if change.struck:
             self.inbox(key.bot).strike_now(change.struck)
         record.version = next(self._versions)
-        record.row = change.row
+        # What msgspec encodes has room to grow, a half more than it needs: a copy has not.
+        record.row = None if change.row is None else bytes(memoryview(change.row))
         record.wake = inf if change.wake is None else change.wake
         entry = None
         if record.mail is not None or change.outbox:
