@@ -272,11 +272,12 @@ def _chips(flow: Flow[object], edges: Iterable[Edge]) -> Iterable[Chip]:
             continue  # an arrow says it as well
         group = wide if isinstance(wide, type) else None
         among = [state.name for state in group.states()] if group is not None else [*flow.states]
+        named = None if group is None else group.full_name()
         goal = _in_words(flow.name, same[0])
         yield Chip(
-            f"{flow.name}/*>{kind}>{goal}>{' '.join(labels)}",
+            ">".join((f"{flow.name}/{named or '*'}", kind, goal, cause, *labels)),
             flow.name,
-            None if group is None else group.full_name(),
+            named,
             cause,
             _once(labels),
             goal,

@@ -28,12 +28,23 @@ SECONDS = 30
 NAME, LABEL = 12.0, 10.5
 """Sizes of the letters, in pixels: of states and flows, and of labels and badges."""
 
-LINE, PAD, CHIP_HEIGHT, CHIP_GAP, HEAD, MAX_CHIPS_WIDTH = 13.0, 14.0, 20.0, 6.0, 22.0, 520.0
+LINE = 13.0
+"""From one line of a label to the next, in pixels."""
+
+PAD = 14.0
+"""Beside the name of a state."""
+
+HEAD, CHIP_HEIGHT, CHIP_GAP = 22.0, 20.0, 6.0
+"""Of a flow's name, of a chip, and between two chips."""
+
+MAX_CHIPS_WIDTH = 520.0
+"""Of a row of chips; more go to the next row."""
+
 ANYWHERE = "anywhere"
 """What stands before the chips of a flow."""
 
-END_SIZE = 14.0
-START_SIZE = 10.0
+END_SIZE, START_SIZE = 14.0, 10.0
+"""Of the signs for an end and a start."""
 
 _WIDTHS: Mapping[str, float] = {
     letter: width

@@ -331,6 +331,6 @@ class AwaitedLease:
         return idle
 
 
-def snapshot_of(store: Store, key: Key, *, wanted: bool = True) -> PromptLease:  # noqa: ARG001  # as `lease_of`
+def snapshot_of(store: Store, key: Key, *, wanted: bool = True) -> PromptLease:  # noqa: ARG001  # as a lease is asked for
     """Return a look at a row without a turn, not yet taken, as the engine works with it."""
     return AwaitedLease(key, store.snapshot(key))

@@ -242,3 +242,27 @@ def test_a_picture_needs_a_font_and_says_so(monkeypatch):
 def test_the_drawings_of_the_examples_are_those_of_the_docs(path):
     kept = ROOT / "docs" / "pictures" / f"{path.stem}.svg"
     assert svg(drawing_of(graph_of(*load(str(path)).flows))) == kept.read_text()
+
+
+def test_the_readme_shows_the_drawing_of_the_flow_that_it_shows(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code = (ROOT / "README.md").read_text().partition("```python\n")[2].partition("```")[0]
+    Path("signup.py").write_text(code)
+    kept = ROOT / "docs" / "pictures" / "readme.svg"
+    assert svg(drawing_of(graph_of(*load("signup.py").flows))) == kept.read_text()
+
+
+def test_what_two_groups_have_alike_are_two_chips_of_their_own():
+    class Form(StatesGroup):
+        class Name(StatesGroup):
+            first, last = State(), State()
+
+        class Place(StatesGroup):
+            street, city = State(), State()
+
+    flow = Flow("form", states=Form)
+    flow.defstate(Form.Name, on=command("stop"), to=END)(never)
+    flow.defstate(Form.Place, on=command("stop"), to=END)(never)
+    chips = drawn(flow).chips
+    assert [chip.text for chip in chips] == ["in Form.Name: /stop → ●", "in Form.Place: /stop → ●"]
+    assert len({chip.id for chip in chips}) == 2
