@@ -569,6 +569,8 @@ PASSWORDS = ["sesame"]
         ("sqlite3.connect", ("/etc/fsmkit.db",), "writes /etc/fsmkit.db"),
         ("os.remove", ("/etc/fsmkit", -1), "writes /etc/fsmkit"),
         ("os.rename", ("here", "/etc/fsmkit", -1, -1), "writes /etc/fsmkit"),
+        ("os.link", ("/etc/hostname", "here", -1, -1), "writes /etc/hostname"),
+        ("shutil.rmtree", ("/etc/fsmkit", None), "writes /etc/fsmkit"),
     ],
 )
 def test_walls_refuse_what_leaves_the_copy(tmp_path, monkeypatch, event, args, said):
@@ -578,6 +580,48 @@ def test_walls_refuse_what_leaves_the_copy(tmp_path, monkeypatch, event, args, s
         walls.check(event, args)
     assert said in next(iter(walls.refused))
     assert walls.count == 1
+
+
+def test_walls_know_which_open_directory_a_name_is_relative_to(tmp_path, monkeypatch):
+    inside, outside = tmp_path / "bot", tmp_path / "theirs"
+    inside.mkdir()
+    outside.mkdir()
+    monkeypatch.chdir(inside)
+    walls = Walls(inside)
+    monkeypatch.setattr(walls, "_own", (str(inside),))  # and not the directory of temporary files
+    for path in (inside, outside):
+        descriptor = os.open(path, os.O_RDONLY)
+        with pytest.raises(WallError) if path is outside else contextlib.nullcontext():
+            walls.check("os.remove", ("data.txt", descriptor))
+        os.close(descriptor)
+    assert [said for said in walls.refused if f"writes {outside}/data.txt" in said] != []
+
+
+def test_a_bot_behind_walls_deletes_nothing_of_others_and_starts_no_process(tmp_path):
+    """In a process of its own: walls stay up."""
+    theirs, mine = tmp_path / "theirs", tmp_path / "bot"
+    mine.mkdir()
+    (theirs / "deep").mkdir(parents=True)
+    (theirs / "deep" / "data.txt").write_text("kept")
+    program = f"""
+import contextlib, multiprocessing, os, shutil, sys
+from pathlib import Path
+from fsmkit.testing.any_bot.walls import Walls
+walls = Walls(Path({str(mine)!r}))
+walls._own = walls._own[:1]
+os.chdir({str(mine)!r})
+walls.put_up()
+with contextlib.suppress(PermissionError):
+    shutil.rmtree({str(theirs)!r})
+with contextlib.suppress(PermissionError):
+    os.remove("data.txt", dir_fd=os.open({str(theirs / "deep")!r}, os.O_RDONLY))
+with contextlib.suppress(PermissionError):
+    multiprocessing.get_context("spawn").Process(target=print).start()
+print(walls.count)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (theirs / "deep" / "data.txt").read_text() == "kept", done.stderr
+    assert int(done.stdout) >= 3, done.stderr
 
 
 @pytest.mark.parametrize(
@@ -634,6 +678,7 @@ def test_credentials_are_withheld_unless_they_are_named():
         "MONGO": "mongodb://me:word@host/x",
         "PATH": "/bin",
     }
+    given |= {"HTTPS_PROXY": "http://127.0.0.1:3128", "no_proxy": "localhost"}
     made = environment(
         given, ["OPENAI_API_KEY", "MODE=test"], ['os.getenv("ADMIN_ID") + os.environ["SHOP_TOKEN"]']
     )

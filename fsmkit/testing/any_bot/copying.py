@@ -39,6 +39,9 @@ SECRET = re.compile(
 )
 """Names of variables that are credentials, or lead to them."""
 
+PROXY = re.compile(r"_proxy$", re.I)
+"""Names of variables that lead to other hosts by way of a program on this machine."""
+
 WITHHELD = "withheld-by-fsmkit-test"
 """Stands for a credential."""
 
@@ -125,7 +128,7 @@ def stand_in(name: str) -> str:
 
 
 def environment(given: Mapping[str, str], named: Iterable[str], sources: Iterable[str]) -> dict[str, str]:
-    """Return a bot's environment: no credential but those that were named.
+    """Return a bot's environment: no credential and no proxy but those that were named.
 
     What its code asks for and nobody has set gets a stand-in, where its name says what it is: a token, an id.
 
@@ -137,7 +140,8 @@ def environment(given: Mapping[str, str], named: Iterable[str], sources: Iterabl
     Raises:
         LoadError: If a name was given that the environment has not.
     """
-    made = {name: stand_in(name) if SECRET.search(name) else value for name, value in given.items()}
+    plain = {name: value for name, value in given.items() if not PROXY.search(name)}
+    made = {name: stand_in(name) if SECRET.search(name) else value for name, value in plain.items()}
     made = {name: WITHHELD if "://" in value and "@" in value else value for name, value in made.items()}
     for name in {found for source in sources for found in _ASKED.findall(source)} - made.keys():
         if SECRET.search(name):

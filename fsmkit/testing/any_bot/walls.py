@@ -15,6 +15,14 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+_posixsubprocess: Any
+
+
+try:
+    import _posixsubprocess
+except ImportError:  # Windows
+    _posixsubprocess = None
+
 PROGRAMS = frozenset(
     {
         "subprocess.Popen",
@@ -25,6 +33,7 @@ PROGRAMS = frozenset(
         "os.fork",
         "os.forkpty",
         "os.startfile",
+        "_winapi.CreateProcess",
         "pty.spawn",
     }
 )
@@ -33,19 +42,20 @@ PROGRAMS = frozenset(
 LOOK_UPS = frozenset({"socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr"})
 CONNECTIONS = frozenset({"socket.connect", "socket.sendto", "socket.sendmsg"})
 
-CHANGES: Mapping[str, tuple[int, ...]] = {
-    "os.mkdir": (0,),
-    "os.remove": (0,),
-    "os.rmdir": (0,),
-    "os.rename": (0, 1),
-    "os.truncate": (0,),
-    "os.link": (1,),
-    "os.symlink": (1,),
-    "os.chmod": (0,),
-    "os.chown": (0,),
-    "os.utime": (0,),
+CHANGES: Mapping[str, tuple[tuple[int, int | None], ...]] = {
+    "os.mkdir": ((0, 2),),
+    "os.remove": ((0, 1),),
+    "os.rmdir": ((0, 1),),
+    "os.rename": ((0, 2), (1, 3)),
+    "os.truncate": ((0, None),),
+    "os.link": ((0, 2), (1, 3)),  # what is linked could be changed by its new name
+    "os.symlink": ((1, 2),),
+    "os.chmod": ((0, 2),),
+    "os.chown": ((0, 3),),
+    "os.utime": ((0, 3),),
+    "shutil.rmtree": ((0, None),),
 }
-"""Events that change files, and which of their arguments are paths."""
+"""Events that change files: which of their arguments are paths, and which the open directory of each."""
 
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
@@ -85,6 +95,12 @@ class Walls:
     def put_up(self) -> None:
         """Put them up, for the rest of this process."""
         sys.addaudithook(self.check)
+        if _posixsubprocess is not None:  # `multiprocessing` starts programs by it, and no hook is told
+            _posixsubprocess.fork_exec = self._forks
+
+    def _forks(self, program: Any, *_args: Any) -> int:
+        self.check("subprocess.Popen", (program,))
+        raise AssertionError("the walls let a program pass")
 
     def check(self, event: str, args: tuple[Any, ...]) -> None:
         """Let an event pass, or refuse it.
@@ -163,7 +179,7 @@ class Walls:
         return self._written(path) if writes else None
 
     def _changes(self, event: str, args: tuple[Any, ...]) -> tuple[str, str] | None:
-        found = (self._written(args[number]) for number in CHANGES[event])
+        found = (self._written(args[at], None if of is None else args[of]) for at, of in CHANGES[event])
         return next((said for said in found if said is not None), None)
 
     def _keeps(self, _event: str, args: tuple[Any, ...]) -> tuple[str, str] | None:
@@ -174,13 +190,24 @@ class Walls:
             return None
         return self._written(name.removeprefix("file:").partition("?")[0])
 
-    def _written(self, path: Any) -> tuple[str, str] | None:
+    def _written(self, path: Any, directory: int | None = None) -> tuple[str, str] | None:
         if isinstance(path, int):
             return None
-        name = _real(Path(os.fsdecode(path)))
+        found = Path(os.fsdecode(path))
+        if directory is not None and directory >= 0 and not found.is_absolute():
+            found = _directory_of(directory) / found
+        name = _real(found)
         if any(name == own or name.startswith(own + os.sep) for own in self._own):
             return None
         return f"writes {name}, outside of its directory", "name it relative to the bot's directory"
+
+
+def _directory_of(descriptor: int) -> Path:
+    """Return the directory that a file descriptor stands for; the root where the system does not tell."""
+    try:
+        return Path(os.readlink(f"/proc/self/fd/{descriptor}"))
+    except OSError:
+        return Path("/")
 
 
 _REACH = "`--stub {module}` or `--allow-net HOST`"
