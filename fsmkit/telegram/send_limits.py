@@ -6,9 +6,11 @@ names longer times than it would have taken to wait. Where Telegram refuses all 
 installed, the outbox waits as it is told.
 """
 
+import asyncio
+
 from cachetools import TTLCache
 
-from fsmkit.errors import requires_extra
+from fsmkit.errors import RetryLater, requires_extra
 
 with requires_extra("limits"):
     from aiolimiter import AsyncLimiter
@@ -24,12 +26,18 @@ IN_GROUP = 20
 
 MINUTE = 60.0
 
+PATIENCE = 2.0
+"""Seconds that a step waits for the limit over all; then it goes on, and the message is put off."""
+
 MOST_CHATS = 100_000
 """Chats that are remembered at most, for a minute each: then a chat may do again what it might at first."""
 
 
 class SendLimits:
-    """Has messages wait until Telegram will take them; each chat for itself, in order of arrival."""
+    """Lets a message out when Telegram will take it; what has to wait is put off, like what Telegram refuses.
+
+    So a chat that must wait holds up its own messages, in their order, and nothing else.
+    """
 
     def __init__(self) -> None:
         self._over_all = AsyncLimiter(OVER_ALL, 1.0)
@@ -37,15 +45,29 @@ class SendLimits:
         self._chats = chats
 
     async def wait(self, chat: int | str) -> None:
-        """Wait until a message to a chat may be sent.
+        """Return when a message to a chat may be sent, if that is soon.
 
         Args:
             chat: The chat's id, or the name of a channel.
+
+        Raises:
+            RetryLater: If it is not.
         """
         limiter = self._chats.get(chat)
         if limiter is None:
             private = isinstance(chat, int) and chat > 0
             limiter = AsyncLimiter(BURST, float(BURST)) if private else AsyncLimiter(IN_GROUP, MINUTE)
         self._chats[chat] = limiter  # also of one that was found: from now on it is remembered for a minute
+        _check_room(limiter)
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await self._over_all.acquire()
+        except TimeoutError:
+            raise RetryLater(PATIENCE) from None
+        _check_room(limiter)  # others of the chat may have been faster meanwhile
         await limiter.acquire()
-        await self._over_all.acquire()
+
+
+def _check_room(limiter: AsyncLimiter) -> None:
+    if not limiter.has_capacity():
+        raise RetryLater(limiter.time_period / limiter.max_rate)

@@ -289,15 +289,15 @@ class KeyedProcessor(BaseUpdateProcessor):
             return
         finally:
             lines.leave(names, ticket)
-            if asked is not None:
-                for watch in self._watches:
-                    await watch.unwatch(asked)
             if queued is not None:
                 self.queue.finished(names)
             if self._refusals:
                 self._sum_up(names)
             if not begun and asyncio.iscoroutine(coroutine):
                 coroutine.close()
+            if asked is not None:  # last, for it may be cancelled
+                for watch in self._watches:
+                    await watch.unwatch(asked)
 
     def awaited(self, key: Key) -> bool:
         """Whether updates of a conversation wait, which go before its timeouts."""

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from fsmkit import Flow
+from fsmkit import Flow, RetryLater
 from fsmkit.botapi import OfflineTelegram
 from fsmkit.telegram import attach, text
 from fsmkit.telegram.run import _installed_limits
@@ -13,8 +13,14 @@ from fsmkit.telegram.send_limits import BURST, IN_GROUP, OVER_ALL, SendLimits
 
 
 async def sent(limits, chats, counted):
+    """What the outbox does with what has to wait."""
     for chat in chats:
-        await limits.wait(chat)
+        while True:
+            try:
+                await limits.wait(chat)
+                break
+            except RetryLater as later:
+                await asyncio.sleep(later.seconds)
         counted.append(chat)
 
 
@@ -79,6 +85,26 @@ async def test_what_waits_is_sent_in_its_order_and_holds_up_no_other_chat():
         await engine.stop(drain=0)
         feeding.cancel()
         await asyncio.gather(feeding, return_exceptions=True)
+
+
+async def test_messages_that_wait_hold_up_no_update_of_their_chat():
+    flow, offline, heard = Flow("f"), OfflineTelegram(), []
+    offline.add_user(1)
+
+    @flow.defstate(None, on=text(r".*"))
+    def several(event, ctx):
+        heard.append(event.text)
+        for number in range(int(event.text)):
+            ctx.reply(str(number))
+
+    app = offline.builder().build()
+    async with app, attach(app, flow, send_limits=SendLimits()) as engine:
+        offline.say(str(BURST + 3), user=1)
+        offline.say("1", user=1)
+        await asyncio.wait_for(offline.feed(app), 0.9)  # the next message may go after a second
+        assert heard == [str(BURST + 3), "1"]
+        assert len(offline.texts(1)) == BURST
+        await engine.stop(drain=0)
 
 
 def test_run_keeps_them_where_they_are_installed(monkeypatch):
