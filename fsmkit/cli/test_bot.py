@@ -146,6 +146,7 @@ def test_bot(
         job: dict[str, Any] = {
             "root": str(root),
             "spare": str(base / "spare"),
+            "temporary": str(base / "tmp"),
             "file": str(path.resolve().relative_to(copied)) if Path(name).is_file() else None,
             "module": name,
             "name": name,
@@ -194,7 +195,7 @@ def _conversations(path: str) -> list[tuple[int | None, list[Any]]]:
 def _child(job: dict[str, Any], base: Path, made: dict[str, str]) -> dict[str, Any]:
     """Have the job done by a process of its own; return what it says."""
     (base / "job.json").write_text(json.dumps(job), encoding="utf-8")
-    temporary = base / "tmp"
+    temporary = Path(job["temporary"])
     temporary.mkdir()
     own = str(Path(fsmkit.__file__).parent.parent)
     made |= {
@@ -230,4 +231,4 @@ def _why_not(job: dict[str, Any], done: "subprocess.CompletedProcess[str]") -> s
             place = f"{os.path.relpath(file, job['root'])}:{line}"
             return f"{place} has not come back for 20 s: nothing further was tested"
     last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-    return f"the bot's process has ended before it was tested, with status {done.returncode}: {last}"
+    return f"the bot's process has ended while it was tested, with status {done.returncode}: {last}"

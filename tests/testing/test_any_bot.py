@@ -597,7 +597,7 @@ def test_walls_know_which_open_directory_a_name_is_relative_to(tmp_path, monkeyp
     assert [said for said in walls.refused if f"writes {outside}/data.txt" in said] != []
 
 
-def test_a_bot_behind_walls_deletes_nothing_of_others_and_starts_no_process(tmp_path):
+def test_a_bot_behind_walls_changes_nothing_of_others_and_starts_no_process(tmp_path):
     """In a process of its own: walls stay up."""
     theirs, mine = tmp_path / "theirs", tmp_path / "bot"
     mine.mkdir()
@@ -615,13 +615,25 @@ with contextlib.suppress(PermissionError):
     shutil.rmtree({str(theirs)!r})
 with contextlib.suppress(PermissionError):
     os.remove("data.txt", dir_fd=os.open({str(theirs / "deep")!r}, os.O_RDONLY))
+import sqlite3
+db = sqlite3.connect("mine.db")
+for statement in ("ATTACH '{theirs}/attached.db' AS a", "VACUUM INTO '{theirs}/copy.db'"):
+    with contextlib.suppress(sqlite3.DatabaseError):
+        db.execute(statement)
+db.execute("ATTACH 'also_mine.db' AS b")
+for name in ("file:{theirs}/mode=ro.db?mode=rwc", "file:%2e%2e/theirs/x.db"):
+    with contextlib.suppress(PermissionError):
+        sqlite3.connect(name, uri=True).execute("CREATE TABLE t (x)")
+with contextlib.suppress(PermissionError):
+    os.kill(os.getpid(), 15)
 with contextlib.suppress(PermissionError):
     multiprocessing.get_context("spawn").Process(target=print).start()
 print(walls.count)
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert (theirs / "deep" / "data.txt").read_text() == "kept", done.stderr
-    assert int(done.stdout) >= 3, done.stderr
+    assert [path.name for path in theirs.iterdir()] == ["deep"]
+    assert int(done.stdout) >= 8, done.stderr
 
 
 @pytest.mark.parametrize(
@@ -710,12 +722,20 @@ def test_the_copy_leaves_out_what_the_bot_does_not_need(tmp_path, monkeypatch):
         (here / name).parent.mkdir(parents=True, exist_ok=True)
         (here / name).write_text("x", encoding="utf-8")
     (here / "env" / "pyvenv.cfg").touch()
+    (here / "empty" / "deep").mkdir(parents=True)
     (here / ".env").write_text('export BOT_TOKEN="1:real"\nLANGUAGE=de\nDB_PASSWORD=x\n', encoding="utf-8")
+    (here / "prod.env").write_text(
+        'MONGO=mongodb://u:p@host/db\nAPI_KEY="first\nsecond"\nMAX_TOKENS=500\nSTRIPE_SK=sk_live\nMODE=x\n'
+    )
     monkeypatch.chdir(here)
     there.mkdir()
     assert copy_directory(here / "bot.py", there) == here
     copied = {str(path.relative_to(there)) for path in there.rglob("*") if path.is_file()}
-    assert copied == {"bot.py", "texts/de.json", ".env"}
+    assert copied == {"bot.py", "texts/de.json", ".env", "prod.env"}
+    assert (there / "empty" / "deep").is_dir()
+    assert (there / "prod.env").read_text() == (
+        f"MONGO={WITHHELD}\nAPI_KEY={WITHHELD}\nMAX_TOKENS=500\nSTRIPE_SK={WITHHELD}\nMODE=x\n"
+    )
     assert (there / ".env").read_text() == f"export BOT_TOKEN={TOKEN}\nLANGUAGE=de\nDB_PASSWORD={WITHHELD}\n"
 
 
@@ -724,8 +744,13 @@ def test_the_copy_is_put_back(tmp_path):
     (root / "data").mkdir(parents=True)
     (root / "data" / "users.json").write_text("{}")
     (root / "kept").write_text("1")
-    tree = Tree(root, tmp_path / "spare")
+    (temporary := tmp_path / "tmp").mkdir()
+    tree = Tree(root, tmp_path / "spare", temporary)
     (root / "data" / "users.json").unlink()
+    (root / "data").rmdir()
+    (root / "made").mkdir()
+    (root / "made" / "deep").symlink_to("nowhere")
+    (temporary / "counter").write_text("1")
     (root / "kept").write_text("22")
     (root / "made.db").touch()
     tree.restore()
@@ -733,19 +758,21 @@ def test_the_copy_is_put_back(tmp_path):
         "data/users.json": "{}",
         "kept": "1",
     }
+    assert ([*temporary.iterdir()], (root / "made").exists()) == ([], False)
 
 
 def test_stubs_take_whatever_they_are_given():
     finder = StubFinder(["fsmkit_of_nobody"])
     sys.meta_path.insert(0, finder)
     try:
-        from fsmkit_of_nobody.parts import Client, NobodyError
+        from fsmkit_of_nobody.parts import Client, ClientTimeout, NobodyError
 
         async def call():
             return await Client("key").chat.create(model="x")
 
         assert asyncio.run(call()) is not None
         assert issubclass(NobodyError, Exception)
+        assert isinstance(ClientTimeout(total=5), ClientTimeout)
     finally:
         sys.meta_path.remove(finder)
         for name in ("fsmkit_of_nobody", "fsmkit_of_nobody.parts"):
@@ -823,6 +850,48 @@ def test_the_command_has_conversations_of_a_report_again_behind_walls(tmp_path):
         "  > /broken  | -  | broken: raised",
     ]
     assert "note: bot.py:15 calls api.example.com: `--stub MODULE` or `--allow-net api.example.com`\n" in out
+
+
+LEAVING = (
+    HEAD + "import asyncio, threading, time\n"
+    "threading.Thread(target=threading.Event().wait).start()\n"
+    "async def stop(update, context):\n"
+    "    await update.effective_message.reply_text('Bye.')\n    context.application.stop_running()\n"
+    "async def wait(update, context):\n"
+    "    end = time.time() + 2\n    while time.time() < end:\n        time.sleep(0.1)\n"
+    "    await update.effective_message.reply_text('Waited.')\n"
+    "app = build()\n"
+    'app.add_handlers([CommandHandler("stop", stop), CommandHandler("wait", wait)])\n'
+    "app.run_polling()\n"
+)
+
+
+def test_a_bot_may_leave_threads_stop_itself_and_sleep_until_it_is_time(tmp_path):
+    (tmp_path / "bot.py").write_text(LEAVING, encoding="utf-8")
+    steps = [{"act": action_to_json(Say(text))} for text in ("/stop", "/wait", "/stop")]
+    (tmp_path / "out.json").write_text(json.dumps({"findings": [{"conversation": steps}]}))
+    status, out, err = command("bot.py", "--replay", "out.json", cwd=tmp_path)
+    assert (status, err) == (0, ""), out
+
+
+def test_a_press_that_a_task_of_the_bot_will_answer_is_no_finding(program):
+    bot = program(
+        HEAD + "import asyncio\n"
+        "from telegram import InlineKeyboardButton, InlineKeyboardMarkup\n"
+        "from telegram.ext import CallbackQueryHandler\n"
+        "kept = set()\n"
+        "async def menu(update, context):\n"
+        "    rows = [[InlineKeyboardButton('Go', callback_data='go')]]\n"
+        "    await update.effective_message.reply_text('?', reply_markup=InlineKeyboardMarkup(rows))\n"
+        "async def go(update, context):\n"
+        "    async def later():\n"
+        "        await asyncio.sleep(1)\n        await update.callback_query.answer()\n"
+        "    kept.add(asyncio.create_task(later()))\n"
+        "app = build()\n"
+        'app.add_handlers([CommandHandler("menu", menu), CallbackQueryHandler(go)])\n'
+        "app.run_polling()\n"
+    )
+    assert problems(bot, [Say("/menu"), Press("Go")]) == []
 
 
 @pytest.mark.thorough

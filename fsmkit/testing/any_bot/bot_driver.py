@@ -1,5 +1,6 @@
 """The driver of a bot of any make: PTB's application as the bot's own program has made it."""
 
+import asyncio
 import random
 from collections.abc import Sequence
 from typing import Any, cast
@@ -43,6 +44,7 @@ class BotObservation(Observation):
         query: The id of the callback query that it made.
         sent: The buttons that stand under messages which the bot has sent or edited since.
         jobs: How many jobs wait in the JobQueue now, against before.
+        tasks: How many tasks the bot has begun that go on.
         walled: Whether it was refused something that it may not do while it is tested.
     """
 
@@ -53,6 +55,7 @@ class BotObservation(Observation):
     query: str | None = None
     sent: tuple[ShownButton, ...] = ()
     jobs: int = 0
+    tasks: int = 0
     walled: bool = False
 
 
@@ -120,7 +123,7 @@ class BotDriver(PTBDriver):
         self._said[line] = self._said.get(line, 0) + 1
         random.seed(f"{line} {self._said[line]}")  # the same chance, whatever was done before
         stood, calls, jobs = self.stands(action.user), len(self.offline.calls), self._waiting()
-        queries = set(self.offline.world.queries)
+        queries, tasks = set(self.offline.world.queries), asyncio.all_tasks()
         self.runs.clear()
         plain = await super().do(action)
         for run in self.runs:
@@ -145,6 +148,7 @@ class BotDriver(PTBDriver):
             query=asked[0] if asked else None,
             sent=self._sent(action.user, made),
             jobs=self._waiting() - jobs,
+            tasks=len(asyncio.all_tasks() - tasks),
         )
 
     async def restarted(self, action: Restart, before: Row) -> BotObservation:

@@ -7,6 +7,7 @@ import faulthandler
 import json
 import os
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ def work(job: dict[str, Any], beat: Callable[[], None]) -> dict[str, Any]:
     setup = None if job["setup"] is None else Path(job["setup"])
     file = job["module"] if job["file"] is None else root / job["file"]
     program = Program(file, root, entry=job["entry"], setup=setup)
-    tree = Tree(root, Path(job["spare"]))
+    tree = Tree(root, Path(job["spare"]), Path(job["temporary"]))
     put_stubs(job["stubs"])
     walls = Walls(root, job["hosts"])
     walls.put_up()
@@ -74,4 +75,11 @@ def main(path: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    status = 0
+    try:
+        main(sys.argv[1])
+    except BaseException:
+        traceback.print_exc()
+        status = 1
+    sys.stderr.flush()
+    os._exit(status)  # whatever threads the bot has left: they would keep this process for ever

@@ -35,9 +35,14 @@ MOST_FILES = 5_000
 """Files of a directory that is copied as a whole."""
 
 SECRET = re.compile(
-    r"TOKEN|SECRET|PASS|PWD|CREDENTIAL|AUTH|COOKIE|SESSION|DSN|(^|_)KEY|APIKEY|PRIVATE|_URL$|_URI$", re.I
+    r"TOKEN|SECRET|PASS|PWD|CREDENTIAL|AUTH|COOKIE|SESSION|DSN|(^|_)KEY|KEY$|PRIVATE|WEBHOOK|MNEMONIC|SENDGRID"
+    r"|(^|_)(PAT|JWT|PW|SK)($|_)|_URL$|_URI$",
+    re.I,
 )
 """Names of variables that are credentials, or lead to them."""
+
+PLAIN = re.compile(r"\d{1,6}(\.\d+)?|true|false|yes|no|on|off|", re.I)
+"""Values that are no credentials, whatever their names: numbers, and what is on or off."""
 
 PROXY = re.compile(r"_proxy$", re.I)
 """Names of variables that lead to other hosts by way of a program on this machine."""
@@ -51,7 +56,11 @@ TOKEN = "42:OFFLINE"
 PERSON = "1001"
 """Stands for an id that the environment does not have."""
 
-_ASSIGNED = re.compile(r"(?m)^(\s*(?:export\s+)?(\w+)\s*=).*$")
+_ASSIGNED = re.compile(
+    r"""(?m)^([^\S\n]*(?:export\s+)?(\w+)[^\S\n]*=)([^\S\n]*"(?:\\.|[^"\\])*"|[^\S\n]*'[^']*'|.*)"""
+)
+"""A line of a `.env` file; a value in quotation marks may take several."""
+
 _ASKED = re.compile(r"""(?:getenv|environ\.get|environ)\s*[\[(]\s*['"](\w+)['"]""")
 
 
@@ -77,7 +86,9 @@ def copy_directory(file: Path, target: Path) -> Path:
     for path in found:
         goal = target / path.relative_to(root)
         goal.parent.mkdir(parents=True, exist_ok=True)
-        if path.name.startswith(".env"):
+        if path.is_dir():
+            goal.mkdir(exist_ok=True)
+        elif path.name.startswith(".env") or path.suffix == ".env":
             goal.write_text(
                 without_secrets(path.read_text(encoding="utf-8", errors="replace")), encoding="utf-8"
             )
@@ -89,11 +100,14 @@ def copy_directory(file: Path, target: Path) -> Path:
 
 
 def _files(root: Path) -> Iterator[Path]:
+    """Yield what is copied, empty directories among it; of too much the beginning."""
     count = 0
     for directory, names, files in os.walk(root):
         names[:] = [
             name for name in names if name not in LEFT_OUT and not _is_environment(Path(directory, name))
         ]
+        if not names and not files:
+            yield Path(directory)
         for name in files:
             path = Path(directory, name)
             if path.is_file() and path.stat().st_size <= LARGEST:
@@ -117,9 +131,15 @@ def without_secrets(text: str) -> str:
 
     def kept(line: re.Match[str]) -> str:
         name = line[2]
-        return f"{line[1]}{stand_in(name)}" if SECRET.search(name) else line[0]
+        return line[0] if _is_shown(name, line[3].strip().strip("\"'")) else f"{line[1]}{stand_in(name)}"
 
     return _ASSIGNED.sub(kept, text)
+
+
+def _is_shown(name: str, value: str) -> bool:
+    """Return whether a variable is no credential, neither by its name nor by a URL with a password in it."""
+    secret = SECRET.search(name) and not PLAIN.fullmatch(value)
+    return not secret and not ("://" in value and "@" in value)
 
 
 def stand_in(name: str) -> str:
@@ -141,8 +161,7 @@ def environment(given: Mapping[str, str], named: Iterable[str], sources: Iterabl
         LoadError: If a name was given that the environment has not.
     """
     plain = {name: value for name, value in given.items() if not PROXY.search(name)}
-    made = {name: stand_in(name) if SECRET.search(name) else value for name, value in plain.items()}
-    made = {name: WITHHELD if "://" in value and "@" in value else value for name, value in made.items()}
+    made = {name: value if _is_shown(name, value) else stand_in(name) for name, value in plain.items()}
     for name in {found for source in sources for found in _ASKED.findall(source)} - made.keys():
         if SECRET.search(name):
             made[name] = stand_in(name)

@@ -20,8 +20,12 @@ from fsmkit.testing.harness.actions import Content, EditLast, Press, Say, shorte
 SPEAKS = ("send", "forward", "copy", "edit", "delete", "answer", "setMessageReaction", "stop", "pin")
 """Beginnings of the methods that somebody sees something of."""
 
-UNKNOWN_HERE = ("offlinetelegram does not know", "chat not found", "user not found")
-"""What is refused since the Telegram in memory lacks it: a method, or whom only the real one knows."""
+UNKNOWN_HERE = (
+    *("offlinetelegram does not know", "chat not found", "user not found"),
+    *("not authorized", "authorization denied"),
+)
+"""What is refused since the Telegram in memory lacks it (a method, or whom only the real one knows), or by
+the walls in the words of SQLite."""
 
 EDITED = "edited-message"
 """The code of what is told of all its places together, since a bot that has it has it everywhere."""
@@ -90,7 +94,7 @@ def press_answered(past: Past) -> Iterator[Problem]:
     last = past[-1]
     if not isinstance(last.action, Press) or last.query is None or not last.runs or last.errors:
         return
-    if last.jobs > 0 or last.walled:
+    if last.jobs > 0 or last.tasks > 0 or last.walled:
         return
     answers = [call for call in last.calls if call.method == "answerCallbackQuery"]
     if not answers:
@@ -216,7 +220,9 @@ def _taken_twice(last: BotObservation) -> Iterator[Problem]:
 def no_silence(past: Past) -> Iterator[Problem]:
     """Check that who is taken to another state, or out of the conversation, sees something of it."""
     last = past[-1]
-    if not isinstance(last.action, Say | Content | Press) or last.errors or last.jobs > 0 or last.walled:
+    if not isinstance(last.action, Say | Content | Press) or last.errors or last.walled:
+        return
+    if last.jobs > 0 or last.tasks > 0:
         return
     if any(call.method.startswith(SPEAKS) for call in last.calls):
         return

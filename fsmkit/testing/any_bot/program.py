@@ -31,6 +31,7 @@ from telegram.ext import Application, ApplicationBuilder, Updater
 from fsmkit.botapi.offline import OfflineTelegram
 from fsmkit.botapi.request import AnyApplication
 from fsmkit.flow.locations import location_in_user_code, shown_path
+from fsmkit.testing.clock import ManualClock
 from fsmkit.testing.harness.job_queue import ClockedJobs, on_clock
 from fsmkit.testing.harness.loop import DrawnLoop
 from fsmkit.testing.harness.times import clocked_times
@@ -230,7 +231,8 @@ class Program:
         clock = offline.world.clock
         with ExitStack() as stack:
             stack.enter_context(on_clock(clock))
-            stack.enter_context(clocked_times(clock.now))
+            sleep = clock.advance if isinstance(clock, ManualClock) else None
+            stack.enter_context(clocked_times(clock.now, sleep))
             patch = mock.patch.object
             stack.enter_context(patch(ApplicationBuilder, "build", built))
             stack.enter_context(patch(Bot, "__init__", made))
@@ -239,6 +241,7 @@ class Program:
             for name in ("run_polling", "run_webhook"):
                 stack.enter_context(patch(Application, name, run))
             stack.enter_context(patch(Application, "start", started))
+            stack.enter_context(patch(Application, "stop_running", lambda _app: None))  # the search goes on
             for name in ("start_polling", "start_webhook"):
                 stack.enter_context(patch(Updater, name, poll))
             yield

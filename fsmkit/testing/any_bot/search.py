@@ -28,7 +28,6 @@ from fsmkit.testing.explore.shrinking import simpler
 from fsmkit.testing.findings import Problem
 from fsmkit.testing.harness.actions import (
     Action,
-    Content,
     Deadline,
     EditLast,
     PressData,
@@ -37,19 +36,14 @@ from fsmkit.testing.harness.actions import (
 )
 from fsmkit.testing.harness.repeatable import repeatable
 from fsmkit.testing.harness.screen import NotThereError
+from fsmkit.testing.inputs.candidates import WRONG as WRONG_FOR_FLOWS
 from fsmkit.testing.inputs.candidates import old_presses, presses
 
 START = 1_800_000_000.0
 """2027-01-15T08:00:00Z, where each conversation begins."""
 
-WRONG: tuple[Action, ...] = (
-    Say("Ann"),
-    Say("1"),
-    Say("/fsmkit_unknown"),
-    Content("photo"),
-    Content("location"),
-)
-"""What people send who were asked for something else."""
+WRONG = WRONG_FOR_FLOWS[:5]
+"""What people send who were asked for something else: the plainest of it."""
 
 MOST_PLACES = 60
 """Screens of one set of states that are told apart."""

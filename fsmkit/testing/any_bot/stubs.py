@@ -17,6 +17,11 @@ class Stub(MagicMock):
         return self
 
 
+def _takes_anything(error: Exception, *given: Any, **_options: Any) -> None:
+    """Make an exception, or what only is called like one: `ClientTimeout(total=5)`."""
+    Exception.__init__(error, *given)
+
+
 class _StubModule(ModuleType):
     __path__: MutableSequence[str] = []  # noqa: RUF012  # what makes a module a package
 
@@ -24,7 +29,7 @@ class _StubModule(ModuleType):
         if name.startswith("__"):
             raise AttributeError(name)
         made: Any = (
-            type(name, (Exception,), {})
+            type(name, (Exception,), {"__init__": _takes_anything})
             if name.endswith(("Error", "Exception", "Timeout"))
             else Stub(name=name)
         )

@@ -7,6 +7,8 @@ paying, posting, and from overwriting what it works on in earnest.
 import ipaddress
 import os
 import socket
+import sqlite3
+import sqlite3.dbapi2
 import sys
 import tempfile
 import threading
@@ -14,6 +16,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import FrameType
 from typing import Any
+from urllib.parse import parse_qs, unquote
 
 _posixsubprocess: Any
 
@@ -33,11 +36,13 @@ PROGRAMS = frozenset(
         "os.fork",
         "os.forkpty",
         "os.startfile",
+        "os.kill",
+        "os.killpg",
         "_winapi.CreateProcess",
         "pty.spawn",
     }
 )
-"""Events that start a program."""
+"""Events that start a program, or end one."""
 
 LOOK_UPS = frozenset({"socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr"})
 CONNECTIONS = frozenset({"socket.connect", "socket.sendto", "socket.sendmsg"})
@@ -53,6 +58,8 @@ CHANGES: Mapping[str, tuple[tuple[int, int | None], ...]] = {
     "os.chmod": ((0, 2),),
     "os.chown": ((0, 3),),
     "os.utime": ((0, 3),),
+    "os.setxattr": ((0, None),),
+    "os.removexattr": ((0, None),),
     "shutil.rmtree": ((0, None),),
 }
 """Events that change files: which of their arguments are paths, and which the open directory of each."""
@@ -95,6 +102,8 @@ class Walls:
     def put_up(self) -> None:
         """Put them up, for the rest of this process."""
         sys.addaudithook(self.check)
+        self._connect = sqlite3.connect
+        sqlite3.connect = sqlite3.dbapi2.connect = self._connected  # type: ignore[assignment]
         if _posixsubprocess is not None:  # `multiprocessing` starts programs by it, and no hook is told
             _posixsubprocess.fork_exec = self._forks
 
@@ -140,6 +149,21 @@ class Walls:
                 frame = frame.f_back
         return None, None
 
+    def _connected(self, *given: Any, **options: Any) -> sqlite3.Connection:
+        """Connect to a database that attaches no file which may not be written."""
+        made: sqlite3.Connection = self._connect(*given, **options)
+
+        def allowed(action: int, name: str | None, *_args: str | None) -> int:
+            if action == sqlite3.SQLITE_ATTACH:
+                try:
+                    self.check("sqlite3.connect", (name or "",))
+                except WallError:
+                    return sqlite3.SQLITE_DENY
+            return sqlite3.SQLITE_OK
+
+        made.set_authorizer(allowed)
+        return made
+
     # -- what is refused -------------------------------------------------------------------------------
 
     def _looks_up(self, _event: str, args: tuple[Any, ...]) -> tuple[str, str] | None:
@@ -164,6 +188,8 @@ class Walls:
         return f"calls {host}", _REACH.replace("HOST", host)
 
     def _starts(self, event: str, args: tuple[Any, ...]) -> tuple[str, str]:
+        if event.startswith("os.kill"):
+            return f"sends a signal to process {args[0]}", "nothing is ended while it is tested"
         named = args[0] if args else event
         named = named[0] if isinstance(named, list | tuple) and named else named
         return (
@@ -184,11 +210,12 @@ class Walls:
 
     def _keeps(self, _event: str, args: tuple[Any, ...]) -> tuple[str, str] | None:
         name = os.fsdecode(args[0])
-        if name in ("", ":memory:") or (
-            name.startswith("file:") and ("mode=ro" in name or "mode=memory" in name)
-        ):
-            return None
-        return self._written(name.removeprefix("file:").partition("?")[0])
+        if name.startswith("file:"):
+            name, _, query = name.removeprefix("file:").partition("?")
+            if parse_qs(query).get("mode", [""])[-1] in ("ro", "memory"):
+                return None
+            name = unquote(name)
+        return None if name in ("", ":memory:") else self._written(name)
 
     def _written(self, path: Any, directory: int | None = None) -> tuple[str, str] | None:
         if isinstance(path, int):

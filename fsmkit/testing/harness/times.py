@@ -8,6 +8,7 @@ class.
 import copyreg
 import datetime
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
@@ -88,14 +89,22 @@ def reading(now: Callable[[], float]) -> Generator[None]:
 
 
 @contextmanager
-def clocked_times(now: Callable[[], float]) -> Generator[None]:
+def clocked_times(
+    now: Callable[[], float], sleep: Callable[[float], object] | None = None
+) -> Generator[None]:
     """Let code that asks for the time, and modules that are imported, have a test's time meanwhile.
 
-    `time.sleep` returns at once: whoever waits so makes all wait.
+    `time.sleep` returns at once.
 
     Args:
         now: The test's clock, in seconds since 1970, UTC.
+        sleep: Lets the clock go on by so many seconds, for whoever sleeps in the main thread.
     """
+
+    def slept(seconds: float) -> None:
+        if sleep is not None and threading.current_thread() is threading.main_thread():
+            sleep(seconds)
+
     table = copyreg.dispatch_table
     known = {kind: table.get(kind) for kind in (_REAL_DATETIME, _REAL_DATE)}
     # What PTB makes is of the real classes, whose names lead to ours meanwhile.
@@ -107,7 +116,7 @@ def clocked_times(now: Callable[[], float]) -> Generator[None]:
         with reading(now), ExitStack() as stack:
             stack.enter_context(mock.patch.multiple(datetime, datetime=BotDatetime, date=BotDate))
             stack.enter_context(
-                mock.patch.multiple(time, time=now, time_ns=lambda: int(now() * 1e9), sleep=_at_once)
+                mock.patch.multiple(time, time=now, time_ns=lambda: int(now() * 1e9), sleep=slept)
             )
             yield
     finally:
@@ -116,7 +125,3 @@ def clocked_times(now: Callable[[], float]) -> Generator[None]:
                 del table[kind]
             else:
                 table[kind] = reduce
-
-
-def _at_once(_seconds: float) -> None:
-    """Stands for `time.sleep`."""
