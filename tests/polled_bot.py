@@ -100,9 +100,9 @@ class Bench:
         self.app = self.engine = self.receiver = self.server = None
 
     @asynccontextmanager
-    async def running(self, *flows, store=None, add=None, webhook=None, **options):
+    async def running(self, *flows, store=None, add=None, webhook=None, processor=None, **options):
         """The bot, while it fetches, or is posted to where a webhook is given; it ends as at a stop."""
-        processor = KeyedProcessor()
+        processor = processor or KeyedProcessor()
         builder = Application.builder().token("42:OFFLINE").request(self.wire)
         builder = builder.get_updates_request(self.offline.request())
         self.app = builder.concurrent_updates(processor).update_queue(processor.queue).build()

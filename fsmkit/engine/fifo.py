@@ -7,7 +7,7 @@ in every line in which they stand, so that two who share lines never wait for ea
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from typing import TypeVar
 
 from fsmkit.errors import LeaseLost
@@ -197,7 +197,8 @@ class Slots:
             await turn
         except asyncio.CancelledError:
             if turn.cancelled():
-                self._waiting.remove(turn)
+                with suppress(ValueError):  # passed over just before, by who had a slot to give
+                    self._waiting.remove(turn)
             else:  # its slot had come just before
                 self.give_back()
             raise

@@ -128,7 +128,7 @@ def poll(
 
 
 def _application(token: str, base_url: str | None, base_file_url: str | None) -> AnyApplication:
-    processor = KeyedProcessor(max_waiting=sys.maxsize)  # what waits in memory is bounded by the receiver
+    processor = KeyedProcessor()
     builder = Application.builder().token(token).concurrent_updates(processor).update_queue(processor.queue)
     if base_url is not None:
         builder = builder.base_url(base_url)

@@ -249,6 +249,10 @@ class KeyedProcessor(BaseUpdateProcessor):
         self._watches.append(watch)
         self.queue.use_clock(clock)
 
+    def refuse_none(self) -> None:
+        """Let any number wait: a `Receiver` hands over no more than fit, and keeps the others in its inbox."""
+        self._max_waiting = sys.maxsize
+
     async def initialize(self) -> None:
         """Start the engines."""
         for served in self._served:

@@ -176,6 +176,19 @@ async def test_slots_are_given_to_those_who_have_waited_longest_and_none_is_lost
     assert (got[-1], slots.take().done()) == ("e", False)
 
 
+async def test_those_who_give_up_in_the_moment_in_which_a_slot_is_given_back_are_all_cancelled():
+    slots = Slots(1)
+    slots.take()
+    tasks = [asyncio.create_task(slots.wait(slots.take())) for _ in range(3)]
+    await settle()
+    for task in tasks:
+        task.cancel()
+    slots.give_back()  # passes over those who wait no more, before they know
+    await settle()
+    assert [task.cancelled() for task in tasks] == [True, True, True]
+    assert slots.take() is None
+
+
 # -- the retry on a lost lease -----------------------------------------------------------------------
 
 

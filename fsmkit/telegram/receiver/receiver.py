@@ -66,6 +66,7 @@ from fsmkit.telegram.receiver.watchdog import (
     handlers_in,
     stopping_on_signals,
 )
+from fsmkit.telegram.update_processor import KeyedProcessor
 
 if TYPE_CHECKING:
     from fsmkit.telegram.receiver.webhook import WebhookServer
@@ -162,6 +163,8 @@ class Receiver:
                 place=calling_location(),
                 remedy="Write Receiver(app, attach(app, flow, ...))",
             )
+        if isinstance(application.update_processor, KeyedProcessor):
+            application.update_processor.refuse_none()
         self._app = application
         self._engine = engine
         self._clock = engine.clock
@@ -418,20 +421,24 @@ class Receiver:
             await self._bury(stored, update)
             return
         strike = self._received[stored.id] = Strike(stored.id)
-        work = self._handle(update, strike)
-        unreadable = ""
+        work, task = self._handle(update, strike), asyncio.current_task()
+        failed = ""
         try:
             await self._app.update_processor.process_update(update, work)
-        except Exception as error:  # handlers' errors end in `process_update`: this came before them
-            unreadable = f"its chat or person cannot be read: {type(error).__name__}"
+        except Exception as error:  # handlers' errors end in `process_update`: this came before or after them
+            if self._stopping:
+                raise
+            what = "handling it failed" if task in self._begun else "its chat or person cannot be read"
+            failed = f"{what}: {type(error).__name__}"
         finally:
             work.close()  # of one that has begun nothing is left to close
             del self._received[stored.id]
-            self._begun.discard(asyncio.current_task())
-        if self._stopping and strike.lost is not None:
+            begun = task in self._begun
+            self._begun.discard(task)
+        if self._stopping and (not begun or strike.lost is not None):
             return
-        if unreadable:
-            await self._bury(stored, unreadable)
+        if failed and not strike.done:
+            await self._bury(stored, failed)
             return
         if not (strike.done and self._inbox.durable):
             await insist(self._clock, "an update cannot be struck", lambda: self._inbox.strike([stored.id]))

@@ -496,6 +496,55 @@ async def test_a_stop_finishes_what_has_begun_and_leaves_the_rest_in_the_inbox(b
         assert bench.receiver.caught_up
 
 
+async def test_a_stop_under_load_sets_nothing_aside_of_what_waits_for_a_slot(bench):
+    seen, gate = [], asyncio.Event()
+
+    async def take(update, context):
+        seen.append(update.update_id)
+        await gate.wait()
+
+    def add(app):
+        app.add_handler(MessageHandler(filters.ALL, take))
+
+    async with bench.running(Flow("none"), processor=KeyedProcessor(1), add=add):
+        bench.wire.put(*(update(4 + chat, chat=chat) for chat in range(1, 9)))
+        await bench.until(lambda: seen and len(bench.app.update_processor._slots._waiting) == 7)
+        stop = bench.receiver._hand_over.stop
+
+        def stop_in_that_moment(begun, drain):
+            gate.set()  # the slot is given back while those who wait for it are cancelled
+            return stop(begun, drain)
+
+        bench.receiver._hand_over.stop = stop_in_that_moment
+        await bench.receiver.__aexit__(None, None, None)
+        assert (seen, await bench.waiting(), await bench.dead()) == ([5], [*range(6, 13)], [])
+
+
+async def test_what_waits_at_a_shutdown_stays_in_the_inbox(bench):
+    flow, seen = Flow("slow"), []
+
+    @flow.defstate(None, on=text(r".*"))
+    async def take(event, ctx):
+        seen.append(event.text)
+        await asyncio.Event().wait()
+
+    async with bench.running(flow, drain=0.05):
+        bench.wire.put(update(5, "one"), update(6, "two"))
+        await bench.until(lambda: seen and bench.wire.offset == 7)
+        ending = asyncio.ensure_future(bench.receiver.__aexit__(None, None, None))
+        bench.app.update_processor._lines.send_away()
+        await ending
+        assert (seen, await bench.waiting()) == (["one"], [5, 6])
+
+
+async def test_however_little_the_processor_lets_wait_no_update_is_refused(bench):
+    flow, seen = counting()
+    async with bench.running(flow, processor=KeyedProcessor(max_waiting=1)):
+        bench.wire.put(*(update(number, str(number)) for number in range(5, 30)))
+        await bench.until_handled(*range(5, 30))
+    assert seen == [(1, str(number)) for number in range(5, 30)]
+
+
 async def test_what_takes_longer_than_drain_stays_in_the_inbox(bench, caplog):
     flow, seen = Flow("slow"), []
 
