@@ -11,7 +11,6 @@ import tempfile
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -632,7 +631,7 @@ async def test_a_clock_that_is_set_back_lets_nobody_wait_longer_than_a_lease_or_
     other = SQLiteStore(path, clock=clock)
     await put(holder, OTHER, b"row", outbox=(b"entry",))
     async with holder.lease(KEY):
-        holder._writer._beat_at = inf  # its process stands still
+        holder._writer._beat_at += 3600  # its process stands still
         waiting = asyncio.create_task(add_one(other, KEY))
         await asyncio.wait([waiting], timeout=0.1)
         assert not waiting.done()
@@ -643,6 +642,32 @@ async def test_a_clock_that_is_set_back_lets_nobody_wait_longer_than_a_lease_or_
     assert await other.due(1, [], 0.0, 10) == [OTHER]
     for store in (holder, other):
         await store.close()
+
+
+@pytest.mark.parametrize("where", ["_gather", "_fail"])
+async def test_nobody_waits_for_a_thread_that_a_mistake_of_ours_has_ended(
+    store: SQLiteStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, where: str
+) -> None:
+    def broken(*_args: object) -> None:
+        raise OverflowError("a mistake of ours")
+
+    await put(store, KEY, b"row")
+    async with store.lease(KEY):
+        waiting = asyncio.create_task(add_one(store, KEY))
+        await asyncio.sleep(0)
+        monkeypatch.setattr(store._writer, where, broken)
+        if where == "_fail":
+            monkeypatch.setattr(store._writer._file, "transaction", broken)
+        with pytest.raises(
+            StoreUnavailable, match=r"thread has failed: OverflowError\('a mistake of ours'\)"
+        ):
+            await put(store, OTHER, b"row")
+        with pytest.raises(StoreUnavailable):
+            await waiting
+    with pytest.raises(StoreUnavailable):
+        await put(store, OTHER, b"row")
+    assert "start the bot anew" in caplog.text
+    await store.close()
 
 
 async def test_a_row_that_another_has_written_under_a_lease_is_not_overwritten_and_the_turn_goes_on(

@@ -11,7 +11,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Generator, Iterable
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from queue import Empty, SimpleQueue
 from typing import Any, Literal
 
@@ -337,15 +337,34 @@ class WriterThread:
     # -- in the thread -----------------------------------------------------------------------------
 
     def _run(self) -> None:
+        batch: list[WriteJob] = []
         last: WriteJob | None = None
-        while last is None:
-            batch, last = self._gather()
+        try:
+            while last is None:
+                batch, last = self._gather()
+                with self._at_work:
+                    self._serve(batch)
             with self._at_work:
-                self._serve(batch)
-        with self._at_work:
-            self._file.close()
+                self._file.close()
+        except BaseException as error:  # nobody may wait for a thread that is gone
+            self._give_up([*batch, *([last] if last else [])], error)
+            return
         self._refuse(self._waiters.waiting(), StoreUnavailable(f"{self._path}: the store was closed"))
         self._answer(last, None, None)
+        self._send()
+
+    def _give_up(self, batch: list[WriteJob], error: BaseException) -> None:
+        """Refuse what waits and what comes: a mistake of ours has ended the thread."""
+        _log.critical("%s: the store's thread has failed: start the bot anew", self._path, exc_info=error)
+        refusal = StoreUnavailable(f"{self._path}: the store's thread has failed: {error!r}")
+        self._answers.clear()
+        self._end()
+        with suppress(Empty):
+            while True:
+                batch.append(self._queue.get_nowait())
+        for job in batch:
+            self._answer(job, None, None if job.work is None else refusal)
+        self._refuse({*self._waiters.waiting(), *(job.waiter for job in batch if job.waiter)}, refusal)
         self._send()
 
     def _gather(self) -> tuple[list[WriteJob], WriteJob | None]:
