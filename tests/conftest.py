@@ -14,6 +14,7 @@ import gc
 import os
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 # What Hypothesis has read of the modules of this project, for the processes that tests start elsewhere too.
@@ -25,6 +26,16 @@ settings.register_profile("dev", max_examples=50, **_COMMON)
 settings.register_profile("ci", max_examples=300, derandomize=True, **_COMMON)
 settings.register_profile("thorough", max_examples=5000, **_COMMON)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
+
+THOROUGH_SECONDS = 1200
+"""How long a longer search may take before it counts as hanging."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give longer searches their time."""
+    for item in items:
+        if item.get_closest_marker("thorough"):
+            item.add_marker(pytest.mark.timeout(THOROUGH_SECONDS))
 
 
 def pytest_collection_finish() -> None:
