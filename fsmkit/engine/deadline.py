@@ -6,7 +6,7 @@ with the same time come to their ends in the order in which they began, so one t
 
 A plain function cannot be cancelled. On the loop it holds everybody up, and nobody else runs who could notice
 (but `fsmkit.telegram.receiver.watchdog`). In a thread only its own conversation waits for it; one that takes
-too long runs on without effect, for its `ctx` is over.
+too long runs on without effect, for its `ctx` is over, and another thread takes the place of its own.
 
 Where neither is asked for, the engine has no `Deadlines`, and a call costs what it costs.
 """
@@ -14,6 +14,7 @@ Where neither is asked for, the engine has no `Deadlines`, and a call costs what
 import asyncio
 import functools
 import inspect
+import logging
 import threading
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import Future
@@ -31,6 +32,11 @@ from fsmkit.interpreter.selection import Step
 
 THREADS = 16
 """Plain functions that may run at once with `sync_handlers="thread"`."""
+
+MOST_GIVEN_UP = 256
+"""Plain functions that may run on beside those although their time is over."""
+
+_log = logging.getLogger("fsmkit")
 
 
 class Deadlines:
@@ -74,7 +80,12 @@ class Deadlines:
         return self._within(seconds, step, result)
 
     async def _in_thread(self, threads: "DaemonThreads", function: Callable[[], Any]) -> Any:
-        result = await asyncio.wrap_future(threads.submit(function))
+        future = threads.submit(function)
+        try:
+            result = await asyncio.wrap_future(future)
+        except asyncio.CancelledError:
+            threads.give_up(future)
+            raise
         return await result if inspect.isawaitable(result) else result
 
     async def _within(self, seconds: float | None, step: Step, work: Awaitable[Any]) -> Any:
@@ -140,14 +151,17 @@ class DaemonThreads:
     """A bounded number of threads that keep no process alive: what never returns ends with it.
 
     Args:
-        most: How many; what comes beside waits its turn.
+        most: How many; what comes beside waits its turn. Those whose function is not waited for any more
+            do not count, up to `MOST_GIVEN_UP`.
     """
 
     def __init__(self, most: int) -> None:
         self._most = most
         self._work: SimpleQueue[tuple[Future[Any], Callable[[], Any]]] = SimpleQueue()
-        self._count = 0
-        self._idle = 0
+        self._threads = 0
+        self._open = 0
+        """Functions that wait or run, without those that were given up."""
+        self._given_up: set[Future[Any]] = set()
         self._lock = threading.Lock()
 
     def submit(self, function: Callable[[], Any]) -> "Future[Any]":
@@ -155,27 +169,55 @@ class DaemonThreads:
         future: Future[Any] = Future()
         self._work.put((future, function))
         with self._lock:
-            if self._idle < self._work.qsize() and self._count < self._most:
-                self._count += 1
-                threading.Thread(target=self._run, name=f"fsmkit handlers {self._count}", daemon=True).start()
+            self._open += 1
+            self._start_another()
         return future
+
+    def give_up(self, future: "Future[Any]") -> None:
+        """Have another thread take the place of the one that runs a function whose result nobody wants."""
+        with self._lock:
+            if not future.running():
+                return
+            if len(self._given_up) == MOST_GIVEN_UP:
+                _log.error(
+                    "%d plain handlers have not returned though their time is over: they hold up others now",
+                    MOST_GIVEN_UP + 1,
+                )
+                return
+            self._given_up.add(future)
+            self._threads -= 1
+            self._open -= 1
+            self._start_another()
+
+    def _start_another(self) -> None:
+        if self._threads < min(self._open, self._most):
+            self._threads += 1
+            threading.Thread(target=self._run, name="fsmkit handlers", daemon=True).start()
 
     def _run(self) -> None:
         while True:
-            with self._lock:
-                self._idle += 1
             future, function = self._work.get()
+            if future.set_running_or_notify_cancel():
+                _settle(future, function)
             with self._lock:
-                self._idle -= 1
-            if not future.set_running_or_notify_cancel():
-                continue
-            try:
-                result = function()
-            except BaseException as error:  # as if it had been raised where the handler is awaited
-                future.set_exception(error)
-            else:
-                future.set_result(result)
+                if future in self._given_up:
+                    self._given_up.discard(future)
+                    return
+                self._open -= 1
             del future, function
+
+
+def _settle(future: "Future[Any]", function: Callable[[], Any]) -> None:
+    try:
+        result = function()
+    except StopIteration as error:  # no coroutine can raise it, nor any future
+        raised = RuntimeError("the handler raised StopIteration")
+        raised.__cause__ = error
+        future.set_exception(raised)
+    except BaseException as error:  # as if it had been raised where the handler is awaited
+        future.set_exception(error)
+    else:
+        future.set_result(result)
 
 
 @functools.lru_cache(maxsize=4096)

@@ -535,7 +535,7 @@ class Turn(StepDraft):
     def handle(self, flow: Any, ctx: Context[Any]) -> ConversationHandle:
         """Return another flow of the same key, for `ctx.at(flow)`."""
         table = self.services.table_of(flow)
-        return ConversationHandle(self, table, own=ctx.flow)
+        return ConversationHandle(self, table, ctx)
 
 
 _Before: TypeAlias = tuple[

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from fsmkit.errors import LeaseOver, NestedSend, UnknownState, UnstorableData
-from fsmkit.flow.context import evolve
+from fsmkit.flow.context import Context, evolve
 from fsmkit.flow.states import State
 from fsmkit.interpreter.compiled import CompiledFlow, FlowSet
 from fsmkit.interpreter.migrations import data_of
@@ -54,12 +54,12 @@ class ConversationHandle:
     The flow whose handler runs can be read, but changes only by what the handler returns.
     """
 
-    __slots__ = ("_own", "_table", "_turn")
+    __slots__ = ("_ctx", "_table", "_turn")
 
-    def __init__(self, turn: WritableRow, table: CompiledFlow, own: str) -> None:
+    def __init__(self, turn: WritableRow, table: CompiledFlow, ctx: Context[Any]) -> None:
         self._turn = turn
         self._table = table
-        self._own = own
+        self._ctx = ctx
 
     def get_state(self) -> str | None:
         """Return the flow's state, `None` without a conversation."""
@@ -92,15 +92,15 @@ class ConversationHandle:
         remove(self._writing(moving=True), self._table)
 
     def _writing(self, moving: bool = False) -> WritableRow:
-        turn = self._turn
-        if turn.over:
+        turn, flow = self._turn, self._ctx.flow
+        if turn.over or self._ctx.over:
             raise LeaseOver("the step has ended; write with `await engine.at(flow, key)...` from a task")
-        if self._table.name == self._own:
-            raise NestedSend(f"flow {self._own!r} runs this handler: it changes by what the handler returns")
-        found, own = locate(turn.row, self._table.name), locate(turn.row, self._own)
+        if self._table.name == flow:
+            raise NestedSend(f"flow {flow!r} runs this handler: it changes by what the handler returns")
+        found, own = locate(turn.row, self._table.name), locate(turn.row, flow)
         if moving and found and own and found[0] == own[0]:
             raise NestedSend(
-                f"flow {self._table.name!r} waits in the conversation in which flow {self._own!r} runs: "
+                f"flow {self._table.name!r} waits in the conversation in which flow {flow!r} runs: "
                 f"go back to it with ('end', result) or a transition"
             )
         return turn

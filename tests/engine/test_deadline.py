@@ -1,6 +1,7 @@
 """`handler_timeout` and `sync_handlers`: how long a handler may take, and where a plain function runs."""
 
 import asyncio
+import contextlib
 import threading
 from datetime import timedelta
 
@@ -237,6 +238,79 @@ async def test_no_more_threads_run_than_there_may_and_the_others_wait_their_turn
     assert len(threaded.where) == THREADS
     threaded.gate.set()
     assert [outcome.data for outcome in await asyncio.gather(*tasks)] == [1] * len(keys)
+
+
+async def test_plain_functions_that_never_return_hold_up_nobody_once_their_time_is_over():
+    threaded = Threaded(handler_timeout=60)
+    keys = [Key(n, n) for n in range(1, THREADS + 1)]
+    tasks = [asyncio.ensure_future(threaded.engine.send(key, "wait")) for key in keys]
+    await until(lambda: threaded.begun._value == THREADS)
+    threaded.clock.advance(60)
+    errors = await asyncio.gather(*tasks, return_exceptions=True)
+    assert {type(error) for error in errors} == {HandlerTimeout}
+    async with asyncio.timeout(20):
+        assert (await threaded.engine.send(OTHER, "quick")).data == 1
+    threads = threaded.engine._services.deadlines._threads
+    assert len(threads._given_up) == THREADS
+    threaded.gate.set()
+    await until(lambda: not threads._given_up)
+    assert (threads._threads, threads._open) == (1, 0)
+
+
+async def test_how_many_may_run_on_is_bounded_and_said(monkeypatch, caplog):
+    monkeypatch.setattr("fsmkit.engine.deadline.MOST_GIVEN_UP", 1)
+    threaded = Threaded(handler_timeout=60)
+    tasks = [asyncio.ensure_future(threaded.engine.send(key, "wait")) for key in (KEY, OTHER)]
+    await until(lambda: threaded.begun._value == 2)
+    threaded.clock.advance(60)
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert "2 plain handlers have not returned" in caplog.text
+    threaded.gate.set()
+    await until(lambda: len(threaded.late) == 2)
+    assert (await threaded.engine.send(KEY, "quick")).data == 1
+
+
+async def test_what_would_be_written_late_to_another_flow_is_refused_while_crashed_is_handled():
+    clock, begun, gate, late, over = ManualClock(), threading.Event(), threading.Event(), [], asyncio.Event()
+    flow, other = Flow("flow"), Flow("other")
+    other.state("x")
+
+    @flow.defstate(None, on=str)
+    def slow(event, ctx):
+        handle = ctx.at(other)
+        begun.set()
+        gate.wait(30)
+        try:
+            handle.set_state("x")
+        except LeaseOver as error:
+            late.append(error)
+
+    @flow.defstate(ANY, None, on=Crashed)
+    async def crashed(event, ctx):
+        await over.wait()
+
+    engine = Engine(flow, other, clock=clock, handler_timeout=60, sync_handlers="thread")
+    task = asyncio.ensure_future(engine.send(KEY, "go"))
+    await until(begun.is_set)
+    clock.advance(60)
+    await turns()
+    gate.set()
+    await until(lambda: late)
+    over.set()
+    with contextlib.suppress(HandlerTimeout):
+        await task
+    assert await engine.get_state(other, KEY) == (None, None)
+
+
+async def test_a_plain_function_in_a_thread_that_raises_stop_iteration_is_an_error_like_others():
+    flow = Flow("f")
+
+    @flow.defstate(None, on=str)
+    def stops(event, ctx):
+        raise StopIteration
+
+    with pytest.raises(RuntimeError, match="raised StopIteration"):
+        await Engine(flow, sync_handlers="thread").send(KEY, "go")
 
 
 async def test_what_a_plain_function_raises_in_a_thread_is_raised_where_it_is_awaited():
