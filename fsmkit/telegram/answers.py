@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 from telegram import CallbackQuery, LabeledPrice, PreCheckoutQuery, ShippingOption, ShippingQuery
 from telegram.error import TelegramError
 
-from fsmkit.clock import Clock
+from fsmkit.clock import Clock, monotonic
 from fsmkit.engine.engine import Engine
 from fsmkit.engine.envelope import Outcome
 from fsmkit.flow.messages import Verdict
@@ -60,7 +60,6 @@ class AnswerTimer:
 
     def __init__(self, clock: Clock, seconds: float | None, answer: Callable[[Any], Awaitable[None]]) -> None:
         self._clock = clock
-        self._now: Callable[[], float] = getattr(clock, "monotonic", clock.now)
         self._seconds = seconds
         self._answer = answer
         self._in_hand: dict[str, AwaitedAnswer] = {}
@@ -74,7 +73,7 @@ class AnswerTimer:
         awaited = self._in_hand.get(query.id)
         if awaited is None:
             seconds = self._seconds
-            due = 0.0 if seconds is None else self._now() + seconds
+            due = 0.0 if seconds is None else monotonic(self._clock) + seconds
             awaited = self._in_hand[query.id] = AwaitedAnswer(query, about, due)
             if seconds is not None:
                 self._timed[query.id] = awaited
@@ -132,7 +131,7 @@ class AnswerTimer:
     async def _run(self) -> None:
         while self._timed:
             first = next(iter(self._timed.values()))
-            left = first.due - self._now()
+            left = first.due - monotonic(self._clock)
             if left > TICK:
                 await self._clock.sleep(left)
             elif first.answered:

@@ -7,6 +7,7 @@ installed, the outbox waits as it is told.
 """
 
 import asyncio
+import random
 
 from cachetools import TTLCache
 
@@ -63,7 +64,7 @@ class SendLimits:
             async with asyncio.timeout(PATIENCE):
                 await self._over_all.acquire()
         except TimeoutError:
-            raise RetryLater(PATIENCE) from None
+            raise RetryLater(PATIENCE * random.uniform(0.5, 1.5)) from None  # not all at once
         _check_room(limiter)  # others of the chat may have been faster meanwhile
         await limiter.acquire()
 

@@ -250,7 +250,7 @@ class KeyedProcessor(BaseUpdateProcessor):
         self.queue.use_clock(clock)
 
     def refuse_none(self) -> None:
-        """Let any number wait: a `Receiver` hands over no more than fit, and keeps the others in its inbox."""
+        """Let any number wait: a `Receiver` hands over no more than fit, and keeps the rest in its inbox."""
         self._max_waiting = sys.maxsize
 
     async def initialize(self) -> None:

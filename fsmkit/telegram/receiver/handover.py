@@ -7,9 +7,10 @@ ones are done.
 An update that ends the process (`os._exit` in a handler, a fault in a library, all of the memory) would end
 each process after it too. So the updates that a process finds waiting at its start, and takes into memory,
 are counted (`StoredUpdate.attempts`), in one write a batch; what comes while it runs costs no write. One that
-was in hand so when a process ended is a suspect, one of perhaps hundreds. From then on it runs *alone*, while
-nothing else is in hand, and each such attempt is counted before it begins. A process that ends then was ended
-by it, or by chance; three times is no chance, and it is set aside. A stop takes back what it counted.
+was in hand so when a process ended is a suspect, one of perhaps hundreds. From then on it begins *alone*: no
+other update is in hand, for half a minute none begins beside it (jobs and timers run on), and each such
+attempt is counted before it begins. A process that ends then was ended by it, or by chance; three times is no
+chance, and it is set aside. A stop takes back what it counted.
 """
 
 import asyncio
@@ -218,11 +219,11 @@ class HandOver:
         if alone:
             await self._count([update], update.attempts + 1)
         self._begin(update)
-        if alone and not await self._until_idle():
-            await self._note([update.id], update.attempts)
+        if alone:  # what takes longer stays counted: it may be this one that others are to be saved from
+            await self._until_idle()
 
     async def _until_idle(self) -> bool:
-        """Wait until nothing is in hand; return whether that did not take too long."""
+        """Wait until nothing is in hand, but not too long; return whether nothing is."""
         if self._tasks:
             await first_of(asyncio.wait(self._tasks), self._clock.sleep(ALONE_SECONDS))
         return not self._tasks
@@ -257,37 +258,43 @@ class HandOver:
     def _free(self, line: int) -> None:
         """Take note that an update of a line is no longer in hand."""
         self._loads[line] -= 1
+        self._read_on(line)
+
+    def _read_on(self, line: int) -> None:
+        """Have the next ones of a line read as soon as half of what it may have in memory is done."""
         behind = self._behind.get(line)
-        if not self._loads[line] and behind is None:
-            del self._loads[line], self._last[line]
-        elif (
-            behind is not None
-            and not behind.reading
-            and not self._stopped
-            and self._loads[line] <= MOST_OF_LINE // 2
-        ):
+        if behind is None:
+            if not self._loads[line]:
+                del self._loads[line]
+                self._last.pop(line, None)
+        elif not behind.reading and not self._stopped and self._loads[line] <= MOST_OF_LINE // 2:
             behind.reading = True
             reader = asyncio.get_running_loop().create_task(self._follow(line, behind))
             self._readers.add(reader)
-            reader.add_done_callback(self._readers.discard)
+            reader.add_done_callback(self._reader_ended)
+
+    def _reader_ended(self, reader: "asyncio.Task[None]") -> None:
+        self._readers.discard(reader)
+        if not reader.cancelled() and (error := reader.exception()) is not None:
+            _log.error("updates of one chat wait until the next start: reading them failed", exc_info=error)
 
     async def _follow(self, line: int, behind: _Behind) -> None:
-        """Hand over the next ones of a line."""
+        """Hand over the next ones of a line, and go on if they are done before this has come to its end."""
+        upto = behind.upto
         found = await insist(
             self._clock,
             "the inbox cannot be read",
             lambda: self._inbox.waiting(behind.after, MOST_OF_LINE // 2, line=line),
         )
-        known = [
-            update for update in found if update.number <= self._read_upto
-        ]  # others come with their page
+        # Others come with their page.
+        known = [update for update in found if update.number <= self._read_upto]
         for update in known:
             behind.after = update.number
             self._reserve(update)
         await self._start(known)
+        if not known:  # whatever was known to wait has been taken out of the inbox
+            behind.after = upto
         behind.reading = False
-        if not known or behind.after >= behind.upto:
+        if behind.after >= behind.upto:
             del self._behind[line]
-            if not self._loads[line]:
-                del self._loads[line]
-                self._last.pop(line, None)
+        self._read_on(line)

@@ -144,7 +144,7 @@ class Poller:
         follows = not offset or offset <= highest < offset + FAR
         self._strange = not follows and not self._strange
         if self._strange:
-            self._offset += highest > offset
+            self._offset += highest > offset and (upto is None or upto >= offset)
         else:
             self._offset = (highest if upto is None else min(highest, upto)) + 1
         if not follows:

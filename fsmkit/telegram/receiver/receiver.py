@@ -62,6 +62,7 @@ from fsmkit.telegram.receiver.scanner import ScannedUpdate
 from fsmkit.telegram.receiver.watchdog import (
     LoopWatchdog,
     end_after,
+    ended,
     handler_names,
     handlers_in,
     stopping_on_signals,
@@ -178,7 +179,9 @@ class Receiver:
         self._inbox: Inbox = inbox_of(engine.store, engine.bot, engine.clock.now)
         self._stopping = False
         self._stop = asyncio.Event()
-        """Set by a signal."""
+        """Set by a signal, or when no more updates can be taken."""
+        self._failure: BaseException | None = None
+        self._runs_process = False
         self._starting = False
         self._begun: set[asyncio.Task[Any] | None] = set()
         self._unfinished: dict[int, asyncio.Event] = {}
@@ -206,8 +209,7 @@ class Receiver:
         Raises:
             InvalidToken: If the server does not know the token.
         """
-        with suppress(KeyboardInterrupt):  # where the event loop takes no signals
-            asyncio.run(self._run(self))
+        self._run_process(self)
 
     def run_webhook(self, url: str, **options: Unpack[WebhookOptions]) -> None:
         """Run the application as `run_polling` does, with updates that Telegram posts to a URL.
@@ -222,8 +224,7 @@ class Receiver:
             DefinitionError: If the URL or the secret cannot be a webhook's.
             InvalidToken: If the server does not know the token.
         """
-        with suppress(KeyboardInterrupt):
-            asyncio.run(self._run(self.webhook(url, **options)))
+        self._run_process(self.webhook(url, **options))
 
     @asynccontextmanager
     async def webhook(self, url: str, **options: Unpack[WebhookOptions]) -> AsyncGenerator["WebhookServer"]:
@@ -288,6 +289,15 @@ class Receiver:
             make(self._hand_over.run(), name="fsmkit hand-over"),
             make(poller.run(), name="fsmkit poller"),
         ]
+        for task in self._work:
+            task.add_done_callback(self._work_ended)
+
+    def _work_ended(self, task: "asyncio.Task[None]") -> None:
+        """End a bot that would be deaf from now on."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.critical("no more updates are taken: %s failed", task.get_name(), exc_info=error)
+            self._failure = self._failure or error
+            self._stop.set()
 
     async def _end(self) -> None:
         self._stopping = True
@@ -297,7 +307,7 @@ class Receiver:
         poller, hand_over, self._poller, self._hand_over = self._poller, self._hand_over, None, None
         if hand_over is not None:
             await self._hand_back(hand_over)
-        if self._stop.is_set():
+        if self._runs_process and self._stop.is_set():
             end_after(REST_SECONDS)
         if poller is not None:
             with suppress(
@@ -318,8 +328,16 @@ class Receiver:
             )
         await ending
 
+    def _run_process(self, receiving: AbstractAsyncContextManager[object]) -> None:
+        try:
+            with suppress(KeyboardInterrupt):  # where the event loop takes no signals
+                asyncio.run(self._run(receiving))
+        finally:  # `asyncio.run` has waited for threads, for ever if need be
+            ended()
+
     async def _run(self, receiving: AbstractAsyncContextManager[object]) -> None:
         self._stop.clear()
+        self._runs_process = True
         with (
             LoopWatchdog(handler_names(self._engine)).watching(),
             stopping_on_signals(self._stop, self._drain + GRACE_SECONDS),
@@ -336,6 +354,8 @@ class Receiver:
             await app.start()
             async with receiving:
                 await stop.wait()
+            if self._failure is not None:
+                raise self._failure
         finally:
             if app.running:
                 await app.stop()

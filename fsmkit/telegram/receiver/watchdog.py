@@ -126,11 +126,11 @@ class LoopWatchdog:
 
 @contextmanager
 def stopping_on_signals(stop: asyncio.Event, seconds: float) -> Generator[None]:
-    """Set an event at SIGINT or SIGTERM, and end the process where that does not lead to its end in time.
+    """Set an event at SIGINT or SIGTERM, and end the process if `ended` is not called in time.
 
     Args:
         stop: The event.
-        seconds: How long after the signal the block may go on.
+        seconds: How long after the signal the process may go on.
     """
     loop, told = asyncio.get_running_loop(), False
 
@@ -152,10 +152,14 @@ def stopping_on_signals(stop: asyncio.Event, seconds: float) -> Generator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-        faulthandler.cancel_dump_traceback_later()
 
 
 def end_after(seconds: float) -> None:
     """Have the process end after so many seconds, with all stacks on standard error; sets the time anew."""
     with suppress(ValueError, AttributeError, OSError):  # standard error is no file: a service of Windows
         faulthandler.dump_traceback_later(seconds, exit=True)
+
+
+def ended() -> None:
+    """Say that the process comes to its end: what `end_after` has set is off."""
+    faulthandler.cancel_dump_traceback_later()

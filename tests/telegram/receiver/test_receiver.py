@@ -545,6 +545,20 @@ async def test_however_little_the_processor_lets_wait_no_update_is_refused(bench
     assert seen == [(1, str(number)) for number in range(5, 30)]
 
 
+async def test_a_receiver_that_fails_says_so_and_does_not_go_on_deaf(bench, caplog):
+    flow, _ = counting()
+
+    def broken(updates):
+        raise TypeError("no page")
+
+    async with bench.running(flow):
+        bench.receiver._hand_over._start = broken
+        bench.wire.put(update(1, "one"))
+        await bench.until(bench.receiver._stop.is_set)
+    assert "no more updates are taken: fsmkit hand-over failed" in caplog.text
+    assert isinstance(bench.receiver._failure, TypeError)
+
+
 async def test_what_takes_longer_than_drain_stays_in_the_inbox(bench, caplog):
     flow, seen = Flow("slow"), []
 

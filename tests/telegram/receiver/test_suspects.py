@@ -10,7 +10,7 @@ import pytest
 from bot_process import process, telegram
 
 from fsmkit.stores.inbox import MemoryInbox, StoredUpdate
-from fsmkit.telegram.receiver.handover import ALONE_SECONDS, DEATHS, HandOver
+from fsmkit.telegram.receiver.handover import ALONE_SECONDS, DEATHS, MOST_OF_LINE, HandOver
 from fsmkit.testing import ManualClock
 
 POISON = 7
@@ -173,9 +173,37 @@ async def test_who_takes_long_alone_holds_others_up_for_a_while_only():
     assert lives.handled == [1]
     lives.clock.advance(ALONE_SECONDS)
     await until(lambda: lives.handled == [1, 8])
-    assert (await lives.attempts())[POISON] == 1
+    assert (await lives.attempts())[POISON] == 2  # it may yet end the process
     run.cancel()
     await hand_over.stop(lambda task: False, drain=0)
+    assert (await lives.attempts())[POISON] == 1
+
+
+async def test_a_line_goes_on_after_suspects_that_were_done_before_the_reader_came_to_its_end():
+    lives = Lives(deadly=None)
+    await lives.inbox.append([StoredUpdate(n, 100, 0, b"{}", 1_000.0) for n in range(1, 3 * MOST_OF_LINE)])
+    await lives.inbox.note_attempts([*range(MOST_OF_LINE + 1, MOST_OF_LINE + 9)], 1)
+    await lives.live()
+    assert lives.handled == [*range(1, 3 * MOST_OF_LINE)]
+
+
+async def test_who_cannot_read_a_line_says_so(caplog):
+    lives = Lives(deadly=None)
+    await lives.inbox.append([StoredUpdate(n, 100, 0, b"{}", 1_000.0) for n in range(1, 3 * MOST_OF_LINE)])
+    waiting = lives.inbox.waiting
+
+    async def broken(after=0, limit=None, *, line=None):
+        if line is not None:
+            raise TypeError("no number")
+        return await waiting(after, limit)
+
+    lives.inbox.waiting = broken
+    hand_over = HandOver(lives.inbox, lives.clock, lives.handle, lives.bury)
+    run = asyncio.ensure_future(hand_over.run())
+    await until(lambda: "no number" in caplog.text)
+    assert "updates of one chat wait until the next start" in caplog.text
+    await hand_over.stop(lambda task: True, drain=1)
+    run.cancel()
 
 
 BOT = """

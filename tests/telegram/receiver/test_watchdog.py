@@ -8,6 +8,7 @@ import pytest
 from bot_process import process, telegram
 
 from fsmkit import Engine, Flow
+from fsmkit.telegram.receiver.receiver import REST_SECONDS
 from fsmkit.telegram.receiver.watchdog import LoopWatchdog, handler_names
 
 
@@ -86,6 +87,12 @@ async def deaf_for_ever(event, ctx):
             pass
 
 
+@flow.defstate(None, on=text("thread"))
+async def thread_for_ever(event, ctx):
+    print("blocks", flush=True)
+    await asyncio.to_thread(time.sleep, 3600)
+
+
 if __name__ == "__main__":
     import os
     logging.basicConfig(level=logging.INFO)
@@ -96,7 +103,7 @@ if __name__ == "__main__":
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("how", ["block", "deaf"])
+@pytest.mark.parametrize("how", ["block", "deaf", "thread"])
 async def test_a_handler_that_takes_no_notice_of_a_stop_is_ended_with_the_process(tmp_path, how):
     (tmp_path / "bot.py").write_text(BOT, encoding="utf-8")
     async with telegram() as (offline, settings):
@@ -105,6 +112,7 @@ async def test_a_handler_that_takes_no_notice_of_a_stop_is_ended_with_the_proces
             assert await bot.process.stdout.readline() == b"blocks\n"
             begun = time.monotonic()
             status, said = await bot.end(signal.SIGTERM)
-            assert time.monotonic() - begun < 10
+            assert time.monotonic() - begun < 10 + (REST_SECONDS if how == "thread" else 0)
     assert status == 1
-    assert f"in {how}_for_ever" in said or f"taking no notice: handler {how}_for_ever" in said
+    shown = "concurrent/futures/thread.py" if how == "thread" else f"in {how}_for_ever"
+    assert shown in said or f"taking no notice: handler {how}_for_ever" in said
