@@ -153,6 +153,27 @@ async def test_what_a_killed_worker_delivered_is_due_soon(server: Server) -> Non
     await store.close()
 
 
+async def test_a_worker_that_is_killed_before_it_listens_is_missed_like_others(
+    postgres_dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = Server("postgres", postgres_dsn)
+    await server.make_impatient()
+    dead, alive = server.store(), server.store()
+
+    async def never(_connections: object) -> None:
+        await asyncio.Event().wait()
+
+    with monkeypatch.context() as patch:
+        patch.setattr("fsmkit.stores.postgres.session.Connections._listen", never)
+        await put(dead, KEY, b"row", outbox=(b"one",))
+        async with dead.lease(KEY):
+            await until_due(alive)
+            assert await put(alive, KEY, b"row 2") == b"one"
+    for store in (dead, alive):
+        await store.close()
+    await run_sql(server.url, f"DROP SCHEMA {server.name} CASCADE")
+
+
 async def test_a_worker_that_stands_still_keeps_what_it_has_for_its_time_and_no_longer(
     server: Server,
 ) -> None:

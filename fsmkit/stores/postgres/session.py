@@ -188,6 +188,8 @@ class Connections:
                     async with pool.acquire() as connection:
                         await self._check(connection)
                         await _prepare(connection, self._schema)
+                        # Before it has anything: whoever is killed at once is missed like others.
+                        await connection.fetch(*self._life_sign, False)
                 except BaseException as error:
                     pool.terminate()
                     _refuse_hopeless(error)
