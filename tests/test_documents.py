@@ -16,6 +16,8 @@ import inspect
 import json
 import pkgutil
 import re
+import subprocess
+import sys
 from doctest import ELLIPSIS
 from pathlib import Path
 
@@ -33,7 +35,11 @@ from fsmkit.cli.test import test_file as search_file
 from fsmkit.testing.report import PROFILES, Profile
 
 ROOT = Path(__file__).parent.parent
+TUTORIAL = ROOT / "docs" / "tutorial" / "first-wizard.md"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+ONE_FILE = [
+    page for page in PAGES if page != TUTORIAL
+]  # whose blocks are one file; the tutorial has its reader
 README = (ROOT / "README.md").read_text()
 LINKED = [*PAGES, ROOT / "CHANGELOG.md"]
 SKIPPED = ("fsmkit.__main__",)
@@ -51,7 +57,7 @@ def short_searches(monkeypatch):
     monkeypatch.setitem(PROFILES, "dev", attrs.evolve(SHORT, seconds=10.0))
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+@pytest.mark.parametrize("page", ONE_FILE, ids=lambda page: str(page.relative_to(ROOT)))
 def test_a_page_runs_from_top_to_bottom(page, short_searches):
     document = Sybil(parsers=[PythonCodeBlockParser()]).parse(page)
     for example in document.examples():
@@ -130,7 +136,7 @@ def found_in(code, folder, profile):
 
 
 def files_with_flows():
-    for page in PAGES:
+    for page in ONE_FILE:
         for number, snippet in enumerate(snippets(page.read_text()), 1):
             if re.search(r"^\w+ = Flow\(", snippet.code, flags=re.MULTILINE):
                 yield pytest.param(snippet, id=f"{page.relative_to(ROOT)}:{number}")
@@ -200,22 +206,86 @@ def anchors(page):
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-def test_the_tutorial_says_what_the_commands_say(tmp_path, monkeypatch):
-    text = (ROOT / "docs" / "tutorial" / "first-wizard.md").read_text()
-    blocks = re.findall(r"^```(python|text)\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE)
+STEP = re.compile(
+    r"^(?:<!-- fsmkit: into (\S+) -->\n)?```(python|sh|text)\n(.*?)^```", flags=re.DOTALL | re.MULTILINE
+)
+
+
+class Reader:
+    """Somebody who follows a page: writes its files as it says, and types its commands."""
+
+    def __init__(self):
+        self.said = ""
+        self.done = []
+
+    def write(self, name, block):
+        """Add what a block declares to a file, in place of what has the same name, with what stands above that."""
+        path = Path(name)
+        if not path.exists():
+            path.write_text(block)
+            return
+        new = []
+        for part, source in parts_of(block).items():
+            text = path.read_text()
+            known = parts_of(text)
+            if isinstance(ast.parse(source).body[0], ast.Import | ast.ImportFrom):
+                path.write_text(text.replace(whole := next(iter(known.values())), f"{whole}{source}", 1))
+            elif part in known:
+                path.write_text(text.replace(known[part], "\n\n".join([*new, source]), 1))
+                new = []
+            else:
+                new.append(source)
+        path.write_text("\n\n".join([path.read_text(), *new]))
+
+    def type(self, command, answer):
+        """Run a command; what it asks is answered as the transcript shows."""
+        program, *words = command.removeprefix(".venv/bin/").split()
+        self.done.append(program if program == "pytest" else words[0])
+        if program == "pytest":
+            command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *words]
+            self.said = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+        else:
+            typed = "".join(f"{line}\n" for line in re.findall(r"^> (.*)$", answer, flags=re.MULTILINE))
+            self.said = CliRunner().invoke(main, words, input=typed).stdout
+
+
+def parts_of(source):
+    """The statements of a file, by what they declare: an import, a function, a class, a state, a variable."""
+    tree, found = ast.parse(source), {}
+    for statement in tree.body:
+        start = min([statement.lineno, *(each.lineno for each in getattr(statement, "decorator_list", []))])
+        lines = source.splitlines()[start - 1 : statement.end_lineno]
+        found[name_of(statement)] = "\n".join(lines) + "\n"
+    return found
+
+
+def name_of(statement):
+    match statement:
+        case ast.FunctionDef() | ast.ClassDef():
+            return statement.name
+        case ast.Expr(
+            value=ast.Call(func=function, args=[*_, ast.Constant(value=name)] | [ast.Constant(value=name)])
+        ):
+            return f"{ast.unparse(function)} {name}"
+        case ast.If():
+            return "__main__"
+        case _:
+            return ast.unparse(statement)
+
+
+def test_a_reader_who_follows_the_tutorial_sees_what_it_says(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    code, told = "", 0
-    for language, block in blocks:
+    monkeypatch.syspath_prepend(tmp_path)
+    steps, reader = STEP.findall(TUTORIAL.read_text()), Reader()
+    for (name, language, block), (_, _, answer) in zip(steps, [*steps[1:], ("", "", "")], strict=True):
         if language == "python":
-            code += ("\n\n" if code else "") + block
-            continue
-        Path("lunch.py").write_text(code)
-        command = "chat" if block.startswith("> ") else "check"
-        typed = "".join(f"{line}\n" for line in re.findall(r"^> (.*)$", block, flags=re.MULTILINE))
-        said = CliRunner().invoke(main, [command, "lunch.py"], input=typed).stdout
-        assert block in said
-        told += 1
-    assert told == 2
+            reader.write(name, block)
+        elif language == "text":
+            assert block.strip() in reader.said
+        elif "fsmkit" in block or "pytest" in block:
+            reader.type(block.strip(), answer)
+    assert reader.done == ["chat", "check", "chat", "test", "pytest", "chat", "graph"]
+    assert found_in(Path("lunch.py").read_text(), tmp_path, SHORT) == {}
 
 
 def test_the_mistake_of_the_readme_is_found_as_it_says(tmp_path, monkeypatch):
