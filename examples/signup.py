@@ -5,11 +5,9 @@ fsmkit graph examples/signup.py               draw it
 BOT_TOKEN=... python examples/signup.py       run it on Telegram
 """
 
-from typing import Literal
-
 import attrs
 
-from fsmkit import ANY, Context, End, Flow, Result, To
+from fsmkit import ANY, Context, Flow, Result
 from fsmkit.telegram import TelegramEvent, button, command, run, text
 
 
@@ -35,12 +33,12 @@ signup.state(
 
 
 @signup.defstate(None, ANY, on=command("start"))
-def start(event: TelegramEvent, ctx: Context[Form]) -> To[Literal["name"], Form]:
+def start(event: TelegramEvent, ctx: Context[Form]) -> Result:
     return ("transition", "name", Form())
 
 
 @signup.defstate("name", on=text(r".{1,40}"))
-def got_name(event: TelegramEvent, ctx: Context[Form]) -> To[Literal["age", "confirm"], Form]:
+def got_name(event: TelegramEvent, ctx: Context[Form]) -> Result:
     form = ctx.evolve(name=event.text)
     if form.age:  # known already: only the name was to be changed
         return ("transition", "confirm", form)
@@ -56,24 +54,24 @@ def got_age(event: TelegramEvent, ctx: Context[Form]) -> Result:
 
 
 @signup.defstate("confirm", on=button("Yes"))
-def confirmed(event: TelegramEvent, ctx: Context[Form]) -> End[Form]:
+def confirmed(event: TelegramEvent, ctx: Context[Form]) -> Result:
     ctx.reply(f"Welcome, {ctx.data.name}!")
     return ("end", ctx.data)
 
 
 @signup.defstate("confirm", on=button("No"))
-def start_over(event: TelegramEvent, ctx: Context[Form]) -> To[Literal["name"], Form]:
+def start_over(event: TelegramEvent, ctx: Context[Form]) -> Result:
     ctx.reply("Then once more from the beginning.")
     return ("transition", "name", Form())
 
 
 @signup.defstate("confirm", on=button("Change name"))
-def change_name(event: TelegramEvent, ctx: Context[Form]) -> To[Literal["name"]]:
+def change_name(event: TelegramEvent, ctx: Context[Form]) -> Result:
     return ("transition", "name")
 
 
 @signup.defstate(ANY, on=command("cancel"))
-def cancel(event: TelegramEvent, ctx: Context[Form]) -> End:
+def cancel(event: TelegramEvent, ctx: Context[Form]) -> Result:
     ctx.reply("Cancelled. /start begins anew.")
     return ("end",)
 

@@ -259,6 +259,15 @@ def test_a_pickle_that_calls_something_is_refused_and_nothing_runs(bot, refusal,
     assert not (tmp_path / "ran").exists()
 
 
+@pytest.mark.parametrize("inner", [[], "x" * 100])
+def test_a_small_file_that_holds_far_more_than_it_is_long_is_refused_at_once(bot, refusal, inner):
+    for _ in range(30):  # a thousand million lists, in 300 bytes
+        inner = [inner, inner]
+    keep({"signup": {(1, 1): 0}}, {1: {"x": inner}})
+    said = refusal("import-persistence", *RUN)
+    assert said == "bot.pickle is no whole pickle file: what it holds is far larger than the file"
+
+
 def test_a_call_among_the_states_is_no_state_and_does_not_run(bot, fsmkit, tmp_path):
     keep({"signup": {(1, 1): Bomb(), (2, 2): 0}})
     result = fsmkit("import-persistence", *RUN)

@@ -6,6 +6,7 @@ Only the standard library is used here, as the program is started isolated from 
 """
 
 import json
+import os
 import pickle
 import sys
 from collections import OrderedDict, defaultdict
@@ -17,6 +18,10 @@ MEMORY = 4 * 2**30
 
 SECONDS = 300
 """Seconds of computing time that it may take."""
+
+GROWTH, ANYWAY = 64, 2**20
+"""Characters that are printed at most for each byte of the file, and beside those. A few bytes can name one
+value many times over, which holds others many times over, and so on."""
 
 PARTS = ("conversations", "user_data", "chat_data")
 """What is wanted of a file that holds all."""
@@ -98,20 +103,41 @@ class _Named(metaclass=_Meta):
         return StandIn(cls.name)(*args, **keywords)
 
 
-def plain(value: Any) -> Any:
-    """Return a value in JSON: `[kind, ...]`, so that each kind of key and state is told apart."""
-    if value is None or isinstance(value, bool | int | float | str):
-        return [type(value).__name__, value]
-    if isinstance(value, tuple | list | set | frozenset):
-        return [type(value).__name__, [plain(item) for item in value]]
-    if isinstance(value, dict):
-        return ["dict", [[plain(key), plain(item)] for key, item in value.items()]]
-    if isinstance(value, StandIn) or (isinstance(value, type) and issubclass(value, _Named)):
-        args: tuple[Any, ...] = getattr(value, "args", None) or ()
-        simple = len(args) == 2 and (args[1] is None or isinstance(args[1], _SIMPLE))
-        by, given = args if simple else (None, None)
-        return ["named", list(value.name), by, plain(given)]
-    return ["unknown", type(value).__name__]
+class TooMuch(Exception):
+    """What a file holds, written out, is much longer than the file."""
+
+
+class Plain:
+    """Makes JSON of values, each as `[kind, ...]`, so that each kind of key and state is told apart.
+
+    Args:
+        room: How many characters all of it may have, more or less.
+    """
+
+    def __init__(self, room: int) -> None:
+        self._room = room
+
+    def of(self, value: Any) -> Any:
+        """Return a value in JSON.
+
+        Raises:
+            TooMuch: If there is no room for it.
+        """
+        self._room -= 4 + (len(value) if isinstance(value, str) else 0)
+        if self._room < 0:
+            raise TooMuch
+        if value is None or isinstance(value, bool | int | float | str):
+            return [type(value).__name__, value]
+        if isinstance(value, tuple | list | set | frozenset):
+            return [type(value).__name__, [self.of(item) for item in value]]
+        if isinstance(value, dict):
+            return ["dict", [[self.of(key), self.of(item)] for key, item in value.items()]]
+        if isinstance(value, StandIn) or (isinstance(value, type) and issubclass(value, _Named)):
+            args: tuple[Any, ...] = getattr(value, "args", None) or ()
+            simple = len(args) == 2 and (args[1] is None or isinstance(args[1], _SIMPLE))
+            by, given = args if simple else (None, None)
+            return ["named", list(value.name), by, self.of(given)]
+        return ["unknown", type(value).__name__]
 
 
 def read(path: str) -> dict[str, Any]:
@@ -127,9 +153,12 @@ def read(path: str) -> dict[str, Any]:
     if isinstance(held, dict) and "conversations" in held:  # one file for all; the rest of it may be large
         held = {name: held[name] for name in PARTS if name in held}
     try:
-        return {"held": plain(held), "strange": list(reader.strange)}
+        room = GROWTH * os.path.getsize(path) + ANYWAY
+        return {"held": Plain(room).of(held), "strange": list(reader.strange)}
     except RecursionError:
         return {"error": "it holds itself", "strange": list(reader.strange)}
+    except (TooMuch, MemoryError):
+        return {"error": "what it holds is far larger than the file", "strange": list(reader.strange)}
 
 
 def _limit() -> None:

@@ -115,7 +115,7 @@ def _dict(parts: dict[Any, Any], name: str) -> dict[Any, Any]:
 
 
 def _value(said: list[Any]) -> Any:
-    """Return a value from what `pickled.plain` made of it."""
+    """Return a value from what `pickled.Plain` made of it."""
     kind, *rest = said
     if kind == "dict":
         pairs = [(_value(key), _value(item)) for key, item in rest[0]]
