@@ -27,7 +27,12 @@ from fsmkit.flow.messages import (
 )
 from fsmkit.keys import Key
 
-D = TypeVar("D")
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar as TypeVarWithDefault
+
+    D = TypeVarWithDefault("D", default=Any)
+else:
+    D = TypeVar("D")
 
 PAYMENT_KINDS = ("pre_checkout_query", "shipping_query")
 """Kinds of events in which Telegram asks whether a payment may go ahead."""

@@ -9,13 +9,26 @@ import inspect
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import timedelta
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Generic, Literal, Never, NoReturn, TypeVar, Unpack, cast
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Generic,
+    Literal,
+    Never,
+    NoReturn,
+    Protocol,
+    TypeVar,
+    Unpack,
+    cast,
+    overload,
+)
 from weakref import WeakSet
 
 import attrs
 from msgspec import UNSET
 
 from fsmkit.errors import DefinitionError
+from fsmkit.flow.context import Context
 from fsmkit.flow.handlers import (
     Handler,
     Hook,
@@ -30,6 +43,7 @@ from fsmkit.flow.handlers import (
     refuse_bare,
 )
 from fsmkit.flow.locations import calling_location, location_of
+from fsmkit.flow.matchers import Matcher
 from fsmkit.flow.messages import MAX_VALUE, Button, Reply, as_screen, rows_of_buttons
 from fsmkit.flow.options import check_options, options_checked
 from fsmkit.flow.results import Result
@@ -59,9 +73,29 @@ if TYPE_CHECKING:
 else:
     D = TypeVar("D")
 
+E = TypeVar("E")
+
 F = TypeVar("F", bound=Callable[..., Any])
 
-HandlerF = TypeVar("HandlerF", bound=Callable[[Any, Any], Result | Awaitable[Result]])
+R = TypeVar("R", bound=Result | Awaitable[Result])
+
+
+EventT = TypeVar("EventT", covariant=True)
+
+DataT = TypeVar("DataT")
+
+
+class Registers(Protocol[EventT, DataT]):
+    """What `defstate` returns: it takes a function of the events that `on` matches, and returns it.
+
+    What is returned takes any event, so that another `defstate` with other events can stand above.
+    """
+
+    def __call__(
+        self, function: Callable[[EventT, Context[DataT]], R], /
+    ) -> Callable[[Any, Context[DataT]], R]:
+        """Register a handler."""
+        ...
 
 
 GuardF = TypeVar("GuardF", bound=Callable[[Any], object])
@@ -220,6 +254,26 @@ class Flow(Generic[D]):
             known = ", ".join(self.states) or "none"
             raise KeyError(f"flow {self.name!r} has no state {name!r}; it has {known}") from None
 
+    @overload
+    def defstate(
+        self,
+        *states: Selector,
+        on: Matcher[E] | type[E],
+        when: Callable[[E], Any] | None = None,
+        to: Any = None,
+        examples: Iterable[Any] = (),
+    ) -> Registers[E, D]: ...
+
+    @overload
+    def defstate(
+        self,
+        *states: Selector,
+        on: Any = None,
+        when: Callable[[Any], Any] | None = None,
+        to: Any = None,
+        examples: Iterable[Any] = (),
+    ) -> Registers[E, D]: ...
+
     @options_checked
     def defstate(
         self,
@@ -228,7 +282,7 @@ class Flow(Generic[D]):
         when: Callable[[Any], Any] | None = None,
         to: Any = None,
         examples: Iterable[Any] = (),
-    ) -> Callable[[HandlerF], HandlerF]:
+    ) -> Callable[[F], F]:
         """Register a handler, a function of `(event, ctx)`, for states.
 
         Args:
@@ -249,7 +303,7 @@ class Flow(Generic[D]):
         refuse_bare(states, "a handler", 'defstate("name")')
         declared_at = calling_location()
 
-        def register(function: HandlerF) -> HandlerF:
+        def register(function: F) -> F:
             self._check_open(location_of(function) if callable(function) else declared_at)
             handler = make_handler(
                 function, states, on=on, when=when, to=to, examples=examples, declared_at=declared_at

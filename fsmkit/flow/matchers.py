@@ -7,11 +7,21 @@ are in `fsmkit.telegram`; anything with PTB's `check_update` fits in here withou
 import abc
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, overload, runtime_checkable
 
 import attrs
 
 from fsmkit.flow.events import MESSAGE_KINDS, ChatEvent, Internal
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
+    E = TypeVar("E", default=Any)
+    Other = TypeVar("Other", default=Any)
+else:
+    from typing import TypeVar
+
+    E = TypeVar("E")
 
 
 @runtime_checkable
@@ -39,7 +49,7 @@ class Example:
     args: re.Pattern[str] | None = None
 
 
-class Matcher(abc.ABC):
+class Matcher(abc.ABC, Generic[E]):
     """Says whether a handler wants an event.
 
     To write your own, subclass it and give `match`. Matchers combine with `|` (the first that matches),
@@ -87,13 +97,19 @@ class Matcher(abc.ABC):
         """
         return [Example()] if self.kinds is None else map(Example, sorted(self.kinds))
 
+    @overload
+    def __or__(self, other: "Matcher[Other]") -> "Matcher[E | Other]": ...
+
+    @overload
+    def __or__(self, other: "On") -> "Matcher": ...
+
     def __or__(self, other: "On") -> "Matcher":
         return AnyOf((self, as_matcher(other)))
 
     def __ror__(self, other: "On") -> "Matcher":
         return AnyOf((as_matcher(other), self))
 
-    def __and__(self, other: "On") -> "Matcher":
+    def __and__(self, other: "On") -> "Matcher[E]":
         return AllOf((self, as_matcher(other)))
 
     def __rand__(self, other: "On") -> "Matcher":

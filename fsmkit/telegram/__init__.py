@@ -55,14 +55,18 @@ if TYPE_CHECKING:
     )
     from fsmkit.telegram.receiver.receiver import Receiver
     from fsmkit.telegram.run import run
+    from fsmkit.telegram.typed_events import CommandEvent, PressEvent, TextEvent
     from fsmkit.telegram.update_processor import KeyedProcessor
 
 __all__ = [
+    "CommandEvent",
     "FlowHandler",
     "KeyedProcessor",
+    "PressEvent",
     "Question",
     "Receiver",
     "TelegramEvent",
+    "TextEvent",
     "album",
     "animation",
     "answers_of",
@@ -127,6 +131,7 @@ import_on_demand(
         ),
         "fsmkit.telegram.receiver.receiver": "Receiver",
         "fsmkit.telegram.run": "run",
+        "fsmkit.telegram.typed_events": "CommandEvent PressEvent TextEvent",
         "fsmkit.telegram.update_processor": "KeyedProcessor",
     },
 )

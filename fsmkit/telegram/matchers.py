@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar, overload
 
 from fsmkit.flow.events import MESSAGE_KINDS, ChatEvent
 from fsmkit.flow.flow import Text as FlowText
@@ -10,6 +10,10 @@ from fsmkit.flow.matchers import Example, Matcher
 from fsmkit.flow.messages import MAX_TEXT
 from fsmkit.flow.options import options_checked
 from fsmkit.interpreter.roundtrip import same
+from fsmkit.telegram.event import TelegramEvent
+from fsmkit.telegram.typed_events import CommandEvent, PressEvent, TextEvent
+
+V = TypeVar("V")
 
 _NAME = re.compile(r"[a-z0-9_]{1,32}")
 
@@ -269,13 +273,13 @@ class AlbumOf(Matcher):
         return "album()"
 
 
-def message() -> Matcher:
+def message() -> Matcher[TelegramEvent]:
     """Any new message that is not a command, whatever its content."""
     return OfKind("message", MESSAGE_KINDS)
 
 
 @options_checked
-def text(pattern: str | re.Pattern[str] | None = None) -> Matcher:
+def text(pattern: str | re.Pattern[str] | None = None) -> Matcher[TextEvent]:
     """Match a new text message that is not a command.
 
     Args:
@@ -289,7 +293,9 @@ def text(pattern: str | re.Pattern[str] | None = None) -> Matcher:
 
 
 @options_checked
-def command(*names: str, args: str | re.Pattern[str] | None = None, description: FlowText = None) -> Matcher:
+def command(
+    *names: str, args: str | re.Pattern[str] | None = None, description: FlowText = None
+) -> Matcher[CommandEvent]:
     """Match a command: `/start`, `/start@this_bot`, in any case of letters; another bot's never.
 
     Args:
@@ -301,7 +307,23 @@ def command(*names: str, args: str | re.Pattern[str] | None = None, description:
     return Command(*names, args=args, description=description)
 
 
-def button(*values: Any) -> Matcher:
+@overload
+def button() -> Matcher[PressEvent[Any]]: ...
+
+
+@overload
+def button(*values: type[V]) -> Matcher[PressEvent[V]]: ...
+
+
+@overload
+def button(*values: re.Pattern[str]) -> Matcher[PressEvent[str]]: ...
+
+
+@overload
+def button(*values: V) -> Matcher[PressEvent[V]]: ...
+
+
+def button(*values: Any) -> Matcher[PressEvent[Any]]:
     """Match a press of one of fsmkit's own buttons.
 
     Args:
@@ -315,7 +337,7 @@ def button(*values: Any) -> Matcher:
     return PressOf("button", values)
 
 
-def raw_button(*data: str | re.Pattern[str]) -> Matcher:
+def raw_button(*data: str | re.Pattern[str]) -> Matcher[TelegramEvent]:
     """Match a press of a button that the bot made itself (`InlineKeyboardButton(..., callback_data=...)`).
 
     It is not authenticated: a modified client can send any data under any message of the bot, also that of
@@ -330,12 +352,12 @@ def raw_button(*data: str | re.Pattern[str]) -> Matcher:
     return PressOf("raw_button", patterns)
 
 
-def photo() -> Matcher:
+def photo() -> Matcher[TelegramEvent]:
     """Match a photo; the match is the file id of its largest size."""
     return OfKind("photo", frozenset({"photo"}))
 
 
-def album() -> Matcher:
+def album() -> Matcher[TelegramEvent]:
     """Match an album: photos, videos, files, music sent together; the match is the tuple of their file ids.
 
     Its messages are gathered to one event; in a state without a handler for albums they come one by one.
@@ -343,89 +365,89 @@ def album() -> Matcher:
     return AlbumOf()
 
 
-def document() -> Matcher:
+def document() -> Matcher[TelegramEvent]:
     """Match a file; the match is its file id."""
     return OfKind("document", frozenset({"document"}))
 
 
-def video() -> Matcher:
+def video() -> Matcher[TelegramEvent]:
     """Match a video; the match is its file id."""
     return OfKind("video", frozenset({"video"}))
 
 
-def voice() -> Matcher:
+def voice() -> Matcher[TelegramEvent]:
     """Match a voice message; the match is its file id."""
     return OfKind("voice", frozenset({"voice"}))
 
 
-def audio() -> Matcher:
+def audio() -> Matcher[TelegramEvent]:
     """Match an audio file; the match is its file id."""
     return OfKind("audio", frozenset({"audio"}))
 
 
-def sticker() -> Matcher:
+def sticker() -> Matcher[TelegramEvent]:
     """Match a sticker; the match is its file id."""
     return OfKind("sticker", frozenset({"sticker"}))
 
 
-def location() -> Matcher:
+def location() -> Matcher[TelegramEvent]:
     """Match a location (also that of a venue); the match is PTB's `Location` or `Venue`."""
     return OfKind("location", frozenset({"location", "venue"}))
 
 
-def contact() -> Matcher:
+def contact() -> Matcher[TelegramEvent]:
     """Match a contact; the match is PTB's `Contact`."""
     return OfKind("contact", frozenset({"contact"}))
 
 
-def edited() -> Matcher:
+def edited() -> Matcher[TelegramEvent]:
     """Match an edited message."""
     return OfKind("edited", frozenset({"edited"}))
 
 
-def inline(pattern: str | re.Pattern[str] | None = None) -> Matcher:
+def inline(pattern: str | re.Pattern[str] | None = None) -> Matcher[TelegramEvent]:
     """Match an inline query; with a pattern one whose text matches as a whole."""
     if pattern is None:
         return OfKind("inline", frozenset({"inline"}))
     return Payload("inline", pattern, "text")
 
 
-def poll_answer() -> Matcher:
+def poll_answer() -> Matcher[TelegramEvent]:
     """Match a vote in a poll that is not anonymous; the match is PTB's `PollAnswer`."""
     return OfKind("poll_answer", frozenset({"poll_answer"}))
 
 
-def animation() -> Matcher:
+def animation() -> Matcher[TelegramEvent]:
     """Match a GIF or a video without sound; the match is its file id."""
     return OfKind("animation", frozenset({"animation"}))
 
 
-def video_note() -> Matcher:
+def video_note() -> Matcher[TelegramEvent]:
     """Match a round video; the match is its file id."""
     return OfKind("video_note", frozenset({"video_note"}))
 
 
-def dice() -> Matcher:
+def dice() -> Matcher[TelegramEvent]:
     """Match a die, a dart, a slot machine; the match is PTB's `Dice`."""
     return OfKind("dice", frozenset({"dice"}))
 
 
-def poll() -> Matcher:
+def poll() -> Matcher[TelegramEvent]:
     """Match a message with a poll; the match is PTB's `Poll`. Votes are `poll_answer()`."""
     return OfKind("poll", frozenset({"poll"}))
 
 
-def users_shared() -> Matcher:
+def users_shared() -> Matcher[TelegramEvent]:
     """People chosen through a request button; the match is PTB's `UsersShared`."""
     return OfKind("users_shared", frozenset({"users_shared"}))
 
 
-def chat_shared() -> Matcher:
+def chat_shared() -> Matcher[TelegramEvent]:
     """Match a chat chosen through a request button; the match is PTB's `ChatShared`."""
     return OfKind("chat_shared", frozenset({"chat_shared"}))
 
 
-def kind(*names: str) -> Matcher:
+def kind(*names: str) -> Matcher[TelegramEvent]:
     """Events of some kinds, by `event.kind`: `"service"`, `"business_connection"`, `"managed_bot"`, …"""
     return OfKind(f"kind{names!r}", frozenset(names))
 
@@ -499,12 +521,12 @@ class Reaction(Matcher):
         return f"reaction({', '.join(map(repr, self.wanted))})"
 
 
-def web_app_data(pattern: str | re.Pattern[str] | None = None) -> Matcher:
+def web_app_data(pattern: str | re.Pattern[str] | None = None) -> Matcher[TelegramEvent]:
     """Match data of a web app, opened from a reply keyboard; the match is the data, or its `re.Match`."""
     return _of("web_app_data", pattern)
 
 
-def pre_checkout_query(payload: str | re.Pattern[str] | None = None) -> Matcher:
+def pre_checkout_query(payload: str | re.Pattern[str] | None = None) -> Matcher[TelegramEvent]:
     """Match a person who is about to pay: the handler says `ctx.approve()`, else the payment is declined.
 
     Args:
@@ -514,42 +536,42 @@ def pre_checkout_query(payload: str | re.Pattern[str] | None = None) -> Matcher:
     return _of("pre_checkout_query", payload)
 
 
-def shipping_query(payload: str | re.Pattern[str] | None = None) -> Matcher:
+def shipping_query(payload: str | re.Pattern[str] | None = None) -> Matcher[TelegramEvent]:
     """Match a person who wants something shipped; `ctx.approve(shipping=...)`, or else it is declined."""
     return _of("shipping_query", payload)
 
 
-def successful_payment(payload: str | re.Pattern[str] | None = None) -> Matcher:
+def successful_payment(payload: str | re.Pattern[str] | None = None) -> Matcher[TelegramEvent]:
     """Match money that has come; the match is the payload, `event.content` PTB's `SuccessfulPayment`."""
     return _of("successful_payment", payload)
 
 
-def refunded_payment(payload: str | re.Pattern[str] | None = None) -> Matcher:
+def refunded_payment(payload: str | re.Pattern[str] | None = None) -> Matcher[TelegramEvent]:
     """Match money that has gone back; the match is the payload, `event.content` PTB's `RefundedPayment`."""
     return _of("refunded_payment", payload)
 
 
-def purchased_paid_media(payload: str | re.Pattern[str] | None = None) -> Matcher:
+def purchased_paid_media(payload: str | re.Pattern[str] | None = None) -> Matcher[TelegramEvent]:
     """Somebody has bought paid media; the match is their payload."""
     return _of("purchased_paid_media", payload)
 
 
-def chosen_inline_result(result_id: str | re.Pattern[str] | None = None) -> Matcher:
+def chosen_inline_result(result_id: str | re.Pattern[str] | None = None) -> Matcher[TelegramEvent]:
     """Match the result of an inline query that was sent; the match is the result's id, or its `re.Match`."""
     return _of("chosen_inline_result", result_id)
 
 
-def chat_join_request() -> Matcher:
+def chat_join_request() -> Matcher[TelegramEvent]:
     """Somebody asks to join; a conversation with that person. The match is PTB's `ChatJoinRequest`."""
     return OfKind("chat_join_request", frozenset({"chat_join_request"}))
 
 
-def my_chat_member() -> Matcher:
+def my_chat_member() -> Matcher[TelegramEvent]:
     """Match a change of the bot's own place in a chat; the match is PTB's `ChatMemberUpdated`."""
     return OfKind("my_chat_member", frozenset({"my_chat_member"}))
 
 
-def chat_member() -> Matcher:
+def chat_member() -> Matcher[TelegramEvent]:
     """Somebody's place in a chat has changed; the match is PTB's `ChatMemberUpdated`.
 
     The event is that of who changed it, often an administrator.
@@ -557,7 +579,7 @@ def chat_member() -> Matcher:
     return OfKind("chat_member", frozenset({"chat_member"}))
 
 
-def reaction(*emoji: str) -> Matcher:
+def reaction(*emoji: str) -> Matcher[TelegramEvent]:
     """Match a reaction that was added to a message; the match is the emoji, or the id of a custom one.
 
     Args:
@@ -570,6 +592,6 @@ def reaction(*emoji: str) -> Matcher:
     return Reaction(*emoji)
 
 
-def _of(name: str, pattern: str | re.Pattern[str] | None, read: str = "value") -> Matcher:
+def _of(name: str, pattern: str | re.Pattern[str] | None, read: str = "value") -> Matcher[TelegramEvent]:
     """Events of one kind, narrowed by a pattern for one of their texts; the match is then a `re.Match`."""
     return OfKind(name, frozenset({name})) if pattern is None else Payload(name, pattern, read)

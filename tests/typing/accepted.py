@@ -25,7 +25,7 @@ from fsmkit import (
     stay,
     transition,
 )
-from fsmkit.telegram import TelegramEvent, command, text
+from fsmkit.telegram import CommandEvent, PressEvent, TelegramEvent, TextEvent, button, command, photo, text
 
 
 @attrs.frozen
@@ -126,3 +126,43 @@ def messages(event: TelegramEvent, ctx: Context[Form]) -> None:
 
 def untyped_data(event: Any, ctx: Context[dict[str, Any]]) -> Result:
     return ("transition", "name", ctx.evolve(name="Ann"))
+
+
+@attrs.frozen
+class Item:
+    id: int
+
+
+@signup.defstate("age", on=text(r"[0-9]+"))
+def typed_text(event: TextEvent, ctx: Context[Form]) -> End[Form]:
+    return end(ctx.evolve(age=int(event.text)))
+
+
+@signup.defstate("age")
+def any_text(event: TextEvent, ctx: Context) -> Result:
+    return ("stay", Form(event.text.strip()))
+
+
+@signup.defstate("age", on=button(Item))
+async def typed_press(event: PressEvent[Item], ctx: Context[Form]) -> Stay[Form]:
+    return ("stay", Form(age=event.value.id))
+
+
+@signup.defstate("age", on=button("yes", "no"))
+def typed_word(event: PressEvent[str], ctx: Context[Form]) -> Stay[Form]:
+    return ("stay", Form(name=event.value.upper()))
+
+
+@signup.defstate("age", on=text() | command())
+def text_or_command(event: TextEvent | CommandEvent, ctx: Context[Form]) -> Stay[Form]:
+    return ("stay", Form(name=event.text))
+
+
+@signup.defstate("age", on=[photo(), text()])
+def several(event: TelegramEvent, ctx: Context[Form]) -> Stay[Form]:
+    return ("stay", Form(name=event.text or ""))
+
+
+@address.defstate(None, on=int)
+def outside(event: int, ctx: Context) -> Result:
+    return ("stay", {"street": event})

@@ -5,7 +5,7 @@ from typing import Literal
 import attrs
 
 from fsmkit import Context, End, Flow, Result, Stay, To, transition
-from fsmkit.telegram import TelegramEvent
+from fsmkit.telegram import PressEvent, TelegramEvent, TextEvent, button, photo, text
 
 
 @attrs.frozen
@@ -66,3 +66,28 @@ def misspelt_options(event: TelegramEvent, ctx: Context[Form]) -> None:
     ctx.show("Here.", keyboard=["A"])  # refused
     ctx.reply("Here.", buttons=[5])  # refused
     signup.state("photo", prmpt="Your photo?")  # refused
+
+
+@signup.defstate("name", on=button(int))  # refused
+def wrong_value(event: PressEvent[str], ctx: Context[Form]) -> Stay[Form]:
+    return ("stay", Form(event.value))
+
+
+@signup.defstate("name", on=text())
+def no_press(event: TextEvent, ctx: Context[Form]) -> Stay[Form]:
+    return ("stay", Form(event.txt))  # refused
+
+
+@signup.defstate("name", on=photo())  # refused
+def no_text(event: TextEvent, ctx: Context[Form]) -> Stay[Form]:
+    return ("stay", Form(event.text))
+
+
+@signup.defstate("name", on=text())  # refused
+def data_of_another_flow(event: TelegramEvent, ctx: Context[int]) -> Stay[int]:
+    return ("stay", ctx.data + 1)
+
+
+@signup.defstate("name", on=int)  # refused
+def wrong_class(event: str, ctx: Context[Form]) -> Stay[Form]:
+    return ("stay", Form(event))

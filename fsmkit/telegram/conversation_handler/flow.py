@@ -89,9 +89,7 @@ class MovedFlow(Flow[Any]):
         examples: Iterable[Any] = (),
     ) -> Callable[[HandlerF], HandlerF]:
         """Register a handler as `Flow.defstate` does; it goes before the old ones of the same states."""
-        register: Callable[[HandlerF], HandlerF] = super().defstate(
-            *states, on=on, when=when, to=to, examples=examples
-        )
+        register: Any = super().defstate(*states, on=on, when=when, to=to, examples=examples)
 
         def register_first(function: HandlerF) -> HandlerF:
             register(function)
