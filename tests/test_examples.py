@@ -101,7 +101,7 @@ I am waiting for your payment. /cancel forgets the order.
 > :event Paid {"amount": 10}
 Thank you! Tea, Cake will be at Baker Street 221b soon.
 > :event Paid {"amount": 10}
-(no handler wants it now)
+(no handler takes it now)
 """
 
 ORDER_CHANGED = """
@@ -256,7 +256,7 @@ Your cart is empty.
   [1] Tea, 3 €  [2] Cake, 7 €
   [3] Pay
 > :event Shipped {"parcel": "RR1"}
-(no handler wants it now)
+(no handler takes it now)
 > :wait 1h
 (1h later)
 Your order has expired. /order begins another one.

@@ -19,26 +19,26 @@ FLOW_FILE = click.argument("target", metavar="FILE[:FLOW]")
 def main() -> None:
     """Conversations for Telegram bots: talk to them, run them, draw them.
 
-    FILE is a Python file, or a module such as package.module. All the flows at its top level are taken, or
-    the one that is named after a colon.
+    FILE is a Python file, or a module such as package.module. A command uses all flows at its top level, or
+    the one named after a colon.
     """
 
 
 @main.command()
 @FLOW_FILE
-@click.option("--lang", default="en", metavar="CODE", help="The language code of the person who talks.")
+@click.option("--lang", default="en", metavar="CODE", help="The language code of the person.")
 @click.option(
-    "--store", default="memory:", show_default=True, metavar="URL", help="Where conversations are kept."
+    "--store", default="memory:", show_default=True, metavar="URL", help="Where conversations are stored."
 )
 @click.option(
     "--replay",
     metavar="JSON[:N]",
-    help="Has the first, or N-th, conversation of a report of `fsmkit test --json`, and goes on from there.",
+    help="Replays the first (or N-th) conversation of a report of `fsmkit test --json`; go on from there.",
 )
 def chat(target: str, lang: str, store: str, replay: str | None) -> None:
     """Talk to a bot in the terminal, without a token.
 
-    Reads standard input, so a script of lines can be piped in. :help lists what else can be typed.
+    Reads standard input, so a script of lines can be piped in. :help lists the commands.
     """
     from fsmkit.cli.chat.terminal import talk
 
@@ -50,17 +50,17 @@ def chat(target: str, lang: str, store: str, replay: str | None) -> None:
 @click.option(
     "--store",
     metavar="URL",
-    help="Where conversations are kept: sqlite:FILE, redis://…, postgresql://…, mongodb://… or memory:.  "
-    "[default: sqlite:NAME.db in the working directory, NAME being the file's]",
+    help="Where conversations are stored: sqlite:FILE, redis://…, postgresql://…, mongodb://… or memory:.  "
+    "[default: sqlite:NAME.db in the working directory, with the name of FILE]",
 )
 @click.option(
-    "--command-menu", is_flag=True, help="Sets Telegram's command menu, from commands' descriptions."
+    "--command-menu", is_flag=True, help="Sets Telegram's command menu from the descriptions of the commands."
 )
+@click.option("--webhook", metavar="URL", help="Telegram sends updates to this URL, that of a reverse proxy.")
 @click.option(
-    "--webhook", metavar="URL", help="Has Telegram post updates to this URL, behind a reverse proxy."
+    "--port", type=click.IntRange(0, 65535), help="Port on which the webhook listens.  [default: 8443]"
 )
-@click.option("--port", type=click.IntRange(0, 65535), help="Where the webhook listens.  [default: 8443]")
-@click.option("--host", metavar="ADDRESS", help="Where the webhook listens.  [default: 127.0.0.1]")
+@click.option("--host", metavar="ADDRESS", help="Address on which the webhook listens.  [default: 127.0.0.1]")
 def run(
     target: str,
     store: str | None,
@@ -71,9 +71,9 @@ def run(
 ) -> None:
     """Run a bot on Telegram until it gets SIGINT or SIGTERM.
 
-    BOT_TOKEN has the token. BOT_API_BASE_URL and BOT_API_BASE_FILE_URL name another Bot API server, as in
-    http://127.0.0.1:8081/bot and http://127.0.0.1:8081/file/bot. WEBHOOK_SECRET may have what Telegram sends
-    to the webhook with each update; by default it is made anew at each start.
+    Set BOT_TOKEN to the bot's token. BOT_API_BASE_URL and BOT_API_BASE_FILE_URL name another Bot API server,
+    for example http://127.0.0.1:8081/bot and http://127.0.0.1:8081/file/bot. WEBHOOK_SECRET is the secret
+    that Telegram sends with each update to the webhook; by default each start makes a new one.
     """
     from fsmkit.cli.run import run as run_bot
     from fsmkit.telegram.run import WebhookPlace
@@ -90,12 +90,14 @@ def run(
     "--format",
     "form",
     type=click.Choice(["mermaid", "dot", "svg", "png"]),
-    help="What to draw.  [default: as the name of --out says, else mermaid]",
+    help="The format.  [default: by the name of --out, else mermaid]",
 )
-@click.option("--out", metavar="FILE", help="Writes a file instead of printing.")
-@click.option("--store", metavar="URL", help="Writes beside each state how many conversations stand there.")
+@click.option("--out", metavar="FILE", help="Writes to a file instead of printing.")
+@click.option(
+    "--store", metavar="URL", help="Shows beside each state how many conversations of this store are in it."
+)
 def graph(target: str, form: str | None, out: str | None, store: str | None) -> None:
-    """Draw a bot's flows: as text for Mermaid or Graphviz, as SVG, or as a picture.
+    """Draw a bot's flows as Mermaid, Graphviz (DOT), SVG or PNG.
 
     SVG and PNG need the extra `diagrams`.
     """
@@ -106,13 +108,13 @@ def graph(target: str, form: str | None, out: str | None, store: str | None) -> 
         echo(drawn, nl=False)
 
 
-@main.command(short_help="Say what is wrong with a bot's flows.")
+@main.command(short_help="Find mistakes in the declarations of a bot's flows.")
 @FLOW_FILE
 @click.pass_context
 def check(ctx: click.Context, target: str) -> None:
-    """Say what is wrong with a bot's flows as they are declared; nothing runs.
+    """Find mistakes in the declarations of a bot's flows, without running them.
 
-    The exit status is 1 if something is; notes are no failures.
+    The exit status is 1 if there are any. Notes do not count.
     """
     from fsmkit.cli.test import check_file
 
@@ -126,55 +128,61 @@ def check(ctx: click.Context, target: str) -> None:
     type=click.Choice(["dev", "ci", "thorough"]),
     default="dev",
     show_default=True,
-    help="How long is searched: seconds, up to a minute, up to an hour.",
+    help="How long to search: seconds, up to a minute, up to an hour.",
 )
 @click.option("--seed", type=int, metavar="N", help="Repeats the random phase of an earlier run.")
-@click.option("--json", "out", metavar="OUT", help="Writes the report as JSON; -: to standard output.")
-@click.option("--graph", metavar="OUT", help="Draws what was met: *.md, *.mmd, *.dot, *.svg, *.png.")
-@click.option("--fail-under", metavar="edges=100,pairs=80", help="Percent of coverage that is wanted.")
-@click.option("--resources", metavar="NAME", help="A class or function of FILE that makes ctx.resources.")
-@click.option("--replay", metavar="JSON", help="Has only the conversations of an earlier report again.")
+@click.option("--json", "out", metavar="OUT", help="Writes the report as JSON; - is standard output.")
 @click.option(
-    "--recorded", metavar="FILE", help="Has only the conversations again that a running bot has recorded."
+    "--graph", metavar="OUT", help="Draws what the tests reached: *.md, *.mmd, *.dot, *.svg, *.png."
+)
+@click.option("--fail-under", metavar="edges=100,pairs=80", help="Fails if less is covered, in percent.")
+@click.option("--resources", metavar="NAME", help="A class or function in FILE that makes ctx.resources.")
+@click.option("--replay", metavar="JSON", help="Runs only the conversations of an earlier report.")
+@click.option(
+    "--recorded", metavar="FILE", help="Runs only the conversations that a running bot has recorded."
 )
 @click.option(
     "--deploy",
     "deploys",
     multiple=True,
     metavar="FILE",
-    help="A later version, with which conversations go on.  May be given several times.",
+    help="A later version of FILE, with which conversations go on.  May be repeated.",
 )
-@click.option(
-    "--store", metavar="URL", help="Tries the flows on what a live store has, in memory; it is only read."
-)
+@click.option("--store", metavar="URL", help="Tries the flows on a copy of the conversations in this store.")
 @BOT
 @click.option(
     "--also-in",
     "stores",
     multiple=True,
     metavar="URL",
-    help="Has the conversation to each edge once more in this store; sqlite: is a temporary file.",
+    help="Runs the conversation to each edge in this store too; sqlite: is a temporary file.",
 )
 @click.option(
-    "--mutate", is_flag=True, help="Breaks the flows on purpose, too, and says what nothing notices."
+    "--mutate", is_flag=True, help="Also breaks the flows on purpose, and reports what no test notices."
 )
 @click.option(
     "--env",
     "env",
     multiple=True,
     metavar="NAME[=VALUE]",
-    help="A variable that a bot without flows gets; else credentials are withheld.",
+    help="An environment variable for a bot without flows; credentials are hidden from it otherwise.",
 )
-@click.option("--setup", metavar="FILE", help="Runs before a bot without flows: fakes of what it calls.")
+@click.option(
+    "--setup", metavar="FILE", help="Runs before a bot without flows, to fake the services that it calls."
+)
 @click.option(
     "--stub",
     "stubs",
     multiple=True,
     metavar="MODULE",
-    help="A module that does nothing, for a bot without flows.",
+    help="Replaces a module by one that does nothing, for a bot without flows.",
 )
 @click.option(
-    "--allow-net", "hosts", multiple=True, metavar="HOST", help="A host that a bot without flows may call."
+    "--allow-net",
+    "hosts",
+    multiple=True,
+    metavar="HOST",
+    help="A host that a bot without flows may connect to.",
 )
 @click.option(
     "--user",
@@ -182,7 +190,7 @@ def check(ctx: click.Context, target: str) -> None:
     multiple=True,
     type=int,
     metavar="ID",
-    help="Somebody who talks to a bot without flows, too.",
+    help="Another user who talks to a bot without flows.",
 )
 @click.option(
     "--chat", "chat", type=int, metavar="ID", help="The group in which people talk to a bot without flows."
@@ -211,11 +219,11 @@ def test(
     users: tuple[int, ...],
     chat: int | None,
 ) -> None:
-    """Test a bot's flows without test code: thousands of conversations, made from the declarations.
+    """Test a bot's flows without test code, with thousands of conversations that are generated from them.
 
-    A file of python-telegram-bot without flows is tested as it is, in a copy and behind walls.
+    A python-telegram-bot file without flows is tested as it is, in a copy that reaches no network.
 
-    The exit status is 1 if something was found, or less was covered or noticed than is wanted.
+    The exit status is 1 if something was found, or if less was covered or noticed than required.
     """
     from fsmkit.cli.test import Outputs, read_fail_under, test_file, test_recorded, test_store
     from fsmkit.cli.test_bot import BotOptions, is_plain_bot, test_bot
@@ -271,7 +279,7 @@ def test(
 main.add_command(inspect_store)
 
 
-@main.command(short_help="Lift what is stored to the flows of today.")
+@main.command(short_help="Convert stored conversations to the present flows.")
 @click.argument("store", metavar="STORE")
 @FLOW_FILE
 @click.option("--dry-run", is_flag=True, help="Report only; write nothing.")
@@ -281,9 +289,9 @@ main.add_command(inspect_store)
 def migrate(
     ctx: click.Context, store: str, target: str, dry_run: bool, bot: int | str | None, json: bool
 ) -> None:
-    """Lift the conversations of a store to the flows of FILE, and say which no longer fit.
+    """Convert the conversations of a store to the flows of FILE, and report those that do not fit.
 
-    A bot does it by itself, for each conversation when it is next read: this says beforehand what would
+    A bot does this by itself when it next reads a conversation; the command shows beforehand what will
     happen. The exit status is 1 if a conversation is orphaned, unreadable, or stored by a newer version.
     """
     from fsmkit.cli.migrate import as_json, as_lines
@@ -297,10 +305,10 @@ def migrate(
     ctx.exit(0 if done.clean else 1)
 
 
-@main.command("import-persistence", short_help="Take over what PicklePersistence has kept.")
+@main.command("import-persistence", short_help="Import conversations of PicklePersistence.")
 @click.argument("file", metavar="PERSISTENCE")
 @FLOW_FILE
-@click.option("--store", metavar="URL", help="Where conversations go.  [default: that of `fsmkit run`]")
+@click.option("--store", metavar="URL", help="The store to write to.  [default: that of `fsmkit run`]")
 @click.option("--dry-run", is_flag=True, help="Report only; write nothing.")
 @bot_option("The bot's id, the number before the colon of its token.  [default: that of BOT_TOKEN]")
 @click.option("--json", "json", is_flag=True, help="Print JSON.")
@@ -314,11 +322,11 @@ def import_persistence(
     bot: int | str | None,
     json: bool,
 ) -> None:
-    """Take the conversations of PTB's PicklePersistence over into a store.
+    """Import the conversations of PTB's PicklePersistence into a store.
 
-    FILE has the flows, made by from_conversation_handler(...). PERSISTENCE is what the bot gave to
-    PicklePersistence; it is read without running anything of it. The exit status is 1 if a conversation
-    could not be taken.
+    FILE has the flows, made by from_conversation_handler(...). PERSISTENCE is the file of
+    PicklePersistence; it is read without running any code in it. The exit status is 1 if a conversation
+    could not be imported.
     """
     from fsmkit.cli.import_persistence.converting import as_json, as_lines
     from fsmkit.cli.import_persistence.converting import import_persistence as carry_out

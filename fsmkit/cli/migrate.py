@@ -14,7 +14,7 @@ from fsmkit.engine.maintenance import PROBLEMS, StoreSurvey, carry_out, examine
 from fsmkit.interpreter.migrations import Fit
 from fsmkit.stores.protocol import Store
 
-FITS: tuple[Fit, ...] = ("current", "lifted", "orphaned", "newer", "unknown", "unreadable")
+FITS: tuple[Fit, ...] = ("current", "migrated", "orphaned", "newer", "unknown", "unreadable")
 
 
 @attrs.frozen
@@ -38,7 +38,7 @@ class MigrationReport:
 
 
 def migrate(url: str, target: str, *, bot: int | str | None, dry_run: bool) -> MigrationReport:
-    """Look at all rows, and lift those that need it.
+    """Check all rows, and migrate those that need it.
 
     Args:
         url: The store.
@@ -56,7 +56,7 @@ def migrate(url: str, target: str, *, bot: int | str | None, dry_run: bool) -> M
         if len(report.bots) > 1:
             raise CommandError(
                 f"the store has rows of the bots {', '.join(sorted(map(_bot, report.bots)))}, and "
-                f"this file is one bot's: name it with --bot"
+                f"this file belongs to one bot: name it with --bot"
             )
         keys = () if dry_run else report.to_write
         return MigrationReport(report, dry_run, await carry_out(store, flows, keys, SystemClock().now()))
@@ -82,10 +82,10 @@ def as_lines(done: MigrationReport) -> list[str]:
     if more:
         lines.append(f"... and {more} more like these")
     lines += report.lost_lines()
-    looked = f"{report.rows} row{'' if report.rows == 1 else 's'} looked at"
+    looked = f"{report.rows} row{'' if report.rows == 1 else 's'} checked"
     if done.dry_run:
-        return [*lines, f"{looked}, {len(report.to_write)} to lift; nothing was written (--dry-run)"]
-    return [*lines, f"{looked}, {done.written} lifted"]
+        return [*lines, f"{looked}, {len(report.to_write)} to migrate; nothing was written (--dry-run)"]
+    return [*lines, f"{looked}, {done.written} migrated"]
 
 
 def as_json(done: MigrationReport) -> dict[str, Any]:

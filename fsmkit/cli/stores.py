@@ -42,9 +42,7 @@ async def _use(url: str, work: Callable[[Store], Awaitable[T]]) -> T:
 def _must_exist(url: str, store: Store) -> None:
     """Refuse what could only be empty: a misspelt file, and the memory of another process."""
     if not store.durable:
-        raise CommandError(
-            f"{url} is in the memory of the bot's own process: there is nothing to be seen from here"
-        )
+        raise CommandError(f"{url} is private to the bot's own process: other programs cannot read it")
     path = getattr(store, "path", None)  # SQLite's; it would make the file
     if isinstance(path, str) and not Path(path).exists():
         raise CommandError(f"{shown_path(path)}: no such file")

@@ -102,7 +102,7 @@ def stored_conversations(path: str, flows: Sequence[Flow[Any]]) -> list[StoredCo
     except NotReadableError as error:
         raise CommandError(f"{path}: {error}") from error
     except (ValueError, KeyError, TypeError) as error:
-        raise CommandError(f"{path} is no report of `fsmkit test --json`") from error
+        raise CommandError(f"{path} is not a report of `fsmkit test --json`") from error
 
 
 def _stored(finding: dict[str, Any], flows: Sequence[Flow[Any]]) -> StoredConversation:
@@ -124,11 +124,9 @@ def chosen(conversations: Sequence[StoredConversation], path: str, number: int) 
         CommandError: If there is none of this number.
     """
     if not conversations:
-        raise CommandError(f"{path} has no conversation: nothing was found")
+        raise CommandError(f"{path} has no conversation, because nothing was found")
     if not 1 <= number <= len(conversations):
-        raise CommandError(
-            f"{path} has the conversations 1 to {len(conversations)}, and none of number {number}"
-        )
+        raise CommandError(f"{path} has the conversations 1 to {len(conversations)}, but no number {number}")
     return conversations[number - 1]
 
 
@@ -197,7 +195,7 @@ def test_file(
         CommandError: If it cannot run.
     """
     if mutate and replay is not None:
-        raise CommandError("--replay has only the conversations of a report again: leave --mutate out")
+        raise CommandError("--replay runs only the conversations of a report: leave --mutate out")
     if "mutants" in fail_under and not mutate:
         raise CommandError("--fail-under mutants=... needs --mutate")
     outputs.check()
@@ -297,7 +295,7 @@ def test_recorded(target: str, recording: str, *, out: str | None) -> bool:
     notes = f", {len(findings) - wrong} to look at" if len(findings) > wrong else ""
     echo(f"{done.steps} recorded events of {done.people} people: {wrong or 'nothing'} found{notes}")
     if done.left:
-        echo(f"{done.left} events were left out: what went before is not known, or went another way")
+        echo(f"{done.left} events were skipped: the events before them are not known, or led elsewhere")
     if out is not None:
         write(out, as_json(shown) + "\n")
     return ok
@@ -340,7 +338,7 @@ def read_fail_under(text: str) -> dict[str, float]:
             equals = ""
         if not equals or name.strip() not in WANTED:
             raise CommandError(
-                f"--fail-under {text!r}: write it like edges=100,pairs=80; it knows {', '.join(WANTED)}"
+                f"--fail-under {text!r}: write it like edges=100,pairs=80; the names are {', '.join(WANTED)}"
             )
     return wanted
 
@@ -348,7 +346,7 @@ def read_fail_under(text: str) -> dict[str, float]:
 def _print(report: Report, short: list[str]) -> None:
     echo(str(report))
     for line in short:
-        echo(f"too little was met: {line}")
+        echo(f"not enough was covered: {line}")
     wrong = len(report.failures)
     steps, seconds = sum(report.steps.values()), sum(report.seconds.values())
     how = f"profile {report.profile}, seed {report.seed}"

@@ -189,7 +189,7 @@ def _conversations(path: str) -> list[tuple[int | None, list[Any]]]:
     except OSError as error:
         raise CommandError(f"{path}: {error.strerror or error}") from error
     except (ValueError, KeyError, TypeError) as error:
-        raise CommandError(f"{path} is no report of `fsmkit test --json`") from error
+        raise CommandError(f"{path} is not a report of `fsmkit test --json`") from error
 
 
 def _child(job: dict[str, Any], base: Path, made: dict[str, str]) -> dict[str, Any]:
@@ -229,6 +229,6 @@ def _why_not(job: dict[str, Any], done: "subprocess.CompletedProcess[str]") -> s
     for file, line in re.findall(r'File "([^"]+)", line (\d+)', hanging):
         if file.startswith(job["root"]):
             place = f"{os.path.relpath(file, job['root'])}:{line}"
-            return f"{place} has not come back for 20 s: nothing further was tested"
+            return f"{place} has not returned for 20 s: nothing more was tested"
     last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-    return f"the bot's process has ended while it was tested, with status {done.returncode}: {last}"
+    return f"the bot's process ended during the test, with status {done.returncode}: {last}"

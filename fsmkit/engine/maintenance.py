@@ -174,7 +174,7 @@ class StoreSurvey:
         bots: Whose they are.
         counts: Conversations by flow and state, then by how they fit.
         examples: The first few problems of each flow and state, with their keys.
-        to_write: Keys of the rows that can be lifted.
+        to_write: Keys of the rows that can be migrated.
         lost: How many conversations have a stored field that their class does not have any more, by sentence.
     """
 
@@ -241,7 +241,7 @@ async def examine(store: Store, flows: FlowSet, bot: int | str | None = None) ->
 async def carry_out(store: Store, flows: FlowSet, keys: Iterable[Key], now: float) -> int:
     """Migrate rows and write them, each under its lease; return how many were written.
 
-    A row that somebody has lifted meanwhile is left alone, so is one that a newer version has written.
+    A row that somebody has migrated meanwhile is left alone, so is one that a newer version has written.
     """
     written = 0
     for key in keys:

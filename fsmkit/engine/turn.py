@@ -76,7 +76,7 @@ class Turn(StepDraft):
     Attributes:
         services: As given, like `key`, `event`, `telegram` and `row`.
         lease: The right to write the row.
-        committed: The row as last committed; `loaded` is what the event found, lifted and with receipts.
+        committed: The row as last committed; `loaded` is what the event found, migrated and with receipts.
         wake: When something of that is due; `None` for never.
         strike: The update that the commit strikes from the inbox.
         entry: The first entry of the outbox, where it fell to us to deliver it.

@@ -387,7 +387,7 @@ class Flow(Generic[D]):
 
     @options_checked
     def migrate(self, version: int, *, examples: Iterable[tuple[str, Any]] = ()) -> Callable[[F], F]:
-        """Register the function of `(state, data)` that lifts what `version` stored to the next one.
+        """Register the function of `(state, data)` that converts what `version` stored to the next version.
 
         Args:
             version: The version that it reads; it returns `(state, data)` for `version + 1`. The data are

@@ -1,6 +1,6 @@
-"""What was stored by an older version, lifted to the one that runs; what no longer fits, named.
+"""What was stored by an older version, migrated to the one that runs; what no longer fits, named.
 
-Pure. Rows are lifted when they are read; the next commit stores them so.
+Pure. Rows are migrated when they are read; the next commit stores them so.
 """
 
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ class Orphan:
 
 
 def is_current(flows: FlowSet, row: Row) -> bool:
-    """Return whether nothing in the row needs lifting (the ordinary case, so it is asked first)."""
+    """Return whether nothing in the row needs migration (the ordinary case, so it is asked first)."""
     tables = flows.tables
     for snapshot in row.snapshots.values():
         for frame in snapshot.frames:
@@ -168,9 +168,9 @@ def told_lost(table: CompiledFlow, field: str) -> str:
     )
 
 
-Fit: TypeAlias = Literal["current", "lifted", "orphaned", "newer", "unknown", "unreadable"]
-"""How a conversation fits: as it is; once lifted; not at all (its flow says what then happens); written by a
-newer version, so that its row is left alone; of a flow that is not there, and carried through; no row."""
+Fit: TypeAlias = Literal["current", "migrated", "orphaned", "newer", "unknown", "unreadable"]
+"""How a conversation fits: as it is; once migrated; not at all (its flow says what then happens); written by
+a newer version, so that its row is left alone; of a flow that is not there, and carried through; no row."""
 
 
 @attrs.frozen
@@ -193,14 +193,14 @@ class RowCheck:
 def compatibility(flows: FlowSet, row: Row) -> tuple[RowCheck, ...]:
     """Return how each conversation of a row fits, in the order of the row.
 
-    A row that a newer version wrote is left alone as a whole: what would be lifted in it, or is orphaned,
+    A row that a newer version wrote is left alone as a whole: what would be migrated in it, or is orphaned,
     counts as newer too.
     """
     found = [_finding(flows, name, snapshot) for name, snapshot in row.snapshots.items()]
     newer = next((one for one in found if one.fit == "newer"), None)
     if newer is None:
         return tuple(found)
-    held = ("lifted", "orphaned")
+    held = ("migrated", "orphaned")
     return tuple(
         RowCheck(one.flow, one.state, "newer", newer.reason) if one.fit in held else one for one in found
     )
@@ -223,7 +223,7 @@ def _finding(flows: FlowSet, name: str, snapshot: Snapshot) -> RowCheck:
         elif problem := _unfit(flows, new):
             return RowCheck(old.flow, old.state, "orphaned", problem)
         elif fit != "unknown" and (old.version, old.state) != (new.version, new.state):
-            decides, fit = old, "lifted"
+            decides, fit = old, "migrated"
     return RowCheck(decides.flow, decides.state, fit)
 
 

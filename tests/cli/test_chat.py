@@ -226,7 +226,7 @@ def test_a_place_is_sent_exactly(chat, handle):
         "> :location 1.5, 2",
         "1.5 2.0",
         "> :location Vienna",
-        "? 'Vienna' is no place: write `:location 48.2 16.37`",
+        "? 'Vienna' is not a location: write `:location 48.2 16.37`",
     ]
 
 
@@ -234,7 +234,7 @@ def test_a_message_is_edited(chat, handle):
     file = handle("ctx.reply(f'now {event.text}')", on="edited()")
     assert chat(file, ":edit x", "one", ":edit two", ":edit") == [
         "> :edit x",
-        "? nothing has been said yet",
+        "? you have not sent anything yet",
         "> one",
         "(no answer)",
         "> :edit two",

@@ -96,8 +96,8 @@ def test_the_clock_moves_by_what_was_asked(chat, handle):
 
 def test_a_time_that_is_none(chat, write):
     assert chat(write(ECHO), ":wait soon", ":wait", ":wait 11000d")[1::2] == [
-        "? 'soon' is no duration: write it like 90s, 2h, 1h30m or 3d",
-        "? '' is no duration: write it like 90s, 2h, 1h30m or 3d",
+        "? 'soon' is not a duration: write it like 90s, 2h, 1h30m or 3d",
+        "? '' is not a duration: write it like 90s, 2h, 1h30m or 3d",
         "? '11000d' is too long: ten years at most",
     ]
 
@@ -195,7 +195,7 @@ def test_an_event_from_outside_is_sent(chat, write):
 
 
 def test_an_event_that_nobody_wants_now(chat, write):
-    assert chat(write(PAID), ':event Paid {"amount": 10}')[1:] == ["(no handler wants it now)"]
+    assert chat(write(PAID), ':event Paid {"amount": 10}')[1:] == ["(no handler takes it now)"]
 
 
 @pytest.mark.parametrize(
@@ -203,9 +203,9 @@ def test_an_event_that_nobody_wants_now(chat, write):
     [
         (":event", "? there is no event ''; the handlers know Paid"),
         (":event paid", "? there is no event 'paid'; the handlers know Paid"),
-        (":event Paid", "? this makes no Paid: Object missing required field `amount`"),
-        (":event Paid {", "? this makes no Paid: Input data was truncated"),
-        (':event Paid {"amount": "10"}', "? this makes no Paid: Expected `int`, got `str` - at `$.amount`"),
+        (":event Paid", "? this is not a Paid: Object missing required field `amount`"),
+        (":event Paid {", "? this is not a Paid: Input data was truncated"),
+        (':event Paid {"amount": "10"}', "? this is not a Paid: Expected `int`, got `str` - at `$.amount`"),
     ],
 )
 def test_an_event_that_is_none(chat, write, line, said):

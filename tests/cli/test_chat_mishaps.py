@@ -127,9 +127,9 @@ def test_what_has_to_wait_is_told_and_comes_later(chat, write):
 def test_an_unknown_command_is_told_with_the_nearest(chat, write):
     assert chat(write(ECHO), ":sttae", ":frobnicate", ":)", ":D") == [
         "> :sttae",
-        "? there is no command :sttae; did you mean :state? (`:say :sttae` says it to the bot)",
+        "? there is no command :sttae; did you mean :state? (`:say :sttae` sends it to the bot)",
         "> :frobnicate",
-        "? there is no command :frobnicate; :help lists them (`:say :frobnicate` says it to the bot)",
+        "? there is no command :frobnicate; :help lists them (`:say :frobnicate` sends it to the bot)",
         "> :)",
         "You said :).",
         "> :D",

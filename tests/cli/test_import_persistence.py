@@ -107,12 +107,12 @@ def test_the_conversations_are_taken(bot, fsmkit, single):
     result = fsmkit("import-persistence", *RUN)
     assert (result.exit_code, result.stderr) == (0, "")
     assert result.stdout.splitlines() == [
-        "flow    state   taken",
-        "signup  (1,~x)      1",
-        "signup  0           1",
-        "signup  1           1",
+        "flow    state   imported",
+        "signup  (1,~x)         1",
+        "signup  0              1",
+        "signup  1              1",
         "",
-        "3 conversations taken",
+        "3 conversations imported",
     ]
     state, data = state_of(Key(1, 1))
     assert (state, data.name, data.age) == ("0", "Ann", 0)
@@ -123,7 +123,7 @@ def test_the_conversations_are_taken(bot, fsmkit, single):
 def test_a_dry_run_writes_nothing(bot, fsmkit):
     keep(CONVERSATIONS)
     result = fsmkit("import-persistence", *RUN, "--dry-run")
-    assert result.stdout.splitlines()[-1] == "3 conversations to take; nothing was written (--dry-run)"
+    assert result.stdout.splitlines()[-1] == "3 conversations to import; nothing was written (--dry-run)"
     assert state_of(Key(1, 1)) == (None, None)
 
 
@@ -149,7 +149,7 @@ def test_a_nested_conversation_is_put_into_the_one_around_it(bot, fsmkit):
 
 def test_one_that_is_over_is_no_conversation(bot, fsmkit):
     keep({"signup": {(1, 1): ConversationHandler.END, (2, 2): None}})
-    assert fsmkit("import-persistence", *RUN).stdout.splitlines() == ["0 conversations taken"]
+    assert fsmkit("import-persistence", *RUN).stdout.splitlines() == ["0 conversations imported"]
 
 
 def test_members_of_enums_are_known_by_class_and_value_without_loading_the_class(bot, fsmkit):
@@ -157,7 +157,7 @@ def test_members_of_enums_are_known_by_class_and_value_without_loading_the_class
     Path("bot.pickle").write_bytes(blob)
     result = fsmkit("import-persistence", *RUN)
     assert (result.exit_code, state_of(Key(1, 1))[0]) == (0, "Stage.NAME")
-    assert "not loaded, as in any such file: __main__.Stage" in result.stdout
+    assert "not loaded (this is normal): __main__.Stage" in result.stdout
 
 
 def test_what_cannot_be_taken_is_reported_and_the_rest_is_taken(bot, fsmkit):
@@ -165,11 +165,11 @@ def test_what_cannot_be_taken_is_reported_and_the_rest_is_taken(bot, fsmkit):
     result = fsmkit("import-persistence", *RUN)
     assert result.exit_code == 1
     assert result.stdout.splitlines() == [
-        "not taken: signup (1, 1): the state 7 is none of the ConversationHandler 'signup'",
-        "not taken: signup (2,): a key of 2 parts is wanted (chat, user)",
-        "not taken: signup (3, 3): signup.data.age: got 'old', declared int",
-        "not taken: 1 of 'other', of which no flow was made",
-        "0 conversations taken",
+        "not imported: signup (1, 1): the state 7 is not a state of the ConversationHandler 'signup'",
+        "not imported: signup (2,): the key must have 2 parts (chat, user)",
+        "not imported: signup (3, 3): signup.data.age: got 'old', declared int",
+        "not imported: 1 of 'other', for which the file has no flow",
+        "0 conversations imported",
     ]
 
 
@@ -231,8 +231,8 @@ def test_keys_of_all_settings_are_understood(write, fsmkit):
     result = fsmkit("import-persistence", *RUN)
     assert result.exit_code == 1
     assert [line for line in result.stdout.splitlines() if line.startswith("not")] == [
-        "not taken: menu (-100, 7): a key of 3 parts is wanted (chat, user, message)",
-        "not taken: menu ('x', 1.5, 2): a key is made of numbers and texts",
+        "not imported: menu (-100, 7): the key must have 3 parts (chat, user, message)",
+        "not imported: menu ('x', 1.5, 2): a key consists of numbers and texts",
     ]
     assert state_of(Key(-100, -100), "club")[0] == "0"
     assert state_of(Key(7, 7), "person")[1].name == "Ann"
@@ -243,7 +243,7 @@ def test_many_problems_are_not_all_listed(bot, fsmkit):
     keep({"signup": {(number, 1): 7 for number in range(12)}})
     assert fsmkit("import-persistence", *RUN).stdout.splitlines()[-2:] == [
         "... and 2 more",
-        "0 conversations taken",
+        "0 conversations imported",
     ]
 
 
@@ -253,7 +253,7 @@ def test_many_problems_are_not_all_listed(bot, fsmkit):
 def test_a_pickle_that_calls_something_is_refused_and_nothing_runs(bot, refusal, tmp_path):
     Path("bot.pickle").write_bytes(pickle.dumps(Bomb()))
     assert refusal("import-persistence", *RUN) == (
-        f"bot.pickle holds no conversations of a PicklePersistence. It names {SYSTEM}; "
+        f"bot.pickle contains no conversations of PicklePersistence. It names {SYSTEM}; "
         "nothing of that was loaded or run"
     )
     assert not (tmp_path / "ran").exists()
@@ -265,14 +265,14 @@ def test_a_small_file_that_holds_far_more_than_it_is_long_is_refused_at_once(bot
         inner = [inner, inner]
     keep({"signup": {(1, 1): 0}}, {1: {"x": inner}})
     said = refusal("import-persistence", *RUN)
-    assert said == "bot.pickle is no whole pickle file: what it holds is far larger than the file"
+    assert said == "bot.pickle is not a complete pickle file: its content is far larger than the file"
 
 
 def test_a_call_among_the_states_is_no_state_and_does_not_run(bot, fsmkit, tmp_path):
     keep({"signup": {(1, 1): Bomb(), (2, 2): 0}})
     result = fsmkit("import-persistence", *RUN)
     assert result.exit_code == 1
-    assert f"not taken: signup (1, 1): the state {SYSTEM}('touch ran')" in result.stdout
+    assert f"not imported: signup (1, 1): the state {SYSTEM}('touch ran')" in result.stdout
     assert state_of(Key(2, 2))[0] == "0"
     assert not (tmp_path / "ran").exists()
 

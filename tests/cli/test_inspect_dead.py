@@ -98,7 +98,7 @@ def test_a_name_that_is_none_is_no_key_either(inbox, fsmkit):
 @pytest.mark.parametrize(
     ("words", "status", "said"),
     [
-        (("requeue", "xab12"), 2, "xab12 has no update_id that can be read: it can be dropped only"),
+        (("requeue", "xab12"), 2, "xab12 has no readable update_id: it can only be dropped"),
         (("drop", "8"), 1, "there is no dead letter 8"),
         (("drop", "7"), 2, "several bots have a dead letter 7: name one with --bot"),
     ],

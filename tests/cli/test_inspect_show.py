@@ -103,7 +103,7 @@ def test_a_key_that_is_none(shop, fsmkit, command, key):
 def test_a_duration_that_is_none(shop, fsmkit, option):
     result = fsmkit("inspect", STORE, option, "soon")
     assert result.exit_code == 2
-    assert f"Invalid value for '{option}': 'soon' is no duration" in result.stderr
+    assert f"Invalid value for '{option}': 'soon' is not a duration" in result.stderr
 
 
 def test_help_stands_beside_the_store_and_without_it(fsmkit):

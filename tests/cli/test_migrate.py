@@ -91,11 +91,11 @@ def test_a_dry_run_reports_and_writes_nothing(old, fsmkit, stored):
     result = fsmkit("migrate", "--dry-run", STORE, old)
     assert (result.exit_code, result.stderr) == (1, "")
     assert result.stdout.splitlines() == [
-        "flow  state  current  lifted  orphaned  newer  unknown",
-        "form  age          0       1         1      0        0",
-        "form  gone         0       0         5      0        0",
-        "form  name         0       2         0      0        0",
-        "side  on           0       0         0      0        1",
+        "flow  state  current  migrated  orphaned  newer  unknown",
+        "form  age          0         1         1      0        0",
+        "form  gone         0         0         5      0        0",
+        "form  name         0         2         0      0        0",
+        "side  on           0         0         0      0        1",
         "",
         "orphaned: 10:10:-:-:42 in form/age: migrate(1) raised ValueError: "
         "not enough values to unpack (expected 2, got 1)",
@@ -103,7 +103,7 @@ def test_a_dry_run_reports_and_writes_nothing(old, fsmkit, stored):
         "orphaned: 5:5:-:-:42 in form/gone: the flow has no such state",
         "orphaned: 6:6:-:-:42 in form/gone: the flow has no such state",
         "... and 2 more like these",
-        "10 rows looked at, 3 to lift; nothing was written (--dry-run)",
+        "10 rows checked, 3 to migrate; nothing was written (--dry-run)",
     ]
     assert stored() == before
 
@@ -111,7 +111,7 @@ def test_a_dry_run_reports_and_writes_nothing(old, fsmkit, stored):
 def test_without_dry_run_what_fits_is_written_and_the_rest_stays(old, fsmkit, stored):
     before = stored()
     result = fsmkit("migrate", STORE, old)
-    assert (result.exit_code, result.stdout.splitlines()[-1]) == (1, "10 rows looked at, 3 lifted")
+    assert (result.exit_code, result.stdout.splitlines()[-1]) == (1, "10 rows checked, 3 migrated")
     after = stored()
     changed = {text for text in before if after[text] != before[text]}
     assert changed == {"1:1:-:-:42", "2:2:-:-:42", "3:3:-:-:42"}
@@ -129,13 +129,13 @@ def test_without_dry_run_what_fits_is_written_and_the_rest_stays(old, fsmkit, st
     )
 
 
-def test_what_was_lifted_is_current_and_found_by_its_new_state(old, fsmkit):
+def test_what_was_migrated_is_current_and_found_by_its_new_state(old, fsmkit):
     fsmkit("migrate", STORE, old)
     assert fsmkit("migrate", "--dry-run", STORE, old).stdout.splitlines()[:4] == [
-        "flow  state      current  lifted  orphaned  newer  unknown",
-        "form  age              1       0         1      0        0",
-        "form  full_name        2       0         0      0        0",
-        "form  gone             0       0         5      0        0",
+        "flow  state      current  migrated  orphaned  newer  unknown",
+        "form  age              1         0         1      0        0",
+        "form  full_name        2         0         0      0        0",
+        "form  gone             0         0         5      0        0",
     ]
     listed = fsmkit("inspect", STORE, "--state", "full_name", "--json").stdout
     assert [one["key"] for one in json.loads(listed)["conversations"]] == ["1:1:-:-:42", "2:2:-:-:42"]
@@ -148,16 +148,16 @@ def test_the_report_for_scripts(write, seed, fsmkit):
 
     seed(write(OLD), two)
     result = fsmkit("migrate", STORE, write(NEW), "--json")
-    none = {"current": 0, "lifted": 0, "orphaned": 0, "newer": 0, "unknown": 0, "unreadable": 0}
+    none = {"current": 0, "migrated": 0, "orphaned": 0, "newer": 0, "unknown": 0, "unreadable": 0}
     assert json.loads(result.stdout) == {
         "dry_run": False,
         "rows": 2,
         "to_write": 1,
         "written": 1,
-        "total": {**none, "lifted": 1, "orphaned": 1},
+        "total": {**none, "migrated": 1, "orphaned": 1},
         "states": [
             {"flow": "form", "state": "gone", **none, "orphaned": 1},
-            {"flow": "form", "state": "name", **none, "lifted": 1},
+            {"flow": "form", "state": "name", **none, "migrated": 1},
         ],
         "problems": [
             {
@@ -187,7 +187,7 @@ def test_an_empty_store_fits(write, seed, fsmkit):
 
     seed(write(OLD), nothing)
     result = fsmkit("migrate", STORE, write(NEW))
-    assert (result.exit_code, result.stdout) == (0, "0 rows looked at, 0 lifted\n")
+    assert (result.exit_code, result.stdout) == (0, "0 rows checked, 0 migrated\n")
 
 
 def test_a_row_of_a_newer_version_is_left_alone_as_a_whole(write, seed, fsmkit, stored):
@@ -201,16 +201,16 @@ def test_a_row_of_a_newer_version_is_left_alone_as_a_whole(write, seed, fsmkit, 
     result = fsmkit("migrate", STORE, file)
     assert result.exit_code == 1
     assert result.stdout.splitlines() == [
-        "flow  state  current  lifted  orphaned  newer  unknown",
-        "form  age          0       0         0      1        0",
-        "side  on           0       0         0      1        0",
+        "flow  state  current  migrated  orphaned  newer  unknown",
+        "form  age          0         0         0      1        0",
+        "side  on           0         0         0      1        0",
         "",
         *(
             f"newer: 1:1:-:-:42 in {place}: flow 'form' is stored in version 2, this process runs "
             f"version 1: the event waits for a newer worker"
             for place in ("form/age", "side/on")
         ),
-        "1 row looked at, 0 lifted",
+        "1 row checked, 0 migrated",
     ]
     assert stored() == before
 
@@ -237,15 +237,15 @@ def test_a_called_flow_counts_where_it_decides(write, seed, fsmkit):
     file = write(OLD)
     seed(file, call)
     for changed, line in [
-        (OLD, "side  on           1       0         0      0        0"),
+        (OLD, "side  on           1         0         0      0        0"),
         (
             OLD.replace('"side"', '"side", version=2'),
-            "side  on           0       1         0      0        0",
+            "side  on           0         1         0      0        0",
         ),
-        (NEW, "side  on           0       0         0      0        1"),
+        (NEW, "side  on           0         0         0      0        1"),
         (
             OLD.replace('form.state("name"', 'form.state("nom"').replace('state("name")', 'state("nom")'),
-            "form  name         0       0         1      0        0",
+            "form  name         0         0         1      0        0",
         ),
     ]:
         write(changed)
@@ -262,8 +262,8 @@ def test_a_row_that_cannot_be_read_is_reported(write, seed, fsmkit, stored):
     result = fsmkit("migrate", STORE, write(OLD))
     assert result.exit_code == 1
     assert result.stdout.splitlines()[:2] == [
-        "flow  state  current  lifted  orphaned  newer  unknown  unreadable",
-        "form  age          1       0         0      0        0           1",
+        "flow  state  current  migrated  orphaned  newer  unknown  unreadable",
+        "form  age          1         0         0      0        0           1",
     ]
     assert "unreadable: 2:2:-:-:42 in form/age: a stored row cannot be read: " in result.stdout
     assert stored()["2:2:-:-:42"] == (b"{", 0)
@@ -272,7 +272,7 @@ def test_a_row_that_cannot_be_read_is_reported(write, seed, fsmkit, stored):
 # -- whose rows ------------------------------------------------------------------------------------
 
 
-def test_rows_of_another_bot_are_never_lifted_by_mistake(write, seed, fsmkit, refusal, stored):
+def test_rows_of_another_bot_are_never_migrated_by_mistake(write, seed, fsmkit, refusal, stored):
     async def two(engine):
         await engine.send(key(1), said("name"))
         await engine.send(Key(chat=1, user=1, bot=43), said("name"))
@@ -281,10 +281,10 @@ def test_rows_of_another_bot_are_never_lifted_by_mistake(write, seed, fsmkit, re
     before, file = stored(), write(NEW)
     for options in ([], ["--dry-run"]):
         assert refusal("migrate", STORE, file, *options) == (
-            "the store has rows of the bots 42, 43, and this file is one bot's: name it with --bot"
+            "the store has rows of the bots 42, 43, and this file belongs to one bot: name it with --bot"
         )
     assert stored() == before
-    assert fsmkit("migrate", STORE, file, "--bot", "43").stdout.endswith("\n1 row looked at, 1 lifted\n")
+    assert fsmkit("migrate", STORE, file, "--bot", "43").stdout.endswith("\n1 row checked, 1 migrated\n")
     after = stored()
     assert [text for text in after if after[text] != before[text]] == ["1:1:-:-:43"]
 

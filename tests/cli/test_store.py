@@ -264,5 +264,5 @@ def test_a_file_is_not_made_to_be_looked_at(refusal, write, tmp_path, arguments)
 def test_the_memory_of_another_process_cannot_be_looked_at(refusal, write, arguments):
     write(FORM)
     assert refusal(*arguments) == (
-        "memory: is in the memory of the bot's own process: there is nothing to be seen from here"
+        "memory: is private to the bot's own process: other programs cannot read it"
     )

@@ -120,7 +120,7 @@ def test_too_little_coverage_has_exit_status_1(run):
     unreached += 'def snowman(event, ctx):\n    ctx.reply("?")\n'
     done = run(unreached, "test", "--seed", "1", "--fail-under", "edges=100")
     assert done.exit_code == 1
-    assert "too little was met: edges: 66.7 %, 100 % are wanted" in done.output
+    assert "not enough was covered: edges: 66.7 %, 100 % are wanted" in done.output
     assert 'not taken: "name": snowman stay' in done.output
     assert run(unreached, "test", "--seed", "1", "--fail-under", "edges=60").exit_code == 0
 
@@ -181,10 +181,12 @@ def test_a_failure_is_played_in_the_terminal_and_goes_on_from_there(run, tmp_pat
 def test_a_replay_in_the_terminal_names_what_there_is(run, tmp_path, refusal):
     out = tmp_path / "out.json"
     run(SOUND, "test", "--seed", "1", "--json", str(out))
-    assert refusal("chat", "bot.py", "--replay", f"{out}").endswith("has no conversation: nothing was found")
+    assert refusal("chat", "bot.py", "--replay", f"{out}").endswith(
+        "has no conversation, because nothing was found"
+    )
     run(RAISING, "test", "--seed", "1", "--json", str(out))
     assert refusal("chat", "bot.py", "--replay", f"{out}:2").endswith(
-        "the conversations 1 to 1, and none of number 2"
+        "the conversations 1 to 1, but no number 2"
     )
 
 
@@ -197,7 +199,7 @@ def test_mutants_that_nothing_notices_are_said_and_may_be_too_many(run, tmp_path
     assert json.loads(out.read_text())["mutants"]["percent"] == 80.0
     wanted = run(SOUND, "test", "--seed", "1", "--mutate", "--fail-under", "mutants=90")
     assert wanted.exit_code == 1
-    assert "too little was met: mutants: 80.0 %, 90 % are wanted" in wanted.output
+    assert "not enough was covered: mutants: 80.0 %, 90 % are wanted" in wanted.output
 
 
 def test_a_score_cannot_be_wanted_without_mutants(run):

@@ -43,7 +43,7 @@ def parse_duration(text: str) -> float:
     elif plain and not _PART.sub("", plain).strip():
         seconds = sum(float(number) * UNITS[unit] for number, unit in _PART.findall(plain))
     else:
-        raise ValueError(f"{text!r} is no duration: write it like 90s, 2h, 1h30m or 3d")
+        raise ValueError(f"{text!r} is not a duration: write it like 90s, 2h, 1h30m or 3d")
     if seconds > LONGEST:
         raise ValueError(f"{text!r} is too long: ten years at most")
     return seconds
@@ -148,7 +148,7 @@ async def carry_out(session: ChatSession, name: str, rest: str) -> None:
     if verb is None:
         near = difflib.get_close_matches(name, [*VERBS, "quit"], n=1, cutoff=0.5)
         hint = f"did you mean :{near[0]}?" if near else ":help lists them"
-        raise Misused(f"there is no command :{name}; {hint} (`:say :{name}` says it to the bot)")
+        raise Misused(f"there is no command :{name}; {hint} (`:say :{name}` sends it to the bot)")
     await verb.run(session, rest)
 
 
@@ -168,7 +168,7 @@ async def press(session: ChatSession, wanted: str) -> None:
         session.out(f"(opens {found['url']})")
         return
     if "callback_data" not in found:
-        raise Misused(f"the button {found['text']!r} does something in Telegram's own app")
+        raise Misused(f"the button {found['text']!r} works only in Telegram's own app")
     session.out(f"(presses {found['text']})")
     session.last_pressed = message
     session.offline.press_data(found["callback_data"], user=USER, message_id=message)
@@ -222,7 +222,7 @@ async def _wait(session: ChatSession, rest: str) -> None:
 
 async def _edit(session: ChatSession, rest: str) -> None:
     if session.last_said is None or not rest:
-        raise Misused("nothing has been said yet" if rest else "edit it to what? `:edit Ann`")
+        raise Misused("you have not sent anything yet" if rest else "edit it to what? `:edit Ann`")
     try:
         session.offline.edit(session.last_said, rest, user=USER)
     except LookupError:
@@ -244,7 +244,7 @@ async def _event(session: ChatSession, rest: str) -> None:
 async def _receive(session: ChatSession, event: Any) -> None:
     outcome = await session.engine.send(session.key, event)
     if outcome.kind == "passed":
-        session.out("(no handler wants it now)")
+        session.out("(no handler takes it now)")
 
 
 def _made(kind: type, body: str) -> Any:
@@ -253,7 +253,7 @@ def _made(kind: type, body: str) -> Any:
         raw = msgspec.Raw(msgspec.json.encode(msgspec.json.decode(body.strip() or "{}")))
         return EventCodec([kind]).decode(class_name(kind), raw)
     except (msgspec.DecodeError, Unfit) as error:
-        raise Misused(f"this makes no {kind.__name__}: {error}") from error
+        raise Misused(f"this is not a {kind.__name__}: {error}") from error
 
 
 async def _restart(session: ChatSession, _rest: str) -> None:
@@ -286,7 +286,7 @@ async def _location(session: ChatSession, rest: str) -> None:
         try:
             latitude, longitude = map(float, rest.replace(",", " ").split())
         except ValueError:
-            raise Misused(f"{rest!r} is no place: write `:location 48.2 16.37`") from None
+            raise Misused(f"{rest!r} is not a location: write `:location 48.2 16.37`") from None
         point = {"latitude": latitude, "longitude": longitude}
     await _sent(session, session.offline.send("location", user=USER, **point))
 
@@ -298,23 +298,23 @@ async def _contact(session: ChatSession, rest: str) -> None:
 
 VERBS = {
     "press": Verb(press, "1", "press a button by number or text; so do `:1`, `#1`, and often a bare `1`"),
-    "say": Verb(say, "TEXT", "say what would mean something else: `:say 1`, `:say :state`"),
+    "say": Verb(say, "TEXT", "send a text that would be a command here: `:say 1`, `:say :state`"),
     "edit": Verb(_edit, "TEXT", "edit your last message"),
     "photo": Verb(_sender("photo"), "[CAPTION]", "send a photo"),
     "document": Verb(_sender("document"), "[CAPTION]", "send a file"),
-    "location": Verb(_location, "[LAT LON]", "send a place"),
+    "location": Verb(_location, "[LAT LON]", "send a location"),
     "contact": Verb(_contact, "[NAME]", "send a contact"),
-    "event": Verb(_event, "NAME {JSON}", "send an event from outside, of a class named in some on="),
-    "wait": Verb(_wait, "2h", "let time pass (90s, 1h30m, 3d); timeouts fire on the way"),
+    "event": Verb(_event, "NAME {JSON}", "send an event from outside; its class is named in some on="),
+    "wait": Verb(_wait, "2h", "let time pass (90s, 1h30m, 3d); timeouts fire meanwhile"),
     "state": Verb(_state, "", "show what is stored"),
     "graph": Verb(_graph, "", "print the graph of the flows, for Mermaid"),
-    "restart": Verb(_restart, "", "read the file anew and go on with what is stored"),
+    "restart": Verb(_restart, "", "load the file again and go on with what is stored"),
     "help": Verb(_help, "", "this list"),
 }
 
 
 HELP = [
-    "What you type is said to the bot; /words are its commands. Besides:",
+    "What you type is sent to the bot, /commands too. These commands are for the terminal:",
     *(f"  {f':{name} {verb.usage}'.strip():<20}{verb.about}" for name, verb in VERBS.items()),
-    f"  {':quit':<20}leave, as does the end of the input",
+    f"  {':quit':<20}leave; so does the end of the input",
 ]

@@ -199,7 +199,9 @@ def _own(conversation: Conversation, stored: Any) -> Any:
     for state in states_of(conversation):
         if _is(state, stored):
             return state
-    raise _NotTakenError(f"the state {stored!s} is none of the ConversationHandler {conversation.name!r}")
+    raise _NotTakenError(
+        f"the state {stored!s} is not a state of the ConversationHandler {conversation.name!r}"
+    )
 
 
 def _is(state: Any, stored: Any) -> bool:
@@ -223,13 +225,13 @@ def _key(flow: MovedFlow, stored: Any, bot: int | str | None) -> Key:
         if counts
     ]
     if not isinstance(stored, tuple) or len(stored) != len(wanted):
-        raise _NotTakenError(f"a key of {len(wanted)} parts is wanted ({', '.join(wanted)})")
+        raise _NotTakenError(f"the key must have {len(wanted)} parts ({', '.join(wanted)})")
     if not all(type(part) is int or type(part) is str for part in stored):
-        raise _NotTakenError("a key is made of numbers and texts")
+        raise _NotTakenError("a key consists of numbers and texts")
     given: dict[str, Any] = {"chat": None, "user": None, **dict(zip(wanted, stored, strict=True))}
     key = flow.key.key(**given, bot=bot)
     if key is None:
-        raise _NotTakenError("the key names nobody")
+        raise _NotTakenError("the key names no user or chat")
     return key
 
 
@@ -265,8 +267,8 @@ def import_persistence(
     bot = _bot_of_token() if bot is None else bot
     if bot is None:
         raise CommandError(
-            f"whose conversations they are is not in the file: name the bot with --bot ID, the number before "
-            f"the colon of its token, or set {TOKEN}"
+            f"the file does not say whose conversations they are: name the bot with --bot ID, the number "
+            f"before the colon of its token, or set {TOKEN}"
         )
     with prints_to_stderr():
         flows = load(target).flows
@@ -278,22 +280,22 @@ def as_lines(report: ImportReport) -> list[str]:
     lines: list[str] = []
     if report.taken:
         rows = [(flow, state, count) for (flow, state), count in sorted(report.taken.items())]
-        lines += [*columns(["flow", "state", "to take" if report.dry_run else "taken"], rows), ""]
+        lines += [*columns(["flow", "state", "to import" if report.dry_run else "imported"], rows), ""]
     for problem in report.problems[:FEW]:
-        lines.append(f"not taken: {problem.conversation} {problem.key!r}: {problem.reason}")
+        lines.append(f"not imported: {problem.conversation} {problem.key!r}: {problem.reason}")
     if len(report.problems) > FEW:
         lines.append(f"... and {len(report.problems) - FEW} more")
     for name, count in report.unknown.items():
-        lines.append(f"not taken: {count} of {name!r}, of which no flow was made")
+        lines.append(f"not imported: {count} of {name!r}, for which the file has no flow")
     for name, count in report.left_over.items():
-        lines.append(f"left over: {count} of {name!r}, nested where the conversation around it is not")
+        lines.append(f"not imported: {count} of {name!r}, whose outer conversation is in another state")
     for name, count in report.there.items():
-        lines.append(f"left alone: {count} of flow {name!r}, which the store has already")
+        lines.append(f"skipped: {count} of flow {name!r}, already in the store")
     if report.strange:
         more = f" and {len(report.strange) - FEW} more" if len(report.strange) > FEW else ""
-        lines.append(f"not loaded, as in any such file: {', '.join(report.strange[:FEW])}{more}")
+        lines.append(f"not loaded (this is normal): {', '.join(report.strange[:FEW])}{more}")
     total = report.taken.total()
-    said = "to take; nothing was written (--dry-run)" if report.dry_run else "taken"
+    said = "to import; nothing was written (--dry-run)" if report.dry_run else "imported"
     return [*lines, f"{total} conversation{'' if total == 1 else 's'} {said}"]
 
 

@@ -158,7 +158,7 @@ def read(path: str) -> dict[str, Any]:
     except RecursionError:
         return {"error": "it holds itself", "strange": list(reader.strange)}
     except (TooMuch, MemoryError):
-        return {"error": "what it holds is far larger than the file", "strange": list(reader.strange)}
+        return {"error": "its content is far larger than the file", "strange": list(reader.strange)}
 
 
 def _limit() -> None:

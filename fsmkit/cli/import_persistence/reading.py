@@ -81,7 +81,7 @@ def read_persistence(path: Path) -> Persisted:
     if not isinstance(conversations, dict) or not all(
         isinstance(name, str) and isinstance(each, dict) for name, each in conversations.items()
     ):
-        raise CommandError(f"{shown} holds no conversations of a PicklePersistence{_hint(strange)}")
+        raise CommandError(f"{shown} contains no conversations of PicklePersistence{_hint(strange)}")
     return Persisted(conversations, _dict(parts, "user_data"), _dict(parts, "chat_data"), strange)
 
 
@@ -91,14 +91,16 @@ def _read(path: Path) -> tuple[Any, tuple[str, ...]]:
     try:
         done = subprocess.run(command, capture_output=True, timeout=WAIT_SECONDS, check=False)
     except subprocess.TimeoutExpired as error:
-        raise CommandError(f"{shown} takes too long to read; it is no ordinary persistence file") from error
+        raise CommandError(
+            f"{shown} takes too long to read; it is not an ordinary persistence file"
+        ) from error
     if done.returncode:
         problem = done.stderr.decode(errors="replace").strip().splitlines()[-1:] or ["it was ended"]
         raise CommandError(f"{shown} cannot be read: {problem[0]}")
     said = json.loads(done.stdout)
     strange = tuple(said["strange"])
     if "error" in said:
-        raise CommandError(f"{shown} is no whole pickle file: {said['error']}{_hint(strange)}")
+        raise CommandError(f"{shown} is not a complete pickle file: {said['error']}{_hint(strange)}")
     return _value(said["held"]), strange
 
 

@@ -92,7 +92,7 @@ def bot_option(text: str) -> Callable[[F], F]:
     return click.option("--bot", callback=_bot, metavar="ID", help=text)
 
 
-BOT = bot_option("Only this bot's rows.")
+BOT = bot_option("Only conversations of this bot.")
 
 
 REMEMBERED = click.option(
@@ -101,7 +101,7 @@ REMEMBERED = click.option(
     default="25h",
     show_default=True,
     metavar="TIME",
-    help="What the bot's engine was given as dedupe_for; tells when the last event was.",
+    help="The dedupe_for of the bot's engine; needed to compute the time of the last event.",
 )
 
 
@@ -117,16 +117,21 @@ def inspect_store(ctx: click.Context, store: str) -> None:
     """Look at the live conversations of a store, and repair them.
 
     STORE is a URL such as sqlite:bot.db. Without a command the conversations are listed; options of `list`
-    may follow STORE directly. The bot may be running meanwhile.
+    may follow STORE directly. The bot may be running at the same time.
     """
     ctx.obj = store
 
 
 @inspect_store.command("list")
-@click.option("--flow", metavar="NAME", help="Only where this flow runs.")
-@click.option("--state", metavar="NAME", help="Only in this state.")
-@click.option("--older-than", callback=_duration, metavar="TIME", help="Only without an event for so long.")
-@click.option("--stuck", is_flag=True, help="Only what somebody should look at.")
+@click.option("--flow", metavar="NAME", help="Only conversations in which this flow runs.")
+@click.option("--state", metavar="NAME", help="Only conversations in this state.")
+@click.option(
+    "--older-than",
+    callback=_duration,
+    metavar="TIME",
+    help="Only conversations without an event for this long.",
+)
+@click.option("--stuck", is_flag=True, help="Only conversations that need attention.")
 @BOT
 @REMEMBERED
 @click.option("--json", "json", is_flag=True, help="Print JSON.")
@@ -149,7 +154,7 @@ def list_(store: str, /, dedupe_for: float, json: bool, older_than: float | None
 @inspect_store.command(cls=KeyCommand)
 @click.argument("key", callback=_key_or_name, metavar="KEY")
 @REMEMBERED
-@bot_option("With the name of a dead letter: whose it is.")
+@bot_option("The bot of the dead letter, if KEY is the name of one.")
 @click.pass_obj
 def show(store: str, /, key: Any, dedupe_for: float, bot: int | str | None) -> None:
     """Show all that is stored for a key, or the dead letter of a name, as JSON."""
@@ -168,7 +173,7 @@ def show(store: str, /, key: Any, dedupe_for: float, bot: int | str | None) -> N
 
 
 @inspect_store.command()
-@bot_option("Only this bot's.")
+@bot_option("Only dead letters of this bot.")
 @click.option("--json", "json", is_flag=True, help="Print JSON.")
 @click.pass_obj
 def dead(store: str, /, bot: int | str | None, json: bool) -> None:
@@ -186,7 +191,7 @@ def dead(store: str, /, bot: int | str | None, json: bool) -> None:
 
 @inspect_store.command()
 @click.argument("name")
-@bot_option("Whose it is, where several bots have one of that name.")
+@bot_option("The bot, if several have a dead letter of that name.")
 @click.pass_obj
 def requeue(store: str, /, name: str, bot: int | str | None) -> None:
     """Put the dead letter NAME back into the inbox, for a bot that can read it now."""
@@ -198,7 +203,7 @@ def requeue(store: str, /, name: str, bot: int | str | None) -> None:
 
 @inspect_store.command()
 @click.argument("name")
-@bot_option("Whose it is, where several bots have one of that name.")
+@bot_option("The bot, if several have a dead letter of that name.")
 @click.pass_obj
 def drop(store: str, /, name: str, bot: int | str | None) -> None:
     """Remove the dead letter NAME."""
@@ -210,10 +215,10 @@ def drop(store: str, /, name: str, bot: int | str | None) -> None:
 
 @inspect_store.command(cls=KeyCommand)
 @KEY
-@click.option("--flow", metavar="NAME", help="Only the conversations in which this flow stands.")
+@click.option("--flow", metavar="NAME", help="Only conversations that contain this flow.")
 @click.pass_obj
 def reset(store: str, /, key: Any, flow: str | None) -> None:
-    """Drop the conversations and drafts of KEY; no handler runs, nothing is said to the person."""
+    """Drop the conversations and drafts of KEY; no handler runs, no message is sent."""
     from fsmkit.cli.inspection.repair import reset as drop
     from fsmkit.cli.stores import use_store
 
@@ -241,7 +246,7 @@ def move(store: str, /, key: Any, state: str, target: str, flow: str | None) -> 
 @BOT
 @click.pass_obj
 def forget(store: str, /, who: Any, bot: int | str | None) -> None:
-    """Remove all that is stored for a key, or for a person by the user's id, in whatever chat."""
+    """Remove all that is stored for a key, or for a user in all chats."""
     from fsmkit.cli.inspection.repair import forget as remove
     from fsmkit.cli.stores import use_store
 

@@ -66,7 +66,7 @@ async def requeue(store: Store, name: str, bot: int | str | None) -> str:
     """
     owner, letter = await _one(store, name, bot)
     if not await _kept(store).inbox(owner).requeue(name):
-        raise CommandError(f"{letter.name} has no update_id that can be read: it can be dropped only")
+        raise CommandError(f"{letter.name} has no readable update_id: it can only be dropped")
     return f"{name}: waits in the inbox; the bot handles it within seconds, or when it starts"
 
 
@@ -92,7 +92,7 @@ async def _one(store: Store, name: str, bot: int | str | None) -> Found:
 
 def _kept(store: Store) -> HasInbox:
     if not isinstance(store, HasInbox):
-        raise CommandError(f"{type(store).__name__} keeps no inbox, and so no dead letters")
+        raise CommandError(f"{type(store).__name__} has no inbox, so it has no dead letters")
     return store
 
 

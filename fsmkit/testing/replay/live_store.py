@@ -42,7 +42,7 @@ FEW = 3
 """Keys that are named of those with the same problem."""
 
 
-FITS: tuple[Fit, ...] = ("current", "lifted", "orphaned", "newer", "unknown", "unreadable")
+FITS: tuple[Fit, ...] = ("current", "migrated", "orphaned", "newer", "unknown", "unreadable")
 
 
 _LIMITS = Limits(dedupe_for=0.0, max_row_bytes=2**31, delivers=True)
@@ -213,7 +213,7 @@ class _Look:
         problems = [*misfits(flows, row), *losses(flows, row)]
         for problem in problems:
             self.report.add(key, Broken(problem, flow, state))
-        if problems or not any(one.fit in ("current", "lifted") for one in found):
+        if problems or not any(one.fit in ("current", "migrated") for one in found):
             return
         if not in_time:
             self.report.left["the time was up"] += 1
