@@ -24,11 +24,11 @@ class FsmkitError(Exception):
 
 
 class DefinitionError(FsmkitError):
-    """A flow is declared wrongly; raised while the program starts, never while it talks to people.
+    """A flow is declared wrongly; raised when the program starts, never while it handles updates.
 
     Attributes:
         problem: What is wrong.
-        place: `file:line` of the declaration, or `None` where there is none.
+        place: `file:line` of the declaration, or `None` if there is none.
         remedy: What to write instead.
     """
 
@@ -41,7 +41,7 @@ class DefinitionError(FsmkitError):
 
 
 class StepError(FsmkitError):
-    """A step that must not be applied; the stored row stays byte for byte as it was.
+    """A step that must not be applied; what is stored stays exactly as it was.
 
     Attributes:
         flow: Name of the flow.
@@ -58,7 +58,7 @@ class StepError(FsmkitError):
 
 
 class InvalidResult(StepError):
-    """A handler returned something that is no result, or a result that its own declaration excludes."""
+    """A handler returned something that is not a result, or a result that its declaration excludes."""
 
 
 class UnknownState(StepError):
@@ -66,10 +66,10 @@ class UnknownState(StepError):
 
 
 class HandlerRefused(StepError):
-    """A handler returned `("error", reason)`; what a `Crashed` handler finds in `event.error`.
+    """A handler returned `("error", reason)`; a `Crashed` handler gets this as `event.error`.
 
     Attributes:
-        reason: What the handler gave.
+        reason: The handler's reason.
     """
 
     def __init__(self, reason: object, *, flow: str, state: str | None, place: str | None) -> None:
@@ -81,7 +81,7 @@ class HandlerTimeout(StepError):
     """A handler took longer than `handler_timeout`; it was cancelled, and nothing was changed.
 
     Attributes:
-        seconds: How long it might take.
+        seconds: The limit.
     """
 
     def __init__(
@@ -115,7 +115,7 @@ class HandlerAborted(FsmkitError):
 
 
 class InvariantBroken(StepError):
-    """The data after a step are wrong by an `@flow.invariant`; the step was not applied."""
+    """The data after a step violate an `@flow.invariant`; the step was not applied."""
 
     def __init__(self, said: str, flow: str, state: str | None, place: str | None) -> None:
         super().__init__(
@@ -124,7 +124,7 @@ class InvariantBroken(StepError):
 
 
 class UnstorableData(FsmkitError):
-    """Data that would not come back from the store as it went in; nothing was written.
+    """Data would not come back equal from the store; nothing was written.
 
     Attributes:
         path: Where in the data, for example `signup.data.photo`.
@@ -142,8 +142,8 @@ class RowTooLarge(FsmkitError):
 
     Attributes:
         key: The key's text form.
-        size: What the row would take, in bytes.
-        limit: What it may take, in bytes.
+        size: The size that it would have, in bytes.
+        limit: The limit, in bytes.
     """
 
     def __init__(self, key: str, size: int, limit: int) -> None:
@@ -176,7 +176,7 @@ class OrphanedConversation(FsmkitError):
 
 
 class StoredByNewerVersion(FsmkitError):
-    """The row was written by a newer version of the flow than this process runs; it is left alone.
+    """The conversation was stored by a newer version of the flow than this process has; it is not changed.
 
     Attributes:
         flow: Name of the flow.
@@ -195,11 +195,11 @@ class StoredByNewerVersion(FsmkitError):
 
 
 class NestedSend(FsmkitError):
-    """A handler awaited another conversation; two that do so would wait for each other for ever."""
+    """A handler waited for another conversation; two such handlers could wait for each other for ever."""
 
 
 class EventStorm(FsmkitError):
-    """Conversations sent one another events by `ctx.send` without an end; the last step was taken back.
+    """Conversations sent each other events with `ctx.send` without an end; the last step was undone.
 
     Attributes:
         hops: How many events had followed from one another.
@@ -222,7 +222,7 @@ class LeaseOver(FsmkitError):
 
 
 class StoreError(FsmkitError):
-    """The base of what a store raises."""
+    """The base class of errors of stores."""
 
 
 class LeaseLost(StoreError):
@@ -230,7 +230,7 @@ class LeaseLost(StoreError):
 
 
 class StoreFull(StoreError):
-    """A bounded store refuses a new conversation rather than forget a live one."""
+    """A store with a size limit refuses a new conversation, so as not to forget a running one."""
 
 
 class StoreUnavailable(StoreError):
@@ -238,7 +238,7 @@ class StoreUnavailable(StoreError):
 
 
 class StoreMisconfigured(StoreUnavailable):
-    """A store cannot be used as its server, its URL or the program is set up, until somebody changes that.
+    """A store cannot be used until its server, its URL or the program is configured differently.
 
     Attributes:
         problem: What is wrong.
@@ -252,11 +252,11 @@ class StoreMisconfigured(StoreUnavailable):
 
 
 class StoreCorrupt(StoreError):
-    """What the store holds cannot be read, or was written by a newer schema; it was not touched."""
+    """Stored data cannot be read, or were written by a newer schema; they were not changed."""
 
 
 class RetryLater(FsmkitError):
-    """What a `deliver` function raises when an effect has to wait; it is tried again, in its order.
+    """Raised by a `deliver` function if an effect has to wait; it is tried again, in its order.
 
     Attributes:
         seconds: How long to wait.
@@ -268,15 +268,15 @@ class RetryLater(FsmkitError):
 
 
 class Unreachable(FsmkitError):
-    """What a `deliver` function raises when nobody is there any more: the conversation ends."""
+    """Raised by a `deliver` function if the person cannot be reached any more: the conversation ends."""
 
 
 class JobLost(FsmkitError):
-    """Each process that ran the job of a state was killed; it is not begun again, and `Failed` has this."""
+    """Each process that ran a state's job was killed; it is not started again. `Failed` contains this."""
 
 
 class RunnerStopped(FsmkitError):
-    """A job was put to a runner that stops or was stopped; it will not run."""
+    """A job was given to a runner that is stopping or has stopped; it will not run."""
 
 
 _NAME = "fsmkit_origin"
@@ -287,10 +287,11 @@ class Origin:
     """Where an exception came from.
 
     Attributes:
-        key: Whose conversation.
+        key: The conversation.
         event: The event that was handled.
-        flow: Name of the flow whose handler raised; `None` if none did (the store was away, for example).
-        state: The state in which the step began, `None` also where no conversation was running.
+        flow: Name of the flow whose handler raised; `None` if none did, for
+            example because the store was not available.
+        state: The state in which the step began; `None` also if no conversation was running.
         handler: Name of the handler.
         place: `file:line` of the handler.
     """
@@ -304,10 +305,10 @@ class Origin:
 
 
 def origin_of(error: BaseException | None) -> Origin | None:
-    """Return where an exception came from; `None` if it is not one that came out of a conversation.
+    """Return where an exception came from; `None` if it did not come from a conversation.
 
     Args:
-        error: What an error handler was given (`context.error`), or what `engine.send` raised.
+        error: The exception of an error handler (`context.error`), or of `engine.send`.
 
     Example:
         >>> origin_of(ValueError("of nobody's conversation")) is None

@@ -20,7 +20,7 @@ class _Parts(NamedTuple):
 
 
 class Key(_Parts):
-    """Whose conversation: chat, user, thread, business connection and bot.
+    """The identity of a conversation: chat, user, thread, business connection and bot.
 
     A tuple, so that keys hash and compare fast. `1` and `"1"` are two different parts, in memory and in
     every store.

@@ -48,13 +48,13 @@ async def _runs(store: Store, key: Key, flow: str | None) -> bool:
 class Client:
     """Sends events to the conversations of a bot.
 
-    The bot's engine looks for them once a second. Its handlers get them as it would get `engine.send`: in
-    order with the person's messages, once for each id.
+    The bot's engine looks for them once a second. They are handled as with `engine.send`: in order with the
+    person's messages, once for each id.
 
     Args:
-        store: The bot's store, or its URL; the keys of an encrypted one come from `FSMKIT_STORE_KEYS`.
+        store: The bot's store, or its URL; the keys of an encrypted store come from `FSMKIT_STORE_KEYS`.
         bot: The bot's id: the number before the colon of its token.
-        clock: Where the time comes from.
+        clock: The source of the time.
 
     Example:
         >>> import asyncio

@@ -56,25 +56,25 @@ class Engine:
 
     Args:
         flows: The flows, in order of arbitration.
-        store: Where rows are kept: a store, or its URL as `open_store` takes it; by default a `MemoryStore`,
-            which forgets them at the end.
-        clock: Where the time comes from.
-        deliver: Carries one effect out, `deliver(key, effect) -> message id | None`, sync or async; without
-            it effects stay in the `Outcome`.
-        resources: What handlers find in `ctx.resources`.
-        isolation: `"lease"`: a key's events one after the other. `"optimistic"`: at the same time, and of
-            two that collide the second runs again, five times at most.
+        store: Where conversations are stored: a store, or its URL as in `open_store`; by default a
+            `MemoryStore`, which forgets them at the end.
+        clock: The source of the time.
+        deliver: Sends one effect, `deliver(key, effect) -> message id | None`, sync or async; without it
+            effects are only in the `Outcome`.
+        resources: The object that handlers find in `ctx.resources`.
+        isolation: `"lease"`: events of a key are handled one after the other. `"optimistic"`: at the same
+            time; if two collide, the second one runs again, five times at most.
         dedupe_for: How long event ids are remembered: seconds or a `timedelta`; by default 25 hours in
             durable stores, 10 minutes in memory.
-        max_row_bytes: Bytes that a key's row may take, the outbox apart.
-        sources: Where events come from besides; they run while the engine does.
-        jobs: A runner of the application's own jobs, started and stopped with the engine; sources and jobs of
-            states run in it.
-        observers: Who watches what happens (`fsmkit.engine.Observer`).
-        handler_timeout: Time that a handler may take: seconds or a `timedelta`; `None`: any. One that takes
-            longer is cancelled with `HandlerTimeout`. States may have their own.
-        sync_handlers: Where handlers that are plain functions run: on the `"loop"`, or each in a `"thread"`,
-            so that one which waits for a file or a service holds up nobody else.
+        max_row_bytes: How many bytes may be stored for a key, without unsent messages.
+        sources: Other sources of events; they run while the engine does.
+        jobs: A runner for the application's own jobs, started and stopped with the engine; sources run in it,
+            and so do the jobs of states.
+        observers: Called for what the engine does (`fsmkit.engine.Observer`).
+        handler_timeout: How long a handler may take: seconds or a `timedelta`; `None`: no limit. A handler
+            that takes longer is cancelled with `HandlerTimeout`. States may have their own limit.
+        sync_handlers: Where plain functions run as handlers: on the `"loop"`, or each in a `"thread"`, so
+            that one which waits for a file or a service delays nobody else.
 
     Raises:
         DefinitionError: If the flows do not fit together, or no store has the URL.
@@ -152,7 +152,7 @@ class Engine:
 
     @property
     def resources(self) -> Any:
-        """What handlers find in `ctx.resources`."""
+        """The object that handlers find in `ctx.resources`."""
         return self._services.resources
 
     @resources.setter
@@ -170,8 +170,8 @@ class Engine:
 
     @property
     def on_error(self) -> Callable[[Key | None, Any, Exception], Any]:
-        """Told, sync or async, of what a handler raised where nobody awaits it (timeouts, scheduled events),
-        with its key; without one of what a job or a source raised, with that.
+        """Called, sync or async, with exceptions that nobody awaits: of handlers (timeouts, scheduled events)
+        with the key and the event, of jobs and sources with `None` and the job.
         """
         return self.face.on_error
 
@@ -189,12 +189,12 @@ class Engine:
         flow: "Flow[Any] | str | None" = None,
         expect: "str | State | None" = None,
     ) -> Outcome:
-        """Give an event to a conversation, as an update is given; deliveries are done when it returns.
+        """Send an event to a conversation, like an update; its messages are sent when this returns.
 
         Args:
-            key: Whose conversation; without a bot the attached one is meant.
-            event: Any object; handlers ask for its class with `on=`.
-            id: What it is recognised by when it comes again: then it is a `"duplicate"`.
+            key: The conversation; without a bot, the attached one is used.
+            event: Any object; handlers name its class in `on=`.
+            id: The id of the event: if it comes again with the same id, it is a `"duplicate"`.
             flow: Only this flow gets it.
             expect: Only in this state of `flow`.
 
@@ -226,12 +226,12 @@ class Engine:
         flow: "Flow[Any] | str | None" = None,
         expect: "str | State | None" = None,
     ) -> dict[Key, Outcome]:
-        """Give an event to all conversations of a person that run, in whatever chats.
+        """Send an event to all running conversations of a person, in any chat.
 
         Args:
             user: The person's id.
-            event: As for `send`, like what follows.
-            id: What it is recognised by, in each of them.
+            event: As in `send`.
+            id: The id of the event, the same in all of them.
             flow: Only this flow gets it.
             expect: Only in this state of `flow`.
 
@@ -263,8 +263,8 @@ class Engine:
         self._services.watch = Watchers([*known, observer])
 
     async def sweep(self) -> int:
-        """Fire the timeouts, reminders and scheduled events that are due now, and begin jobs of states that
-        nobody runs; return the number of keys looked at.
+        """Fire the timeouts, reminders and scheduled events that are due now, and start jobs of states that
+        nobody runs; return the number of keys checked.
 
         A timeout handler that raises is called again later; see `on_error`.
 
@@ -291,8 +291,8 @@ class Engine:
     ) -> None:
         """Put a flow into a state, with its data kept unless given; no prompt is sent, no hook runs.
 
-        The state's job begins. Times begin anew as with a transition; a flow's `max_age` only where it did
-        not run.
+        The state's job starts. Times start anew as with a transition; the flow's `max_age` starts only if it
+        was not running.
 
         Raises:
             UnknownState: If the flow has no such state.
@@ -301,7 +301,7 @@ class Engine:
         await self.at(flow, key).set_state(state, data)
 
     async def reset_state(self, flow: "Flow[Any] | str", key: Key) -> None:
-        """Drop a flow's state and data; no matter if there are none."""
+        """Drop a flow's state and data, if there are any."""
         await self.at(flow, key).clear()
 
     def at(self, flow: "Flow[Any] | str", key: Key) -> AsyncConversationHandle:
@@ -387,9 +387,9 @@ class Engine:
     async def relocate(self, old: int | str, new: int | str) -> int:
         """Move all conversations of a chat to its new id.
 
-        `attach` does it where a group becomes a supergroup. Events for the old id follow, for a month, and
-        so do messages that wait. Of two conversations in one flow, the one begun under the new id goes on.
-        May be repeated.
+        `attach` does this when a group becomes a supergroup. For a month, events for the old id go to the
+        new one, and so do waiting messages. If both have a conversation in one flow, the one under the new id
+        continues. May be repeated.
 
         Returns:
             How many rows were moved.
@@ -403,7 +403,7 @@ class Engine:
         return await self._dispatcher.migration.chat(self.bot, old, new)
 
     async def end_all(self, key: Key) -> None:
-        """End all conversations of a key, running their `on_exit` hooks: nobody is there any more.
+        """End all conversations of a key, running their `on_exit` hooks.
 
         Raises:
             NestedSend: If a handler awaits it.
@@ -412,9 +412,9 @@ class Engine:
         await self._dispatcher.end_all(key.with_bot(self.bot))
 
     async def end_chat(self, chat: int | str, business: int | str | None = None) -> None:
-        """End the conversations of a chat, or of a person, that talk there: the bot cannot reach it any more.
+        """End the conversations that take place in a chat, which the bot cannot reach any more.
 
-        Those that talk elsewhere, or have gone on to the chat's new id, are left alone.
+        Those that take place elsewhere, or have moved to the chat's new id, go on.
 
         Args:
             chat: The chat's id, or the person's.
@@ -427,7 +427,7 @@ class Engine:
         await self._dispatcher.end_chat(chat, business)
 
     async def end_connection(self, business: int | str) -> None:
-        """End all conversations that are led through a business connection, which is over.
+        """End all conversations of a business connection that has ended.
 
         Args:
             business: The connection's id; a new connection of the same owner has another one.

@@ -10,11 +10,11 @@ from fsmkit.interpreter.row import Effect, Frame, Row, ScheduledEvent
 
 
 class Outcome:
-    """What became of an event.
+    """The outcome of an event.
 
     Attributes:
-        kind: `"handled"`, `"passed"` (no handler wanted it) or `"duplicate"` (it was handled before).
-        effects: What was asked to be sent, edited, deleted or answered, in order.
+        kind: `"handled"`, `"passed"` (no handler took it) or `"duplicate"` (it was handled before).
+        effects: Messages to send, edit or delete, and answers to presses, in order.
     """
 
     __slots__ = ("_flows", "_name", "_row", "effects", "kind")

@@ -33,20 +33,20 @@ async def fan_out(
     flow: str | None = None,
     rate: float = RATE,
 ) -> Counter[str]:
-    """Give an event to many conversations.
+    """Send an event to many conversations.
 
     Args:
         engine: The engine.
-        keys: Whose conversations.
+        keys: The conversations.
         event: The event, the same for all.
-        id: What it is recognised by; given again after an interruption, nobody gets it twice. With an id, a
-            store that is away is waited for.
+        id: The id of the event: with the same id after an interruption, nobody gets it twice. With an id,
+            this waits for a store that is not available.
         flow: Only this flow gets it.
         rate: Conversations a second, at most.
 
     Returns:
-        How many `handled` it, `passed`, found it a `duplicate`, or `failed`; what was raised is told to
-        the engine's `on_error`.
+        How many `handled` it, `passed`, found it a `duplicate`, or `failed`. Exceptions go to the engine's
+        `on_error`.
 
     Raises:
         NestedSend: If a handler awaits it.

@@ -23,9 +23,9 @@ from fsmkit.keys import Key
 
 
 class AsyncConversationHandle:
-    """One flow of one key. Each call is locked and atomic; what goes in and comes out is a copy.
+    """One flow of one key. Each call is locked and atomic; data are copied in and out.
 
-    Data that do not fit their class any more raise `OrphanedConversation` where they are read.
+    Reading data that no longer fit their class raises `OrphanedConversation`.
     """
 
     __slots__ = ("_dispatcher", "_key", "_table")
@@ -40,11 +40,11 @@ class AsyncConversationHandle:
         return read_state(await self._row(), self._table)
 
     async def get_data(self) -> Any:
-        """Return the flow's data; those with nothing stored where nothing is."""
+        """Return the flow's data; if nothing is stored, its initial data."""
         return read_data(await self._row(), self._table)
 
     async def get_value(self, name: str, default: Any = None) -> Any:
-        """Return one value of the data; a stored `None` beats the default."""
+        """Return one value of the data; the default only if there is none, not for a stored `None`."""
         return read_value(await self._row(), self._table, name, default)
 
     async def set_state(self, state: str | State | None, data: Any = KEEP) -> None:
@@ -70,7 +70,7 @@ class AsyncConversationHandle:
         return read_data(row, self._table)
 
     async def clear(self) -> None:
-        """Drop state and data; no matter if there are none."""
+        """Drop state and data, if there are any."""
         await self._write(lambda held: remove(held, self._table))
 
     async def _row(self) -> Row:

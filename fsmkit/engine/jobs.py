@@ -40,17 +40,17 @@ Apply = Callable[[Key, Done | Failed, str], Awaitable[Outcome]]
 
 
 class JobContext:
-    """What the function of a state's job takes after the data.
+    """The second argument of a state's job, after the data.
 
     Attributes:
-        key: Whose conversation it is.
+        key: The conversation.
         flow: Name of the flow.
         state: Name of the state.
         attempt: Which attempt this is, from 1.
         id: The same in all attempts of one entry into the state, and in no other: the idempotency key to
             give to a payment provider.
         cancelled: Whether nobody waits for the outcome any more: the state was left, the attempt took too
-            long, or the bot stops. A job that is awaited is cancelled; one in a thread has to ask.
+            long, or the bot stops. An `async` job is cancelled; a job in a thread has to check this.
 
     Example:
         >>> async def charge(order, job):

@@ -188,18 +188,19 @@ def _says_frozen(error: BaseException) -> bool:
 
 
 class Context(Generic[D]):
-    """What a handler is given besides the event.
+    """The second argument of a handler: the conversation, and ways to reply.
 
     Attributes:
-        data: The flow's data, a copy: what is stored changes only by what the handler returns.
+        data: A copy of the flow's data: the stored data change only by what the handler returns.
         state: Name of the state, `None` outside of a conversation.
         previous: Name of the state before this one, `None` at the start.
         flow: Name of the flow.
         match: What the handler's matcher matched.
-        event: What is being handled.
+        event: The event.
         retries: How often `ctx.retry` has refused an answer since the state was entered.
-        requests: What was asked for so far.
-        over: Whether the step has ended; a task that a handler left behind then finds `LeaseOver`.
+        requests: The messages and other effects of this step so far.
+        over: Whether the step has ended; then its methods raise `LeaseOver`, for example in a task that the
+            handler has started.
     """
 
     __slots__ = (
@@ -239,7 +240,7 @@ class Context(Generic[D]):
 
     @property
     def key(self) -> Key:
-        """Whose conversation it is."""
+        """The key of the conversation."""
         return self._turn.key
 
     @property
@@ -254,7 +255,7 @@ class Context(Generic[D]):
 
     @property
     def resources(self) -> Any:
-        """What `attach(..., resources=...)` was given."""
+        """The object given to `attach(..., resources=...)`."""
         return self._turn.resources
 
     @property
@@ -264,7 +265,7 @@ class Context(Generic[D]):
 
     @property
     def bot(self) -> Any:
-        """PTB's `Bot`: what is awaited on it happens at once, before the commit."""
+        """PTB's `Bot`: its calls happen at once, before the step is stored."""
         telegram = self._turn.telegram
         return telegram.bot if telegram is not None else None
 
@@ -280,12 +281,12 @@ class Context(Generic[D]):
     def reply(
         self, text: str | Reply = "", *, ephemeral: bool = False, **options: Unpack[ReplyOptions]
     ) -> None:
-        """Send a message after the commit.
+        """Send a message after the step was stored.
 
         Args:
             text: The text, or a whole `Reply`.
-            ephemeral: Deletes the message when the state is left.
-            options: What else `Reply` takes: `buttons=`, `keyboard=`, `photo=`, `parse_mode=`, …
+            ephemeral: Whether the message is deleted when the state is left.
+            options: The other arguments of `Reply`: `buttons=`, `keyboard=`, `photo=`, `parse_mode=`, …
 
         Raises:
             LeaseOver: If the step has ended.
@@ -293,16 +294,16 @@ class Context(Generic[D]):
         self._wish(SendMessage(as_reply(text, **options), ephemeral=ephemeral))
 
     def show(self, text: str | Reply = "", *, screen: str = "", **options: Unpack[ScreenOptions]) -> None:
-        """Bring a screen of the conversation up to date after the commit.
+        """Update a screen of the conversation after the step was stored.
 
-        On a press of a button of one of its screens the message is edited; else it is sent anew, and the old
-        one loses its buttons.
+        After a press of a button on one of its screens the message is edited. Otherwise it is sent as a new
+        message, and the old one loses its buttons.
 
         Args:
             text: The text, or a whole `Reply`.
             screen: Which screen, for example `"menu"`: each name is a message of its own, and belongs to this
                 flow. By default the conversation's unnamed one, which flows that call each other share.
-            options: What else `Reply` takes, but for a reply keyboard: an edit cannot bring one.
+            options: The other arguments of `Reply`, except a reply keyboard: an edit cannot add one.
 
         Raises:
             LeaseOver: If the step has ended.
@@ -319,48 +320,48 @@ class Context(Generic[D]):
         self._wish(SendMessage(shown, show=True, screen=named_screen(self.flow, screen)))
 
     def retry(self, text: str | Reply, *, ephemeral: bool = False) -> None:
-        """Say why an answer will not do, and count it: return `("stay",)` with it.
+        """Send why an answer is not valid, and count it; return `("stay",)` then.
 
-        The count stands in `ctx.retries`; it is stored with the conversation and begins anew whenever the
-        state is entered.
+        The count is `ctx.retries`; it is stored with the conversation and starts again whenever the state is
+        entered.
 
         Args:
             text: What is wrong, or how to do better.
-            ephemeral: Deletes the message when the state is left.
+            ephemeral: Whether the message is deleted when the state is left.
         """
         self._wish(SendMessage(as_reply(text), ephemeral=ephemeral))
         self._wish(CountRetry(self.flow, self.state))
 
     def answer(self, text: str = "", *, alert: bool = False) -> None:
-        """Answer the press of a button: a short notice, or an alert to be confirmed.
+        """Answer the press of a button with a short notice, or with an alert that the person confirms.
 
-        Without it a press is answered silently after the step, or after two seconds.
+        Without this, a press is answered silently after the step, or after two seconds.
         """
         self._wish(Answer(text, alert))
 
     def approve(self, *, shipping: Iterable[Any] = ()) -> None:
-        """Let a payment go ahead (`pre_checkout_query()`, `shipping_query()`), right after the commit.
+        """Approve a payment (`pre_checkout_query()`, `shipping_query()`), right after the step was stored.
 
-        Without it the payment is declined after the step; also if the handler raises, or takes more than
-        eight seconds of the ten that Telegram waits.
+        Without this, the payment is declined after the step; also if the handler raises, or takes more than
+        eight of the ten seconds that Telegram waits.
 
         Args:
-            shipping: For a shipping query the ways to ship, each `(id, title, [(label, amount), ...])` with
+            shipping: For a shipping query, the ways to ship, each `(id, title, [(label, amount), ...])` with
                 amounts in the smallest unit of the currency, or PTB's `ShippingOption`.
 
         Raises:
-            TypeError: If the event asks for no payment.
+            TypeError: If the event is not a question before a payment.
         """
         self._verdict("approve", Verdict(approved=True, shipping=tuple(shipping)))
 
     def decline(self, text: str = "") -> None:
-        """Decline a payment, right after the commit.
+        """Decline a payment, right after the step was stored.
 
         Args:
-            text: Why, for the person; by default the flow's text `declined`.
+            text: The reason, for the person; by default the flow's text `declined`.
 
         Raises:
-            TypeError: If the event asks for no payment.
+            TypeError: If the event is not a question before a payment.
         """
         self._verdict("decline", Verdict(text))
 
@@ -391,12 +392,12 @@ class Context(Generic[D]):
             raise no_attribute(self, "ctx", name, INSTEAD_OF_CONTEXT)
 
     def send(self, key: Key, event: Any, after: float | timedelta | None = None) -> None:
-        """Give an event to a conversation (another one, or this one later), in the same commit.
+        """Send an event to another conversation, or to this one later; it is stored with the step.
 
         Args:
-            key: Whose conversation.
+            key: The conversation.
             event: An instance of a class that some handler names in `on=`.
-            after: Not before so many seconds, or a `timedelta`.
+            after: The delay: seconds or a `timedelta`.
         """
         if not isinstance(key, Key):
             raise TypeError(f"ctx.send takes a Key first, got {key!r}")
@@ -404,7 +405,8 @@ class Context(Generic[D]):
         self._wish(SendEvent(key, event, seconds))
 
     def at(self, flow: Any) -> Any:
-        """Return a handle on another flow of the same key: synchronous, and joining this commit."""
+        """Return a handle on another flow of the same key; its methods are sync, and their changes are stored
+        with this step."""
         self._check()
         return self._turn.handle(flow, self)
 

@@ -141,7 +141,7 @@ class Timeout(Internal):
     Attributes:
         deadline: When it was due, in seconds since 1970, UTC.
         kind: `"idle"` for a `ttl`, `"age"` for a `max_age`.
-        state: For the `max_age` of a state its name; `None` for that of a flow, and for a `ttl`.
+        state: For the `max_age` of a state, its name; `None` for that of a flow, and for a `ttl`.
     """
 
     deadline: float
@@ -152,7 +152,7 @@ class Timeout(Internal):
 
 @attrs.frozen
 class Reminder(Internal):
-    """The person has said nothing for a while; the conversation has not timed out yet.
+    """The person has been silent for a while; the conversation has not timed out yet.
 
     Attributes:
         due: When it was due, in seconds since 1970, UTC.
@@ -199,11 +199,11 @@ class Crashed(Internal):
 
 @attrs.frozen
 class DeliveryFailed(Internal):
-    """An effect could not be carried out, and trying again is no use.
+    """A message could not be sent, edited or deleted, and trying again would not help.
 
     Attributes:
         effect: What should have been sent, edited or deleted.
-        error: What Telegram said.
+        error: Telegram's error.
     """
 
     effect: Any
@@ -223,11 +223,11 @@ class StateEntered(Internal):
 
 @attrs.frozen
 class Returned(Internal):
-    """A sub-flow is over.
+    """A sub-flow has ended.
 
     Attributes:
         flow: Name of the sub-flow.
-        result: What it gave to `("end", result)`, else `None`.
+        result: The result in `("end", result)`, or `None`.
     """
 
     flow: str

@@ -125,23 +125,23 @@ class Flow(Generic[D]):
         name: The name, unique among the flows of a bot; it is stored.
         states: A `StatesGroup` (or several) whose states the flow has.
         data: The type of the data: a dict, an attrs class, a dataclass or a msgspec Struct.
-        key: Whose conversation it is.
-        ttl: Idle time after which the conversation times out: seconds or a `timedelta`, `None`: never.
-            By default a day; for a flow that was called, that of its caller.
-        max_age: Time, from where the flow is entered or called, after which it times out although things
-            happen; `None`: never.
-        remind_after: Idle time after which the person is reminded; `None`: never. By default never, for a
-            flow that was called that of its caller.
-        reminder: What is said then; by default the state's prompt once more.
-        version: Raised when stored conversations have to be migrated.
-        initial: The state in which a call begins; by default the first declared.
-        exclusive: Whether entering it ends the key's other conversations.
-        buttons: Who may press: `"owned"`, only the person whom a message was for, or `"shared"`, anybody in
-            the chat; by default shared where the key is the chat, where alone it can be, and owned elsewhere.
-        back: What `("back",)` does with the data where it names none: `"keep"` them as they are, or restore
-            the `"data"` with which the earlier state was left.
-        on_orphan: What to do with a stored conversation that no longer fits: `"end"` it and tell the
-            person, or `"raise"` `OrphanedConversation`.
+        key: The rule that says to which conversation an event belongs.
+        ttl: Idle time after which the conversation times out: seconds or a `timedelta`, or `None` for never.
+            By default a day; a called flow uses that of its caller.
+        max_age: Time after the entry or call at which the flow times out, even if the person is active;
+            `None` for never.
+        remind_after: Idle time after which the person is reminded; `None` for never. By default never; a
+            called flow uses that of its caller.
+        reminder: The reminder's text; by default the prompt of the state is sent again.
+        version: Increase it when stored conversations have to be migrated.
+        initial: The state in which a call begins; by default the first one declared.
+        exclusive: Whether entering the flow ends the key's other conversations.
+        buttons: Who may press: `"owned"`, only the person whom a message was for; `"shared"`, everybody in
+            the chat. `"shared"` is possible, and the default, only if the key is the chat.
+        back: What `("back",)` without data does: `"keep"` the present data, or restore the `"data"` with
+            which the earlier state was left.
+        on_orphan: What to do with a stored conversation that no longer fits: `"end"` it and send
+            `texts(lost=...)`, or `"raise"` `OrphanedConversation`.
 
     Raises:
         DefinitionError: If an argument is not as described.
@@ -222,7 +222,7 @@ class Flow(Generic[D]):
         """Declare a state and return it; the arguments are those of `State`.
 
         Raises:
-            DefinitionError: If the flow is in use, or the name is taken or no name.
+            DefinitionError: If the flow is in use, or the name is taken or empty.
         """
         place = calling_location()
         self._check_open(place)
@@ -287,12 +287,12 @@ class Flow(Generic[D]):
 
         Args:
             states: Names, `State`s, groups, `ANY` (every state of the flow), `None` (no conversation).
-            on: What it wants: a matcher, an event class, a PTB filter or handler, a predicate, or several
-                (any of them); by default any new text message that is not a command.
+            on: Which events it handles: a matcher, an event class, a PTB filter or handler, a predicate, or
+                several (any of them); by default any new text message that is not a command.
             when: A predicate of the event that narrows `on`.
-            to: The only targets that it may name: states, called flows and `END`.
-            examples: Texts and events that it wants, for the generated tests, where they could not be
-                guessed from `on` and `when`.
+            to: The only targets that it may return: states, called flows and `END`.
+            examples: Texts and events that it handles, for the generated tests, if they cannot be guessed
+                from `on` and `when`.
 
         Returns:
             A decorator that returns the function unchanged.
@@ -315,10 +315,10 @@ class Flow(Generic[D]):
         return register
 
     def include(self, *shared: Handlers) -> None:
-        """Take handlers that several flows have in common; they are asked after the flow's own.
+        """Add handlers that several flows share; they are asked after the flow's own.
 
         Args:
-            shared: The handlers, those asked first first.
+            shared: The handlers, in the order in which they are asked.
 
         Raises:
             DefinitionError: If the flow is in use, or has included them already.
@@ -347,15 +347,15 @@ class Flow(Generic[D]):
 
     @options_checked
     def guard(self, *states: Selector, to: Any = None) -> Callable[[GuardF], GuardF]:
-        """Register a function of `ctx` that is asked before one of the states is entered (none named: any).
+        """Register a function of `ctx` that is called before one of the states is entered (none named: any).
 
-        `ctx` shows the conversation as it would be. `None` lets it in; `("transition", ...)` leads elsewhere,
-        with the same data unless given; `("stay",)` refuses: the step is taken back, and only what the guard
-        said is said. States that are entered by hand (`set_state`) are not guarded.
+        `ctx` shows the conversation as it would be. `None` lets the person in. `("transition", ...)` leads
+        elsewhere, with the same data unless given. `("stay",)` refuses: the step is undone, and only the
+        guard's messages are sent. `set_state` is not guarded.
 
         Args:
             states: Which states.
-            to: The only targets that it may name.
+            to: The only targets that it may return.
 
         Raises:
             DefinitionError: If the flow is in use, or it is no function of `ctx`.
@@ -376,7 +376,7 @@ class Flow(Generic[D]):
         """Register a function of `ctx` that asserts, or returns `False`, when the stored data are wrong.
 
         Args:
-            function: The function, where the decorator is written without parentheses.
+            function: The function, if the decorator is written without parentheses.
             states: In which states it must hold.
         """
         selectors = states if isinstance(states, (tuple, list)) else (states,)
@@ -391,8 +391,8 @@ class Flow(Generic[D]):
 
         Args:
             version: The version that it reads; it returns `(state, data)` for `version + 1`. The data are
-                a dict (what JSON holds), not yet the data class.
-            examples: What that version has stored, `(state, data)` each, for the generated tests.
+                a dict of JSON values, not yet the data class.
+            examples: Conversations that this version stored, each `(state, data)`, for the generated tests.
         """
         place = calling_location()
         self._check_open(place)
@@ -424,7 +424,7 @@ class Flow(Generic[D]):
         return register
 
     def texts(self, **texts: Text) -> None:
-        """Set what people are told; each a text, `None` (nothing), or a mapping of languages to texts.
+        """Set fsmkit's own texts: each a text, `None` for no text, or a mapping of languages to texts.
 
         Args:
             texts: `stale` (a button of an earlier state or run), `not_yours` (somebody else's button),
@@ -445,16 +445,16 @@ class Flow(Generic[D]):
     def button(
         self, text: str, value: Any = UNSET, *, style: str | None = None, icon: str | None = None
     ) -> Button:
-        """Return a menu button that starts this flow (`on=button(value)` of `None`); it never goes stale.
+        """Return a menu button that starts this flow (`on=button(value)` of `None`); it is never stale.
 
         Args:
-            text: What is written on it.
-            value: What a handler finds in `event.value`, 39 bytes at most; by default the text.
-            style: As `Button` has it.
-            icon: As `Button` has it.
+            text: The text on the button.
+            value: The `event.value` of its presses, 39 bytes at most; by default the text.
+            style: As in `Button`.
+            icon: As in `Button`.
 
         Raises:
-            DefinitionError: If the value is too long (one that is no text is measured when it is sent).
+            DefinitionError: If the value is too long (a value that is not a text is checked when it is sent).
         """
         button = Button(text, value, flow=self.name, style=style, icon=icon)
         size = len(button.value.encode()) if isinstance(button.value, str) else 0

@@ -66,10 +66,10 @@ class Button(_Pressable, frozen=True, kw_only=True, omit_defaults=True, repr_omi
     """An inline button. Without an action it sends its value, for `on=button(...)`.
 
     Args:
-        text: What is written on it.
-        value: What a handler finds in `event.value`, by default the text: a text, a number, `True`, `None`, a
-            date, a list, tuple or dict of such, or an object of a class that some `on=button(...)` names.
-        url: A link to open; such a button, as all with an action, sends no event.
+        text: The text on the button.
+        value: The `event.value` of its presses, by default the text: a text, a number, `True`, `None`, a
+            date, a list, tuple or dict of these, or an object of a class that some `on=button(...)` names.
+        url: A link to open. A button with a link or another action sends no event.
         web_app: Address of a web app to open.
         login_url: Address to log in at, or a mapping with the Bot API's fields of `LoginUrl`.
         switch_inline_query: Opens a chat of the person's choice with the bot's name and this query.
@@ -82,8 +82,8 @@ class Button(_Pressable, frozen=True, kw_only=True, omit_defaults=True, repr_omi
         callback_data: Callback data of your own, for `on=raw_button(...)`: not authenticated.
         style: `"primary"`, `"success"` or `"danger"` (Bot API 9.4).
         icon: Id of a custom emoji before the text (Bot API 9.4).
-        flow: Set by `flow.button(...)`: the flow that the button starts; it outlives conversations.
-        packed: Set in the outbox: the value is the JSON of one that is no text.
+        flow: Set by `flow.button(...)`: the flow that the button starts; it is never stale.
+        packed: Set in the outbox: the value is JSON, of a value that is not a text.
 
     Raises:
         TypeError: If the text is empty, or the button has two actions, or a value and an action.
@@ -139,12 +139,12 @@ class _KeySpec(msgspec.Struct, frozen=True, omit_defaults=True, repr_omit_defaul
 
 
 class KeyboardButton(_KeySpec, frozen=True, kw_only=True, omit_defaults=True, repr_omit_defaults=True):
-    """A key of a reply keyboard that sends something else than its text.
+    """A key of a reply keyboard that sends something other than its text.
 
     Args:
-        text: What is written on it.
+        text: The text on the key.
         request_contact: Sends the person's phone number (`on=contact()`).
-        request_location: Sends the person's place (`on=location()`).
+        request_location: Sends the person's location (`on=location()`).
         request_users: Lets the person choose users: how many at most, or a mapping with the Bot API's fields
             of `KeyboardButtonRequestUsers`.
         request_chat: Lets the person choose a chat: `"group"`, `"channel"`, or a mapping with the Bot API's
@@ -205,18 +205,18 @@ class _Rows(msgspec.Struct, frozen=True, omit_defaults=True, repr_omit_defaults=
 
 
 class Keyboard(_Rows, frozen=True, kw_only=True, omit_defaults=True, repr_omit_defaults=True):
-    """A reply keyboard with options; without any, a list of rows says the same.
+    """A reply keyboard with options; without options, a list of rows is enough.
 
-    It is taken away when the state that showed it is left, unless it is `one_time` or `persistent`.
+    It is removed when the state that showed it is left, unless it is `one_time` or `persistent`.
 
     Args:
         rows: Rows of keys; a flat list is one row, a string a key that sends it.
         one_time: Telegram hides it after one key.
-        placeholder: What stands in the empty input field, 64 characters at most.
-        selective: Shown only to whom the message replies to or mentions; it is taken away by a reply to that
-            person, in a conversation of a whole chat without `reply_to=` from everybody.
-        persistent: Telegram always shows it, and it outlives its state.
-        resize: Whether it is no higher than its keys need.
+        placeholder: The text in the empty input field, 64 characters at most.
+        selective: Shown only to people whom the message replies to or mentions. It is removed by a reply to
+            that person; in a conversation of a whole chat without `reply_to=`, it is removed for everybody.
+        persistent: Telegram always shows it, and it stays after its state.
+        resize: Whether it is only as high as its keys need.
     """
 
     one_time: bool = False
@@ -420,14 +420,14 @@ class Reply:
     """A message to a person.
 
     Args:
-        text: The text; the caption where there is a file.
-        buttons: Rows of inline buttons; a flat list is one row, a string its own value.
+        text: The text; the caption if there is a file.
+        buttons: Rows of inline buttons; a flat list is one row, a string is a button with itself as value.
         keyboard: Rows of a reply keyboard, or a `Keyboard` with options.
-        photo: A photo: a text is the id of a file or a URL, a `pathlib.Path` a file on this machine. So with
-            the other files, of which there is one at most.
+        photo: A photo: a text is the id of a file or a URL, a `pathlib.Path` is a file on this machine. The
+            same holds for the other files; a message has one at most.
         document: A file.
         parse_mode: `"HTML"`, `"MarkdownV2"` or `None` (as the application's `Defaults` say, else plain text).
-        remove_keyboard: Takes the reply keyboard away.
+        remove_keyboard: Removes the reply keyboard.
         silent: Sends without a sound.
         video: A video.
         animation: A video without sound, or a GIF.
@@ -435,9 +435,9 @@ class Reply:
         voice: A voice message (OGG with OPUS, MP3 or M4A).
         video_note: A round video; without a caption.
         sticker: A sticker; without a caption.
-        protect_content: Forbids to forward and to save it.
+        protect_content: Forbids forwarding and saving.
         link_preview: Whether the first link is shown with a preview; `None`: as `Defaults` say.
-        reply_to: Id of the message that it replies to; if that is gone, it is sent all the same.
+        reply_to: Id of the message that it replies to; if that does not exist any more, it is sent anyway.
         extra: Further parameters of the Bot API's method, by its names: `{"message_effect_id": "5104..."}`.
 
     Raises:

@@ -13,7 +13,7 @@ HandlerF = TypeVar("HandlerF", bound=Callable[[Any, Any], Result | Awaitable[Res
 
 
 class Handlers:
-    """Handlers for any flow that takes them with `flow.include(...)`: `/cancel`, `/help`, `/back`.
+    """Handlers that several flows add with `flow.include(...)`: `/cancel`, `/help`, `/back`.
 
     Example:
         >>> from fsmkit import ANY, Flow

@@ -21,12 +21,12 @@ Prompt = str | Reply | Callable[[Any], "str | Reply | Awaitable[str | Reply | No
 
 
 class Symbol(enum.Enum):
-    """Symbols that stand beside states."""
+    """Symbols that may be used in place of states."""
 
     ANY = "ANY"
     """Every state of the flow."""
     END = "END"
-    """The end of the conversation: as a result the same as `("end",)`, and among the targets in `to=`."""
+    """The end of the conversation: as a result the same as `("end",)`, and as a target in `to=`."""
     INHERIT = "INHERIT"
     """As the flow has it (for a flow: as its caller has it, else one day)."""
 
@@ -80,7 +80,7 @@ def unknown_option(option: str) -> str:
 
 
 class State:
-    """A state of a flow: a name, and what happens there without a handler.
+    """A state of a flow: its name, and what happens in it without a handler.
 
     A state equals its name and hashes like it. In a `StatesGroup` the name is that of the attribute.
 
@@ -88,24 +88,24 @@ class State:
         name: The name; may be left out in a `StatesGroup`.
         prompt: Sent whenever the state is entered.
         buttons: Rows of inline buttons under the prompt; a flat list is one row, a string its own value.
-        otherwise: Sent when a new message finds no handler: any but a command, and of commands those that
-            begin this flow, sent once more while it runs.
-        ttl: Idle time after which the conversation times out: seconds or a `timedelta`, `None`: never.
-        max_age: Time from the entry after which it times out although things happen; `None`: never.
-        remind_after: Idle time after which the person is reminded; `None`: never. By default the flow's.
-        reminder: What is said then; by default the flow's reminder, else the prompt once more.
-        job: Slow work to do while the conversation stands here, a function of `data` or of `(data, job)`; its
-            outcome comes back as `Done` or `Failed`.
+        otherwise: Sent when no handler takes a new message. Commands do not get it, except one that starts
+            this flow and is sent again while it runs.
+        ttl: Idle time after which the conversation times out: seconds or a `timedelta`, or `None` for never.
+        max_age: Time after the entry at which it times out, even if the person is active; `None` for never.
+        remind_after: Idle time after which the person is reminded; `None` for never. By default the flow's.
+        reminder: The reminder's text; by default the flow's reminder, otherwise the prompt is sent again.
+        job: Slow work to do while the conversation is in this state, a function of `data` or of
+            `(data, job)`; its outcome comes back as `Done` or `Failed`.
         ephemeral: Whether the prompt and the user's answers are deleted when the state is left.
         show: Whether the prompt is the conversation's screen, as by `ctx.show`; a text names the screen.
         renamed_from: Names that this state had in earlier versions.
-        job_timeout: Time that one attempt of the job may take: seconds or a `timedelta`; `None`: any.
+        job_timeout: How long one attempt of the job may take: seconds or a `timedelta`; `None`: no limit.
         job_retries: How often a job that raised, or took too long, is tried again.
-        call: The flow (or its name) that the state is a call of: entering the state calls it, and its result
-            comes to the state's handler for `Returned`.
-        call_data: The data that the called flow begins with, or a function of `ctx` that returns them.
-        handler_timeout: Time that a handler may take in this state: seconds or a `timedelta`; `None`: any. By
-            default the engine's.
+        call: A flow (or its name) that is called when the state is entered; its result comes to the state's
+            handler for `Returned`.
+        call_data: The initial data of the called flow, or a function of `ctx` that returns them.
+        handler_timeout: How long a handler may take in this state: seconds or a `timedelta`; `None`: no
+            limit. By default the engine's.
     """
 
     __slots__ = (
@@ -218,8 +218,8 @@ class State:
 class StatesGroup:
     """States that belong together, as attributes of a class; groups may be nested at any depth.
 
-    A group stands for "any of its states, nested ones too" wherever states are named. A subclass has
-    states of its own under the names that it inherits.
+    A group means "any of its states, nested ones too" wherever states are named. A subclass inherits the
+    names, and has its own states for them.
 
     Example:
         >>> class Signup(StatesGroup):

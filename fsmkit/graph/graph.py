@@ -230,7 +230,7 @@ def graph_of(*flows: Flow[Any]) -> Graph:
         flows: The flows.
 
     Raises:
-        DefinitionError: If `to=` names what there is not, or two flows have one name.
+        DefinitionError: If `to=` names something that does not exist, or two flows have one name.
 
     Example:
         >>> from fsmkit.flow import Flow

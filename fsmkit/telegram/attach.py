@@ -44,33 +44,34 @@ def attach(
     send_limits: "SendLimits | None" = None,
     **options: Any,
 ) -> Engine:
-    """Put flows onto an application: its updates come to them first, in one group of their own.
+    """Add flows to an application: they get its updates first, in a handler group of their own.
 
     Args:
         app: The application, built and not yet running.
         flows: The flows, in order of arbitration.
-        store: Where conversations are kept: a store or its URL, as `"sqlite:bot.db"`; by default in memory,
-            where they are lost with the process.
-        clock: Where the time comes from.
-        group: The group of the one handler; it must stay alone in it.
-        resources: What handlers find in `ctx.resources`.
-        answer_unclaimed: Whether presses that no handler of the bot wants are answered, and payments that
-            none wants declined.
-        button_keys: Secrets, 16 characters or more, from which the keys of buttons are derived: the first
-            makes new buttons, those of all are accepted. By default the bot's token is the only one.
-        observers: Who watches what happens: metrics, traces, tests (`fsmkit.engine.Observer`).
+        store: Where conversations are stored: a store or its URL, for example `"sqlite:bot.db"`; by default
+            in memory, where they are lost with the process.
+        clock: The source of the time.
+        group: The group of fsmkit's handler; the group must contain no other handler.
+        resources: The object that handlers find in `ctx.resources`.
+        answer_unclaimed: Whether presses that no handler of the bot takes are answered, and payments that
+            none takes are declined.
+        button_keys: Secrets, 16 characters or more, from which the keys of buttons are derived. The first
+            one makes new buttons; buttons of all of them are accepted. By default only the bot's token.
+        observers: Called for what the engine does: metrics, traces, tests (`fsmkit.engine.Observer`).
         command_menu: Whether Telegram's command menu is set at the start, from the descriptions of commands
             (`command("start", description="Begin")`).
-        send_limits: Has messages wait until Telegram will take them (`fsmkit.telegram.send_limits`, with the
-            extra `limits`); by default they are sent at once, and wait where Telegram says so.
+        send_limits: Delays messages so that they stay within Telegram's limits
+            (`fsmkit.telegram.send_limits`, with the extra `limits`). By default they are sent at once, and
+            wait when Telegram says so.
         options: Further arguments of `Engine`.
 
     Returns:
         The engine, for events from outside; it starts and stops with the application.
 
     Raises:
-        DefinitionError: If the flows do not fit together, no store has the URL, the application cannot take
-            them or has some already, or the command menu is empty or too long.
+        DefinitionError: If the flows do not fit together, the URL is not that of a store, the application
+            cannot have flows or has some already, or the command menu is empty or too long.
     """
     _check(app, group)
     bot = app.bot

@@ -160,27 +160,27 @@ class TelegramEvent(ChatEvent):
     Attributes:
         kind: `text`, `command`, `photo`, … (see `fsmkit.flow.events.MESSAGE_KINDS`), `button`, `raw_button`,
             `edited`, `album`, `successful_payment`, `service`, or one of `fsmkit.telegram.event.QUERIES`.
-        text: The text of a message, what was typed for an inline query; `None` without one.
+        text: The text of a message or of an inline query; `None` without one.
         caption: The caption of a photo, document, …
         command: The command's name in lower case, without slash and bot name.
         args: The words after the command.
-        value: The value of a pressed button, of the type that it was made with; for a button that is not
-            fsmkit's its callback data. The payload of a payment, the data of a web app, the id of a chosen
-            inline result.
-        user: Who did it; `None` for channel posts, anonymous admins and the like.
-        chat_id: Chat id, `None` where there is no chat (inline queries, votes, payments in question) and
-            for a request to join: that is a conversation with the person.
+        value: The value of a pressed button, of its original type; for a button that is not fsmkit's, its
+            callback data. Also the payload of a payment, the data of a web app, the id of a chosen inline
+            result.
+        user: The person who caused it; `None` for channel posts, anonymous admins and the like.
+        chat_id: Chat id; `None` without a chat (inline queries, votes, questions before a payment) and for
+            a request to join, which is a conversation with the person.
         user_id: The user's id.
-        thread_id: Forum topic id; `None` in a forum's General topic, and for reactions, of which Telegram
-            does not say it.
+        thread_id: Forum topic id; `None` in a forum's General topic, and for reactions, for which Telegram
+            does not send it.
         business_id: Business connection id.
-        message_id: Id of the message; for a press of the one that shows the button, for a reaction of the
-            one reacted to.
-        date: Seconds since 1970, UTC; `None` where Telegram does not say (presses).
-        address: Where answers go.
-        pressed: For a press of one of fsmkit's buttons, what that was bound to.
-        parts: Of an album the events of its messages, in order.
-        update: The `telegram.Update` itself, of an album that of its first message.
+        message_id: Id of the message; for a press, the message with the button; for a reaction, the message
+            that it belongs to.
+        date: Seconds since 1970, UTC; `None` if Telegram does not send it (presses).
+        address: Where replies go.
+        pressed: For a press of one of fsmkit's buttons, the conversation and state of the button.
+        parts: For an album, the events of its messages, in order.
+        update: The `telegram.Update` itself; for an album, that of its first message.
         id: `("tg", update_id)`.
     """
 

@@ -17,13 +17,13 @@ from fsmkit.telegram.lifecycle import Lifecycle
 
 
 class FlowHandler(BaseHandler[Update, Any, None]):
-    """Hands updates to the engine; `attach` makes one and puts it alone into a group.
+    """The PTB handler that passes updates to the engine; `attach` creates it, alone in its group.
 
     Args:
         engine: Runs the flows.
-        intake: The way there.
-        life: Starts the engine where nobody has.
-        group: The group that the handler is alone in.
+        intake: Turns updates into events for the engine.
+        life: Starts the engine if nobody has.
+        group: The group of the handler, in which it is the only one.
     """
 
     __slots__ = ("_engine", "_group", "_intake", "_life")

@@ -40,19 +40,19 @@ _passed_on: ContextVar[PassedOn | None] = ContextVar("fsmkit_passed_on", default
 
 
 def in_state(flow: Flow[Any], *states: str | State) -> UpdateFilter:
-    """Return a filter for the bot's other handlers: whether the update's conversation stood in a state.
+    """Return a filter for the bot's other handlers: whether the update's conversation was in a state.
 
-    It knows only updates that fsmkit has passed on, since no flow wanted them, so the handler belongs into a
-    group after fsmkit's; for all others it is false. It tells where the conversation stood when the update
-    was passed on. A flow that has called another stands in its state meanwhile. Where the filter is made for
-    a flow, its conversation is loaded for each update that is passed on.
+    It matches only updates that fsmkit has passed on because no flow took them. So the handler must be in a
+    group after fsmkit's; for all other updates the filter is false. It tests the state in which the
+    conversation was when the update was passed on. A flow that has called another one is in its own state
+    meanwhile. If there is such a filter for a flow, its conversation is read for each such update.
 
     Args:
         flow: The flow, attached to the same application.
-        states: Any of these states; without one, any state at all.
+        states: Any of these states; without any, every state.
 
     Raises:
-        DefinitionError: If it is no flow, or it has no such state.
+        DefinitionError: If `flow` is not a flow, or it has no such state.
 
     Example:
         >>> form = Flow("form")

@@ -283,7 +283,7 @@ def text(pattern: str | re.Pattern[str] | None = None) -> Matcher[TextEvent]:
     """Match a new text message that is not a command.
 
     Args:
-        pattern: What the whole text must match; `ctx.match` is then a `re.Match`.
+        pattern: A pattern that the whole text must match; `ctx.match` is then a `re.Match`.
 
     Example:
         >>> text(r"[0-9]{1,3}")
@@ -296,12 +296,12 @@ def text(pattern: str | re.Pattern[str] | None = None) -> Matcher[TextEvent]:
 def command(
     *names: str, args: str | re.Pattern[str] | None = None, description: FlowText = None
 ) -> Matcher[CommandEvent]:
-    """Match a command: `/start`, `/start@this_bot`, in any case of letters; another bot's never.
+    """Match a command: `/start`, `/start@this_bot`, in upper or lower case, but not another bot's.
 
     Args:
         names: Without the slash; none: any command.
-        args: What the words after it, joined by single spaces, must match as a whole.
-        description: What stands beside the first name in Telegram's menu (`attach(..., command_menu=True)`):
+        args: A pattern that the words after it, joined by single spaces, must match as a whole.
+        description: The text beside the first name in Telegram's menu (`attach(..., command_menu=True)`):
             a text of 256 characters at most, or texts by language, as `{"en": "Begin", "de": "Beginnen"}`.
     """
     return Command(*names, args=args, description=description)
@@ -327,8 +327,8 @@ def button(*values: Any) -> Matcher[PressEvent[Any]]:
     """Match a press of one of fsmkit's own buttons.
 
     Args:
-        values: What its value is: a value (of the same type: `1` is neither `"1"` nor `True`), a compiled
-            pattern that a text must match as a whole, or a class, for all its objects; none: any button.
+        values: Values (of the same type: `1` is neither `"1"` nor `True`), compiled patterns that a text must
+            match as a whole, or classes, for all their objects; none: any button.
 
     Example:
         >>> button("yes", 1)
@@ -341,10 +341,10 @@ def raw_button(*data: str | re.Pattern[str]) -> Matcher[TelegramEvent]:
     """Match a press of a button that the bot made itself (`InlineKeyboardButton(..., callback_data=...)`).
 
     It is not authenticated: a modified client can send any data under any message of the bot, also that of
-    another person's button or of an earlier state. Check in the handler whatever must hold.
+    another person's button or of an earlier state. Check in the handler whatever must be true.
 
     Args:
-        data: Callback data: a text is taken for a pattern that must match as a whole.
+        data: Callback data: a text is a pattern that must match as a whole.
     """
     if not all(isinstance(item, str | re.Pattern) for item in data):
         raise TypeError(f"raw_button({data!r}): callback data are texts or compiled patterns")
@@ -360,7 +360,7 @@ def photo() -> Matcher[TelegramEvent]:
 def album() -> Matcher[TelegramEvent]:
     """Match an album: photos, videos, files, music sent together; the match is the tuple of their file ids.
 
-    Its messages are gathered to one event; in a state without a handler for albums they come one by one.
+    Its messages are collected into one event; in a state without a handler for albums they come one by one.
     """
     return AlbumOf()
 
@@ -527,27 +527,27 @@ def web_app_data(pattern: str | re.Pattern[str] | None = None) -> Matcher[Telegr
 
 
 def pre_checkout_query(payload: str | re.Pattern[str] | None = None) -> Matcher[TelegramEvent]:
-    """Match a person who is about to pay: the handler says `ctx.approve()`, else the payment is declined.
+    """Match a person who is about to pay: call `ctx.approve()`, or the payment is declined.
 
     Args:
-        payload: What the invoice's payload must match as a whole; `ctx.match` is then a `re.Match`, else
-            the payload.
+        payload: A pattern that the whole payload of the invoice must match; `ctx.match` is then a
+            `re.Match`, otherwise the payload.
     """
     return _of("pre_checkout_query", payload)
 
 
 def shipping_query(payload: str | re.Pattern[str] | None = None) -> Matcher[TelegramEvent]:
-    """Match a person who wants something shipped; `ctx.approve(shipping=...)`, or else it is declined."""
+    """Match a person who gives a shipping address; `ctx.approve(shipping=...)`, or it is declined."""
     return _of("shipping_query", payload)
 
 
 def successful_payment(payload: str | re.Pattern[str] | None = None) -> Matcher[TelegramEvent]:
-    """Match money that has come; the match is the payload, `event.content` PTB's `SuccessfulPayment`."""
+    """Match a payment that was made; the match is the payload, `event.content` PTB's `SuccessfulPayment`."""
     return _of("successful_payment", payload)
 
 
 def refunded_payment(payload: str | re.Pattern[str] | None = None) -> Matcher[TelegramEvent]:
-    """Match money that has gone back; the match is the payload, `event.content` PTB's `RefundedPayment`."""
+    """Match a refund; the match is the payload, `event.content` PTB's `RefundedPayment`."""
     return _of("refunded_payment", payload)
 
 
@@ -567,14 +567,14 @@ def chat_join_request() -> Matcher[TelegramEvent]:
 
 
 def my_chat_member() -> Matcher[TelegramEvent]:
-    """Match a change of the bot's own place in a chat; the match is PTB's `ChatMemberUpdated`."""
+    """Match a change of the bot's own role in a chat; the match is PTB's `ChatMemberUpdated`."""
     return OfKind("my_chat_member", frozenset({"my_chat_member"}))
 
 
 def chat_member() -> Matcher[TelegramEvent]:
-    """Somebody's place in a chat has changed; the match is PTB's `ChatMemberUpdated`.
+    """Somebody's role in a chat has changed; the match is PTB's `ChatMemberUpdated`.
 
-    The event is that of who changed it, often an administrator.
+    The event belongs to the person who changed it, often an administrator.
     """
     return OfKind("chat_member", frozenset({"chat_member"}))
 
@@ -583,7 +583,7 @@ def reaction(*emoji: str) -> Matcher[TelegramEvent]:
     """Match a reaction that was added to a message; the match is the emoji, or the id of a custom one.
 
     Args:
-        emoji: Which, none given: any. One that was taken away is only seen by `kind("message_reaction")`.
+        emoji: Which ones; none: any. Only `kind("message_reaction")` matches a reaction that was removed.
 
     Example:
         >>> reaction("👍", "👎")

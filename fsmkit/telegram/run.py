@@ -210,24 +210,25 @@ def run(
 ) -> None:
     """Run flows as a bot until SIGINT or SIGTERM: the last line of a file that `python FILE` starts.
 
-    `BOT_TOKEN` in the environment has the bot's token; `BOT_API_BASE_URL` and `BOT_API_BASE_FILE_URL` name
-    another Bot API server, as in `http://127.0.0.1:8081/bot` and `http://127.0.0.1:8081/file/bot`. A bot that
-    needs more than flows builds its own `Application` and calls `attach`.
+    The environment variable `BOT_TOKEN` is the bot's token. `BOT_API_BASE_URL` and `BOT_API_BASE_FILE_URL`
+    name another Bot API server, for example `http://127.0.0.1:8081/bot` and
+    `http://127.0.0.1:8081/file/bot`. A bot that needs more than flows builds its own `Application` and calls
+    `attach`.
 
     Args:
         flows: The flows, in order of arbitration.
-        store: Where conversations are kept: a store or its URL; by default the SQLite file `NAME.db` in the
-            working directory, where `NAME` is that of the file that was started.
-        sources: Where events come from besides, or a function that makes them.
-        command_menu: Whether Telegram's command menu is set at the start, as `attach` does it.
-        webhook: The URL to which Telegram posts updates, for a bot behind a reverse proxy that does TLS; by
-            default they are fetched. `WEBHOOK_SECRET` in the environment may have what Telegram sends with
-            each; else it is made anew at each start.
+        store: Where conversations are stored: a store or its URL; by default the SQLite file `NAME.db` in
+            the working directory, where `NAME` is that of the file that was started.
+        sources: Other sources of events, or a function that returns them.
+        command_menu: Whether Telegram's command menu is set at the start, as in `attach`.
+        webhook: The URL to which Telegram sends updates, for a bot behind a reverse proxy that does TLS; by
+            default the bot fetches them. The environment variable `WEBHOOK_SECRET` is the secret that
+            Telegram sends with each update; by default each start makes a new one.
         port: The port on which the webhook listens, by default 8443.
         host: The address on which it listens, by default `"127.0.0.1"`.
-        handler_timeout: Time that a handler may take, by default a minute: seconds or a `timedelta`; `None`:
-            any. One that takes longer is cancelled. States may have their own.
-        sync_handlers: Where handlers that are plain functions run: on the `"loop"`, or each in a `"thread"`.
+        handler_timeout: How long a handler may take, by default a minute: seconds or a `timedelta`; `None`:
+            no limit. A handler that takes longer is cancelled. States may have their own limit.
+        sync_handlers: Where plain functions run as handlers: on the `"loop"`, or each in a `"thread"`.
 
     Raises:
         SystemExit: With status 2 if the bot cannot be started; one line on standard error says why.

@@ -180,21 +180,21 @@ class Watch(Protocol):
 
 @options_checked
 class KeyedProcessor(BaseUpdateProcessor):
-    """Processes the updates of a chat in order and those of other chats meanwhile.
+    """Processes the updates of a chat in order, and those of other chats at the same time.
 
-    An update stands in the line of its chat, whatever topic or business connection it comes through (where it
-    has no chat, of its person), with a flow by `KeyBy.GLOBAL_USER` in the line of its person too, and with a
-    flow by `KeyBy.MESSAGE` in that of its inline message. It takes one of the slots when it is in front, so
-    that a chat has one slot at most, however much it sends. A press or a payment that waits is answered in
-    time all the same. The engines of `attach` start and stop with it.
+    An update waits in the line of its chat, in any topic or business connection; without a chat, in the line
+    of its person. With a flow by `KeyBy.GLOBAL_USER` it waits in the line of its person too, and with a flow
+    by `KeyBy.MESSAGE` in that of its inline message. It takes a slot when it is at the front, so a chat has
+    one slot at most, however much it sends. A press or a payment that waits is still answered in time. The
+    engines of `attach` start and stop with it.
 
     Args:
         max_concurrent: Slots: how many updates are processed at the same time.
-        max_waiting: How many updates of one chat may wait; with more the queue waits, and then they are
+        max_waiting: How many updates of one chat may wait. With more, the queue waits; after that they are
             refused: dropped, with a warning in the log.
-        max_pending: How many updates of all chats may be unfinished until the queue waits.
-        patience: Seconds that the queue waits for one chat, until that has half caught up.
-        clock: Where the time of `patience` comes from; by default the attached engine's.
+        max_pending: How many updates of all chats may be unfinished before the queue waits.
+        patience: How many seconds the queue waits for one chat, until half of its updates are handled.
+        clock: The clock for `patience`; by default the attached engine's.
 
     Attributes:
         queue: The queue that waits, for `ApplicationBuilder.update_queue`.

@@ -133,8 +133,8 @@ def from_conversation_handler(
 ) -> MovedFlow:
     """Return a flow that does what a PTB ConversationHandler does, on fsmkit's store, order and event ids.
 
-    Nested ConversationHandlers become part of it. The ConversationHandler must no longer be added to the
-    application. What differs is listed in docs/how-to/move-from-conversationhandler.md.
+    Nested ConversationHandlers become part of it. Do not add the ConversationHandler to the application any
+    more. The differences are listed in docs/how-to/move-from-conversationhandler.md.
 
     Args:
         conversation: The ConversationHandler.

@@ -63,26 +63,26 @@ def ask(
     columns: int = 3,
     **state: Any,
 ) -> State:
-    """Declare a state that asks until it has an answer that will do.
+    """Declare a state that asks a question until the answer is valid.
 
-    Handlers of the flow's own for that state, declared before, see its messages first.
+    If the flow has handlers for that state that were declared before, they get its messages first.
 
     Args:
         flow: The flow.
         name: Name of the state.
-        prompt: What is asked; see `Question`, for `parse`, `retry`, `choices` and `columns` too.
-        to: Where an answer leads: a state or `END` (with the data as the result).
+        prompt: The prompt; see `Question`, for `parse`, `retry`, `choices` and `columns` too.
+        to: The next state, or `END` (with the data as the result).
         parse: How a text becomes the answer.
-        retry: What is said to an answer that will not do.
-        choices: What is offered as buttons.
+        retry: The reply to an answer that is not valid.
+        choices: Values that are offered as buttons.
         optional: Whether a Skip button and `/skip` leave the question out; the answer is then the default of
             the field, else `None`.
-        into: Where the answer goes: a field of the data (by default the one named like the state), or a
+        into: Where the answer is stored: a field of the data (by default the one named like the state), or a
             function of `(ctx, answer)` that returns the data.
-        max_retries: How often it is asked again; with one more wrong answer it gives up. `None`: for ever.
-        give_up: Where it leads then: a state or `END`.
-        sorry: What is said then.
-        skip: What is written on the Skip button.
+        max_retries: How often it is asked again; with one more wrong answer it gives up. `None`: no limit.
+        give_up: The next state after that, or `END`.
+        sorry: The text that is sent then.
+        skip: The text on the Skip button.
         columns: Buttons in a row.
         state: Further arguments of `flow.state`: `ttl`, `ephemeral`, `renamed_from`.
 

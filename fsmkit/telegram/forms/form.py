@@ -174,19 +174,19 @@ def form(
 ) -> State:
     """Declare the states and handlers of a wizard that asks for the fields of an attrs class.
 
-    The flow's data are the answers so far, a dict. At Confirm the class is made of them: what it raises as
-    `ValueError` is told to the person, who stays in the review. Else the flow ends with the instance as its
-    result, which a caller finds in `Returned`. Entry is the flow's own matter: lead to the returned state.
+    The flow's data are the answers so far, a dict. Confirm creates the instance from them. If that raises
+    `ValueError`, its message is sent and the person stays in the review. Otherwise the flow ends with the
+    instance as its result, which a caller gets in `Returned`. To start the form, lead to the returned state.
 
     Args:
-        flow: A flow of its own for the form, with `data=dict` (the default).
-        owner: The attrs class. A field's type says how an answer is read, its converter and its validator
-            whether it will do; a field with a default, or of type `T | None`, may be skipped.
-        questions: By field: a prompt, a `Question`, or `None` (not asked). Without, the field's metadata
-            under `"question"`, else its name.
-        done: Called with `(ctx, instance)` at the end, sync or async, in the same commit.
-        texts: The form's own words, each a text or a mapping of languages to texts; see `TEXTS`. Of `back`,
-            `skip` and `cancel` a `None` takes away button and command.
+        flow: A separate flow for the form, with `data=dict` (the default).
+        owner: The attrs class. A field's type says how an answer is parsed, its converter and its validator
+            whether it is valid. A field with a default, or of type `T | None`, may be skipped.
+        questions: By field: a prompt, a `Question`, or `None` (not asked). By default the field's metadata
+            under `"question"`, otherwise its name.
+        done: Called with `(ctx, instance)` at the end, sync or async, in the same step.
+        texts: The form's own texts, each a text or a mapping of languages to texts; see `TEXTS`. For `back`,
+            `skip` and `cancel`, `None` removes button and command.
         review: Name of the state with the review.
         max_retries: How often a question is asked again; then the form ends (saying `sorry`).
 

@@ -168,17 +168,17 @@ class Question:
     """A question, and what counts as an answer.
 
     Args:
-        prompt: What is asked: a text, a mapping of languages to texts, a `Reply`, a function of `ctx`.
+        prompt: The prompt: a text, a mapping of languages to texts, a `Reply`, a function of `ctx`.
         parse: How a text becomes the answer: `str`, `int`, `float`, `Decimal`, `date`, `bool`, an enum, a
-            compiled pattern, or a function that raises `ValueError` (its message is told to the person). With
-            `choices` and without `parse` only these count. In a form it follows from the field's type.
-        retry: What is said to an answer that will not do, instead of the error's message; a text or a
-            mapping of languages to texts.
-        choices: Values that are offered as buttons, or a mapping of values to what is written on them (each
-            a text or a mapping of languages to texts). What is written on a button may be typed too.
+            compiled pattern, or a function that raises `ValueError` (its message is sent to the person). With
+            `choices` and without `parse` only the choices are valid. In a form, the field's type decides.
+        retry: The reply to an answer that is not valid, instead of the error's message; a text or a mapping
+            of languages to texts.
+        choices: Values that are offered as buttons, or a mapping of values to the texts on them (each a text
+            or a mapping of languages to texts). The text of a button may be typed too.
         optional: Whether the question may be left out. In a form it follows from the field.
         columns: Buttons in a row.
-        label: In a form, what the answer is called in the review; by default the field's name.
+        label: In a form, the name of the answer in the review; by default the field's name.
     """
 
     prompt: "Prompt | Mapping[str, str]"

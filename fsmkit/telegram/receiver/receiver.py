@@ -120,23 +120,23 @@ class WebhookOptions(TypedDict, total=False):
 
 
 class Receiver:
-    """Takes an application's updates by long polling or a webhook, and keeps each until it has taken effect.
+    """Gets an application's updates by long polling or a webhook, and keeps each until it has taken effect.
 
-    With a store that has an inbox (all but `MemoryStore`) an update is stored before Telegram is told that it
-    was received, and struck by the commit of its step: whatever is killed when, it takes effect in a
-    conversation once. Handlers of the bot that are not flows see an update at least once.
+    With a store that has an inbox (all but `MemoryStore`), an update is stored before it is confirmed to
+    Telegram, and removed in the commit of its step. So it takes effect in a conversation exactly once,
+    whenever the process is killed. Handlers of the bot that are not flows see an update at least once.
 
     Args:
-        application: What `attach` was given; its own `run_polling` must not run beside.
-        engine: What `attach` returned.
+        application: The application given to `attach`; its own `run_polling` must not run as well.
+        engine: The engine that `attach` returned.
         allowed_updates: The kinds of updates to fetch, by default all.
-        poll_seconds: How long Telegram holds a request for which there is nothing.
-        drain: How many seconds a stop waits for the updates in hand; what takes longer stays in the inbox.
-            With `run_polling` and `run_webhook`, the process is ended two seconds later, with all stacks on
-            standard error, where a handler takes no notice.
+        poll_seconds: How long Telegram holds a request if there is no update.
+        drain: How many seconds a stop waits for running handlers; updates that take longer stay in the inbox.
+            With `run_polling` and `run_webhook`, the process is ended two seconds later if a handler still
+            runs, with all stacks on standard error.
 
     Raises:
-        DefinitionError: If the engine is not the application's.
+        DefinitionError: If the engine does not belong to the application.
 
     Example:
         >>> from telegram.ext import Application
