@@ -102,7 +102,7 @@ async def test_a_file_without_a_token_says_where_to_get_one(tmp_path):
 
 async def test_a_file_with_a_token_of_the_wrong_shape_says_what_one_looks_like(tmp_path):
     line = await refused(tmp_path, "run(flow)", token='"42:ABC"')
-    assert line.startswith("fsmkit: BOT_TOKEN is no token: write it as @BotFather shows it")
+    assert line.startswith("fsmkit: BOT_TOKEN is not a token: write it as @BotFather shows it")
     assert 'ABC"' not in line
 
 
@@ -146,7 +146,7 @@ async def test_a_file_without_flows_says_what_is_missing(tmp_path):
 
 async def test_a_file_with_a_wrong_webhook_or_secret_says_what_to_write(tmp_path):
     line = await refused(tmp_path, 'run(flow, webhook="bot.example.org")')
-    assert line == "fsmkit: the webhook is no URL. Write it as in https://bot.example.org/telegram"
+    assert line == "fsmkit: the webhook is not a URL. Write it as in https://bot.example.org/telegram"
     line = await refused(tmp_path, 'run(flow, webhook="https://bot.example.org")', WEBHOOK_SECRET="a secret")
     assert line.startswith("fsmkit: the webhook's secret cannot be sent. It has 1 to 256 letters")
 

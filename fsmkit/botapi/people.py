@@ -178,7 +178,7 @@ class People:
         old = self._own_message(message_id, user, chat)
         point = old.get("location", {})
         if "live_period" not in point:
-            raise LookupError(f"message {message_id} is no live location")
+            raise LookupError(f"message {message_id} is not a live location")
         moved = {**point, "latitude": latitude, "longitude": longitude}
         if last:
             del moved["live_period"]
@@ -398,7 +398,7 @@ class Gestures(People):
         where = chat_of(self._world, user if chat is None else chat)
         poll: Any = where.messages.get(message_id, {}).get("poll")
         if poll is None or message_id not in where.own:
-            raise LookupError(f"message {message_id} is no poll of the bot's")
+            raise LookupError(f"message {message_id} is not a poll of the bot's")
         if poll["is_closed"]:
             raise LookupError(f"the poll in message {message_id} is closed")
         counted = [

@@ -393,4 +393,4 @@ def _album_failed(turn: Turn, error: Exception) -> None:
 async def _offer_album(own: Turn, mail: ScheduledEvent, album_of: AlbumOf) -> None:
     own.event, entries = album_of(own.key, bytes(mail.body))
     if not await offer_or_default(own, Recipient(entries)):
-        _log.info("%s: nobody wants this album any more: %s", own.key, named(own.event))
+        _log.info("%s: no handler takes this album any more: %s", own.key, named(own.event))

@@ -576,7 +576,7 @@ class Flow(Generic[D]):
 
     def _take_group(self, group: Any, place: str | None = None) -> None:
         if not (isinstance(group, type) and issubclass(group, StatesGroup)):
-            raise self.error(f"states={group!r} is no group", "Write the StatesGroup itself", place)
+            raise self.error(f"states={group!r} is not a group", "Write the StatesGroup itself", place)
         for state in group.states():
             self._take_state(state, place)
 
@@ -632,14 +632,14 @@ class Flow(Generic[D]):
             return
         if not isinstance(state.call, Flow) and (not isinstance(state.call, str) or not state.call):
             raise self.error(
-                f"state {state.name!r} has call={state.call!r}, which is no flow",
+                f"state {state.name!r} has call={state.call!r}, which is not a flow",
                 "Write the flow itself, or its name",
                 place,
             )
         for option, remedy in OPTIONS_WITHOUT_CALL.items():
             if getattr(state, option) not in (None, (), False, 0):
                 raise self.error(
-                    f"state {state.name!r} has call= and {option}=, but the called flow stands in its place",
+                    f"state {state.name!r} has call= and {option}=, but the called flow replaces it",
                     f"Remove {option}=; {remedy}",
                     place,
                 )
@@ -667,9 +667,11 @@ class Flow(Generic[D]):
             )
         data: Any = self.data
         if not isinstance(data, type) and not hasattr(data, "__origin__"):
-            raise self.error(f"data={self.data!r} is no type", "Write the class itself, data=Form")
+            raise self.error(f"data={self.data!r} is not a type", "Write the class itself, data=Form")
         if not isinstance(self.key, KeyBy):
-            raise self.error(f"key={self.key!r} is no key rule", "Write one of KeyBy, for example KeyBy.CHAT")
+            raise self.error(
+                f"key={self.key!r} is not a key rule", "Write one of KeyBy, for example KeyBy.CHAT"
+            )
         if type(self.version) is not int or self.version < 1:
             raise self.error(f"version={self.version!r}", "Write a whole number from 1")
         if buttons not in (None, "owned", "shared"):

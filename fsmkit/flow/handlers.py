@@ -228,7 +228,7 @@ def check_selectors(selectors: tuple[Any, ...], place: str | None) -> None:
         remedy = "Write a name, a State, a StatesGroup, ANY or None"
         if callable(selector):
             remedy = 'Write the decorator with its states: @flow.defstate("name")'
-        raise DefinitionError(f"{selector!r} stands for no state", place=place, remedy=remedy)
+        raise DefinitionError(f"{selector!r} does not name a state", place=place, remedy=remedy)
 
 
 def check_callable(function: Any, arguments: int, place: str | None, rule: str) -> None:
@@ -253,7 +253,7 @@ def check_prompt(prompt: Any, option: str, whose: str, place: str | None) -> Non
         inspect.signature(prompt, follow_wrapped=False).bind(None)
     except TypeError:
         raise DefinitionError(
-            f"{whose} has a {option}= that is no function of (ctx)",
+            f"{whose} has a {option}= that is not a function of (ctx)",
             place=location_of(prompt) or place,
             remedy=f"Write {option}=lambda ctx: ...",
         ) from None
@@ -271,7 +271,7 @@ def check_texts(texts: Mapping[str, Any], allowed: Iterable[str], place: str | N
         values = value.values() if isinstance(value, Mapping) else (value,)
         if not all(text is None or isinstance(text, str) for text in values):
             raise DefinitionError(
-                f"texts({name}={value!r}) is no text",
+                f"texts({name}={value!r}) is not a text",
                 place=place,
                 remedy='Write a text, None (say nothing), or {"en": ..., "de": ...}',
             )

@@ -398,7 +398,7 @@ def as_matcher(on: Any) -> Matcher:
             raise TypeError(f"{on!r} makes a matcher; write {getattr(on, '__name__', 'it')}(...)")
         return Predicate(on)
     raise TypeError(
-        f"{on!r} is no matcher, no event class, no PTB filter or handler and no function of an event"
+        f"{on!r} is not a matcher, an event class, a PTB filter or handler, or a function of an event"
     )
 
 

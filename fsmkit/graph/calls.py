@@ -70,7 +70,7 @@ def _check_circle(flow: Flow[Any], state: State, flows: Mapping[str, Flow[Any]])
         if way[-1] in way[:-1]:
             raise flow.error(
                 f"state {state.name!r} calls in a circle: {' → '.join(way)}",
-                f"Let flow {called.name!r} begin in a state that is no call (initial=)",
+                f"Let flow {called.name!r} begin in a state that is not a call (initial=)",
                 state.place,
             )
 

@@ -72,7 +72,7 @@ class TargetNames:
         if isinstance(named, State):
             return self._state(named.flow or self.flow.name, named.name, named)
         if not isinstance(named, str):
-            raise UnknownEdgeError(f"{_shown(named)}, which is no state", "Name a state")
+            raise UnknownEdgeError(f"{_shown(named)}, which is not a state", "Name a state")
         name = _plain(named)
         flow, slash, state = name.partition("/")
         if slash and name not in self.flow.states:

@@ -112,7 +112,7 @@ def read_source(function: Any) -> Returns:
             return Returns(tuple(ways), passed_on=known)
     node, scope = names_in(function)
     if not isinstance(node, ast.Lambda) and any(map(_yields, own_nodes(node))):
-        raise UnreadableSourceError("it is a generator, whose result is no result of a handler")
+        raise UnreadableSourceError("it is a generator, whose result is not a result of a handler")
     own = [attrs.evolve(way, certain=way.certain and known) for way in _ways_of(node, scope)]
     return Returns((*own, *ways), tuple(dict.fromkeys(scope.met)), known)
 
@@ -267,7 +267,7 @@ def _tuple_ways(
         if kind is UNKNOWN:
             yield _unread(expr, "whose first element cannot be read")
         elif not _is_result(kind, length):
-            yield _unread(expr, "which is no result")
+            yield _unread(expr, "which is not a result")
         elif kind in _NAMES_TARGET:
             yield from _to(kind, elements[1], scope, within, certain)
         else:
@@ -312,7 +312,7 @@ def _way_of_value(value: Any, expr: ast.expr) -> Return:
         return _unread(expr, "which cannot be read")
     value = results.as_tuple(value)
     if not (type(value) is tuple and value and _is_result(value[0], len(value))):
-        return _unread(expr, "which is no result")
+        return _unread(expr, "which is not a result")
     return Return(value[0], value[1] if value[0] in _NAMES_TARGET else None, expr.lineno)
 
 

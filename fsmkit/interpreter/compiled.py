@@ -208,7 +208,9 @@ class FlowSet:
         attached = tuple(flows)
         for flow in attached:
             if not isinstance(flow, Flow):
-                raise DefinitionError(f"{flow!r} is no Flow", place=None, remedy="Pass the flows themselves")
+                raise DefinitionError(
+                    f"{flow!r} is not a Flow", place=None, remedy="Pass the flows themselves"
+                )
         self.tables: dict[str, CompiledFlow] = {}
         known = collect_flows(attached)
         for flow in known.values():
@@ -422,6 +424,6 @@ def _initial(flow: Flow[Any]) -> str | None:
     if name not in flow.states:
         near = difflib.get_close_matches(name, list(flow.states), n=1)
         raise flow.error(
-            f"initial={name!r} is no state of it", f"Did you mean {near[0]!r}?" if near else "Declare it"
+            f"initial={name!r} is not a state of it", f"Did you mean {near[0]!r}?" if near else "Declare it"
         )
     return name

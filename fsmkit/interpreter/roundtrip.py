@@ -217,7 +217,7 @@ def _misfit(value: Any, node: inspect.Type) -> str | None:
         if kind not in _JSON:
             return (
                 f"got {shown(value)}, where nothing is declared; only None, bool, int, float, str, list and "
-                f"dict come back as they were. Declare a data class that says what stands here"
+                f"dict come back as they were. Declare a data class that says what is here"
             )
     elif not _declared(value, node):
         more = ""
@@ -241,7 +241,7 @@ def _unwritable(value: Any, node: inspect.Type) -> str | None:
     if isinstance(value, float) and not math.isfinite(value):
         return f"got {value}, JSON has no such number"
     if isinstance(value, str) and any("\ud800" <= sign <= "\udfff" for sign in value):
-        return f"got {shown(value)}, half of a surrogate pair is no text"
+        return f"got {shown(value)}, half of a surrogate pair is not a text"
     if isinstance(value, (dt.datetime, dt.time)) and not isinstance(value.tzinfo, (NoneType, dt.timezone)):
         return (
             f"got a time in {value.tzinfo!r}, JSON keeps only the offset: "

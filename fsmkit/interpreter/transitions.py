@@ -578,11 +578,11 @@ def check_shape(step: Step, result: Any) -> tuple[Any, ...]:
         if least <= len(result) <= most:
             return result
         count = str(least) if least == most else f"{least} to {most}"
-        raise _invalid(step, f"{result!r} is no result: {result[0]!r} takes {count} elements")
+        raise _invalid(step, f"{result!r} is not a result: {result[0]!r} takes {count} elements")
     hint = 'Return a tuple such as ("transition", "age", data), ("stay",), END, or None'
     if type(result) is tuple and result and (near := difflib.get_close_matches(str(result[0]), LENGTHS, n=1)):
         hint = f"Did you mean {near[0]!r}?"
-    raise _invalid(step, f"{step.handler.name} returned {result!r}, which is no result. {hint}")
+    raise _invalid(step, f"{step.handler.name} returned {result!r}, which is not a result. {hint}")
 
 
 def _transition(moves: RowEditor, step: Step, state: Any, *data: Any) -> str:

@@ -123,7 +123,7 @@ def unlocked(store: Store) -> Store:
         return Encrypted(store, keys)
     except ValueError:  # its text may show a part of the key
         raise DefinitionError(
-            f"a key in {KEYS} is no Fernet key (32 bytes in base64url)",
+            f"a key in {KEYS} is not a Fernet key (32 bytes in base64url)",
             place=None,
             remedy="`cryptography.fernet.Fernet.generate_key()` makes one",
         ) from None

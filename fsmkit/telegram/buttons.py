@@ -169,7 +169,7 @@ def _parts(data: str | None) -> tuple[bytes | None, str]:
 def _checked(keys: Sequence[str]) -> Sequence[str]:
     if isinstance(keys, str) or not keys or not all(isinstance(key, str) for key in keys):
         raise DefinitionError(
-            "button_keys= is no list of texts", place=None, remedy="Write button_keys=[new, old]"
+            "button_keys= is not a list of texts", place=None, remedy="Write button_keys=[new, old]"
         )
     for key in keys:
         if len(key) < MIN_KEY:

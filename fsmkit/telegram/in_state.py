@@ -73,7 +73,7 @@ def in_state(flow: Flow[Any], *states: str | State) -> UpdateFilter:
                 f"Did you mean {near[0]!r}?" if near else f"It has {', '.join(flow.states) or 'none yet'}."
             )
             raise flow.error(
-                f"in_state names {name!r}, which is no state of it",
+                f"in_state names {name!r}, which is not a state of it",
                 f"{meant} A state is declared above the filter",
                 place,
             )

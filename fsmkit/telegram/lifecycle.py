@@ -66,7 +66,7 @@ class Lifecycle:
         self._early = False
         if self._engine.face.received is None and self._engine.store.durable:
             _log.info(
-                "Telegram is told of updates before they are handled: a kill loses the one in hand. "
+                "Updates are confirmed to Telegram before they are handled: a kill loses the current one. "
                 "fsmkit.telegram.Receiver(app, engine).run_polling() loses none"
             )
         await self._engine.start()

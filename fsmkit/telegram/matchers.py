@@ -118,7 +118,7 @@ class Command(Matcher):
         """Refuse a name that Telegram does not take for a command."""
         wrong = [name for name in self.names if not _NAME.fullmatch(name)]
         if wrong:
-            return f"{wrong[0]!r} is no command: letters, digits and _, 32 at most, without the slash"
+            return f"{wrong[0]!r} is not a command: letters, digits and _, 32 at most, without the slash"
         if self.description is not None and (wrong_text := _wrong_description(self)):
             return wrong_text
         return super().impossible()
@@ -149,7 +149,7 @@ def _wrong_description(command: Command) -> str | None:
     texts: dict[Any, Any] = dict(given) if isinstance(given, Mapping) else {"": given}
     named = f"command({', '.join(map(repr, command.names))})"
     if not command.names:
-        return "a description stands beside a name: write command(name, description=...)"
+        return "a description needs a name: write command(name, description=...)"
     if not texts:
         return f"the description of {named} has no language"
     for lang, text in texts.items():
@@ -457,7 +457,7 @@ def compiled(pattern: str | re.Pattern[str], where: str) -> re.Pattern[str]:
     try:
         return re.compile(pattern)
     except (re.error, TypeError) as error:
-        raise TypeError(f"{where}: {pattern!r} is no pattern: {error}") from None
+        raise TypeError(f"{where}: {pattern!r} is not a pattern: {error}") from None
 
 
 def matched(pattern: re.Pattern[str], text: str | None) -> re.Match[str] | None:

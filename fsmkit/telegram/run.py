@@ -370,7 +370,7 @@ def _token(instead: str) -> str:
         )
     if not _TOKEN_SHAPE.fullmatch(token):
         raise CannotRunError(
-            f"{TOKEN} is no token: write it as @BotFather shows it, digits, a colon and letters, "
+            f"{TOKEN} is not a token: write it as @BotFather shows it, digits, a colon and letters, "
             f"as in 123456:ABC-DEF, without quotes or blanks"
         )
     return token

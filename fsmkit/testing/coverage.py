@@ -61,7 +61,7 @@ def _shadowed(subject: Subject, flow: Flow[object], state: State, handler: Handl
     earlier = taker(subject, handler, subject.asked(flow, state))
     if earlier is None:
         return None
-    return f"{earlier.name}, which is tried before, takes all that {handler.name} wants"
+    return f"{earlier.name}, which is tried before, takes all events of {handler.name}"
 
 
 Crossing: TypeAlias = tuple[str, str | None, str, str, str]

@@ -199,7 +199,7 @@ def buttons(subject: Subject) -> Iterator[Finding]:
             for handler in flow.handlers:
                 values = list(values_of(handler.matcher))
                 if values and None not in handler.selectors and not any(value in shown for value in values):
-                    message = f"{handler.name} wants the button {values[0]!r}, which is shown nowhere"
+                    message = f"{handler.name} handles the button {values[0]!r}, which is never shown"
                     # A handler that several flows have need not be of use in each.
                     yield finding("unshown-button", message, handler.place, flow, note=handler.included)
 
@@ -251,9 +251,7 @@ def shadowed(subject: Subject) -> Iterator[Finding]:
             first = next(takers)
             replaced = handler.included and first is not None and not first.included
             if first is not None and None not in handler.selectors and all(takers) and not replaced:
-                message = (
-                    f"{handler.name} is never called: {first.name} ({first.place}) takes all that it wants"
-                )
+                message = f"{handler.name} is never called: {first.name} ({first.place}) takes all its events"
                 yield finding("shadowed", message, handler.place, flow)
 
 
@@ -282,7 +280,7 @@ def examples(subject: Subject) -> Iterator[Finding]:
                 message = f"none of the examples= of {handler.name} is wanted by it"
                 yield finding("wrong-example", message, handler.place, flow)
             elif not inputs.known and not _internal(handler.matcher):
-                message = f"no input is known that {handler.name} wants: give examples=[...]"
+                message = f"no input for {handler.name} is known: give examples=[...]"
                 yield finding("no-input", message, handler.place, flow, note=True)
 
 

@@ -309,7 +309,7 @@ class LoadedFile:
         for each in found:
             if not callable(getattr(each, "run", None)) or not isinstance(getattr(each, "name", None), str):
                 raise LoadError(
-                    f"{self.name}: sources has {each!r}, which is no source: list objects with a name and "
+                    f"{self.name}: sources has {each!r}, which is not a source: list objects with a name and "
                     f"`async def run(engine)`, as those of fsmkit.sources, or call it something else"
                 )
         return found
@@ -348,7 +348,7 @@ def split_target(target: str) -> tuple[str, str | None]:
     if not colon or Path(target).exists() or re.search(r"[/\\]|\.py$", flow):
         return target, None
     if not name or not flow:
-        raise LoadError(f"{target!r} is no FILE[:FLOW]: write it like examples/signup.py:signup")
+        raise LoadError(f"{target!r} is not a FILE[:FLOW]: write it like examples/signup.py:signup")
     return name, flow
 
 

@@ -97,7 +97,7 @@ def test_a_live_location_moves_and_ends(offline):
     assert moved["location"] == {"latitude": 1.5, "longitude": 2.5, "live_period": 600}
     last = offline.move(number, 2.0, 3.0, last=True)["edited_message"]
     assert last["location"] == {"latitude": 2.0, "longitude": 3.0}
-    with pytest.raises(LookupError, match="is no live location"):
+    with pytest.raises(LookupError, match="is not a live location"):
         offline.move(number, 1.0, 1.0)
 
 

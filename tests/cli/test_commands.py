@@ -211,4 +211,4 @@ def test_run_tells_a_webhook_from_what_is_none(fsmkit, write, monkeypatch):
     monkeypatch.setenv("BOT_TOKEN", "42:OFFLINE")
     refused = fsmkit("run", write(CODE), "--webhook", "http:bot")
     assert refused.exit_code == 2
-    assert "the webhook is no URL" in refused.stderr
+    assert "the webhook is not a URL" in refused.stderr

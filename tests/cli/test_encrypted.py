@@ -81,7 +81,7 @@ def test_keys_for_a_store_in_clear_do_not_fit_either(shop, refusal, monkeypatch)
 def test_a_key_that_is_none_is_refused_and_not_shown(shop, refusal, monkeypatch):
     monkeypatch.setenv(KEYS, f"{NEW} secret-but-no-key")
     told = refusal("inspect", STORE)
-    assert told.startswith("a key in FSMKIT_STORE_KEYS is no Fernet key")
+    assert told.startswith("a key in FSMKIT_STORE_KEYS is not a Fernet key")
     assert "secret" not in told
 
 

@@ -115,7 +115,7 @@ def test_a_directory(refusal, write):
 
 def test_a_colon_with_nothing_beside_it(refusal, write):
     file = write(TWO)
-    assert refusal("chat", f"{file}:").startswith("'bot.py:' is no FILE[:FLOW]")
+    assert refusal("chat", f"{file}:").startswith("'bot.py:' is not a FILE[:FLOW]")
 
 
 def test_no_flow_in_it(refusal, write):

@@ -33,8 +33,8 @@ def test_a_function_is_not_called_by_those_who_only_look(write):
 @pytest.mark.parametrize(
     ("declared", "said"),
     [
-        ("sources = ['a stream']", "sources has 'a stream', which is no source"),
-        ("sources = 5", "sources has 5, which is no source"),
+        ("sources = ['a stream']", "sources has 'a stream', which is not a source"),
+        ("sources = 5", "sources has 5, which is not a source"),
         ("import os\ndef sources():\n    return [os.environ['NO_SUCH_SECRET']]", "NO_SUCH_SECRET"),
     ],
 )

@@ -235,7 +235,7 @@ def test_a_store_that_is_not_installed(with_store, monkeypatch):
 def test_a_file_that_is_none_of_fsmkit(with_store, tmp_path):
     (tmp_path / "other.db").write_bytes(b"no database " * 1000)
     assert with_store("sqlite:other.db") == (
-        f"{tmp_path}/other.db: it is no file of fsmkit; it was left as it is: give SQLiteStore another path"
+        f"{tmp_path}/other.db: it is not a file of fsmkit; it was left as it is: give SQLiteStore another path"
     )
 
 

@@ -110,7 +110,7 @@ async def test_a_target_that_nobody_declared_is_refused_and_changes_nothing(resu
 
 async def test_a_wrong_result_is_named_with_its_handler():
     error = await refused("age", InvalidResult)
-    assert "refused.<locals>.handler returned 'age', which is no result" in str(error)
+    assert "refused.<locals>.handler returned 'age', which is not a result" in str(error)
 
 
 @pytest.mark.parametrize(

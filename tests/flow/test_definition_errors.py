@@ -31,13 +31,13 @@ class TestFlow:
         def declare():
             Flow("signup", data={})
 
-        assert refused(declare) == "flow 'signup': data={} is no type"
+        assert refused(declare) == "flow 'signup': data={} is not a type"
 
     def test_key_must_be_a_rule(self):
         def declare():
             Flow("signup", key="chat")
 
-        assert refused(declare) == "flow 'signup': key='chat' is no key rule"
+        assert refused(declare) == "flow 'signup': key='chat' is not a key rule"
 
     @pytest.mark.parametrize("version", [0, -1, "1", 1.5, True])
     def test_a_version_is_a_whole_number_from_one(self, version):
@@ -64,7 +64,7 @@ class TestFlow:
         def declare():
             Flow("signup", states=states)
 
-        assert "is no group" in refused(declare)
+        assert "is not a group" in refused(declare)
 
 
 class TestState:
@@ -179,7 +179,7 @@ class TestDefstate:
         def declare():
             Flow("signup").defstate(selector)(lambda event, ctx: None)
 
-        assert refused(declare) == f"{selector!r} stands for no state"
+        assert refused(declare) == f"{selector!r} does not name a state"
 
     def test_a_handler_takes_two_arguments(self):
         def declare():

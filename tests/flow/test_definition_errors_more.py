@@ -74,7 +74,7 @@ class TestOptionsOfAFlow:
         def declare():
             getattr(Flow("signup"), decorator)(5)(lambda ctx: None)
 
-        assert refused(declare) == "5 stands for no state"
+        assert refused(declare) == "5 does not name a state"
 
 
 class TestMigrations:
@@ -112,7 +112,7 @@ class TestTexts:
         def declare():
             Flow("signup").texts(expired=text)
 
-        assert refused(declare) == f"texts(expired={text!r}) is no text"
+        assert refused(declare) == f"texts(expired={text!r}) is not a text"
 
     def test_the_value_of_a_menu_button_is_short(self):
         def declare():
@@ -134,7 +134,7 @@ class TestTogether:
             flow.state("age")
             Engine(flow)
 
-        assert refused(declare) == "flow 'signup': initial='agee' is no state of it"
+        assert refused(declare) == "flow 'signup': initial='agee' is not a state of it"
 
     def test_data_that_cannot_be_stored_are_refused(self):
         def declare():
@@ -152,7 +152,7 @@ class TestTogether:
         assert refused(declare).startswith("a transition leads from flow 'here'")
 
     def test_what_is_no_flow_is_refused(self):
-        with pytest.raises(DefinitionError, match=r"'signup' is no Flow\. Pass the flows themselves"):
+        with pytest.raises(DefinitionError, match=r"'signup' is not a Flow\. Pass the flows themselves"):
             Engine("signup")
 
     def test_an_unknown_isolation_is_refused(self):

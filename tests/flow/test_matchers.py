@@ -111,7 +111,7 @@ def test_a_matcher_stays_itself():
 
 @pytest.mark.parametrize("on", [5, "text", ["x"], None])
 def test_what_can_match_nothing_is_refused(on):
-    with pytest.raises(TypeError, match="is no matcher"):
+    with pytest.raises(TypeError, match="is not a matcher"):
         as_matcher(on)
 
 

@@ -58,7 +58,7 @@ class TestWhatIsRefusedWhereItStands:
         def declare():
             Flow("trip").state("day", call=State("when"))
 
-        assert "call=State('when'), which is no flow" in refused(declare)
+        assert "call=State('when'), which is not a flow" in refused(declare)
 
     def test_data_for_no_call(self):
         def declare():

@@ -168,8 +168,8 @@ def test_with_to_the_source_still_tells_what_else_may_be_returned() -> None:
         ("orders/pai", 'to= names "orders/pai", flow "orders" has no such state. Did you mean "pay"?'),
         ("ordes/pay", 'to= names "ordes/pay", there is no flow "ordes". Did you mean "orders"?'),
         ("xyz/pay", "there is no flow \"xyz\". Put flow 'xyz' together with 'signup'"),
-        (b"age", "to= names b'age', which is no state"),
-        ([None], "to= names None, which is no state"),
+        (b"age", "to= names b'age', which is not a state"),
+        ([None], "to= names None, which is not a state"),
     ],
 )
 def test_an_unknown_name_in_to_raises_with_place_and_nearest_name(to: Any, text: str) -> None:

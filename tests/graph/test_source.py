@@ -482,7 +482,7 @@ def test_a_finding_quotes_what_was_not_read() -> None:
     message = edges(f_string).problems[0].message
     assert message == "f_string returns f'a{event}', a target that cannot be read. Add to="
     assert "whose result cannot be read" in edges(helper_function).problems[0].message
-    assert "which is no result" in edges(unknown_kind).problems[0].message
+    assert "which is not a result" in edges(unknown_kind).problems[0].message
 
 
 def test_what_was_read_counts_beside_what_was_not() -> None:

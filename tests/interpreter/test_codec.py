@@ -342,7 +342,7 @@ def test_a_private_attribute_with_a_value_is_refused() -> None:
 
 
 def test_half_of_a_surrogate_pair_is_refused() -> None:
-    problem = r"got '\ud800', half of a surrogate pair is no text"
+    problem = r"got '\ud800', half of a surrogate pair is not a text"
     assert refused({"a": "\ud800"}) == ("signup.data.a", problem)
     assert refused(Form("\ud800"), Form) == ("signup.data.name", problem)
     assert refused({"\ud800": 1})[0] == "signup.data"

@@ -130,7 +130,7 @@ async def test_redis(redis_url: str, prefix: str, certificate: Path) -> None:
         assert "self-signed certificate" in said
         assert "rediss://...?ssl_ca_certs=FILE" in said
         assert await refusal(RedisStore(f"valkey://{at}")) == (
-            "the store's server wants TLS at this port. Write rediss:// (valkeys://) for it"
+            "the store's server requires TLS at this port. Write rediss:// (valkeys://) for it"
         )
         await works(RedisStore(f"rediss://{at}?ssl_ca_certs={certificate}", prefix=prefix))
 
@@ -181,7 +181,7 @@ async def test_mongo(mongo_url: str, certificate: Path, monkeypatch: pytest.Monk
         assert said.endswith("tlsCAFile=FILE in the URL")
         assert "tlsCAFile=FILE" in await refusal(MongoStore(f"{url}&tls=true&tlsCAFile=/nowhere.pem"))
         assert await refusal(MongoStore(url)) == (
-            "MongoDB cannot be used: this port wants TLS. Write tls=true in the URL"
+            "MongoDB cannot be used: this port requires TLS. Write tls=true in the URL"
         )
 
 

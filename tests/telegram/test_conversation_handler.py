@@ -209,7 +209,7 @@ def in_itself():
 @pytest.mark.parametrize(
     ("make", "problem"),
     [
-        (lambda: from_conversation_handler(3), "3 is no ConversationHandler"),
+        (lambda: from_conversation_handler(3), "3 is not a ConversationHandler"),
         (lambda: from_conversation_handler(ConversationHandler([], {Odd: []}, [])), "names={<class"),
         (
             lambda: from_conversation_handler(signup(states={5: [nested(per_chat=False)]})),
@@ -253,7 +253,7 @@ async def test_a_state_that_there_is_not_is_an_error_that_names_the_callback(ben
     await bench.say("Ann")
     [error] = bench.errors
     assert isinstance(error, UnknownState)
-    assert "returned 'nowhere', which is no state of the ConversationHandler 'signup'" in str(error)
+    assert "returned 'nowhere', which is not a state of the ConversationHandler 'signup'" in str(error)
     assert "tests/telegram/test_conversation_handler.py:" in error.place
     assert (await bench.engine.get_state(flow, bench.key()))[0] == "0"
     bench.errors.clear()

@@ -255,7 +255,7 @@ SHADOWS = [
         "notes",
         "[adding, deleting, CommandHandler",
         "[MessageHandler(filters.TEXT, cancel), adding, deleting, CommandHandler",
-        "add never runs: cancel, which is asked before it, takes all that it wants, such as /add",
+        "add never runs: cancel, which is asked before it, takes all its events, such as /add",
     ),
     (
         "shop",

@@ -117,7 +117,7 @@ def test_a_button_that_was_not_on_the_screen_is_told():
         ctx.reply("Two.")
         return ("end",)
 
-    assert toured(flow)[1] == {"two": (["/start"], "no button that it wants was on the screen")}
+    assert toured(flow)[1] == {"two": (["/start"], "none of its buttons was on the screen")}
 
 
 def test_a_state_that_no_conversation_came_to_has_the_nearest_place():
@@ -165,8 +165,8 @@ def test_edges_that_no_input_can_take_are_told_apart_and_do_not_count():
     assert reasons == {}
     assert why_not(flow) == {
         "found_it": "no edge leads to state 'lost'",
-        "shadowed": "rest, which is tried before, takes all that shadowed wants",
-        "unshown": "unshown wants the button 'Nowhere', which is shown nowhere",
+        "shadowed": "rest, which is tried before, takes all events of shadowed",
+        "unshown": "unshown handles the button 'Nowhere', which is never shown",
     }
     assert report.coverage.numbers()["edges"] == (3, 3)
     assert report.coverage.numbers()["inputs"] == (3, 3)

@@ -273,7 +273,7 @@ async def _refuse_other_tls(url: str, error: ConnectionFailure) -> None:
             ) from error
     elif await tls.speaks_tls(host, port or 27017):
         raise StoreMisconfigured(
-            "MongoDB cannot be used: this port wants TLS", remedy="Write tls=true in the URL"
+            "MongoDB cannot be used: this port requires TLS", remedy="Write tls=true in the URL"
         ) from error
 
 

@@ -318,7 +318,7 @@ def _refuse_hopeless(error: BaseException) -> None:
     said = " ".join(str(error).split())  # asyncpg's hints stand on lines of their own
     remedy = next((text for kind, text in _REMEDIES.items() if isinstance(error, kind)), None)
     if re.search("no encryption|SSL off", said):
-        remedy = "The server wants TLS: write sslmode=require, or a stricter mode, in the URL"
+        remedy = "The server requires TLS: write sslmode=require, or a stricter mode, in the URL"
     elif "rejected SSL upgrade" in said:
         remedy = "Check sslmode in the URL, or name the port that has TLS"
     elif isinstance(error, ssl.SSLError | asyncpg.ClientConfigurationError) and tls.SETTINGS.search(said):

@@ -75,7 +75,7 @@ _REMEDIES: dict[str, str] = {
     r"NOPERM|can't run this command|can't access": "Grant the user all commands, keys and channels of the "
     "prefix (ACL SETUSER)",
     r"MOVED|CROSSSLOT": "This is a node of a cluster: write redis+cluster://HOST:PORT",
-    r"cluster support disabled": "This is no node of a cluster: write redis://HOST:PORT",
+    r"cluster support disabled": "This is not a node of a cluster: write redis://HOST:PORT",
     r"SELECT is not allowed in cluster": "Leave the number of the database out of the URL: a cluster has one",
     r"DB index": "Name a database that the server has; 0 is always there",
     tls.SETTINGS.pattern: "Name the certificate of who signed the server's: "
@@ -302,7 +302,7 @@ class Nodes:
             ) from error
         if not self._tls and await tls.speaks_tls(*self._home):
             raise StoreMisconfigured(
-                "the store's server wants TLS at this port", remedy="Write rediss:// (valkeys://) for it"
+                "the store's server requires TLS at this port", remedy="Write rediss:// (valkeys://) for it"
             ) from error
 
     # -- which server ------------------------------------------------------------------------------

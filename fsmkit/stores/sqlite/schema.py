@@ -94,7 +94,7 @@ _BROKEN = "it is damaged; it was left as it is: restore a backup, or save what `
 _NO_WAL = "its file system has no shared memory, which SQLite's log needs: keep it on a local disk"
 
 
-_FOREIGN = "it is no file of fsmkit; it was left as it is: give SQLiteStore another path"
+_FOREIGN = "it is not a file of fsmkit; it was left as it is: give SQLiteStore another path"
 
 
 class FileLock:

@@ -258,7 +258,7 @@ class CallbackOf:
     def _unknown(self, error: UnknownReturnError, ctx: Any) -> UnknownState:
         name = error.conversation.name
         return UnknownState(
-            f"{self.__qualname__} returned {error.state!r}, which is no state of the ConversationHandler"
+            f"{self.__qualname__} returned {error.state!r}, which is not a state of the ConversationHandler"
             f"{f' {name!r}' if name else ''}: {error}",
             flow=ctx.flow,
             state=ctx.state,

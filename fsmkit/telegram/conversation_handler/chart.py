@@ -131,7 +131,7 @@ class UnknownReturnError(Exception):
         self.state = state
         self.conversation = conversation
         known = ", ".join(map(repr, states_of(conversation)))
-        super().__init__(f"{state!r} is no state of the ConversationHandler; it has {known}")
+        super().__init__(f"{state!r} is not a state of the ConversationHandler; it has {known}")
 
 
 class Chart:

@@ -173,7 +173,9 @@ def from_conversation_handler(
 
 def _check(conversation: Any) -> None:
     if not isinstance(conversation, ConversationHandler):
-        raise unmovable(f"{conversation!r} is no ConversationHandler", "Pass the ConversationHandler itself")
+        raise unmovable(
+            f"{conversation!r} is not a ConversationHandler", "Pass the ConversationHandler itself"
+        )
     for nested in nested_in(conversation):
         if _per(nested) != _per(conversation):
             raise unmovable(
@@ -183,7 +185,7 @@ def _check(conversation: Any) -> None:
             )
     for each in (conversation, *nested_in(conversation)):
         if any(isinstance(handler, ConversationHandler) for handler in timeout_handlers(each)):
-            raise unmovable("a ConversationHandler stands among the handlers of TIMEOUT", "Remove it there")
+            raise unmovable("a ConversationHandler is among the handlers of TIMEOUT", "Remove it there")
 
 
 def _per(conversation: Conversation) -> tuple[bool, bool, bool]:

@@ -122,7 +122,7 @@ def _check_goal(option: str, goal: Any, place: str | None) -> None:
     """Raise DefinitionError for what is meant as a goal and is a result or nothing."""
     if not isinstance(goal, str | State | Symbol):
         raise DefinitionError(
-            f"{option}={goal!r} is no state",
+            f"{option}={goal!r} is not a state",
             place=place,
             remedy=f'Write {option}=END to end the conversation, or {option}="..." with the name of a state',
         )

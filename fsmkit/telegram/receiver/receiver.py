@@ -277,7 +277,7 @@ class Receiver:
         await self._app.initialize()
         await self._engine.start()
         if not self._inbox.durable:
-            _log.info("updates wait in memory: Telegram is told of each when it was handled")
+            _log.info("updates wait in memory: each is confirmed to Telegram once it was handled")
         self._stopping = False
         self._hand_over = HandOver(self._inbox, self._clock, self._take, self._bury_suspect)
 

@@ -106,7 +106,7 @@ class LoopWatchdog:
                 "nobody has been answered for %g s: %s. Let it wait with `await`, give slow work to a job= "
                 'of a state, or run plain functions in threads: sync_handlers="thread"',
                 self._seconds,
-                "the event loop stands" if frame is None else self._blame(frame),
+                "the event loop is blocked" if frame is None else self._blame(frame),
             )
             while not alive.wait(BEAT_SECONDS) and not self._ended.is_set():
                 pass

@@ -94,7 +94,7 @@ def check(url: str, secret: str | None) -> str:
     path = unquote(parts.path) or "/"
     if parts.scheme not in ("https", "http") or not parts.hostname:
         raise DefinitionError(
-            "the webhook is no URL", place=None, remedy="Write it as in https://bot.example.org/telegram"
+            "the webhook is not a URL", place=None, remedy="Write it as in https://bot.example.org/telegram"
         )
     if path in (HEALTH, READY):
         raise DefinitionError(

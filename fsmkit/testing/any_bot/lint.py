@@ -121,7 +121,7 @@ def _shadow(earlier: Slot, slot: Slot, samples: Sequence[Sample]) -> Problem:
     where = f" in state {state_name(slot.around[-1], slot.state)}" if slot.role == "state" else ""
     return Problem(
         "shadowed",
-        f"{slot.name} never runs{where}: {earlier.name}, which is asked before it, takes all that it wants, "
+        f"{slot.name} never runs{where}: {earlier.name}, which is asked before it, takes all its events, "
         f"such as {samples[0][0].line()}",
         registered_at(slot),
     )

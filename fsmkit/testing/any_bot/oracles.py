@@ -121,7 +121,7 @@ def button_works(past: Past) -> Iterator[Problem]:
     yield Problem(
         "dead-button",
         f"no handler takes the press of {last.action.line()} (data {shortened(shown[0].data or '')!r}), "
-        f"which {before.runs[-1].slots[0].name} has just shown; the person stands in {stands}",
+        f"which {before.runs[-1].slots[0].name} has just shown; the person is in {stands}",
         before.runs[-1].place,
     )
 
@@ -137,7 +137,7 @@ def states_exist(past: Past) -> Iterator[Problem]:
         known = ", ".join(state_name(conversation, state) for state in conversation.states)
         yield Problem(
             "unknown-state",
-            f"{run.slots[0].name} returns {run.returned!r}, which is no state of its ConversationHandler "
+            f"{run.slots[0].name} returns {run.returned!r}, which is not a state of its ConversationHandler "
             f"({known}): from there only fallbacks are asked",
             run.place,
         )
@@ -177,7 +177,7 @@ def one_conversation_each(past: Past) -> Iterator[Problem]:
     yield Problem(
         "taken-by-another",
         f"{asking.slots[0].name} has asked, and {taking.slots[0].name} of another conversation takes "
-        f"{last.action.line()}: the person stands in both",
+        f"{last.action.line()}: the person is in both",
         taking.place,
     )
 

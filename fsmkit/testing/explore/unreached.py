@@ -79,7 +79,7 @@ async def _hindrance(
     if tried:
         return f"{tried} inputs that it may want were tried there, and nobody took one"
     if any(menus.inputs(handler).presses for handler in handlers):
-        return "no button that it wants was on the screen"
+        return "none of its buttons was on the screen"
     if any(menus.inputs(handler).waits for handler in handlers):
         return "no timeout is due there"
     guarded = any(handler.when is not None for handler in handlers)

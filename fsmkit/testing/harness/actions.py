@@ -479,7 +479,7 @@ def action_from_json(shown: Any, flows: Iterable[Flow[Any]]) -> Action:
         NotReadableError: If it is none.
     """
     if not isinstance(shown, dict) or shown.get("do") not in KINDS:
-        raise NotReadableError(f"{shown!r} is no action: its field `do` is one of {', '.join(KINDS)}")
+        raise NotReadableError(f"{shown!r} is not an action: its field `do` is one of {', '.join(KINDS)}")
     fields: dict[str, Any] = {
         _FORMER.get(str(name), str(name)): value for name, value in shown.items() if name != "do"
     }
@@ -493,7 +493,7 @@ def action_from_json(shown: Any, flows: Iterable[Flow[Any]]) -> Action:
     try:
         return KINDS[shown["do"]](**fields)
     except (TypeError, ValueError) as error:
-        raise NotReadableError(f"{shown!r} is no action: {error}") from error
+        raise NotReadableError(f"{shown!r} is not an action: {error}") from error
 
 
 def _event_to_json(event: Any) -> dict[str, Any]:
@@ -510,4 +510,4 @@ def _event_from_json(shown: Any, flows: Iterable[Flow[Any]]) -> Any:
             name = next((class_name(kind) for kind in classes if kind.__name__ == short), name)
         return EventCodec(classes).decode(name, msgspec.Raw(msgspec.json.encode(shown["data"])))
     except (KeyError, TypeError, ValueError) as error:
-        raise NotReadableError(f"{shown!r} is no event of these flows: {error}") from error
+        raise NotReadableError(f"{shown!r} is not an event of these flows: {error}") from error

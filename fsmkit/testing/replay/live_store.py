@@ -218,7 +218,7 @@ class _Look:
         if not in_time:
             self.report.left["the time was up"] += 1
         elif not self._sit(key, row):
-            self.report.left["they hang on a message, a business or an id that is no number"] += 1
+            self.report.left["they hang on a message, a business or an id that is not a number"] += 1
         else:
             self.report.tried += 1
             await self._try(key, flow, state)
