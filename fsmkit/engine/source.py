@@ -18,11 +18,11 @@ class Incoming:
     """An event from outside, and the conversation that it is for.
 
     Attributes:
-        key: Whose conversation; without a bot the engine's own is meant.
+        key: The conversation; without a bot, the engine's own is used.
         event: An instance of a class that some handler names in `on=`.
-        id: What it is recognised by when it comes again; `None`: by what the source knows it by, if it does.
+        id: The id of the event, by which a repetition is recognised; `None`: the source's own id, if any.
         flow: Name of the only flow that gets it.
-        expect: The only state of `flow` in which it is wanted.
+        expect: The only state of `flow` in which it is handled.
     """
 
     key: Key
@@ -33,16 +33,16 @@ class Incoming:
 
 
 async def feed(engine: Engine, source: str, incoming: Incoming, known_as: str | int | None = None) -> Outcome:
-    """Give an event to its conversation; when it returns, the step is stored.
+    """Send an event to its conversation; when this returns, the step is stored.
 
     Args:
         engine: The engine.
         source: The source's name.
         incoming: The event.
-        known_as: What the source knows it by, for an event that has no id of its own.
+        known_as: The source's id of the event, for an event without an id of its own.
 
     Raises:
-        Exception: What the handler or the store raised; nothing was changed then.
+        Exception: The exception of the handler or the store; then nothing was changed.
     """
     ident = known_as if incoming.id is None else incoming.id
     return await engine.send(

@@ -19,23 +19,23 @@ Gate: TypeAlias = "asyncio.Event | Awaitable[Any] | Callable[[], Any] | Job"
 @refuse_options
 @attrs.frozen(init=False, eq=False)
 class Job:
-    """A function to call once, in its turn: a declaration, which may be put any number of times.
+    """A function to call once, in its turn. It is a declaration, and may be put any number of times.
 
     Args:
-        name: What it is called in the log and in errors.
+        name: Its name in the log and in errors.
         func: The function; an async one is awaited.
         args: Its first arguments.
-        blocking: Runs it beside the queue: a sync function in a thread, an async one as a task.
-        lazy_args: Its further arguments, found just before the run: functions are called, awaitables are
-            awaited, anything else is taken as it is. A function may be asked again by a later run; a
-            coroutine serves for one.
-        after: What has to come first: an `asyncio.Event`, an awaitable, a function whose result is
-            awaited, another `Job` (its end, however it ends; one that is not in the runner is no
-            hindrance), or several of them. A coroutine serves for one run.
-        ordered: Whether the jobs behind it wait for its gate too; by default they overtake it.
+        blocking: Whether it runs beside the queue: a sync function in a thread, an async one as a task.
+        lazy_args: Its further arguments, evaluated just before the run: functions are called, awaitables are
+            awaited, anything else is used as it is. A function is called again for a later run; a coroutine
+            works for one run only.
+        after: What it waits for, its gate: an `asyncio.Event`, an awaitable, a function whose result is
+            awaited, another `Job` (until it has ended in any way; a job that is not in the runner is not
+            waited for), or several of these. A coroutine works for one run only.
+        ordered: Whether later jobs wait for its gate too; by default they overtake it.
 
     Raises:
-        TypeError: If `func` is no function, or `after` is no gate.
+        TypeError: If `func` is not a function, or `after` is not a gate.
 
     Example:
         >>> job = Job("greet", print, "Hello,", lazy_args=[lambda: "Ann"])

@@ -30,14 +30,15 @@ LONGEST_DELAY = 60.0
 
 @refuse_options
 class JobRunner:
-    """What runs jobs; `async with` starts it and, at the end, drains it.
+    """Runs jobs; `async with` starts it and, at the end, waits for its jobs.
 
     Args:
         threads: How many blocking functions may run at once, each in a thread.
-        drain: How long `stop` lets work go on that was put before: seconds or a `timedelta`, `None`: until
-            all is done.
-        on_error: Told, sync or async, of each job that raised: `on_error(job, error)`. It is logged anyway.
-        clock: Where the time comes from.
+        drain: How long `stop` waits for jobs that were put before: seconds or a `timedelta`; `None`: until
+            all have ended.
+        on_error: Called, sync or async, for each job that raised: `on_error(job, error)`. The error is logged
+            in any case.
+        clock: The source of the time.
 
     Example:
         >>> async def main():

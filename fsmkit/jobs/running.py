@@ -26,19 +26,19 @@ OnError: TypeAlias = Callable[[Job, BaseException], Any]
 
 @attrs.define(eq=False)
 class JobRun:
-    """One run of a job, from `put` to its end; then the runner keeps nothing of it.
+    """One run of a job, from `put` to its end; after that, the runner forgets it.
 
     Attributes:
         job: The job.
-        state: Where it stands.
-        since: When it came into this state, in seconds since 1970, UTC.
+        state: Its present state.
+        since: When this state began, in seconds since 1970, UTC.
         service: Whether it runs until the runner stops.
-        ended: Set when it has ended, however that was.
+        ended: Set when it has ended, in any way.
         result: What the function returned; of a service, the last time.
-        error: What it raised, its arguments or its gate; `CancelledError` where it was cancelled; `None`
-            where all went well, or as long as it has not ended.
+        error: What the function, its arguments or its gate raised; `CancelledError` if it was cancelled;
+            `None` if it succeeded or has not ended yet.
         opened: Whether its gate has let it through.
-        task: What runs, or waits at the gate.
+        task: The task that runs it, or waits at its gate.
     """
 
     job: Job

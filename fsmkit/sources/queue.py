@@ -16,15 +16,15 @@ AT_ONCE = 64
 
 
 class QueueSource:
-    """Events from elsewhere in this process; what is in it when the process ends is lost.
+    """Events from this process; events that are in the queue when the process ends are lost.
 
-    When the engine stops, what it has already taken from the queue and not handled is lost as well. What a
-    handler raises is told to the engine's `on_error`, and the event is dropped.
+    When the engine stops, events that it has taken from the queue and not handled are lost as well. If a
+    handler raises, the engine's `on_error` is called, and the event is dropped.
 
     Args:
         name: Its name.
-        maxsize: How many events may wait, beside the 64 that are under way; beyond it `put` waits. 0: any
-            number.
+        maxsize: How many events may wait, besides the 64 that are being handled; with more, `put` waits.
+            0: no limit.
 
     Example:
         >>> from fsmkit.sources import QueueSource

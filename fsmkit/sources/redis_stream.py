@@ -146,20 +146,20 @@ Parse: TypeAlias = Callable[[Fields, EventCodec], Incoming]
 
 
 class RedisStream:
-    """Takes events from a stream, and puts some into it.
+    """Takes events from a stream, and can put events into it.
 
-    An entry is acknowledged once its step is stored; one that fails is tried again, the person's later
-    events waiting behind it; one that fails for good, or cannot be read, goes to the stream `NAME:dead`
-    with the reason. While the store is away, or runs ahead in version, entries wait.
+    An entry is acknowledged once its step is stored. One that fails is tried again, and the person's later
+    events wait for it. One that fails for good, or cannot be read, goes to the stream `NAME:dead` with the
+    reason. While the store is not available, or was written by a newer version, entries wait.
 
     Args:
         url: The server.
         stream: Name of the stream.
         group: Name of the consumer group: each group gets every entry.
-        parse: Makes an event of an entry's fields; by default of what `send` wrote: `key`, `event` (name of
-            the class), `body` (JSON) and `id`.
+        parse: Makes an event from an entry's fields; by default from those that `send` wrote: `key`,
+            `event` (name of the class), `body` (JSON) and `id`.
         tries: How often an entry is tried.
-        retry: Seconds before the second try, twice as long each time.
+        retry: Seconds before the second try; each further one waits twice as long.
         reader_seconds: After how many seconds of silence another process takes over.
 
     Example:

@@ -28,24 +28,24 @@ LONGEST_SLEEP = 30.0
 
 
 class Schedule:
-    """A source that gives an event to conversations at fixed times.
+    """A source that sends an event to conversations at fixed times.
 
     Args:
         cron: Minute, hour, day, month, weekday, as in `"0 9 * * mon-fri"`; with six fields the first is
             the second.
         event: The event, or a function of the time that makes one.
-        to: Whose conversations: keys, or a function (sync or async) of the engine that returns them.
+        to: The conversations: keys, or a function (sync or async) of the engine that returns them.
         tz: Name of the time zone, for example `"Europe/Vienna"`; ticks that a change of the clocks skips
             come late, those that it repeats come once.
         name: Its name, part of the events' ids; by default the expression.
         flow: Name of the only flow that gets it.
-        catch_up: Ticks that lie back no further than so many seconds (or a `timedelta`) are made up for,
-            at the start and after the process or the machine has slept. Of older ones that came while it
-            ran only the last is told.
+        catch_up: Missed ticks of the last so many seconds (or a `timedelta`) are sent late, at the start and
+            after the process or the machine has slept. Of older ticks that came while it ran, only the last
+            is sent.
         rate: Conversations a second, at most.
 
     Raises:
-        ValueError: If the expression or the time zone is none.
+        ValueError: If the expression or the time zone is not valid.
 
     Example:
         >>> from fsmkit import Key

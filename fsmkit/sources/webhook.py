@@ -42,19 +42,19 @@ Verify: TypeAlias = Callable[[bytes, Headers], bool]
 class Webhook:
     """Takes events by HTTP POST on a path.
 
-    Served on a port of its own (`attach(..., sources=[webhook])`), or by a web application that is there
-    already: `webhook.route(engine)` is a route for it.
+    It has its own port (`attach(..., sources=[webhook])`), or is part of an existing web application:
+    `webhook.route(engine)` is a route for that.
 
     Args:
         path: The path, as in `"/stripe"`.
-        parse: Makes events of a body.
-        verify: Whether the body is authentic. There is no default: an unsigned webhook can be called by
-            anybody; where something in front of the bot checks it, write `verify=lambda body, headers: True`.
+        parse: Makes events from a body.
+        verify: Whether the body is authentic. There is no default: everybody can call an unsigned webhook.
+            If something in front of the bot checks the sender, write `verify=lambda body, headers: True`.
         host: The address to listen on; `"0.0.0.0"` for all of this machine.
         port: The port; 0 for any free one, which the log names.
-        max_body: Bytes that a request may have.
-        body_seconds: Seconds that its body may take to arrive.
-        header_seconds: Seconds that what stands before it may take, on a port of its own.
+        max_body: How many bytes the body of a request may have.
+        body_seconds: How many seconds the body may take to arrive.
+        header_seconds: How many seconds the head may take, on its own port.
 
     Example:
         >>> import json

@@ -29,16 +29,16 @@ earlier versions encrypted is JSON, which never begins so."""
 
 
 class Encrypted:
-    """A store whose rows are encrypted with Fernet (AES-128-CBC and HMAC-SHA256).
+    """A store that encrypts what is stored, with Fernet (AES-128-CBC and HMAC-SHA256).
 
     Args:
-        store: Where the rows are.
-        keys: Fernet keys, as `cryptography.fernet.Fernet.generate_key()` makes them. The first encrypts, all
-            decrypt: to rotate, put the new key first and remove the old one when every row has been written
-            since (at the latest when the longest ttl has passed).
+        store: The store that keeps the encrypted data.
+        keys: Fernet keys, as `cryptography.fernet.Fernet.generate_key()` makes them. The first one encrypts,
+            all of them decrypt. To rotate, put the new key first, and remove the old one when everything has
+            been written since (at the latest when the longest ttl has passed).
 
     Raises:
-        ValueError: If there is no key, or one is none.
+        ValueError: If there is no key, or one is not valid.
 
     Example:
         >>> from cryptography.fernet import Fernet

@@ -118,13 +118,13 @@ Copied = dict[Key, tuple[bytes | None, int, float, tuple[Index, ...], tuple[byte
 
 
 class MemoryStore:
-    """Rows in this process, for tests, for play, and for bots that may forget.
+    """Conversations in the memory of this process, for tests, demos, and bots that may forget.
 
-    It serves one event loop at a time; a second one that runs at once, in another thread, is refused.
+    It serves one event loop at a time; using it from a second loop at the same time is an error.
 
     Args:
-        clock: Where the time comes from; the engine's clock if it makes the store itself.
-        maxsize: How many keys may have a conversation; beyond it new ones are refused. `None`: no bound.
+        clock: The source of the time; the engine's clock if the engine makes the store.
+        maxsize: How many keys may have a conversation; more are refused. `None`: no limit.
 
     Example:
         >>> from fsmkit.stores.memory import MemoryStore

@@ -41,16 +41,16 @@ _KINDS: dict[str, tuple[str, str, str | None]] = {
 
 
 def open_store(url: str) -> Store:
-    """Return the store that a URL names, with the keys of the environment; nothing is connected to yet.
+    """Return the store for a URL, with the keys of the environment; it does not connect yet.
 
     Args:
         url: `sqlite:bot.db`, `redis://host:6379/0`, `redis+cluster://host:7000`, `unix:///run/redis.sock`,
-            `postgresql://host/name`, `mongodb://host/name` or `memory:`. `valkey` stands for `redis`, and
+            `postgresql://host/name`, `mongodb://host/name` or `memory:`. `valkey` means `redis`, and
             `rediss` and `valkeys` mean TLS.
 
     Raises:
-        DefinitionError: If no store has such a URL, what it needs is not installed, or the keys are none.
-        StoreMisconfigured: If its library does not take the URL.
+        DefinitionError: If no store has such a URL, its extra is not installed, or the keys are not valid.
+        StoreMisconfigured: If its library refuses the URL.
 
     Example:
         >>> type(open_store("memory:")).__name__

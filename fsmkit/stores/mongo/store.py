@@ -31,24 +31,24 @@ TAKEN = 30.0
 
 
 class MongoStore:
-    """Rows in MongoDB, for many processes.
+    """Conversations in MongoDB, for many processes.
 
-    A step takes two commands, three with a reply, and one or two more where the key is new or its outbox was
+    A step takes two commands, three with a reply, and one or two more if the key is new or its outbox was
     changed meanwhile; no connection is held while a handler runs. A lease is renewed every third of its time;
-    one that has expired commits nothing; the death of a process delays its keys by about one lease time.
-    Leases go by the server's clock, which each process compares with its own.
+    an expired lease commits nothing. The death of a process delays its keys by about one lease time. Leases
+    use the server's clock, which each process compares with its own.
 
-    Within a process one key's steps are done first come, first served. Across processes they are done one
-    at a time too, but their order is not promised: who waits for a lease of another process asks again, ten
-    times a second and more. Where that matters, take `PostgresStore` or `RedisStore`.
+    Within a process, the steps of a key are done in the order of arrival. Across processes they are done one
+    at a time too, but in no promised order: a process that waits for a lease of another one asks again, ten
+    times a second or more. If that matters, use `PostgresStore` or `RedisStore`.
 
     Args:
-        url: Where the server is, `mongodb://user:password@host:port/database`. Unless it says otherwise (`w`,
-            `journal`), a commit is answered when it stands in the journal of most members.
-        database: Name of the database, where the URL names none.
+        url: The server's URL, `mongodb://user:password@host:port/database`. Unless it says otherwise (`w`,
+            `journal`), a commit is confirmed when it is in the journal of most members.
+        database: Name of the database, if the URL names none.
         lease_seconds: How long a lease holds unless it is renewed.
-        pool_size: How many connections there may be from an event loop to a server, beside those that watch
-            it; `maxPoolSize` in the URL counts where it is given.
+        pool_size: How many connections an event loop may have to a server, besides those that watch it;
+            `maxPoolSize` in the URL has priority.
 
     Example:
         >>> from fsmkit.stores.mongo import MongoStore

@@ -95,20 +95,20 @@ class PostgresLease:
 
 
 class PostgresStore:
-    """Rows in PostgreSQL, for many processes.
+    """Conversations in PostgreSQL, for many processes.
 
-    A step takes two statements, three with replies, and no connection is held while a handler runs. One key's
-    steps are done in the order that the server received them, whatever process they come from. A lease is
-    renewed every third of its time; one that has expired commits nothing. What a killed process had is free
-    after about two seconds, what one had that stands still after the lease time. A crash of the server ends
+    A step takes two statements, three with replies, and no connection is held while a handler runs. The
+    steps of a key are done in the order in which the server received them, from any process. A lease is
+    renewed every third of its time; an expired lease commits nothing. The leases of a killed process are free
+    after about two seconds, those of a process that hangs after the lease time. A crash of the server ends
     all leases, and loses nothing that was committed.
 
     Args:
-        dsn: Where the server is, `postgresql://user:password@host:port/database`. A pooler in between must
-            pool by session, for leases are handed over by notifications; another one is refused.
+        dsn: The server's URL, `postgresql://user:password@host:port/database`. A pooler in between must pool
+            by session, because leases are handed over by notifications; any other is refused.
         schema: Name of the schema, which the store creates and upgrades by itself.
         lease_seconds: How long a lease holds unless it is renewed.
-        pool_size: How many connections there may be for an event loop, beside one that listens.
+        pool_size: How many connections an event loop may have, besides one that listens.
 
     Example:
         >>> from fsmkit.stores.postgres import PostgresStore

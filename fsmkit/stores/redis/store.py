@@ -111,17 +111,18 @@ class RedisLease:
 
 
 class RedisStore:
-    """Rows on a Redis or Valkey server, shared by as many processes as you like.
+    """Conversations on a Redis or Valkey server, shared by any number of processes.
 
     Args:
         url: `redis://host:6379/0`, `rediss://...` (TLS), `unix://path`, `redis+cluster://host:6379`;
-            `valkey` and `valkeys` stand for `redis` and `rediss`.
-        prefix: What all names on the server begin with; two bots may share one.
-        lease_seconds: After so long without a sign of life a process loses its leases. A handler that takes
-            longer is no matter: its lease is renewed. What a killed process had is free after two seconds.
-        retry_seconds: For so long a command is tried again while the server is away.
-        timeout: Seconds that a server may leave everything unanswered before the connection is dropped.
-        claim_seconds: For so long an outbox belongs to who delivers it, from the last sign of life.
+            `valkey` and `valkeys` mean `redis` and `rediss`.
+        prefix: The prefix of all names on the server; two bots may share one.
+        lease_seconds: A process loses its leases after this time without a sign of life. A handler may take
+            longer, since its lease is renewed. The leases of a killed process are free after two seconds.
+        retry_seconds: How long a command is tried again while the server is not available.
+        timeout: After this many seconds without any reply from the server, the connection is dropped.
+        claim_seconds: How long unsent messages belong to the process that sends them, from its last sign of
+            life.
 
     Example:
         >>> from fsmkit.stores.redis import RedisStore

@@ -82,32 +82,31 @@ class SQLiteLease:
 
 
 class SQLiteStore:
-    """Rows in one SQLite file, for one machine; several processes may use the file at the same time.
+    """Conversations in one SQLite file, for one machine; several processes may use the file at the same time.
 
-    The store is made without touching the file, which is opened (or made) when the store is first used. One
-    thread writes: it takes all that waits into one transaction, and answers when that is durable. Event loops
-    in several threads may use one store, and a process that forks goes on with it on both sides. A pickled
-    store is one of its own on the same file.
+    The file is opened (or created) when the store is first used. One thread writes: it puts all waiting
+    changes into one transaction, and confirms them when that is durable. Event loops in several threads may
+    use one store, and so may both sides of a fork. A pickled store becomes a separate store on the same file.
 
-    - `synchronous="FULL"`: what was answered survives the kill of the process, a crash of the system and a
-      power cut (as far as the disk keeps what it says it has written).
-    - `synchronous="NORMAL"`: what was answered survives the kill of the process. A crash of the system or a
-      power cut may take the last moments with it; the file stays whole. It saves one wait for the disk with
-      each commit.
+    - `synchronous="FULL"`: confirmed changes survive a kill of the process, a crash of the system and a power
+      cut (if the disk keeps what it reports as written).
+    - `synchronous="NORMAL"`: confirmed changes survive a kill of the process. A crash of the system or a
+      power cut may lose the last moments; the file stays intact. It saves one wait for the disk with each
+      commit.
 
-    Within a process it is first come, first served for a key. Between processes no order is promised, but
-    that one at a time has its turn. What a killed process held is free at once: each process has a file of
-    its own in `-owners`, locked by the operating system while it lives. Where there are no such locks
-    (Windows), and where a process stands still, it is free after `lease_seconds`.
+    Within a process, a key is served in the order of arrival. Between processes no order is promised, only
+    one at a time. A key that a killed process held is free at once: each process has its own file in
+    `-owners`, which the operating system locks while the process lives. Without such locks (Windows), or if a
+    process hangs, the key is free after `lease_seconds`.
 
-    Beside the file stand `-wal`, `-shm` and `-owners` while it is open, and `-lock`; they may be deleted only
-    when nobody uses the file. A directory of another machine (NFS) is no place for it.
+    Beside the file there are `-wal`, `-shm` and `-owners` while it is open, and `-lock`; delete them only
+    when nobody uses the file. Do not put the file into a directory of another machine (NFS).
 
     Args:
-        path: The file; its directory has to be there.
+        path: The file; its directory must exist.
         synchronous: What to wait for, as above.
-        lease_seconds: How long a step's turn lasts without a sign of life from its process, in seconds.
-        clock: Where the time of leases and claims comes from; `now` is called from the writer's thread.
+        lease_seconds: How long a step may hold a key without a sign of life from its process, in seconds.
+        clock: The source of the time of leases and claims; `now` is called from the writer's thread.
 
     Example:
         >>> import asyncio, tempfile

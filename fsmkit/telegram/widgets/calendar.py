@@ -40,8 +40,8 @@ class Calendar:
     """What is shown.
 
     Attributes:
-        title: What stands above the month.
-        month: A day of the month that is shown; by default today, as the bot's clock has it (UTC).
+        title: The text above the month.
+        month: A day of the month that is shown; by default today, by the bot's clock (UTC).
         earliest: The first day that may be chosen.
         latest: The last one.
     """
@@ -70,10 +70,10 @@ def calendar(
         months: Names of the months from January on, or a mapping of languages to them.
         weekdays: Short names of the days from Monday on, or a mapping of languages to them.
         week_begins: The first day of a week, `0` for Monday to `6` for Sunday.
-        otherwise: What is said to somebody who writes instead of pressing.
-        no_day: What a press of a place without a day is answered with: a text, or texts by language.
-        written: Writes the day that was chosen, of `(day, language)`; by default in figures, in the order
-            that is usual in the language.
+        otherwise: The reply to somebody who writes instead of pressing.
+        no_day: The answer to a press of an empty place: a text, or texts by language.
+        written: A function of `(day, language)` that writes the chosen day; by default in figures, in the
+            usual order of the language.
 
     Example:
         >>> when = calendar(week_begins=6)

@@ -23,8 +23,8 @@ class MultiSelect:
 
     Attributes:
         question: The question.
-        options: What can be chosen.
-        chosen: What is chosen.
+        options: The options.
+        chosen: The options that are chosen already.
         page: The page that is shown, counted from 0.
     """
 
@@ -52,11 +52,11 @@ def multi_select(
         name: Its name; a bot may have several.
         least: How many have to be chosen.
         most: How many may be chosen, `None`: all.
-        per_page: Options of a page, 90 at most.
-        done: What is written on the last button: like the next two a text, or texts by language.
-        too_few: What is said to somebody who is done too early.
-        too_many: What is said to somebody who chooses one too many.
-        otherwise: What is said to somebody who writes instead of pressing.
+        per_page: Options on a page, 90 at most.
+        done: The text on the last button; like the next two a text, or texts by language.
+        too_few: The reply to somebody who has chosen too few.
+        too_many: The reply to somebody who chooses one too many.
+        otherwise: The reply to somebody who writes instead of pressing.
 
     Example:
         >>> toppings = multi_select("toppings", most=3)
@@ -102,7 +102,7 @@ class PagedList:
     """What is shown.
 
     Attributes:
-        title: What stands above the list.
+        title: The text above the list.
         items: The items.
         page: The page that is shown, counted from 0.
     """
@@ -123,9 +123,9 @@ def paged_list(
 
     Args:
         name: Its name; a bot may have several.
-        per_page: Items of a page, 90 at most.
-        close: What is written on the last button: a text, or a mapping of languages to texts.
-        otherwise: What is said to somebody who writes instead of pressing.
+        per_page: Items on a page, 90 at most.
+        close: The text on the last button: a text, or a mapping of languages to texts.
+        otherwise: The reply to somebody who writes instead of pressing.
 
     Example:
         >>> catalogue = paged_list("catalogue", per_page=5)

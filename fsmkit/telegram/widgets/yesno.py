@@ -32,9 +32,9 @@ def yes_no(
 
     Args:
         name: Its name; a bot may have several.
-        yes: What is written on the one button: a text, or a mapping of languages to texts.
-        no: What is written on the other.
-        otherwise: What is said to somebody who writes instead of pressing.
+        yes: The text on the first button: a text, or a mapping of languages to texts.
+        no: The text on the second button.
+        otherwise: The reply to somebody who writes instead of pressing.
 
     Example:
         >>> sure = yes_no(no="Never")
