@@ -83,6 +83,17 @@ Request = SendMessage | DeleteOnExit | CountRetry | SendEvent | Answer
 """All that a handler can ask for."""
 
 
+class LateContext:  # no abstract class: each step would ask `isinstance` of one
+    """What stands for PTB's context of an event until a handler asks for it."""
+
+    __slots__ = ()
+
+    @property
+    def context(self) -> Any:
+        """The context, the same one each time."""
+        raise NotImplementedError
+
+
 class Situation(Protocol):
     """What a context asks of the turn that it belongs to."""
 
@@ -261,12 +272,13 @@ class Context(Generic[D]):
     @property
     def telegram(self) -> Any:
         """PTB's `CallbackContext`, in timeouts too; `None` without Telegram."""
-        return self._turn.telegram
+        telegram = self._turn.telegram
+        return telegram.context if isinstance(telegram, LateContext) else telegram
 
     @property
     def bot(self) -> Any:
         """PTB's `Bot`: its calls happen at once, before the step is stored."""
-        telegram = self._turn.telegram
+        telegram = self.telegram
         return telegram.bot if telegram is not None else None
 
     def evolve(self, **changes: Any) -> D:

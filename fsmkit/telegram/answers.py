@@ -5,9 +5,9 @@ answered it through PTB's own objects.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
-from telegram import CallbackQuery, LabeledPrice, PreCheckoutQuery, ShippingOption, ShippingQuery
+from telegram import LabeledPrice, ShippingOption
 from telegram.error import TelegramError
 
 from fsmkit.clock import Clock, monotonic
@@ -17,7 +17,23 @@ from fsmkit.flow.messages import Verdict
 from fsmkit.interpreter.naming import named
 from fsmkit.telegram.event import TelegramEvent
 
-Query: TypeAlias = CallbackQuery | PreCheckoutQuery | ShippingQuery
+
+class Query(Protocol):
+    """What Telegram waits for an answer to.
+
+    It is PTB's `CallbackQuery`, `PreCheckoutQuery`, `ShippingQuery`, or what stands for it on the fast lane.
+    """
+
+    id: str
+
+    def get_bot(self) -> Any:
+        """Return the bot through which a handler answers it."""
+        ...
+
+    def set_bot(self, bot: Any) -> None:
+        """Have it answered through another one."""
+        ...
+
 
 TICK = 0.001
 """Seconds before its time at which an answer is due: no sleep is more exact."""
@@ -27,7 +43,7 @@ class AwaitedAnswer:
     """A query in hand, which somebody has to answer.
 
     Attributes:
-        query: PTB's object.
+        query: The query.
         about: What is answered when its time is up.
         due: When that is, by the monotonic clock.
         answered: Whether a handler has answered it through PTB's object.

@@ -98,7 +98,7 @@ def attach(
         app.update_processor.serve(engine.flows.key_rules(), life, intake, engine.clock)
         engine.face.awaited = app.update_processor.awaited
         engine.face.concurrent = True
-    app.add_handler(FlowHandler(engine, intake, life, group), group)
+    app.add_handler(FlowHandler(app, engine, intake, life, group), group)
     if answer_unclaimed:
         app.add_handler(UnclaimedPresses(app, intake), sys.maxsize)
         app.add_handler(UnclaimedPayments(app, intake), sys.maxsize)

@@ -7,14 +7,17 @@ them. Which conversation an event belongs to follows from its chat, user and thr
 import json
 import re
 from collections.abc import Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec import structs
 from telegram import CallbackQuery, Message, MessageEntity, Update, User
+from telegram.constants import ChatType
 
 from fsmkit.flow.context import no_attribute
 from fsmkit.flow.events import MESSAGE_KINDS, ChatEvent, Pressed
 from fsmkit.flow.messages import Address
+from fsmkit.telegram.raw_update import RawMessage, RawPress, RawUpdate
 
 QUERIES = {
     "inline_query": "inline",
@@ -167,6 +170,7 @@ class TelegramEvent(ChatEvent):
         value: The value of a pressed button, of its original type; for a button that is not fsmkit's, its
             callback data. Also the payload of a payment, the data of a web app, the id of a chosen inline
             result.
+        number: The id of the update.
         user: The person who caused it; `None` for channel posts, anonymous admins and the like.
         chat_id: Chat id; `None` without a chat (inline queries, votes, questions before a payment) and for
             a request to join, which is a conversation with the person.
@@ -182,12 +186,18 @@ class TelegramEvent(ChatEvent):
         parts: For an album, the events of its messages, in order.
         update: The `telegram.Update` itself; for an album, that of its first message.
         id: `("tg", update_id)`.
+        press_query: The query of a press: PTB's `CallbackQuery`, or what stands for it until somebody asks.
+        inline: For a press under an inline message the id of that.
+        under_post: Whether a button under a channel's post was pressed.
+        raw: The update as Telegram has sent it, where PTB's objects are made only if somebody asks for them.
     """
 
     # Class attributes instead of slots: most events leave most of them as they are.
-    message: Message | None = None
     query: Any = None
-    user: User | None = None
+    press_query: Any = None
+    inline: str | None = None
+    under_post: bool = False
+    raw: RawUpdate | None = None
     chat_id: int | None = None
     user_id: int | None = None
     thread_id: int | None = None
@@ -200,11 +210,31 @@ class TelegramEvent(ChatEvent):
     group: str | None = None
     parts: "tuple[TelegramEvent, ...]" = ()
     address: Address
-    update: Update
 
-    def __init__(self, update: Update, kind: str) -> None:
-        self.update = update
+    def __init__(self, number: int, kind: str, update: Update | None = None) -> None:
+        self.number = number
         self.kind = kind
+        if update is not None:
+            self.update = update
+
+    # What an event does not have from the beginning is made of its raw update when somebody asks for it.
+
+    @cached_property
+    def update(self) -> Update:
+        """The `telegram.Update` itself, of an album that of its first message."""
+        if self.raw is None:
+            raise RuntimeError("an event without an update")
+        return self.raw.update
+
+    @cached_property
+    def message(self) -> Message | None:
+        """The message that was sent, or under which a button was pressed."""
+        return None if self.raw is None else self.raw.shown
+
+    @cached_property
+    def user(self) -> User | None:
+        """Who did it; `None` for channel posts, anonymous admins and the like."""
+        return None if self.raw is None else self.raw.user
 
     if not TYPE_CHECKING:
 
@@ -214,8 +244,10 @@ class TelegramEvent(ChatEvent):
     @property
     def date(self) -> float | None:
         """When it was done, in seconds since 1970, UTC; `None` where Telegram does not say (presses)."""
-        if self.update.callback_query is not None:
+        if self.press_query is not None:
             return None
+        if self.raw is not None and self.raw.message is not None:
+            return float(self.raw.message.date)
         told: Any = self.message if self.message is not None else self.query
         when = getattr(told, "edit_date", None) or getattr(told, "date", None)
         return when.timestamp() if when is not None else None
@@ -238,7 +270,7 @@ class TelegramEvent(ChatEvent):
     @property
     def id(self) -> tuple[str, int]:
         """What it is recognised by when it comes again."""
-        return ("tg", self.update.update_id)
+        return ("tg", self.number)
 
     @property
     def caption(self) -> str | None:
@@ -331,11 +363,54 @@ def read_update(update: Update, username: str | None) -> TelegramEvent | None:
         if message is not None:
             if _is_echo(message, username):
                 return None
-            event = TelegramEvent(update, "edited")
+            event = TelegramEvent(update.update_id, "edited", update)
             event.text = message.text
             _place(event, message)
             return event
     return _other(update, username)
+
+
+def read_event(raw: RawUpdate, username: str | None) -> TelegramEvent | None:
+    """Return the event of an update as Telegram has sent it; `None` where the ordinary way has to look at it.
+
+    Args:
+        raw: A text or a press.
+        username: The bot's user name.
+    """
+    if raw.message is not None:
+        return _raw_text(raw, raw.message, username)
+    return None if raw.press is None else _raw_press(raw, raw.press)
+
+
+def _raw_text(raw: RawUpdate, message: RawMessage, username: str | None) -> TelegramEvent | None:
+    user = message.sender
+    if user.is_bot:  # perhaps an echo
+        return None
+    event = TelegramEvent(raw.number, "text")
+    event.raw = raw
+    text = event.text = message.text
+    if text[:1] == "/":
+        _command(event, message.entities, text, username)
+    event.message_id = message.message_id
+    chat = event.chat_id = message.chat.id
+    thread = event.thread_id = message.message_thread_id if message.is_topic_message else None
+    ident = event.user_id = user.id
+    event.address = Address(chat, thread, None, ident, user.language_code)
+    return event
+
+
+def _raw_press(raw: RawUpdate, press: RawPress) -> TelegramEvent:
+    event = TelegramEvent(raw.number, "raw_button")
+    event.raw = event.press_query = raw
+    event.value = press.data
+    message, user = press.message, press.sender
+    event.under_post = message.chat.type == "channel"
+    event.message_id = message.message_id
+    chat = event.chat_id = message.chat.id
+    thread = event.thread_id = message.message_thread_id if message.is_topic_message else None
+    ident = event.user_id = user.id
+    event.address = Address(chat, thread, None, ident, user.language_code)
+    return event
 
 
 def _is_echo(message: Message, username: str | None) -> bool:
@@ -368,13 +443,13 @@ def _message(update: Update, message: Message, username: str | None) -> Telegram
         return None
     text = message.text
     if text is None:
-        event = TelegramEvent(update, _kind(message))
+        event = TelegramEvent(update.update_id, _kind(message), update)
         event.value = _value(message)
     else:
-        event = TelegramEvent(update, "text")
+        event = TelegramEvent(update.update_id, "text", update)
         event.text = text
         if text[:1] == "/":
-            _command(event, message, text, username)
+            _command(event, message.entities, text, username)
     _place(event, message)
     return event
 
@@ -394,9 +469,8 @@ def _kind(message: Message) -> str:
     return "other" if any(getattr(message, name, None) for name in OTHER_CONTENTS) else "service"
 
 
-def _command(event: TelegramEvent, message: Message, text: str, username: str | None) -> None:
+def _command(event: TelegramEvent, entities: Sequence[Any], text: str, username: str | None) -> None:
     """Read a command; one that is meant for another bot is of a kind that nothing wants."""
-    entities = message.entities
     if entities and not any(e.type == MessageEntity.BOT_COMMAND and e.offset == 0 for e in entities):
         return  # written as code, for example
     found = COMMAND.match(text)
@@ -426,12 +500,15 @@ def _place(event: TelegramEvent, message: Any) -> None:
 
 
 def _press(update: Update, query: CallbackQuery) -> TelegramEvent:
-    event = TelegramEvent(update, "raw_button")
+    event = TelegramEvent(update.update_id, "raw_button", update)
+    event.press_query = query
+    event.inline = query.inline_message_id
     event.value = query.data
     message = query.message
     if message is None:  # under an inline message: which chat it stands in, Telegram does not say
         _locate(event, None, query.from_user)
         return event
+    event.under_post = message.chat.type == ChatType.CHANNEL
     _locate(event, message.chat.id, query.from_user)
     event.message_id = message.message_id
     if not isinstance(message, Message) or not message.is_accessible:  # PTB makes a Message of old ones too
@@ -449,7 +526,7 @@ def _other(update: Update, username: str | None) -> TelegramEvent | None:
     query = read_query(update)
     if query is None or (query.kind == "chat_member" and _is_self(query.user, username)):
         return None
-    event = TelegramEvent(update, query.kind)
+    event = TelegramEvent(update.update_id, query.kind, update)
     event.query = query.content
     event.message_id = query.message_id
     event.text = query.text
@@ -481,7 +558,7 @@ def _locate(event: TelegramEvent, chat: int | None, user: User | None) -> None:
 def album_of(parts: Sequence[TelegramEvent]) -> TelegramEvent:
     """Return the one event of the messages of a media group."""
     ordered = sorted(parts, key=lambda part: part.message_id or 0)
-    event = TelegramEvent(ordered[0].update, "album")
+    event = TelegramEvent(ordered[0].update.update_id, "album", ordered[0].update)
     _place(event, ordered[0].message)
     event.parts = tuple(ordered)
     return event

@@ -106,12 +106,11 @@ class _InState(UpdateFilter):
         )
 
 
-async def note_passed_on(update: Update, event: TelegramEvent, engine: Engine, intake: Intake) -> None:
+async def note_passed_on(event: TelegramEvent, engine: Engine, intake: Intake) -> None:
     """Note where the conversations of an update stand, in flows for which there is a filter.
 
     Args:
-        update: The update, which no flow has taken.
-        event: What was read of it.
+        event: What was read of an update that no flow has taken.
         engine: Where the conversations are.
         intake: Knows their keys.
     """
@@ -125,7 +124,7 @@ async def note_passed_on(update: Update, event: TelegramEvent, engine: Engine, i
         for _, _, frame in (await engine.peek(key)).frames() if key is not None else ():
             if frame.flow in names and frame.state is not None:
                 found.add((frame.flow, frame.state))
-    _passed_on.set(PassedOn(update, frozenset(found)))
+    _passed_on.set(PassedOn(event.update, frozenset(found)))
 
 
 def _rules(engine: Engine, table: CompiledFlow) -> Any:

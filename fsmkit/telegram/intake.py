@@ -1,8 +1,8 @@
 """The intake: what a Telegram update becomes, from PTB's object to the answer that Telegram waits for.
 
 There is one way from an update into the engine, and it is here. `FlowHandler` walks it for PTB's application,
-and `fsmkit.testing.harness.EngineDriver` walks it for generated conversations: a step that is left out, or
-goes wrong, goes wrong for both, so that a test of a flow is a test of this module too.
+`FastLane` for a receiver, and `fsmkit.testing.harness.EngineDriver` for generated conversations: a step that
+is left out, or goes wrong, goes wrong for all, so that a test of a flow is a test of this module too.
 
 Theory of operation
 -------------------
@@ -14,8 +14,9 @@ Telegram is answered. What was found out in the first step is handed to the seco
 Reading:
 
 1. **Event.** `read_update` makes a `TelegramEvent` of the update: its kind, text, value, and where it belongs
-   (chat, user, topic, business connection). Updates that no person could have a conversation through have
-   none, and are nobody's.
+   (chat, user, topic, business connection). On the fast lane `read_event` makes it of the update's bytes,
+   before its turn has come; all that follows (`Intake.check`) is the same. Updates that no person could have
+   a conversation through have none, and are nobody's.
 2. **Moves.** A service message that says that a group has become a supergroup is remembered before anything
    else is asked: from here on updates of both chats wait until the rows have moved. An update that still
    names the old chat (a press under an old message) is put into the new one, since its key depends on it.
@@ -71,7 +72,6 @@ from typing import Any, TypeAlias
 
 from msgspec import Struct
 from telegram import CallbackQuery, Update
-from telegram.constants import ChatType
 from telegram.ext import Application
 
 from fsmkit.engine.engine import Engine
@@ -139,7 +139,7 @@ class Intake:
     ) -> None:
         self._application = application
         self._engine = engine
-        self._delivery = delivery
+        self.delivery = delivery
         self._buttons = buttons
         self._timed = timed
         self._username: str | None = None
@@ -156,12 +156,12 @@ class Intake:
     def forget(self) -> None:
         """Forget what was answered, who has to wait, and which groups have moved, as a new process would."""
         self._presses = AnswerTimer(
-            self._engine.clock, ANSWER_AFTER if self._timed else None, self._delivery.answer
+            self._engine.clock, ANSWER_AFTER if self._timed else None, self.delivery.answer
         )
         self._migrations = ChatMigrations(self._engine)
         self._payments = Payments(self._engine, timed=self._timed)
-        self._delivery.forget()
-        self._delivery.migrated = self._migrations.learn
+        self.delivery.forget()
+        self.delivery.migrated = self._migrations.learn
 
     async def _stop(self) -> None:
         """End the tasks that answer in time."""
@@ -191,14 +191,18 @@ class Intake:
         event = read_update(update, self._username or self.username)
         if event is None:
             return None
+        if self._albums and event.message is not None and event.kind in MESSAGE_KINDS:
+            event.group = event.message.media_group_id
+        return self.check(event)
+
+    def check(self, event: TelegramEvent) -> Checked | None:
+        """Return an event with its keys; `None` if it is no conversation's."""
         moving = event.kind == "service" and self._migrations.announced(event)
         if self._migrations.known:
             self._migrations.forward(event)
         keys = self._keys(event)
         if not keys and not moving and not event.is_end:
             return None
-        if self._albums and event.message is not None and event.kind in MESSAGE_KINDS:
-            event.group = event.message.media_group_id
         if event.kind == "raw_button":
             try:
                 pressed = self.recognise(event)
@@ -243,12 +247,11 @@ class Intake:
 
     def key_of(self, event: TelegramEvent, rule: KeyBy) -> Key | None:
         """Return whose conversation an event belongs to by a rule, `None` for nobody's."""
-        query = event.update.callback_query
         message: int | str | None = None
-        if query is not None:
+        if event.press_query is not None:
             if event.chat_id is None and not rule.by_message:
                 return None  # under an inline message: that is no private conversation
-            message = query.inline_message_id or event.message_id
+            message = event.inline or event.message_id
         elif event.kind == "chosen_inline_result":
             message = event.query.inline_message_id
         return rule.key(
@@ -274,7 +277,7 @@ class Intake:
         """
         event = checked.event
         if event.query is None and event.knows != "chat" and not self._migrations.pending:
-            query = event.update.callback_query
+            query = event.press_query
             if query is None:  # a message, which nobody waits for an answer to
                 return self._receive(checked, context)
             return self._press(checked, query, context)
@@ -288,7 +291,7 @@ class Intake:
         void: Callable[[], bool] | None = None,
     ) -> Awaitable[Outcome]:
         """Hand it to the engine."""
-        number, received = checked.event.update.update_id, self._face.received
+        number, received = checked.event.number, self._face.received
         strike = received.get(number) if received else None
         # The id is event_id_of(event.id), without the detour.
         return self._engine.receive(
@@ -300,7 +303,7 @@ class Intake:
         event = checked.event
         if self._migrations.pending:
             await self._migrations.settled(event.chat_id)
-        query = event.update.callback_query
+        query = event.press_query
         if event.pressed is not None and event.pressed.run and event.knows == "chat":
             checked.keys = await self._keys_of_run(event, event.pressed, checked.keys)
         if query is not None:
@@ -323,9 +326,9 @@ class Intake:
             if gone == event.chat_id:  # else its group has moved: what talked there talks in the new one
                 await self._engine.end_chat(gone)
 
-    def is_to_be_taken_again(self, update: Update, error: Exception) -> bool:
+    def is_to_be_taken_again(self, number: int, error: Exception) -> bool:
         """Return whether an update waits in the inbox for another try: no handler failed, but the store."""
-        strike = (self._face.received or {}).get(update.update_id)
+        strike = (self._face.received or {}).get(number)
         origin = origin_of(error)
         raised = origin is not None and origin.handler is not None
         if strike is None or raised or not isinstance(error, LeaseLost | StoreUnavailable):
@@ -349,14 +352,14 @@ class Intake:
                 return ((found, tables),)
         return keys
 
-    async def _press(self, checked: Checked, query: CallbackQuery, context: Any) -> Outcome:
+    async def _press(self, checked: Checked, query: Query, context: Any) -> Outcome:
         """Have a press handled, and answer it once: by what the handler said, else silently, in time."""
         if checked.foreign is not None:
             flow = self._engine.flows.tables[checked.foreign].flow
             text = flow.text_for("not_yours", checked.event.address.lang)
-            await self._delivery.answer(query.id, text or "")
+            await self.delivery.answer(query.id, text or "")
             return Outcome("handled")
-        if _is_under_post(query):
+        if checked.event.under_post:
             pressed = checked.event.pressed
             if pressed is not None and pressed.menu:
                 flow = self._engine.flows.tables[pressed.flow].flow
@@ -388,20 +391,20 @@ class Intake:
             return
         for effect in reversed(outcome.effects) if outcome is not None else ():
             if isinstance(effect, Answer):
-                await self._delivery.answer(awaited.about, effect.text, alert=effect.alert)
+                await self.delivery.answer(awaited.about, effect.text, alert=effect.alert)
                 return
-        await self._delivery.answer(awaited.about)
+        await self.delivery.answer(awaited.about)
 
-    async def _send_to_private(self, event: TelegramEvent, query: CallbackQuery, flow: Flow[Any]) -> None:
+    async def _send_to_private(self, event: TelegramEvent, query: Query, flow: Flow[Any]) -> None:
         """Answer a press under a channel's post that would begin a conversation in the channel."""
         said = flow.text_for("in_channel", event.address.lang) or ""
-        await self._delivery.answer(query.id, said, opens=True)
+        await self.delivery.answer(query.id, said, opens=True)
 
     async def answer_unclaimed(self, update: Update) -> None:
         """Answer a press, or decline a payment, that neither the flows nor other handlers want."""
         query = update.callback_query
         if query is not None:
-            await self._delivery.answer(query.id, self._unclaimed(query))
+            await self.delivery.answer(query.id, self._unclaimed(query))
             return
         event = read_update(update, None)
         if event is not None and event.kind in PAYMENT_KINDS:
@@ -420,8 +423,11 @@ class Intake:
 
     # -- answers that are due before an update's turn has come ---------------------------------------
 
-    def watch(self, update: Update) -> None:
+    def watch(self, update: Update | TelegramEvent) -> None:
         """Have a press or a payment answered in time, although its turn has not come yet."""
+        if isinstance(update, TelegramEvent):
+            self._presses.begin(update.press_query, update.press_query.id)
+            return
         query = update.callback_query
         if query is not None:
             if looks_ours(query.data) or "raw_button" in self._wanted_queries:
@@ -431,17 +437,20 @@ class Intake:
         if event is not None and event.kind in self._wanted_queries:
             self._payments.timer.begin(event.query, event)
 
-    def refuse(self, update: Update) -> None:
+    def refuse(self, update: Update | TelegramEvent) -> None:
         """Answer at once what will have no turn."""
         for timer, query in self._timers_of(update):
             timer.answer(query)
 
-    async def unwatch(self, update: Update) -> None:
+    async def unwatch(self, update: Update | TelegramEvent) -> None:
         """Leave the answer to others: the update's turn is over, whether it came to the flows or not."""
         for timer, query in self._timers_of(update):
             await over(timer.end(query))
 
-    def _timers_of(self, update: Update) -> Iterator[tuple[AnswerTimer, Query]]:
+    def _timers_of(self, update: Update | TelegramEvent) -> Iterator[tuple[AnswerTimer, Query]]:
+        if isinstance(update, TelegramEvent):
+            yield self._presses, update.press_query
+            return
         if update.callback_query is not None:
             yield self._presses, update.callback_query
         asked = update.pre_checkout_query or update.shipping_query
@@ -461,10 +470,6 @@ def _would_enter(checked: Checked) -> Flow[Any] | None:
         ),
         None,
     )
-
-
-def _is_under_post(query: CallbackQuery) -> bool:
-    return query.message is not None and query.message.chat.type == ChatType.CHANNEL
 
 
 def _wanted(flows: FlowSet) -> frozenset[str | None]:

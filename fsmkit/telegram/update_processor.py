@@ -9,7 +9,7 @@ import logging
 import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from telegram import Update
 from telegram.ext import BaseUpdateProcessor
@@ -18,9 +18,12 @@ from fsmkit.clock import Clock, SystemClock
 from fsmkit.engine.fifo import KeyedLock, LockClosed, Slots
 from fsmkit.flow.options import options_checked
 from fsmkit.keys import Key, KeyBy
-from fsmkit.telegram.event import read_update
+from fsmkit.telegram.event import TelegramEvent, read_update
 
 Names = Sequence[Hashable]
+
+Asking: TypeAlias = Update | TelegramEvent
+"""What Telegram waits for an answer to; an event where the update is on the fast lane."""
 
 _ALL: Names = ("all chats",)
 
@@ -165,15 +168,15 @@ class Served(Protocol):
 class Watch(Protocol):
     """Answers presses and payments in time whose turn does not come."""
 
-    def watch(self, update: Update) -> None:
+    def watch(self, update: Asking) -> None:
         """Note that the update begins to wait."""
         ...
 
-    def refuse(self, update: Update) -> None:
+    def refuse(self, update: Asking) -> None:
         """Answer what will have no turn."""
         ...
 
-    async def unwatch(self, update: Update) -> None:
+    async def unwatch(self, update: Asking) -> None:
         """Note that it is over."""
         ...
 
@@ -270,7 +273,7 @@ class KeyedProcessor(BaseUpdateProcessor):
         """Wait for the turn of the update's chat and for a slot, then process it; or refuse it."""
         queued = self.queue.taken(update)
         names = self._lines_of(update) if queued is None else queued
-        asked = update if self._watches and isinstance(update, Update) and _asks(update) else None
+        asked = _asking(update) if self._watches else None
         lines, slots, begun = self._lines, self._slots, False
         ticket = lines.enter(names, update)
         try:
@@ -309,33 +312,35 @@ class KeyedProcessor(BaseUpdateProcessor):
 
     def _lines_of(self, update: object) -> Names:
         """Return the lines that an update stands in; none: it is not a chat's, and waits for nobody."""
-        if not isinstance(update, Update):
+        event: TelegramEvent | None
+        if isinstance(update, TelegramEvent):
+            event = update
+        elif not isinstance(update, Update):
             return ()
-        message = update.message
-        if message is not None and not self._rules:  # as a rule
-            return (message.chat.id,)
-        event = read_update(update, None)
+        else:
+            message = update.message
+            if message is not None and not self._rules:  # as a rule
+                return (message.chat.id,)
+            event = read_update(update, None)
         if event is None:  # nobody's conversation, but perhaps something that happened in a chat
-            somewhere = update.effective_chat or update.effective_user
+            somewhere = update.effective_chat or update.effective_user  # type: ignore[union-attr]
             return () if somewhere is None else (somewhere.id,)
         # Neither topic nor connection are part of a name: a press under an old message does not tell them.
-        query = update.callback_query
-        inline = query.inline_message_id if query is not None else None
         place = event.user_id if event.chat_id is None else event.chat_id
         names: list[Hashable] = [] if place is None else [place]
         for rule in self._rules:
-            key = rule.key(chat=event.chat_id, user=event.user_id, message=inline)
+            key = rule.key(chat=event.chat_id, user=event.user_id, message=event.inline)
             if key is not None and key.chat not in names:
                 names.append(key.chat)
         return names
 
-    def _refuse(self, update: object, names: Names, asked: Update | None) -> None:
+    def _refuse(self, update: object, names: Names, asked: Asking | None) -> None:
         if asked is not None:
             for watch in self._watches:
                 watch.refuse(asked)
         self.refused += 1
         if not any(name in self._refusals for name in names):
-            ident = update.update_id if isinstance(update, Update) else update
+            ident = getattr(update, "update_id", update)
             _log.warning(
                 "update %s of %s is refused: %d updates of that chat or person wait already "
                 "(KeyedProcessor(max_waiting=...)); the next ones too, until the line is shorter",
@@ -350,13 +355,19 @@ class KeyedProcessor(BaseUpdateProcessor):
                 _log.warning("%d updates of %s were refused", self._refusals.pop(name), _shown([name]))
 
 
-def _asks(update: Update) -> bool:
-    """Whether Telegram waits for an answer: to a press, or to a question before a payment."""
-    return bool(update.callback_query or update.pre_checkout_query or update.shipping_query)
+def _asking(update: object) -> Asking | None:
+    """Return what Telegram waits for an answer to: a press, or a question before a payment."""
+    if isinstance(update, TelegramEvent):
+        return None if update.press_query is None else update
+    if not isinstance(update, Update):
+        return None
+    return update if update.callback_query or update.pre_checkout_query or update.shipping_query else None
 
 
 def _person(update: object) -> int | None:
     """Who did it, for `awaited`; of no matter for the order."""
+    if isinstance(update, TelegramEvent):
+        return update.user_id
     user = update.effective_user if isinstance(update, Update) else None
     return user.id if user is not None else None
 

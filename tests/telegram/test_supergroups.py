@@ -543,7 +543,7 @@ async def test_an_album_that_is_being_gathered_arrives_in_the_supergroup(group, 
     group.offline.migrate(OLD, NEW)
     await group.feed()
     if forgotten:
-        group.app.handlers[-1][0]._intake._migrations.known.clear()
+        group.app.handlers[-1][0].intake._migrations.known.clear()
     await group.advance(4)
     assert (taken, group.texts(NEW)) == ([(NEW, 2)], ["Thank you."])
 

@@ -54,6 +54,8 @@ from fsmkit.engine.envelope import Strike
 from fsmkit.errors import DefinitionError, FsmkitError
 from fsmkit.flow.locations import calling_location
 from fsmkit.stores.inbox import DeadLetter, Inbox, StoredUpdate, inbox_of, name_of
+from fsmkit.telegram.event import TelegramEvent
+from fsmkit.telegram.fast_lane import FastLane
 from fsmkit.telegram.handler import FlowHandler
 from fsmkit.telegram.lifecycle import AnyApplication
 from fsmkit.telegram.receiver.handover import DEATHS, LONGEST_WAIT, HandOver, insist
@@ -158,7 +160,8 @@ class Receiver:
         drain: float = DRAIN_SECONDS,
     ) -> None:
         handlers = [each for group in application.handlers.values() for each in group]
-        if not any(isinstance(each, FlowHandler) and each.engine is engine for each in handlers):
+        own = [each for each in handlers if isinstance(each, FlowHandler) and each.engine is engine]
+        if not own:
             raise DefinitionError(
                 "Receiver() takes an application and the engine of its flows",
                 place=calling_location(),
@@ -167,6 +170,7 @@ class Receiver:
         if isinstance(application.update_processor, KeyedProcessor):
             application.update_processor.refuse_none()
         self._app = application
+        self._lane = FastLane(application, own[0])
         self._engine = engine
         self._clock = engine.clock
         self._allowed = tuple(allowed_updates)
@@ -279,6 +283,7 @@ class Receiver:
         if not self._inbox.durable:
             _log.info("updates wait in memory: each is confirmed to Telegram once it was handled")
         self._stopping = False
+        _ = self._lane.is_open  # the log says now, if it is not
         self._hand_over = HandOver(self._inbox, self._clock, self._take, self._bury_suspect)
 
     def _begin(self, poller: "Poller | WebhookServer") -> None:
@@ -464,24 +469,32 @@ class Receiver:
             await insist(self._clock, "an update cannot be struck", lambda: self._inbox.strike([stored.id]))
         self._note_finished(stored.id)
 
-    async def _handle(self, update: Update, strike: Strike) -> None:
+    async def _handle(self, update: Update | TelegramEvent, strike: Strike) -> None:
         """Handle an update; again, while its step cannot be committed."""
         self._begun.add(asyncio.current_task())
         for tries in count(1):
             lost = await self._attempt(update, strike)
             if lost is None or self._stopping:
                 return
+            if isinstance(update, TelegramEvent):  # it can be handled once
+                update = update.update
             if tries == 1:
                 _log.warning("update %d is taken again: %s", update.update_id, lost)
             await self._clock.sleep(backoff(tries, 0.1, most=LONGEST_WAIT))
 
-    async def _attempt(self, update: Update, strike: Strike) -> Exception | None:
+    async def _attempt(self, update: Update | TelegramEvent, strike: Strike) -> Exception | None:
         strike.lost = None
-        await self._app.process_update(update)
+        if isinstance(update, TelegramEvent):
+            await self._lane.handle(update)
+        else:
+            await self._app.process_update(update)
         return strike.lost
 
-    def _parse(self, stored: StoredUpdate) -> Update | str:
-        """Return an update as PTB's object, or why there is none."""
+    def _parse(self, stored: StoredUpdate) -> Update | TelegramEvent | str:
+        """Return an update as PTB's object, or as an event for the fast lane, or why it is neither."""
+        event = self._lane.read(stored.body)
+        if event is not None and event.number == stored.id:
+            return event
         try:
             update = Update.de_json(json.loads(stored.body), self._app.bot)
         except Exception as error:

@@ -14,7 +14,7 @@ from fsmkit import DefinitionError, Engine, Flow, StoreUnavailable, Timeout
 from fsmkit.stores.memory import MemoryStore
 from fsmkit.stores.sqlite import SQLiteStore
 from fsmkit.stores.sqlite.store import SQLiteLease
-from fsmkit.telegram import KeyedProcessor, Receiver, attach, text
+from fsmkit.telegram import KeyedProcessor, Receiver, TelegramEvent, attach, text
 from fsmkit.telegram.receiver.handover import MOST_OF_LINE
 
 
@@ -130,18 +130,20 @@ async def test_an_update_that_cannot_be_parsed_costs_only_itself(bench, strange,
 
 
 @pytest.mark.parametrize("durable", [True, False])
-async def test_an_update_whose_chat_cannot_be_read_costs_only_itself(bench, durable, monkeypatch, caplog):
+@pytest.mark.parametrize("more", [{}, {"author_signature": "A"}], ids=["fast lane", "parsed"])
+async def test_an_update_whose_chat_cannot_be_read_costs_only_itself(bench, durable, more, monkeypatch):
     flow, seen = counting()
     lines_of = KeyedProcessor._lines_of
 
     def lines(self, update):
-        if update.update_id == 6:
+        if (update.number if isinstance(update, TelegramEvent) else update.update_id) == 6:
+            assert isinstance(update, TelegramEvent) == (not more)
             raise ValueError("secret")
         return lines_of(self, update)
 
     monkeypatch.setattr(KeyedProcessor, "_lines_of", lines)
     async with bench.running(flow, store=None if durable else MemoryStore(bench.clock)):
-        bench.wire.put(update(5, "one"), update(6, "bad"), update(7, "two"))
+        bench.wire.put(update(5, "one"), update(6, "bad", **more), update(7, "two"))
         await bench.advance_until(lambda: bench.wire.offset == 8 and len(seen) == 2)
         await bench.until_handled(5, 6, 7)
         [letter] = await bench.dead()
