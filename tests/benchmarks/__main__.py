@@ -1,6 +1,6 @@
 """fsmkit beside its peers: `python -m tests.benchmarks`, with the extra `bench` installed.
 
-What is compared is in `steps`, `stores`, `starting` and `waiting`, how it is measured in `measuring`. Beside
+What is compared is in `steps`, `lane`, `stores`, `starting` and `waiting`, how it is measured in `measuring`. Beside
 it stand `python -m tests.benchmarks.where` (where the time of a step goes), `.page` (writes the figures into
 the documentation), `.guard` (the calls of a step, counted) and `.planted` (how surely bugs are found).
 """
@@ -10,11 +10,11 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.benchmarks import starting, steps, stores, waiting
+from tests.benchmarks import lane, starting, steps, stores, waiting
 from tests.benchmarks.measuring import Comparison, Runner
 from tests.benchmarks.results import Results, described
 
-MODULES = (steps, stores, starting, waiting)
+MODULES = (steps, lane, stores, starting, waiting)
 REPETITIONS = 5
 
 

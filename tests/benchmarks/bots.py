@@ -119,16 +119,26 @@ class Updates:
         return Update.de_json(self.raw(user, text), self._bot)
 
     def pressed(self, user: int, data: str) -> Update:
-        """Return a press of a button under the bot's message."""
+        """Return a press of a button under the bot's message, parsed."""
+        return Update.de_json(self.raw_press(user, data), self._bot)
+
+    def raw_press(self, user: int, data: str) -> dict[str, Any]:
+        """Return the JSON of a press of a button under the bot's message, which shows that button."""
         self._number += 1
         query = {
             "id": str(self._number),
             "from": _person(user),
             "chat_instance": "1",
             "data": data,
-            "message": {**_message(user), "message_id": 1, "from": BOT, "text": "Again?"},
+            "message": {
+                **_message(user),
+                "message_id": 1,
+                "from": BOT,
+                "text": "Again?",
+                "reply_markup": {"inline_keyboard": [[{"text": "again", "callback_data": data}]]},
+            },
         }
-        return Update.de_json({"update_id": self._number, "callback_query": query}, self._bot)
+        return {"update_id": self._number, "callback_query": query}
 
     def talk(self, users: Sequence[int], messages: int) -> list[Update]:
         """Return the texts of all persons, who take turns."""

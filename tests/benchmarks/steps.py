@@ -24,7 +24,7 @@ Total = Callable[[], Awaitable[int]]
 """How many steps of all persons stand in what is stored."""
 
 
-async def _begun(app: Any, users: int = USERS) -> bots.Updates:
+async def begun(app: Any, users: int = USERS) -> bots.Updates:
     """Begin the conversation of each person."""
     updates = bots.Updates(app.bot)
     for user in range(1, users + 1):
@@ -45,7 +45,7 @@ def _texts(updates: bots.Updates, load: Load, users: int = USERS) -> list[Any]:
     return updates.talk(range(1, users + 1), -(-count // users))[:count]
 
 
-def _stored_by(engine: Engine, flow: Flow[Any], users: int = USERS) -> Total:
+def stored_by(engine: Engine, flow: Flow[Any], users: int = USERS) -> Total:
     async def total() -> int:
         data = [(await engine.get_state(flow, Key(chat=user, user=user)))[1] for user in range(1, users + 1)]
         return sum(each["said"] if isinstance(each, dict) else each.said for each in data)
@@ -53,7 +53,7 @@ def _stored_by(engine: Engine, flow: Flow[Any], users: int = USERS) -> Total:
     return total
 
 
-def _kept_by(app: Any) -> Total:
+def kept_by(app: Any) -> Total:
     async def total() -> int:
         return sum(data["form"]["said"] for data in app.user_data.values())
 
@@ -65,13 +65,13 @@ def _kept_by(app: Any) -> Total:
 
 async def _kit_text(flow: Flow[Any], load: Load, users: int = USERS) -> float:
     app, engine = await bots.kit(flow)
-    texts = _texts(await _begun(app, users), load, users)
-    return await _timed(app, texts, _stored_by(engine, flow, users), load)
+    texts = _texts(await begun(app, users), load, users)
+    return await _timed(app, texts, stored_by(engine, flow, users), load)
 
 
 async def _handler_text(conversation: Any, load: Load, users: int = USERS) -> float:
     app = await bots.conversation_handler(None, conversation)
-    return await _timed(app, _texts(await _begun(app, users), load, users), _kept_by(app), load)
+    return await _timed(app, _texts(await begun(app, users), load, users), kept_by(app), load)
 
 
 async def kit_text(load: Load) -> float:
@@ -92,17 +92,17 @@ async def handler_text(load: Load) -> float:
 async def kit_json(load: Load) -> float:
     """As Telegram sends it: bytes, of which PTB makes an update."""
     app, engine = await bots.kit(flow := bots.form_flow())
-    return await _from_json(app, _stored_by(engine, flow), load)
+    return await _from_json(app, stored_by(engine, flow), load)
 
 
 async def handler_json(load: Load) -> float:
     """The same for a `ConversationHandler`."""
     app = await bots.conversation_handler()
-    return await _from_json(app, _kept_by(app), load)
+    return await _from_json(app, kept_by(app), load)
 
 
 async def _from_json(app: Any, total: Total, load: Load) -> float:
-    updates = await _begun(app)
+    updates = await begun(app)
     given = [
         json.dumps(updates.raw(number % USERS + 1, "Ann")).encode() for number in range(load.of(STEPS, 40))
     ]
@@ -161,11 +161,11 @@ async def kit_press(load: Load) -> float:
     """A button of one's own, which is bound to run, state and person."""
     silent, flow = bots.Silent(), bots.press_flow()
     app, engine = await bots.kit(flow, silent=silent)
-    updates = await _begun(app)
+    updates = await begun(app)
     given = _presses(updates, load, silent.buttons.__getitem__)
-    took = await _timed(app, given, _stored_by(engine, flow), load)
+    took = await _timed(app, given, stored_by(engine, flow), load)
     await engine.stop()
-    return _if_answered(took, silent, len(given))
+    return if_answered(took, silent, len(given))
 
 
 async def handler_press(load: Load) -> float:
@@ -173,8 +173,8 @@ async def handler_press(load: Load) -> float:
     silent = bots.Silent()
     conversation = bots.one_state_conversation(lambda update: update.callback_query.answer(), buttons=True)
     app = await bots.conversation_handler(silent, conversation)
-    given = _presses(await _begun(app), load, lambda user: "again")
-    return _if_answered(await _timed(app, given, _kept_by(app), load), silent, len(given))
+    given = _presses(await begun(app), load, lambda user: "again")
+    return if_answered(await _timed(app, given, kept_by(app), load), silent, len(given))
 
 
 def _presses(updates: bots.Updates, load: Load, data_of: Callable[[int], str]) -> list[Any]:
@@ -182,7 +182,7 @@ def _presses(updates: bots.Updates, load: Load, data_of: Callable[[int], str]) -
     return [updates.pressed(user, data_of(user)) for user in users]
 
 
-def _if_answered(took: float, silent: bots.Silent, presses: int) -> float:
+def if_answered(took: float, silent: bots.Silent, presses: int) -> float:
     answered = silent.counts["answerCallbackQuery"]
     assert answered == presses, f"{answered} of {presses} presses were answered"
     return took
@@ -192,8 +192,8 @@ async def kit_reply(load: Load) -> float:
     """`ctx.reply`: a message that is committed with the step, and sent after it."""
     silent, flow = bots.Silent(), bots.reply_flow()
     app, engine = await bots.kit(flow, silent=silent)
-    texts = _texts(await _begun(app), load)
-    took = await _timed(app, texts, _stored_by(engine, flow), load)
+    texts = _texts(await begun(app), load)
+    took = await _timed(app, texts, stored_by(engine, flow), load)
     return _if_sent(took, silent, len(texts))
 
 
@@ -202,8 +202,8 @@ async def handler_reply(load: Load) -> float:
     silent = bots.Silent()
     conversation = bots.one_state_conversation(lambda update: update.message.reply_text("Thank you."))
     app = await bots.conversation_handler(silent, conversation)
-    texts = _texts(await _begun(app), load)
-    return _if_sent(await _timed(app, texts, _kept_by(app), load), silent, len(texts))
+    texts = _texts(await begun(app), load)
+    return _if_sent(await _timed(app, texts, kept_by(app), load), silent, len(texts))
 
 
 def _if_sent(took: float, silent: bots.Silent, texts: int) -> float:
