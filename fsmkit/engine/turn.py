@@ -4,9 +4,10 @@ Between two commits nothing here is visible to anyone: an exception leaves the r
 """
 
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable
 from contextvars import ContextVar
 from inspect import isawaitable
+from itertools import chain
 from typing import Any, TypeAlias
 
 from msgspec import Raw
@@ -36,7 +37,7 @@ from fsmkit.interpreter.compiled import CompiledFlow, FlowSet
 from fsmkit.interpreter.effects import address_of, follow, home_of, owner_of
 from fsmkit.interpreter.migrations import Orphan, data_of, is_current, migrate_row
 from fsmkit.interpreter.row import EMPTY, Bound, Frame, Row, Send
-from fsmkit.interpreter.selection import Step, ranks, running_flows, select, why_not
+from fsmkit.interpreter.selection import Rank, Step, entry_ranks, running_flows, running_ranks, why_not
 from fsmkit.interpreter.settle import StepDraft
 from fsmkit.interpreter.transitions import (
     MessagesToDelete,
@@ -190,55 +191,63 @@ class Turn(StepDraft):
         Raises:
             Exception: What a handler raised, with flow, state, key and place as notes.
         """
-        choose = select if self.services.watch is None else self._select
-        deadlines = self.services.deadlines
+        services = self.services
+        watch, deadlines = services.watch, services.deadlines
+        kind = event.kind if watch is None and isinstance(event, ChatEvent) else ""
         while True:  # once more after a conversation was found not to fit
             try:
-                for step in choose(self.flows, self.row, event, to.entries, to.within, to.only, to.depth):
-                    before = self.row, self.requests, self.deletes, self.jobs, self.changed
-                    try:
-                        moved = None
-                        ctx = self._begin(step, event)
+                for name, depth, frame, table, handlers, _ in self._ranks(kind, to):
+                    for handler in handlers:
+                        match = handler.wants(event)
+                        step = Step(name, depth, frame, table, handler, match)
+                        if watch is not None:
+                            why = why_not(handler, event) if match is None else None
+                            self._tell(Observer.asked, step, event, why)
+                        if match is None:
+                            continue
+                        before = self.row, self.requests, self.deletes, self.jobs, self.changed
                         try:
-                            if deadlines is None:
-                                result = step.handler.function(event, ctx)
-                            else:
-                                result = deadlines.call(step, event, ctx)
-                            if type(result) is not tuple and result is not None and isawaitable(result):
-                                result = await result
-                        except BaseException as raised:
-                            _go_on_with(raised)
+                            moved = None
+                            ctx = self._begin(step, event)
+                            try:
+                                if deadlines is None:
+                                    result = handler.function(event, ctx)
+                                else:
+                                    result = deadlines.call(step, event, ctx)
+                                if type(result) is not tuple and result is not None and isawaitable(result):
+                                    result = await result
+                            except BaseException as raised:
+                                _go_on_with(raised)
+                                raise
+                            finally:
+                                ctx.over = True
+                            moved = self._advance(step, event, result)
+                            if moved is not None:
+                                if self.flows.guarded:
+                                    moved = await self._past_guards(step, moved, ctx)
+                                if self._take(moved, ctx):
+                                    moved = await self._follow(step, moved, before)
+                        except _UnfitError:
+                            self._take_back(before)
                             raise
-                        finally:
-                            ctx.over = True
-                        moved = self._advance(step, event, result)
+                        except Exception as error:
+                            return await self._crashed(step, event, error, before)
                         if moved is not None:
-                            if self.flows.guarded:
-                                moved = await self._past_guards(step, moved, ctx)
-                            if self._take(moved, ctx):
-                                moved = await self._follow(step, moved, before)
-                    except _UnfitError:
+                            self._applied = (step, event, before)
+                            return moved
                         self._take_back(before)
-                        raise
-                    except Exception as error:
-                        return await self._crashed(step, event, error, before)
-                    if moved is not None:
-                        self._applied = (step, event, before)
-                        return moved
-                    self._take_back(before)
                 return None
             except _UnfitError as unfit:
                 self.end_orphan(unfit.orphan)
 
-    def _select(self, flows: FlowSet, row: Row, event: Any, *to: Any) -> Iterator[Step]:
-        """Select like `select`, telling the observers of each handler that is asked."""
-        for name, depth, frame, table, handlers, _ in ranks(flows, row, *to):
-            for handler in handlers:
-                match = handler.wants(event)
-                step = Step(name, depth, frame, table, handler, match)
-                self._tell(Observer.asked, step, event, why_not(handler, event) if match is None else None)
-                if match is not None:
-                    yield step
+    def _ranks(self, kind: str, to: Recipient) -> Iterable[Rank]:
+        """Return the ranks whose handlers are asked, without those that want no events of the kind."""
+        row, within, only = self.row, to.within, to.only
+        running = running_ranks(self.flows, row, kind, within, only, to.depth)
+        entries = to.entries
+        if entries is not None and not entries:
+            return running
+        return chain(running, entry_ranks(self.flows, row, entries, within, only))
 
     def _tell(self, what: Callable[..., None], step: Step, event: Any, *args: Any) -> None:
         """Tell the observers of a step, if there are any."""
@@ -303,14 +312,14 @@ class Turn(StepDraft):
 
     def _begin(self, step: Step, event: Any) -> Context[Any]:
         """Return the context with which a handler is called."""
-        if type(step.match) is Raised:
-            raise step.match.error
-        table, frame = step.table, step.frame
+        table, frame, match = step.table, step.frame, step.match
+        if type(match) is Raised:
+            raise match.error
         if table.ephemeral and frame is not None:
             self.follow_answer(step.name, frame)
         if self.services.watch is not None:
             self._tell(Observer.called, step, event)
-        return self._context(table, frame, event, step.match)
+        return self._context(table, frame, event, match)
 
     def _advance(self, step: Step, event: Any, result: Any) -> StepResult | None:
         """Return what a handler's result makes of the row; `None` if it passed."""

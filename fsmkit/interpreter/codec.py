@@ -10,6 +10,7 @@ import functools
 import inspect
 import re
 import sys
+import threading
 import typing
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -180,8 +181,24 @@ D = TypeVar("D")
 _json_encode = msgspec.json.Encoder().encode
 
 
-encode_row: Callable[[Row], bytes] = _json_encode
-"""Makes bytes of all that is stored for one key."""
+class _RowBuffer(threading.local):
+    """What rows are written into, one for each thread."""
+
+    def __init__(self) -> None:
+        self.bytes = bytearray(1024)
+
+
+_row_buffer = _RowBuffer()
+
+
+def encode_row(row: Row) -> bytes:
+    """Return the bytes of all that is stored for one key, without room to grow as msgspec's own have it."""
+    buffer = _row_buffer.bytes
+    _row_encode_into(row, buffer)
+    return bytes(buffer)
+
+
+_row_encode_into = msgspec.json.Encoder().encode_into
 
 
 _json_decode = msgspec.json.Decoder().decode

@@ -387,12 +387,7 @@ class ExpiredTimer(Struct, frozen=True):
 
 def timeout_at(snapshot: Snapshot) -> float | None:
     """Return when a conversation times out next, whichever kind it is; `None` for never."""
-    at = snapshot.deadline
-    for frame in snapshot.frames:
-        if frame.flow_limit is not None or frame.state_limit is not None:
-            limits = [limit for frame in snapshot.frames for limit in _limits(frame)]
-            return min(limits) if at is None else min(at, *limits)
-    return at
+    return due_of(snapshot)[1]
 
 
 def times_of(snapshot: Snapshot) -> list[float]:
@@ -402,20 +397,23 @@ def times_of(snapshot: Snapshot) -> list[float]:
     return idle + jobs + [limit for frame in snapshot.frames for limit in _limits(frame)]
 
 
-def wake_at(snapshot: Snapshot, at: float | None) -> float | None:
-    """Return when something of a conversation is due next: a timeout, a reminder or a job.
-
-    Args:
-        snapshot: The conversation.
-        at: Its `timeout_at`.
+def due_of(snapshot: Snapshot) -> tuple[float | None, float | None]:
+    """Return when something of a conversation is due next (a timeout, a reminder or a job), and when it times
+    out next, whichever kind that is; `None` for never.
     """
-    remind = snapshot.remind
-    if remind is not None and (at is None or remind < at):
-        at = remind
+    timeout, other = snapshot.deadline, snapshot.remind
     for frame in snapshot.frames:
-        if frame.job is not None and (at is None or frame.job.due < at):
-            at = frame.job.due
-    return at
+        limit = frame.flow_limit
+        if limit is not None and (timeout is None or limit < timeout):
+            timeout = limit
+        limit = frame.state_limit
+        if limit is not None and (timeout is None or limit < timeout):
+            timeout = limit
+        job = frame.job
+        if job is not None and (other is None or job.due < other):
+            other = job.due
+    due = timeout if other is None or (timeout is not None and timeout <= other) else other
+    return due, timeout
 
 
 def overdue(row: Row, known: Container[str], now: float, date: float | None = None) -> ExpiredTimer | None:

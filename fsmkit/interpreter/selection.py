@@ -4,6 +4,7 @@ from collections.abc import Container, Iterable, Iterator
 from typing import Any, Literal, TypeAlias
 
 import attrs
+from msgspec import Struct
 
 from fsmkit.flow.events import ChatEvent
 from fsmkit.flow.handlers import Handler, Raised
@@ -12,7 +13,7 @@ from fsmkit.interpreter.compiled import CompiledFlow, FlowSet
 from fsmkit.interpreter.row import Frame, Row
 
 
-class Step:
+class Step(Struct, frozen=True, eq=False):
     """A handler that an event is offered to.
 
     Attributes:
@@ -24,17 +25,12 @@ class Step:
         match: What its matcher matched.
     """
 
-    __slots__ = ("depth", "frame", "handler", "match", "name", "table")
-
-    def __init__(
-        self, name: str, depth: int, frame: Frame | None, table: CompiledFlow, handler: Handler, match: Any
-    ) -> None:
-        self.name = name
-        self.depth = depth
-        self.frame = frame
-        self.table = table
-        self.handler = handler
-        self.match = match
+    name: str
+    depth: int
+    frame: Frame | None
+    table: CompiledFlow
+    handler: Handler
+    match: Any
 
     @property
     def state(self) -> str | None:
@@ -73,38 +69,42 @@ def ranks(
         depth: With `within`: the frame whose business it is. It is asked as if it were running, and those
             that it called are not asked.
     """
-    yield from _running_ranks(flows, row, within, only, depth)
-    yield from _entry_ranks(flows, row, entries, within, only)
+    yield from running_ranks(flows, row, "", within, only, depth)
+    yield from entry_ranks(flows, row, entries, within, only)
 
 
-def _running_ranks(
-    flows: FlowSet, row: Row, within: str | None, only: str | None, depth: int | None, kind: str | None = None
+def running_ranks(
+    flows: FlowSet,
+    row: Row,
+    kind: str = "",
+    within: str | None = None,
+    only: str | None = None,
+    depth: int | None = None,
 ) -> list[Rank]:
-    """Return the ranks of conversations that run; with a kind, those that may want such events."""
+    """Return the ranks of conversations that run; with a kind, without the handlers that want no such events."""
     found: list[Rank] = []
-    for name, snapshot in reversed(row.snapshots.items()):
-        frames = snapshot.frames
+    snapshots = row.snapshots
+    for name in reversed(snapshots):
+        frames = snapshots[name].frames
         if frames[-1].state is None or (within is not None and name != within):
             continue
-        top = len(frames) - 1 if depth is None else depth
-        for level in range(top, -1, -1):
+        level = top = len(frames) - 1 if depth is None else depth
+        while level >= 0:
             frame = frames[level]
             table = flows.tables.get(frame.flow)
-            if table is None or (only is not None and frame.flow != only):
-                continue
-            state = frame.state if level == top and frame.state is not None else ANY
-            handlers = _handlers(table, state) if kind is None else table.wanting[state, kind]
-            if handlers or kind is None:
-                found.append((name, level, frame, table, handlers, True))
+            if table is not None and (only is None or frame.flow == only):
+                state = frame.state if level == top and frame.state is not None else ANY
+                found.append((name, level, frame, table, table.wanting[state, kind], True))
+            level -= 1
     return found
 
 
-def _handlers(table: CompiledFlow, state: "str | Symbol") -> tuple[Handler, ...]:
-    return table.any if isinstance(state, Symbol) else table.by_state.get(state, table.any)
-
-
-def _entry_ranks(
-    flows: FlowSet, row: Row, entries: Iterable[CompiledFlow] | None, within: str | None, only: str | None
+def entry_ranks(
+    flows: FlowSet,
+    row: Row,
+    entries: Iterable[CompiledFlow] | None,
+    within: str | None = None,
+    only: str | None = None,
 ) -> Iterator[Rank]:
     """Yield the ranks of flows that do not run and may be entered."""
     running = running_flows(row)
@@ -134,13 +134,16 @@ def select(
     The arguments are those of `ranks`.
     """
     kind = event.kind if isinstance(event, ChatEvent) else ""
-    running = _running_ranks(flows, row, within, only, depth, kind)
-    for asked in (running, _entry_ranks(flows, row, entries, within, only)):
-        for name, level, frame, table, handlers, _ in asked:
-            for handler in handlers:
-                match = handler.wants(event)
-                if match is not None:
-                    yield Step(name, level, frame, table, handler, match)
+    for name, level, frame, table, handlers, _ in running_ranks(flows, row, kind, within, only, depth):
+        for handler in handlers:
+            match = handler.wants(event)
+            if match is not None:
+                yield Step(name, level, frame, table, handler, match)
+    for name, level, frame, table, handlers, _ in entry_ranks(flows, row, entries, within, only):
+        for handler in handlers:
+            match = handler.wants(event)
+            if match is not None:
+                yield Step(name, level, frame, table, handler, match)
 
 
 def why_not(handler: Handler, event: Any) -> str:

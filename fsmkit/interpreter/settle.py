@@ -30,8 +30,7 @@ from fsmkit.interpreter.row import (
     ScheduledEvent,
     ShownScreen,
     Snapshot,
-    timeout_at,
-    wake_at,
+    due_of,
 )
 from fsmkit.interpreter.screens import is_screen_of
 from fsmkit.interpreter.transitions import MessagesToDelete, PendingCall
@@ -39,7 +38,10 @@ from fsmkit.keys import Key
 from fsmkit.stores.protocol import Change, Index, KnowsWorkers
 
 SEEN = 64
-"""Ids of handled events that a row remembers."""
+"""Ids of handled events that a row remembers, at least."""
+
+SPARE = 16
+"""How many more there may be: to take the oldest away costs more than to add one, so several go at once."""
 
 
 @attrs.frozen
@@ -167,7 +169,10 @@ def settle(
     row = draft.row
     snapshot = row.snapshots.get(draft.name)
     if snapshot is not None:
-        row = _touched(draft, row, snapshot)
+        event = draft.event
+        same = isinstance(event, ChatEvent) and event.knows == "place" and event.address == snapshot.address
+        if not same or snapshot.tries:
+            row = _touched(draft, row, snapshot)
     effects: list[Any] = []
     if draft.requests:
         row, effects = _effects(draft, row)
@@ -175,12 +180,13 @@ def settle(
         home = address_of((row, draft.loaded), draft.name, draft.event, draft.key)
         effects = [*draft.carried, *_deletes(draft, home), *effects]
     if event_id is not None:
+        seen = row.seen
+        if len(seen) > (SEEN + SPARE) * (len(event_id) + 1):  # ids of one source are of a length, mostly
+            seen = _forget_oldest(seen)
         keep = draft.now + limits.dedupe_for
-        row = Row(row.snapshots, _remember(row.seen, event_id), keep, row.serial, row.views, row.later)
+        row = Row(row.snapshots, f"{seen}{event_id} ", keep, row.serial, row.views, row.later)
     draft.row = row
-    if not effects:
-        return effects, []
-    return _sort(draft, effects, limits, events)
+    return _sort(draft, effects, limits, events) if effects else (effects, [])
 
 
 def _effects(draft: StepDraft, row: Row) -> tuple[Row, list[Any]]:
@@ -278,11 +284,10 @@ def _sort(
     return [effect for effect in effects if not isinstance(effect, _EVENTS)], entries
 
 
-def _remember(seen: str, event_id: str) -> str:
-    """Return the ids with one more, and without the oldest where there would be too many."""
-    if len(seen) > 2 * SEEN and seen.count(" ") > SEEN:  # each takes two characters at least
-        seen = seen[seen.index(" ", 1) :]
-    return f"{seen}{event_id} "
+def _forget_oldest(seen: str) -> str:
+    """Return the ids without the oldest, where one more would be too many."""
+    ids = seen.split()
+    return seen if len(ids) < SEEN + SPARE else f" {' '.join(ids[1 - SEEN :])} "
 
 
 def change_of(
@@ -304,22 +309,23 @@ def change_of(
         serial = row.serial
         outbox = tuple(encode_entry(Pending(serial + n, entry)) for n, entry in enumerate(entries, 1))
         row = Row(row.snapshots, row.seen, row.keep, serial + len(entries), row.views, row.later)
-    if not row.snapshots and not row.later and row.keep <= now:
+    snapshots = row.snapshots
+    if not snapshots and not row.later and row.keep <= now:
         return row, Change(None, None, (), outbox, folded, struck)
     blob = encode_row(row)
     if len(blob) > limits.max_row_bytes:
         raise RowTooLarge(str(key), len(blob), limits.max_row_bytes)
-    return row, Change(blob, *_times_and_index(row), outbox, folded, struck)
-
-
-def _times_and_index(row: Row) -> tuple[float | None, tuple[Index, ...]]:
-    """Return when the row has to be looked at again, and what a store looks it up by."""
-    if len(row.snapshots) == 1 and not row.later:
-        (snapshot,) = row.snapshots.values()
-        frame, at = snapshot.frames[-1], timeout_at(snapshot)
-        return wake_at(snapshot, at), (Index(frame.flow, frame.state, at),)
-    ends = ((each.frames[-1], timeout_at(each)) for each in row.snapshots.values())
-    return wake_of(row), tuple(Index(frame.flow, frame.state, at) for frame, at in ends)
+    index: tuple[Index, ...] = ()
+    wake: float | None = None
+    for snapshot in snapshots.values():
+        frame = snapshot.frames[-1]
+        due, timeout = due_of(snapshot)
+        index += (Index(frame.flow, frame.state, timeout),)
+        if due is not None and (wake is None or due < wake):
+            wake = due
+    if row.later or not snapshots:
+        wake = wake_of(row)
+    return row, Change(blob, wake, index, outbox, folded, struck)
 
 
 def _replied(row: Row, draft: StepDraft) -> Row:
@@ -334,13 +340,8 @@ def _replied(row: Row, draft: StepDraft) -> Row:
 
 def _touched(draft: StepDraft, row: Row, snapshot: Snapshot) -> Row:
     """Return the row with this event's address in the conversation that took it, and no retries counted."""
-    event, stored = draft.event, snapshot.address
-    address: Address | None
-    if isinstance(event, ChatEvent) and event.knows == "place" and event.address == stored:
-        address = stored
-    else:
-        address = heard(event, stored, draft.key)
-    if not snapshot.tries and address == stored:
+    address = heard(draft.event, snapshot.address, draft.key)
+    if not snapshot.tries and address == snapshot.address:
         return row
     touched = structs.replace(snapshot, address=address, tries=0)
     return Row({**row.snapshots, draft.name: touched}, row.seen, row.keep, row.serial, row.views, row.later)
@@ -359,7 +360,7 @@ def _scheduled_event(effect: SendEvent, events: EventCodec, draft: StepDraft, se
 def wake_of(row: Row) -> float | None:
     """Return when the row has to be looked at again: a timer, a scheduled event, forgotten ids."""
     snapshots = row.snapshots.values()
-    times = [at for each in snapshots if (at := wake_at(each, timeout_at(each))) is not None]
+    times = [due for each in snapshots if (due := due_of(each)[0]) is not None]
     times.extend(mail.due for mail in row.later)
     if not row.snapshots and not row.later:
         return row.keep

@@ -49,16 +49,17 @@ class MemoryLease:
         store, key = self._store, self.key
         if _get_running_loop() is not store.loop:
             store.enter_loop()
-        if key in store.turns:
-            return self._wait()
         record = store.table.records.get(key)
-        if record is not None:
-            self._show(record)
         if self._wanted or (record is not None and record.lookup):
-            store.turns[key] = None
+            if store.turns.setdefault(key, self) is not self:
+                return self._wait()
             self._held = True
+        elif key in store.turns:
+            return self._wait()
         else:
             self.idle = True
+        if record is not None:
+            self._show(record)
         return None
 
     async def commit(self, change: Change, *, hold: bool = False) -> bytes | None:
@@ -68,15 +69,15 @@ class MemoryLease:
 
     def put(self, change: Change, *, hold: bool = False) -> bytes | Awaitable[bytes | None] | None:
         """Write the row and free the lease; nothing is ever waited for."""
-        store = self._store
-        if not self._held or (store.void and self.key in store.void):
-            raise LeaseLost(f"the lease on {self.key} is over; nothing was written")
-        entry, self._version = store.write(self.key, self._version, change)
-        if change.folded:
+        store, key = self._store, self.key
+        if not self._held or (store.void and key in store.void):
+            raise LeaseLost(f"the lease on {key} is over; nothing was written")
+        entry, self._version = store.write(key, self._version, change)
+        if hold:
             self.receipts = self.receipts[change.folded :]
-        if not hold:
+        else:
             self._held = False
-            store.pass_turn(self.key)
+            store.pass_turn(key)
         return entry
 
     def free(self) -> None:
@@ -89,7 +90,7 @@ class MemoryLease:
         """Wait in line; a waiter that is cancelled when its turn has just come hands it on."""
         turns = self._store.turns
         queue = turns[self.key]
-        if queue is None:
+        if isinstance(queue, MemoryLease):
             queue = turns[self.key] = deque()
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         queue.append(turn)
@@ -139,8 +140,9 @@ class MemoryStore:
         # Never used twice, so that a row which went and came back is not taken for the old one.
         self._versions = itertools.count(1)
         self.table = Table()
-        self.turns: dict[Key, deque[asyncio.Future[None]] | None] = {}
-        """Who holds and who waits, by key; a key that nobody holds has no entry."""
+        self.turns: dict[Key, MemoryLease | deque[asyncio.Future[None]]] = {}
+        """By key the lease that holds it, or from then on those who wait; a key that nobody holds has no
+        entry."""
         self._inboxes: dict[int | str | None, MemoryInbox] = {}
         self.loop: asyncio.AbstractEventLoop | None = None
         """The event loop that it serves."""
@@ -318,20 +320,17 @@ class MemoryStore:
     def write(self, key: Key, version: int, change: Change) -> tuple[bytes | None, int]:
         """Commit; return the entry to deliver, as `Lease.commit` does, and the row's new version."""
         table = self.table
-        record = table.records.get(key)
-        if (record.version if record else 0) != version:
+        record = table.records.get(key) or Record()
+        if record.version != version:
             raise LeaseLost(f"the row of {key} was written by another step; nothing was written")
-        if record is None:
-            if change.index and self.maxsize is not None and table.talking >= self.maxsize:
-                raise StoreFull(
-                    f"the memory store holds {self.maxsize} conversations, its maxsize: {key} is refused"
-                )
-            record = Record()
+        if record.lookup is None and change.index and self._is_full():
+            raise StoreFull(
+                f"the memory store holds {self.maxsize} conversations, its maxsize: {key} is refused"
+            )
         if change.struck:
             self.inbox(key.bot).strike_now(change.struck)
         record.version = next(self._versions)
-        # What msgspec encodes has room to grow, a half more than it needs: a copy has not.
-        record.row = None if change.row is None else bytes(memoryview(change.row))
+        record.row = change.row
         record.wake = inf if change.wake is None else change.wake
         entry = None
         if record.mail is not None or change.outbox:
@@ -342,17 +341,20 @@ class MemoryStore:
         table.put(key, record, change.index)
         return entry, record.version
 
+    def _is_full(self) -> bool:
+        return self.maxsize is not None and self.table.talking >= self.maxsize
+
     def pass_turn(self, key: Key) -> None:
         """Give the turn to the next in line; with nobody there the key is forgotten."""
-        queue = self.turns[key]
+        waiting = self.turns.pop(key)
         if self.void:
             self.void.discard(key)
-        while queue:
-            turn = queue.popleft()
+        while isinstance(waiting, deque) and waiting:
+            turn = waiting.popleft()
             if not turn.done():
+                self.turns[key] = waiting
                 turn.set_result(None)
                 return
-        del self.turns[key]
 
 
 def _is_of(key: Key, user: int | str, bot: int | str | None) -> bool:

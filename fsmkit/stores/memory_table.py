@@ -6,7 +6,7 @@ records do not have (an outbox, receipts, a second key of the person) takes no r
 
 from bisect import bisect_right
 from collections.abc import Iterator
-from math import inf
+from math import inf, nan
 from typing import TypeAlias
 
 from cachetools import TLRUCache
@@ -19,6 +19,9 @@ SLICE = 128
 
 BUCKET = 64
 """Keys that lie together in `KeyOrder`."""
+
+OVERDUE = nan
+"""Stands for the time of records that the cache has given out: no time is later or the same."""
 
 Group: TypeAlias = tuple[int | str | None, frozenset[str]]
 """Whose an expired record is: a bot, and the flows in its index."""
@@ -48,9 +51,11 @@ class Record:
         row: The row's bytes.
         version: Which one it is.
         wake: When it is due; infinite: never.
-        filed: When the cache is going to give it out; infinite: it is not in the cache.
+        filed: When the cache is going to give it out; infinite: it is not in the cache; `OVERDUE`: the cache
+            has given it out.
         mail: What waits to be delivered, and what came of it; `None`: nothing.
-        lookup: What it is looked up by; one alone, as most have it, is kept without a tuple.
+        lookup: What it is looked up by; one alone, as most have it, is kept without a tuple. `None`: it is not
+            in the table yet.
     """
 
     __slots__ = ("filed", "lookup", "mail", "row", "version", "wake")
@@ -61,13 +66,13 @@ class Record:
         self.wake = inf
         self.filed = inf
         self.mail: Mail | None = None
-        self.lookup: tuple[Index, ...] | Index = ()
+        self.lookup: tuple[Index, ...] | Index | None = None
 
     @property
     def index(self) -> tuple[Index, ...]:
         """What it is looked up by."""
         found = self.lookup
-        return (found,) if isinstance(found, Index) else found
+        return (found,) if isinstance(found, Index) else found or ()
 
     @property
     def outbox(self) -> tuple[bytes, ...]:
@@ -166,26 +171,27 @@ class Table(TLRUCache[Key, Record]):
 
     def put(self, key: Key, record: Record, index: tuple[Index, ...]) -> None:
         """Store a record, with what it is looked up by from now on."""
-        if bool(index) is not bool(record.lookup):
+        if (not index) is not (not record.lookup):
             self.talking += 1 if index else -1
+        if record.lookup is None:
+            self._add(key, record)
         record.lookup = index[0] if len(index) == 1 else index
-        if self.records.get(key) is not record:
-            self.records[key] = record
-            self.order.add(key)
-            if key.user != key.chat:  # the keys of a private chat are found by the chat
-                self._add_person(key)
-        if key in self._overdue:
-            self._drop_overdue(key)
+        if not record.wake >= record.filed:  # else the cache finds out when the earlier time comes
+            self._drop_overdue(key, record)
             self._file(key, record)
-        elif record.wake < record.filed:
-            self._file(key, record)
+
+    def _add(self, key: Key, record: Record) -> None:
+        self.records[key] = record
+        self.order.add(key)
+        if key.user != key.chat:  # the keys of a private chat are found by the chat
+            self._add_person(key)
 
     def drop(self, key: Key) -> Record | None:
         """Remove the record of a key."""
         record = self.records.pop(key, None)
         if record is not None:
             self.talking -= bool(record.lookup)
-            self._drop_overdue(key)
+            self._drop_overdue(key, record)
             self._uncache(key, record)
             self.order.remove(key)
             if key.user != key.chat:
@@ -224,7 +230,7 @@ class Table(TLRUCache[Key, Record]):
             self.reached = now
             early = [(k, r) for rows in self.groups.values() for k, r in rows.items() if r.wake > now]
             for key, record in early:
-                self._drop_overdue(key)
+                self._drop_overdue(key, record)
                 self._file(key, record)
 
     def keys(self, chat: int | str) -> list[Key]:  # type: ignore[override]
@@ -253,13 +259,15 @@ class Table(TLRUCache[Key, Record]):
             del self[key]
 
     def _make_overdue(self, key: Key, record: Record) -> None:
+        record.filed = OVERDUE
         group = key.bot, frozenset([entry.flow for entry in record.index])
         self._overdue[key] = group
         self.groups.setdefault(group, {})[key] = record
 
-    def _drop_overdue(self, key: Key) -> None:
+    def _drop_overdue(self, key: Key, record: Record) -> None:
         group = self._overdue.pop(key, None)
         if group is not None:
+            record.filed = inf
             del self.groups[group][key]
             if not self.groups[group]:
                 del self.groups[group]
