@@ -103,7 +103,7 @@ from fsmkit.interpreter.compiled import CompiledFlow, FlowSet
 from fsmkit.interpreter.effects import follow, home_of
 from fsmkit.interpreter.jobs import find as find_job
 from fsmkit.interpreter.jobs import over as job_over
-from fsmkit.interpreter.row import Delete, Edit, Effect, Receipt, Row, ScheduledEvent, Send
+from fsmkit.interpreter.row import EMPTY, Delete, Edit, Effect, Receipt, Row, ScheduledEvent, Send
 from fsmkit.keys import Key, KeyBy, event_id_of
 from fsmkit.stores.protocol import snapshot_of
 
@@ -231,7 +231,8 @@ class Dispatcher:
         wanted = _may_begin(services.flows, envelope)
         while True:
             tries -= 1
-            turn = Turn(services, key, envelope.event, envelope.telegram)
+            event, telegram = envelope.event, envelope.telegram
+            turn = Turn(services, key, event, telegram, EMPTY, 0.0, envelope.strike, envelope.cause)
             try:
                 outcome = await self._step(turn, envelope, wanted)
                 if outcome is None:
@@ -272,43 +273,40 @@ class Dispatcher:
             if (waiting := lease.take()) is not None:
                 await waiting
             transactions.begin(turn)
-            turn.cause, turn.strike = envelope.cause, envelope.strike
-            if envelope.id is not None and f" {envelope.id} " in turn.row.seen:
+            event, event_id, to = turn.event, envelope.id, envelope.to
+            if event_id is not None and f" {event_id} " in turn.row.seen:
                 return Outcome("duplicate")
             if envelope.void is not None and envelope.void():
                 return Outcome("handled")
-            albums = complete(turn.row, turn.event) if turn.row.later else ()
+            albums = complete(turn.row, event) if turn.row.later else ()
             if lease.idle:
                 return None if albums else IDLE
             if albums:
                 await self.due.albums.handle(turn, albums)
             if turn.wake is not None and turn.wake <= turn.now:
                 await self.due.fire_overdue(turn)
-            to = envelope.to
             if to.expect is not None or to.job is not None:
                 found = _awaited(turn, to)
                 if isinstance(found, Outcome):
                     return found
                 to = found
-            part = isinstance(turn.event, ChatEvent) and turn.event.group is not None
-            if part and envelope.handlers and await self.due.albums.take(turn, envelope.id, to):
+            handlers = envelope.handlers
+            chat = handlers and isinstance(event, ChatEvent)
+            if chat and event.group is not None and await self.due.albums.take(turn, event_id, to):
                 return Outcome("handled", (), turn.flows, turn.row, turn.name)
             token = current_turn.set(turn)
             try:
-                asked = recipient_of(turn, to) if envelope.handlers else to
-                taken = asked is None or (
-                    envelope.handlers and await turn.offer(turn.event, asked) is not None
-                )
-                if not taken and envelope.otherwise:
-                    taken = await say_default(turn)
+                asked = recipient_of(turn, to, event.pressed) if chat and event.pressed is not None else to
+                taken = asked is None or (handlers and await turn.offer(event, asked) is not None)
+                if not taken:
+                    taken = envelope.otherwise and await say_default(turn)
                 if not turn.changed:
                     if not taken:
                         return Outcome("passed")
                     # Refused by its handler, or a stale press: the row stays byte for byte as it is.
                     return Outcome("handled", turn.answers(), turn.flows, turn.row, turn.name)
                 if not taken:
-                    turn.strike = None
-                event_id = envelope.id if taken else None
+                    turn.strike = event_id = None
                 try:
                     effects, change = transactions.settle(turn, event_id)
                 except Exception as error:

@@ -9,7 +9,7 @@ from fsmkit.interpreter.compiled import CompiledFlow, FlowSet
 from fsmkit.interpreter.row import Effect, Frame, Row, ScheduledEvent
 
 
-class Outcome:
+class Outcome(Struct, eq=False):
     """The outcome of an event.
 
     Attributes:
@@ -17,21 +17,11 @@ class Outcome:
         effects: Messages to send, edit or delete, and answers to presses, in order.
     """
 
-    __slots__ = ("_flows", "_name", "_row", "effects", "kind")
-
-    def __init__(
-        self,
-        kind: Literal["handled", "passed", "duplicate"],
-        effects: Sequence[Effect] = (),
-        flows: FlowSet | None = None,
-        row: Row | None = None,
-        name: str = "",
-    ) -> None:
-        self.kind = kind
-        self.effects = effects
-        self._flows = flows
-        self._row = row
-        self._name = name
+    kind: Literal["handled", "passed", "duplicate"]
+    effects: Sequence[Effect] = ()
+    _flows: FlowSet | None = None
+    _row: Row | None = None
+    _name: str = ""
 
     @property
     def flow(self) -> str | None:

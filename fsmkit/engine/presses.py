@@ -16,17 +16,15 @@ ENTRY_MASK = 0xFFFF
 """A button holds the last 16 bits of its entry's number."""
 
 
-def recipient_of(turn: Turn, to: Recipient) -> Recipient | None:
-    """Return to whom handlers are asked; `None`: it was a stale press, which is answered already."""
-    pressed = turn.event.pressed if isinstance(turn.event, ChatEvent) else None
-    if pressed is None:
-        return to
+def recipient_of(turn: Turn, to: Recipient, pressed: Pressed) -> Recipient | None:
+    """Return who is asked about a press; `None`: it was a stale one, which is answered already."""
     return None if reject_stale_press(turn, pressed) else Recipient(to.entries, pressed.flow)
 
 
 async def offer_or_default(turn: Turn, to: Recipient) -> bool:
     """Offer the turn's event, then say `otherwise`; return whether somebody took it."""
-    found = recipient_of(turn, to)
+    pressed = turn.event.pressed if isinstance(turn.event, ChatEvent) else None
+    found = to if pressed is None else recipient_of(turn, to, pressed)
     return found is None or await turn.offer(turn.event, found) is not None or await say_default(turn)
 
 

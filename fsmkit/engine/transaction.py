@@ -29,19 +29,19 @@ from fsmkit.stores.protocol import AwaitedLease, Change, Lease, PromptLease, Sto
 
 
 class ReadRow(Struct, frozen=True, eq=False, gc=False):
-    """A row as it is stored, and what each step asks of it.
+    """A row as it is stored, and what each step asks of it first.
 
     Attributes:
         blob: Its bytes: the same bytes always are the same row.
         row: The row; nobody changes it.
         wake: When something of it is due, in seconds since 1970, UTC; `None` for never.
-        current: Whether it is of the versions that run.
+        ready: Whether a step may begin on it as it is: it has no new key, and is of the versions that run.
     """
 
     blob: bytes
     row: Row
     wake: float | None = None
-    current: bool = True
+    ready: bool = True
 
 
 class RowMoved(Exception):
@@ -71,7 +71,7 @@ class Transactions:
 
     def _read(self, key: Key, blob: bytes) -> ReadRow:
         row = decode_row(blob)
-        read = ReadRow(blob, row, wake_of(row), is_current(self.services.flows, row))
+        read = ReadRow(blob, row, wake_of(row), row.moved is None and is_current(self.services.flows, row))
         self._keep(key, read)
         return read
 
@@ -101,11 +101,11 @@ class Transactions:
             read = self._rows.get(turn.key)
             if read is None or read.blob != blob:
                 read = self._read(turn.key, blob)
-            row = turn.row = turn.loaded = turn.committed = read.row
+            turn.row = turn.loaded = turn.committed = read.row
             turn.wake = read.wake
-            if row.moved is not None:
-                raise RowMoved(row, row.moved)
-            if not read.current:
+            if not read.ready:
+                if read.row.moved is not None:
+                    raise RowMoved(read.row, read.row.moved)
                 turn.migrate_row()
         if lease.receipts:
             turn.row, cleanup = apply_receipts(turn.row, map(decode_receipt, lease.receipts))
@@ -161,14 +161,13 @@ class Transactions:
         Raises:
             Exception: It cannot be stored.
         """
-        services = self.services
-        effects, entries = settle(turn, services.limits, services.events, event_id)
+        services, strike = self.services, turn.strike
+        limits = services.limits
+        effects, entries = settle(turn, limits, services.events, event_id)
         folded = len(turn.lease.receipts)
-        struck = turn.strike.ids if turn.strike is not None else ()
+        struck = () if strike is None else strike.ids
         try:
-            turn.row, change = change_of(
-                turn.row, turn.key, turn.now, services.limits, entries, folded, struck
-            )
+            turn.row, change = change_of(turn.row, turn.key, turn.now, limits, entries, folded, struck)
         except UnicodeEncodeError:  # half a character, in data that stand in the row as they are
             for _, _, frame in turn.row.frames():
                 data: Any = frame.data
@@ -246,7 +245,7 @@ class Transactions:
         turn.wake = change.wake
         if entry is not None:
             turn.entry = entry
-        if turn.begun or turn.key in self.jobs.running:
+        if turn.begun or (self.jobs.running and turn.key in self.jobs.running):
             self.jobs.start(turn.key, turn)
         outcome = Outcome("handled" if taken else "passed", effects, services.flows, row, turn.name)
         if services.watch is not None:

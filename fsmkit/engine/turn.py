@@ -36,7 +36,7 @@ from fsmkit.interpreter.codec import ValueCodec
 from fsmkit.interpreter.compiled import CompiledFlow, FlowSet
 from fsmkit.interpreter.effects import address_of, follow, home_of, owner_of
 from fsmkit.interpreter.migrations import Orphan, data_of, is_current, migrate_row
-from fsmkit.interpreter.row import EMPTY, Bound, Frame, Row, Send
+from fsmkit.interpreter.row import EMPTY, Bound, Frame, Row, ScheduledEvent, Send
 from fsmkit.interpreter.selection import Rank, Step, entry_ranks, running_flows, running_ranks, why_not
 from fsmkit.interpreter.settle import StepDraft
 from fsmkit.interpreter.transitions import (
@@ -73,13 +73,15 @@ class Turn(StepDraft):
         event: The event.
         telegram: PTB's context for it, if any.
         row: The row as loaded.
+        now: The time, in seconds since 1970, UTC.
+        strike: The update that the commit strikes from the inbox.
+        cause: The event of another step that it handles, if it is one.
 
     Attributes:
-        services: As given, like `key`, `event`, `telegram` and `row`.
+        services: As given, like `key`, `event`, `telegram`, `row` and `strike`.
         lease: The right to write the row.
         committed: The row as last committed; `loaded` is what the event found, migrated and with receipts.
         wake: When something of that is due; `None` for never.
-        strike: The update that the commit strikes from the inbox.
         entry: The first entry of the outbox, where it fell to us to deliver it.
         raised: What handlers raised, whose `crash` texts are to be said.
     """
@@ -104,7 +106,15 @@ class Turn(StepDraft):
     _applied: "tuple[Step, Any, _Before] | None"
 
     def __init__(
-        self, services: Services, key: Key, event: Any, telegram: Any, row: Row = EMPTY, now: float = 0.0
+        self,
+        services: Services,
+        key: Key,
+        event: Any,
+        telegram: Any,
+        row: Row = EMPTY,
+        now: float = 0.0,
+        strike: Strike | None = None,
+        cause: ScheduledEvent | None = None,
     ) -> None:
         self.services = services
         self.flows = services.flows
@@ -113,10 +123,12 @@ class Turn(StepDraft):
         self.telegram = telegram
         self.row = self.loaded = self.committed = row
         self.now = now
+        self.strike = strike
+        self.cause = cause
         self.name = ""
         self.requests = self.deletes = self.jobs = self.begun = self.carried = self.raised = ()
         self.changed = self.over = False
-        self.cause = self.strike = self.entry = self.wake = self._applied = None
+        self.entry = self.wake = self._applied = None
 
     @property
     def values(self) -> ValueCodec:

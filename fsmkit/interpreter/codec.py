@@ -266,8 +266,7 @@ class DataCodec(Generic[D]):
         Raises:
             UnstorableData: It would not come back as it is.
         """
-        check = self._frozen.get(type(data), fails)
-        if (check is None or check(data)) and data is not None:
+        if data is not None and ((check := self._frozen.get(type(data), fails)) is None or check(data)):
             return data
         return self.encode(data)
 

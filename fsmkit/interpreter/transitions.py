@@ -445,32 +445,35 @@ def _plainly(row: Row, step: Step, result: Any, now: float) -> StepResult | None
     Plain is to stay, to go to a state of the flow, and to end, in a conversation of this flow alone, if it is
     legal and nothing is called or kept of the state that is left: what most steps of most bots do.
     """
-    table, name, snapshots = step.table, step.name, row.snapshots
-    snapshot = snapshots.get(name)
-    if snapshot is None or type(result) is not tuple or not snapshot.run or len(snapshot.frames) != 1:
+    frame, table = step.frame, step.table
+    if frame is None or type(result) is not tuple or not result:
         return None
-    frame = snapshot.frames[0]
-    kind, size, old = result[0] if result else None, len(result), frame.state
+    name, snapshots = step.name, row.snapshots
+    snapshot = snapshots.get(name)
+    if snapshot is None or len(snapshot.frames) != 1 or not snapshot.run:
+        return None
+    kind, size, old = result[0], len(result), frame.state
     due: tuple[PendingCall, ...] = ()
     if kind == "transition" and 1 < size < 4:
         state = result[1] if type(result[1]) is str else _own_state(table, result[1])
         to = table.plain[step.handler, old, state]
-        if to is None or state is None or frame.tracked:
+        if to is None or state is None or old is None or frame.tracked:
             return None
-        if size == 2:
-            raw = frame.data
-            if raw == NO_DATA:
+        data = frame.data
+        if size == 3:
+            if result[2] is None:
                 return None
-        elif result[2] is None:
+            data = table.codec.stored(result[2])
+        elif data == NO_DATA:
             return None
-        else:
-            raw = table.codec.stored(result[2])
-        past = frame.history if state == old else (*frame.history, old or "")[-MAX_HISTORY:]
+        past = frame.history
+        if state != old:
+            past = (*past[1 - MAX_HISTORY :], old)
         entry = snapshot.entries + 1
         if to.still:
-            frame = Frame(name, table.version, state, raw, past, entry, (), (), frame.flow_limit)
+            frame = Frame(name, table.version, state, data, past, entry, (), (), frame.flow_limit)
         else:
-            frame = _frame_in(table, state, raw, (past, ()), entry, frame.flow_limit, now)
+            frame = _frame_in(table, state, data, (past, ()), entry, frame.flow_limit, now)
             due = _calls_in(table, frame)
     elif kind == "stay" and size < 3 and old in table.rules:
         to, entry = table.rules[old], snapshot.entries

@@ -7,6 +7,7 @@ from chat_events import Word, said
 from memory_engine import KEY, OTHER, Bench, returns
 
 from fsmkit import Flow, KeyBy
+from fsmkit.interpreter.settle import SEEN, SPARE
 from fsmkit.keys import event_id_of
 from fsmkit.stores.memory import MemoryStore
 
@@ -91,8 +92,17 @@ async def test_a_row_remembers_the_last_ids_and_no_more():
     for number in range(100):
         await bench.say("more", id=number)
     kinds = [(await bench.say("nothing", id=number)).kind for number in range(100)]
-    assert kinds[:36] == ["passed"] * 36
-    assert kinds[-64:] == ["duplicate"] * 64
+    assert kinds[: -SEEN - SPARE] == ["passed"] * (100 - SEEN - SPARE)
+    assert kinds[-SEEN:] == ["duplicate"] * SEEN
+
+
+async def test_ids_of_any_length_are_remembered_and_no_more():
+    bench = await started()
+    for number in range(200):
+        await bench.say("more", id="x" * (number % 40) + str(number))
+        assert len((await bench.row()).seen.split()) <= 2 * (SEEN + SPARE)
+    kinds = [(await bench.say("more", id="x" * (n % 40) + str(n))).kind for n in range(200 - SEEN, 200)]
+    assert kinds == ["duplicate"] * SEEN
 
 
 async def test_ids_outlive_the_end_of_the_conversation():
