@@ -177,7 +177,7 @@ class Dispatcher:
             key, entries = keys[0]
             to = Recipient(entries)
             return self.process(
-                key, Envelope(event, event_id, to, telegram, True, True, committed, void, strike=strike)
+                key, Envelope(event, event_id, to, telegram, True, True, committed, void, None, strike)
             )
         envelope = Envelope(event, event_id, ANYBODY, telegram, True, True, committed, void, strike=strike)
         return self._walk(envelope, keys) if self._lines is None else self._in_line(envelope, keys)

@@ -352,8 +352,7 @@ def leased(store: Store, key: Key, *, wanted: bool = True) -> PromptLease:
     Raises:
         NestedSend: If a handler's turn runs, whoever has called.
     """
-    turn = current_turn.get()
-    if turn is not None:
+    if current_turn.get() is not None:
         check_not_nested("a conversation is waited for", SEND)
     lease: Any = store.lease(key, wanted=wanted)
     return lease if hasattr(lease, "take") else AwaitedLease(key, lease)

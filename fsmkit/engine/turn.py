@@ -45,7 +45,6 @@ from fsmkit.interpreter.transitions import (
     RowEditor,
     StepResult,
     advance,
-    check_shape,
     entered,
     guarded,
 )
@@ -206,6 +205,7 @@ class Turn(StepDraft):
         services = self.services
         watch, deadlines = services.watch, services.deadlines
         kind = event.kind if watch is None and isinstance(event, ChatEvent) else ""
+        following = self.flows.calling or services.face.check_invariants
         while True:  # once more after a conversation was found not to fit
             try:
                 for name, depth, frame, table, handlers, _ in self._ranks(kind, to):
@@ -219,8 +219,13 @@ class Turn(StepDraft):
                             continue
                         before = self.row, self.requests, self.deletes, self.jobs, self.changed
                         try:
-                            moved = None
-                            ctx = self._begin(step, event)
+                            if type(match) is Raised:
+                                raise match.error
+                            if table.ephemeral and frame is not None:
+                                self.follow_answer(name, frame)
+                            if watch is not None:
+                                self._tell(Observer.called, step, event)
+                            ctx = self._context(table, frame, event, match)
                             try:
                                 if deadlines is None:
                                     result = handler.function(event, ctx)
@@ -233,21 +238,28 @@ class Turn(StepDraft):
                                 raise
                             finally:
                                 ctx.over = True
-                            moved = self._advance(step, event, result)
-                            if moved is not None:
-                                if self.flows.guarded:
-                                    moved = await self._past_guards(step, moved, ctx)
-                                if self._take(moved, ctx):
-                                    moved = await self._follow(step, moved, before)
+                            if watch is not None:
+                                self._tell(Observer.result, step, event, result)
+                            if type(result) is tuple and result == PASS:
+                                self._take_back(before)
+                                continue
+                            moved = advance(self.flows, self.row, step, result, self.now, services.new_run)
+                            if self.flows.guarded:
+                                moved = await self._past_guards(step, moved, ctx)
+                            self.row, self.name, self.changed = moved.row, moved.name, True
+                            if ctx.requests:
+                                self.requests += tuple(ctx.requests)
+                            if moved.deletes:
+                                self.deletes += moved.deletes
+                            if moved.due or moved.follow_up is not None or following:
+                                moved = await self._follow(step, moved, before)
                         except _UnfitError:
                             self._take_back(before)
                             raise
                         except Exception as error:
                             return await self._crashed(step, event, error, before)
-                        if moved is not None:
-                            self._applied = (step, event, before)
-                            return moved
-                        self._take_back(before)
+                        self._applied = step, event, before
+                        return moved
                 return None
             except _UnfitError as unfit:
                 self.end_orphan(unfit.orphan)
@@ -321,41 +333,6 @@ class Turn(StepDraft):
             self.follow_answer(name, frame)
 
     # -- one step ----------------------------------------------------------------------------------
-
-    def _begin(self, step: Step, event: Any) -> Context[Any]:
-        """Return the context with which a handler is called."""
-        table, frame, match = step.table, step.frame, step.match
-        if type(match) is Raised:
-            raise match.error
-        if table.ephemeral and frame is not None:
-            self.follow_answer(step.name, frame)
-        if self.services.watch is not None:
-            self._tell(Observer.called, step, event)
-        return self._context(table, frame, event, match)
-
-    def _advance(self, step: Step, event: Any, result: Any) -> StepResult | None:
-        """Return what a handler's result makes of the row; `None` if it passed."""
-        if self.services.watch is not None:
-            self._tell(Observer.result, step, event, result)
-        if type(result) is tuple and result:
-            if result == PASS:
-                return None
-            if result[0] == "error":
-                raise _refusal(step, result)
-        return advance(self.flows, self.row, step, result, self.now, self.services.new_run)
-
-    def _take(self, moved: StepResult, ctx: Context[Any]) -> bool:
-        """Take over what a step did; return whether something follows that has to be called."""
-        self.row = moved.row
-        self.name = moved.name
-        self.changed = True
-        if ctx.requests:
-            self.requests += tuple(ctx.requests)
-        if moved.deletes:
-            self.deletes += moved.deletes
-        if moved.due or moved.follow_up is not None or self.services.face.check_invariants:
-            return True
-        return moved.moved and self.flows.calling
 
     async def _follow(self, step: Step, moved: StepResult, before: "_Before") -> StepResult:
         """Call the hooks and prompts of a step, then the caller or the flow of the state, if there is one."""
@@ -601,11 +578,6 @@ def crash_reply(error: BaseException) -> Send | None:
     """
     said: Send | None = take_from(error, _SORRY)
     return said
-
-
-def _refusal(step: Step, result: Any) -> HandlerRefused:
-    reason = check_shape(step, result)[1]
-    return HandlerRefused(reason, flow=step.table.name, state=step.state, place=step.handler.place)
 
 
 current_turn: ContextVar[Turn | None] = ContextVar("fsmkit_turn", default=None)

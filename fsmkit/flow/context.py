@@ -198,7 +198,7 @@ def _says_frozen(error: BaseException) -> bool:
     )
 
 
-class Context(Generic[D]):
+class Context(msgspec.Struct, Generic[D], eq=False):
     """The second argument of a handler: the conversation, and ways to reply.
 
     Attributes:
@@ -214,40 +214,16 @@ class Context(Generic[D]):
             handler has started.
     """
 
-    __slots__ = (
-        "_turn",
-        "data",
-        "event",
-        "flow",
-        "match",
-        "over",
-        "previous",
-        "requests",
-        "retries",
-        "state",
-    )
-
-    def __init__(
-        self,
-        data: D,
-        state: str | None,
-        previous: str | None,
-        match: Any,
-        flow: str,
-        event: Any,
-        turn: Situation,
-        retries: int = 0,
-    ) -> None:
-        self.data = data
-        self.state = state
-        self.previous = previous
-        self.match = match
-        self.flow = flow
-        self.event = event
-        self.retries = retries
-        self.requests: list[Request] = []
-        self.over = False
-        self._turn = turn
+    data: D
+    state: str | None
+    previous: str | None
+    match: Any
+    flow: str
+    event: Any
+    _turn: Situation
+    retries: int = 0
+    requests: list[Request] = msgspec.field(default_factory=list)
+    over: bool = False
 
     @property
     def key(self) -> Key:

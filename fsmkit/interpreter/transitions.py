@@ -78,7 +78,7 @@ from typing import Any, Literal, TypeAlias
 
 from msgspec import Raw, Struct, structs
 
-from fsmkit.errors import InvalidResult, UnknownState
+from fsmkit.errors import HandlerRefused, InvalidResult, UnknownState
 from fsmkit.flow.events import Returned
 from fsmkit.flow.flow import Flow
 from fsmkit.flow.handlers import Handler, Hook
@@ -409,11 +409,12 @@ def advance(flows: FlowSet, row: Row, step: Step, result: Any, now: float, new_r
         flows: All flows.
         row: The row that the step was selected from; it is not changed.
         step: The step whose handler returned.
-        result: What it returned (`("pass",)` and `("error", ...)` never come here).
+        result: What it returned (`("pass",)` never comes here).
         now: The time, in seconds since 1970, UTC.
         new_run: Makes a number for a run, should one begin; different each time.
 
     Raises:
+        HandlerRefused: If the result is an error.
         InvalidResult: If the result is none, or not allowed here.
         UnknownState: If it names a state or a flow that nobody declared.
         UnstorableData: If its data cannot be stored.
@@ -422,6 +423,8 @@ def advance(flows: FlowSet, row: Row, step: Step, result: Any, now: float, new_r
     if plain is not None:
         return plain
     kind, *rest = check_shape(step, result)
+    if kind == "error":
+        raise HandlerRefused(rest[0], flow=step.table.name, state=step.state, place=step.handler.place)
     moves = RowEditor(flows, row, now, new_run)
     follow_up = None
     name = step.name
@@ -445,14 +448,12 @@ def _plainly(row: Row, step: Step, result: Any, now: float) -> StepResult | None
     Plain is to stay, to go to a state of the flow, and to end, in a conversation of this flow alone, if it is
     legal and nothing is called or kept of the state that is left: what most steps of most bots do.
     """
-    frame, table = step.frame, step.table
-    if frame is None or type(result) is not tuple or not result:
-        return None
-    name, snapshots = step.name, row.snapshots
+    table, name, snapshots = step.table, step.name, row.snapshots
     snapshot = snapshots.get(name)
-    if snapshot is None or len(snapshot.frames) != 1 or not snapshot.run:
+    if snapshot is None or type(result) is not tuple or not snapshot.run or len(snapshot.frames) != 1:
         return None
-    kind, size, old = result[0], len(result), frame.state
+    frame = snapshot.frames[0]
+    kind, size, old = result[0] if result else None, len(result), frame.state
     due: tuple[PendingCall, ...] = ()
     if kind == "transition" and 1 < size < 4:
         state = result[1] if type(result[1]) is str else _own_state(table, result[1])
