@@ -457,11 +457,10 @@ def _may_begin(flows: FlowSet, envelope: Envelope) -> bool:
 
     A press may be one of a conversation that is over, whose text it is answered with.
     """
-    event = envelope.event
+    event, entries = envelope.event, envelope.to.entries
     if not isinstance(event, ChatEvent) or event.pressed is not None:
         return True
-    if envelope.handlers:
-        entries = envelope.to.entries
+    if envelope.handlers and entries != ():
         for table in flows.entries if entries is None else entries:
             kinds = table.entry_kinds
             if kinds is None or event.kind in kinds or (event.group is not None and "album" in kinds):

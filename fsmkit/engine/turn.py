@@ -33,7 +33,7 @@ from fsmkit.flow.handlers import Raised
 from fsmkit.flow.messages import Answer, Reply, as_reply, as_screen
 from fsmkit.interpreter.access import ConversationHandle
 from fsmkit.interpreter.codec import ValueCodec
-from fsmkit.interpreter.compiled import CompiledFlow, FlowSet
+from fsmkit.interpreter.compiled import CompiledFlow
 from fsmkit.interpreter.effects import address_of, follow, home_of, owner_of
 from fsmkit.interpreter.migrations import Orphan, data_of, is_current, migrate_row
 from fsmkit.interpreter.row import EMPTY, Bound, Frame, Row, ScheduledEvent, Send

@@ -38,8 +38,7 @@ PAYMENT_KINDS = ("pre_checkout_query", "shipping_query")
 """Kinds of events in which Telegram asks whether a payment may go ahead."""
 
 
-@attrs.frozen
-class SendMessage:
+class SendMessage(msgspec.Struct, frozen=True):
     """A message to send (`show=False`), or one of the conversation's screens to bring up to date.
 
     Attributes:
@@ -55,23 +54,20 @@ class SendMessage:
     screen: str = ""
 
 
-@attrs.frozen
-class DeleteOnExit:
+class DeleteOnExit(msgspec.Struct, frozen=True):
     """A message to delete when the state is left."""
 
     message: int
 
 
-@attrs.frozen
-class CountRetry:
+class CountRetry(msgspec.Struct, frozen=True):
     """An answer that will not do, to be counted while its state lasts."""
 
     flow: str
     state: str | None
 
 
-@attrs.frozen
-class SendEvent:
+class SendEvent(msgspec.Struct, frozen=True):
     """An event for a conversation, `after` so many seconds."""
 
     key: Key

@@ -81,20 +81,21 @@ def running_ranks(
     only: str | None = None,
     depth: int | None = None,
 ) -> list[Rank]:
-    """Return the ranks of conversations that run; with a kind, without the handlers that want no such events."""
+    """Return the ranks of conversations that run; with a kind, without handlers that want no such events."""
     found: list[Rank] = []
-    snapshots = row.snapshots
+    snapshots, tables = row.snapshots, flows.tables
     for name in reversed(snapshots):
         frames = snapshots[name].frames
         if frames[-1].state is None or (within is not None and name != within):
             continue
-        level = top = len(frames) - 1 if depth is None else depth
-        while level >= 0:
+        level = len(frames) - 1 if depth is None else depth
+        state: str | Symbol = frames[level].state or ANY
+        while level >= 0:  # those that wait keep what their handlers of `ANY` want
             frame = frames[level]
-            table = flows.tables.get(frame.flow)
+            table = tables.get(frame.flow)
             if table is not None and (only is None or frame.flow == only):
-                state = frame.state if level == top and frame.state is not None else ANY
                 found.append((name, level, frame, table, table.wanting[state, kind], True))
+            state = ANY
             level -= 1
     return found
 

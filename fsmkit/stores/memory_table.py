@@ -54,8 +54,8 @@ class Record:
         filed: When the cache is going to give it out; infinite: it is not in the cache; `OVERDUE`: the cache
             has given it out.
         mail: What waits to be delivered, and what came of it; `None`: nothing.
-        lookup: What it is looked up by; one alone, as most have it, is kept without a tuple. `None`: it is not
-            in the table yet.
+        lookup: What it is looked up by; one alone, as most have it, is kept without a tuple. `None`: the
+            record is not in the table yet.
     """
 
     __slots__ = ("filed", "lookup", "mail", "row", "version", "wake")
