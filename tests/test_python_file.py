@@ -10,8 +10,9 @@ from bot_process import ROOT, assert_clean, process, telegram
 from fsmkit.interpreter.codec import class_name
 from fsmkit.stores.sqlite import SQLiteStore
 
-EXAMPLES = sorted(file for file in (ROOT / "examples").rglob("*.py") if file.stem != "shop")
-"""All but the shop, which has servers of its own: tests/test_end_to_end_shop.py."""
+APART = ("shop", "broadcast")
+EXAMPLES = sorted(file for file in (ROOT / "examples").rglob("*.py") if file.stem not in APART)
+"""All but those with tests of their own: tests/test_end_to_end_shop.py, tests/test_cookbook.py."""
 PTB = ROOT / "examples" / "ptb"
 
 BOT = """
