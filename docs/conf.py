@@ -48,6 +48,10 @@ def _read(_app, name, source):
         text = README.read_text(encoding="utf-8").replace("](docs/", "](")
     if name == "reference/docstrings":
         text += "".join(_docstrings(module) for module in MODULES)
+    if name.startswith("cookbook/"):  # a reader of the repository has a link instead
+        text += (
+            f"\n## The whole file\n\n```{{literalinclude}} ../../examples/{name}.py\n:language: python\n```\n"
+        )
     if name == root_doc:
         text += "".join(_navigation(section) for section in text.split("\n## "))
     source[0] = OUTSIDE.sub(

@@ -9,12 +9,14 @@ import pytest
 
 from fsmkit import Flow, Key
 from fsmkit.stores.memory import MemoryStore
-from fsmkit.testing import Chat, ManualClock, OfflineTelegram, check
+from fsmkit.testing import Chat, ManualClock, OfflineTelegram, Profile, check
 from fsmkit.testing.harness.actions import Wait
 
 ROOT = Path(__file__).parent.parent
 BOTS = sorted(path.stem for path in (ROOT / "examples" / "cookbook").glob("*.py"))
 GROUP = -100
+UNHURRIED = Profile(steps=4_000, examples=5, length=15, seconds=240.0, overlaps=5)
+"""As `dev`, but for as long as a loaded machine takes."""
 BY_TWO = {"poll": ["close stay"]}
 """Edges that take two people, which no tour has; a conversation below takes them."""
 
@@ -56,7 +58,7 @@ def test_what_a_page_shows_of_the_code_is_in_the_file(name):
 def test_nothing_is_wrong_with_a_bot_and_all_edges_are_taken(name):
     bot = module(name)
     flows = [value for value in vars(bot).values() if isinstance(value, Flow)]
-    report = check(*flows, seed=1, resources=getattr(bot, "PostOfTests", None))
+    report = check(*flows, seed=1, profile=UNHURRIED, resources=getattr(bot, "PostOfTests", None))
     assert report.ok, str(report)
     missing = [f"{edge.handler} {edge.kind}" for edge in report.coverage.missing_edges()]
     assert missing == BY_TWO.get(name, [])

@@ -20,6 +20,7 @@ import subprocess
 import sys
 from doctest import ELLIPSIS
 from pathlib import Path
+from types import SimpleNamespace
 
 import attrs
 import pytest
@@ -146,6 +147,29 @@ def files_with_flows():
 def test_the_flows_of_a_page_pass_check_and_test(snippet, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert found_in(snippet.code, tmp_path, SHORT).keys() == snippet.codes
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+def test_texts_of_fluent_are_found_as_the_page_says(tmp_path, monkeypatch):
+    pytest.importorskip("fluent.runtime")
+    page = (ROOT / "docs" / "how-to" / "languages.md").read_text()
+    [catalogue], [code] = (
+        re.findall(r"(?s)```text\n# \S+\n(.*?)```", page),
+        re.findall(r"(?s)```py\n(.*?)```", page),
+    )
+    monkeypatch.chdir(tmp_path)
+    for language, text in (("pl", catalogue), ("en", "wake-in = In { $hours } hours.\n")):
+        folder = tmp_path / "locales" / language
+        folder.mkdir(parents=True)
+        (folder / "bot.ftl").write_text(text)
+    names = {}
+    exec(code, names)
+    # It leaves files open, hence the marks above.
+    said = [names["say"](SimpleNamespace(lang=lang), "wake-in", hours=3) for lang in ("pl", "en-gb", None)]
+    assert [each.translate({0x2068: None, 0x2069: None}) for each in said] == [
+        "Za 3 godziny.",
+        *["In 3 hours."] * 2,
+    ]
 
 
 MISTAKES = ROOT / "docs" / "how-to" / "common-mistakes.md"

@@ -90,7 +90,7 @@ def is_there(module, name):
         (
             "Engine",
             fsmkit.Engine,
-            {"bot", "find_run", "peek", "report", "resources", "start", "stop", "table_of"},
+            {"find_run", "peek", "report", "resources", "start", "stop", "table_of"},
         ),
     ],
     ids=["Flow", "ctx", "Engine"],
