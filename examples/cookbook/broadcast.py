@@ -16,7 +16,17 @@ from telegram.ext import Application
 
 from fsmkit import Context, Done, End, Engine, Failed, Flow, JobContext, Key, Pass, Reply, To, fan_out
 from fsmkit.stores import Store, open_store
-from fsmkit.telegram import KeyedProcessor, Receiver, TelegramEvent, attach, button, command, photo, text
+from fsmkit.telegram import (
+    KeyedProcessor,
+    Receiver,
+    TelegramEvent,
+    TextEvent,
+    attach,
+    button,
+    command,
+    photo,
+    text,
+)
 
 CHUNK = 100
 
@@ -91,8 +101,8 @@ def begin(event: TelegramEvent, ctx: Context[News]) -> To[Literal["writing"], Ne
 
 
 @broadcast.defstate("writing", on=text(r"(?s).{1,4000}"))
-def got_text(event: TelegramEvent, ctx: Context[News]) -> To[Literal["preview"], News]:
-    return ("transition", "preview", News(ctx.match[0]))
+def got_text(event: TextEvent, ctx: Context[News]) -> To[Literal["preview"], News]:
+    return ("transition", "preview", News(event.text))
 
 
 @broadcast.defstate("writing", on=photo())

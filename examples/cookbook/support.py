@@ -15,7 +15,7 @@ from typing import Literal
 import attrs
 
 from fsmkit import ANY, Context, End, Flow, Key, KeyBy, Reply, Stay, To
-from fsmkit.telegram import TelegramEvent, button, command, run, text
+from fsmkit.telegram import TelegramEvent, TextEvent, button, command, run, text
 
 STAFF = int(os.environ.get("STAFF_CHAT", "-100"))
 DAY = timedelta(days=1)
@@ -106,8 +106,8 @@ def gone(event: Taken, ctx: Context[Ticket]) -> None:
 
 
 @customer.defstate("talking", on=text())
-def tell_agent(event: TelegramEvent, ctx: Context[Ticket]) -> None:
-    ctx.send(ctx.data.agent, Said(ctx.match))
+def tell_agent(event: TextEvent, ctx: Context[Ticket]) -> None:
+    ctx.send(ctx.data.agent, Said(event.text))
     ctx.answer()  # nothing is to be said
 
 
@@ -184,8 +184,8 @@ def queue(event: Taken, ctx: Context[Tickets]) -> Stay[Tickets]:
 
 
 @agent.defstate("talking", on=text())
-def tell_customer(event: TelegramEvent, ctx: Context[Tickets]) -> None:
-    ctx.send(ctx.data[0].customer, Said(ctx.match))
+def tell_customer(event: TextEvent, ctx: Context[Tickets]) -> None:
+    ctx.send(ctx.data[0].customer, Said(event.text))
     ctx.answer()
 
 
