@@ -109,12 +109,16 @@ class Visit:
 
 @attrs.frozen
 class Tomorrow:
-    """It is a day before the visit."""
+    """It is a day before a visit, which begins then."""
+
+    begins: float
 
 
 @attrs.frozen
 class Begun:
-    """The customer is sitting in the chair."""
+    """A visit begins. It may be one that was cancelled."""
+
+    begins: float
 
 
 def which_days(ctx: Context[Visit]) -> Calendar:
@@ -157,8 +161,9 @@ def answered(event: Answer, ctx: Context[Visit]) -> Result:
         return ("pass",)
     if event.taken:
         visit = ctx.data
-        ctx.send(ctx.key, Tomorrow(), after=visit.begins() - ctx.now - 86_400)
-        ctx.send(ctx.key, Begun(), after=visit.begins() - ctx.now)
+        begins = visit.begins()
+        ctx.send(ctx.key, Tomorrow(begins), after=begins - ctx.now - 86_400)
+        ctx.send(ctx.key, Begun(begins), after=begins - ctx.now)
         return ("transition", "booked", visit)
     question = "Which time suits you?" if event.free else "We are fully booked on that day."
     if ctx.data.time:
@@ -189,12 +194,13 @@ def another_day(event: TelegramEvent, ctx: Context[Visit]) -> To[Literal["day"],
 
 @booking.defstate("booked", on=Tomorrow)
 def remind(event: Tomorrow, ctx: Context[Visit]) -> None:
-    ctx.reply(f"See you tomorrow at {ctx.data.time}! /cancel if you cannot come.")
+    if event.begins == ctx.data.begins():
+        ctx.reply(f"See you tomorrow at {ctx.data.time}! /cancel if you cannot come.")
 
 
 @booking.defstate("booked", on=Begun)
-def begun(event: Begun, ctx: Context[Visit]) -> End[Visit]:
-    return ("end", ctx.data)
+def begun(event: Begun, ctx: Context[Visit]) -> Stay | End[Visit]:
+    return ("end", ctx.data) if event.begins == ctx.data.begins() else ("stay",)
 
 
 @booking.defstate("booked", on=command("cancel", description="Give the appointment back"))

@@ -116,8 +116,10 @@ def hear_agent(event: Said, ctx: Context[Ticket]) -> None:
     ctx.reply(f"{ctx.data.name}: {event.text}")
 
 
-@customer.defstate("talking", on=Closed, examples=[Closed(SOME)])
-def agent_closed(event: Closed, ctx: Context[Ticket]) -> End:
+@customer.defstate("talking", on=Closed, examples=[Closed(SOME), Closed(Ticket())])
+def agent_closed(event: Closed, ctx: Context[Ticket]) -> Stay | End:
+    if event.ticket.message != ctx.data.message:  # an earlier talk
+        return ("stay",)
     ctx.reply("We hope that this helped. /ask opens another talk.")
     return ("end",)
 
