@@ -591,7 +591,7 @@ async def test_ptb_polling_of_a_durable_store_is_told_to_promise_less(bench, cap
             Receiver(app, engine)
         caplog.clear()
         await app.post_init(app)
-        assert ("a kill loses the one in hand" in caplog.text) is not receives
+        assert ("a kill loses the current one" in caplog.text) is not receives
         await engine.stop()
         await engine.store.close()
 
