@@ -195,6 +195,11 @@ def check(ctx: click.Context, target: str) -> None:
 @click.option(
     "--chat", "chat", type=int, metavar="ID", help="The group in which people talk to a bot without flows."
 )
+@click.option(
+    "--moved",
+    is_flag=True,
+    help="Holds a bot without flows against the flows that move() makes of its ConversationHandlers.",
+)
 @click.pass_context
 def test(
     ctx: click.Context,
@@ -218,6 +223,7 @@ def test(
     hosts: tuple[str, ...],
     users: tuple[int, ...],
     chat: int | None,
+    moved: bool,
 ) -> None:
     """Test a bot's flows without test code, with thousands of conversations that are generated from them.
 
@@ -246,6 +252,7 @@ def test(
         "--allow-net": hosts,
         "--user": users,
         "--chat": chat,
+        "--moved": moved,
     }
     plain = is_plain_bot(target)
     for name, given in (for_flows if plain else for_bots).items():
@@ -253,7 +260,7 @@ def test(
             raise click.UsageError(f"{name} is for {'flows' if plain else 'bots without flows'}: {target}.")
     if plain:
         options = BotOptions(env, setup, stubs, hosts, users, chat)
-        done = test_bot(target, options, profile=profile, seed=seed, out=out, replay=replay)
+        done = test_bot(target, options, profile=profile, seed=seed, out=out, replay=replay, moved=moved)
         ctx.exit(0 if done else 1)
     if recorded is not None:
         ctx.exit(0 if test_recorded(target, recorded, out=out) else 1)

@@ -118,6 +118,7 @@ def test_bot(
     seed: int | None,
     out: str | None,
     replay: str | None,
+    moved: bool,
 ) -> bool:
     """Test a bot as it is, and print the report; return whether nothing is wrong.
 
@@ -128,10 +129,13 @@ def test_bot(
         seed: Repeats an earlier run.
         out: Where the report is written as JSON; `-`: to standard output, instead of the text.
         replay: A JSON report whose conversations are had again, instead of all else.
+        moved: Whether its ConversationHandlers are held against the flows that `move` makes of them.
 
     Raises:
         CommandError: If it cannot run.
     """
+    if moved and replay is not None:
+        raise CommandError("--replay has conversations with the bot as it is: leave --moved out")
     name, entry = split_target(target)
     path = _path_of(name)
     if path is None:
@@ -159,7 +163,9 @@ def test_bot(
             "seed": random.randrange(2**32) if seed is None else seed,
             "profile": profile,
             "replays": None if replay is None else _conversations(replay),
+            "moved": moved,
             "out": str(base / "report.json"),
+            "progress": str(base / "progress"),
             "hangs": str(base / "hangs"),
         }
         sources = [each.read_text(encoding="utf-8", errors="replace") for each in root.rglob("*.py")]
@@ -205,22 +211,42 @@ def _child(job: dict[str, Any], base: Path, made: dict[str, str]) -> dict[str, A
         "TMP": str(temporary),
     }
     command = [sys.executable, "-P", "-m", "fsmkit.testing.any_bot.child", str(base / "job.json")]
-    done = subprocess.run(
-        command,
-        env=made,
-        cwd=job["root"],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        errors="replace",
-        check=False,
-    )
+    with open(base / "stderr", "w+", encoding="utf-8", errors="replace") as said:
+        with subprocess.Popen(
+            command,
+            env=made,
+            cwd=job["root"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=said,
+        ) as child:
+            try:
+                _show_progress(child, Path(job["progress"]))
+            except BaseException:
+                child.kill()
+                raise
+        said.seek(0)
+        done = subprocess.CompletedProcess(command, child.returncode, stderr=said.read())
     try:
         answer: dict[str, Any] = json.loads(Path(job["out"]).read_text(encoding="utf-8"))
         return answer
     except (OSError, ValueError):
         raise CommandError(f"{job['name']}: {_why_not(job, done)}") from None
+
+
+def _show_progress(child: "subprocess.Popen[bytes]", progress: Path) -> None:
+    """Wait for the child's end; on a terminal, say meanwhile how far it has come."""
+    if not sys.stderr.isatty():
+        child.wait()
+        return
+    while True:
+        try:
+            child.wait(timeout=0.3)
+            break
+        except subprocess.TimeoutExpired:
+            said = progress.read_text(encoding="utf-8").strip() if progress.exists() else ""
+            print(f"\r{said.ljust(80)[:80]}", end="", file=sys.stderr, flush=True)
+    print(f"\r{' ' * 80}\r", end="", file=sys.stderr, flush=True)
 
 
 def _why_not(job: dict[str, Any], done: "subprocess.CompletedProcess[str]") -> str:

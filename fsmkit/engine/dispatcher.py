@@ -158,6 +158,7 @@ class Dispatcher:
         committed: Callable[[Outcome], Awaitable[None]] | None = None,
         void: Callable[[], bool] | None = None,
         strike: Strike | None = None,
+        only: str | None = None,
     ) -> Awaitable[Outcome]:
         """Take an event from a face, with the keys that it has by the flows' key rules.
 
@@ -172,14 +173,17 @@ class Dispatcher:
             committed: Told of the outcome after the commit and before anything is delivered.
             void: Asked when its turn has come whether it is of no use any more: no handler sees it then.
             strike: The update that it was, struck from the inbox by the commit of its step.
+            only: Name of the only flow that gets it; `otherwise` is not said then.
         """
         if self._lines is None and len(keys) == 1:  # the ordinary case
             key, entries = keys[0]
-            to = Recipient(entries)
+            to = Recipient(entries, only=only)
             return self.process(
-                key, Envelope(event, event_id, to, telegram, True, True, committed, void, None, strike)
+                key,
+                Envelope(event, event_id, to, telegram, True, only is None, committed, void, None, strike),
             )
-        envelope = Envelope(event, event_id, ANYBODY, telegram, True, True, committed, void, strike=strike)
+        to = ANYBODY if only is None else Recipient(only=only)
+        envelope = Envelope(event, event_id, to, telegram, True, only is None, committed, void, strike=strike)
         return self._walk(envelope, keys) if self._lines is None else self._in_line(envelope, keys)
 
     async def _in_line(
@@ -197,7 +201,8 @@ class Dispatcher:
         """Ask one key after the other."""
         if len(keys) == 1:
             key, entries = keys[0]
-            return await self.process(key, structs.replace(envelope, to=Recipient(entries)))
+            to = structs.replace(envelope.to, entries=entries)
+            return await self.process(key, structs.replace(envelope, to=to))
         for key, _ in keys:
             if envelope.id is not None and f" {envelope.id} " in (await self.transactions.peek(key)).seen:
                 return Outcome("duplicate")

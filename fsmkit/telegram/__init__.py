@@ -10,6 +10,7 @@ from fsmkit.faces import import_on_demand
 if TYPE_CHECKING:
     from fsmkit.telegram.attach import attach
     from fsmkit.telegram.conversation_handler.flow import from_conversation_handler
+    from fsmkit.telegram.conversation_handler.move import move
     from fsmkit.telegram.event import TelegramEvent
     from fsmkit.telegram.forms.ask import ask
     from fsmkit.telegram.forms.form import answers_of, form
@@ -90,6 +91,7 @@ __all__ = [
     "kind",
     "location",
     "message",
+    "move",
     "my_chat_member",
     "photo",
     "poll",
@@ -116,6 +118,7 @@ import_on_demand(
     {
         "fsmkit.telegram.attach": "attach",
         "fsmkit.telegram.conversation_handler.flow": "from_conversation_handler",
+        "fsmkit.telegram.conversation_handler.move": "move",
         "fsmkit.telegram.event": "TelegramEvent",
         "fsmkit.telegram.forms.ask": "ask",
         "fsmkit.telegram.forms.form": "answers_of form",

@@ -73,7 +73,44 @@ def attach(
         DefinitionError: If the flows do not fit together, the URL is not that of a store, the application
             cannot have flows or has some already, or the command menu is empty or too long.
     """
-    _check(app, group)
+    check_application(app)
+    if app.handlers.get(group):
+        raise group_taken(group, f"it has {app.handlers[group][0]!r} already")
+    engine, intake, life = wire(
+        app,
+        *flows,
+        store=store,
+        clock=clock,
+        resources=resources,
+        button_keys=button_keys,
+        observers=observers,
+        command_menu=command_menu,
+        send_limits=send_limits,
+        **options,
+    )
+    app.add_handler(FlowHandler(app, engine, intake, life, group), group)
+    if answer_unclaimed:
+        app.add_handler(UnclaimedPresses(app, intake), sys.maxsize)
+        app.add_handler(UnclaimedPayments(app, intake), sys.maxsize)
+    return engine
+
+
+def wire(
+    app: AnyApplication,
+    *flows: Flow[Any],
+    store: Store | str | None = None,
+    clock: Clock | None = None,
+    resources: Any = None,
+    button_keys: Sequence[str] | None = None,
+    observers: Iterable[Observer] = (),
+    command_menu: bool = False,
+    send_limits: "SendLimits | None" = None,
+    **options: Any,
+) -> tuple[Engine, Intake, Lifecycle]:
+    """Make an engine that lives and talks with an application, and the way to it; no handler is added.
+
+    The arguments are those of `attach`.
+    """
     bot = app.bot
     names = {flow.name for flow in flows if isinstance(flow, Flow)}
     late = _Late()
@@ -98,11 +135,7 @@ def attach(
         app.update_processor.serve(engine.flows.key_rules(), life, intake, engine.clock)
         engine.face.awaited = app.update_processor.awaited
         engine.face.concurrent = True
-    app.add_handler(FlowHandler(app, engine, intake, life, group), group)
-    if answer_unclaimed:
-        app.add_handler(UnclaimedPresses(app, intake), sys.maxsize)
-        app.add_handler(UnclaimedPayments(app, intake), sys.maxsize)
-    return engine
+    return engine, intake, life
 
 
 class _Late:
@@ -114,11 +147,16 @@ class _Late:
         return self.delivery(key, effect)
 
 
-def _check(app: Any, group: int) -> None:
+def check_application(app: Any, taker: str = "attach") -> None:
+    """Check that flows can be put onto an application.
+
+    Raises:
+        DefinitionError: If it is none, has flows already, or replaces callback data.
+    """
     place = calling_location()
     if not isinstance(app, Application):
         raise DefinitionError(
-            f"attach() takes an Application first, got {app!r}",
+            f"{taker}() takes an Application first, got {app!r}",
             place=place,
             remedy="Write attach(Application.builder().token(...).build(), flow)",
         )
@@ -134,5 +172,3 @@ def _check(app: Any, group: int) -> None:
             place=place,
             remedy="Call it once, with all the flows: attach(app, first, second)",
         )
-    if app.handlers.get(group):
-        raise group_taken(group, f"it has {app.handlers[group][0]!r} already")

@@ -82,7 +82,7 @@ from fsmkit.flow.events import MESSAGE_KINDS, Pressed
 from fsmkit.flow.flow import Flow
 from fsmkit.flow.messages import Answer
 from fsmkit.interpreter.compiled import CompiledFlow, FlowSet
-from fsmkit.keys import Key, KeyBy
+from fsmkit.keys import Key, KeyBy, event_id_of
 from fsmkit.telegram.answers import AnswerTimer, AwaitedAnswer, Payments, Query, over
 from fsmkit.telegram.buttons import ButtonCodec, Foreign, looks_ours
 from fsmkit.telegram.chat_migration import ChatMigrations, move_event
@@ -108,12 +108,14 @@ class Checked(Struct, eq=False):
         keys: Whose conversations it may belong to, in flow order, each with the flows that it may enter.
         foreign: The flow of a pressed button that only somebody else may press.
         barred: Flows that it may not enter where it was pressed: under a channel's post.
+        only: Name of the only flow that it is for.
     """
 
     event: TelegramEvent
     keys: Keys
     foreign: str | None = None
     barred: Sequence[CompiledFlow] = ()
+    only: str | None = None
 
 
 class Intake:
@@ -293,9 +295,10 @@ class Intake:
         """Hand it to the engine."""
         number, received = checked.event.number, self._face.received
         strike = received.get(number) if received else None
-        # The id is event_id_of(event.id), without the detour.
+        # The id is event_id_of(event.id), without the detour. Several flows may each handle it once.
+        ident = f"tg:{number}" if checked.only is None else event_id_of((f"tg {checked.only}", number))
         return self._engine.receive(
-            checked.event, checked.keys, f"tg:{number}", context, committed, void, strike
+            checked.event, checked.keys, ident, context, committed, void, strike, checked.only
         )
 
     async def _with_detours(self, checked: Checked, context: Any) -> Outcome:

@@ -55,6 +55,10 @@ class Lifecycle:
         handlers = application.handlers.get(group, ())
         if len(handlers) != 1:
             raise group_taken(group, "another handler was added to it")
+        await self.started()
+
+    async def started(self) -> None:
+        """Start the engine if nobody has."""
         if not self._engine.running:
             _log.warning(
                 "fsmkit is started by the first update, since the application is driven by hand; "

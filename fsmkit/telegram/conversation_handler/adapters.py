@@ -2,11 +2,15 @@
 
 import ast
 import json
+import logging
 import typing
 from collections.abc import Iterable, MutableMapping
+from contextvars import ContextVar
+from types import FunctionType
 from typing import Any
 
 import attrs
+import msgspec
 from telegram import Bot, Update
 from telegram.ext import ApplicationHandlerStop, ConversationHandler
 
@@ -19,6 +23,7 @@ from fsmkit.flow.results import Result
 from fsmkit.graph.names import UNKNOWN, Scope, UnreadableSourceError, names_in, own_nodes
 from fsmkit.graph.source import Return, goes_on
 from fsmkit.interpreter.codec import needs_nothing
+from fsmkit.interpreter.roundtrip import same
 from fsmkit.telegram.conversation_handler.chart import (
     AnyHandler,
     Chain,
@@ -33,8 +38,13 @@ from fsmkit.telegram.conversation_handler.chart import (
     unmovable,
 )
 
+_log = logging.getLogger("fsmkit")
+
 LAST_UPDATE = "last_update"
 """The field in which the last update is kept, for the handlers of TIMEOUT."""
+
+stops: ContextVar[list[ApplicationHandlerStop] | None] = ContextVar("fsmkit_stops", default=None)
+"""Where it is noted that a callback has stopped the application's other groups, for whoever stands in one."""
 
 
 @attrs.frozen(eq=False)
@@ -96,11 +106,88 @@ class Carrier:
         return there
 
 
+CARRIED = 32_768
+"""Bytes of JSON of one `user_data` that are stored with a conversation at most."""
+
+
+@attrs.frozen(eq=False)
+class WholeCarrier(Carrier):
+    """Takes all of `user_data` that JSON has to the store after each callback, and back after a restart.
+
+    While the process runs, `user_data` is what callbacks and other handlers have made of it; only what is not
+    there is put back, and only once.
+    """
+
+    _known: dict[int, Any] = attrs.field(factory=dict[int, Any], init=False)
+    """The `user_data` that are as callbacks left them, by identity."""
+    _told: set[str] = attrs.field(factory=set[str], init=False)
+    """What was logged."""
+
+    def bring(self, data: Any, context: Any) -> None:
+        """Put back what is stored, if nothing was since the process has begun."""
+        there = getattr(context, self.source)
+        if not isinstance(there, MutableMapping) or id(there) in self._known:
+            return
+        self._known[id(there)] = there
+        for name, value in data.items():
+            if name != LAST_UPDATE or not self.remembers:
+                there.setdefault(name, value)
+
+    def take(self, data: Any, context: Any, update: Update | None) -> Any:
+        """Return the flow's data after a callback: what JSON has of `user_data`, up to a size."""
+        taken: dict[str, Any] = {}
+        there = getattr(context, self.source)
+        if isinstance(there, MutableMapping):
+            self._known[id(there)] = there
+            left = CARRIED
+            for name, value in there.items():
+                size = self._size(name, value)
+                if size is not None and size <= left:
+                    taken[name] = value
+                    left -= size
+                elif size is not None:
+                    self._tell(name, f"larger than {CARRIED} bytes with all the others")
+        elif there is not None:
+            self._tell("", f"a {type(there).__name__}, no mapping")
+        if self.remembers:
+            taken.pop(LAST_UPDATE, None)
+            kept = data.get(LAST_UPDATE) if update is None else json.loads(update.to_json())
+            taken |= {} if kept is None else {LAST_UPDATE: kept}
+        return taken
+
+    def of(self, stored: Any) -> dict[str, Any]:
+        """Return what is carried of some other `user_data`."""
+        return (
+            {name: value for name, value in stored.items() if self._size(name, value) is not None}
+            if isinstance(stored, dict)
+            else {}
+        )
+
+    def _size(self, name: Any, value: Any) -> int | None:
+        """Return the bytes that a value takes, `None` if JSON does not have it."""
+        try:
+            body = msgspec.json.encode({name: value})
+            if same({name: value}, msgspec.json.decode(body)):
+                return len(body)
+        except (TypeError, ValueError, RecursionError, msgspec.MsgspecError):
+            pass
+        self._tell(name, f"a {type(value).__name__} that JSON does not have as it is")
+        return None
+
+    def _tell(self, name: Any, why: str) -> None:
+        what = f"{self.source}[{name!r}]" if name != "" else self.source
+        if what not in self._told:
+            self._told.add(what)
+            _log.warning(
+                "%s is %s: it is not stored with the conversation and gone after a restart", what, why
+            )
+
+
 def carrier(data: Any, *, shared: bool, remembers: bool) -> Carrier:
     """Return the carrier for the type that was given as `data=`, `None`: nothing is carried.
 
     Args:
-        data: The type.
+        data: The type; `dict`: all is carried that JSON has.
         shared: Whether the conversation is that of a whole chat.
         remembers: Whether the last update has to be kept.
 
@@ -108,7 +195,9 @@ def carrier(data: Any, *, shared: bool, remembers: bool) -> Carrier:
         DefinitionError: If the type will not do.
     """
     source = "chat_data" if shared else "user_data"
-    if data is None or data is dict:
+    if data is dict:
+        return WholeCarrier(dict, (), source, remembers)
+    if data is None:
         return Carrier(dict, (), source, remembers)
     shown = getattr(data, "__name__", repr(data))
     if not needs_nothing(data):
@@ -133,11 +222,12 @@ def _is_class_variable(hint: Any) -> bool:
     return typing.get_origin(hint) is typing.ClassVar or hint is typing.ClassVar
 
 
-def returned_by(callback: Any) -> list[Any] | None:
+def returned_by(callback: Any, *, calls: int = 1) -> list[Any] | None:
     """All that a callback may return, or give to `ApplicationHandlerStop`; `None` if it cannot be told.
 
     Args:
         callback: A function of `(update, context)`.
+        calls: How deep `return await menu(update, context)` is followed into the function that it calls.
 
     Example:
         >>> AGE = 1
@@ -151,24 +241,41 @@ def returned_by(callback: Any) -> list[Any] | None:
     except UnreadableSourceError:
         return None
     if isinstance(node, ast.Lambda):
-        found = scope.values(node.body)
+        found = _values(node.body, scope, calls)
     else:
         nodes = list(own_nodes(node))
         if any(isinstance(inner, ast.Yield | ast.YieldFrom) for inner in nodes):
             return None
-        found = [value for inner in nodes for value in _given(inner, scope)]
+        found = [value for inner in nodes for value in _given(inner, scope, calls)]
         if goes_on(node.body, scope):
             found.append(None)
     return None if any(value is UNKNOWN for value in found) else found
 
 
-def _given(node: ast.AST, scope: Scope) -> list[Any]:
+def _values(expr: ast.expr, scope: Scope, calls: int) -> list[Any]:
+    """Return what an expression may be, that of a call as far as the called function's source tells."""
+    called = expr.value if isinstance(expr, ast.Await) else expr
+    if isinstance(called, ast.Call) and calls:
+        functions = scope.values(called.func)
+        known = [
+            returned_by(function, calls=calls - 1)
+            if isinstance(function, FunctionType) and not hasattr(function, "__wrapped__")
+            else None
+            for function in functions
+        ]
+        return [value for each in known for value in ([UNKNOWN] if each is None else each)]
+    if choices := scope.choices(expr):
+        return [value for choice in choices for value in _values(choice, scope, calls)]
+    return scope.values(expr)
+
+
+def _given(node: ast.AST, scope: Scope, calls: int) -> list[Any]:
     """Return what a statement gives back, if it is a `return` or stops the application's other handlers."""
     match node:
         case ast.Return(value=None):
             return [None]
         case ast.Return(value=ast.expr() as value):
-            return scope.values(value)
+            return _values(value, scope, calls)
         case ast.Raise(exc=ast.Call(func=raised, args=args, keywords=keywords)):
             if scope.values(raised) != [ApplicationHandlerStop]:
                 return []
@@ -253,6 +360,8 @@ class CallbackOf:
         try:
             return await self._offer.handler.handle_update(update, context.application, ctx.match, context)
         except ApplicationHandlerStop as stop:
+            if (noted := stops.get()) is not None:
+                noted.append(stop)
             return stop.state
 
     def _unknown(self, error: UnknownReturnError, ctx: Any) -> UnknownState:

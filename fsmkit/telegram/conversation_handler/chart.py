@@ -59,6 +59,8 @@ def text_of(state: Hashable, names: Mapping[Any, str]) -> str:
         return str(int(state)) if state.is_integer() else repr(state)
     if isinstance(state, tuple):
         return f"({','.join(_part(part) for part in state)})"
+    if isinstance(state, range):  # `ASK = range(1)`, for `(ASK,) = range(1)`
+        return repr(state)
     raise UnnameableError(f"the state {state!r} has no name that would be the same after a restart")
 
 

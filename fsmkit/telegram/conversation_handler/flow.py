@@ -4,7 +4,7 @@ import math
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping
 from typing import Any, TypeVar
 
-from telegram.ext import ConversationHandler
+from telegram.ext import BaseHandler, ConversationHandler
 
 from fsmkit.errors import DefinitionError
 from fsmkit.flow.events import Timeout
@@ -140,7 +140,7 @@ def from_conversation_handler(
         conversation: The ConversationHandler.
         data: A class whose fields name keys of `context.user_data` (of `context.chat_data` with
             `per_user=False`) that are stored with the state, and are `ctx.data` for handlers written anew;
-            all its fields have defaults. By default none are.
+            all its fields have defaults. `dict`: all keys with values that JSON has. By default none are.
         name: Name of the flow; by default the ConversationHandler's, else `"conversation"`.
         names: Names of states, by the ConversationHandler's own objects. By default a text is its own name,
             a number its digits, an enum member `Class.NAME`, a tuple of such `(1,~text)`.
@@ -176,6 +176,8 @@ def _check(conversation: Any) -> None:
         raise unmovable(
             f"{conversation!r} is not a ConversationHandler", "Pass the ConversationHandler itself"
         )
+    for each in (conversation, *nested_in(conversation)):
+        _check_handlers(each)
     for nested in nested_in(conversation):
         if _per(nested) != _per(conversation):
             raise unmovable(
@@ -186,6 +188,19 @@ def _check(conversation: Any) -> None:
     for each in (conversation, *nested_in(conversation)):
         if any(isinstance(handler, ConversationHandler) for handler in timeout_handlers(each)):
             raise unmovable("a ConversationHandler is among the handlers of TIMEOUT", "Remove it there")
+
+
+def _check_handlers(conversation: Conversation) -> None:
+    """Check what PTB does not, and stumbles over at the first update that comes to it."""
+    lists = {"entry_points": conversation.entry_points, "fallbacks": conversation.fallbacks}
+    lists |= {f"the state {state!r}": handlers for state, handlers in conversation.states.items()}
+    for where, handlers in lists.items():
+        for handler in handlers:
+            if not isinstance(handler, BaseHandler):
+                raise unmovable(
+                    f"{where} of a ConversationHandler has {handler!r}, which is not a handler",
+                    "Write CommandHandler(...), MessageHandler(...) or another handler of PTB's",
+                )
 
 
 def _per(conversation: Conversation) -> tuple[bool, bool, bool]:

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Sequence
+from math import inf
 from typing import Any, cast
 
 import attrs
@@ -11,6 +12,7 @@ import msgspec
 from fsmkit.botapi.api import Call
 from fsmkit.botapi.offline import OfflineTelegram
 from fsmkit.botapi.request import AnyApplication
+from fsmkit.engine.engine import Engine
 from fsmkit.interpreter.row import Frame, Row, Snapshot
 from fsmkit.testing.any_bot.slots import (
     AnyConversation,
@@ -46,6 +48,7 @@ class BotObservation(Observation):
         jobs: How many jobs wait in the JobQueue now, against before.
         tasks: How many tasks the bot has begun that go on.
         walled: Whether it was refused something that it may not do while it is tested.
+        took: Seconds of the bot's clock for which it went on.
     """
 
     stood: tuple[tuple[AnyConversation, Any], ...] = ()
@@ -57,6 +60,7 @@ class BotObservation(Observation):
     jobs: int = 0
     tasks: int = 0
     walled: bool = False
+    took: float = 0.0
 
 
 class BotDriver(PTBDriver):
@@ -67,29 +71,44 @@ class BotDriver(PTBDriver):
         clock: The clock that its program runs on.
         offline: The Telegram that it talks to.
         chat: Where people talk to it; `None`: each in the private chat with it.
+        engine: Runs its flows, where its ConversationHandlers were moved.
 
     Attributes:
         slots: The application's handlers.
     """
 
     def __init__(
-        self, app: AnyApplication, *, clock: ManualClock, offline: OfflineTelegram, chat: int | None = None
+        self,
+        app: AnyApplication,
+        *,
+        clock: ManualClock,
+        offline: OfflineTelegram,
+        chat: int | None = None,
+        engine: Engine | None = None,
     ) -> None:
+        self._line = ""
         self.slots: list[Slot] = []
         self.runs: list[CallbackRun] = []
         self._said: dict[str, int] = {}
         super().__init__(app, clock=clock, offline=offline, chat=chat)
-        self.adopt(app)
+        self.adopt(app, engine)
 
-    def adopt(self, app: AnyApplication) -> None:
-        """Go on with another application, after a restart."""
+    def adopt(self, app: AnyApplication, engine: Engine | None = None) -> None:
+        """Go on with another application, after a restart; the engine is that of its flows."""
         if app is not self.app:
             app.add_error_handler(self._failed)
         self.app, self._bot = app, app
         self._jobs = ClockedJobs(app)
         self.slots = slots_of(app)
         self.standing = Standing(conversations_of(app))
-        watch_callbacks(self.slots, lambda: len(self.offline.calls), self.runs.append)
+        watch_callbacks(self.slots, lambda: len(self.offline.calls), self._draw, self.runs.append)
+        self.engine = engine
+        if engine is not None:
+            engine.face.busy, engine.face.patience = _always, inf  # deadlines fire when the clock is moved
+
+    def _draw(self) -> None:
+        """Let a callback have the same chance, whatever was done before and beside it."""
+        random.seed(f"{self._line} {len(self.runs)}")
 
     async def begin(self, started: bool) -> None:
         """Start the application as `run_polling` does, as far as its program has not done so."""
@@ -107,6 +126,8 @@ class BotDriver(PTBDriver):
 
     async def row(self, user: int) -> Row:
         """Return where a person stands, as a row: a frame for each ConversationHandler."""
+        if self.engine is not None:
+            return await super().row(user)
         frames = tuple(
             Frame(conversation.name or "conversation", 1, state_name(conversation, state), NOTHING)
             for conversation, state in self.stands(user)
@@ -121,7 +142,9 @@ class BotDriver(PTBDriver):
         """
         line = f"{action.by()}{action.line()}"
         self._said[line] = self._said.get(line, 0) + 1
-        random.seed(f"{line} {self._said[line]}")  # the same chance, whatever was done before
+        self._line = f"{line} {self._said[line]}"
+        random.seed(self._line)  # the same chance, whatever was done before
+        begun = self.clock.now()
         stood, calls, jobs = self.stands(action.user), len(self.offline.calls), self._waiting()
         queries, tasks = set(self.offline.world.queries), asyncio.all_tasks()
         self.runs.clear()
@@ -149,6 +172,7 @@ class BotDriver(PTBDriver):
             sent=self._sent(action.user, made),
             jobs=self._waiting() - jobs,
             tasks=len(asyncio.all_tasks() - tasks),
+            took=self.clock.now() - begun,
         )
 
     async def restarted(self, action: Restart, before: Row) -> BotObservation:
@@ -186,3 +210,7 @@ class BotDriver(PTBDriver):
     def _waiting(self) -> int:
         queue: Any = self.app._job_queue  # pyright: ignore[reportPrivateUsage]  # the property warns where there is none
         return 0 if queue is None else len(queue.jobs())
+
+
+def _always() -> bool:
+    return True

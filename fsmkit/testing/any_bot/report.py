@@ -1,10 +1,11 @@
 """What a bot's test gives: findings as chats, how far it came, and the same as JSON."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import attrs
 
+from fsmkit.testing.any_bot.moved import Comparison, Parting, lines
 from fsmkit.testing.any_bot.search import BotSearch, Shown
 from fsmkit.testing.findings import Problem, step, transcript
 
@@ -45,14 +46,7 @@ class BotReport:
 
     def _lines(self) -> Iterator[str]:
         for problem, shown in self.findings:
-            yield _line(problem)
-            if shown is not None:
-                if shown.chat is not None:
-                    yield f"  (in the group {shown.chat})"
-                yield from (f"  {line}" for line in transcript(shown.observations, data=False).splitlines())
-                if shown.also:
-                    yield f"  the same at {', '.join(shown.also)}"
-                yield ""
+            yield from _told(problem, shown)
         yield from (f"note: {said}" for said in self.refused)
         unreached = self.search.unreached
         for slot in unreached[:SHOWN_UNREACHED]:
@@ -87,6 +81,80 @@ class BotReport:
             "actions": self.search.talks.actions,
             "seconds": round(self.search.seconds, 3),
         }
+
+
+@attrs.define(eq=False)
+class MovedReport:
+    """What came of holding a bot's flows against the bot, to be read.
+
+    Attributes:
+        comparison: The comparison.
+        name: What the bot's file is called.
+        profile: How long was searched.
+        refused: What the bot was not let do, a sentence each.
+    """
+
+    comparison: Comparison
+    name: str
+    profile: str
+    refused: list[str]
+
+    @property
+    def findings(self) -> list[Parting]:
+        """Where the two part, then what is lost at a restart, by the place in the file."""
+        compared = self.comparison
+        return [
+            *sorted(compared.partings, key=lambda each: _by_place(each.problem)),
+            *sorted(compared.lost, key=lambda each: _by_place(each.problem)),
+        ]
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing was found."""
+        return not self.findings
+
+    def __str__(self) -> str:
+        return "\n".join(self._lines())
+
+    def _lines(self) -> Iterator[str]:
+        for parting in self.findings:
+            yield from _told(parting.problem, parting, lines(parting))
+        yield from (f"note: {said}" for said in self.refused)
+        compared, talks = self.comparison, self.comparison.talks
+        count, lost = len(compared.partings), len(compared.lost)
+        wrong = f"{count} difference{'' if count == 1 else 's'} in {compared.compared:,} conversations"
+        after = f", {lost} crash{'' if lost == 1 else 'es'} after a restart" if lost else ""
+        yield f"{self.name}: {wrong}{after} ({compared.seconds:.1f} s, seed {talks.seed})"
+
+    def to_json(self) -> dict[str, Any]:
+        """As `fsmkit test --moved --json` writes it."""
+        return {
+            "bot": self.name,
+            "ok": self.ok,
+            "profile": self.profile,
+            "seed": self.comparison.talks.seed,
+            "findings": [
+                _json(each.problem, each)
+                | {"with the flow": None if each.flows is None else step(each.flows)}
+                for each in self.findings
+            ],
+            "refused": self.refused,
+            "conversations": self.comparison.compared,
+            "seconds": round(self.comparison.seconds, 3),
+        }
+
+
+def _told(problem: Problem, shown: Shown | None, more: Iterable[str] = ()) -> Iterator[str]:
+    yield _line(problem)
+    if shown is None:
+        return
+    if shown.chat is not None:
+        yield f"  (in the group {shown.chat})"
+    yield from (f"  {line}" for line in transcript(shown.observations, data=False).splitlines())
+    yield from more
+    if shown.also:
+        yield f"  the same at {', '.join(shown.also)}"
+    yield ""
 
 
 def _by_place(problem: Problem) -> tuple[str, int, str]:

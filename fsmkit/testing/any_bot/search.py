@@ -5,22 +5,27 @@ something is left; when all is tried, chance decides. What is found is had again
 shortened, before it is reported; what does not show again is dropped.
 """
 
+import asyncio
 import random
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar, cast
 
 import attrs
 
 from fsmkit.botapi.offline import OfflineTelegram
 from fsmkit.botapi.request import AnyApplication
+from fsmkit.engine.engine import Engine
+from fsmkit.interpreter.row import Row
+from fsmkit.telegram.conversation_handler.move import move
 from fsmkit.testing.any_bot.bot_driver import BotDriver, BotObservation
+from fsmkit.testing.any_bot.hanging import HangGuard
 from fsmkit.testing.any_bot.lint import no_exits, shadowed
 from fsmkit.testing.any_bot.offers import GROUP, Offers, Places, asked_for, hints_in, keys_shown, places_of
 from fsmkit.testing.any_bot.oracles import EDITED, judge_bot
 from fsmkit.testing.any_bot.program import Program
-from fsmkit.testing.any_bot.slots import Slot
+from fsmkit.testing.any_bot.slots import Slot, conversations_of
 from fsmkit.testing.any_bot.tree import Tree
 from fsmkit.testing.any_bot.walls import Walls
 from fsmkit.testing.clock import ManualClock
@@ -34,6 +39,7 @@ from fsmkit.testing.harness.actions import (
     Restart,
     Say,
 )
+from fsmkit.testing.harness.faults import FragileStore
 from fsmkit.testing.harness.repeatable import repeatable
 from fsmkit.testing.harness.screen import NotThereError
 from fsmkit.testing.inputs.candidates import WRONG as WRONG_FOR_FLOWS
@@ -47,6 +53,9 @@ WRONG = WRONG_FOR_FLOWS[:5]
 
 MOST_PLACES = 60
 """Screens of one set of states that are told apart."""
+
+SECOND = 2
+"""Somebody without rights who talks to the bot while another one does, in a fourth of the conversations."""
 
 MOST_OLD = 6
 """Buttons under older messages that are pressed."""
@@ -130,6 +139,11 @@ class Talks:
         seed: What chance hangs on.
         walls: What the bot is not let do, where walls are up.
         beat: Called before each action: the bot has not been hanging so far.
+        patience: Ends what never ends.
+
+    Attributes:
+        moved: Whether its ConversationHandlers are replaced by flows first.
+        durable: Whether the rows of those outlive a restart, whatever the bot's own persistence.
     """
 
     def __init__(
@@ -142,7 +156,9 @@ class Talks:
         seed: int = 0,
         walls: Walls | None = None,
         beat: Callable[[], None] | None = None,
+        patience: HangGuard | None = None,
     ) -> None:
+        self.patience = patience
         self.beat = beat
         self.walls = walls
         self.program = program
@@ -152,6 +168,8 @@ class Talks:
         self.seed = seed
         self.places = Places()
         self.offers: Offers | None = None
+        self.moved = False
+        self.durable = False
         self.count = 0
         self.actions = 0
 
@@ -172,16 +190,25 @@ class Talks:
         talk: BotTalk | None = None
         again: Restart | None = None
 
+        rows = FragileStore(clock)
+
         async def session(app: AnyApplication, started: bool) -> None:
-            nonlocal talk, again
+            nonlocal talk, again, rows
+            engine: Engine | None = None
+            if self.moved:
+                kept, rows = rows.copy(), FragileStore(clock)
+                if self.durable or is_persistent(app):
+                    rows.restore(kept)
+                engine = move(app, store=rows, clock=clock)
             if talk is None:
-                talk = BotTalk(BotDriver(app, clock=clock, offline=offline, chat=self.chat), user)
+                driver = BotDriver(app, clock=clock, offline=offline, chat=self.chat, engine=engine)
+                talk = BotTalk(driver, user)
                 self._meet(offline, talk.driver)
                 await talk.driver.begin(started)
             else:
                 before = await talk.driver.row(user)
                 talk.driver.errors = []
-                talk.driver.adopt(app)
+                talk.driver.adopt(app, engine)
                 await talk.driver.begin(started)
                 if again is not None:
                     self._judge(talk, await talk.driver.restarted(again, before))
@@ -203,14 +230,37 @@ class Talks:
                 self.beat()
             refused = self.walls.count if self.walls is not None else 0
             try:
-                observation = await talk.driver.do(action)
+                observation = await self._done(talk, action)
             except NotThereError:
                 continue
+            if observation is None:
+                return None
             if self.walls is not None and self.walls.count > refused:
                 observation = attrs.evolve(observation, walled=True)
             self.actions += 1
             self._judge(talk, observation)
         return None
+
+    async def _done(self, talk: BotTalk, action: Action) -> BotObservation | None:
+        """Carry an action out; `None` if it had to be ended, and nothing can come after it."""
+        if self.patience is None:
+            return await talk.driver.do(action)
+        doing = asyncio.ensure_future(talk.driver.do(action))
+        try:
+            with self.patience.with_task(doing):
+                observation = await doing
+        except asyncio.CancelledError:
+            if not self.patience.found:
+                raise
+            runs = tuple(talk.driver.runs)
+            self._judge(
+                talk, BotObservation(action, Row(), Row(), None, (), cast("Any", runs), (), runs=runs)
+            )
+            return None
+        finally:
+            number = len(talk.observations) + (not doing.cancelled())
+            talk.problems += [(problem, number) for problem in self.patience.found]
+        return observation
 
     @staticmethod
     def _judge(talk: BotTalk, observation: BotObservation) -> None:
@@ -258,18 +308,39 @@ class Talks:
             problem: The problem, known by its code and place.
             end: When it has to be short enough, by `time.monotonic`.
         """
-        best = self.shows(actions, problem)
-        while best is not None:
-            for candidate in simpler([each.action for each in best.observations]):
-                if time.monotonic() > end:
-                    return best
-                found = self.shows(candidate, problem)
-                if found is not None:
-                    best = found
-                    break
-            else:
+        return shortest(actions, lambda tried: self.shows(tried, problem), end)
+
+
+S = TypeVar("S", bound="Shown")
+
+
+def shortest(
+    actions: Sequence[Action], shows: Callable[[Sequence[Action]], S | None], end: float
+) -> S | None:
+    """Return the shortest conversation found that shows something; `None` if the first does not.
+
+    Args:
+        actions: One that showed it.
+        shows: Has a conversation, and returns it up to where it shows.
+        end: When it has to be short enough, by `time.monotonic`.
+    """
+    best = shows(actions)
+    while best is not None:
+        for candidate in simpler([each.action for each in best.observations]):
+            if time.monotonic() > end:
                 return best
-        return None
+            found = shows(candidate)
+            if found is not None:
+                best = found
+                break
+        else:
+            return best
+    return None
+
+
+def is_persistent(app: AnyApplication) -> bool:
+    """Return whether all of an application's ConversationHandlers outlive a restart."""
+    return app.persistence is not None and all(each.persistent for each in conversations_of(app))
 
 
 def _same(one: Problem, other: Problem) -> bool:
@@ -294,17 +365,21 @@ class Walker:
         self._screens: dict[Spot, set[Spot]] = {}
         self._last: tuple[Spot, Action] | None = None
         self._steps = 0
+        self._people: tuple[int, ...] = ()
         self.news = 0
         """How many places and callbacks there were in all."""
         self.ran: dict[tuple[Any, ...], None] = {}
         self.stood: dict[tuple[str, str], None] = {}
 
-    def begin(self) -> None:
-        """Begin another conversation."""
-        self._last, self._steps = None, 0
+    def begin(self, people: Sequence[int] = ()) -> None:
+        """Begin another conversation; with several people, they take turns as chance has it."""
+        self._last, self._steps, self._people = None, 0, tuple(people)
 
     def choose(self, talk: BotTalk) -> Action | None:
         """Return what is done next."""
+        if self._people and self._random.random() < 0.5:
+            self._learn(talk, self._spot(talk))
+            talk.user, self._last = self._random.choice(self._people), None
         spot = self._spot(talk)
         self._learn(talk, spot)
         if self._steps >= self._effort.length:
@@ -321,6 +396,10 @@ class Walker:
         if self._last is not None:
             before, action = self._last
             self._ways.setdefault(before, {})[action] = spot
+        self.note(talk)
+
+    def note(self, talk: BotTalk) -> None:
+        """Take note of the callbacks that ran last."""
         for observation in talk.observations[-1:]:
             for run in observation.runs:
                 for slot in run.slots:
@@ -435,6 +514,8 @@ class BotSearch:
         numbers: How many handlers ran, and how many there are.
         unreached: Those that never ran.
         seconds: How long it took.
+        shown: What has shown so far, before it was shortened.
+        keep: Told of each conversation of the search.
     """
 
     talks: Talks
@@ -444,6 +525,8 @@ class BotSearch:
     numbers: dict[str, tuple[int, int]] = attrs.field(factory=dict[str, tuple[int, int]])
     unreached: list[Slot] = attrs.field(factory=list[Slot])
     seconds: float = 0.0
+    shown: Found = attrs.field(factory=dict)
+    keep: Callable[[BotTalk], None] | None = None
 
     def run(self) -> None:
         """Search, and shorten what was found.
@@ -452,19 +535,24 @@ class BotSearch:
             LoadError: If the program does not hand its bot over.
         """
         begun = time.monotonic()
-        walker = Walker(self.talks, self.effort)
-        found: Found = {}
-        last = self._walk(walker, found)
-        if last is not None and self.talks.chat is None and self._wants_group(last.driver, walker):
-            self.talks.chat = GROUP
-            self._walk(walker, found)
-            self.talks.chat = None
-        self._shorten(found)
+        last = self.explore()
+        self._shorten(self.shown)
         if last is not None:
             slots = last.driver.slots
             self.static = [*shadowed(slots, last.driver.app, self.talks.users), *no_exits(slots)]
-            self._count(slots, walker)
         self.seconds = time.monotonic() - begun
+
+    def explore(self) -> BotTalk | None:
+        """Have the conversations of a search, and shorten nothing; return the last."""
+        walker = Walker(self.talks, self.effort)
+        last = self._walk(walker, self.shown)
+        if last is not None and self.talks.chat is None and self._wants_group(last.driver, walker):
+            self.talks.chat = GROUP
+            self._walk(walker, self.shown)
+            self.talks.chat = None
+        if last is not None:
+            self._count(last.driver.slots, walker)
+        return last
 
     def _walk(self, walker: Walker, found: Found) -> BotTalk | None:
         """Have conversations until nothing new comes of them; return the last."""
@@ -475,8 +563,12 @@ class BotSearch:
                 break
             users = self.talks.users
             news = walker.news
-            walker.begin()
+            walker.begin((1, SECOND) if number % 4 == 3 else ())
             last = self.talks.have(walker.choose, users[number % len(users)] if number % 3 == 2 else 1)
+            if last is not None and self.keep is not None:
+                self.keep(last)
+            if last is not None:
+                walker.note(last)
             idle = 0 if walker.news > news else idle + 1
             for problem, length in last.problems if last is not None else ():
                 actions = [each.action for each in last.observations[:length]] if last is not None else []
@@ -502,7 +594,7 @@ class BotSearch:
         """
         for chat, actions in conversations:
             self.talks.chat = chat
-            talk = self.talks.have(_one_by_one(actions))
+            talk = self.talks.have(one_by_one(actions))
             for problem, number in talk.problems if talk is not None else ():
                 if talk is not None and not any(_same(each.problem, problem) for each in self.found):
                     self.found.append(Shown(problem, tuple(talk.observations[:number]), chat=chat))
@@ -528,6 +620,6 @@ class BotSearch:
         self.unreached = [slot for place, slot in callbacks.items() if place not in ran]
 
 
-def _one_by_one(actions: Iterable[Action]) -> Choose:
+def one_by_one(actions: Iterable[Action]) -> Choose:
     todo = deque(actions)
     return lambda _talk: todo.popleft() if todo else None

@@ -16,6 +16,7 @@ from telegram.ext import ApplicationHandlerStop, BaseHandler, ConversationHandle
 from fsmkit.botapi.request import AnyApplication
 from fsmkit.flow.locations import location_of
 from fsmkit.telegram.conversation_handler.chart import UnnameableError, nested_in, text_of
+from fsmkit.telegram.conversation_handler.move import MovedHandler
 
 AnyHandler: TypeAlias = BaseHandler[Any, Any, Any]
 AnyConversation: TypeAlias = ConversationHandler[Any]
@@ -100,8 +101,12 @@ def slots_of(app: AnyApplication) -> list[Slot]:
         slot
         for group in sorted(app.handlers)
         for number, handler in enumerate(app.handlers[group])
-        for slot in _slots(handler, (), "global", None, group, (group, number))
+        for slot in _slots(_before_move(handler), (), "global", None, group, (group, number))
     ]
+
+
+def _before_move(handler: AnyHandler) -> AnyHandler:
+    return handler.flow.chart.top if isinstance(handler, MovedHandler) else handler
 
 
 def _slots(
@@ -130,12 +135,18 @@ def conversations_of(app: AnyApplication) -> list[AnyConversation]:
     return list(dict.fromkeys(found))
 
 
-def watch_callbacks(slots: list[Slot], count: Callable[[], int], note: Callable[[CallbackRun], None]) -> None:
+def watch_callbacks(
+    slots: list[Slot],
+    count: Callable[[], int],
+    begin: Callable[[], None],
+    note: Callable[[CallbackRun], None],
+) -> None:
     """Have each callback noted when it has returned.
 
     Args:
         slots: The handlers.
         count: Says how many requests the bot has made.
+        begin: Called before each callback.
         note: Told of each callback that ran.
     """
     places: dict[int, list[Slot]] = {}
@@ -144,14 +155,19 @@ def watch_callbacks(slots: list[Slot], count: Callable[[], int], note: Callable[
     for same in places.values():
         handler = same[0].handler
         with contextlib.suppress(AttributeError):  # a handler of a class of its own, that computes it
-            handler.callback = _watched(handler.callback, tuple(same), count, note)
+            handler.callback = _watched(handler.callback, tuple(same), count, begin, note)
 
 
 def _watched(
-    callback: Any, slots: tuple[Slot, ...], count: Callable[[], int], note: Callable[[CallbackRun], None]
+    callback: Any,
+    slots: tuple[Slot, ...],
+    count: Callable[[], int],
+    begin: Callable[[], None],
+    note: Callable[[CallbackRun], None],
 ) -> Any:
     async def called(*given: Any, **options: Any) -> Any:
         before = count()
+        begin()
         try:
             returned = callback(*given, **options)
             if inspect.isawaitable(returned):
