@@ -60,7 +60,7 @@ def work(job: dict[str, Any], beat: Callable[[], None], progress: Callable[[str]
         seed=job["seed"],
         walls=walls,
         beat=alive,
-        patience=HangGuard(root),
+        guard=HangGuard(root),
     )
     search = BotSearch(talks, EFFORTS[job["profile"]])
     if job["moved"]:

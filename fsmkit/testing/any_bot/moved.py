@@ -238,8 +238,8 @@ class Comparison:
                 return None
             if each.errors and restarted:
                 where = location_in_user_code(each.errors[0])
-                plain = self.talks.have(one_by_one([a for a in actions if not isinstance(a, Restart)]))
-                if where in known or plain is None or any(each.errors for each in plain.observations):
+                plain = self._with_flows([a for a in actions if not isinstance(a, Restart)])
+                if where in known or any(other.errors for other in plain):
                     return None
                 said = (
                     f"{_said_of(each.errors[0])}, after a restart: the conversation goes on, and what the "

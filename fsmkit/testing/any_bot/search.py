@@ -139,7 +139,7 @@ class Talks:
         seed: What chance hangs on.
         walls: What the bot is not let do, where walls are up.
         beat: Called before each action: the bot has not been hanging so far.
-        patience: Ends what never ends.
+        guard: Ends what never ends.
 
     Attributes:
         moved: Whether its ConversationHandlers are replaced by flows first.
@@ -156,9 +156,9 @@ class Talks:
         seed: int = 0,
         walls: Walls | None = None,
         beat: Callable[[], None] | None = None,
-        patience: HangGuard | None = None,
+        guard: HangGuard | None = None,
     ) -> None:
-        self.patience = patience
+        self.guard = guard
         self.beat = beat
         self.walls = walls
         self.program = program
@@ -243,14 +243,14 @@ class Talks:
 
     async def _done(self, talk: BotTalk, action: Action) -> BotObservation | None:
         """Carry an action out; `None` if it had to be ended, and nothing can come after it."""
-        if self.patience is None:
+        if self.guard is None:
             return await talk.driver.do(action)
         doing = asyncio.ensure_future(talk.driver.do(action))
         try:
-            with self.patience.with_task(doing):
+            with self.guard.with_task(doing):
                 observation = await doing
         except asyncio.CancelledError:
-            if not self.patience.found:
+            if not self.guard.found:
                 raise
             runs = tuple(talk.driver.runs)
             self._judge(
@@ -259,7 +259,7 @@ class Talks:
             return None
         finally:
             number = len(talk.observations) + (not doing.cancelled())
-            talk.problems += [(problem, number) for problem in self.patience.found]
+            talk.problems += [(problem, number) for problem in self.guard.found]
         return observation
 
     @staticmethod
