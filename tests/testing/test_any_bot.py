@@ -962,7 +962,8 @@ def test_a_search_finds_nothing_in_a_right_bot(tmp_path, bot):
 def test_the_page_shows_what_its_bot_comes_to(program, monkeypatch):
     page = (BOTS.parent.parent / "docs" / "how-to" / "test-any-bot.md").read_text(encoding="utf-8")
     [code] = re.findall(r"```py\n(.*?)```", page, re.DOTALL)
-    [said] = re.findall(r"```text\n(.*?)```", page, re.DOTALL)
+    said, moved = re.findall(r"```text\n(.*?)```", page, re.DOTALL)
+    assert re.fullmatch(r"bot\.py: 0 differences in \d+ conversations \([0-9.]+ s, seed \d+\)\n", moved)
     bot = program(code)
     monkeypatch.chdir(bot.program.root)
     search = BotSearch(bot, Effort(0, 0, 0.0, 0))
