@@ -93,6 +93,8 @@ def obstacle(application: AnyApplication, handler: FlowHandler) -> str | None:
         return "Application.process_update is overridden"
     if type(application.update_processor) not in (KeyedProcessor, SimpleUpdateProcessor):
         return f"the update processor is a {type(application.update_processor).__name__}"
+    if type(handler) is not FlowHandler:
+        return "flows stand in the places of ConversationHandlers (move)"
     first = next((group for group, handlers in application.handlers.items() if handlers), None)
     if first != handler.group or application.handlers[handler.group][0] is not handler:
         return f"the handlers of group {first} come before the flows"

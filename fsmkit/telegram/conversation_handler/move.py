@@ -76,7 +76,7 @@ def move(
             )
     engine, intake, life = wire(app, *made.values(), **options)
     for group, at, conversation in places:
-        app.handlers[group][at] = MovedHandler(engine, intake, life, group, made[id(conversation)])
+        app.handlers[group][at] = MovedHandler(app, engine, intake, life, group, made[id(conversation)])
     return engine
 
 
@@ -84,6 +84,7 @@ class MovedHandler(FlowHandler):
     """The handler that stands where a ConversationHandler stood; `move` makes it.
 
     Args:
+        application: Whose updates they are.
         engine: Runs the flows.
         intake: The way there.
         life: Starts the engine where nobody has.
@@ -93,8 +94,16 @@ class MovedHandler(FlowHandler):
 
     __slots__ = ("_flow",)
 
-    def __init__(self, engine: Engine, intake: Intake, life: Lifecycle, group: int, flow: MovedFlow) -> None:
-        super().__init__(engine, intake, life, group)
+    def __init__(
+        self,
+        application: AnyApplication,
+        engine: Engine,
+        intake: Intake,
+        life: Lifecycle,
+        group: int,
+        flow: MovedFlow,
+    ) -> None:
+        super().__init__(application, engine, intake, life, group)
         self._flow = flow
 
     @property
@@ -108,14 +117,14 @@ class MovedHandler(FlowHandler):
     def check_update(self, update: object) -> Checked | None:
         """Return the event of an update that has a key by the flow's rule."""
         checked = super().check_update(update)
-        if checked is None:
+        if not isinstance(checked, Checked):
             return None
         name = self._flow.name
-        key = self._intake.key_of(checked.event, self._flow.key)
+        key = self.intake.key_of(checked.event, self._flow.key)
         if key is None:
             return None
         own = [table for _, tables in checked.keys for table in tables if table.name == name]
-        return Checked(checked.event, [(key, own)], checked.foreign, only=name)
+        return Checked(checked.event, [(key, own)], checked.foreign, checked.barred, name)
 
     async def handle_update(
         self, update: Update, application: Any, check_result: object, context: Any
@@ -131,9 +140,9 @@ class MovedHandler(FlowHandler):
         token = stops.set(noted)
         try:
             await self._life.started()
-            outcome = await self._intake.take(check_result, context)
+            outcome = await self.intake.take(check_result, context)
         except Exception as error:
-            if self._intake.is_to_be_taken_again(update, error):
+            if self.intake.is_to_be_taken_again(update.update_id, error):
                 raise ApplicationHandlerStop from error
             raise
         finally:
@@ -145,7 +154,7 @@ class MovedHandler(FlowHandler):
 
     async def _go_on(self, update: Update, application: AnyApplication, context: Any) -> None:
         """Have the first of the handlers behind this one that wants an update handle it, as PTB does."""
-        handlers = application.handlers[self._group]
+        handlers = application.handlers[self.group]
         for handler in handlers[handlers.index(self) + 1 :]:
             check = handler.check_update(update)
             if check is None or check is False:
