@@ -25,7 +25,7 @@ from typing import Any, Literal
 
 from fsmkit.clock import Clock, monotonic
 from fsmkit.errors import DefinitionError, HandlerTimeout
-from fsmkit.flow.locations import calling_location
+from fsmkit.flow.locations import calling_location, location_of
 from fsmkit.flow.states import INHERIT, Seconds, seconds_of
 from fsmkit.interpreter.compiled import CompiledFlow
 from fsmkit.interpreter.selection import Step
@@ -73,11 +73,27 @@ class Deadlines:
         seconds = self._states.get((step.table.name, step.state or ""), self._default)
         if self._threads is not None and not _is_async(function):
             run = functools.partial(copy_context().run, function, event, ctx)
-            return self._within(seconds, step, self._in_thread(self._threads, run))
+            return self._within(seconds, self._in_thread(self._threads, run), _place_of_step, step)
         result = function(event, ctx)
         if seconds is None or type(result) is tuple or not inspect.isawaitable(result):
             return result
-        return self._within(seconds, step, result)
+        return self._within(seconds, result, _place_of_step, step)
+
+    def call_hook(self, function: Callable[[Any], Any], ctx: Any) -> Any:
+        """Call what takes the context alone: a hook, guard, prompt or invariant; in the time of its state.
+
+        Raises:
+            Exception: What it raises; awaited, `HandlerTimeout` too.
+        """
+        seconds = self._states.get((ctx.flow, ctx.state or ""), self._default)
+        if self._threads is not None and not _is_async(function):
+            run, hook = copy_context().run, functools.partial(function, ctx)
+            work = self._in_thread(self._threads, lambda: run(hook))
+            return self._within(seconds, work, _place_of_hook, function, ctx)
+        result = function(ctx)
+        if seconds is None or not inspect.isawaitable(result):
+            return result
+        return self._within(seconds, result, _place_of_hook, function, ctx)
 
     async def _in_thread(self, threads: "DaemonThreads", function: Callable[[], Any]) -> Any:
         future = threads.submit(function)
@@ -88,7 +104,10 @@ class Deadlines:
             raise
         return await result if inspect.isawaitable(result) else result
 
-    async def _within(self, seconds: float | None, step: Step, work: Awaitable[Any]) -> Any:
+    async def _within(
+        self, seconds: float | None, work: Awaitable[Any], place_of: Callable[..., "_Place"], *of: Any
+    ) -> Any:
+        """Wait for so many seconds at most; `place_of(*of)` says what took longer."""
         if seconds is None:
             return await work
         line = self._lines.get(seconds)
@@ -105,13 +124,8 @@ class Deadlines:
         except TimeoutError as error:
             if not limit.expired():  # the handler's own
                 raise
-            raise HandlerTimeout(
-                seconds,
-                step.handler.name,
-                flow=step.table.name,
-                state=step.state,
-                place=step.handler.place,
-            ) from error
+            name, flow, state, place = place_of(*of)
+            raise HandlerTimeout(seconds, name, flow=flow, state=state, place=place) from error
 
     async def stop(self) -> None:
         """End the tasks that wait for ends; handlers that still run have no deadline any more."""
@@ -120,6 +134,18 @@ class Deadlines:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+_Place = tuple[str, str, str | None, str]
+"""Name, flow, state, and file and line of a function."""
+
+
+def _place_of_step(step: Step) -> _Place:
+    return step.handler.name, step.table.name, step.state, step.handler.place
+
+
+def _place_of_hook(function: Any, ctx: Any) -> _Place:
+    return getattr(function, "__name__", repr(function)), ctx.flow, ctx.state, location_of(function)
 
 
 class _Line:

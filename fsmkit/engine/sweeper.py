@@ -8,11 +8,12 @@ import logging
 from collections.abc import Awaitable, Callable
 from functools import partial
 
-from fsmkit.clock import monotonic
+from fsmkit.clock import first_of, monotonic
 from fsmkit.engine.due import DueWork
 from fsmkit.engine.services import Services
 from fsmkit.errors import LeaseLost
 from fsmkit.keys import Key
+from fsmkit.stores.protocol import NoticesDeaths
 
 _log = logging.getLogger("fsmkit")
 
@@ -56,12 +57,21 @@ class DueScan:
         self._stopping = False
         self._left_alone: dict[Key, float] = {}
         self._deaths = -1
+        self._taken_up: dict[Key, bool] = {}
+        """Keys that are taken up just now, and whether a sweep has found something due for them meanwhile."""
 
-    async def take_up(self) -> None:
-        """Take up what processes have left behind that died since the last time, if the store can tell."""
+    async def take_up(self, running: "set[asyncio.Task[None]] | None" = None) -> set[Key]:
+        """Take up what processes have left behind that died since the last time, if the store can tell.
+
+        Args:
+            running: Takes up the tasks that look at it, as long as they do.
+
+        Returns:
+            The keys.
+        """
         services, workers = self._services, self._services.workers
         if workers is None or workers.deaths == self._deaths:
-            return
+            return set()
         # At a time before all others nothing is due but what nobody delivers any more.
         left = await services.store.due(services.face.bot, list(services.flows.tables), -1.0, MAX_LEFT)
         self._deaths = workers.deaths  # the store has looked by now
@@ -72,7 +82,17 @@ class DueScan:
                     left += [stored.key async for stored in rows if await self._work.has_due(stored.key)]
         self._open_slots()
         for key in dict.fromkeys(left):
-            await self._look_at(key, self._work.take_up)
+            _watch(await self._look_at(key, self._take_up), running)
+        return {*left}
+
+    async def _take_up(self, key: Key) -> None:
+        self._taken_up[key] = False
+        try:
+            await self._work.take_up(key)
+        finally:
+            due = self._taken_up.pop(key)
+        if due:  # the store may not give it to anybody again for a while
+            await self._process(key)
 
     def _open_slots(self) -> None:
         if not self._looking:
@@ -95,22 +115,21 @@ class DueScan:
         Returns:
             How many keys there were.
         """
-        await self.take_up()
+        taken_up = await self.take_up(running)
         self._open_slots()
         now = monotonic(self._clock)
         self._left_alone = {key: until for key, until in self._left_alone.items() if until > now}
-        found, last, limit = 0, frozenset[Key](), len(self._looking) + FETCHED
+        found, last, limit = len(taken_up), frozenset[Key](), len(self._looking) + FETCHED
         while not self._stopping:
             # Some stores give a key to one sweeper only, others again while it is due. Those leave the others
             # their room, and are remembered only until they are not there again: many keys cost no memory.
             keys = await self._due(limit)
             new = [key for key in keys if key not in last]
             for key in new:
-                task = self._looking.get(key) or await self._look_at(key)
-                if running is not None:
-                    running.add(task)
-                    task.add_done_callback(running.discard)
-            found += len(new)
+                if key in self._taken_up:
+                    self._taken_up[key] = True
+                _watch(self._looking.get(key) or await self._look_at(key), running)
+            found += len(taken_up.union(new)) - len(taken_up)
             if len(keys) < limit:
                 break
             last, limit = frozenset(keys), 2 * (len(keys) - len(new)) + len(self._looking) + FETCHED
@@ -153,7 +172,8 @@ class DueScan:
         return task
 
     def _looked(self, key: Key, task: "asyncio.Task[None]") -> None:
-        del self._looking[key]
+        if self._looking.get(key) is task:  # it was cancelled before it began
+            del self._looking[key]
         self._slots.release()
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("looking at %s failed", key, exc_info=error)
@@ -167,14 +187,22 @@ class DueScan:
             self._left_alone[key] = monotonic(self._clock) + LEFT_ALONE
 
     async def _look(self, key: Key, act: Callable[[Key], Awaitable[object]]) -> None:
-        if self._stopping:
-            return
         try:
-            await act(key)
+            if not self._stopping:
+                await act(key)
         except LeaseLost:
             _log.info("%s is looked after by another process", key)
         except Exception as error:  # one row that cannot be handled must not hold up the others
             await self._services.report(key, None, error)
+        finally:
+            del self._looking[key]  # what is due from now on, another look has to find
+
+
+def _watch(task: "asyncio.Task[None]", running: "set[asyncio.Task[None]] | None") -> None:
+    """Have a task stand in a set as long as it runs."""
+    if running is not None:
+        running.add(task)
+        task.add_done_callback(running.discard)
 
 
 class Sweeper:
@@ -202,6 +230,7 @@ class Sweeper:
         self._sweep = sweep
         self._at_once = at_once
         self._clock = services.clock
+        self._store = services.store
         self._face = services.face
         self._every = every
         self._first = first
@@ -228,15 +257,29 @@ class Sweeper:
             await asyncio.gather(task, return_exceptions=True)
 
     async def _run(self, at: float, soon: float) -> None:
-        last = monotonic(self._clock)
+        death, over = asyncio.Event(), _nothing
+        if isinstance(self._store, NoticesDeaths):
+            over = self._store.on_death(death.set)
+        try:
+            await self._go_on(at, soon, death)
+        finally:
+            over()
+
+    async def _go_on(self, at: float, soon: float, death: asyncio.Event) -> None:
+        last, begun = monotonic(self._clock), False
         await self._try(self._at_once)
         while True:
-            await self._clock.sleep(max(0.0, at - monotonic(self._clock)))
+            await first_of(self._clock.sleep(max(0.0, at - monotonic(self._clock))), death.wait())
             now = monotonic(self._clock)
+            if death.is_set():
+                death.clear()
+                await self._try(self._at_once)
+                if not begun and now < at:
+                    continue
             if self._face.busy() and now - last < self._face.patience:
                 at = now + soon
                 continue
-            last, soon, at = now, self._every, now + self._every
+            begun, last, soon, at = True, now, self._every, now + self._every
             await self._try(self._sweep)
 
     async def _try(self, sweep: Callable[[], Awaitable[object]]) -> None:
@@ -244,3 +287,7 @@ class Sweeper:
             await sweep()
         except Exception:
             _log.exception("a sweep failed; the next one follows")
+
+
+def _nothing() -> None:
+    """Do nothing."""

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 from msgspec import Raw
 
+from fsmkit.engine.deadline import Deadlines
 from fsmkit.engine.envelope import ANYBODY, Recipient, Strike
 from fsmkit.engine.observer import Observer, Offered
 from fsmkit.engine.services import Services
@@ -358,7 +359,7 @@ class Turn(StepDraft):
             way.append(f"{table.name}/{frame.state}")
             for guard in table.rules[frame.state or ""].guards:
                 asked = self._context(table, frame, self.event, None)
-                result = await _call(guard.function, asked)
+                result = await _call(guard.function, asked, self.services.deadlines)
                 if result is None:
                     ctx.requests += asked.requests
                     continue
@@ -387,7 +388,7 @@ class Turn(StepDraft):
             for hook in table.rules[frame.state].invariants:
                 ctx = self._context(table, frame, self.event, None)
                 try:
-                    held = await _call(hook.function, ctx) is not False
+                    held = await _call(hook.function, ctx, self.services.deadlines) is not False
                 except AssertionError as error:
                     raise InvariantBroken(str(error), table.name, frame.state, hook.place) from error
                 if not held:
@@ -496,7 +497,7 @@ class Turn(StepDraft):
                 self.requests += (_said(call, call.function),)
                 continue
             ctx = self._context(call.table, call.frame, self.event if event is None else event, None)
-            said = await _call(call.function, ctx)
+            said = await _call(call.function, ctx, self.services.deadlines)
             self.requests += tuple(ctx.requests)
             if call.kind in ("prompt", "otherwise", "reminder"):
                 if said is not None:
@@ -549,10 +550,10 @@ class _UnfitError(Exception):
         self.orphan = orphan
 
 
-async def _call(function: Callable[[Any], Any], ctx: Context[Any]) -> Any:
+async def _call(function: Callable[[Any], Any], ctx: Context[Any], deadlines: Deadlines | None) -> Any:
     """Call a hook or a prompt, sync or async; its context is over when it returns."""
     try:
-        result = function(ctx)
+        result = function(ctx) if deadlines is None else deadlines.call_hook(function, ctx)
         return await result if isawaitable(result) else result
     except BaseException as raised:
         _go_on_with(raised)

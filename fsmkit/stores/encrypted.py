@@ -8,7 +8,7 @@ person's row to another. What earlier versions encrypted does not say so; it is 
 in the new form by the next step.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 
 from msgspec import structs
@@ -17,7 +17,7 @@ from fsmkit.clock import SystemClock
 from fsmkit.errors import StoreCorrupt, requires_extra
 from fsmkit.keys import Key
 from fsmkit.stores.inbox import DeadLetter, HasInbox, Inbox, StoredUpdate, inbox_of
-from fsmkit.stores.protocol import Change, KnowsWorkers, Lease, Store, StoredRow
+from fsmkit.stores.protocol import Change, KnowsWorkers, Lease, NoticesDeaths, Store, StoredRow
 
 with requires_extra("crypto"):
     from cryptography.fernet import Fernet, InvalidToken, MultiFernet
@@ -119,6 +119,10 @@ class Encrypted:
     def is_gone(self, worker: str) -> bool:
         """Return whether a process that used the store is no more."""
         return isinstance(self._store, KnowsWorkers) and self._store.is_gone(worker)
+
+    def on_death(self, told: Callable[[], None]) -> Callable[[], None]:
+        """Have something called when another process was found dead, if the store notices that."""
+        return self._store.on_death(told) if isinstance(self._store, NoticesDeaths) else lambda: None
 
     def inbox(self, bot: int | str | None) -> Inbox:
         """Return the updates of a bot, in clear; ids of chat and user stay in clear in the store too."""

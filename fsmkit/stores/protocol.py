@@ -4,7 +4,7 @@ How a step, a commit, claims and receipts work together, and why in that order, 
 `fsmkit.stores`. `fsmkit.testing` has the contract that every store passes.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol, runtime_checkable
 
@@ -271,6 +271,19 @@ class KnowsWorkers(Protocol):
 
     def is_gone(self, worker: str) -> bool:
         """Return whether a process that had a name in `worker` is no more; `False` if that is not known."""
+        ...
+
+
+@runtime_checkable
+class NoticesDeaths(Protocol):
+    """A store that looks for dead processes by itself, and frees what they had as soon as it finds one."""
+
+    def on_death(self, told: Callable[[], None]) -> Callable[[], None]:
+        """Have something called, in the running event loop, whenever another process was found dead.
+
+        Returns:
+            What ends that.
+        """
         ...
 
 

@@ -164,6 +164,104 @@ def test_what_is_no_time_is_refused(options, said):
         Engine(flow)
 
 
+# -- what is no handler ------------------------------------------------------------------------------
+
+
+def on_enter(flow, hang):
+    flow.on_enter("b")(hang)
+
+
+def on_exit(flow, hang):
+    flow.on_exit("a")(hang)
+
+
+def guard(flow, hang):
+    flow.guard("b")(hang)
+
+
+def invariant(flow, hang):
+    flow.invariant(states="b")(hang)
+
+
+def prompt(flow, hang):
+    flow.state("b", prompt=hang, handler_timeout=5)
+
+
+def crashed(flow, hang):
+    flow.defstate("a", on=Crashed)(lambda event, ctx: hang(ctx))
+
+    @flow.defstate("a", on=str)
+    def crash(event, ctx):
+        raise ValueError(event)
+
+
+HOOKS = [on_enter, on_exit, guard, invariant, prompt, crashed]
+
+
+@pytest.mark.parametrize("declare", HOOKS)
+@pytest.mark.parametrize("kind", ["async", "plain"])
+async def test_hooks_guards_prompts_and_handlers_for_crashed_have_a_deadline_too(declare, kind):
+    flow, clock, begun, gate = Flow("f"), ManualClock(), threading.Event(), threading.Event()
+
+    async def hang(ctx):
+        begun.set()
+        await asyncio.Event().wait()
+
+    def hang_plainly(ctx):
+        begun.set()
+        gate.wait(30)
+
+    flow.state("a")
+    if declare is not prompt:
+        flow.state("b")
+    declare(flow, hang if kind == "async" else hang_plainly)
+    flow.defstate("a", on=str)(lambda event, ctx: ("transition", "b"))
+    engine = Engine(
+        flow,
+        clock=clock,
+        handler_timeout=60,
+        sync_handlers="loop" if kind == "async" else "thread",
+    )
+    engine.face.check_invariants = True
+    await engine.set_state(flow, KEY, "a")
+    task = asyncio.ensure_future(engine.send(KEY, "go"))
+    await until(begun.is_set)
+    clock.advance(4.5 if declare is prompt else 59.5)
+    await turns()
+    assert not task.done()
+    clock.advance(0.5)
+    with pytest.raises(HandlerTimeout) as caught:
+        await task
+    assert caught.value.state == ("a" if declare in (on_exit, crashed) else "b")
+    assert "test_deadline.py" in str(caught.value)
+    assert await engine.get_state(flow, KEY) == ("a", {})
+    gate.set()
+    await engine.stop()
+
+
+async def test_a_reminder_that_hangs_does_not_keep_its_conversation():
+    flow, clock, begun, told = Flow("f", ttl=None), ManualClock(), asyncio.Event(), []
+
+    async def hang(ctx):
+        begun.set()
+        await asyncio.Event().wait()
+
+    flow.state("a", remind_after=10, reminder=hang)
+    flow.defstate("a", on=str)(lambda event, ctx: ("end",))
+    engine = Engine(flow, clock=clock, handler_timeout=60)
+    engine.on_error = lambda key, event, error: told.append(type(error))
+    await engine.set_state(flow, KEY, "a")
+    clock.advance(10)
+    sweep = asyncio.ensure_future(engine.sweep())
+    await begun.wait()
+    waiting = asyncio.ensure_future(engine.send(KEY, "go"))
+    clock.advance(60)
+    await asyncio.gather(sweep, waiting)
+    assert told == [HandlerTimeout]
+    assert await engine.get_state(flow, KEY) == (None, None)
+    await engine.stop()
+
+
 # -- threads -----------------------------------------------------------------------------------------
 
 

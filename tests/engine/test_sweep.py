@@ -7,6 +7,8 @@ from sample_flows import in_timed, later, settle, timed
 
 from fsmkit import Flow, Key, StoreUnavailable, Timeout
 from fsmkit.engine.sweeper import AT_ONCE, FETCHED, LEFT_ALONE
+from fsmkit.stores.memory import MemoryStore
+from fsmkit.testing import ManualClock
 
 
 async def ticking(bench, seconds):
@@ -328,3 +330,74 @@ async def test_a_lease_that_is_lost_is_left_to_who_took_it():
     bench.clock.advance(60)
     assert await bench.engine.sweep() == 1
     assert (seen, bench.errors) == ([Timeout(START + 60)], [])
+
+
+# -- what dead processes had -----------------------------------------------------------------------
+
+
+class Shared(MemoryStore):
+    """A store that others use too: it gives a key once, and what a dead process had after its death only."""
+
+    def __init__(self, clock):
+        super().__init__(clock)
+        self.worker, self.deaths, self.told, self.taken = "me", 0, [], {KEY}
+        self.orphans = []
+
+    def is_gone(self, worker):
+        return False
+
+    def on_death(self, told):
+        self.told.append(told)
+        return lambda: self.told.remove(told)
+
+    async def due(self, bot, flows, now, limit):
+        if now < 0:
+            found, self.orphans = self.orphans, []
+            return found
+        found = [key for key in await super().due(bot, flows, now, limit) if key not in self.taken]
+        self.taken.update(found)
+        return found
+
+    def die(self, *orphans):
+        self.deaths += 1
+        self.orphans += orphans
+        self.taken.discard(KEY)
+        for told in self.told:
+            told()
+
+
+async def shared():
+    clock = ManualClock(1000.0)
+    return await in_timed(timed(1.0), store=Shared(clock), clock=clock)
+
+
+async def test_what_a_dead_process_had_is_looked_at_as_soon_as_its_death_is_noticed():
+    bench = await shared()
+    async with bench.engine:
+        await settle()
+        await ticking(bench, 10)
+        assert await bench.stored() is not None
+        bench.store.die()
+        await settle()
+        assert await bench.stored() is None
+    assert bench.store.told == []
+
+
+async def test_a_death_does_not_put_timeouts_before_the_updates_that_wait_for_a_start():
+    bench = await shared()
+    bench.clock.advance(10)
+    async with bench.engine:
+        await settle()
+        bench.store.die()
+        await settle()
+        assert await bench.stored() is not None
+        await ticking(bench, 3)
+        assert await bench.stored() is None
+
+
+async def test_what_is_due_beside_what_a_dead_process_delivered_is_done_in_the_same_sweep():
+    bench = await shared()
+    bench.clock.advance(10)
+    bench.store.die(KEY)
+    assert await bench.engine.sweep() == 1
+    assert await bench.stored() is None

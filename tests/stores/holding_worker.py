@@ -1,7 +1,8 @@
-"""A process that has something of a store until it is killed: `holding_worker.py KIND URL NAME lease|claim`.
+"""A process that has something of a store until it is killed: `holding_worker.py KIND URL NAME lease|claim|due`.
 
 `lease`: it takes a lease, says `held`, waits for a line, commits, and says `written` or `lost`. `claim`: it
-commits what is to be delivered, says `claimed`, and delivers nothing.
+commits what is to be delivered, says `claimed`, and delivers nothing. `due`: it takes what is due, and looks at
+none of it. What it says after that word is what the store knows it by.
 """
 
 import asyncio
@@ -9,7 +10,7 @@ import os
 import sys
 
 from fsmkit import LeaseLost
-from fsmkit.stores import Change
+from fsmkit.stores import Change, Index
 from fsmkit.stores.mongo import MongoStore
 from fsmkit.stores.postgres import PostgresStore
 from fsmkit.stores.redis import RedisStore
@@ -34,9 +35,13 @@ async def main(kind: str, url: str, name: str, what: str, lease_seconds: str = "
     async with store.lease(KEY) as lease:
         if what == "claim":
             await lease.commit(Change(b"row", outbox=(b"one", b"two")))
-            say("claimed")
+            say(f"claimed {store.worker}")
+        elif what == "due":
+            await lease.commit(Change(b"row", wake=1.0, index=(Index("flow", "on", 1.0),)))
+            assert await store.due(KEY.bot, ["flow"], 2.0, 10) == [KEY]
+            say(f"claimed {store.worker}")
         else:
-            say("held")
+            say(f"held {store.worker}")
         await asyncio.to_thread(sys.stdin.readline)
         try:
             await lease.commit(Change(b"written late"))

@@ -10,13 +10,13 @@ import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from fsmkit.stores import Store
+from fsmkit.stores import Index, Store
 from fsmkit.stores.postgres import PostgresStore
 from fsmkit.stores.redis import RedisStore, liveness
 from fsmkit.testing.store_contract.base import KEY, add_one, put
@@ -49,6 +49,8 @@ class Server:
     def __init__(self, kind: str, url: str) -> None:
         self.kind, self.url = kind, url
         self.name = f"fsmkit_test_{secrets.token_hex(6)}"
+        self.held_by = ""
+        """What the last worker is known by."""
 
     def store(self, lease_seconds: float = LEASE_SECONDS) -> Store:
         """Return a store as another process has it."""
@@ -78,7 +80,8 @@ class Server:
             sys.executable, str(Path(holding_worker.__file__)), *words, stdin=pipe, stdout=pipe
         )
         try:
-            assert await said(worker) in ("held", "claimed")
+            word, self.held_by = (await said(worker)).split()
+            assert word in ("held", "claimed")
             yield worker
         finally:
             if worker.returncode is None:
@@ -151,6 +154,60 @@ async def test_what_a_killed_worker_delivered_is_due_soon(server: Server) -> Non
         await until_due(store)
         assert await put(store, KEY, b"row 2", outbox=(b"three",)) == b"one"
     await store.close()
+
+
+async def test_what_a_killed_worker_has_taken_to_look_at_is_due_soon(server: Server) -> None:
+    store = server.store()
+    async with server.worker("due") as worker:
+        assert await store.due(KEY.bot, ["flow"], 2.0, 10) == []
+        worker.kill()
+        await worker.wait()
+        async with asyncio.timeout(SOON):
+            while await store.due(KEY.bot, ["flow"], 2.0, 10) != [KEY]:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        assert await store.due(KEY.bot, ["flow"], 2.0, 10) == []
+    await store.close()
+
+
+async def test_what_was_looked_at_before_its_worker_was_killed_is_not_due_again(server: Server) -> None:
+    store = server.store()
+    async with server.worker("due") as worker:
+        await put(store, KEY, b"row 2", wake=100.0, index=(Index("flow", "on", 100.0),))
+        await until_dead(server, store, worker)
+        assert await store.due(KEY.bot, ["flow"], 2.0, 10) == []
+        assert await store.due(KEY.bot, ["flow"], 101.0, 10) == [KEY]
+    await store.close()
+
+
+async def until_dead(server: Server, store: Any, worker: asyncio.subprocess.Process) -> None:
+    """Kill a worker, if nobody has yet, and wait until a store, which is in use, has noticed it by itself."""
+    told = asyncio.Event()
+    end = store.on_death(told.set)
+    await store.peek(KEY)
+    assert not store.is_gone(server.held_by)
+    deaths = store.deaths
+    with suppress(ProcessLookupError):
+        worker.kill()
+    await worker.wait()
+    await asyncio.wait_for(told.wait(), SOON)
+    assert (store.is_gone(server.held_by), store.is_gone(store.worker)) == (True, False)
+    assert store.deaths > deaths
+    end()
+    end = store.on_death(told.set)  # each may go, and only once
+    end()
+
+
+async def test_all_others_know_soon_that_a_worker_was_killed(server: Server) -> None:
+    one, other = server.store(), server.store()
+    async with server.worker("lease") as worker:
+        await asyncio.gather(*(until_dead(server, store, worker) for store in (one, other)))
+    late = server.store()
+    await late.peek(KEY)
+    async with asyncio.timeout(SOON):
+        while not late.is_gone(server.held_by):  # type: ignore[attr-defined]  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    for store in (one, other, late):
+        await store.close()
 
 
 async def test_a_worker_that_is_killed_before_it_listens_is_missed_like_others(

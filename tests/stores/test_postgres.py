@@ -233,17 +233,17 @@ async def test_an_inbox_without_attempts_is_upgraded_with_what_waits(
     await second.close()
 
 
-@pytest.mark.parametrize("version", [1, 2, 3])
+@pytest.mark.parametrize("version", [1, 2, 3, 4])
 async def test_a_schema_of_an_earlier_version_is_upgraded_with_its_rows(
     store: PostgresStore, postgres_dsn: str, schema: str, version: int
 ) -> None:
     await add_one(store, KEY)
     await run_sql(postgres_dsn, f"UPDATE {schema}.schema_version SET version = {version}")
-    newer = {1: "approach", 2: "commit_and_strike", 3: "look"}[version]
+    newer = {1: "approach", 2: "commit_and_strike", 3: "look", 4: "bury"}[version]
     await run_sql(postgres_dsn, f"DROP FUNCTION {schema}.{newer}")
     await run_sql(postgres_dsn, f"DROP TABLE {schema}.inbox, {schema}.dead_letters, {schema}.workers")
     await run_sql(postgres_dsn, f"ALTER TABLE {schema}.leases DROP COLUMN channel, DROP COLUMN term")
-    await run_sql(postgres_dsn, f"ALTER TABLE {schema}.rows DROP COLUMN term")
+    await run_sql(postgres_dsn, f"ALTER TABLE {schema}.rows DROP COLUMN term, DROP COLUMN taker")
     second = PostgresStore(postgres_dsn, schema=schema)
     async with second.lease(KEY, wanted=False) as lease:
         assert (lease.idle, lease.row) == (True, b"1")

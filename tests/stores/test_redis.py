@@ -171,7 +171,10 @@ async def test_nothing_is_left_but_what_is_stored(make: Make, beside: Client, pr
     for user in range(5):
         assert await stores[0].forget(Key(1, user)) == 1
     left = [name for name in beside.scan_iter(f"{{{prefix}:*") if b":done:" not in name]
-    assert left == [f"{{{prefix}:0}}:meta".encode()]
+    assert sorted(left) == [f"{{{prefix}:0}}:{name}".encode() for name in ("meta", "workers")]
+    for store in stores:
+        await store.close()
+    assert not beside.exists(f"{{{prefix}:0}}:workers")
     assert all(beside.pttl(name) > 0 for name in beside.scan_iter(f"{{{prefix}:*:done:*"))
 
 

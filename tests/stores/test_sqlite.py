@@ -288,6 +288,20 @@ async def test_only_commits_wait_for_the_disk(path: Path, traced: Traced, synchr
     await store.close()
 
 
+async def test_the_note_of_a_delivery_waits_for_the_disk_with_the_next_commit(
+    store: SQLiteStore, path: Path, traced: Traced
+) -> None:
+    await put(store, KEY, b"row", outbox=(b"one", b"two"))
+    traced()
+    assert await store.acknowledge(KEY, b"one", None) == b"two"
+    assert await store.acknowledge(KEY, b"two", None) is None
+    assert [line.rpartition("=")[2] for line in traced() if "synchronous" in line] == ["NORMAL"]
+    with contextlib.closing(sqlite3.connect(path)) as db:  # as the next process finds it
+        assert db.execute("SELECT count(*) FROM outbox").fetchone() == (0,)
+    await put(store, KEY, b"row 2")
+    assert "FULL" in [line.rpartition("=")[2] for line in traced() if "synchronous" in line]
+
+
 async def test_what_was_answered_stands_in_the_file(store: SQLiteStore, path: Path) -> None:
     await put(store, KEY, b"row", wake=5.5, index=[Index("form", "name", 5.5)], outbox=(b"entry",))
     with contextlib.closing(sqlite3.connect(path)) as db:
@@ -644,6 +658,12 @@ async def test_a_clock_that_is_set_back_lets_nobody_wait_longer_than_a_lease_or_
         await store.close()
 
 
+async def put_again_and_again(store: SQLiteStore) -> None:
+    """Write rows: the thread may have begun to wait for one more before it was broken."""
+    while True:
+        await put(store, OTHER, b"row")
+
+
 @pytest.mark.parametrize("where", ["_gather", "_fail"])
 async def test_nobody_waits_for_a_thread_that_a_mistake_of_ours_has_ended(
     store: SQLiteStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, where: str
@@ -661,7 +681,7 @@ async def test_nobody_waits_for_a_thread_that_a_mistake_of_ours_has_ended(
         with pytest.raises(
             StoreUnavailable, match=r"thread has failed: OverflowError\('a mistake of ours'\)"
         ):
-            await put(store, OTHER, b"row")
+            await put_again_and_again(store)
         with pytest.raises(StoreUnavailable):
             await waiting
     with pytest.raises(StoreUnavailable):

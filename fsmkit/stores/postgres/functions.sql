@@ -42,7 +42,7 @@ BEGIN
         PERFORM pg_advisory_lock(fsmkit.lock_of(p_channel));
     END IF;
     INSERT INTO fsmkit.workers VALUES (p_channel, p_claimer, clock_timestamp())
-        ON CONFLICT (channel) DO UPDATE SET beat = clock_timestamp();
+        ON CONFLICT (channel) DO UPDATE SET beat = clock_timestamp(), died = NULL;
 END $$;
 
 -- How long nothing is heard of a process before it is taken for dead; a lost connection is back before.
@@ -50,46 +50,69 @@ CREATE OR REPLACE FUNCTION fsmkit.silence() RETURNS interval LANGUAGE sql IMMUTA
 
 -- Looks for processes that have died: they have no lock, and have not said for so long that they live. What they
 -- had is free, and their places in line are given up. It locks leases of many keys, so whoever has one locked
--- already must not call it; and one at a time is enough.
-CREATE OR REPLACE FUNCTION fsmkit.look() RETURNS void LANGUAGE plpgsql AS $$
+-- already must not call it; and one at a time is enough. -> the claimers that died in the last minute, and
+-- whether nothing is heard of some other.
+DROP FUNCTION IF EXISTS fsmkit.look();
+CREATE FUNCTION fsmkit.look(OUT dead bigint[], OUT suspects boolean) LANGUAGE plpgsql AS $$
 DECLARE
     w record;
-    l record;
 BEGIN
-    IF NOT pg_try_advisory_xact_lock(hashtextextended('fsmkit look', 0)) THEN
-        RETURN;
-    END IF;
-    FOR w IN
-        WITH locks AS MATERIALIZED (
-            SELECT (x.classid::bigint << 32) | x.objid::bigint AS id FROM pg_locks x
-                WHERE x.locktype = 'advisory' AND x.objsubid = 1
-                AND x.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-        )
-        SELECT x.*, EXISTS (SELECT FROM locks WHERE id = fsmkit.lock_of(x.channel)) AS listens FROM fsmkit.workers x
-    LOOP
-        CONTINUE WHEN w.listens AND w.missed IS NULL;
-        IF w.listens OR w.missed IS NULL OR w.beat > w.missed THEN
-            UPDATE fsmkit.workers x SET missed = CASE WHEN NOT w.listens THEN clock_timestamp() END
-                WHERE x.channel = w.channel AND x.missed IS NOT DISTINCT FROM w.missed;
-            CONTINUE;
-        END IF;
-        CONTINUE WHEN w.missed > clock_timestamp() - fsmkit.silence();
-        DELETE FROM fsmkit.workers x WHERE x.channel = w.channel AND x.beat = w.beat;
-        CONTINUE WHEN NOT FOUND;
-        FOR l IN SELECT x.key, x.channel FROM fsmkit.leases x WHERE x.channel = w.channel
-            OR x.key IN (SELECT y.key FROM fsmkit.waiters y WHERE y.channel = w.channel) ORDER BY x.key FOR UPDATE
+    IF pg_try_advisory_xact_lock(hashtextextended('fsmkit look', 0)) THEN
+        FOR w IN
+            WITH locks AS MATERIALIZED (
+                SELECT (x.classid::bigint << 32) | x.objid::bigint AS id FROM pg_locks x
+                    WHERE x.locktype = 'advisory' AND x.objsubid = 1
+                    AND x.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+            )
+            SELECT x.*, EXISTS (SELECT FROM locks WHERE id = fsmkit.lock_of(x.channel)) AS listens
+                FROM fsmkit.workers x WHERE x.died IS NULL
         LOOP
-            DELETE FROM fsmkit.waiters x WHERE x.key = l.key AND x.channel = w.channel;
-            UPDATE fsmkit.leases x SET waiting = (SELECT count(*) FROM fsmkit.waiters y WHERE y.key = l.key)
-                WHERE x.key = l.key;
-            IF l.channel = w.channel THEN
-                PERFORM fsmkit.hand_over(l.key);
+            CONTINUE WHEN w.listens AND w.missed IS NULL;
+            IF w.listens OR w.missed IS NULL OR w.beat > w.missed THEN
+                UPDATE fsmkit.workers x SET missed = CASE WHEN NOT w.listens THEN clock_timestamp() END
+                    WHERE x.channel = w.channel AND x.missed IS NOT DISTINCT FROM w.missed;
+                CONTINUE;
+            END IF;
+            CONTINUE WHEN w.missed > clock_timestamp() - fsmkit.silence();
+            UPDATE fsmkit.workers x SET died = clock_timestamp() WHERE x.channel = w.channel AND x.beat = w.beat;
+            IF FOUND THEN
+                PERFORM fsmkit.bury(w.channel, w.claimer);
             END IF;
         END LOOP;
-        UPDATE fsmkit.rows x SET claim = clock_timestamp(), stalled = clock_timestamp()
-            WHERE x.stalled IS NOT NULL AND x.claimer = w.claimer AND x.claim > clock_timestamp();
-    END LOOP;
+        DELETE FROM fsmkit.workers x WHERE x.died < clock_timestamp() - interval '1 min';
+    END IF;
+    SELECT coalesce(array_agg(x.claimer) FILTER (WHERE x.died IS NOT NULL), '{}'),
+            coalesce(bool_or(x.died IS NULL AND x.missed IS NOT NULL), false)
+        INTO dead, suspects FROM fsmkit.workers x;
 END $$;
+
+-- Frees what a dead process had: leases and places in line, claims on outboxes, and what it has taken to look
+-- at and not looked at.
+CREATE OR REPLACE FUNCTION fsmkit.bury(p_channel text, p_claimer bigint) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    l record;
+BEGIN
+    FOR l IN SELECT x.key, x.channel FROM fsmkit.leases x WHERE x.channel = p_channel
+        OR x.key IN (SELECT y.key FROM fsmkit.waiters y WHERE y.channel = p_channel) ORDER BY x.key FOR UPDATE
+    LOOP
+        DELETE FROM fsmkit.waiters x WHERE x.key = l.key AND x.channel = p_channel;
+        UPDATE fsmkit.leases x SET waiting = (SELECT count(*) FROM fsmkit.waiters y WHERE y.key = l.key)
+            WHERE x.key = l.key;
+        IF l.channel = p_channel THEN
+            PERFORM fsmkit.hand_over(l.key);
+        END IF;
+    END LOOP;
+    UPDATE fsmkit.rows x SET claim = clock_timestamp(), stalled = clock_timestamp()
+        WHERE x.stalled IS NOT NULL AND x.claimer = p_claimer AND x.claim > clock_timestamp();
+    UPDATE fsmkit.rows x SET taker = NULL, filed = least(x.filed, x.wake), stalled = least(x.stalled, x.claim)
+        WHERE x.taker = p_claimer;
+END $$;
+
+-- Ends the life of a process that closes its store: nobody has to find out.
+CREATE OR REPLACE FUNCTION fsmkit.leave(p_channel text, p_claimer bigint) RETURNS void LANGUAGE sql AS $$
+    SELECT fsmkit.bury(p_channel, p_claimer);
+    DELETE FROM fsmkit.workers WHERE channel = p_channel;
+$$;
 
 -- Takes a lease and reads the row, or takes a place in line; asked again, the place is the same. `wait` is
 -- null if the lease is there, else the seconds until it ends by itself.
@@ -249,10 +272,12 @@ BEGIN
 END $$;
 
 -- Strikes off the first entry of an outbox, and gives the next one; nothing, if somebody else delivers it now.
+-- It reaches the disk with the next commit: a crash of the server before that repeats the message.
 CREATE OR REPLACE FUNCTION fsmkit.strike(
     p_key text, p_entry bytea, p_receipt bytea, p_claimer bigint, p_claim interval, OUT entry bytea
 ) LANGUAGE plpgsql AS $$
 BEGIN
+    PERFORM set_config('synchronous_commit', 'off', true);
     UPDATE fsmkit.rows SET outbox = outbox[2:],
         receipts = CASE WHEN p_receipt IS NULL THEN receipts ELSE array_append(receipts, p_receipt) END,
         claim = CASE WHEN cardinality(outbox) > 1 THEN clock_timestamp() + p_claim END, term = p_claim,
@@ -265,10 +290,10 @@ BEGIN
     END IF;
 END $$;
 
--- Takes what is due: it is due again after `p_push`, should the taker do nothing about it. Rows whose time has
--- moved meanwhile are filed anew.
+-- Takes what is due: it is due again after `p_push`, should the taker do nothing about it, and before that if
+-- the taker dies. Rows whose time has moved meanwhile are filed anew.
 CREATE OR REPLACE FUNCTION fsmkit.due(
-    p_bot text, p_flows text[], p_now float8, p_limit int, p_push interval
+    p_bot text, p_flows text[], p_now float8, p_limit int, p_push interval, p_taker bigint
 ) RETURNS TABLE (key text) LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM set_config('synchronous_commit', 'off', true);
@@ -288,7 +313,7 @@ BEGIN
                 OR (y.stalled <= clock_timestamp() AND y.claim <= clock_timestamp()))
             ORDER BY y.wake NULLS LAST LIMIT p_limit FOR UPDATE SKIP LOCKED
     ), taken AS (
-        UPDATE fsmkit.rows x SET
+        UPDATE fsmkit.rows x SET taker = p_taker,
             filed = CASE WHEN x.filed <= p_now THEN p_now + extract(epoch FROM p_push) ELSE x.filed END,
             stalled = CASE WHEN x.stalled <= clock_timestamp() THEN clock_timestamp() + p_push ELSE x.stalled END
             FROM found WHERE x.key = found.key RETURNING x.key, found.wake

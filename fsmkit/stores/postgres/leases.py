@@ -4,19 +4,26 @@ The order is kept by the server (`schema.sql`); here is what a process does to g
 """
 
 import asyncio
+import logging
 import secrets
 import time
 from base64 import b64decode
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import NamedTuple
 from weakref import WeakValueDictionary
 
+from fsmkit.errors import StoreError
 from fsmkit.stores.postgres.session import Connections
 from fsmkit.stores.sessions import WarnOnce
 
-ASK_SECONDS = 0.25
-"""Seconds until who waits for another process asks again."""
+_log = logging.getLogger("fsmkit")
+
+LOOK_SECONDS = 0.25
+"""Seconds between two looks for processes that have died."""
+
+CLOSE_LOOK_SECONDS = 0.1
+"""Seconds between two looks while nothing is heard of some process."""
 
 TIDY_SECONDS = 600.0
 """Between two removals of leases and places in line that nobody has used for long."""
@@ -48,6 +55,9 @@ class Leases:
 
     Attributes:
         number: Whose claims on outboxes are those of this loop.
+        dead: The numbers of processes that were found dead in the last minute.
+        deaths: How many this one has heard of.
+        told: Who wants to know of another one.
     """
 
     def __init__(self, dsn: str, schema: str, lease_seconds: float, pool_size: int, warn: WarnOnce) -> None:
@@ -57,14 +67,16 @@ class Leases:
         self._channel = f"fsmkit_{secrets.token_hex(12)}"
         self.connections = Connections(
             dsn, schema, self._channel, self.number, pool_size, self._hear, self._ask_again, self._beat,
-            self._third, warn,
+            self._third, self._watch, warn,
         )  # fmt: skip
+        self.dead: set[int] = set()
+        self.deaths = 0
+        self.told: list[Callable[[], None]] = []
         self._held: dict[int, str] = {}
         self._waiting: dict[int, asyncio.Future[LoadedRow | None]] = {}
         self._asking: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._tidied = time.monotonic()
-        self._looked = 0.0
-        self._look_up = f"SELECT {schema}.look()"
+        self._look_up = f"SELECT * FROM {schema}.look()"
         self._acquire = f"SELECT * FROM {schema}.acquire($1, $2, $3, $4)"
         self._approach = f"SELECT * FROM {schema}.approach($1, $2, $3, $4)"
         self._release = f"SELECT {schema}.release($1, $2)"
@@ -114,24 +126,32 @@ class Leases:
             answer = await self._ask(key, token, wanted)
         while not isinstance(answer, LoadedRow):
             granted = self._waiting[token]
-            # Asked again in time to keep the place in line, when the holder's time is up, and where it is
-            # another process: it may have died.
-            longest = self._third if key in self._held.values() else min(self._third, ASK_SECONDS)
-            await asyncio.wait([granted], timeout=min(answer + 0.01, longest))
+            # Asked again in time to keep the place in line, and when the holder's time is up.
+            await asyncio.wait([granted], timeout=min(answer + 0.01, self._third))
             told = granted.result() if granted.done() else None
             if granted.done():
                 self._waiting[token] = self.connections.loop.create_future()
-            if told is None:
-                await self._look()
             answer = told or await self._ask(key, token)
         return answer
 
-    async def _look(self) -> None:
-        """Have the server look for processes that have died, not more often than one that waits asks."""
-        now = time.monotonic()
-        if now - self._looked >= ASK_SECONDS:
-            self._looked = now
-            await self.connections.call(self._look_up)
+    async def _watch(self) -> None:
+        """Have the server look for processes that have died, and free what they had, until the end."""
+        while True:
+            seconds = LOOK_SECONDS
+            try:
+                rows, _ = await self.connections.call(self._look_up)
+                dead, suspects = {*rows[0][0]} - {self.number}, rows[0][1]
+                seconds = CLOSE_LOOK_SECONDS if suspects else LOOK_SECONDS
+                found, self.dead = dead - self.dead, dead
+                if found:
+                    self.deaths += len(found)
+                    for told in self.told:
+                        told()
+            except StoreError as error:
+                _log.debug("a look at other processes failed: %s", error)
+            except Exception:
+                _log.exception("a look at other processes failed; the next one follows")
+            await asyncio.sleep(seconds)
 
     async def _ask(self, key: str, token: int, wanted: bool = True) -> LoadedRow | float:
         """Return the row, or the seconds that the lease of somebody else has left."""

@@ -1,4 +1,4 @@
--- The schema of fsmkit.stores.postgres, version 4. PostgresStore runs this by itself when it opens; it may as
+-- The schema of fsmkit.stores.postgres, version 5. PostgresStore runs this by itself when it opens; it may as
 -- well be run by hand (psql -f) by someone who has the rights. `fsmkit.` is replaced by the store's schema.
 -- The functions are in functions.sql. All times of leases and claims are this server's; `wake` and
 -- `filed` are times of the bot's own clock.
@@ -26,7 +26,8 @@ CREATE TABLE IF NOT EXISTS fsmkit.rows (
     claimer bigint,                      -- who: the number of a store
     claimed bigint,                      -- by which of their commits
     stalled timestamptz,
-    term interval                        -- how long the claim was given for
+    term interval,                       -- how long the claim was given for
+    taker bigint                         -- whose sweeper has taken it last, until that one is found dead
 ) WITH (fillfactor = 70);
 CREATE INDEX IF NOT EXISTS rows_filed ON fsmkit.rows (bot, filed) WHERE filed IS NOT NULL;
 CREATE INDEX IF NOT EXISTS rows_stalled ON fsmkit.rows (bot, stalled) WHERE stalled IS NOT NULL;
@@ -55,12 +56,14 @@ CREATE UNLOGGED TABLE IF NOT EXISTS fsmkit.waiters (
 );
 
 -- Who uses the store. While it listens it has an advisory lock that ends with its connection
--- (`fsmkit.lock_of`); of one that has none, `missed` says since when.
+-- (`fsmkit.lock_of`); of one that has none, `missed` says since when. Who was found dead stands here for a
+-- minute more, so that all others hear of it.
 CREATE UNLOGGED TABLE IF NOT EXISTS fsmkit.workers (
     channel text COLLATE "C" PRIMARY KEY,
     claimer bigint NOT NULL,
     beat timestamptz NOT NULL,
-    missed timestamptz
+    missed timestamptz,
+    died timestamptz
 );
 
 -- Updates that wait to be handled, and the ids of those that were (`struck`; nothing else is left of them).
@@ -95,3 +98,6 @@ CREATE TABLE IF NOT EXISTS fsmkit.dead_letters (
 -- What earlier versions did not have.
 ALTER TABLE fsmkit.leases ADD COLUMN IF NOT EXISTS channel text, ADD COLUMN IF NOT EXISTS term interval;
 ALTER TABLE fsmkit.rows ADD COLUMN IF NOT EXISTS term interval;
+ALTER TABLE fsmkit.rows ADD COLUMN IF NOT EXISTS taker bigint;
+ALTER TABLE fsmkit.workers ADD COLUMN IF NOT EXISTS died timestamptz;
+CREATE INDEX IF NOT EXISTS rows_taker ON fsmkit.rows (taker) WHERE taker IS NOT NULL;

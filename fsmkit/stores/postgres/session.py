@@ -24,7 +24,7 @@ from fsmkit.stores.sessions import WarnOnce
 
 _log = logging.getLogger("fsmkit")
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 OLDEST_SERVER = 12
 """The version of PostgreSQL that brought generated columns."""
@@ -105,6 +105,7 @@ class Connections:
         heard: Told that the channel is listened to, again or for the first time: what came before was missed.
         beat: Called every `every` seconds.
         every: Seconds between two beats.
+        watch: Looks for processes that have died, until it is cancelled.
         warn: Told of settings by which the server may lose what it stored.
     """
 
@@ -119,6 +120,7 @@ class Connections:
         heard: Callable[[], None],
         beat: Callable[[], Coroutine[Any, Any, bool]],
         every: float,
+        watch: Callable[[], Coroutine[Any, Any, None]],
         warn: WarnOnce,
     ) -> None:
         self.loop = asyncio.get_running_loop()
@@ -127,11 +129,13 @@ class Connections:
         self._schema = schema
         self._channel = channel
         self._life_sign = (f"SELECT {schema}.beat($1, $2, $3)", channel, number)
+        self._farewell = (f"SELECT {schema}.leave($1, $2)", channel, number)
         self._size = size
         self._hear = hear
         self._heard = heard
         self._beat = beat
         self._every = every
+        self._watch = watch
         self._warn = warn
         self._pooled: StoreMisconfigured | None = None
         self._pool: asyncpg.Pool | None = None
@@ -237,13 +241,16 @@ class Connections:
         return True
 
     async def _live(self, pool: asyncpg.Pool) -> None:
+        watching = self.loop.create_task(self._watch(), name="fsmkit postgres watch")
         try:
             await self._listen()
         finally:
+            watching.cancel()
             await asyncio.sleep(0)  # others that are cancelled now leave their leases first
             await self.chores.finish(GOODBYE_SECONDS)
             self.over = True
             try:
+                await asyncio.wait_for(pool.execute(*self._farewell), GOODBYE_SECONDS)
                 await asyncio.wait_for(pool.close(), GOODBYE_SECONDS)
             except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
                 pool.terminate()

@@ -6,7 +6,7 @@ connections in `fsmkit.stores.postgres.session`.
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import timedelta
 from functools import partial
 from types import TracebackType
@@ -212,7 +212,7 @@ class PostgresStore:
 
     async def due(self, bot: int | str | None, flows: Sequence[str], now: float, limit: int) -> list[Key]:
         """Return keys to look at, the most overdue first; for half a minute one caller alone gets them."""
-        rows = await self._call("due", _part(bot), list(flows), now, limit, TAKEN)
+        rows = await self._call("due", _part(bot), list(flows), now, limit, TAKEN, self.leases().number)
         return [Key.parse(row[0]) for row in rows]
 
     async def scan(
@@ -235,6 +235,26 @@ class PostgresStore:
         else:
             rows = await self._call("forget", None, _part(who), None if bot is None else _part(bot))
         return int(rows[0][0])
+
+    @property
+    def worker(self) -> str:
+        """What this process is known by."""
+        return str(self.leases().number)
+
+    @property
+    def deaths(self) -> int:
+        """How many other processes this one has found dead."""
+        return self.leases().deaths
+
+    def is_gone(self, worker: str) -> bool:
+        """Return whether a process that used the server is no more, as far as is known."""
+        return worker.isdecimal() and int(worker) in self.leases().dead
+
+    def on_death(self, told: Callable[[], None]) -> Callable[[], None]:
+        """Have something called whenever another process was found dead; return what ends that."""
+        listeners = self.leases().told
+        listeners.append(told)
+        return partial(listeners.remove, told)
 
     def inbox(self, bot: int | str | None) -> Inbox:
         """Return the updates of a bot that wait to be handled."""
@@ -266,7 +286,7 @@ def _statements(schema: str) -> dict[str, str]:
         "strike": f"SELECT {schema}.strike($1, $2, $3, $4, $5)",
         "hold": f"UPDATE {schema}.rows SET claim = clock_timestamp() + $3, term = greatest($3, '1 min')"
         " WHERE key = $1 AND claimer = $2 AND claim IS NOT NULL",
-        "due": f"SELECT * FROM {schema}.due($1, $2, $3, $4, $5)",
+        "due": f"SELECT * FROM {schema}.due($1, $2, $3, $4, $5, $6)",
         "scan": f"SELECT key, blob, flows, states, deadlines, cardinality(outbox) FROM {schema}.rows"
         " WHERE key > $1 AND blob IS NOT NULL AND ($2::text IS NULL OR bot = $2)"
         " AND ($3::text IS NULL OR flows @> ARRAY[$3])"

@@ -210,6 +210,11 @@ class Nodes:
         """Run a plain command about one key of a shard, whose name is given without the shard's base."""
         return await self._try(shard, pack(name, f"{self._bases[shard]}:{key}", *rest), None)
 
+    async def time(self) -> tuple[int, int]:
+        """Return the time of the server of the first shard: seconds since 1970, and microseconds beside."""
+        seconds, micros = await self._try(0, pack(b"TIME"), None)
+        return int(seconds), int(micros)
+
     async def settings(self, *names: str) -> list[dict[str, str]]:
         """Return settings of each server; of one that does not tell (hosted ones do not), none."""
         addresses = dict.fromkeys(self._owners)

@@ -6,8 +6,10 @@ just have lost that connection. The second kind says so: it gives a sign of life
 process that was not heard of in either way for `SILENT_SECONDS` is dead. One that stands still, or whose
 machine has lost its power, still seems to listen: what it holds is free when its time has run out.
 
-Only processes that somebody waits for are asked about. Whoever is taken for dead by mistake loses a lease
-(`LeaseLost`), and never writes on what others have written.
+All processes stand in one list, and each looks for all the others, so that the silence of a dead one counts
+from its death, not from when somebody needs what it has. Who finds it dead frees what it had, and marks it in
+the list for all the others. Whoever is taken for dead by mistake loses a lease (`LeaseLost`), never writes
+on what others have written, and takes its mark away.
 """
 
 import asyncio
@@ -23,11 +25,20 @@ from fsmkit.stores.sessions import WarnOnce
 LOOK_SECONDS = 0.25
 """Seconds between two looks."""
 
+CLOSE_LOOK_SECONDS = 0.1
+"""Seconds between two looks while nothing is heard of some process."""
+
 SILENT_SECONDS = 1.5
 """How long nothing is heard of a process before it is taken for dead; a lost connection is back before."""
 
 BEAT_MS = 2000
 """For how long a sign of life counts."""
+
+MARK_MS = 60_000
+"""How long a dead process stands in the list; whatever it had has ended by then."""
+
+WORKERS = "workers"
+"""The list of processes, in the first shard: with a score of 0, or the time at which it was found dead."""
 
 _log = logging.getLogger("fsmkit")
 
@@ -58,13 +69,43 @@ class Liveness:
         """Give a sign of life: this process does not listen just now."""
         await self._nodes.command(0, "SET", f"beat:{self._process}", "1", "PX", BEAT_MS)
 
-    async def find_dead(self, processes: Iterable[str]) -> set[str]:
-        """Return those of these processes that have died; called every `LOOK_SECONDS`, each look counts."""
-        asked = sorted({*processes} - {self._process})
+    async def leave(self) -> None:
+        """Take this process out of the list: it ends, and has nothing any more."""
+        await self._nodes.command(0, "ZREM", WORKERS, self._process)
+
+    @property
+    def interval(self) -> float:
+        """Seconds until the next look."""
+        return CLOSE_LOOK_SECONDS if self._missing else LOOK_SECONDS
+
+    async def join(self) -> None:
+        """Put this process into the list."""
+        await self._nodes.command(0, "ZADD", WORKERS, 0, self._process)
+
+    async def find_dead(self, others: Iterable[str] = ()) -> set[str]:
+        """Return the processes that are known to have died; called every `interval`, each look counts.
+
+        Args:
+            others: Processes that may not stand in the list, of an older version.
+        """
+        found = await self._nodes.command(0, "ZRANGE", WORKERS, 0, -1, "WITHSCORES")
+        listed = {name.decode(): float(score) for name, score in zip(found[::2], found[1::2], strict=True)}
+        if listed.pop(self._process, 1.0):
+            await self.join()  # the server has forgotten it, or somebody was wrong
+        marked = {process for process, score in listed.items() if score}
+        asked = sorted({*listed, *others} - {self._process} - marked)
         silent = await self._silent(asked) if asked else set()
         now = asyncio.get_running_loop().time()
         self._missing = {process: self._missing.get(process, now) for process in silent}
-        return {process for process, since in self._missing.items() if now - since >= SILENT_SECONDS}
+        return marked | {process for process, since in self._missing.items() if now - since >= SILENT_SECONDS}
+
+    async def mark(self, dead: Iterable[str]) -> None:
+        """Tell all others of dead processes, once what they had is free; forget old ones."""
+        seconds, micros = await self._nodes.time()
+        now = seconds * 1000 + micros // 1000
+        for process in dead:
+            await self._nodes.command(0, "ZADD", WORKERS, now, process)
+        await self._nodes.command(0, "ZREMRANGEBYSCORE", WORKERS, "(0", now - MARK_MS)
 
     async def _silent(self, processes: list[str]) -> set[str]:
         """Return those that nobody has heard of just now; none if a server does not tell."""

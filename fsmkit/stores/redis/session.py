@@ -6,14 +6,15 @@ ends with the tasks that the loop cancels, and leaves no connection behind.
 
 import asyncio
 import logging
+from collections.abc import Callable
 
-from fsmkit.errors import StoreCorrupt, StoreUnavailable
+from fsmkit.errors import StoreCorrupt, StoreError, StoreUnavailable
 from fsmkit.stores.redis.cluster import SHARDS, Nodes
 from fsmkit.stores.redis.connection import Settings
 from fsmkit.stores.redis.leases import RedisWaiters
-from fsmkit.stores.redis.liveness import LOOK_SECONDS, Liveness
+from fsmkit.stores.redis.liveness import Liveness
 from fsmkit.stores.redis.subscriber import Subscriber
-from fsmkit.stores.sessions import WarnOnce
+from fsmkit.stores.sessions import GOODBYE_SECONDS, WarnOnce
 
 _log = logging.getLogger("fsmkit")
 
@@ -48,6 +49,13 @@ class RedisSession:
         )
         self.claimers: dict[str, set[str]] = {}
         """Who delivers outboxes, by bot, as the sweeper of this process saw them last."""
+        self.dead: set[str] = set()
+        """The processes that are known to have died, in the last minute."""
+        self.deaths = 0
+        self.told: list[Callable[[], None]] = []
+        """Who wants to know of another one."""
+        self._freed: dict[str, set[str]] = {}
+        """Of whom everything was freed, by bot."""
         self._beat = settings.lease_seconds / BEATS
         self._patience = settings.retry_seconds
         self._opening: asyncio.Task[None] | None = None
@@ -79,8 +87,19 @@ class RedisSession:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._leave()
         await self._subscriber.close()
         await self.nodes.close()
+
+    async def _leave(self) -> None:
+        """Free what is left, so that nobody has to find out that this process is gone."""
+        try:
+            async with asyncio.timeout(GOODBYE_SECONDS):
+                for bot in self.claimers:
+                    await self.nodes.call_all("orphan", bot, self.turns.process)
+                await self._liveness.leave()
+        except (StoreError, TimeoutError) as error:
+            _log.debug("the others have to find out that this process is gone: %s", error)
 
     async def _open(self) -> None:
         await self._check_format()
@@ -92,6 +111,7 @@ class RedisSession:
                 await self._subscriber.open()
         except TimeoutError:
             raise StoreUnavailable("the store's server accepts no subscription") from None
+        await self._liveness.join()  # before it has anything
         if not self._tasks:
             self._tasks = [
                 self.loop.create_task(self._keep(), name="fsmkit redis beat"),
@@ -138,21 +158,31 @@ class RedisSession:
                 _log.exception("a beat of the store failed; the next one follows")
 
     async def _watch(self) -> None:
-        """Take what processes had that have died, if anybody waits for it; say that this one lives."""
+        """Free what processes had that have died, and say that this one lives."""
         while True:
-            await asyncio.sleep(LOOK_SECONDS)
             try:
                 if not self._subscriber.listens:
                     await self._liveness.beat()
                 self.turns.beat(self.loop.time())
-                delivering = {process for found in self.claimers.values() for process in found}
-                dead = await self._liveness.find_dead(self.turns.awaited() | delivering)
-                self.turns.take_from(dead)
-                for bot, found in self.claimers.items():
-                    if gone := found & dead:
-                        await self.nodes.call_all("orphan", bot, *gone)
-                        found -= gone
+                await self._look()
             except StoreUnavailable as error:
                 _log.debug("a look at other processes failed: %s", error)
             except Exception:
                 _log.exception("a look at other processes failed; the next one follows")
+            await asyncio.sleep(self._liveness.interval)
+
+    async def _look(self) -> None:
+        delivering = {process for found in self.claimers.values() for process in found}
+        dead = await self._liveness.find_dead(self.turns.awaited() | delivering)
+        found, self.dead = dead - self.dead, dead
+        self.turns.take_from(dead)
+        for bot in self.claimers:
+            freed = self._freed.get(bot, set()) & dead
+            if gone := dead - freed:
+                await self.nodes.call_all("orphan", bot, *gone)
+            self._freed[bot] = freed | gone
+        if found:
+            await self._liveness.mark(found)
+            self.deaths += len(found)
+            for told in self.told:
+                told()

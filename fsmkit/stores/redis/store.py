@@ -16,7 +16,7 @@ import heapq
 import logging
 import re
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
 from types import TracebackType
 from typing import Any
@@ -275,7 +275,10 @@ class RedisStore:
             shards.setdefault(int(base[base.rindex(b":") + 1 : -1]), []).extend((sort, text, score))
         until, later = repr(now + self._lease_ms / 1000), self._lease_ms
         taken = await asyncio.gather(
-            *(nodes.call(shard, "take", owner, until, later, *items) for shard, items in shards.items())
+            *(
+                nodes.call(shard, "take", owner, until, later, session.turns.process, *items)
+                for shard, items in shards.items()
+            )
         )
         mine = {text for texts in taken for text in texts}
         return [Key.parse(text.decode()) for text in dict.fromkeys(item[2] for item in found) if text in mine]
@@ -317,6 +320,26 @@ class RedisStore:
         for shard, text in map(KeyPlace.of, keys):
             removed += await nodes.call(shard, "forget", text, self._lease_ms)
         return removed
+
+    @property
+    def worker(self) -> str:
+        """What this process is known by."""
+        return self._sessions.current().turns.process
+
+    @property
+    def deaths(self) -> int:
+        """How many other processes this one has found dead."""
+        return self._sessions.current().deaths
+
+    def is_gone(self, worker: str) -> bool:
+        """Return whether a process that used the server is no more, as far as is known."""
+        return worker in self._sessions.current().dead
+
+    def on_death(self, told: Callable[[], None]) -> Callable[[], None]:
+        """Have something called whenever another process was found dead; return what ends that."""
+        listeners = self._sessions.current().told
+        listeners.append(told)
+        return partial(listeners.remove, told)
 
     def inbox(self, bot: int | str | None) -> Inbox:
         """Return the updates of a bot that wait to be handled."""

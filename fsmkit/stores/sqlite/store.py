@@ -194,10 +194,14 @@ class SQLiteStore:
         return found
 
     async def acknowledge(self, key: Key, entry: bytes, receipt: bytes | None) -> bytes | None:
-        """Acknowledge the first entry of the outbox; return the next one."""
+        """Acknowledge the first entry of the outbox; return the next one.
+
+        It survives the kill of the process. It waits for the disk with the next commit, whose wait it
+        shares: a power cut before that repeats the message.
+        """
         text = str(key)
         following: bytes | None = await self._writer.ask(
-            COMMIT, lambda at: at.rows.acknowledge(text, entry, receipt, at.now)
+            LEASE, lambda at: at.rows.acknowledge(text, entry, receipt, at.now)
         )
         return following
 

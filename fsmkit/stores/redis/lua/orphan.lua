@@ -1,4 +1,5 @@
--- ARGV: bot, processes that have died...; KEYS: bases of shards. Their claims on outboxes are over.
+-- ARGV: bot, processes that have died...; KEYS: bases of shards. Their claims on outboxes are over, and what
+-- they have taken to look at, and not looked at, is due again.
 local time = redis.call('TIME')
 local now = string.format('%.0f', time[1] * 1000 + time[2] / 1000)
 local dead = {}
@@ -10,6 +11,15 @@ for _, base in ipairs(KEYS) do
     if dead[string.sub(redis.call('HGET', row, 's') or '', 1, 8)] then
       redis.call('HSET', row, 'c', now)
       redis.call('ZADD', unsent, now, key)
+    end
+  end
+  local noted = base .. ':taken:' .. ARGV[1]
+  for _, note in ipairs(redis.call('ZRANGE', noted, 0, -1)) do
+    local process, set, new, old, key = string.match(note, '^(%S+) (%S+) (%S+) (%S+) (.*)$')
+    if dead[process] then
+      local name = base .. set .. ARGV[1]
+      if redis.call('ZSCORE', name, key) == new then redis.call('ZADD', name, old, key) end
+      redis.call('ZREM', noted, note)
     end
   end
 end
