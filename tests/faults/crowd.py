@@ -4,7 +4,7 @@ import asyncio
 from random import Random
 
 from bot_process import process, telegram
-from faults.kills import BOT, PATIENCE, Found
+from faults.kills import BOT, PATIENCE, Found, first_answer
 
 TEXTS_AT_ONCE = 3
 """Texts that a person sends before he waits for the answers."""
@@ -54,9 +54,8 @@ async def kill_at_random(directory, kills, people=50, store="sqlite bot.db", see
                 bot.process.kill()
                 await bot.process.wait()
                 found.kills += 1
-            calls = offline.calls[since:]
-            answers = [call.at for call in calls if call.method == "sendMessage"]
-            found.waits += [answers[0] - calls[0].at] if answers else []
+            if (waited := first_answer(offline.calls[since:])) is not None:
+                found.wait(waited, found.kills)
         async with process(offline, str(BOT), cwd=directory, **settings, STORE=store) as bot:
             await bot.until(lambda: all(person.is_answered() for person in crowd))
     for person in crowd:

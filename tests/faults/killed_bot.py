@@ -3,6 +3,9 @@
 An operation is a transaction of the store, or a command to its server, or a request to Telegram; each is
 counted twice, when it begins and when it is over. Counting starts when something arrives (an update, an event
 from outside) while the file `ARMED` is there. `STORE` names where it keeps its conversations.
+
+With `FAIL_AT=7 FAIL_HOW=502` it is not killed, but its n-th request fails; and while a file `full` is there, its
+file of SQLite can grow no more.
 """
 
 import asyncio
@@ -12,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import attrs
+from telegram.error import NetworkError, TimedOut
 from telegram.request import HTTPXRequest
 
 from fsmkit import Done, Flow, Key, Returned, Timeout
@@ -27,6 +31,15 @@ KILL_AT = int(os.environ.get("KILL_AT", "-1"))
 ARMED = os.environ.get("ARMED", "")
 SPOOL = Path(os.environ.get("SPOOL", "spool"))
 NOTHING = b'{"ok":true,"result":[]}'
+FAIL_AT, FAIL_HOW = int(os.environ.get("FAIL_AT", "-1")), os.environ.get("FAIL_HOW", "")
+ANSWERS = {
+    "429": b'{"ok":false,"error_code":429,"description":"Too Many Requests","parameters":{"retry_after":1}}',
+    "500": b'{"ok":false,"error_code":500,"description":"Internal Server Error"}',
+    "502": b"<html>Bad Gateway</html>",
+    "400": b'{"ok":false,"error_code":400,"description":"Bad Request: strange"}',
+    "401": b'{"ok":false,"error_code":401,"description":"Unauthorized"}',
+    "409": b'{"ok":false,"error_code":409,"description":"Conflict: terminated by other getUpdates request"}',
+}
 
 
 class Operations:
@@ -48,7 +61,29 @@ class Operations:
         self.count += 1
 
 
-operations = Operations()
+class Requests:
+    """Lets one request fail."""
+
+    def __init__(self):
+        self.count = 0
+
+    async def fails(self, request):
+        """Returns what a request is answered that fails, `None` for all others."""
+        if operations.count < 0 or not FAIL_HOW:
+            return None
+        self.count += 1
+        if self.count != FAIL_AT + 1:
+            return None
+        Path("injected").touch()
+        if FAIL_HOW == "refused":
+            raise NetworkError("connection refused")
+        if FAIL_HOW == "silence":  # it has arrived, and nobody says so
+            await request
+            raise TimedOut
+        return (200, b"<html>") if FAIL_HOW == "garbage" else (int(FAIL_HOW), ANSWERS[FAIL_HOW])
+
+
+operations, requests = Operations(), Requests()
 transaction, do_request = File.transaction, HTTPXRequest.do_request
 
 
@@ -56,13 +91,18 @@ transaction, do_request = File.transaction, HTTPXRequest.do_request
 def counted_transaction(self, level):
     operations.pass_by()
     with transaction(self, level) as session:
+        session.db.execute(f"PRAGMA max_page_count={1 if os.path.exists('full') else 2**30}")
         yield session
     operations.pass_by()
 
 
 async def counted_request(self, url, *given, **more):
     operations.pass_by()
-    status, answer = await do_request(self, url, *given, **more)
+    request = do_request(self, url, *given, **more)
+    failed = await requests.fails(request)
+    if failed is not None:
+        request.close()
+    status, answer = failed or await request
     if "getUpdates" in url and answer != NOTHING:
         operations.begin()
     operations.pass_by()
@@ -176,6 +216,19 @@ def pictures(event, ctx):
     return ("stay", count(ctx, f"{len(event.parts)} pictures"))
 
 
+@flow.defstate("on", on=text("slow"))
+async def wait(event, ctx):
+    Path("slow").touch()
+    await asyncio.sleep(1)
+    return ("stay", count(ctx, "slow"))
+
+
+@flow.defstate("on", on=text("flood"))
+def swallow(event, ctx):
+    with Path("flood").open("a") as file:
+        file.write(".")
+
+
 @flow.defstate("on", on=[text(r"\w+"), button("Add")])
 def add(event, ctx):
     return ("stay", count(ctx, event.text or event.value))
@@ -183,10 +236,13 @@ def add(event, ctx):
 
 def store():
     kind, _, where = os.environ.get("STORE", "sqlite bot.db").partition(" ")
+    seconds = float(os.environ.get("LEASE_SECONDS", "15"))
     if kind == "sqlite":
-        return SQLiteStore(where)
+        return SQLiteStore(where, lease_seconds=seconds)
     url, _, name = where.partition(" ")
-    return RedisStore(url, prefix=name) if kind == "redis" else PostgresStore(url, schema=name)
+    if kind == "redis":
+        return RedisStore(url, prefix=name, lease_seconds=seconds)
+    return PostgresStore(url, schema=name, lease_seconds=seconds)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""A process that has something of a store until it is killed: `holding_worker.py KIND URL NAME lease|claim|due`.
+"""A process that has something of a store until it is killed: `holding_worker.py KIND URL NAME lease|claim|wait|due`.
 
 `lease`: it takes a lease, says `held`, waits for a line, commits, and says `written` or `lost`. `claim`: it
 commits what is to be delivered, says `claimed`, and delivers nothing. `due`: it takes what is due, and looks at
-none of it. What it says after that word is what the store knows it by.
+none of it. `wait`: like `claim`, and the chat has to wait for an hour. What it says after that word is what the store knows it by.
 """
 
 import asyncio
@@ -35,6 +35,10 @@ async def main(kind: str, url: str, name: str, what: str, lease_seconds: str = "
     async with store.lease(KEY) as lease:
         if what == "claim":
             await lease.commit(Change(b"row", outbox=(b"one", b"two")))
+            say(f"claimed {store.worker}")
+        elif what == "wait":
+            await lease.commit(Change(b"row", outbox=(b"one", b"two")))
+            await store.extend_claim(KEY, 3600.0)
             say(f"claimed {store.worker}")
         elif what == "due":
             await lease.commit(Change(b"row", wake=1.0, index=(Index("flow", "on", 1.0),)))

@@ -179,6 +179,16 @@ async def test_what_was_looked_at_before_its_worker_was_killed_is_not_due_again(
     await store.close()
 
 
+async def test_a_chat_that_has_to_wait_still_does_when_its_worker_was_killed(server: Server) -> None:
+    store = server.store()
+    async with server.worker("wait") as worker:
+        await store.due(KEY.bot, [], 0.0, 10)
+        await until_dead(server, store, worker)
+        assert await store.due(KEY.bot, [], 0.0, 10) == []
+        assert await put(store, KEY, b"row 2") is None
+    await store.close()
+
+
 async def until_dead(server: Server, store: Any, worker: asyncio.subprocess.Process) -> None:
     """Kill a worker, if nobody has yet, and wait until a store, which is in use, has noticed it by itself."""
     told = asyncio.Event()

@@ -302,6 +302,24 @@ async def test_the_note_of_a_delivery_waits_for_the_disk_with_the_next_commit(
     assert "FULL" in [line.rpartition("=")[2] for line in traced() if "synchronous" in line]
 
 
+@pytest.mark.parametrize("seconds", [None, 3600.0])
+async def test_a_chat_that_has_to_wait_still_does_for_the_next_process(
+    path: Path, seconds: float | None
+) -> None:
+    one = SQLiteStore(path)
+    await put(one, KEY, b"row", outbox=(b"one",))
+    if seconds is not None:
+        await one.extend_claim(KEY, seconds)
+    await one.close()
+    other = SQLiteStore(path)
+    assert await other.due(KEY.bot, [], 0.0, 10) == ([] if seconds else [KEY])
+    assert await put(other, KEY, b"row 2") == (None if seconds else b"one")
+    await other.close()
+    third = SQLiteStore(path)  # the end of a wait is not put forward by each end of a process
+    assert await third.due(KEY.bot, [], 0.0, 10) == ([] if seconds else [KEY])
+    await third.close()
+
+
 async def test_what_was_answered_stands_in_the_file(store: SQLiteStore, path: Path) -> None:
     await put(store, KEY, b"row", wake=5.5, index=[Index("form", "name", 5.5)], outbox=(b"entry",))
     with contextlib.closing(sqlite3.connect(path)) as db:

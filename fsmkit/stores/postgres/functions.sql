@@ -87,7 +87,8 @@ BEGIN
 END $$;
 
 -- Frees what a dead process had: leases and places in line, claims on outboxes, and what it has taken to look
--- at and not looked at.
+-- at and not looked at. A claim lasts half a minute from the last sign of life, or from the end of what its chat
+-- has to wait; that stays.
 CREATE OR REPLACE FUNCTION fsmkit.bury(p_channel text, p_claimer bigint) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     l record;
@@ -102,7 +103,8 @@ BEGIN
             PERFORM fsmkit.hand_over(l.key);
         END IF;
     END LOOP;
-    UPDATE fsmkit.rows x SET claim = clock_timestamp(), stalled = clock_timestamp()
+    UPDATE fsmkit.rows x SET claimer = NULL, claim = greatest(clock_timestamp(), x.claim - interval '30 s'),
+        stalled = greatest(clock_timestamp(), x.claim - interval '30 s')
         WHERE x.stalled IS NOT NULL AND x.claimer = p_claimer AND x.claim > clock_timestamp();
     UPDATE fsmkit.rows x SET taker = NULL, filed = least(x.filed, x.wake), stalled = least(x.stalled, x.claim)
         WHERE x.taker = p_claimer;

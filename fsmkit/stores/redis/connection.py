@@ -181,6 +181,7 @@ class Settings:
         lease_seconds: How long a lease holds unless it is renewed.
         retry_seconds: For how long a command is tried.
         timeout: Seconds that a server may leave everything unanswered.
+        claim_ms: Milliseconds for which an outbox belongs to who delivers it, from the last sign of life.
     """
 
     url: str
@@ -188,6 +189,7 @@ class Settings:
     lease_seconds: float
     retry_seconds: float
     timeout: float
+    claim_ms: int
 
     @property
     def cluster(self) -> bool:

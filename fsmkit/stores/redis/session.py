@@ -56,6 +56,7 @@ class RedisSession:
         """Who wants to know of another one."""
         self._freed: dict[str, set[str]] = {}
         """Of whom everything was freed, by bot."""
+        self._claim_ms = settings.claim_ms
         self._beat = settings.lease_seconds / BEATS
         self._patience = settings.retry_seconds
         self._opening: asyncio.Task[None] | None = None
@@ -96,7 +97,7 @@ class RedisSession:
         try:
             async with asyncio.timeout(GOODBYE_SECONDS):
                 for bot in self.claimers:
-                    await self.nodes.call_all("orphan", bot, self.turns.process)
+                    await self.nodes.call_all("orphan", bot, self._claim_ms, self.turns.process)
                 await self._liveness.leave()
         except (StoreError, TimeoutError) as error:
             _log.debug("the others have to find out that this process is gone: %s", error)
@@ -179,7 +180,7 @@ class RedisSession:
         for bot in self.claimers:
             freed = self._freed.get(bot, set()) & dead
             if gone := dead - freed:
-                await self.nodes.call_all("orphan", bot, *gone)
+                await self.nodes.call_all("orphan", bot, self._claim_ms, *gone)
             self._freed[bot] = freed | gone
         if found:
             await self._liveness.mark(found)

@@ -147,7 +147,7 @@ class RedisStore:
             raise ValueError(f"lease_seconds={lease_seconds!r}: a lease needs some time")
         self._claim_ms = round(claim_seconds * 1000)
         self._lease_ms = round(lease_seconds * 1000)
-        self._settings = Settings(url, prefix, lease_seconds, retry_seconds, timeout)
+        self._settings = Settings(url, prefix, lease_seconds, retry_seconds, timeout, self._claim_ms)
         self._repeat_ms = self._settings.repeat_ms
         self._settings.connection()  # what cannot be read is refused here, not when the first update comes
         self._sessions = LoopSessions(partial(RedisSession, self._settings, WarnOnce()), RedisSession.close)

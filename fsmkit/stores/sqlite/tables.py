@@ -207,15 +207,20 @@ class Rows:
         )
 
     def release(self, owners: Sequence[str], now: float) -> None:
-        """Free all leases and claims of owners that are dead, or that leave."""
+        """Free what owners held that are dead, or that leave; a chat that has to wait still does."""
         for owner in owners:
             self._db.execute("DELETE FROM lease WHERE owner = ?", (owner,))
-            self._db.execute("UPDATE record SET claim = ? WHERE claim > ? AND claimer = ?", (now, now, owner))
+            self._db.execute(
+                """UPDATE record SET claim = max(:now, claim - :term), claimer = ''
+                    WHERE claim > :now AND claimer = :owner""",
+                {"now": now, "term": CLAIM_SECONDS, "owner": owner},
+            )
 
     def held_until(self, known: Collection[str]) -> float | None:
         """Return when the last lease or claim of an owner is over that is none of these."""
         query = """SELECT owner, max(expires) FROM lease GROUP BY owner UNION ALL
-            SELECT claimer, max(claim) FROM record WHERE claim IS NOT NULL GROUP BY claimer"""
+            SELECT claimer, max(claim) FROM record WHERE claim IS NOT NULL AND claimer <> ''
+            GROUP BY claimer"""
         return max((until for owner, until in self._db.execute(query) if owner not in known), default=None)
 
     def due(self, bot: str, flows: Sequence[str], now: float, wall: float, limit: int) -> list[Key]:

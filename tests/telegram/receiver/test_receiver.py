@@ -10,7 +10,7 @@ from polled_bot import update
 from telegram.error import NetworkError, TimedOut
 from telegram.ext import ApplicationBuilder, MessageHandler, filters
 
-from fsmkit import DefinitionError, Engine, Flow, StoreUnavailable, Timeout
+from fsmkit import DefinitionError, Engine, Flow, LeaseLost, StoreUnavailable, Timeout
 from fsmkit.stores.memory import MemoryStore
 from fsmkit.stores.sqlite import SQLiteStore
 from fsmkit.stores.sqlite.store import SQLiteLease
@@ -337,14 +337,15 @@ async def test_what_a_handler_raises_is_told_once_and_the_update_is_over(bench):
     assert [str(error) for error in bench.errors] == ["one", "the handler's own store"]
 
 
-async def test_a_step_that_the_store_refuses_is_taken_again_in_its_turn(bench, monkeypatch):
+@pytest.mark.parametrize("refusal", [StoreUnavailable, LeaseLost])
+async def test_a_step_that_the_store_refuses_is_taken_again_in_its_turn(bench, monkeypatch, refusal):
     flow, _ = counting()
     commit, tries = SQLiteLease.commit, []
 
     async def failing(self, change, *, hold=False):
         tries.append(change.struck)
         if len(tries) < 4:
-            raise StoreUnavailable("away")
+            raise refusal("away")
         return await commit(self, change, hold=hold)
 
     monkeypatch.setattr(SQLiteLease, "commit", failing)

@@ -44,7 +44,7 @@ local function claims(base, now)
       redis.call('ZADD', unsent, till, key)
     end
     local process = held[1] and string.sub(held[1], 1, 8)
-    if process and not seen[process] then
+    if process and process ~= '' and not seen[process] then
       seen[process] = true
       processes[#processes + 1] = process
     end

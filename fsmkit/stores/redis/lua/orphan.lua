@@ -1,16 +1,19 @@
--- ARGV: bot, processes that have died...; KEYS: bases of shards. Their claims on outboxes are over, and what
--- they have taken to look at, and not looked at, is due again.
+-- ARGV: bot, claim ms, processes that have died...; KEYS: bases of shards. Their claims on outboxes are over,
+-- and what they have taken to look at, and not looked at, is due again. A claim lasts its time from the last
+-- sign of life, or from the end of what its chat has to wait; that stays.
 local time = redis.call('TIME')
 local now = string.format('%.0f', time[1] * 1000 + time[2] / 1000)
 local dead = {}
-for at = 2, #ARGV do dead[ARGV[at]] = true end
+for at = 3, #ARGV do dead[ARGV[at]] = true end
 for _, base in ipairs(KEYS) do
   local unsent = base .. ':unsent:' .. ARGV[1]
   for _, key in ipairs(redis.call('ZRANGEBYSCORE', unsent, '(' .. now, '+inf')) do
     local row = base .. ':row:' .. key
-    if dead[string.sub(redis.call('HGET', row, 's') or '', 1, 8)] then
-      redis.call('HSET', row, 'c', now)
-      redis.call('ZADD', unsent, now, key)
+    local held = redis.call('HMGET', row, 's', 'c')
+    if dead[string.sub(held[1] or '', 1, 8)] then
+      local till = string.format('%.0f', math.max(now, (held[2] or now) - ARGV[2]))
+      redis.call('HSET', row, 'c', till, 's', '')
+      redis.call('ZADD', unsent, till, key)
     end
   end
   local noted = base .. ':taken:' .. ARGV[1]
