@@ -21,7 +21,17 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from faults.crowd import kill_at_random
 from faults.kills import QUICK, SITUATIONS, Found, kill_at_each
 from faults.mutations import feed_mutated
-from faults.troubles import FAILURES, FLOOD, LockedFile, be_away, fail_at_each, fill_disk, flood, stand_still
+from faults.troubles import (
+    FAILURES,
+    FLOOD,
+    LockedFile,
+    be_away,
+    fail_at_each,
+    fill_disk,
+    flood,
+    outlive,
+    stand_still,
+)
 from polled_bot import Bench
 
 STORES = ("sqlite", "redis", "postgres")
@@ -97,6 +107,12 @@ async def _trouble(store: str, stack: ExitStack, where: str, server: Any, report
         found = await be_away(home, f"{where}away", file.lock, file.unlock)
     else:
         found = await be_away(_home(stack), f"{where}away", server.stop, server.start)
+        for what in ("lease", "claim", "due"):
+            waits = await outlive(store, where.split()[1], f"outlive_{what}", what)
+            print(
+                f"{store:9} {what:18} of a killed worker: {waits[len(waits) // 2]:.2f} s, at most {waits[-1]:.2f} s",
+                flush=True,
+            )
     report.add(store, "away for 5 s", found)
     report.add(store, "stands still", await stand_still(_home(stack), f"{where}still"))
     if store == "sqlite":

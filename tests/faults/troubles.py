@@ -3,12 +3,16 @@
 import asyncio
 import signal
 import sqlite3
+import sys
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from statistics import median
 
 from bot_process import process, telegram
 from faults.kills import BOT, PATIENCE, USER, Found, Round
+from stores import holding_worker
+
+from fsmkit.testing.store_contract.base import KEY, add_one
 
 FAILURES = ("429", "500", "502", "garbage", "refused", "silence", "400", "401", "409")
 """Ways in which a request fails; see `killed_bot`."""
@@ -118,6 +122,37 @@ async def stand_still(directory, store):
                 bot.process.send_signal(signal.SIGCONT)
     found.compare(work.expected, work.seen())
     return found
+
+
+async def outlive(kind, url, name, what, times=5):
+    """Kill a worker that has something of a store, with another beside it.
+
+    Returns:
+        After each kill, the seconds until the other one had it.
+    """
+    make, option = holding_worker.KINDS[kind]
+    store = make(url, lease_seconds=300.0, **{option: name})
+    waits, loop = [], asyncio.get_running_loop()
+    for _ in range(times):
+        await store.forget(KEY)
+        words = (holding_worker.__file__, kind, url, name, what)
+        pipe = asyncio.subprocess.PIPE
+        worker = await asyncio.create_subprocess_exec(sys.executable, *words, stdin=pipe, stdout=pipe)
+        await worker.stdout.readline()
+        death = asyncio.Event()
+        over = store.on_death(death.set)
+        await store.due(KEY.bot, ["flow"], 2.0, 10)
+        waiting = asyncio.ensure_future(add_one(store, KEY)) if what == "lease" else death.wait()
+        worker.kill()
+        began = loop.time()
+        await waiting
+        if what != "lease":
+            assert await store.due(KEY.bot, ["flow"], 2.0, 10) == [KEY]
+        waits.append(loop.time() - began)
+        over()
+        await worker.wait()
+    await store.close()
+    return sorted(waits)
 
 
 async def fill_disk(directory):
