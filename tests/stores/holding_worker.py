@@ -1,13 +1,15 @@
-"""A process that has something of a store until it is killed: `holding_worker.py KIND URL NAME lease|claim|wait|due`.
+"""A process that has something of a store until it is killed: `holding_worker.py KIND URL NAME WHAT`.
 
 `lease`: it takes a lease, says `held`, waits for a line, commits, and says `written` or `lost`. `claim`: it
-commits what is to be delivered, says `claimed`, and delivers nothing. `due`: it takes what is due, and looks at
-none of it. `wait`: like `claim`, and the chat has to wait for an hour. What it says after that word is what the store knows it by.
+commits what is to be delivered, says `claimed`, and delivers nothing. `wait`: like `claim`, and the chat has to
+wait for an hour. `due`: it takes what is due, and looks at none of it. What it says after that word is what the
+store knows it by. `job`: it does what `job_worker` does.
 """
 
 import asyncio
 import os
 import sys
+from importlib import import_module
 
 from fsmkit import LeaseLost
 from fsmkit.stores import Change, Index
@@ -32,6 +34,8 @@ async def main(kind: str, url: str, name: str, what: str, lease_seconds: str = "
     """Hold on until the end."""
     make, option = KINDS[kind]
     store = make(url, lease_seconds=float(lease_seconds), **{option: name})
+    if what == "job":
+        await import_module("job_worker").main(store)
     async with store.lease(KEY) as lease:
         if what == "claim":
             await lease.commit(Change(b"row", outbox=(b"one", b"two")))

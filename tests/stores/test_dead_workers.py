@@ -16,6 +16,9 @@ from typing import Any
 
 import pytest
 
+from fsmkit import Engine, Key
+from fsmkit.engine.jobs import JobContext
+from fsmkit.interpreter.row import Effect, Send
 from fsmkit.stores import Index, Store
 from fsmkit.stores.postgres import PostgresStore
 from fsmkit.stores.redis import RedisStore, liveness
@@ -24,7 +27,7 @@ from fsmkit.testing.store_contract.base import KEY, add_one, put
 # Before the import: they are plugins too, for there is one server of a kind in a session.
 for plugin in ("redis", "postgres"):
     pytest.register_assert_rewrite(f"stores.{plugin}_server")
-from stores import holding_worker  # noqa: E402
+from stores import holding_worker, job_worker  # noqa: E402
 from stores.postgres_server import run_sql  # noqa: E402
 from stores.redis_server import client  # noqa: E402
 
@@ -80,8 +83,8 @@ class Server:
             sys.executable, str(Path(holding_worker.__file__)), *words, stdin=pipe, stdout=pipe
         )
         try:
-            word, self.held_by = (await said(worker)).split()
-            assert word in ("held", "claimed")
+            word, _, self.held_by = (await said(worker)).partition(" ")
+            assert word in ("held", "claimed", "busy")
             yield worker
         finally:
             if worker.returncode is None:
@@ -186,6 +189,30 @@ async def test_a_chat_that_has_to_wait_still_does_when_its_worker_was_killed(ser
         await until_dead(server, store, worker)
         assert await store.due(KEY.bot, [], 0.0, 10) == []
         assert await put(store, KEY, b"row 2") is None
+    await store.close()
+
+
+async def test_the_job_and_the_delivery_of_a_killed_worker_go_on_in_another(server: Server) -> None:
+    sent, attempts, both = set[str](), list[int](), asyncio.Event()
+
+    async def work(data: object, job: JobContext) -> str:
+        attempts.append(job.attempt)
+        return "soup"
+
+    def deliver(key: Key, effect: Effect) -> None:
+        assert isinstance(effect, Send)
+        sent.add(effect.text)
+        if sent == {"Hello.", "Done: soup."}:
+            both.set()
+
+    store = server.store()
+    engine = Engine(job_worker.flow_of(work), store=store, deliver=deliver)
+    engine.bot = 1
+    async with server.worker("job") as worker, engine:
+        await store.peek(KEY)
+        worker.kill()
+        await asyncio.wait_for(both.wait(), 2 * SOON)
+    assert attempts == [2]
     await store.close()
 
 
