@@ -39,13 +39,13 @@ confirms it, where with the poller the next offset does.
 import asyncio
 import json
 import logging
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Container, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from itertools import count
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
-from telegram import Update
+from telegram import Bot, Update
 from telegram.error import InvalidToken, TelegramError
 
 from fsmkit.clock import backoff, first_of
@@ -53,7 +53,7 @@ from fsmkit.engine.engine import Engine
 from fsmkit.engine.envelope import Strike
 from fsmkit.errors import DefinitionError, FsmkitError
 from fsmkit.flow.locations import calling_location
-from fsmkit.stores.inbox import DeadLetter, Inbox, StoredUpdate, inbox_of, name_of
+from fsmkit.stores.inbox import MOST_WAITING, DeadLetter, Inbox, StoredUpdate, inbox_of, name_of
 from fsmkit.telegram.event import TelegramEvent
 from fsmkit.telegram.fast_lane import FastLane
 from fsmkit.telegram.handler import FlowHandler
@@ -418,11 +418,23 @@ class Receiver:
             if update.id is not None
         ]
         new = await self._inbox.append(readable) if readable else []
+        if len(new) < len(readable) and self._inbox.durable:
+            await self._answer_again(readable, {update.id for update in new})
         if not self._inbox.durable:
             self._unfinished.update((update.id, asyncio.Event()) for update in new)
         if self._hand_over is not None:
             self._hand_over.put(new)
         return new
+
+    async def _answer_again(self, given: Iterable[StoredUpdate], new: Container[int]) -> None:
+        """Answer presses that come again and were handled: the process that did so may not have answered."""
+        for update in given:
+            query = _query_of(update.body) if update.id not in new else None
+            if query is None or update.id in (self._engine.face.received or {}):
+                continue
+            waiting = await self._inbox.waiting(limit=MOST_WAITING, line=update.line)
+            if all(other.id != update.id for other in waiting):
+                self._app.create_task(_answer_quietly(self._app.bot, query))
 
     async def _handled(self, ident: int) -> None:
         """Wait until an update was handled that a kill would lose; others may be confirmed at once."""
@@ -515,3 +527,18 @@ class Receiver:
         if handled is not None:
             handled.set()
         self._finished.set()
+
+
+def _query_of(body: bytes) -> str | None:
+    """Return the id of the press that an update tells of."""
+    if b'"callback_query"' not in body:
+        return None
+    with suppress(ValueError, TypeError, KeyError, RecursionError):
+        return str(json.loads(body)["callback_query"]["id"])
+    return None
+
+
+async def _answer_quietly(bot: Bot, query: str) -> None:
+    """Answer a press; that it was answered, or is too old, is no matter."""
+    with suppress(TelegramError):
+        await bot.answer_callback_query(query)

@@ -1,6 +1,7 @@
 """The receiver: what is stored before it is confirmed, what strikes it, and what a stop or a bad update leaves."""
 
 import asyncio
+import json
 import sqlite3
 from contextlib import closing
 
@@ -14,7 +15,7 @@ from fsmkit import DefinitionError, Engine, Flow, LeaseLost, StoreUnavailable, T
 from fsmkit.stores.memory import MemoryStore
 from fsmkit.stores.sqlite import SQLiteStore
 from fsmkit.stores.sqlite.store import SQLiteLease
-from fsmkit.telegram import KeyedProcessor, Receiver, TelegramEvent, attach, text
+from fsmkit.telegram import KeyedProcessor, Receiver, TelegramEvent, attach, raw_button, text
 from fsmkit.telegram.receiver.handover import MOST_OF_LINE
 
 
@@ -98,6 +99,35 @@ async def test_what_telegram_gives_again_is_handled_once(bench):
         flow, more = counting()
         seen.extend(more)
     assert [said for _, said in seen] == ["one", "two"]
+
+
+def press(number, query):
+    """A press of a button that another library has made."""
+    person = {"id": 1, "is_bot": False, "first_name": "Ann"}
+    chat = {"id": 1, "type": "private"}
+    message = {"message_id": 1, "date": 1_000_000, "chat": chat, "text": "?"}
+    told = {"id": query, "from": person, "chat_instance": "1", "data": "x", "message": message}
+    return json.dumps({"update_id": number, "callback_query": told}, separators=(",", ":")).encode()
+
+
+async def test_a_press_that_comes_again_is_answered_once_and_not_handled_again(bench):
+    flow, pressed = Flow("f"), []
+
+    @flow.defstate(None, "on", on=raw_button("x"))
+    def take(event, ctx):
+        pressed.append(event.value)
+        return ("transition", "on")
+
+    def answers():
+        return [call.method for call in bench.offline.calls].count("answerCallbackQuery")
+
+    for times in (1, 2):
+        async with bench.running(flow):
+            bench.wire.put(press(5, "77"))
+            await bench.until(lambda: bench.wire.offset == 6)
+            await bench.until_handled(5)
+            await bench.until(lambda times=times: answers() == times)
+    assert len(pressed) == 1
 
 
 # -- bad updates, bad replies ------------------------------------------------------------------------
