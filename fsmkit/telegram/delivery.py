@@ -45,6 +45,8 @@ UNREACHABLE = re.compile(
 """What Telegram says, with 400 instead of 403, where the bot cannot write any more; that it may not send
 photos, or the like, keeps no text out.
 """
+NO_ANSWER = "Invalid server response"
+"""What PTB says of a success that is no answer of the Bot API: it comes from a proxy, or is cut off."""
 MAX_DELETE = 100
 DEEP_LINK = "https://t.me/"
 MAX_ANSWER = 200
@@ -116,8 +118,8 @@ class Delivery:
             if UNREACHABLE.search(error.message):
                 raise Unreachable(str(error)) from error
             raise
-        except NetworkError as error:
-            if "too large" in str(error).lower():  # 413, a file of more than 50 MB: it will not get smaller
+        except TelegramError as error:
+            if not _may_pass(error):
                 self._forget(key)
                 raise
             tries = self._failures[key] = self._failures.get(key, 0) + 1
@@ -209,6 +211,13 @@ class Delivery:
     def _forget(self, key: Key) -> None:
         self._failures.pop(key, None)
         self._messages.forget(key)
+
+
+def _may_pass(error: TelegramError) -> bool:
+    """Return whether the same request may be answered well later: nobody knows whether it was carried out."""
+    if isinstance(error, NetworkError):
+        return "too large" not in str(error).lower()  # 413, a file of more than 50 MB: it gets no smaller
+    return error.message == NO_ANSWER
 
 
 def _seconds(error: RetryAfter) -> float:

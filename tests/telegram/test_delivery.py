@@ -3,6 +3,7 @@
 import asyncio
 
 from fsmkit import DeliveryFailed, Flow, Key
+from fsmkit.botapi.request import OfflineRequest
 from fsmkit.telegram import command, text
 
 ANN = Key(1, 1)
@@ -142,6 +143,23 @@ async def test_the_delay_is_short_again_after_a_success(bench):
         await bench.advance(1)
         await bench.advance(2)
     assert bench.texts() == ["one", "two"]
+
+
+async def test_a_success_that_is_no_answer_of_the_bot_api_is_tried_again(bench, monkeypatch):
+    await bench.start(speaker())
+    await sent(bench, 1)
+    do_request, broken = OfflineRequest.do_request, [b"<html>", b'{"ok":tr']
+
+    async def through_a_proxy(self, url, *given, **more):
+        if url.endswith("sendMessage") and broken:
+            return 200, broken.pop()
+        return await do_request(self, url, *given, **more)
+
+    monkeypatch.setattr(OfflineRequest, "do_request", through_a_proxy)
+    await bench.say("one")
+    await bench.advance(1)
+    await bench.advance(2)
+    assert bench.texts() == ["one"]
 
 
 async def test_a_bad_request_is_not_tried_again(bench):
