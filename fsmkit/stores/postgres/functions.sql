@@ -103,8 +103,9 @@ BEGIN
             PERFORM fsmkit.hand_over(l.key);
         END IF;
     END LOOP;
-    UPDATE fsmkit.rows x SET claimer = NULL, claim = greatest(clock_timestamp(), x.claim - interval '30 s'),
-        stalled = greatest(clock_timestamp(), x.claim - interval '30 s')
+    UPDATE fsmkit.rows x SET claimer = NULL,
+        claim = greatest(clock_timestamp(), least(x.claim, clock_timestamp() + x.term) - interval '30 s'),
+        stalled = greatest(clock_timestamp(), least(x.claim, clock_timestamp() + x.term) - interval '30 s')
         WHERE x.stalled IS NOT NULL AND x.claimer = p_claimer AND x.claim > clock_timestamp();
     UPDATE fsmkit.rows x SET taker = NULL, filed = least(x.filed, x.wake), stalled = least(x.stalled, x.claim)
         WHERE x.taker = p_claimer;

@@ -211,7 +211,7 @@ class Rows:
         for owner in owners:
             self._db.execute("DELETE FROM lease WHERE owner = ?", (owner,))
             self._db.execute(
-                """UPDATE record SET claim = max(:now, claim - :term), claimer = ''
+                """UPDATE record SET claim = max(:now, min(claim, :now + term) - :term), claimer = ''
                     WHERE claim > :now AND claimer = :owner""",
                 {"now": now, "term": CLAIM_SECONDS, "owner": owner},
             )

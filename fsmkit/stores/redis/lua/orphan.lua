@@ -9,9 +9,10 @@ for _, base in ipairs(KEYS) do
   local unsent = base .. ':unsent:' .. ARGV[1]
   for _, key in ipairs(redis.call('ZRANGEBYSCORE', unsent, '(' .. now, '+inf')) do
     local row = base .. ':row:' .. key
-    local held = redis.call('HMGET', row, 's', 'c')
+    local held = redis.call('HMGET', row, 's', 'c', 't')
     if dead[string.sub(held[1] or '', 1, 8)] then
-      local till = string.format('%.0f', math.max(now, (held[2] or now) - ARGV[2]))
+      local ends = math.min(held[2] or now, now + (held[3] or ARGV[2]))
+      local till = string.format('%.0f', math.max(now, ends - ARGV[2]))
       redis.call('HSET', row, 'c', till, 's', '')
       redis.call('ZADD', unsent, till, key)
     end
