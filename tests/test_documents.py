@@ -123,6 +123,7 @@ def found_in(code, folder, profile):
         seed=1,
         outputs=Outputs(json=str(report)),
         fail_under={},
+        severity={},
         replay=None,
         deploys=(),
         resources=None,

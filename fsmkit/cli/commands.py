@@ -136,6 +136,12 @@ def check(ctx: click.Context, target: str) -> None:
     "--graph", metavar="OUT", help="Draws what the tests reached: *.md, *.mmd, *.dot, *.svg, *.png."
 )
 @click.option("--fail-under", metavar="edges=100,pairs=80", help="Fails if less is covered, in percent.")
+@click.option(
+    "--severity",
+    multiple=True,
+    metavar="CODE=note",
+    help="What findings of a code are: failure, note or off.  May be given several times.",
+)
 @click.option("--resources", metavar="NAME", help="A class or function in FILE that makes ctx.resources.")
 @click.option("--replay", metavar="JSON", help="Runs only the conversations of an earlier report.")
 @click.option(
@@ -209,6 +215,7 @@ def test(
     out: str | None,
     graph: str | None,
     fail_under: str | None,
+    severity: tuple[str, ...],
     resources: str | None,
     replay: str | None,
     recorded: str | None,
@@ -231,12 +238,20 @@ def test(
 
     The exit status is 1 if something was found, or if less was covered or noticed than required.
     """
-    from fsmkit.cli.test import Outputs, read_fail_under, test_file, test_recorded, test_store
+    from fsmkit.cli.test import (
+        Outputs,
+        read_fail_under,
+        read_severity,
+        test_file,
+        test_recorded,
+        test_store,
+    )
     from fsmkit.cli.test_bot import BotOptions, is_plain_bot, test_bot
 
     for_flows = {
         "--graph": graph,
         "--fail-under": fail_under,
+        "--severity": severity,
         "--resources": resources,
         "--recorded": recorded,
         "--deploy": deploys,
@@ -274,6 +289,7 @@ def test(
         seed=seed,
         outputs=outputs,
         fail_under=wanted,
+        severity=read_severity(severity),
         replay=replay,
         deploys=deploys,
         resources=resources,

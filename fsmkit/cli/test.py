@@ -7,7 +7,8 @@ returns whether all is well; the exit status is 0 then, 1 if something was found
 
 import asyncio
 import json
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -20,7 +21,7 @@ from fsmkit.cli.output import as_json, print_json, prints_to_stderr, write
 from fsmkit.cli.stores import use_store
 from fsmkit.flow.flow import Flow
 from fsmkit.graph.drawing import Seen
-from fsmkit.testing.check import PHASES, check
+from fsmkit.testing.check import PHASES, SEVERITIES, Severity, check
 from fsmkit.testing.coverage import Coverage, crossing
 from fsmkit.testing.findings import Phase
 from fsmkit.testing.harness.actions import Action, NotReadableError, action_from_json
@@ -171,6 +172,7 @@ def test_file(
     seed: int | None,
     outputs: Outputs,
     fail_under: dict[str, float],
+    severity: Mapping[str, Severity],
     replay: str | None,
     deploys: Sequence[str],
     resources: str | None,
@@ -185,6 +187,7 @@ def test_file(
         seed: Repeats the random phase.
         outputs: The files to be written; JSON on standard output takes the place of the text.
         fail_under: Percent of coverage that is wanted, by measure.
+        severity: What findings are, by their code.
         deploys: `FILE[:FLOW]` of later versions, with which conversations go on.
         replay: A JSON report whose conversations are had again, instead of all else.
         resources: Name of the class or function of the file that makes `ctx.resources`.
@@ -221,6 +224,8 @@ def test_file(
             phases=phases,
             deploys=later,
             stores=stores,
+            severity=severity,
+            progress=_shown_progress(),
         )
     short = report.short_of(fail_under)
     if outputs.json == "-":
@@ -341,6 +346,31 @@ def read_fail_under(text: str) -> dict[str, float]:
                 f"--fail-under {text!r}: write it like edges=100,pairs=80; the names are {', '.join(WANTED)}"
             )
     return wanted
+
+
+def read_severity(given: Sequence[str]) -> dict[str, Severity]:
+    """`unanswered=note` as a code and what its findings are.
+
+    Raises:
+        CommandError: If it reads differently.
+
+    Example:
+        >>> read_severity(["unanswered=note"])
+        {'unanswered': 'note'}
+    """
+    read: dict[str, Severity] = {}
+    for text in given:
+        code, _, level = text.partition("=")
+        known = next((each for each in SEVERITIES if each == level), None)
+        if known is None or not code:
+            raise CommandError(f"--severity {text!r}: write it like unanswered=note; {', '.join(SEVERITIES)}")
+        read[code] = known
+    return read
+
+
+def _shown_progress() -> Callable[[str], None] | None:
+    """Return what prints how far a test has come; on a terminal only, beside the report."""
+    return (lambda line: echo(line, err=True)) if sys.stderr.isatty() else None
 
 
 def _print(report: Report, short: list[str]) -> None:

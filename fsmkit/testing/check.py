@@ -58,7 +58,7 @@ import importlib
 import itertools
 import random
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
 import attrs
@@ -68,6 +68,7 @@ from fsmkit.errors import requires_extra
 from fsmkit.flow.flow import Flow
 from fsmkit.graph.graph import graph_of
 from fsmkit.stores.protocol import Store
+from fsmkit.testing.budget import Budget
 from fsmkit.testing.coverage import Coverage, Crossing
 from fsmkit.testing.explore.conversation import Conversation
 from fsmkit.testing.explore.probing import offer
@@ -87,12 +88,18 @@ from fsmkit.testing.lint import lint
 from fsmkit.testing.loading import refuse_at_top_level, reloader, remembers, waiting
 from fsmkit.testing.mutation.running import Hunt
 from fsmkit.testing.oracles import ORACLES, Oracle, deploys_keep, version_loader
+from fsmkit.testing.progress import CheckProgress
 from fsmkit.testing.properties import Property, oracle_of
 from fsmkit.testing.replay.store_parity import differences, opened
 from fsmkit.testing.report import PROFILES, Profile, Report
 
 Flows = tuple[Flow[Any], ...]
 
+
+Severity: TypeAlias = Literal["failure", "note", "off"]
+"""What a finding is taken for."""
+
+SEVERITIES: tuple[Severity, ...] = ("failure", "note", "off")
 
 ProfileName: TypeAlias = Literal["dev", "ci", "thorough"]
 
@@ -128,6 +135,8 @@ def check(
     replays: Iterable[Sequence[Action]] = (),
     deploys: Sequence[Flow[Any] | Flows] = (),
     stores: Iterable[str] = (),
+    severity: Mapping[str, Severity] | None = None,
+    progress: Callable[[str], None] | None = None,
 ) -> Report:
     """Return tests flows without test code.
 
@@ -150,6 +159,10 @@ def check(
         stores: URLs of stores in which the conversation to each edge is had once more, and must come out the
             same; `sqlite:` without a file is a temporary one. What is written (by a bot with the id 42) is
             removed again.
+        severity: By the code of a finding whether it fails the run (`failure`), is only shown (`note`), or is
+            not looked for (`off`).
+        progress: Told how far it has come, in a line, when a phase begins, each second, and when something is
+            found.
 
     Returns:
         The report; `report.ok` says whether nothing was found.
@@ -157,6 +170,7 @@ def check(
     Raises:
         DefinitionError: If the flows do not fit together, a store's URL is none, or it is called at the top
             level of the flows' own module.
+        ValueError: If a severity is none.
         StoreError: If a store cannot be used.
         ModuleNotFoundError: If Hypothesis is not installed.
 
@@ -170,13 +184,14 @@ def check(
         ['IndexError: list index out of range']
     """
     refuse_at_top_level(flows)
+    told = _checked(severity or {})
     given = profile if isinstance(profile, Profile) else PROFILES[profile]
     wanted = set(phases)
     if wanted & {"random", "parallel"}:
         _needs_hypothesis("explore.random_walk")  # said before anything is tried
     report = Report(
         flows,
-        lint(*flows) if "lint" in wanted else [],
+        [*_with_severity(lint(*flows), told)] if "lint" in wanted else [],
         Coverage(graph_of(*flows)),
         random.randrange(2**32) if seed is None else seed,
         profile if isinstance(profile, str) else "own",
@@ -200,7 +215,8 @@ def check(
         chat = GROUP
     every = [*oracles, *map(oracle_of, properties), *([deploys_keep] if deploys else [])]
     versions = [version_loader(flows, later) for later in deploys]
-    work = _Work(report, given, every, properties, resources, chat, load, versions)
+    work = _Work(report, given, every, properties, resources, chat, load, versions, told)
+    work.progress = CheckProgress(report, progress, given.seconds)
     with quiet(), asyncio.Runner(loop_factory=DrawnLoop) as runner:
         for actions in replays:
             runner.run(work.replay(actions))
@@ -217,7 +233,24 @@ def check(
     if stores:
         with quiet():
             work.timed("stores", lambda: asyncio.run(work.stores(stores)))
+    if "tours" in wanted:
+        work.unreached()
     return report
+
+
+def _checked(severity: Mapping[str, Severity]) -> Mapping[str, Severity]:
+    wrong = next((code for code, given in severity.items() if given not in SEVERITIES), None)
+    if wrong is not None:
+        raise ValueError(f"severity[{wrong!r}] is {severity[wrong]!r}; it is one of {', '.join(SEVERITIES)}")
+    return severity
+
+
+def _with_severity(findings: Iterable[Finding], severity: Mapping[str, Severity]) -> Iterator[Finding]:
+    """Yield findings as what is wanted of their codes; what is off is left out."""
+    for finding in findings:
+        wanted = severity.get(finding.code)
+        if wanted != "off":
+            yield finding if wanted is None else attrs.evolve(finding, note=wanted == "note")
 
 
 @attrs.define(eq=False)
@@ -232,6 +265,8 @@ class _Work:
     chat: int | None
     load: Callable[[], Flows] | None
     versions: Sequence[Callable[[], Flows]]
+    severity: Mapping[str, Severity] = attrs.field(factory=dict[str, Severity])
+    progress: CheckProgress | None = None
     ways: dict[Crossing, tuple[Action, ...]] = attrs.field(factory=dict[Crossing, tuple[Action, ...]])
 
     def driver(
@@ -248,6 +283,8 @@ class _Work:
     def timed(self, phase: Phase, work: Callable[[], int]) -> None:
         """Carries a phase out, and notes how long it took and how many actions."""
         begun = time.monotonic()
+        if self.progress is not None:
+            self.progress.begin(phase)
         self.report.steps[phase] = work()
         self.report.seconds[phase] = time.monotonic() - begun
 
@@ -265,7 +302,12 @@ class _Work:
     async def toured(self, driver: EngineDriver, coverage: Coverage) -> Tours:
         """Tours that are done."""
         tours = Tours(
-            driver, coverage, oracles=self.oracles, steps=self.profile.steps, seconds=self.profile.seconds
+            driver,
+            coverage,
+            oracles=self.oracles,
+            steps=self.profile.steps,
+            seconds=self.profile.seconds,
+            told=None if self.progress is None else self.progress.step,
         )
         await tours.run()
         return tours
@@ -277,7 +319,7 @@ class _Work:
         self.ways = tours.ways
         for finding in tours.findings:
             problem = Problem(finding.code, finding.message, finding.where)
-            if finding.code == "stuck":  # shown by many conversations together
+            if finding.code in ("stuck", "dead-buttons"):  # shown by many conversations together
                 self.add(problem, finding.observations, "tours", note=finding.note)
             else:
                 await self.confirm(problem, finding.observations, "tours")
@@ -290,9 +332,9 @@ class _Work:
 
     async def _again(self, tours: Tours, killed: Callable[[Action], Killed]) -> None:
         """Kills the bot at each edge: what is remembered, or done twice, comes to light here."""
-        end = time.monotonic() + self.profile.seconds
+        end = Budget(self.profile.seconds)
         for observations in tours.shortest.values():
-            if time.monotonic() > end:
+            if end.is_over:
                 return
             actions = [observation.action for observation in observations]
             if not isinstance(actions[-1], Wait | Deadline):
@@ -309,7 +351,7 @@ class _Work:
             return self.begin(driver, count=True)
 
         known = {(finding.code, finding.where) for finding in self.report.findings}
-        end = time.monotonic() + self.profile.seconds
+        end = Budget(self.profile.seconds)
         search = machine.Search(driver, runner, begin, known, end, self.properties)
         for number in range(ROUNDS):  # once more past what was found: it may hide something else
             machine.explore(
@@ -322,7 +364,7 @@ class _Work:
             for key, error in new:
                 known.add(key)
                 runner.run(self.confirm(error.problem, error.observations, "random"))
-            if not new or time.monotonic() > end:
+            if not new or end.is_over:
                 break
         broken = {finding.message for finding in self.report.findings}
         self.report.inconclusive = sorted(
@@ -344,7 +386,7 @@ class _Work:
             runner.run(tours.run())
             self.ways = tours.ways
         known = {(finding.code, finding.where) for finding in self.report.findings}
-        end = time.monotonic() + self.profile.seconds
+        end = Budget(self.profile.seconds)
         search = overlaps.Overlaps(driver, begin, runner.run, list(self.ways.values()), known, end)
         places = waiting(self.report.flows)
         overlaps.sweep(search, [way for (*_, place, _, _), way in self.ways.items() if place in places])
@@ -396,7 +438,7 @@ class _Work:
         """Deploys each later version at each place of the tours, and offers its handlers inputs there."""
         driver, menus = self.driver(), Candidates()
         tours = await self.toured(driver, Coverage(graph_of(*self.report.flows)))
-        end = time.monotonic() + self.profile.seconds
+        end = Budget(self.profile.seconds)
         places = {
             signature_of(observations[-1].after): observations for observations in tours.shortest.values()
         }
@@ -407,7 +449,7 @@ class _Work:
         ]
         steps = 0
         for version, actions in itertools.product(range(len(self.versions)), ways):
-            if time.monotonic() > end:
+            if end.is_over:
                 break
             conversation = self.begin(driver)
             for action in (*actions, Deploy(version)):
@@ -430,6 +472,8 @@ class _Work:
     async def confirm(self, problem: Problem, observations: Sequence[Observation], phase: Phase) -> None:
         """Shortens what was found, in a fresh bot, and reports it."""
         if any((f.code, f.where) == (problem.code, problem.where) for f in self.report.findings):
+            return
+        if self.severity.get(problem.code) == "off":
             return
         shared = None if self.load is not None else self.driver()
         actions = [observation.action for observation in observations]
@@ -454,7 +498,34 @@ class _Work:
         finding = Finding(
             problem.code, problem.message, problem.where, flow, phase, note, tuple(observations), self.chat
         )
-        self.report.findings.append(finding)
+        for wanted in _with_severity([finding], self.severity):
+            self.report.findings.append(wanted)
+            if self.progress is not None:
+                self.progress.found(wanted)
+
+    def unreached(self) -> None:
+        """Report, before all else, that most of a flow was not reached: then little was tested."""
+        coverage = self.report.coverage
+        of_states, of_edges = coverage.feasible_states, coverage.expected_edges()
+        states, edges = (
+            len(of_states & coverage.states.keys()),
+            sum(key in coverage.edges for key in of_edges),
+        )
+        if 2 * states >= len(of_states) and 3 * edges >= len(of_edges):
+            return
+        stood = list(self.report.reasons.items())
+        near = [(edge, why) for edge, why in stood if not why.is_far] or stood
+        message = (
+            f"{states} of {len(of_states)} states and {edges} of {len(of_edges)} edges were reached: "
+            "most of it was not tested"
+        )
+        if near:
+            message += f". In the way: {near[0][0].handler} ({near[0][1].why})"
+        message += ". Give its handlers examples=[...], or search for longer with --profile"
+        flow = coverage.graph.flows[0]
+        where = near[0][0].place if near else flow.place
+        finding = Finding("unreached", message, where, near[0][0].flow if near else flow.name, "tours")
+        self.report.findings[:0] = _with_severity([finding], self.severity)
 
 
 def _same_each_time(load: Callable[[], Flows]) -> Callable[[], Flows]:

@@ -188,7 +188,7 @@ def buttons(subject: Subject) -> Iterator[Finding]:
         beyond = subject.asked_after(flow)
         for state in flow.states.values():
             handlers = [*subject.asked(flow, state), *beyond]
-            for button in _static_buttons(state):
+            for button in static_buttons(state):
                 shown.append(button.value)
                 if button.flow is None and not any(takes(handler, button.value) for handler in handlers):
                     message = (
@@ -222,7 +222,7 @@ def takes(handler: Handler, value: Any) -> bool:
         return True
 
 
-def _static_buttons(state: State) -> Iterator[Button]:
+def static_buttons(state: State) -> Iterator[Button]:
     rows = [*rows_of_buttons(state.buttons)]
     rows += state.prompt.buttons if isinstance(state.prompt, Reply) else ()
     yield from (button for row in rows for button in row if button.action is None)

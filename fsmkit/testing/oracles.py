@@ -5,7 +5,6 @@ conversations show together (no way out) is in `fsmkit.testing.explore.tours`.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from types import CodeType
 from typing import Any, TypeAlias
 
 import msgspec
@@ -19,6 +18,7 @@ from fsmkit.interpreter.migrations import compatibility, lost_fields, migrate_ro
 from fsmkit.interpreter.row import Frame, Row, Snapshot
 from fsmkit.testing.findings import Problem
 from fsmkit.testing.harness.actions import (
+    Album,
     Content,
     Deploy,
     Duplicate,
@@ -32,7 +32,9 @@ from fsmkit.testing.harness.actions import (
 )
 from fsmkit.testing.harness.observation import Observation, running_frame
 from fsmkit.testing.inputs.handlers import wants
+from fsmkit.testing.inputs.reading import clues_of
 from fsmkit.testing.loading import functions_of, reloader
+from fsmkit.testing.screen_oracles import events_in_time, no_bare_markup, nothing_refused
 
 GIVEN = Say | Press | PressData | Content | EditLast | Outside
 """What is for one flow alone; time, for example, passes for all."""
@@ -65,21 +67,10 @@ def keeps_to_itself(observations: Sequence[Observation]) -> Iterator[Problem]:
 
 
 def _means_it(table: CompiledFlow) -> bool:
-    """Whether a flow ends others, or some function of it names `at`, or may do so unseen."""
-    if table.flow.exclusive:
-        return True
-    for function in functions_of([table.flow]):
-        code = getattr(getattr(function, "__func__", function), "__code__", None)
-        if code is None or any("at" in part.co_names for part in _codes(code)):
-            return True
-    return False
-
-
-def _codes(code: CodeType) -> Iterator[CodeType]:
-    yield code
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield from _codes(constant)
+    """Whether a flow ends others, or its functions or what they call name `at`, or may do so unseen."""
+    functions = functions_of([table.flow])
+    unseen = any(not hasattr(getattr(function, "__func__", function), "__code__") for function in functions)
+    return table.flow.exclusive or unseen or "at" in clues_of(*functions).names
 
 
 def _changed(before: Row, after: Row) -> Iterator[tuple[str, Snapshot | None, Snapshot | None]]:
@@ -140,7 +131,8 @@ def declared_edges(observations: Sequence[Observation]) -> Iterator[Problem]:
 def answered(observations: Sequence[Observation]) -> Iterator[Problem]:
     """Check that whoever does something that a handler takes sees something come of it."""
     observation = observations[-1]
-    if not isinstance(observation.action, Say | Content | Press) or observation.shown or observation.errors:
+    spoken = isinstance(observation.action, Say | Content | Press | Album)
+    if not spoken or observation.shown or observation.errors:
         return
     taken = [taken for taken in observation.taken if taken.kind not in ("pass", "raised", "error")]
     if not taken or _works(observation):
@@ -215,6 +207,9 @@ ORACLES: tuple[Oracle, ...] = (
     migrates,
     exits_work,
     keeps_to_itself,
+    nothing_refused,
+    no_bare_markup,
+    events_in_time,
 )
 
 

@@ -10,7 +10,6 @@ bot is not loaded anew, so that data are of the classes that the test has import
 
 import asyncio
 import inspect
-import math
 import weakref
 from collections.abc import Coroutine, Sequence
 from typing import Any, TypeVar
@@ -20,6 +19,7 @@ from hypothesis import strategies as st
 
 from fsmkit.errors import add_note
 from fsmkit.flow.flow import Flow
+from fsmkit.testing.budget import Budget
 from fsmkit.testing.explore.conversation import Conversation
 from fsmkit.testing.explore.random_walk import PICK, ConversationMachine, FoundError, Search
 from fsmkit.testing.findings import transcript
@@ -289,7 +289,7 @@ def _search(
     with quiet():
         driver = EngineDriver(tuple(flows), resources=resources, chat=chat)
     runner = _QuietRunner()
-    search = Search(driver, runner, lambda: Conversation(driver, oracles=oracles), set(), math.inf)
+    search = Search(driver, runner, lambda: Conversation(driver, oracles=oracles), set(), Budget())
     weakref.finalize(search, runner.close)
     return search
 

@@ -44,7 +44,8 @@ from fsmkit.telegram import (
 )
 from fsmkit.testing.harness.actions import Content, EditLast, Gesture, Outside, PressData, Say
 from fsmkit.testing.inputs.handlers import event_of, inputs_of
-from fsmkit.testing.inputs.values import constants_of, instances_of, matching, near
+from fsmkit.testing.inputs.reading import constants_of
+from fsmkit.testing.inputs.values import instances_of, matching, near
 
 
 def handler(on=None, when=None, function=None, examples=()):

@@ -69,11 +69,9 @@ def test_without_the_option_nothing_is_added(run):
 SEARCHES = """
 import os
 import remembering_bot
-from fsmkit.testing import Profile, flow_tests
+from fsmkit.testing import flow_tests
 
-few = Profile(steps=0, examples=1, length=1, seconds=20.0)
-
-class TestGarden(flow_tests(remembering_bot.garden, profile=few if {few} else "dev", phases=["tours"])):
+class TestGarden(flow_tests(remembering_bot.garden, phases=["deploys" if {few} else "tours"])):
     pass
 """
 

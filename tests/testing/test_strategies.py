@@ -133,7 +133,7 @@ class TestMachine:
                 self.do(Say("Hello"))
                 said.append(self.state)
 
-        run_state_machine_as_test(Greets, settings=settings(FEW, max_examples=5))
+        run_state_machine_as_test(Greets, settings=settings(FEW, max_examples=20))
         assert {None, "age"} <= {*said}
 
 

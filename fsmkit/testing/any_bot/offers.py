@@ -23,7 +23,8 @@ from fsmkit.testing.harness.actions import Action, Content, EditLast, Gesture, P
 from fsmkit.testing.harness.events import gesture_of, update_of
 from fsmkit.testing.harness.screen import NotThereError
 from fsmkit.testing.inputs.handlers import TEXTS as TEXTS_FOR_FLOWS
-from fsmkit.testing.inputs.values import constants_of, matching
+from fsmkit.testing.inputs.reading import constants_of
+from fsmkit.testing.inputs.values import matching
 
 GROUP = -100
 """A group in which people talk to a bot that is made for groups."""

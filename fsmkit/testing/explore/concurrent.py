@@ -4,7 +4,6 @@ Each conversation has a common beginning, then an overlap, then some actions in 
 was mixed up.
 """
 
-import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,6 +12,7 @@ import hypothesis
 from hypothesis import Phase, Verbosity, given
 from hypothesis import strategies as st
 
+from fsmkit.testing.budget import Budget
 from fsmkit.testing.explore.conversation import Conversation
 from fsmkit.testing.explore.random_walk import HEALTH, PICK, FoundError, Known
 from fsmkit.testing.findings import Problem
@@ -85,7 +85,7 @@ class Overlaps:
         run: Carries a coroutine out.
         ways: Conversations of one person to start from, each to another edge.
         known: Problems that are not looked for again.
-        end: When to give up, on the monotonic clock.
+        end: When to give up.
         found: What is wrong.
         steps: How many actions were carried out.
     """
@@ -95,15 +95,17 @@ class Overlaps:
     run: Callable[[Any], Any]
     ways: Sequence[Way]
     known: Known
-    end: float
-    menus: Candidates = attrs.field(factory=Candidates)
+    end: Budget
+    menus: Candidates = attrs.field(
+        default=attrs.Factory(lambda self: Candidates(self.driver.resources), takes_self=True)
+    )
     found: dict[tuple[str, str | None], FoundError] = attrs.field(factory=dict[Any, Any])
     steps: int = 0
 
     @property
     def over(self) -> bool:
         """Whether the time is over."""
-        return time.monotonic() > self.end
+        return self.end.is_over
 
     def conversation(self, actions: Sequence[Action]) -> Conversation:
         """Has a conversation, leaving out what cannot be done."""
@@ -131,7 +133,7 @@ class Overlaps:
             return
         known = self.found.get(key)
         if known is None:
-            self.end = min(self.end, time.monotonic() + ON)
+            self.end = Budget(min(self.end.left, ON))
         if known is None or len(observations) < len(known.observations):
             self.found[key] = FoundError(problem, observations)
 

@@ -7,15 +7,21 @@ whoever does the same.
 import inspect
 from collections.abc import Sequence
 
+import attrs
+
+from fsmkit.interpreter.jobs import CLAIM_SECONDS
 from fsmkit.testing.coverage import Coverage, Crossing
 from fsmkit.testing.explore.linearizability import Past, Worlds
-from fsmkit.testing.explore.tours import SearchState
+from fsmkit.testing.explore.search_state import SearchState
 from fsmkit.testing.findings import Problem
-from fsmkit.testing.harness.actions import Action, Deploy, Killed, Refused, Together
+from fsmkit.testing.harness.actions import Action, Deploy, Killed, Refused, Together, Wait
 from fsmkit.testing.harness.engine_driver import EngineDriver, Saved
 from fsmkit.testing.harness.observation import Observation, signature_of
 from fsmkit.testing.harness.screen import NotThereError
 from fsmkit.testing.oracles import ORACLES, Oracle, judge
+
+PENDING = CLAIM_SECONDS + 1
+"""Seconds after which a job, and messages, that a killed process had begun are taken over by another."""
 
 
 class Conversation:
@@ -59,6 +65,7 @@ class Conversation:
         Raises:
             NotThereError: If it cannot be done now; nothing was done.
         """
+        begun = self.driver.save() if isinstance(action, Killed) else None
         plain = await self._undisturbed(action) if isinstance(action, Killed | Refused) else None
         start = self.driver.save() if isinstance(action, Together) and self.driver.stands_in_store else None
         observation = await self.driver.do(action)
@@ -71,7 +78,15 @@ class Conversation:
             self._coverage.guards |= self.driver.guards
         found = judge(self.observations, self._oracles)
         if plain is not None and isinstance(action, Killed):
-            found += _differences(action, plain, observation)
+            differences = _differences(action, plain, observation)
+            waits = action.at != "before" or any(
+                frame.job is not None
+                for snap in observation.after.snapshots.values()
+                for frame in snap.frames
+            )
+            if differences and begun is not None and waits:  # what is pending may have to be waited for
+                differences = await self._later(action, begun)
+            found += differences
         elif plain is not None:
             place = plain.taken[-1].handler.place if plain.taken else None
             found += _out_of_order(action, plain, observation, place)
@@ -97,6 +112,20 @@ class Conversation:
             self._worlds = None
         return [] if fits else [Problem("race", worlds.told(), _place_of_waiting(self._at_once))]
 
+    async def _later(self, action: Killed, begun: Saved) -> list[Problem]:
+        """Return what is still different once jobs and deliveries of the killed process are taken over."""
+        saved, guards = self.driver.save(), set(self.driver.guards)
+        ends: list[Observation] = []
+        try:
+            for each in (action.action, action):
+                self.driver.restore(begun)
+                done = [await self.driver.do(part) for part in (each, Wait(PENDING), Wait(PENDING))]
+                ends.append(_put_together(each, done))
+        finally:
+            self.driver.restore(saved)
+            self.driver.guards = guards
+        return _differences(action, *ends)
+
     async def _undisturbed(self, action: Killed | Refused) -> Observation | None:
         """Return what would have come of it without the mishap; `None` if that is not the same each time."""
         saved, guards = self.driver.save(), set(self.driver.guards)
@@ -110,6 +139,18 @@ class Conversation:
             self.driver.restore(saved)
             self.driver.guards = guards
         return first if _same(first, second) and first.shown == second.shown and not first.errors else None
+
+
+def _put_together(action: Action, done: Sequence[Observation]) -> Observation:
+    """Return what came of several actions as one observation."""
+    return attrs.evolve(
+        done[-1],
+        action=action,
+        before=done[0].before,
+        shown=tuple(line for each in done for line in each.shown),
+        taken=tuple(taken for each in done for taken in each.taken),
+        errors=tuple(error for each in done for error in each.errors),
+    )
 
 
 def _place_of_waiting(observation: Observation | None) -> str | None:

@@ -5,7 +5,6 @@ states want, old buttons, updates that come again or in the wrong order, kills, 
 """
 
 import itertools
-import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from typing import Any, ClassVar, Protocol, TypeVar
 
@@ -17,6 +16,7 @@ from hypothesis.errors import Flaky
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
 from fsmkit.interpreter.row import Row
+from fsmkit.testing.budget import Budget
 from fsmkit.testing.explore.conversation import Conversation
 from fsmkit.testing.findings import Problem
 from fsmkit.testing.harness.actions import Action, Deadline, Deploy, Duplicate, Killed, Refused, Swap
@@ -73,7 +73,7 @@ class Search:
         runner: The event loop.
         begin: Begins one.
         known: Problems that were found before, and are not looked for again.
-        end: When to give up, on the monotonic clock.
+        end: When to give up.
         properties: What may be inconclusive.
         steps: How many actions were carried out.
         inconclusive: Properties that some conversation was too short for.
@@ -83,9 +83,11 @@ class Search:
     runner: Runner
     begin: Callable[[], Conversation]
     known: Known
-    end: float
+    end: Budget
     properties: Sequence[Property] = ()
-    menus: Candidates = attrs.field(factory=Candidates)
+    menus: Candidates = attrs.field(
+        default=attrs.Factory(lambda self: Candidates(self.driver.resources), takes_self=True)
+    )
     classes: dict[tuple[str, str | None], type[FoundError]] = attrs.field(factory=dict[Any, Any])
     found: dict[tuple[str, str | None], FoundError] = attrs.field(factory=dict[Any, Any])
     steps: int = 0
@@ -140,6 +142,11 @@ class ConversationMachine(RuleBasedStateMachine):
         """Do what some handler nearly wants."""
         refused = [self.search.menus.inputs(dish.handler).refused for dish in self._dishes()]
         self._do(_chosen_from([actions for actions in refused if actions], which, how))
+
+    @rule(which=PICK, how=PICK)
+    def oddly(self, which: int, how: int) -> None:
+        """Do what some handler wants, and its code may break on."""
+        self._do(_chosen_from([dish.odd for dish in self._dishes() if dish.odd], which, how))
 
     @rule(which=PICK)
     def anything(self, which: int) -> None:
@@ -206,7 +213,7 @@ class ConversationMachine(RuleBasedStateMachine):
 
     def _do(self, action: Action | None) -> None:
         search = self.search
-        if action is None or time.monotonic() > search.end:
+        if action is None or search.end.is_over:
             return
         search.steps += 1
         try:

@@ -7,7 +7,17 @@ import attrs
 
 from fsmkit.testing.explore.conversation import Conversation
 from fsmkit.testing.findings import Problem
-from fsmkit.testing.harness.actions import Action, Content, Killed, Refused, Say, Swap, Together
+from fsmkit.testing.harness.actions import (
+    Action,
+    Content,
+    Killed,
+    Meanwhile,
+    Persona,
+    Refused,
+    Say,
+    Swap,
+    Together,
+)
 from fsmkit.testing.harness.observation import Observation
 from fsmkit.testing.harness.screen import NotThereError
 
@@ -94,6 +104,13 @@ def plainer(action: Action) -> Iterator[Sequence[Action]]:
             yield from ([attrs.evolve(action, text=text)] for text in (*PLAIN, *shorter) if text.strip())
     elif isinstance(action, Content) and action.caption:
         yield [attrs.evolve(action, caption=None)]
+    elif isinstance(action, Meanwhile):
+        yield [action.action]
+        yield from ([action.action, other] for other in [action.other] if other is not None)
+        yield from ([attrs.evolve(action, other=None)] for other in [action.other] if other is not None)
+    elif isinstance(action, Persona):
+        plain = (attrs.evolve(action, name="Ann"), attrs.evolve(action, username=None))
+        yield from ([each] for each in (*plain, attrs.evolve(action, lang="en")) if each != action)
     elif isinstance(action, Killed | Refused):
         yield [action.action]
         yield from ([attrs.evolve(action, action=inner)] for [inner] in plainer(action.action))
@@ -102,6 +119,8 @@ def plainer(action: Action) -> Iterator[Sequence[Action]]:
     elif isinstance(action, Swap):
         yield [action.first]
         yield [action.second]
+        yield [action.first, action.second]
+        yield [action.second, action.first]
 
 
 def _less_at_once(action: Together) -> Iterator[Sequence[Action]]:

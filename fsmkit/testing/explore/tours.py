@@ -5,18 +5,20 @@ menu is tried, and the search goes back to the observation before. What is still
 deeper, nearest to the missing edges first.
 """
 
-import time
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
-import attrs
-
+from fsmkit.flow.events import Done, Failed
 from fsmkit.flow.handlers import Handler
 from fsmkit.graph.graph import Edge, Node
 from fsmkit.interpreter.row import Row
+from fsmkit.testing.budget import Budget
 from fsmkit.testing.coverage import Coverage, Crossing
+from fsmkit.testing.explore.growth import cycles, grown, longest
+from fsmkit.testing.explore.search_state import SearchState
+from fsmkit.testing.explore.variants import Firsts, in_turn, walk
 from fsmkit.testing.findings import Finding, Problem
-from fsmkit.testing.harness.actions import Action, Deadline, Say
+from fsmkit.testing.harness.actions import Action, Deadline, Meanwhile, Say, Wait
 from fsmkit.testing.harness.engine_driver import EngineDriver, Saved
 from fsmkit.testing.harness.observation import (
     Observation,
@@ -24,13 +26,22 @@ from fsmkit.testing.harness.observation import (
     Shape,
     Signature,
     running_frame,
-    running_states,
     shape_of,
     signature_of,
 )
 from fsmkit.testing.harness.screen import NotThereError
-from fsmkit.testing.inputs.candidates import WRONG, Candidate, Candidates, presses, stored, waits
-from fsmkit.testing.inputs.values import looks_at_input
+from fsmkit.testing.inputs.candidates import (
+    WRONG,
+    Candidate,
+    Candidates,
+    old_presses,
+    presses,
+    stored,
+    waits,
+)
+from fsmkit.testing.inputs.people import clues_in, named_people, other_people, other_times
+from fsmkit.testing.inputs.reading import looks_at_input
+from fsmkit.testing.lint import static_buttons
 from fsmkit.testing.oracles import ORACLES, Oracle, judge
 
 DEEPER = 2
@@ -40,31 +51,13 @@ DEEPER = 2
 FEW = 2
 """Inputs of a handler that are tried where all of its edges are known already."""
 
+VARIED = 4
+"""The part of all actions that may be spent on variants, of each kind, as a divisor."""
+
+WALK = 60
+"""Actions after an odd text."""
+
 Judge = Callable[[Sequence[Observation]], list[Problem]]
-
-
-@attrs.frozen(eq=False)
-class SearchState:
-    """An observation to go on from.
-
-    Attributes:
-        saved: All that stood then.
-        observations: The way here.
-        row: What was stored for the person.
-        last: The edge taken last.
-        signature: What tells it from others.
-    """
-
-    saved: Saved
-    observations: tuple[Observation, ...]
-    row: Row
-    last: Crossing | None
-    signature: Signature
-
-    @property
-    def place(self) -> tuple[Place, ...]:
-        """Where the person stands."""
-        return running_states(self.row)
 
 
 class Tours:
@@ -93,15 +86,24 @@ class Tours:
         oracles: Sequence[Oracle] = ORACLES,
         steps: int = 20_000,
         seconds: float = 30.0,
-        told: Callable[[SearchState, Action], None] | None = None,
+        told: Callable[[SearchState, Action], object] | None = None,
         ignored: Collection[tuple[str, str | None]] | None = None,
     ) -> None:
         self._stage = driver
         self.coverage = coverage
         self._oracles = oracles
         self._budget = steps
-        self._end = time.monotonic() + seconds
-        self._menus = Candidates()
+        self._time = Budget(seconds)
+        self._menus = Candidates(driver.resources)
+        flows = tuple(table.flow for table in driver.running.flows.tables.values())
+        self._clues = clues_in(flows, driver.resources)
+        self._people = named_people(flows, self._clues)
+        self._firsts = Firsts()
+        self._slow: dict[Place, tuple[SearchState, Action]] = {}
+        """Where, and by what, the job of each state was first begun."""
+        self._observed: Observation | None = None
+        self._odd: dict[tuple[Place, ...], list[SearchState]] = {}
+        """What came of odd texts, by the place where they were written."""
         self._known: dict[Signature, SearchState] = {}
         self._children: dict[Signature, set[Signature]] = {}
         self._ways: set[tuple[Signature, Crossing | None]] = set()
@@ -139,7 +141,10 @@ class Tours:
         await self._add(self._stage.save(), (), Row(), None)
         await self._visit()
         await self._search()
+        await self._while_jobs_run()
         await self._deepen()
+        await self._vary()
+        await self._grow()
         await self._stuck()
 
     async def follow(self, passages: Iterable[tuple[SearchState, Action]]) -> None:
@@ -164,7 +169,7 @@ class Tours:
                 await self._expand(spot)
 
     def _spent(self) -> bool:
-        over = self.steps >= self._budget or time.monotonic() > self._end
+        over = self.steps >= self._budget or self._time.is_over
         return over or self._done()
 
     def _done(self) -> bool:
@@ -186,9 +191,13 @@ class Tours:
                 if number >= FEW and not (new or all_inputs or self._wanted(dish, spot.last)):
                     break
                 await self._try(spot, action)
+            for action in dish.odd if new or all_inputs else ():
+                await self._try_odd(spot, action)
         self._stage.restore(spot.saved)
-        older = () if spot.observations else stored(flows)
-        for action in [*presses(self._stage), *waits(spot.row), *older, *(WRONG if new else ())]:
+        first = [*stored(flows), *self._people] if not spot.observations else []
+        others = [*WRONG, *old_presses(self._stage)] if new else []
+        await self._press_all(spot)
+        for action in [*waits(spot.row), *first, *others]:
             await self._try(spot, action)
 
     def _wanted(self, dish: Candidate, last: Crossing | None) -> bool:
@@ -199,33 +208,91 @@ class Tours:
             last is not None and any((last, edge) not in self.coverage.pairs for edge in edges)
         )
 
-    async def _try(self, spot: SearchState, action: Action) -> None:
+    async def _try(self, spot: SearchState, action: Action, *, keep: bool = True) -> SearchState | None:
+        """Do an action at a place; return what comes of it.
+
+        Args:
+            spot: The place.
+            action: The action.
+            keep: Whether the search goes on from there; from where a new edge was taken it always does.
+        """
         if self._done():
-            return
+            return None
         self.steps += 1
         self._stage.restore(spot.saved)
         try:
             observation = await self._stage.do(action)
         except NotThereError:
-            return
+            return None
         if self._told is not None:
             self._told(spot, action)
+        self._observed = observation
+        if not isinstance(action, Meanwhile):
+            for taken in observation.taken:
+                if isinstance(taken.event, Done | Failed):
+                    self._slow.setdefault((taken.flow, taken.state), (spot, action))
         observations = (*spot.observations, observation)
         last = self.coverage.observe(observation, spot.last)
-        if last is not None and last != spot.last:
-            self.shortest.setdefault(last, observations)
+        if last is not None and last != spot.last and last not in self.shortest:
+            self.shortest[last] = observations
+            self._firsts.add(spot.place, action, observation.place)
+            keep = True
         self._ran.update((taken.flow, taken.state, taken.handler.place) for taken in observation.taken)
         for problem in judge(observations, self._oracles):
             self._report(problem, observations)
         self.coverage.guards |= self._stage.guards
+        if not keep:
+            signature = self._signature(observation.after)
+            return SearchState(self._stage.save(), observations, observation.after, last, signature)
         child = await self._add(None, observations, observation.after, last)
         if not isinstance(action, Deadline) and spot.signature in self._children:
             self._children[spot.signature].add(child)
+        return None
+
+    async def _press_all(self, spot: SearchState) -> None:
+        """Press each button on the screen; say so if it is new, and none does anything."""
+        shown = presses(self._stage)
+        newest = next((bubble for bubble in reversed(self._stage.bubbles()) if bubble.own), None)
+        fresh = (
+            {button.text for row in newest.buttons for button in row} if newest is not None else set[str]()
+        )
+        dead: list[Observation] = []
+        for action in shown:
+            self._observed = None
+            await self._try(spot, action)
+            done: Observation | None = self._observed
+            if done is not None and action.button in fresh and not done.taken and done.before == done.after:
+                dead.append(done)
+        alive = len([action for action in shown if action.button in fresh]) - len(dead)
+        if dead and not alive and spot.observations[-1:] and spot.observations[-1].taken:
+            if fresh & self._static_buttons(spot.place):
+                return  # the declarations show it
+            texts = " ".join(f"[{button}]" for button in sorted(fresh))
+            where = spot.observations[-1].taken[-1].handler.place
+            message = f"no button of the screen does anything: {texts}"
+            self._report(Problem("dead-buttons", message, where), (*spot.observations, dead[0]))
+
+    def _static_buttons(self, place: tuple[Place, ...]) -> set[str]:
+        """Return what is written on the buttons of a state that its declaration shows."""
+        for flow, name in place[-1:]:
+            state = self._stage.running.flows.tables[flow].flow.states.get(name or "")
+            return set() if state is None else {button.text for button in static_buttons(state)}
+        return set()
+
+    async def _try_odd(self, spot: SearchState, action: Action) -> None:
+        """Write an odd text; what is stored of it may break something later."""
+        child = await self._try(spot, action, keep=False)
+        if child is not None and child.place and child.signature != spot.signature:
+            self._odd.setdefault(spot.place, []).append(child)
+
+    def _signature(self, row: Row) -> Signature:
+        """Return what tells places apart: what is stored, and who it is if that is somebody in particular."""
+        return (*signature_of(row), *self._stage.ids.items())
 
     async def _add(
         self, saved: Saved | None, observations: tuple[Observation, ...], row: Row, last: Crossing | None
     ) -> Signature:
-        signature = signature_of(row)
+        signature = self._signature(row)
         if (signature, last) not in self._ways:
             self._ways.add((signature, last))
             spot = SearchState(saved or self._stage.save(), observations, row, last, signature)
@@ -290,16 +357,65 @@ class Tours:
 
         return min(self._known.values(), key=far)
 
+    # -- other people, times and texts; growth ------------------------------------------------------
+
+    async def _vary(self) -> None:
+        """Go the known ways as other people, at other times, and with odd texts in the data."""
+        firsts, end = self._firsts.copy(), self.steps + self._budget // VARIED
+        begin = next((spot for spot in self._known.values() if not spot.observations), None)
+        if begin is None:
+            return
+        for action in [*other_people(self._clues), *other_times(self._clues)]:
+            spot = await self._try(begin, action, keep=False)
+            if spot is None or self._spent() or self.steps >= end:
+                break
+            await walk(spot, firsts, self._in_passing, end - self.steps)
+        end = self.steps + self._budget // VARIED
+        for spot in in_turn(self._odd.values()):
+            if self._spent() or self.steps >= end:
+                return
+            await walk(spot, firsts, self._in_passing, min(WALK, end - self.steps))
+
+    async def _while_jobs_run(self) -> None:
+        """Let each job fail, and do what its state and others want while it runs."""
+        for (flow, state), (spot, action) in list(self._slow.items()):
+            table = self._stage.running.flows.tables[flow]
+            job = table.rules[state or ""].job if state in table.rules else None
+            handlers = [*table.by_state.get(state, ()), *table.any]
+            others = [each for handler in handlers for each in self._menus.inputs(handler).accepted[:2]]
+            late = [Wait(job.timeout + 1)] if job is not None and job.timeout is not None else []
+            attempts = [Meanwhile(action, fails=True)]
+            attempts += [Meanwhile(action, other) for other in dict.fromkeys([*others, *WRONG[:3], *late])]
+            for attempt in attempts:
+                if self._spent():
+                    return
+                await self._try(spot, attempt)
+        await self._visit()
+
+    async def _in_passing(self, spot: SearchState, action: Action) -> SearchState | None:
+        return None if self._spent() else await self._try(spot, action, keep=False)
+
+    async def _grow(self) -> None:
+        """Take edges that come back to their state again and again, with the longest input there is."""
+        end = self.steps + self._budget // VARIED
+        for place, cycle in cycles(self._firsts.copy()):
+            spot = next((spot for spot in self._known.values() if spot.place == place), None)
+            if spot is None or self._spent() or self.steps >= end:
+                continue
+            wanted = [longest(action, place, self._menus, self._stage.running.flows) for action in cycle]
+            await grown(spot, wanted, self._in_passing)
+
     async def _deepen(self) -> None:
         """Goes on where the data have another shape: what depends on them need not show in a missing edge."""
         end = min(self._budget, self.steps + self._budget // DEEPER)
-        while self._rest and self.steps < end and not self._spent():
+        half = Budget(self._time.left / DEEPER)
+        while self._rest and self.steps < end and not half.is_over and not self._spent():
             again, self._rest = self._rest, []
             for spot in again:
                 shape = shape_of(spot.row, spot.observations)
                 if shape in self._shapes:
                     continue
-                if self.steps >= end or self._spent():
+                if self.steps >= end or half.is_over or self._spent():
                     return
                 await self._expand(spot)
                 self._rest.extend(self._queue)
@@ -346,7 +462,11 @@ class Tours:
 
     def _traps(self) -> Iterator[SearchState]:
         """Places of which all was tried, and from which neither an end nor an open place is reached."""
-        free = {s for s, spot in self._known.items() if not spot.place or s not in self._children}
+        free = {
+            signature
+            for signature, spot in self._known.items()
+            if not spot.place or signature not in self._children or _has_job(spot.row)
+        }
         parents: dict[Signature, set[Signature]] = {}
         for parent, children in self._children.items():
             for child in children:
@@ -361,6 +481,11 @@ class Tours:
 
 
 FAR = 1_000_000
+
+
+def _has_job(row: Row) -> bool:
+    """Whether a job is still to be tried again: its outcome leads on by itself."""
+    return any(frame.job is not None for snapshot in row.snapshots.values() for frame in snapshot.frames)
 
 
 def _distance(spot: SearchState, distances: dict[Node, int]) -> int:

@@ -10,7 +10,8 @@ import attrs
 
 from fsmkit.flow.handlers import Handler
 from fsmkit.graph.graph import Edge
-from fsmkit.testing.explore.tours import SearchState, Tours
+from fsmkit.testing.explore.search_state import SearchState
+from fsmkit.testing.explore.tours import Tours
 from fsmkit.testing.harness.actions import Action, Press
 from fsmkit.testing.harness.engine_driver import EngineDriver
 from fsmkit.testing.harness.observation import Observation
@@ -32,10 +33,12 @@ class Nearest:
     Attributes:
         actions: The conversation that came nearest.
         why: What stood in the way, a sentence.
+        is_far: Whether no conversation came to the state that the edge leaves.
     """
 
     actions: tuple[Action, ...]
     why: str
+    is_far: bool = False
 
     def __str__(self) -> str:
         way = ", ".join(action.by() + action.line() for action in self.actions)
@@ -50,7 +53,7 @@ async def nearest(tours: Tours, driver: EngineDriver, edges: Sequence[Edge]) -> 
         driver: Where they took place.
         edges: The edges.
     """
-    menus = Candidates()
+    menus = Candidates(driver.resources)
     return {edge: await _explained(tours, driver, menus, edge) for edge in edges[:MOST]}
 
 
@@ -59,7 +62,7 @@ async def _explained(tours: Tours, driver: EngineDriver, menus: Candidates, edge
     actions = tuple(observation.action for observation in spot.observations)
     if edge.source is not None and edge.node not in spot.place:
         near = f", only to {spot.place[-1][1]!r}" if spot.place else " or near it"
-        return Nearest(actions, f"no conversation came to {edge.source!r}{near}")
+        return Nearest(actions, f"no conversation came to {edge.source!r}{near}", is_far=True)
     return Nearest(actions, await _hindrance(tours, driver, menus, edge, spot))
 
 

@@ -5,6 +5,7 @@ What a hand-written test does, what is generated, what is shrunk, stored and rep
 """
 
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 import attrs
@@ -246,6 +247,44 @@ class Deadline(Action):
 
 
 @attrs.frozen
+class Begins(Action):
+    """A conversation begins at some time, later than now.
+
+    Attributes:
+        at: The time, in seconds since 1970, UTC.
+    """
+
+    at: float
+
+    def line(self) -> str:
+        """Return the time."""
+        return datetime.fromtimestamp(self.at, UTC).strftime("(it is %A, %Y-%m-%d %H:%M UTC)")
+
+
+@attrs.frozen
+class Persona(Action):
+    """The person is of a certain kind from now on; any of it may be changed in Telegram at any time.
+
+    Attributes:
+        name: First name.
+        username: The public name, without `@`; `None`: none.
+        lang: Language code of the app.
+        id: The person's id, which can be given before anything was done only; `None`: it stays.
+    """
+
+    name: str = "Ann"
+    username: str | None = None
+    lang: str = "en"
+    id: int | None = None
+
+    def line(self) -> str:
+        """Return who it is."""
+        public = f", @{self.username}" if self.username else ", no username"
+        which = f", id {self.id}" if self.id is not None else ""
+        return f"(the person: {self.name!r}{public}, language {self.lang!r}{which})"
+
+
+@attrs.frozen
 class Restart(Action):
     """The bot is stopped and started on the same store; what stood in its memory is gone."""
 
@@ -353,6 +392,26 @@ class Together(Action):
 
 
 @attrs.frozen
+class Meanwhile(Action):
+    """Something is done while the job of a state is under way that an action has begun; then the job ends.
+
+    Attributes:
+        action: What begins the job.
+        other: What is done meanwhile; `None`: nothing.
+        fails: Whether the job fails, each time that it is tried, instead of what it would return.
+    """
+
+    action: Action
+    other: Action | None = None
+    fails: bool = False
+
+    def line(self) -> str:
+        """Return what begins it, and what is done meanwhile."""
+        meanwhile = "" if self.other is None else f", and while its job runs: {self.other.line()}"
+        return self.action.line() + meanwhile + (", then the job fails" if self.fails else "")
+
+
+@attrs.frozen
 class Killed(Action):
     """The bot is killed, and started again: while it handles something, or just before.
 
@@ -422,6 +481,8 @@ KINDS: dict[str, type[Action]] = {
     "gesture": actions.Gesture,
     "edit": actions.EditLast,
     "event": actions.Outside,
+    "begins": actions.Begins,
+    "persona": actions.Persona,
     "wait": actions.Wait,
     "deadline": actions.Deadline,
     "restart": actions.Restart,
@@ -430,6 +491,7 @@ KINDS: dict[str, type[Action]] = {
     "duplicate": actions.Duplicate,
     "swap": actions.Swap,
     "together": actions.Together,
+    "meanwhile": actions.Meanwhile,
     "killed": actions.Killed,
     "refused": actions.Refused,
 }

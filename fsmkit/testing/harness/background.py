@@ -30,6 +30,12 @@ async def deliveries_done() -> None:
         await asyncio.sleep(0)
 
 
+async def switches() -> None:
+    """Let all that can go on do so for a while."""
+    for _ in range(SWITCHES):
+        await asyncio.sleep(0)
+
+
 JOBS = "fsmkit job "
 """What the names of the tasks of jobs of states begin with."""
 
@@ -62,9 +68,9 @@ async def at_rest(clock: ManualClock) -> None:
         await jobs_done()
 
 
-def tasks_of(name: str) -> list[asyncio.Task[Any]]:
-    """Return the engine's tasks whose names begin so."""
-    return [task for task in asyncio.all_tasks() if task.get_name().startswith(name)]
+def tasks_of(name: str, loop: asyncio.AbstractEventLoop | None = None) -> list[asyncio.Task[Any]]:
+    """Return the engine's tasks whose names begin so, of the loop that runs or of another."""
+    return [task for task in asyncio.all_tasks(loop) if task.get_name().startswith(name)]
 
 
 async def cancel_tasks() -> None:

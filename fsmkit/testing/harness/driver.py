@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 import attrs
 
 from fsmkit.botapi.chats import chat as chat_of
+from fsmkit.botapi.chats import user as user_of
 from fsmkit.botapi.errors import ApiError, Json
 from fsmkit.botapi.offline import OfflineTelegram
 from fsmkit.engine.due import QUIET
@@ -28,13 +29,16 @@ from fsmkit.testing.clock import ManualClock
 from fsmkit.testing.harness.actions import (
     Action,
     Album,
+    Begins,
     Deadline,
     Deploy,
     Duplicate,
     EditLast,
     Gesture,
     Killed,
+    Meanwhile,
     Outside,
+    Persona,
     Press,
     Refused,
     Restart,
@@ -49,6 +53,7 @@ from fsmkit.testing.harness.background import (
     deliveries_done,
     jobs_done,
     store_as_before,
+    switches,
 )
 from fsmkit.testing.harness.events import album_updates, gesture_of
 from fsmkit.testing.harness.faults import FragileStore
@@ -95,6 +100,8 @@ class Driver(abc.ABC):
         self._lang = lang
         self._known: frozenset[int] = frozenset()
         """Ids of people who have met the bot."""
+        self._ids: dict[int, int] = {}
+        """Ids of people that are not their usual ones."""
         self._mine: dict[int, int] = {}
         """Each person's last message, by the person's number."""
         self._more: dict[int, list[Json]] = {}
@@ -110,7 +117,11 @@ class Driver(abc.ABC):
         self.taken: list[HandlerCall] = []
         self.errors: list[BaseException] = []
         self.lines: list[str] = []
+        self.holds_jobs = False
+        """Whether jobs of states are under way until the next action."""
         self.overlap: Overlap | None = None
+        self.refusals: list[str] = []
+        """What Telegram has said of the flows' messages that it refused since the last action."""
         self.seen: dict[int, list[ShownButton]] = {}
         """All buttons that were ever shown, by chat."""
         self.versions: list[Callable[[], Flows]] = []
@@ -201,6 +212,21 @@ class Driver(abc.ABC):
             self.offline.add_user(who, first_name=f"User {user}", language_code=self._lang)
         if self.chat is not None and self.chat not in self.offline.world.chats:
             chat_of(self.offline.world, self.chat)
+
+    def _become(self, action: Persona) -> None:
+        if action.id is not None and self.who(action.user) != action.id:
+            if self.who(action.user) in self._known:
+                raise NotThereError("another person can only be meant before anything was done")
+            self._ids[action.user] = action.id
+        self._introduce(action.user)
+        person = {
+            "first_name": action.name,
+            "username": action.username,
+            "language_code": action.lang or None,
+        }
+        world, who = self.offline.world, self.who(action.user)
+        user_of(world, who, **person)
+        chat_of(world, who, first_name=action.name, username=action.username)
 
     def bubbles(self, user: int = 1) -> list[Message]:
         """Return the messages that are visible now, oldest first."""
@@ -302,15 +328,20 @@ class Driver(abc.ABC):
             tuple(self.taken),
             tuple(self.errors),
             self.overlap,
+            tuple(self.refusals),
         )
 
     def _forget_last(self) -> None:
-        self.taken, self.errors, self.lines, self.overlap = [], [], [], None
+        self.taken, self.errors, self.lines, self.overlap, self.refusals = [], [], [], None, []
 
     async def _carry_out(self, action: Action) -> None:
         match action:
             case Wait():
                 await self.wait(action.seconds)
+            case Begins():
+                await self.wait(max(0.0, action.at - self.clock.now()))
+            case Persona():
+                self._become(action)
             case Deadline():
                 await self._until_deadline(action.offset)
             case Restart():
@@ -335,6 +366,8 @@ class Driver(abc.ABC):
                 self._last = first
             case Together():
                 await self._together(action)
+            case Meanwhile():
+                await self._meanwhile(action)
             case Killed():
                 await self.kill(action)
             case Refused():
@@ -358,6 +391,28 @@ class Driver(abc.ABC):
             await store_as_before(self.engine, self.key(action.user, action.flow), action, address)
         except OrphanedConversation as error:
             self.errors.append(error)
+
+    async def _meanwhile(self, action: Meanwhile) -> None:
+        """Do something while a job runs, and let the job end."""
+        self.hold_jobs()
+        try:
+            await self._carry_out(action.action)
+            await switches()
+            if action.other is not None:
+                await self._carry_out(action.other)
+        finally:
+            await self.release_jobs(fails=action.fails)
+
+    def hold_jobs(self) -> None:
+        """Let jobs of states go on until `release_jobs` only.
+
+        Raises:
+            NotThereError: If there are none.
+        """
+        raise NotThereError("jobs of states are held where flows are tested without an application")
+
+    async def release_jobs(self, *, fails: bool) -> None:  # noqa: B027  # where none can be held
+        """Let jobs of states come to their ends, or fail."""
 
     async def _together(self, action: Together) -> None:
         self.at_once(True)
@@ -427,7 +482,7 @@ class Driver(abc.ABC):
 
     async def _go_on(self) -> None:
         await self.sweep()
-        await at_rest(self.clock)
+        await (switches() if self.holds_jobs else at_rest(self.clock))
 
     async def _next_stop(self) -> float | None:
         stops = (await self.next_due(), self.clock.next_wake(without=HOUSEKEEPING))

@@ -4,8 +4,11 @@ Some fifty times as fast as the one on PTB, and it can be put back to an earlier
 the search for conversations lives on. `event.update` and `ctx.bot` are made where somebody asks for them.
 """
 
+import asyncio
 import copy
+import re
 from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from math import inf
 from types import FunctionType
 from typing import Any
@@ -13,12 +16,14 @@ from typing import Any
 import attrs
 
 from fsmkit.botapi.api import Call
+from fsmkit.botapi.errors import ApiError
 from fsmkit.botapi.offline import OfflineTelegram
 from fsmkit.botapi.params import Params
 from fsmkit.botapi.sending import send_message
 from fsmkit.botapi.world import World
 from fsmkit.engine.engine import Engine
 from fsmkit.engine.envelope import Outcome
+from fsmkit.engine.jobs import RETRY_DELAY
 from fsmkit.flow.flow import Flow
 from fsmkit.flow.handlers import Handler
 from fsmkit.flow.messages import Answer, Button, Reply
@@ -31,17 +36,18 @@ from fsmkit.telegram.intake import Checked, Intake
 from fsmkit.telegram.sending import inline_markup
 from fsmkit.testing.coverage import Guard
 from fsmkit.testing.harness.actions import Action, Together
-from fsmkit.testing.harness.background import cancel_tasks
+from fsmkit.testing.harness.background import JOBS, cancel_tasks, tasks_of
 from fsmkit.testing.harness.direct_bot import DirectBot
 from fsmkit.testing.harness.driver import Driver
 from fsmkit.testing.harness.events import update_of
 from fsmkit.testing.harness.faults import FragileStore, RewindableClock
+from fsmkit.testing.harness.held_jobs import HeldJobs
 from fsmkit.testing.harness.instrument import watch
 from fsmkit.testing.harness.observation import Observation
 from fsmkit.testing.harness.overlap import in_order
 from fsmkit.testing.harness.rendering import Screen
 from fsmkit.testing.harness.repeatable import apart, repeatable
-from fsmkit.testing.harness.screen import FromOutside, ShownButton
+from fsmkit.testing.harness.screen import FromOutside, NotThereError, ShownButton
 from fsmkit.testing.loading import uses_bot
 
 BOT = 42
@@ -76,6 +82,7 @@ class Saved:
     mine: dict[int, int]
     resources: Any
     version: int | None = None
+    ids: dict[int, int] = attrs.field(factory=dict[int, int])
 
 
 class EngineDriver(Driver):
@@ -121,6 +128,10 @@ class EngineDriver(Driver):
         self._resources = self._made()
         self.store = FragileStore(self.clock)
         self._kept: Store = self.store if store is None else store
+        self._held_jobs = HeldJobs()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._left_behind: list[asyncio.Task[Any]] = []
+        """Jobs that were under way when the driver was put back."""
         self._base = 0
         self.guards: set[Guard] = set()
         """What each `when=` has said."""
@@ -141,17 +152,24 @@ class EngineDriver(Driver):
         self._jobs = any(
             state.job for table in engine.flows.tables.values() for state in table.flow.states.values()
         )
+        self._held_jobs.watch(engine)
         self._asks_bot = uses_bot(table.flow for table in engine.flows.tables.values())
         self._buttons = ButtonCodec(TOKEN, engine.flows.tables)
         self._delivery = Delivery(self._bot, self._buttons, self.clock)
         self._intake = Intake(self._app, engine, self._delivery, self._buttons, timed=False)
 
-    def _deliver(self, key: Key, effect: Effect) -> Any:
-        return self._delivery(key, effect)
+    async def _deliver(self, key: Key, effect: Effect) -> int | None:
+        mark = _DELIVERS.set(True)
+        try:
+            return await self._delivery(key, effect)
+        finally:
+            _DELIVERS.reset(mark)
 
     def _see(self, call: Call) -> None:
         """Show what a request of the bot's has changed."""
         self._screen.draw(call)
+        if isinstance(call.error, ApiError) and _DELIVERS.get() and REFUSED.search(str(call.error)):
+            self.refusals.append(str(call.error))
         message = call.result
         if isinstance(message, dict) and "reply_markup" in message:
             rows = self._bubble(message).buttons
@@ -159,6 +177,16 @@ class EngineDriver(Driver):
 
     def _note_guard(self, flow: str, handler: Handler, answer: bool) -> None:
         self.guards.add((flow, handler.place, "when", answer))
+
+    @property
+    def ids(self) -> dict[int, int]:
+        """Ids of people that are somebody in particular, by the person's number."""
+        return self._ids
+
+    @property
+    def resources(self) -> Any:
+        """What handlers find in `ctx.resources` now."""
+        return self._resources
 
     @property
     def running(self) -> Engine:
@@ -189,8 +217,8 @@ class EngineDriver(Driver):
         await cancel_tasks()  # it is as good as a kill: nothing is waited for
         self._intake.forget()
         self.store.restore(self.store.copy())
-        if self._load is not None:
-            self._build(self._load())
+        flows = [table.flow for table in self._engine.flows.tables.values()]
+        self._build(tuple(flows) if self._load is None else self._load())
         await self._engine.sweep()
 
     async def deploy(self, load: Callable[[], Flows]) -> None:
@@ -285,6 +313,7 @@ class EngineDriver(Driver):
             dict(self._mine),
             self._copied(self._resources),
             self._version,
+            dict(self._ids),
         )
 
     def _made(self) -> Any:
@@ -311,6 +340,10 @@ class EngineDriver(Driver):
 
     def restore(self, saved: Saved) -> None:
         """Goes back to a observation; what stands in the memory of the flows' modules stays as it is."""
+        if self._jobs and self._loop is not None:
+            self._left_behind += tasks_of(JOBS, self._loop)
+            for task in self._left_behind:  # before the clock that they wait for is put back
+                task.cancel()
         if saved.version != self._version:
             self._switch(saved.version)
         self._forget_mishap(self.store)
@@ -324,12 +357,18 @@ class EngineDriver(Driver):
         self.seen = {chat: list(known) for chat, known in saved.seen.items()}
         self._screen.texts, self._known = saved.texts.copy(), saved.known
         self._last = saved.last
-        self._mine = dict(saved.mine)
+        self._mine, self._ids = dict(saved.mine), dict(saved.ids)
         self._engine.resources = self._resources = self._copied(saved.resources)
 
     async def do(self, action: Action) -> Observation:
         """Carries an action out; see `Driver.do`."""
         await self._have_bot()
+        self._loop = asyncio.get_running_loop()
+        if self._left_behind:  # what they write at their end is not for this conversation
+            saved, left = self.save(), self._left_behind
+            await asyncio.gather(*left, return_exceptions=True)
+            self._left_behind = []
+            self.restore(saved)
         with repeatable(self.clock.now):
             return await super().do(action)
 
@@ -360,7 +399,7 @@ class EngineDriver(Driver):
 
     def who(self, user: int) -> int:
         """Return the id of a person: other people in each conversation, since a bot may remember them."""
-        return self._base + user
+        return self._ids.get(user, self._base + user)
 
     async def give(self, update: Any) -> None:
         """Give an update to the engine, as `FlowHandler` does, and what comes of it meanwhile."""
@@ -372,7 +411,9 @@ class EngineDriver(Driver):
         except Exception as error:
             self.errors.append(error)
         for more in self.offline.world.queue.take_all():
+            first, self._last = self._last, more  # it comes again if the bot is killed meanwhile
             await self.give(more)
+            self._last = first
 
     async def _taken(self, checked: Checked) -> Outcome:
         context = self._app.context_types.context.from_update(checked.event.update, self._app)
@@ -386,6 +427,23 @@ class EngineDriver(Driver):
         if self._jobs:
             await super()._rest()
 
+    def hold_jobs(self) -> None:
+        """Let jobs of states go on until `release_jobs` only."""
+        if not self._jobs:
+            raise NotThereError("no state of these flows has a job")
+        self.holds_jobs = True
+        self._held_jobs.hold()
+
+    async def release_jobs(self, *, fails: bool) -> None:
+        """Let jobs of states come to their ends, or fail however often they are tried."""
+        self.holds_jobs = False
+        self._held_jobs.release(fails=fails)
+        await self._rest()
+        if fails and self._held_jobs.retries:
+            await self.wait(RETRY_DELAY * 2 ** (self._held_jobs.retries + 1))
+            await self._rest()
+        self._held_jobs.relent()
+
     # -- mishaps -----------------------------------------------------------------------------------
 
     def at_once(self, begun: bool) -> None:
@@ -395,7 +453,16 @@ class EngineDriver(Driver):
     def beside(self, other: "EngineDriver") -> None:
         """Begins a conversation between the same people as on another driver."""
         self.reset()
-        self._base = other._base
+        self._base, self._ids = other._base, dict(other._ids)
+
+
+_DELIVERS: ContextVar[bool] = ContextVar("_DELIVERS", default=False)
+"""Whether what asks Telegram is the delivery, and not a handler, which may be prepared for a refusal."""
+
+REFUSED = re.compile(
+    r"parse entities|too[ _]long|empty|ENTITY|ENTITIES|BUTTON|button|keyboard|URL", re.IGNORECASE
+)
+"""What Telegram says of messages that are wrong, wherever they are sent."""
 
 
 def _always() -> bool:

@@ -116,6 +116,7 @@ def _user(given: Json, bot: Bot) -> User:
     late: User = _late(_LateUser, given, bot)
     _put(late, "id", given["id"])
     _put(late, "first_name", given["first_name"])
+    _put(late, "is_bot", given["is_bot"])
     _put(late, "language_code", given.get("language_code"))
     return late
 
@@ -130,7 +131,7 @@ def _message(given: Json, bot: Bot) -> Message:
     _put(late, "date", datetime.fromtimestamp(given["date"], UTC))
     for name in ("text", "message_thread_id", "is_topic_message", "business_connection_id", "media_group_id"):
         _put(late, name, given.get(name))
-    for name in ("sender_chat", "edit_date", "sender_business_bot"):
+    for name in ("sender_chat", "edit_date", "sender_business_bot", "via_bot"):
         if name not in given:
             _put(late, name, None)
     if "entities" not in given:

@@ -35,6 +35,7 @@ class Observation:
         taken: The handlers that ran, in order, with what they returned.
         errors: The exceptions that nobody handled.
         overlap: What happened in which order, where several people did something at once.
+        refused: What Telegram has said of messages of the flows' that it refused.
     """
 
     action: Action
@@ -45,6 +46,7 @@ class Observation:
     taken: tuple[HandlerCall, ...]
     errors: tuple[BaseException, ...]
     overlap: "Overlap | None" = None
+    refused: tuple[str, ...] = ()
 
     @cached_property
     def came_from(self) -> tuple[Place, ...]:
@@ -108,6 +110,16 @@ def signature_of(row: Row) -> Signature:
 
     Not which run it is, nor when. That a reminder has come makes a difference: only then comes the timeout.
     """
+    return (*stored_in(row), *_due(row))
+
+
+def _due(row: Row) -> list[str]:
+    """Return which events are scheduled, and not how many: they may be scheduled again and again."""
+    return sorted({mail.event for mail in row.later})
+
+
+def stored_in(row: Row) -> Signature:
+    """Return where the flows stand, and their data."""
     return tuple(
         (
             name,
@@ -135,7 +147,8 @@ def shape_of(row: Row, observations: Sequence[Observation]) -> Shape:
         observation.action.text.strip() for observation in observations if isinstance(observation.action, Say)
     }
     frames = (frame for snapshot in row.snapshots.values() for frame in snapshot.frames)
-    return (running_states(row), *(_shape(msgspec.json.decode(frame.data), written) for frame in frames))
+    shapes = (_shape(msgspec.json.decode(frame.data), written) for frame in frames)
+    return (running_states(row), *_due(row), *shapes)
 
 
 def _shape(value: Any, written: Iterable[str]) -> object:

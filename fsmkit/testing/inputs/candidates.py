@@ -52,24 +52,31 @@ class Candidate:
         state: The state for which it is asked.
         handler: The handler.
         actions: What to do.
+        odd: What its code may break on.
     """
 
     flow: str
     state: str | None
     handler: Handler
     actions: tuple[Action, ...]
+    odd: tuple[Action, ...] = ()
 
 
 class Candidates:
-    """The menus of one bot; what the declarations give is worked out once."""
+    """The menus of one bot; what the declarations give is worked out once.
 
-    def __init__(self) -> None:
+    Args:
+        resources: What handlers find in `ctx.resources`.
+    """
+
+    def __init__(self, resources: Any = None) -> None:
+        self._resources = resources
         self._inputs: dict[Handler, Inputs] = {}
 
     def inputs(self, handler: Handler) -> Inputs:
         """Return the inputs of a handler."""
         if handler not in self._inputs:
-            self._inputs[handler] = inputs_of(handler)
+            self._inputs[handler] = inputs_of(handler, self._resources)
         return self._inputs[handler]
 
     def dishes(self, flows: FlowSet, row: Row, seen: str) -> list[Candidate]:
@@ -89,7 +96,7 @@ class Candidates:
             # One that its guard refuses too: what a guard says no to is a way through the flow.
             given = (*inputs.accepted, *inputs.guarded[:1])
             actions = (*given, *(action for action in hinted if wants(handler, action)))
-            found.append(Candidate(table.name, state, handler, tuple(dict.fromkeys(actions))))
+            found.append(Candidate(table.name, state, handler, tuple(dict.fromkeys(actions)), inputs.odd))
         return found
 
 

@@ -22,7 +22,9 @@ from fsmkit.testing.harness.actions import (
     Say,
 )
 from fsmkit.testing.harness.events import PAYLOADS, event_made_by
-from fsmkit.testing.inputs.values import constants_of, instances_of, matching, near
+from fsmkit.testing.inputs.odd_texts import odd_texts
+from fsmkit.testing.inputs.reading import Clues, clues_of
+from fsmkit.testing.inputs.values import instances_of, matching, near
 
 TEXTS = ("Ann", "1", "12", "hello world", "2030-01-31", "ann@example.com", "+43 1 234567", "ж😀", "x" * 4096)
 """What is written where anything is taken; a longer text comes from Telegram as two messages."""
@@ -62,6 +64,15 @@ RARE = (
 """What is sent only where a bot has asked for it."""
 
 
+MOST_ARGUMENTS = 40
+"""Ways to write what stands behind a command."""
+
+MAX_WORDS = 256
+"""Characters behind a command; a person types no more."""
+
+MAX_CAPTION = 1024
+"""UTF-16 units, https://core.telegram.org/bots/api#sendphoto."""
+
 LITERAL = re.compile(r"[\w\s|()?:-]+")
 """Patterns that are a choice of words."""
 
@@ -74,6 +85,7 @@ class Inputs:
         accepted: Actions that it wants, the plainest first.
         refused: Actions that it nearly wants.
         guarded: Actions that only its `when=` does not want.
+        odd: Actions that it wants, and that its code may break on.
         presses: Whether it wants presses of buttons, which are found on the screen.
         waits: Whether it wants timeouts.
     """
@@ -83,6 +95,7 @@ class Inputs:
     guarded: tuple[Action, ...]
     presses: bool
     waits: bool
+    odd: tuple[Action, ...] = ()
 
     @property
     def known(self) -> bool:
@@ -90,11 +103,12 @@ class Inputs:
         return bool(self.accepted) or self.presses or self.waits
 
 
-def inputs_of(handler: Handler) -> Inputs:
+def inputs_of(handler: Handler, resources: Any = None) -> Inputs:
     """Return the inputs of a handler; each has been asked back.
 
     Args:
         handler: The handler.
+        resources: What it finds in `ctx.resources`, whose values it may compare an input with.
 
     Example:
         >>> from fsmkit import Flow
@@ -106,12 +120,12 @@ def inputs_of(handler: Handler) -> Inputs:
         >>> inputs.accepted[0], Say("11") in inputs.refused
         (Say(user=1, text='1'), True)
     """
-    texts, numbers = constants_of(handler.function, handler.when, *_predicates(handler.matcher))
+    clues = clues_of(handler.function, handler.when, *_predicates(handler.matcher), resources=resources)
     given = [_as_act(example) for example in handler.examples]
     if given:
         candidates: list[Action] = given
     else:
-        candidates = [*_candidates(handler.matcher, texts, numbers)]
+        candidates = [*_candidates(handler.matcher, clues)]
     said = [action.text for action in candidates if isinstance(action, Say) and wants(handler, action)]
     words = [text for text in said if text[:1] != "/"]
     close: list[Action] = [Say(text) for text in near(words) if _comes_as_it_is(text)]
@@ -123,7 +137,16 @@ def inputs_of(handler: Handler) -> Inputs:
         free = attrs.evolve(handler, when=None)
         guarded = tuple(action for action in candidates if wants(free, action) and action not in accepted)
     examples = [*handler.matcher.examples()]
-    return Inputs(accepted, refused, guarded, any(map(_presses, examples)), any(map(_waits, examples)))
+    odd = tuple(
+        dict.fromkeys(
+            action
+            for example in examples
+            if isinstance(example, Example)
+            for action in _odd_for(example, clues)
+            if action not in accepted and wants(handler, action)
+        )
+    )
+    return Inputs(accepted, refused, guarded, any(map(_presses, examples)), any(map(_waits, examples)), odd)
 
 
 def wants(handler: Handler, action: Action) -> bool:
@@ -145,7 +168,8 @@ def event_of(action: Action) -> ChatEvent | None:
 
 def own_words(handler: Handler) -> list[str]:
     """Texts that a handler's own code or matcher names: words of the bot's, not of who says them."""
-    texts, _ = constants_of(handler.function, handler.when, *_predicates(handler.matcher))
+    clues = clues_of(handler.function, handler.when, *_predicates(handler.matcher))
+    texts = list(clues.texts)
     for example in handler.matcher.examples():
         match example:
             case Example("command", str(name)):
@@ -170,8 +194,26 @@ def _as_act(example: Any) -> Action:
     return Say(example) if isinstance(example, str) else Outside(example)
 
 
-def _candidates(matcher: Matcher, texts: list[str], numbers: list[int | float]) -> Iterator[Action]:
+def _odd_for(example: Example, clues: Clues) -> Iterator[Action]:
+    """Yield what people do that may be what an example outlines, and that code may break on."""
+    match example.kind:
+        case None | "message" | "text":
+            yield from map(Say, odd_texts(clues))
+        case "command" if example.args is None:
+            names = [example.value] if isinstance(example.value, str) else []
+            words = [text for text in odd_texts(clues) if "\n" not in text and len(text) < MAX_WORDS]
+            yield from (Say(f"/{name} {text}") for name in names for text in words)
+        case "photo" | "document" | "video" if "caption" in clues.names:
+            yield from (Content(example.kind, text) for text in odd_texts(clues) if len(text) <= MAX_CAPTION)
+        case "edited":
+            yield from map(EditLast, odd_texts(clues))
+        case _:
+            return
+
+
+def _candidates(matcher: Matcher, clues: Clues) -> Iterator[Action]:
     """Yield what a matcher may want, by its examples."""
+    texts, numbers = list(clues.texts), list(clues.numbers)
     written = [*_written(texts, numbers)]
     for example in matcher.examples():
         if isinstance(example, Example):
@@ -223,7 +265,7 @@ def _commands(name: str, args: re.Pattern[str] | None, written: list[str]) -> li
     """Return ways to write a command."""
     if args is not None:
         return [*(f"/{name} {words}" for words in matching(args)), f"/{name}"]
-    return [f"/{name}", *(f"/{name} {words}" for words in ["1", "a b", *written][:8])]
+    return [f"/{name}", *(f"/{name} {words}" for words in ["1", "a b", *written][:MOST_ARGUMENTS])]
 
 
 def _predicates(matcher: Matcher) -> list[Any]:

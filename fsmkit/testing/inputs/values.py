@@ -4,28 +4,23 @@ Python's own parser reads the pattern (`re._parser`, which `re.compile` uses too
 with `fullmatch`, so what is not understood here (look-around, flags) costs examples and is never wrong.
 """
 
-import dis
 import enum
 import itertools
 import re
 import sys
 import types
 import typing
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from re import _constants as ops  # type: ignore[attr-defined]
 from re import _parser as parser  # type: ignore[attr-defined]
-from types import CodeType
 from typing import Any, Literal, get_args, get_origin
 from uuid import UUID
 
 import attrs
 
-from fsmkit.flow.handlers import Handler
-from fsmkit.flow.results import LENGTHS
-
-MOST = 24
+MOST = 32
 """Examples of one pattern."""
 
 
@@ -34,9 +29,9 @@ LONGEST = 3
 
 
 CATEGORIES = {
-    ops.CATEGORY_DIGIT: "1590",
-    ops.CATEGORY_WORD: "aZ5_",
-    ops.CATEGORY_SPACE: " \t",
+    ops.CATEGORY_DIGIT: "1590٣",
+    ops.CATEGORY_WORD: "aZ5_é²",
+    ops.CATEGORY_SPACE: " \t\n\xa0",
     ops.CATEGORY_NOT_DIGIT: "aZ-",
     ops.CATEGORY_NOT_WORD: "- !",
     ops.CATEGORY_NOT_SPACE: "aZ5-",
@@ -61,12 +56,65 @@ def matching(pattern: re.Pattern[str]) -> list[str]:
     except (re.error, RecursionError):
         return []
     found: dict[str, None] = {}
-    for letter in range(4):  # the same place in every class of letters, so that numbers look like numbers
+    for letter in range(LETTERS):  # the same place in every class, so that numbers look like numbers
         for extra in (0, 1, LONGEST, sys.maxsize):
-            for text in _texts(parsed, letter, extra):
-                if text.strip() and len(text) <= 4096 and pattern.fullmatch(text):
-                    found[text] = None
-    return sorted(found, key=len)[:MOST] if len(found) > MOST else list(dict.fromkeys(sorted(found, key=len)))
+            found |= dict.fromkeys(_texts(parsed, letter, extra))
+    for count in range(min(_repetitions(parsed), MOST)):  # each alone one more, and at its greatest
+        for extra in (1, sys.maxsize):
+            found |= dict.fromkeys(_texts(_with_one_longer(parsed, count, extra), 0, 0))
+    matched = [text for text in found if text.strip() and len(text) <= 4096 and pattern.fullmatch(text)]
+    ordered = sorted(matched, key=len)
+    longest = MOST // 4  # what is long counts too, where there is more than is tried
+    return ordered if len(ordered) <= MOST else [*ordered[: MOST - longest], *ordered[-longest:]]
+
+
+LETTERS = 12
+"""Places in a class of letters that are tried: the ends of its ranges."""
+
+
+def _repetitions(parsed: Any) -> int:
+    """Return how many repetitions a parsed pattern has, those in its parts too."""
+    return sum(
+        (op in _REPEATS) + sum(_repetitions(part) for part in _inner(op, argument)) for op, argument in parsed
+    )
+
+
+def _with_one_longer(parsed: Any, number: int, extra: int) -> list[tuple[Any, Any]]:
+    """Return a parsed pattern whose repetition of a number may be longer, all others as short as can be."""
+    made: list[tuple[Any, Any]] = []
+    for op, argument in parsed:
+        inside = sum(_repetitions(part) for part in _inner(op, argument))
+        if op in _REPEATS:
+            least, most, inner = argument
+            wanted = least if number else least + LONGEST if most == ops.MAXREPEAT else most
+            count = min(wanted, least + extra)
+            made.append((op, (count, count, _with_one_longer(inner, number - 1, extra))))
+            number -= 1 + inside
+        elif op is ops.SUBPATTERN:
+            made.append((op, (*argument[:-1], _with_one_longer(argument[-1], number, extra))))
+            number -= inside
+        elif op is ops.BRANCH:
+            branches: list[Any] = []
+            for branch in argument[1]:
+                branches.append(_with_one_longer(branch, number, extra))
+                number -= _repetitions(branch)
+            made.append((op, (argument[0], branches)))
+        else:
+            made.append((op, argument))
+            number -= inside
+    return made
+
+
+def _inner(op: Any, argument: Any) -> list[Any]:
+    """Return the patterns in a part of a pattern."""
+    if op in _REPEATS:
+        return [argument[2]]
+    if op is ops.SUBPATTERN:
+        return [argument[-1]]
+    return list(argument[1]) if op is ops.BRANCH else []
+
+
+_REPEATS = (ops.MAX_REPEAT, ops.MIN_REPEAT, ops.POSSESSIVE_REPEAT)
 
 
 def near(texts: list[str]) -> Iterator[str]:
@@ -77,7 +125,12 @@ def near(texts: list[str]) -> Iterator[str]:
         yield text[:-1]
         yield text.translate(OTHER_DIGITS)
         yield text.swapcase()
+        yield text.translate(FOLDED)
         yield f"{text} and more"
+
+
+FOLDED = str.maketrans("sSkK", "ſſ\u212a\u212a")
+"""Letters that a pattern takes for these where case is ignored, and that `lower` leaves what they are."""
 
 
 OTHER_DIGITS = {ord(digit): chr(0x0660 + int(digit)) for digit in "0123456789"}
@@ -102,7 +155,7 @@ def _parts(op: Any, argument: Any, letter: int, extra: int) -> list[str]:
         return [_pick(ORDINARY[:3], letter)]
     if op is ops.IN:
         return [_pick(_letters(argument), letter)]
-    if op in (ops.MAX_REPEAT, ops.MIN_REPEAT, ops.POSSESSIVE_REPEAT):
+    if op in _REPEATS:
         least, most, inner = argument
         count = min(
             int(most), least + LONGEST if extra == sys.maxsize and most == ops.MAXREPEAT else least + extra
@@ -252,94 +305,3 @@ def _made(kind: type, values: dict[str, Any]) -> list[Any]:
         return [kind(**values)]
     except Exception:  # a validator refuses them
         return []
-
-
-LONGEST_CONSTANT = 64
-
-
-RESULTS = frozenset(LENGTHS)
-"""What begins a result is no input."""
-
-
-def constants_of(*functions: Callable[..., Any] | None) -> tuple[list[str], list[int | float]]:
-    """Texts and numbers in the code of functions, those of nested ones too.
-
-    Example:
-        >>> constants_of(lambda event: event.text == "sesame" or event.n > 7)
-        (['sesame'], [7])
-    """
-    texts: dict[str, None] = {}
-    numbers: dict[int | float, None] = {}
-    for function in functions:
-        for value in _constants(function):
-            if isinstance(value, str) and 0 < len(value) <= LONGEST_CONSTANT and value not in RESULTS:
-                texts[value] = None
-            elif isinstance(value, int | float) and not isinstance(value, bool):
-                numbers[value] = None
-    return list(texts), list(numbers)
-
-
-def _constants(function: Any) -> Iterator[Any]:
-    function = _without_watcher(function)
-    while function is not None:  # a decorator may look at the input too
-        code = getattr(getattr(function, "__func__", function), "__code__", None)
-        if isinstance(code, CodeType):
-            yield from _in_code(code, skip_first=function.__doc__)
-        function = getattr(function, "__wrapped__", None)
-
-
-def _without_watcher(function: Any) -> Any:
-    """Return what the user wrote or decorated, where `fsmkit.testing.harness.instrument` stands around it."""
-    while (getattr(function, "__module__", None) or "").startswith("fsmkit.testing."):
-        if not hasattr(function, "__wrapped__"):
-            break
-        function = function.__wrapped__
-    return function
-
-
-def _in_code(code: CodeType, skip_first: str | None = None) -> Iterator[Any]:
-    for value in code.co_consts:
-        if isinstance(value, CodeType):
-            yield from _in_code(value)
-        elif isinstance(value, tuple | frozenset):
-            yield from value
-        elif value is not None and value != skip_first:
-            yield value
-
-
-WHO = frozenset({"user_id", "chat_id", "id"})
-"""What an event says without saying what was done."""
-
-
-MATCHED = frozenset({"match", "telegram", "retry"})
-"""What a context says of it."""
-
-
-def looks_at_input(handler: Handler) -> bool:
-    """Whether what a handler returns may depend on more than that it was asked.
-
-    Example:
-        >>> from fsmkit import Flow
-        >>> flow = Flow("f")
-        >>> @flow.defstate("a")
-        ... def plain(event, ctx):
-        ...     return ("end",)
-        >>> @flow.defstate("a")
-        ... def picky(event, ctx):
-        ...     return ("end",) if event.text == "yes" else None
-        >>> [looks_at_input(handler) for handler in flow.handlers]
-        [False, True]
-    """
-    code = getattr(_without_watcher(handler.function), "__code__", None)
-    if not isinstance(code, CodeType) or code.co_argcount != 2 or code.co_freevars or code.co_cellvars:
-        return True
-    return bool(MATCHED & set(code.co_names)) or _uses(code, code.co_varnames[0])
-
-
-def _uses(code: CodeType, name: str) -> bool:
-    """Whether a variable is used for anything but to ask who it was."""
-    steps = [step for step in dis.get_instructions(code) if step.opname != "CACHE"]
-    return any(
-        step.argval == name and step.opname.startswith("LOAD_FAST") and after.argval not in WHO
-        for step, after in itertools.pairwise(steps)
-    )

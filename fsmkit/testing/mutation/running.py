@@ -16,6 +16,7 @@ import attrs
 from fsmkit.engine.engine import Engine
 from fsmkit.graph.graph import Graph
 from fsmkit.interpreter.compiled import FlowSet
+from fsmkit.testing.budget import Budget
 from fsmkit.testing.coverage import Asked, Coverage, never_called
 from fsmkit.testing.explore.conversation import Conversation
 from fsmkit.testing.explore.shrinking import again
@@ -165,7 +166,7 @@ class Hunt:
         self, driver: EngineDriver, graph: Graph, passages: Sequence[Passage], ignored: Known
     ) -> tuple[Problem, tuple[Action, ...]] | None:
         """Something that is wrong, and how one comes there."""
-        end = time.monotonic() + SECONDS
+        end = Budget(SECONDS)
         coverage = Coverage(graph, self._never)
         tours = Tours(
             driver, coverage, oracles=self.oracles, steps=STEPS, seconds=SECONDS, ignored=frozenset(ignored)
@@ -178,7 +179,7 @@ class Hunt:
         return self._at_random(driver, passages, ignored, end)
 
     def _at_random(
-        self, driver: EngineDriver, passages: Sequence[Passage], ignored: Known, end: float
+        self, driver: EngineDriver, passages: Sequence[Passage], ignored: Known, end: Budget
     ) -> tuple[Problem, tuple[Action, ...]] | None:
         turns = itertools.cycle(passages)
 

@@ -14,7 +14,7 @@ from fsmkit.flow.handlers import Handler, Hook
 from fsmkit.graph.edges import Target
 from fsmkit.interpreter.compiled import CompiledFlow, FlowSet
 from fsmkit.testing.coverage import kind_of_act
-from fsmkit.testing.explore.tours import SearchState
+from fsmkit.testing.explore.search_state import SearchState
 from fsmkit.testing.harness.actions import Action
 from fsmkit.testing.harness.instrument import exchange, read_result
 from fsmkit.testing.lint import location_of_state
