@@ -16,7 +16,7 @@ from fsmkit.testing.harness.actions import Together
 from fsmkit.testing.loading import LoadedFile, load
 
 HERE = Path(__file__).parent / "planted"
-PLANTED = sorted(HERE.glob("*.py"))
+PLANTED = sorted(HERE.rglob("*.py"))
 WITHIN = 60.0
 """Seconds of the processor in which a bug must be found."""
 

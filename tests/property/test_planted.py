@@ -1,7 +1,7 @@
-"""Twelve planted bugs are found without test code, by short conversations; nothing is said of the bots without them.
+"""Two dozen planted bugs are found without test code, by short conversations; nothing is said of the bots without them.
 
 By default one phase after the other until it is found; `pytest -m thorough` runs all as `ci` does, beside the bots
-without a bug, and FSMKIT_PLANTED_SEEDS=10 with more seeds. `python -m tests.benchmarks.planted` prints figures.
+without a bug, and FSMKIT_PLANTED_SEEDS=10 with more seeds. `python -m tests.planted --seeds 10` prints figures.
 """
 
 import os
@@ -56,8 +56,8 @@ def test_nothing_is_said_of_the_bot_without_the_bug(path, seed):
     assert report.failures == [], f"{report}\nseed {seed}"
 
 
-def test_there_are_twelve_bugs():
-    assert len(PLANTED) == 12
+def test_there_are_two_dozen_bugs():
+    assert len(PLANTED) >= 24
 
 
 @pytest.mark.thorough
