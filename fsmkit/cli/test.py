@@ -358,13 +358,13 @@ def read_severity(given: Sequence[str]) -> dict[str, Severity]:
         >>> read_severity(["unanswered=note"])
         {'unanswered': 'note'}
     """
+    known: dict[str, Severity] = {each: each for each in SEVERITIES}
     read: dict[str, Severity] = {}
     for text in given:
         code, _, level = text.partition("=")
-        known = next((each for each in SEVERITIES if each == level), None)
-        if known is None or not code:
+        if level not in known or not code:
             raise CommandError(f"--severity {text!r}: write it like unanswered=note; {', '.join(SEVERITIES)}")
-        read[code] = known
+        read[code] = known[level]
     return read
 
 

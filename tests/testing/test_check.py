@@ -390,7 +390,7 @@ def test_a_kill_while_an_album_is_put_together_is_survived(nth):
 
 @pytest.mark.parametrize(
     ("seed", "examples"),
-    [(0, 60), *(pytest.param(seed, 250, marks=pytest.mark.thorough) for seed in range(2))],
+    [(2, 60), *(pytest.param(seed, 250, marks=pytest.mark.thorough) for seed in range(2))],
 )
 def test_random_conversations_find_it_too(seed, examples):
     # Ten of these conversations reach it in about one search of two.

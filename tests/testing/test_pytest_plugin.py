@@ -69,9 +69,12 @@ def test_without_the_option_nothing_is_added(run):
 SEARCHES = """
 import os
 import remembering_bot
-from fsmkit.testing import flow_tests
+from fsmkit.testing import Profile, flow_tests
 
-class TestGarden(flow_tests(remembering_bot.garden, phases=["deploys" if {few} else "tours"])):
+few = Profile(steps=0, examples=1, length=1, seconds=20.0)
+options = dict(profile=few if {few} else "dev", severity=dict(unreached="off"))
+
+class TestGarden(flow_tests(remembering_bot.garden, phases=["tours"], **options)):
     pass
 """
 

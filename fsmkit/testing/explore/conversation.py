@@ -79,12 +79,9 @@ class Conversation:
         found = judge(self.observations, self._oracles)
         if plain is not None and isinstance(action, Killed):
             differences = _differences(action, plain, observation)
-            waits = action.at != "before" or any(
-                frame.job is not None
-                for snap in observation.after.snapshots.values()
-                for frame in snap.frames
-            )
-            if differences and begun is not None and waits:  # what is pending may have to be waited for
+            frames = (frame for snap in observation.after.snapshots.values() for frame in snap.frames)
+            waits = any(frame.job is not None for frame in frames)
+            if differences and begun is not None and waits:  # a job is taken over later
                 differences = await self._later(action, begun)
             found += differences
         elif plain is not None:

@@ -143,15 +143,11 @@ class ConversationMachine(RuleBasedStateMachine):
         refused = [self.search.menus.inputs(dish.handler).refused for dish in self._dishes()]
         self._do(_chosen_from([actions for actions in refused if actions], which, how))
 
-    @rule(which=PICK, how=PICK)
-    def oddly(self, which: int, how: int) -> None:
-        """Do what some handler wants, and its code may break on."""
-        self._do(_chosen_from([dish.odd for dish in self._dishes() if dish.odd], which, how))
-
     @rule(which=PICK)
     def anything(self, which: int) -> None:
-        """Do what nobody asked for."""
-        self._do(_chosen([*WRONG, *ANYTHING], which))
+        """Do what nobody asked for, or what is asked for and may break who takes it."""
+        odd = [action for dish in self._dishes() for action in dish.odd]
+        self._do(_chosen([*WRONG, *ANYTHING, *odd], which))
 
     @rule(which=PICK, how=PICK)
     def elsewhere(self, which: int, how: int) -> None:
