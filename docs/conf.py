@@ -34,7 +34,8 @@ autodoc_default_options = {"members": True, "show-inheritance": True}
 MODULES = ("fsmkit", "fsmkit.telegram", "fsmkit.stores", "fsmkit.jobs", "fsmkit.sources", "fsmkit.testing")
 README = Path(__file__).parent.parent / "README.md"
 LINK = re.compile(r"\]\(([\w./-]+)\.md\)")
-OUTSIDE = re.compile(r"(?<!!)\[([^\]]+)\]\((?:\.\./)*((?:examples|CHANGELOG|CONTRIBUTING|SECURITY|LICENSE|pictures)[\w./-]*)\)")
+ON_TOP = "examples|CHANGELOG|CONTRIBUTING|SECURITY|LICENSE|pictures"
+OUTSIDE = re.compile(rf"(?<!!)\[([^\]]+)\]\((?:\.\./)*((?:{ON_TOP})[\w./-]*)\)")
 
 
 def setup(app):
