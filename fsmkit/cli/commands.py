@@ -45,6 +45,32 @@ def chat(target: str, lang: str, store: str, replay: str | None) -> None:
     talk(target, lang=lang, url=store, replay=replay)
 
 
+@main.command(short_help="Play a bot in the browser.")
+@FLOW_FILE
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=0, help="Where the page is served.  [default: a free port]"
+)
+@click.option("--no-open", "quiet", is_flag=True, help="Only prints the page's address.")
+@click.option(
+    "--replay",
+    metavar="JSON[:N]",
+    help="Has the first, or N-th, conversation of a report of `fsmkit test --json`, and goes on from there.",
+)
+@click.option("--resources", metavar="NAME", help="A class or function of FILE that makes ctx.resources.")
+@click.option("--lang", default="en", metavar="CODE", help="The language code of the people who talk.")
+def play(
+    target: str, port: int, quiet: bool, replay: str | None, resources: str | None, lang: str
+) -> None:
+    """Play a bot in the browser, without a token: chat, diagram, what is stored, and a time line to go back on.
+
+    The page is served on this machine only, at the address that is printed. When a file of the bot changes,
+    the conversation is had again on the new version.
+    """
+    from fsmkit.cli.play import play as play_bot
+
+    play_bot(target, port=port, opens=not quiet, replay=replay, resources=resources, lang=lang)
+
+
 @main.command(short_help="Run a bot on Telegram.")
 @FLOW_FILE
 @click.option(

@@ -1,13 +1,14 @@
 """Presses of buttons: to which conversation one belongs, and which one comes too late to change anything."""
 
 import logging
+from typing import Any
 
 from fsmkit.engine.envelope import Recipient
 from fsmkit.engine.turn import Turn, say_default
 from fsmkit.flow.events import ChatEvent, Pressed
 from fsmkit.flow.messages import Answer
 from fsmkit.interpreter.codec import Unfit
-from fsmkit.interpreter.row import Frame
+from fsmkit.interpreter.row import Frame, Row
 from fsmkit.interpreter.screens import screen_key
 
 _log = logging.getLogger("fsmkit")
@@ -33,7 +34,7 @@ def reject_stale_press(turn: Turn, pressed: Pressed) -> bool:
 
     Else the event gets the button's value.
     """
-    text = _value_of(turn, pressed)
+    text = value_of(turn.row, pressed, turn.event.message_id)
     if text is not None:
         try:
             turn.event.value = turn.values.unpack(text) if pressed.packed else text
@@ -48,32 +49,38 @@ def reject_stale_press(turn: Turn, pressed: Pressed) -> bool:
     return True
 
 
-def _value_of(turn: Turn, pressed: Pressed) -> str | None:
-    """Return the value of a button as text, `None` if it does not belong to where its conversation stands."""
+def value_of(row: Row, pressed: Pressed, message: Any) -> str | None:
+    """Return the value of a button as text, `None` if it does not belong to where its conversation stands.
+
+    Args:
+        row: What is stored for whom it was shown to.
+        pressed: The button.
+        message: Id of the message under which it stands.
+    """
     if pressed.menu:
         return pressed.value
-    snapshot = turn.row.snapshots.get(pressed.flow)
+    snapshot = row.snapshots.get(pressed.flow)
     if snapshot is None or not snapshot.active:
         return pressed.value if pressed.run == 0 else None
     frame = snapshot.frames[-1]
     if pressed.run != snapshot.run:
         return None
     if pressed.entry != frame.entry & ENTRY_MASK:
-        return pressed.value if _on_screen(turn, pressed, frame) else None
+        return pressed.value if _on_screen(row, pressed, frame, message) else None
     if pressed.value is not None:
         return pressed.value
     kept = frame.values[pressed.position : pressed.position + 1]
     return kept[0] or None if kept else None
 
 
-def _on_screen(turn: Turn, pressed: Pressed, frame: Frame) -> bool:
+def _on_screen(row: Row, pressed: Pressed, frame: Frame, message: Any) -> bool:
     """Return whether a button of an earlier state stands on a named screen of the flow that runs, as it is.
 
     What has not been shown anew since is meant to be pressed: a menu stays while states come and go.
     """
     screens = screen_key(pressed.flow, f"{frame.flow}/")
     return any(
-        view.message == turn.event.message_id and view.entry & ENTRY_MASK == pressed.entry
-        for key, view in turn.row.views.items()
+        view.message == message and view.entry & ENTRY_MASK == pressed.entry
+        for key, view in row.views.items()
         if key.startswith(screens)
     )

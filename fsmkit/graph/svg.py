@@ -31,7 +31,7 @@ MARGIN = 10.0
 
 
 def svg(
-    drawing: Drawing, layout: Layout | None = None, seen: Seen | None = None, *, plain: bool = False
+    drawing: Drawing, layout: Layout | None = None, seen: Seen | None = None, *, plain: bool = False, styled: bool = True
 ) -> str:
     """Return a drawing as one SVG document that needs nothing else.
 
@@ -40,6 +40,7 @@ def svg(
         layout: Where everything stands; by default as Graphviz says.
         seen: Colours what was met, and writes counts into the states.
         plain: Whether colours are written out, for the light theme only.
+        styled: Whether the rules stand in it; without them the page has `stylesheet()`.
 
     Raises:
         LayoutError: If there is no Graphviz.
@@ -48,13 +49,11 @@ def svg(
     width, height = layout.width + 2 * MARGIN, layout.height + 2 * MARGIN
     view = f'viewBox="{-MARGIN:g} {-MARGIN:g} {width:.0f} {height:.0f}"'
     size = f'width="{width:.0f}" height="{height:.0f}" {view}'
-    style = (
-        _plain_style() if plain else f"{_style(LIGHT)}@media (prefers-color-scheme:dark){{svg{{{_dark()}}}}}"
-    )
+    style = _plain_style() if plain else stylesheet()
     title = _escaped(", ".join(drawing.flows))
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" class="fsmkit" role="img" aria-label="{title}" {size}>',
-        f"<style>{style}</style>",
+        f"<style>{style}</style>" if styled else "",
         f'<rect class="paper" x="{-MARGIN:g}" y="{-MARGIN:g}" width="{width:.0f}" height="{height:.0f}"/>',
         *(
             part
@@ -68,6 +67,11 @@ def svg(
         "</svg>",
     ]
     return "\n".join(filter(None, parts)) + "\n"
+
+
+def stylesheet() -> str:
+    """Return the rules of a drawing, whose colours follow the reader's theme; a page may set its own."""
+    return f"{_style(LIGHT)}@media (prefers-color-scheme:dark){{svg{{{_dark()}}}}}"
 
 
 def png(drawn: str, zoom: float = 2.0) -> bytes:

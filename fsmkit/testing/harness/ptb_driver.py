@@ -9,10 +9,12 @@ from collections.abc import Callable, Iterable
 from math import inf
 from typing import Any
 
+import attrs
 from telegram.ext import Application
 
 from fsmkit.botapi.offline import OfflineTelegram
 from fsmkit.botapi.request import AnyApplication, AnyBuilder, process
+from fsmkit.botapi.world import World
 from fsmkit.engine.engine import Engine
 from fsmkit.flow.flow import Flow
 from fsmkit.stores.protocol import Store
@@ -34,6 +36,23 @@ Flows = tuple[Flow[Any], ...]
 
 Build = Callable[[AnyBuilder], AnyApplication]
 """Makes an application with a builder that has the token and the way to the offline Telegram."""
+
+
+@attrs.frozen(eq=False)
+class Checkpoint:
+    """What there was after an action, for another bot of the same make to go on from.
+
+    Attributes:
+        now: The time, in seconds since 1970, UTC.
+        rows: What was stored.
+        world: The Telegram, with all chats.
+        kept: What the driver remembers itself.
+    """
+
+    now: float
+    rows: Any
+    world: World
+    kept: dict[str, Any]
 
 
 class PTBDriver(Driver):
@@ -162,6 +181,27 @@ class PTBDriver(Driver):
             raise NotThereError("another version can only be deployed where the bot was given as flows")
         self._load = load
         await self.restart()
+
+    def save(self) -> Checkpoint:
+        """Return what there is, as a kill would leave it: without what is under way.
+
+        Raises:
+            NotThereError: If conversations are not kept in the driver's own memory.
+        """
+        if not isinstance(self.store, FragileStore):
+            raise NotThereError("only with the default store can a bot go back to an earlier action")
+        seen = {chat: list(known) for chat, known in self.seen.items()}
+        kept = {"seen": seen, "_mine": dict(self._mine)}
+        kept |= {name: getattr(self, name) for name in ("_known", "_last", "_groups", "outside")}
+        return Checkpoint(self.clock.now(), self.store.copy(), self.offline.world.copy(), kept)
+
+    def resume(self, saved: Checkpoint) -> None:
+        """Go on from there, with a driver that has not been opened yet and whose clock is at that time."""
+        if isinstance(self.store, FragileStore):
+            self.store.restore(saved.rows)
+        self.offline.world = saved.world.copy(clock=self.clock)
+        seen = {chat: list(known) for chat, known in saved.kept["seen"].items()}
+        vars(self).update({**saved.kept, "seen": seen, "_mine": dict(saved.kept["_mine"])})
 
     # -- time --------------------------------------------------------------------------------------
 

@@ -1,0 +1,194 @@
+"""What is played: flows out of a file, and the drivers that run them, each from its beginning or a checkpoint.
+
+Everything that may go wrong with a new version of a file goes wrong in `PlayedFlows(...)`: a bot that runs is
+not touched before its successor is loaded, checked and drawn.
+"""
+
+import sys
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from fsmkit.engine.engine import Engine
+from fsmkit.errors import FsmkitError
+from fsmkit.flow.flow import Flow
+from fsmkit.graph.drawing import Drawing, drawing_of
+from fsmkit.graph.graph import Edge, Graph, graph_of
+from fsmkit.graph.layout import LayoutError
+from fsmkit.graph.svg import svg
+from fsmkit.interpreter.migrations import compatibility
+from fsmkit.interpreter.row import Row
+from fsmkit.testing.clock import ManualClock
+from fsmkit.testing.coverage import Coverage, Crossing
+from fsmkit.testing.findings import seen_from_here
+from fsmkit.testing.harness.ptb_driver import Checkpoint, PTBDriver
+from fsmkit.testing.lint import lint
+from fsmkit.testing.loading import LoadedFile, load, remembers
+
+Shown = dict[str, Any]
+
+
+class PlayedFlows:
+    """One version of a file's flows, ready to be played.
+
+    Args:
+        target: `FILE[:FLOW]`.
+        resources: The name of a class or function of the file that makes `ctx.resources`.
+        lang: The people's language code.
+
+    Raises:
+        FsmkitError: If the file cannot be loaded or its flows do not fit together.
+    """
+
+    def __init__(self, target: str, *, resources: str | None = None, lang: str = "en") -> None:
+        self.target = target
+        self.loaded: LoadedFile = load(target)
+        self._made: Callable[[], Any] | None = (
+            None if resources is None else self.loaded.maker(resources)
+        )
+        self.resources, self._lang = resources, lang
+        self.graph: Graph = graph_of(*self.flows)
+        self.drawing: Drawing = drawing_of(self.graph)
+        self.picture, self.no_picture = self._drawn()
+        self.remembers = resources is not None or remembers(self.flows)
+        """Whether something may be kept beside the store, so that going back has to begin anew."""
+
+    @property
+    def flows(self) -> tuple[Flow[Any], ...]:
+        """The flows."""
+        return self.loaded.flows
+
+    @property
+    def name(self) -> str:
+        """What the page is headed with."""
+        return seen_from_here(self.loaded.name) or self.loaded.name
+
+    def _drawn(self) -> tuple[str, str]:
+        if not self.drawing.spots:
+            return "", "These flows have no states to draw."
+        try:
+            return svg(self.drawing, styled=False), ""
+        except LayoutError as error:
+            return "", str(error)
+
+    @cached_property
+    def crossings(self) -> dict[Crossing, Edge]:
+        """The edges of the graph, by what a handler did."""
+        return Coverage(self.graph, {}).declared
+
+    @cached_property
+    def findings(self) -> list[Shown]:
+        """What `fsmkit check` says."""
+        return [{"line": each.line, "note": each.note} for each in lint(*self.flows)]
+
+    @cached_property
+    def states(self) -> dict[str, Shown]:
+        """What is said of each state, by `flow/state`: its prompt, its handlers."""
+        found: dict[str, Shown] = {}
+        for flow in self.graph.flows:
+            for state in flow.states.values():
+                edges = self.graph.outgoing((flow.name, state.name))
+                handlers = {
+                    (edge.handler, edge.place): ", ".join(edge.labels) or edge.trigger for edge in edges
+                }
+                found[f"{flow.name}/{state.name}"] = {
+                    "flow": flow.name,
+                    "state": state.name,
+                    "prompt": _said(state.prompt),
+                    "otherwise": _said(state.otherwise),
+                    "handlers": [
+                        {"name": name, "place": seen_from_here(place), "at": place, "wants": wants}
+                        for (name, place), wants in handlers.items()
+                    ],
+                }
+        return found
+
+    @cached_property
+    def arrows(self) -> dict[str, Shown]:
+        """Who takes each arrow and chip of the drawing, by its id."""
+        shown = [*self.drawing.arrows, *self.drawing.chips]
+        return {
+            each.id: {
+                "labels": list(each.labels),
+                "handlers": [
+                    {"name": name, "place": seen_from_here(place), "at": place}
+                    for name, place in dict.fromkeys((edge.handler, edge.place) for edge in each.edges)
+                ],
+            }
+            for each in shown
+        }
+
+    @cached_property
+    def places(self) -> frozenset[str]:
+        """Where handlers stand: the only places whose source the page may ask for."""
+        return frozenset(edge.place for edge in self.graph.edges)
+
+    def files(self) -> list[Path]:
+        """Return the files whose change makes another version: the flows' own and those beside it."""
+        own = Path(getattr(self.loaded.module, "__file__", "") or ".").resolve()
+        near = [Path(path) for path in map(_file_of, list(sys.modules.values())) if path]
+        library = Path(__file__).resolve().parent.parent
+        return [
+            own,
+            *(each for each in near if own.parent in each.parents and library not in each.parents),
+        ]
+
+    def again(self) -> "PlayedFlows":
+        """Return the version that stands in the file now.
+
+        Raises:
+            FsmkitError: If there is a mistake in it.
+        """
+        return PlayedFlows(self.target, resources=self.resources, lang=self._lang)
+
+    def driver(self, start: float, saved: Checkpoint | None, observers: Sequence[Any]) -> PTBDriver:
+        """Return a driver that has not been opened yet.
+
+        Args:
+            start: The time at which everything begins, in seconds since 1970.
+            saved: Where it goes on; `None`: from the beginning.
+            observers: Who watches its engine.
+        """
+        flows = self.flows
+        if saved is None and self.remembers:
+            flows = load(self.target).flows  # what its module remembers is of another branch
+        driver = PTBDriver(
+            flows,
+            clock=ManualClock(start if saved is None else saved.now),
+            load=lambda: load(self.target).flows,
+            resources=self._made() if self._made is not None else None,
+            lang=self._lang,
+            observers=observers,
+        )
+        if saved is not None:
+            driver.resume(saved)
+        return driver
+
+    def lost(self, rows: Sequence[Row]) -> list[str]:
+        """Return what a deploy of this version would lose of conversations that run.
+
+        Args:
+            rows: What is stored.
+        """
+        flows = Engine(*self.flows).flows
+        checks = [check for row in rows for check in compatibility(flows, row)]
+        return [f"{one.flow}/{one.state}: {one.reason}" for one in checks if one.fit == "orphaned"]
+
+
+def _said(text: Any) -> str:
+    if text is None:
+        return ""
+    if callable(text):
+        return f"(made by {getattr(text, '__name__', 'a function')})"
+    return str(getattr(text, "text", text))
+
+
+def _file_of(module: Any) -> str | None:
+    return getattr(module, "__file__", None)
+
+
+def problem_of(error: BaseException) -> str:
+    """Return why a version could not be played, in one line."""
+    said = str(error) if isinstance(error, FsmkitError) else f"{type(error).__name__}: {error}"
+    return " ".join(said.split())

@@ -1,0 +1,760 @@
+"""A session: a bot that is played, as a tree of steps.
+
+How it works
+============
+
+The bot lives in a thread of its own, in an event loop of its own: a handler that blocks blocks the bot and
+not the page. Such a life begins at a checkpoint (or with nothing), and goes on until somebody goes back, or
+the file has changed. Then the loop is closed with all that is under way in it, as a kill would do, and
+another life begins. So going back needs no way to undo anything.
+
+A step is an action of `fsmkit.testing.harness.actions` and what came of it. Steps are the nodes of a tree:
+acting where one has gone back to adds a branch. Each of the last steps has a checkpoint (the rows, the
+Telegram, the clock), of older ones every tenth; to go to a step without one, the steps after the nearest
+checkpoint are carried out once more. A bot that keeps something beside the store has no checkpoint but the
+beginning: a copy of the rows would not be all of it.
+
+Commands come from the page by `submit`, one after the other, each to its end. What has changed goes to those
+who listen: after a step only the step and the messages that it has changed, after all else the whole state.
+"""
+
+import asyncio
+import concurrent.futures
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import attrs
+
+from fsmkit.botapi.errors import Json
+from fsmkit.errors import FsmkitError
+from fsmkit.interpreter.codec import decode_row
+from fsmkit.interpreter.row import Row
+from fsmkit.keys import Key
+from fsmkit.play.bots import PlayedFlows, problem_of
+from fsmkit.play.export import pytest_test, transcript_of
+from fsmkit.play.offers import events_of, offers_of
+from fsmkit.play.recorder import Recorder, error_of, source_lines, step_of
+from fsmkit.play.views import (
+    bubble_of,
+    fresh_buttons,
+    keyboards_after,
+    notices_of,
+    picture_type,
+    places_of,
+    stored_of,
+)
+from fsmkit.telegram.buttons import ButtonCodec
+from fsmkit.testing.explore.ways import way_to
+from fsmkit.testing.harness.actions import (
+    Action,
+    Deadline,
+    Duplicate,
+    Killed,
+    NotReadableError,
+    Press,
+    Refused,
+    Restart,
+    Wait,
+    action_from_json,
+    action_to_json,
+)
+from fsmkit.testing.harness.background import JOBS, tasks_of
+from fsmkit.testing.harness.observation import Observation
+from fsmkit.testing.harness.ptb_driver import Checkpoint, PTBDriver
+from fsmkit.testing.harness.screen import NotThereError
+
+KEPT = 40
+"""How many of the last steps have a checkpoint."""
+
+EVERY = 10
+"""Of older steps each so many-th keeps its own."""
+
+PATIENCE = 30.0
+"""Seconds of real time that a step may take; a bot that has not come back is killed."""
+
+LOOK_EVERY = 0.25
+"""Seconds between two looks at jobs that go on."""
+
+GROUP = -100
+"""The group beside the private chats."""
+
+Shown = dict[str, Any]
+Listener = Callable[[Shown], None]
+
+
+class NotDone(Exception):
+    """A command that cannot be carried out; the text says why."""
+
+
+@attrs.define(eq=False)
+class PlayedStep:
+    """A step of the tree.
+
+    Attributes:
+        number: Its number, from 0, the beginning.
+        parent: The step before it.
+        action: What was done; `None`: the beginning.
+        place: The group in which it was done; `None`: the private chat with the bot.
+        shown: What the page knows of it.
+        observation: What came of it.
+        saved: What there was after it.
+        keyboards: The reply keyboards then, by chat.
+        people: Who had talked to the bot.
+    """
+
+    number: int
+    parent: "PlayedStep | None" = None
+    action: Action | None = None
+    place: int | None = None
+    shown: Shown = attrs.field(factory=dict[str, Any])
+    observation: Observation | None = None
+    saved: Checkpoint | None = None
+    keyboards: Mapping[int, Any] = attrs.field(factory=dict[int, Any])
+    people: tuple[int, ...] = (1,)
+
+    def path(self) -> "list[PlayedStep]":
+        """Return the steps from the beginning to this one, without the beginning."""
+        found: list[PlayedStep] = []
+        step = self
+        while step.parent is not None:
+            found.append(step)
+            step = step.parent
+        return found[::-1]
+
+
+@attrs.frozen(eq=False)
+class _Command:
+    """What somebody wants, and who waits for it."""
+
+    wanted: Mapping[str, Any]
+    done: "concurrent.futures.Future[Shown]"
+
+
+@attrs.define(eq=False)
+class _Life:
+    """A life that is to begin.
+
+    Attributes:
+        goal: The step at which it is to stand.
+        bot: The version that lives.
+        again: Whether all steps up to the goal are carried out anew, since the version is another one.
+        command: What is answered once it stands there.
+    """
+
+    goal: PlayedStep
+    bot: PlayedFlows
+    again: bool = False
+    command: _Command | None = None
+
+
+class Session:
+    """A bot that is played.
+
+    Args:
+        bot: The first version.
+        start: The time at which it begins, in seconds since 1970; by default now.
+    """
+
+    def __init__(self, bot: PlayedFlows, start: float | None = None) -> None:
+        self.bot = bot
+        self.start = float(int(time.time() if start is None else start))
+        self.steps: list[PlayedStep] = [PlayedStep(0)]
+        self.current = self.steps[0]
+        self.people: list[int] = [1]
+        self.groups: list[int] = [GROUP]
+        self.status: Shown = {"kind": "", "text": ""}
+        self._recorder = Recorder()
+        self._driver: PTBDriver | None = None
+        self._buttons: ButtonCodec | None = None
+        self._sent: dict[int, dict[int, Json]] = {}
+        self._kept: deque[PlayedStep] = deque()
+        self._listeners: list[Listener] = []
+        self._commands: deque[_Command] = deque()
+        self._guard = threading.Lock()
+        self._wake: Callable[[], None] = _nothing
+        self._next: _Life | None = _Life(self.current, bot)
+        self._over = False
+        self._begun = False
+        self.version = 0
+        """Counts the versions of the bot."""
+        self.thread = threading.Thread(target=self._run, name="fsmkit play", daemon=True)
+
+    # -- from other threads ------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Let the bot live."""
+        self.thread.start()
+
+    def begin_with(self, actions: Iterable[Action], place: int | None, about: str) -> None:
+        """Have a conversation as soon as the bot lives.
+
+        Args:
+            actions: What is done.
+            place: The group in which it is done; `None`: the private chat with the bot.
+            about: What it shows.
+        """
+        if place is not None and place not in self.groups:
+            self.groups.append(place)
+        self.status = {"kind": "warning", "text": about}
+        self._next = _Life(self.branch(actions, place), self.bot)
+
+    def end(self) -> None:
+        """End it; what is under way is left."""
+        self._over = True
+        self._wake()
+
+    def submit(self, wanted: Mapping[str, Any]) -> "concurrent.futures.Future[Shown]":
+        """Have a command carried out; return where its answer will be."""
+        command = _Command(wanted, concurrent.futures.Future())
+        with self._guard:
+            self._commands.append(command)
+        self._wake()
+        return command.done
+
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        """Have somebody told of what changes; return what ends that."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    def _tell(self, shown: Shown) -> None:
+        for listener in [*self._listeners]:
+            listener(shown)
+
+    # -- lives ----------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        while self._next is not None and not self._over:
+            life, self._next = self._next, None
+            runner = asyncio.Runner()
+            try:
+                runner.run(self._live(life))
+            except Exception as error:  # not a bot's mistake: those are steps
+                self._answer(life.command, error)
+                self.status = {"kind": "error", "text": problem_of(error)}
+                self._next = self._next or self._after_failure(life)
+            finally:
+                self._wake = _nothing
+                runner.close()
+
+    def _after_failure(self, life: _Life) -> _Life | None:
+        """Return where it goes on after a life that could not begin: at the beginning, unless it was there."""
+        return None if life.goal is self.steps[0] else _Life(self.steps[0], self.bot)
+
+    async def _live(self, life: _Life) -> None:
+        loop, wake = asyncio.get_running_loop(), asyncio.Event()
+
+        def woken() -> None:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(wake.set)
+
+        self._wake = woken
+        before = self.current.path()
+        reached, report = await self._come_to(life)
+        self.bot, self.current = life.bot, reached
+        if life.again:
+            report = self._compared(before, report)
+            self.status = report
+        self._answer(life.command, report)
+        if life.again or not self._begun:
+            self._begun = True
+            self._tell(await self.state())
+        else:
+            self._sent = {}
+            nodes = [step.shown for step in reached.path()]
+            self._tell({"type": "moved", "nodes": nodes, **await self._now(reached)})
+        while self._next is None and not self._over:
+            command = self._take()
+            if command is not None:
+                await self._carry_out(command)
+                continue
+            wake.clear()
+            if self._commands:
+                continue
+            busy = bool(tasks_of(JOBS))
+            try:
+                await asyncio.wait_for(wake.wait(), LOOK_EVERY if busy else None)
+            except TimeoutError:
+                await self._look()
+
+    def _take(self) -> _Command | None:
+        with self._guard:
+            return self._commands.popleft() if self._commands else None
+
+    async def _carry_out(self, command: _Command) -> None:
+        try:
+            answer = await self._do(command)
+        except (NotDone, NotThereError, NotReadableError, FsmkitError) as error:
+            self._answer(command, NotDone(problem_of(error) if isinstance(error, FsmkitError) else str(error)))
+        except Exception as error:
+            self._answer(command, error)
+        else:
+            if answer is not None:
+                self._answer(command, answer)
+
+    @staticmethod
+    def _answer(command: _Command | None, answer: Shown | BaseException) -> None:
+        if command is None or command.done.done():
+            return
+        if isinstance(answer, BaseException):
+            command.done.set_exception(answer)
+        else:
+            command.done.set_result(answer)
+
+    async def _come_to(self, life: _Life) -> tuple[PlayedStep, Shown]:
+        """Begin a life; return the step that it has come to, and what is to be told of it."""
+        path = life.goal.path()
+        first = self._checkpoint(path) if not life.again else 0
+        base = path[first - 1] if first else self.steps[0]
+        saved = base.saved if first else None
+        self._recorder.begin()
+        driver = life.bot.driver(self.start, saved, [self._recorder])
+        try:
+            await driver.open()
+        except BaseException:
+            await driver.close()
+            raise
+        self._driver = driver
+        self._buttons = (
+            ButtonCodec(driver.offline.world.token, driver.engine.flows.tables) if driver.engine else None
+        )
+        self.bot = life.bot
+        if base is self.steps[0]:
+            base.shown = self._beginning(driver)
+        reached = base
+        for step in path[first:]:
+            try:
+                await self._perform(step, reached)
+            except NotThereError as error:
+                return reached, {"kind": "warning", "text": f"step {len(reached.path()) + 1}: {error}"}
+            reached = step
+        return reached, {"kind": "ok", "text": f"step {len(path)}"}
+
+    @staticmethod
+    def _checkpoint(path: Sequence[PlayedStep]) -> int:
+        """Return how many steps of a path need not be carried out once more."""
+        return next((n for n in range(len(path), 0, -1) if path[n - 1].saved is not None), 0)
+
+    def _compared(self, before: Sequence[PlayedStep], report: Shown) -> Shown:
+        """Return what a new version makes of the conversation, against the old one."""
+        now = self.current.path()
+        same = 0
+        for step in now:
+            if step.shown.get("was") not in (None, _outcome(step.shown)):
+                break
+            same += 1
+        text = "reloaded · same" if same == len(before) else f"reloaded · same up to step {same}"
+        if report["kind"] == "warning":
+            text += f" · {report['text']}"
+        lost = self.status.get("lost") or []
+        if lost:
+            text += f" · a deploy would lose {', '.join(lost)}"
+        kind = "ok" if same == len(before) and not lost else "warning"
+        return {"kind": kind, "text": text, "lost": lost}
+
+    # -- commands --------------------------------------------------------------------------------------
+
+    async def _do(self, command: _Command) -> Shown | None:
+        """Carry a command out; `None`: it is answered by the next life."""
+        wanted = command.wanted
+        match str(wanted.get("do")):
+            case "act":
+                return await self._act(self._action(wanted), _place(wanted))
+            case "press":
+                action = self._pressed(wanted)
+                return await self._act(self._with_mishap(action, wanted), _place(wanted))
+            case "go":
+                goal = self._step(wanted.get("step"))
+                self._next = _Life(goal, self.bot, command=command)
+                return None
+            case "reach":
+                self._next = _Life(await self._way(wanted), self.bot, command=command)
+                return None
+            case "reload":
+                return self._reload(command)
+            case "person":
+                return await self._add_person()
+            case "source":
+                return self._source(str(wanted.get("place")))
+            case "file":
+                return self._file(str(wanted.get("file")))
+            case "export":
+                return self._export(str(wanted.get("as", "test")))
+            case "diagram":
+                bot = self.bot
+                return {
+                    "svg": bot.picture,
+                    "problem": bot.no_picture,
+                    "states": bot.states,
+                    "arrows": bot.arrows,
+                }
+            case "hello":  # who has just begun to listen needs all; in order, so it goes to everybody
+                self._tell(await self.state())
+                return {}
+            case other:
+                raise NotDone(f"there is no command {other!r}")
+
+    def _action(self, wanted: Mapping[str, Any]) -> Action:
+        given: Any = wanted.get("action")
+        if not isinstance(given, dict):
+            raise NotDone("an action is a JSON object")
+        action = action_from_json(given, self.bot.graph.flows)
+        user = wanted.get("user", 1)
+        if not isinstance(user, int) or user < 1:
+            raise NotDone("a person has a number from 1")
+        return self._with_mishap(attrs.evolve(action, user=user), wanted)
+
+    @staticmethod
+    def _with_mishap(action: Action, wanted: Mapping[str, Any]) -> Action:
+        """Return an action during which the bot is killed, or Telegram refuses, where that is wanted."""
+        mishap: Any = wanted.get("mishap")
+        if not isinstance(mishap, dict) or isinstance(action, Wait | Deadline | Restart | Duplicate):
+            return action
+        nth = int(mishap.get("nth", 1))
+        if mishap.get("at") == "refused":
+            return Refused(action, nth, mishap.get("wait"), user=action.user)
+        return Killed(action, "reply" if mishap.get("at") == "reply" else "store", nth, user=action.user)
+
+    def _pressed(self, wanted: Mapping[str, Any]) -> Action:
+        """Return the press of a button by where it stands, as an action that names it by its text."""
+        driver, user = self._live_driver(), int(wanted.get("user", 1))
+        driver.chat = _place(wanted)
+        message, position = wanted.get("message"), wanted.get("button")
+        bubble = next((each for each in driver.bubbles(user) if each.message == message), None)
+        flat = [] if bubble is None else [shown for row in bubble.buttons for shown in row]
+        if not isinstance(position, int) or not 0 <= position < len(flat) or flat[position].data is None:
+            raise NotDone("this button is not there any more")
+        button = flat[position]
+        same = [shown for shown in driver.pressable(user) if shown.text == button.text]
+        return Press(button.text, nth=same.index(button), user=user)
+
+    async def _act(self, action: Action, place: int | None) -> Shown:
+        step = PlayedStep(len(self.steps), self.current, action, place)
+        await self._perform(step, self.current)
+        self.steps.append(step)
+        self.current = step
+        self._tell({"type": "step", "node": step.shown, **await self._now(step)})
+        return {"step": step.number}
+
+    async def _perform(self, step: PlayedStep, after: PlayedStep) -> None:
+        """Carry a step's action out and note what came of it.
+
+        Raises:
+            NotThereError: If it cannot be done; nothing has changed.
+        """
+        driver, action = self._live_driver(), step.action
+        if action is None:
+            return
+        self._recorder.begin()
+        driver.chat = step.place
+        began, calls = driver.clock.now(), len(driver.offline.calls)
+        clock = time.perf_counter()
+        try:
+            observation = await asyncio.wait_for(driver.do(action), PATIENCE)
+        except TimeoutError:
+            self._next = _Life(after, self.bot)
+            raise NotThereError(f"the bot has not come back for {PATIENCE:.0f} s, and was killed") from None
+        took = (time.perf_counter() - clock) * 1000
+        made = driver.offline.calls[calls:]
+        was = _outcome(step.shown) if step.shown else None
+        step.observation = observation
+        step.keyboards = keyboards_after(after.keyboards, made)
+        step.people = tuple(dict.fromkeys((*after.people, action.user)))
+        self.people = list(dict.fromkeys((*self.people, action.user)))
+        step.shown = {
+            "id": step.number,
+            "parent": step.parent.number if step.parent is not None else None,
+            "line": action.line(),
+            "action": action_to_json(action),
+            "user": action.user,
+            "place": step.place,
+            "at": driver.clock.now(),
+            "passed": driver.clock.now() - began,
+            "ms": round(took, 2),
+            "notices": notices_of(made),
+            **step_of(observation, self._recorder, self.bot.crossings, self.bot.drawing),
+            **await self._standing(driver),
+            **({} if was is None else {"was": was}),
+        }
+        if not self.bot.remembers:
+            self._keep(step, driver)
+
+    def _keep(self, step: PlayedStep, driver: PTBDriver) -> None:
+        step.saved = driver.save()
+        self._kept.append(step)
+        while len(self._kept) > KEPT:
+            old = self._kept.popleft()
+            if len(old.path()) % EVERY:
+                old.saved = None
+
+    def _reload(self, command: _Command) -> Shown | None:
+        try:
+            bot = self.bot.again()
+            bot.states, bot.arrows, bot.crossings  # noqa: B018  # what may go wrong does so now
+        except Exception as error:
+            self.status = {"kind": "error", "text": f"not reloaded: {problem_of(error)}"}
+            self._tell({"type": "status", "status": self.status})
+            return self.status
+        driver = self._live_driver()
+        rows = [decode_row(blob) for blob in self._rows(driver).values()]
+        self.status = {"kind": "", "text": "", "lost": bot.lost(rows)}
+        for step in self.steps:
+            step.saved = None
+        self._kept.clear()
+        self.version += 1
+        self._next = _Life(self.current, bot, again=True, command=command)
+        return None
+
+    async def _way(self, wanted: Mapping[str, Any]) -> PlayedStep:
+        """Return the last of new steps, not carried out yet, that lead to a state from the beginning."""
+        flow, state = str(wanted.get("flow")), str(wanted.get("state"))
+        actions = await asyncio.to_thread(way_to, self.bot.flows, self.bot.graph, (flow, state))
+        if actions is None:
+            raise NotDone(f"no conversation that leads to {flow}/{state} was found")
+        return self.branch(actions)
+
+    def branch(self, actions: Iterable[Action], place: int | None = None) -> PlayedStep:
+        """Add steps to the beginning, not carried out yet; those that are there already are taken as they are.
+
+        Returns:
+            The last of them.
+        """
+        step = self.steps[0]
+        for action in actions:
+            known = (
+                each
+                for each in self.steps
+                if each.parent is step and each.action == action and each.place == place
+            )
+            found = next(known, None)
+            if found is None:
+                found = PlayedStep(len(self.steps), step, action, place)
+                self.steps.append(found)
+            step = found
+        return step
+
+    async def _add_person(self) -> Shown:
+        self.people.append(max(self.people) + 1)
+        self._tell(await self.state())
+        return {"user": self.people[-1]}
+
+    def _step(self, number: Any) -> PlayedStep:
+        if not isinstance(number, int) or not 0 <= number < len(self.steps):
+            raise NotDone(f"there is no step {number!r}")
+        return self.steps[number]
+
+    def _source(self, place: str) -> Shown:
+        if place not in self.bot.places:
+            raise NotDone("no handler stands there")
+        return {"place": place, "lines": [*source_lines(place)]}
+
+    def _file(self, file_id: str) -> Shown:
+        stored = self._live_driver().offline.world.files.get(file_id)
+        kind = None if stored is None else picture_type(stored.content)
+        if stored is None or kind is None:
+            raise NotDone("there is no such picture")
+        return {"kind": kind, "content": stored.content}
+
+    def _export(self, form: str) -> Shown:
+        path = self.current.path()
+        if form == "transcript":
+            return {"name": "transcript.txt", "text": transcript_of(path)}
+        return {"name": "test_played.py", "text": pytest_test(self.bot, path, self.start)}
+
+    # -- what is to be seen ----------------------------------------------------------------------------
+
+    def _live_driver(self) -> PTBDriver:
+        if self._driver is None:
+            raise NotDone("the bot does not live yet")
+        return self._driver
+
+    def _beginning(self, driver: PTBDriver) -> Shown:
+        return {
+            "id": 0,
+            "parent": None,
+            "line": "beginning",
+            "user": 1,
+            "place": None,
+            "at": driver.clock.now(),
+            "passed": 0,
+            "ms": 0,
+            "notices": [],
+            "calls": [],
+            "asked": [],
+            "fired": [],
+            "effects": [],
+            "edges": [],
+            "errors": [error_of(error) for error in driver.errors],
+            "shown": [],
+            "handled": True,
+            "stored": {},
+            "standing": {},
+        }
+
+    @staticmethod
+    def _rows(driver: PTBDriver) -> dict[Key, bytes]:
+        records = getattr(driver.store, "table").records  # noqa: B009  # of the store in memory
+        return {key: record.row for key, record in records.items() if record.row}
+
+    async def _standing(self, driver: PTBDriver) -> Shown:
+        """Return what is stored, by key, and where each person stands in each chat."""
+        stored: dict[str, Any] = {}
+        for key, blob in self._rows(driver).items():
+            waiting = len(await driver.store.outbox(key))
+            row = decode_row(blob)
+            if shown := stored_of(row, waiting):
+                stored[_name(key)] = {"chat": key.chat, "user": key.user, "conversations": shown}
+        standing = {
+            _who(user, place): places_of(await self._row(driver, user, place))
+            for user in self.people
+            for place in (None, *self.groups)
+        }
+        return {"stored": stored, "standing": {who: at for who, at in standing.items() if at}}
+
+    @staticmethod
+    async def _row(driver: PTBDriver, user: int, place: int | None) -> Row:
+        before, driver.chat = driver.chat, place
+        try:
+            return await driver.row(user)
+        except NotThereError:  # no flow has conversations there
+            return Row()
+        finally:
+            driver.chat = before
+
+    async def _now(self, step: PlayedStep) -> Shown:
+        """Return what has changed with a step beside itself."""
+        driver = self._live_driver()
+        return {
+            "current": step.number,
+            "clock": driver.clock.now(),
+            "due": self._due(step),
+            "chats": self._changes(driver),
+            "keyboards": step.keyboards,
+            "people": self.people,
+            "fresh": self._fresh(driver),
+            "offers": await self._offers(driver),
+        }
+
+    def _due(self, step: PlayedStep) -> float | None:
+        times = [
+            found
+            for row in step.shown["stored"].values()
+            for conversation in row["conversations"]
+            for found in _times_in(conversation["tree"])
+        ]
+        return min((at for at in times if at > step.shown["at"]), default=None)
+
+    def _changes(self, driver: PTBDriver) -> Shown:
+        """Return the messages that are new or changed since they were sent last, and those that are gone."""
+        world, found = driver.offline.world, {}
+        for chat, record in world.chats.items():
+            sent = self._sent.setdefault(chat, {})
+            new = [message for number, message in record.messages.items() if sent.get(number) is not message]
+            gone = [number for number in sent if number not in record.messages]
+            if new or gone or chat not in found:
+                found[str(chat)] = {"new": [bubble_of(each, world) for each in new], "gone": gone}
+            self._sent[chat] = dict(record.messages)
+        return found
+
+    def _fresh(self, driver: PTBDriver) -> Shown:
+        engine, codec, world = driver.engine, self._buttons, driver.offline.world
+        if engine is None or codec is None:
+            return {}
+        rows = {key: decode_row(blob) for key, blob in self._rows(driver).items()}
+        return {str(chat): fresh_buttons(world, chat, engine, codec, rows) for chat in world.chats}
+
+    async def _offers(self, driver: PTBDriver) -> Shown:
+        engine = driver.engine
+        if engine is None:
+            return {}
+        return {
+            _who(user, place): offers_of(engine, await self._row(driver, user, place))
+            for user in self.people
+            for place in (None, *self.groups)
+        }
+
+    async def state(self) -> Shown:
+        """Return all that the page needs."""
+        driver, step = self._live_driver(), self.current
+        self._sent = {}
+        return {
+            "type": "state",
+            "bot": {
+                "name": self.bot.name,
+                "flows": [flow.name for flow in self.bot.flows],
+                "version": self.version,
+                "findings": self.bot.findings,
+                "remembers": self.bot.remembers,
+                "events": events_of(driver.engine) if driver.engine is not None else [],
+            },
+            "nodes": [each.shown or _unplayed(each) for each in self.steps],
+            "groups": self.groups,
+            "status": self.status,
+            **await self._now(step),
+        }
+
+    async def _look(self) -> None:
+        """Show what jobs have done meanwhile, as a part of the last step."""
+        driver = self._live_driver()
+        await driver.offline.feed(driver.app)
+        step = self.current
+        if step.action is not None and not tasks_of(JOBS):
+            step.shown |= await self._standing(driver)
+            if not self.bot.remembers:
+                self._keep(step, driver)
+            self._tell({"type": "step", "node": step.shown, **await self._now(step)})
+
+
+def _nothing() -> None:
+    """Wake nobody."""
+
+
+def _who(user: int, place: int | None) -> str:
+    """Return a person in a chat, as the page names both."""
+    return f"{user}@{'' if place is None else place}"
+
+
+def _place(wanted: Mapping[str, Any]) -> int | None:
+    place = wanted.get("place")
+    return place if isinstance(place, int) and place < 0 else None
+
+
+def _outcome(shown: Shown) -> list[Any]:
+    """Return what is compared of a step when it is carried out once more."""
+    return [shown.get(name) for name in ("shown", "standing", "errors", "stored")]
+
+
+def _unplayed(step: PlayedStep) -> Shown:
+    parent = step.parent.number if step.parent is not None else None
+    line = step.action.line() if step.action is not None else ""
+    return {
+        "id": step.number,
+        "parent": parent,
+        "line": line,
+        "unplayed": True,
+        "edges": [],
+        "errors": [],
+        "passed": 0,
+    }
+
+
+def _name(key: Key) -> str:
+    thread = "" if key.thread is None else f", thread {key.thread}"
+    if key.chat == key.user:
+        return f"chat {key.chat}{thread}"
+    return f"user {key.user} in chat {key.chat}{thread}"
+
+
+def _times_in(tree: Any) -> Iterator[float]:
+    """Yield the times in a tree of what is stored."""
+    if isinstance(tree, dict):
+        if isinstance(tree.get("$time"), float | int):
+            yield tree["$time"]
+        else:
+            for part in tree.values():
+                yield from _times_in(part)
+    elif isinstance(tree, list):
+        for part in tree:
+            yield from _times_in(part)
