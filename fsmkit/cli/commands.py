@@ -48,7 +48,10 @@ def chat(target: str, lang: str, store: str, replay: str | None) -> None:
 @main.command(short_help="Play a bot in the browser.")
 @FLOW_FILE
 @click.option(
-    "--port", type=click.IntRange(0, 65535), default=0, help="Where the page is served.  [default: a free port]"
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=0,
+    help="Where the page is served.  [default: a free port]",
 )
 @click.option("--no-open", "quiet", is_flag=True, help="Only prints the page's address.")
 @click.option(
@@ -58,10 +61,8 @@ def chat(target: str, lang: str, store: str, replay: str | None) -> None:
 )
 @click.option("--resources", metavar="NAME", help="A class or function of FILE that makes ctx.resources.")
 @click.option("--lang", default="en", metavar="CODE", help="The language code of the people who talk.")
-def play(
-    target: str, port: int, quiet: bool, replay: str | None, resources: str | None, lang: str
-) -> None:
-    """Play a bot in the browser, without a token: chat, diagram, what is stored, and a time line to go back on.
+def play(target: str, port: int, quiet: bool, replay: str | None, resources: str | None, lang: str) -> None:
+    """Play a bot in the browser, without a token: chat, diagram, what is stored, a time line to go back on.
 
     The page is served on this machine only, at the address that is printed. When a file of the bot changes,
     the conversation is had again on the new version.

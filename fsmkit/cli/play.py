@@ -1,21 +1,15 @@
-"""`fsmkit play`: the page's server, the watch on the bot's files, and the browser that is opened."""
+"""`fsmkit play`: what is played, the page's server, and the browser that is opened."""
 
 import asyncio
 import contextlib
-import threading
 import webbrowser
-from collections.abc import Iterable
-from pathlib import Path
 
 from fsmkit.cli.echo import echo
 from fsmkit.cli.errors import CommandError
 from fsmkit.cli.output import prints_to_stderr
-from fsmkit.cli.test import chosen, split_number, stored_conversations
 from fsmkit.play.bots import PlayedFlows
 from fsmkit.play.session import Session
-
-WATCH_EVERY = 0.3
-"""Seconds between two looks at the files."""
+from fsmkit.play.watch import watched
 
 
 def play(
@@ -51,39 +45,17 @@ def play(
         if opens:
             webbrowser.open(server.url)
 
-    over = threading.Event()
-    watch = threading.Thread(target=_watch, args=(session, over), name="fsmkit watch", daemon=True)
     session.begin()
-    watch.start()
     try:
-        with contextlib.suppress(KeyboardInterrupt):
+        with watched(session), contextlib.suppress(KeyboardInterrupt):
             asyncio.run(server.serve(ready))
     finally:
-        over.set()
         session.end()
 
 
 def _replay(session: Session, replay: str) -> None:
+    from fsmkit.cli.test import chosen, split_number, stored_conversations
+
     path, number = split_number(replay)
     had = chosen(stored_conversations(path, session.bot.flows), path, number)
     session.begin_with(had.acts, had.chat, had.about)
-
-
-def _watch(session: Session, over: threading.Event) -> None:
-    """Have the bot reloaded when one of its files has changed."""
-    before = _stamps(session.bot.files())
-    while not over.wait(WATCH_EVERY):
-        now = _stamps(session.bot.files())
-        if any(before.get(path, stamp) != stamp for path, stamp in now.items()):
-            with contextlib.suppress(Exception):  # the page is told
-                session.submit({"do": "reload"}).result()
-        before = now
-
-
-def _stamps(paths: Iterable[Path]) -> dict[Path, tuple[int, int]]:
-    found: dict[Path, tuple[int, int]] = {}
-    for path in paths:
-        with contextlib.suppress(OSError):  # an editor is just putting another file in its place
-            stat = path.stat()
-            found[path] = (stat.st_mtime_ns, stat.st_size)
-    return found

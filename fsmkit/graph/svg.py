@@ -31,7 +31,12 @@ MARGIN = 10.0
 
 
 def svg(
-    drawing: Drawing, layout: Layout | None = None, seen: Seen | None = None, *, plain: bool = False, styled: bool = True
+    drawing: Drawing,
+    layout: Layout | None = None,
+    seen: Seen | None = None,
+    *,
+    plain: bool = False,
+    styled: bool = True,
 ) -> str:
     """Return a drawing as one SVG document that needs nothing else.
 

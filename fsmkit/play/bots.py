@@ -1,4 +1,4 @@
-"""What is played: flows out of a file, and the drivers that run them, each from its beginning or a checkpoint.
+"""What is played: flows out of a file, and drivers that run them, from the beginning or a checkpoint.
 
 Everything that may go wrong with a new version of a file goes wrong in `PlayedFlows(...)`: a bot that runs is
 not touched before its successor is loaded, checked and drawn.
@@ -13,7 +13,7 @@ from typing import Any
 from fsmkit.engine.engine import Engine
 from fsmkit.errors import FsmkitError
 from fsmkit.flow.flow import Flow
-from fsmkit.graph.drawing import Drawing, drawing_of
+from fsmkit.graph.drawing import Arrow, Chip, Drawing, drawing_of
 from fsmkit.graph.graph import Edge, Graph, graph_of
 from fsmkit.graph.layout import LayoutError
 from fsmkit.graph.svg import svg
@@ -23,7 +23,6 @@ from fsmkit.testing.clock import ManualClock
 from fsmkit.testing.coverage import Coverage, Crossing
 from fsmkit.testing.findings import seen_from_here
 from fsmkit.testing.harness.ptb_driver import Checkpoint, PTBDriver
-from fsmkit.testing.lint import lint
 from fsmkit.testing.loading import LoadedFile, load, remembers
 
 Shown = dict[str, Any]
@@ -44,10 +43,9 @@ class PlayedFlows:
     def __init__(self, target: str, *, resources: str | None = None, lang: str = "en") -> None:
         self.target = target
         self.loaded: LoadedFile = load(target)
-        self._made: Callable[[], Any] | None = (
-            None if resources is None else self.loaded.maker(resources)
-        )
+        self._made: Callable[[], Any] | None = None if resources is None else self.loaded.maker(resources)
         self.resources, self._lang = resources, lang
+        self._compiled = Engine(*self.flows).flows
         self.graph: Graph = graph_of(*self.flows)
         self.drawing: Drawing = drawing_of(self.graph)
         self.picture, self.no_picture = self._drawn()
@@ -80,6 +78,8 @@ class PlayedFlows:
     @cached_property
     def findings(self) -> list[Shown]:
         """What `fsmkit check` says."""
+        from fsmkit.testing.lint import lint  # later: the page does not wait for it
+
         return [{"line": each.line, "note": each.note} for each in lint(*self.flows)]
 
     @cached_property
@@ -107,7 +107,7 @@ class PlayedFlows:
     @cached_property
     def arrows(self) -> dict[str, Shown]:
         """Who takes each arrow and chip of the drawing, by its id."""
-        shown = [*self.drawing.arrows, *self.drawing.chips]
+        shown: list[Arrow | Chip] = [*self.drawing.arrows, *self.drawing.chips]
         return {
             each.id: {
                 "labels": list(each.labels),
@@ -171,8 +171,7 @@ class PlayedFlows:
         Args:
             rows: What is stored.
         """
-        flows = Engine(*self.flows).flows
-        checks = [check for row in rows for check in compatibility(flows, row)]
+        checks = [check for row in rows for check in compatibility(self._compiled, row)]
         return [f"{one.flow}/{one.state}: {one.reason}" for one in checks if one.fit == "orphaned"]
 
 

@@ -1,25 +1,22 @@
 """A conversation that was played, written down: as a test for pytest, and as a transcript."""
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 from fsmkit.play.bots import PlayedFlows
+from fsmkit.play.steps import PlayedStep
 from fsmkit.testing.findings import transcript
 from fsmkit.testing.harness.actions import Action, Outside, action_to_json
-
-if TYPE_CHECKING:
-    from fsmkit.play.session import PlayedStep
 
 MAX_LINE = 100
 """Characters of a line, as far as that can be helped."""
 
 
-def transcript_of(path: "Sequence[PlayedStep]") -> str:
+def transcript_of(path: Sequence[PlayedStep]) -> str:
     """Return a conversation as text."""
     return transcript([step.observation for step in path if step.observation is not None]) + "\n"
 
 
-def pytest_test(bot: PlayedFlows, path: "Sequence[PlayedStep]", start: float) -> str:
+def pytest_test(bot: PlayedFlows, path: Sequence[PlayedStep], start: float) -> str:
     """Return a conversation as a test that passes on the version that was played.
 
     It checks what the person saw, and where the conversation stood, after each step. It is run from the
@@ -47,7 +44,7 @@ def pytest_test(bot: PlayedFlows, path: "Sequence[PlayedStep]", start: float) ->
     return "\n".join([*head, "", "", "def test_played():", chat, *body, ""])
 
 
-def _step(step: "PlayedStep") -> Iterator[str]:
+def _step(step: PlayedStep) -> Iterator[str]:
     action, observation = step.action, step.observation
     if action is None or observation is None:
         return

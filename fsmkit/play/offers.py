@@ -49,7 +49,7 @@ def offers_of(engine: Engine, row: Row) -> list[Shown]:
 
 
 def _plainest(handler: Handler) -> Action | None:
-    """Return the first input that a person would give: no press, which stands in the chat, nothing endless."""
+    """Return the first input that a person would write: no press, which stands in the chat, no long text."""
     for action in _inputs(handler).accepted:
         too_long = isinstance(action, Say) and len(action.text) > MAX_TEXT
         if not too_long and not isinstance(action, PressData):
@@ -78,4 +78,3 @@ def _events(engine: Engine) -> Iterator[Shown]:
                 "data": msgspec.json.decode(raw),
                 "about": class_name(kind),
             }
-

@@ -27,7 +27,7 @@ with requires_extra("play"):
     from starlette.routing import Route
 
 HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -61,6 +61,7 @@ class PlayServer:
 
     def __init__(self, session: Session, port: int = 0) -> None:
         self.session = session
+        self._server: uvicorn.Server | None = None
         self._token = secrets.token_urlsafe(24)
         self._socket = socket.socket()
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -86,6 +87,7 @@ class PlayServer:
             Route("/{token}/{name}", self._asset),
         ]
         self.app = Starlette(routes=routes, exception_handlers={404: _refused, 405: _refused})
+        self.app.router.redirect_slashes = False  # a redirect would be an answer to who may not ask
 
     async def serve(self, ready: Callable[[], None]) -> None:
         """Serve until the process is asked to end.
@@ -96,9 +98,14 @@ class PlayServer:
         config = uvicorn.Config(
             self.app, log_level="error", lifespan="off", timeout_graceful_shutdown=1, access_log=False
         )
-        server = uvicorn.Server(config)
+        self._server = uvicorn.Server(config)
         ready()
-        await server.serve(sockets=[self._socket])
+        await self._server.serve(sockets=[self._socket])
+
+    def stop(self) -> None:
+        """Let `serve` return; may be called from any thread."""
+        if self._server is not None:
+            self._server.should_exit = True
 
     # -- who may come in -------------------------------------------------------------------------------
 
@@ -199,5 +206,3 @@ def _json(shown: Any, status: int = 200) -> Response:
 
 async def _refused(_request: Request, _error: Exception | None) -> Response:
     return PlainTextResponse("Open the address that `fsmkit play` has printed.", 403, headers=HEADERS)
-
-

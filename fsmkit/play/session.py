@@ -23,31 +23,19 @@ import concurrent.futures
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import attrs
 
-from fsmkit.botapi.errors import Json
 from fsmkit.errors import FsmkitError
-from fsmkit.interpreter.codec import decode_row
-from fsmkit.interpreter.row import Row
-from fsmkit.keys import Key
 from fsmkit.play.bots import PlayedFlows, problem_of
 from fsmkit.play.export import pytest_test, transcript_of
-from fsmkit.play.offers import events_of, offers_of
-from fsmkit.play.recorder import Recorder, error_of, source_lines, step_of
-from fsmkit.play.views import (
-    bubble_of,
-    fresh_buttons,
-    keyboards_after,
-    notices_of,
-    picture_type,
-    places_of,
-    stored_of,
-)
-from fsmkit.telegram.buttons import ButtonCodec
-from fsmkit.testing.explore.ways import way_to
+from fsmkit.play.offers import events_of
+from fsmkit.play.recorder import Recorder, source_lines, step_of
+from fsmkit.play.sight import Sight, next_due
+from fsmkit.play.steps import PlayedStep, StepTree, beginning_at, checkpoint_on
+from fsmkit.play.views import keyboards_after, notices_of, picture_type
 from fsmkit.testing.harness.actions import (
     Action,
     Deadline,
@@ -62,15 +50,8 @@ from fsmkit.testing.harness.actions import (
     action_to_json,
 )
 from fsmkit.testing.harness.background import JOBS, tasks_of
-from fsmkit.testing.harness.observation import Observation
-from fsmkit.testing.harness.ptb_driver import Checkpoint, PTBDriver
+from fsmkit.testing.harness.ptb_driver import PTBDriver
 from fsmkit.testing.harness.screen import NotThereError
-
-KEPT = 40
-"""How many of the last steps have a checkpoint."""
-
-EVERY = 10
-"""Of older steps each so many-th keeps its own."""
 
 PATIENCE = 30.0
 """Seconds of real time that a step may take; a bot that has not come back is killed."""
@@ -87,42 +68,6 @@ Listener = Callable[[Shown], None]
 
 class NotDone(Exception):
     """A command that cannot be carried out; the text says why."""
-
-
-@attrs.define(eq=False)
-class PlayedStep:
-    """A step of the tree.
-
-    Attributes:
-        number: Its number, from 0, the beginning.
-        parent: The step before it.
-        action: What was done; `None`: the beginning.
-        place: The group in which it was done; `None`: the private chat with the bot.
-        shown: What the page knows of it.
-        observation: What came of it.
-        saved: What there was after it.
-        keyboards: The reply keyboards then, by chat.
-        people: Who had talked to the bot.
-    """
-
-    number: int
-    parent: "PlayedStep | None" = None
-    action: Action | None = None
-    place: int | None = None
-    shown: Shown = attrs.field(factory=dict[str, Any])
-    observation: Observation | None = None
-    saved: Checkpoint | None = None
-    keyboards: Mapping[int, Any] = attrs.field(factory=dict[int, Any])
-    people: tuple[int, ...] = (1,)
-
-    def path(self) -> "list[PlayedStep]":
-        """Return the steps from the beginning to this one, without the beginning."""
-        found: list[PlayedStep] = []
-        step = self
-        while step.parent is not None:
-            found.append(step)
-            step = step.parent
-        return found[::-1]
 
 
 @attrs.frozen(eq=False)
@@ -161,16 +106,13 @@ class Session:
     def __init__(self, bot: PlayedFlows, start: float | None = None) -> None:
         self.bot = bot
         self.start = float(int(time.time() if start is None else start))
-        self.steps: list[PlayedStep] = [PlayedStep(0)]
-        self.current = self.steps[0]
+        self.tree = StepTree()
+        self.current = self.tree.beginning
         self.people: list[int] = [1]
         self.groups: list[int] = [GROUP]
         self.status: Shown = {"kind": "", "text": ""}
         self._recorder = Recorder()
-        self._driver: PTBDriver | None = None
-        self._buttons: ButtonCodec | None = None
-        self._sent: dict[int, dict[int, Json]] = {}
-        self._kept: deque[PlayedStep] = deque()
+        self._sight: Sight | None = None
         self._listeners: list[Listener] = []
         self._commands: deque[_Command] = deque()
         self._guard = threading.Lock()
@@ -199,7 +141,7 @@ class Session:
         if place is not None and place not in self.groups:
             self.groups.append(place)
         self.status = {"kind": "warning", "text": about}
-        self._next = _Life(self.branch(actions, place), self.bot)
+        self._next = _Life(self.tree.branch(actions, place), self.bot)
 
     def end(self) -> None:
         """End it; what is under way is left."""
@@ -240,8 +182,8 @@ class Session:
                 runner.close()
 
     def _after_failure(self, life: _Life) -> _Life | None:
-        """Return where it goes on after a life that could not begin: at the beginning, unless it was there."""
-        return None if life.goal is self.steps[0] else _Life(self.steps[0], self.bot)
+        """Return where it goes on after a life that could not begin: at the beginning, if anywhere."""
+        return None if life.goal is self.tree.beginning else _Life(self.tree.beginning, self.bot)
 
     async def _live(self, life: _Life) -> None:
         loop, wake = asyncio.get_running_loop(), asyncio.Event()
@@ -262,7 +204,7 @@ class Session:
             self._begun = True
             self._tell(await self.state())
         else:
-            self._sent = {}
+            self._live_sight().forget()
             nodes = [step.shown for step in reached.path()]
             self._tell({"type": "moved", "nodes": nodes, **await self._now(reached)})
         while self._next is None and not self._over:
@@ -287,7 +229,9 @@ class Session:
         try:
             answer = await self._do(command)
         except (NotDone, NotThereError, NotReadableError, FsmkitError) as error:
-            self._answer(command, NotDone(problem_of(error) if isinstance(error, FsmkitError) else str(error)))
+            self._answer(
+                command, NotDone(problem_of(error) if isinstance(error, FsmkitError) else str(error))
+            )
         except Exception as error:
             self._answer(command, error)
         else:
@@ -306,8 +250,8 @@ class Session:
     async def _come_to(self, life: _Life) -> tuple[PlayedStep, Shown]:
         """Begin a life; return the step that it has come to, and what is to be told of it."""
         path = life.goal.path()
-        first = self._checkpoint(path) if not life.again else 0
-        base = path[first - 1] if first else self.steps[0]
+        first = checkpoint_on(path) if not life.again else 0
+        base = path[first - 1] if first else self.tree.beginning
         saved = base.saved if first else None
         self._recorder.begin()
         driver = life.bot.driver(self.start, saved, [self._recorder])
@@ -316,13 +260,10 @@ class Session:
         except BaseException:
             await driver.close()
             raise
-        self._driver = driver
-        self._buttons = (
-            ButtonCodec(driver.offline.world.token, driver.engine.flows.tables) if driver.engine else None
-        )
+        self._sight = Sight(driver)
         self.bot = life.bot
-        if base is self.steps[0]:
-            base.shown = self._beginning(driver)
+        if base is self.tree.beginning:
+            base.shown = {**beginning_at(driver.clock.now())}
         reached = base
         for step in path[first:]:
             try:
@@ -332,17 +273,12 @@ class Session:
             reached = step
         return reached, {"kind": "ok", "text": f"step {len(path)}"}
 
-    @staticmethod
-    def _checkpoint(path: Sequence[PlayedStep]) -> int:
-        """Return how many steps of a path need not be carried out once more."""
-        return next((n for n in range(len(path), 0, -1) if path[n - 1].saved is not None), 0)
-
     def _compared(self, before: Sequence[PlayedStep], report: Shown) -> Shown:
         """Return what a new version makes of the conversation, against the old one."""
         now = self.current.path()
         same = 0
         for step in now:
-            if step.shown.get("was") not in (None, _outcome(step.shown)):
+            if step.shown.get("was") not in (None, step.outcome):
                 break
             same += 1
         text = "reloaded · same" if same == len(before) else f"reloaded · same up to step {same}"
@@ -366,8 +302,10 @@ class Session:
                 action = self._pressed(wanted)
                 return await self._act(self._with_mishap(action, wanted), _place(wanted))
             case "go":
-                goal = self._step(wanted.get("step"))
-                self._next = _Life(goal, self.bot, command=command)
+                number: Any = wanted.get("step")
+                if not isinstance(number, int) or not 0 <= number < len(self.tree.all):
+                    raise NotDone(f"there is no step {number!r}")
+                self._next = _Life(self.tree.all[number], self.bot, command=command)
                 return None
             case "reach":
                 self._next = _Life(await self._way(wanted), self.bot, command=command)
@@ -389,6 +327,7 @@ class Session:
                     "problem": bot.no_picture,
                     "states": bot.states,
                     "arrows": bot.arrows,
+                    "findings": bot.findings,
                 }
             case "hello":  # who has just begun to listen needs all; in order, so it goes to everybody
                 self._tell(await self.state())
@@ -431,9 +370,9 @@ class Session:
         return Press(button.text, nth=same.index(button), user=user)
 
     async def _act(self, action: Action, place: int | None) -> Shown:
-        step = PlayedStep(len(self.steps), self.current, action, place)
+        step = self.tree.new(self.current, action, place)
         await self._perform(step, self.current)
-        self.steps.append(step)
+        self.tree.all.append(step)
         self.current = step
         self._tell({"type": "step", "node": step.shown, **await self._now(step)})
         return {"step": step.number}
@@ -458,7 +397,7 @@ class Session:
             raise NotThereError(f"the bot has not come back for {PATIENCE:.0f} s, and was killed") from None
         took = (time.perf_counter() - clock) * 1000
         made = driver.offline.calls[calls:]
-        was = _outcome(step.shown) if step.shown else None
+        was = step.outcome if step.shown else None
         step.observation = observation
         step.keyboards = keyboards_after(after.keyboards, made)
         step.people = tuple(dict.fromkeys((*after.people, action.user)))
@@ -475,75 +414,40 @@ class Session:
             "ms": round(took, 2),
             "notices": notices_of(made),
             **step_of(observation, self._recorder, self.bot.crossings, self.bot.drawing),
-            **await self._standing(driver),
+            **await self._live_sight().standing(self.people, self.groups),
             **({} if was is None else {"was": was}),
         }
         if not self.bot.remembers:
-            self._keep(step, driver)
-
-    def _keep(self, step: PlayedStep, driver: PTBDriver) -> None:
-        step.saved = driver.save()
-        self._kept.append(step)
-        while len(self._kept) > KEPT:
-            old = self._kept.popleft()
-            if len(old.path()) % EVERY:
-                old.saved = None
+            self.tree.keep(step, driver.save())
 
     def _reload(self, command: _Command) -> Shown | None:
         try:
             bot = self.bot.again()
-            bot.states, bot.arrows, bot.crossings  # noqa: B018  # what may go wrong does so now
         except Exception as error:
             self.status = {"kind": "error", "text": f"not reloaded: {problem_of(error)}"}
             self._tell({"type": "status", "status": self.status})
             return self.status
-        driver = self._live_driver()
-        rows = [decode_row(blob) for blob in self._rows(driver).values()]
-        self.status = {"kind": "", "text": "", "lost": bot.lost(rows)}
-        for step in self.steps:
-            step.saved = None
-        self._kept.clear()
+        lost = bot.lost([*self._live_sight().rows().values()])
+        self.status = {"kind": "", "text": "", "lost": lost}
+        self.tree.forget_checkpoints()
         self.version += 1
         self._next = _Life(self.current, bot, again=True, command=command)
         return None
 
     async def _way(self, wanted: Mapping[str, Any]) -> PlayedStep:
         """Return the last of new steps, not carried out yet, that lead to a state from the beginning."""
+        from fsmkit.testing.explore.ways import way_to  # later: the page does not wait for it
+
         flow, state = str(wanted.get("flow")), str(wanted.get("state"))
         actions = await asyncio.to_thread(way_to, self.bot.flows, self.bot.graph, (flow, state))
         if actions is None:
             raise NotDone(f"no conversation that leads to {flow}/{state} was found")
-        return self.branch(actions)
-
-    def branch(self, actions: Iterable[Action], place: int | None = None) -> PlayedStep:
-        """Add steps to the beginning, not carried out yet; those that are there already are taken as they are.
-
-        Returns:
-            The last of them.
-        """
-        step = self.steps[0]
-        for action in actions:
-            known = (
-                each
-                for each in self.steps
-                if each.parent is step and each.action == action and each.place == place
-            )
-            found = next(known, None)
-            if found is None:
-                found = PlayedStep(len(self.steps), step, action, place)
-                self.steps.append(found)
-            step = found
-        return step
+        return self.tree.branch(actions)
 
     async def _add_person(self) -> Shown:
         self.people.append(max(self.people) + 1)
         self._tell(await self.state())
         return {"user": self.people[-1]}
-
-    def _step(self, number: Any) -> PlayedStep:
-        if not isinstance(number, int) or not 0 <= number < len(self.steps):
-            raise NotDone(f"there is no step {number!r}")
-        return self.steps[number]
 
     def _source(self, place: str) -> Shown:
         if place not in self.bot.places:
@@ -565,131 +469,43 @@ class Session:
 
     # -- what is to be seen ----------------------------------------------------------------------------
 
-    def _live_driver(self) -> PTBDriver:
-        if self._driver is None:
+    def _live_sight(self) -> Sight:
+        if self._sight is None:
             raise NotDone("the bot does not live yet")
-        return self._driver
+        return self._sight
 
-    def _beginning(self, driver: PTBDriver) -> Shown:
-        return {
-            "id": 0,
-            "parent": None,
-            "line": "beginning",
-            "user": 1,
-            "place": None,
-            "at": driver.clock.now(),
-            "passed": 0,
-            "ms": 0,
-            "notices": [],
-            "calls": [],
-            "asked": [],
-            "fired": [],
-            "effects": [],
-            "edges": [],
-            "errors": [error_of(error) for error in driver.errors],
-            "shown": [],
-            "handled": True,
-            "stored": {},
-            "standing": {},
-        }
-
-    @staticmethod
-    def _rows(driver: PTBDriver) -> dict[Key, bytes]:
-        records = getattr(driver.store, "table").records  # noqa: B009  # of the store in memory
-        return {key: record.row for key, record in records.items() if record.row}
-
-    async def _standing(self, driver: PTBDriver) -> Shown:
-        """Return what is stored, by key, and where each person stands in each chat."""
-        stored: dict[str, Any] = {}
-        for key, blob in self._rows(driver).items():
-            waiting = len(await driver.store.outbox(key))
-            row = decode_row(blob)
-            if shown := stored_of(row, waiting):
-                stored[_name(key)] = {"chat": key.chat, "user": key.user, "conversations": shown}
-        standing = {
-            _who(user, place): places_of(await self._row(driver, user, place))
-            for user in self.people
-            for place in (None, *self.groups)
-        }
-        return {"stored": stored, "standing": {who: at for who, at in standing.items() if at}}
-
-    @staticmethod
-    async def _row(driver: PTBDriver, user: int, place: int | None) -> Row:
-        before, driver.chat = driver.chat, place
-        try:
-            return await driver.row(user)
-        except NotThereError:  # no flow has conversations there
-            return Row()
-        finally:
-            driver.chat = before
+    def _live_driver(self) -> PTBDriver:
+        return self._live_sight().driver
 
     async def _now(self, step: PlayedStep) -> Shown:
         """Return what has changed with a step beside itself."""
-        driver = self._live_driver()
+        sight = self._live_sight()
         return {
             "current": step.number,
-            "clock": driver.clock.now(),
-            "due": self._due(step),
-            "chats": self._changes(driver),
+            "clock": sight.driver.clock.now(),
+            "due": next_due(step.shown),
+            "chats": sight.changes(),
             "keyboards": step.keyboards,
             "people": self.people,
-            "fresh": self._fresh(driver),
-            "offers": await self._offers(driver),
-        }
-
-    def _due(self, step: PlayedStep) -> float | None:
-        times = [
-            found
-            for row in step.shown["stored"].values()
-            for conversation in row["conversations"]
-            for found in _times_in(conversation["tree"])
-        ]
-        return min((at for at in times if at > step.shown["at"]), default=None)
-
-    def _changes(self, driver: PTBDriver) -> Shown:
-        """Return the messages that are new or changed since they were sent last, and those that are gone."""
-        world, found = driver.offline.world, {}
-        for chat, record in world.chats.items():
-            sent = self._sent.setdefault(chat, {})
-            new = [message for number, message in record.messages.items() if sent.get(number) is not message]
-            gone = [number for number in sent if number not in record.messages]
-            if new or gone or chat not in found:
-                found[str(chat)] = {"new": [bubble_of(each, world) for each in new], "gone": gone}
-            self._sent[chat] = dict(record.messages)
-        return found
-
-    def _fresh(self, driver: PTBDriver) -> Shown:
-        engine, codec, world = driver.engine, self._buttons, driver.offline.world
-        if engine is None or codec is None:
-            return {}
-        rows = {key: decode_row(blob) for key, blob in self._rows(driver).items()}
-        return {str(chat): fresh_buttons(world, chat, engine, codec, rows) for chat in world.chats}
-
-    async def _offers(self, driver: PTBDriver) -> Shown:
-        engine = driver.engine
-        if engine is None:
-            return {}
-        return {
-            _who(user, place): offers_of(engine, await self._row(driver, user, place))
-            for user in self.people
-            for place in (None, *self.groups)
+            "fresh": sight.fresh(),
+            "offers": await sight.offers(self.people, self.groups),
         }
 
     async def state(self) -> Shown:
         """Return all that the page needs."""
-        driver, step = self._live_driver(), self.current
-        self._sent = {}
+        sight, step = self._live_sight(), self.current
+        driver = sight.driver
+        sight.forget()
         return {
             "type": "state",
             "bot": {
                 "name": self.bot.name,
                 "flows": [flow.name for flow in self.bot.flows],
                 "version": self.version,
-                "findings": self.bot.findings,
                 "remembers": self.bot.remembers,
                 "events": events_of(driver.engine) if driver.engine is not None else [],
             },
-            "nodes": [each.shown or _unplayed(each) for each in self.steps],
+            "nodes": [each.seen() for each in self.tree.all],
             "groups": self.groups,
             "status": self.status,
             **await self._now(step),
@@ -701,9 +517,9 @@ class Session:
         await driver.offline.feed(driver.app)
         step = self.current
         if step.action is not None and not tasks_of(JOBS):
-            step.shown |= await self._standing(driver)
+            step.shown |= await self._live_sight().standing(self.people, self.groups)
             if not self.bot.remembers:
-                self._keep(step, driver)
+                self.tree.keep(step, driver.save())
             self._tell({"type": "step", "node": step.shown, **await self._now(step)})
 
 
@@ -711,50 +527,6 @@ def _nothing() -> None:
     """Wake nobody."""
 
 
-def _who(user: int, place: int | None) -> str:
-    """Return a person in a chat, as the page names both."""
-    return f"{user}@{'' if place is None else place}"
-
-
 def _place(wanted: Mapping[str, Any]) -> int | None:
     place = wanted.get("place")
     return place if isinstance(place, int) and place < 0 else None
-
-
-def _outcome(shown: Shown) -> list[Any]:
-    """Return what is compared of a step when it is carried out once more."""
-    return [shown.get(name) for name in ("shown", "standing", "errors", "stored")]
-
-
-def _unplayed(step: PlayedStep) -> Shown:
-    parent = step.parent.number if step.parent is not None else None
-    line = step.action.line() if step.action is not None else ""
-    return {
-        "id": step.number,
-        "parent": parent,
-        "line": line,
-        "unplayed": True,
-        "edges": [],
-        "errors": [],
-        "passed": 0,
-    }
-
-
-def _name(key: Key) -> str:
-    thread = "" if key.thread is None else f", thread {key.thread}"
-    if key.chat == key.user:
-        return f"chat {key.chat}{thread}"
-    return f"user {key.user} in chat {key.chat}{thread}"
-
-
-def _times_in(tree: Any) -> Iterator[float]:
-    """Yield the times in a tree of what is stored."""
-    if isinstance(tree, dict):
-        if isinstance(tree.get("$time"), float | int):
-            yield tree["$time"]
-        else:
-            for part in tree.values():
-                yield from _times_in(part)
-    elif isinstance(tree, list):
-        for part in tree:
-            yield from _times_in(part)

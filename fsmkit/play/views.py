@@ -109,7 +109,7 @@ def notices_of(calls: Iterable[Call]) -> list[Shown]:
     for call in calls:
         params = call.params
         if call.error is not None:
-            found.append({"kind": "refused", "text": f"{call.method}: {call.error.description}"})
+            found.append({"kind": "refused", "text": f"{call.method}: {call.error}"})
         elif call.method == "answerCallbackQuery" and params.get("text"):
             kind = "alert" if params.get("show_alert") else "toast"
             found.append({"kind": kind, "text": str(params["text"])})
@@ -154,7 +154,9 @@ def stored_of(row: Row, outbox: int) -> list[Shown]:
     for name, snapshot in reversed(row.snapshots.items()):
         found.append({"name": name, "active": snapshot.active, "tree": _conversation(snapshot)})
     if row.later:
-        mails = [{"event": each.event, "data": _plain(each.body), "due": _time(each.due)} for each in row.later]
+        mails = [
+            {"event": each.event, "data": _plain(each.body), "due": _time(each.due)} for each in row.later
+        ]
         found.append({"name": "later", "active": False, "tree": {"later": mails}})
     if outbox:
         found.append({"name": "outbox", "active": False, "tree": {"undelivered": outbox}})
@@ -225,7 +227,7 @@ def fresh_buttons(
 def _is_fresh(
     data: str | None, message: int, chat: int, engine: Engine, buttons: ButtonCodec, rows: Mapping[Key, Row]
 ) -> bool:
-    here = [key for key in rows if key.chat == chat or chat > 0 and key.user == chat]
+    here = [key for key in rows if key.chat == chat or (chat > 0 and key.user == chat)]
     people = {key.user for key in here if isinstance(key.user, int)} or {chat}
     for user in people:
         try:

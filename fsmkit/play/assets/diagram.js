@@ -114,7 +114,7 @@ export function Diagram() {
   useEffect(() => show(true), [store.current, store.user, store.place]);
   const by = (factor) => setZoom(Math.max(0.3, Math.min(3, zoom * factor)));
   return html`<section class="diagram" data-testid="diagram" aria-label="Diagram">
-    <div class="frame" ref=${frame} tabindex="0" aria-label="The flows"><div class="holder" ref=${holder}></div>
+    <div class="frame" ref=${frame} tabindex="0" aria-label="The flows" onClick=${(event) => event.target.closest(".state, .arrow, .chip, .arrow-label") || (store.card && set({ card: null }))}><div class="holder" ref=${holder}></div>
       ${!store.diagram.svg && store.ready && html`<p class="empty">${store.diagram.problem || "Drawing…"}</p>`}
     </div>
     ${store.diagram.svg && html`<div class="zoom">

@@ -69,6 +69,7 @@ function Step({ node, current }) {
       ${node.fired?.map((each) => html`<span class="what fired">${each} fired</span>`)}
       ${calls.map((call) => html`<span class="what">${call.handler} <i>${call.result}</i> <code>${call.place}</code></span>`)}
       ${nobody && html`<span class="what">${node.shown?.length ? "No handler took it: otherwise was said" : "No handler took it"}</span>`}
+      ${node.action?.do === "duplicate" && !calls.length && !asked.length && html`<span class="what">Known already: nothing ran</span>`}
       ${node.unplayed && html`<span class="what">not played yet</span>`}
     </button>
     ${node.errors.map((error) => html`<div class="error"><b>${error.text}</b>${error.place && html`<code>${error.place}</code>`}${error.source && html`<pre>${error.source}</pre>`}${error.notes.map((note) => html`<small>${note}</small>`)}</div>`)}
@@ -94,7 +95,7 @@ export function Steps() {
 }
 
 export function Findings() {
-  const wrong = store.bot.findings.filter((each) => !each.note);
+  const wrong = store.diagram.findings.filter((each) => !each.note);
   if (!wrong.length) return null;
   return html`<details class="findings"><summary>${wrong.length} ${wrong.length === 1 ? "finding" : "findings"} of fsmkit check</summary><ul>${wrong.map((each) => html`<li>${each.line}</li>`)}</ul></details>`;
 }

@@ -2,8 +2,8 @@
 
 export const store = {
   ready: false, connected: true,
-  bot: { name: "", flows: [], findings: [], events: [], remembers: false, version: -1 },
-  diagram: { svg: "", problem: "", states: {}, arrows: {} },
+  bot: { name: "", flows: [], events: [], remembers: false, version: -1 },
+  diagram: { svg: "", problem: "", states: {}, arrows: {}, findings: [] },
   nodes: new Map(), current: 0, clock: 0, due: null,
   chats: new Map(), ghosts: new Map(), keyboards: {}, fresh: {}, offers: {}, people: [1], groups: [],
   status: { kind: "", text: "" }, notices: [], alert: null, busy: 0,

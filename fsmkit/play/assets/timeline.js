@@ -68,7 +68,7 @@ export function Timeline() {
       class=${`dot ${node.id === store.current ? "current" : on.has(node.id) ? "on" : ""} ${node.errors.length ? "wrong" : ""}`}
       style=${{ left: `${x}px`, top: `${y}px` }} aria-label=${`Step ${node.id}: ${node.line}`} aria-current=${node.id === store.current ? "step" : undefined}
       onMouseEnter=${() => setHover(node.id)} onMouseLeave=${() => setHover(null)} onFocus=${() => setHover(node.id)} onBlur=${() => setHover(null)} onClick=${() => go(node.id)}>
-      <i></i><span>${node.line}</span></button>`)}
+      <i></i><span>${node.user > 1 ? `${node.user}: ` : ""}${node.line}</span></button>`)}
   </div></div>${hover !== null && places.has(hover) && html`<${Preview} node=${places.get(hover).node} x=${places.get(hover).x - (frame.current?.scrollLeft ?? 0)} />`}</nav>`;
 }
 
