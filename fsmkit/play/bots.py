@@ -13,6 +13,7 @@ from typing import Any
 from fsmkit.engine.engine import Engine
 from fsmkit.errors import FsmkitError
 from fsmkit.flow.flow import Flow
+from fsmkit.flow.locations import shown_path
 from fsmkit.graph.drawing import Arrow, Chip, Drawing, drawing_of
 from fsmkit.graph.graph import Edge, Graph, graph_of
 from fsmkit.graph.layout import LayoutError
@@ -60,7 +61,7 @@ class PlayedFlows:
     @property
     def name(self) -> str:
         """What the page is headed with."""
-        return seen_from_here(self.loaded.name) or self.loaded.name
+        return shown_path(self.loaded.name)
 
     def _drawn(self) -> tuple[str, str]:
         if not self.drawing.spots:

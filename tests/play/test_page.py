@@ -330,3 +330,31 @@ def test_the_page_has_names_for_all_that_can_be_pressed(opened):
     )
     assert unnamed == []
     assert re.fullmatch(r".+signup\.py · fsmkit play", page.page.title())
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_pictures_of_the_documentation_are_made(opened, tmp_path, theme):
+    """With `FSMKIT_PICTURES=1` they are put into the documentation."""
+    kept = Path(__file__).parents[2] / "docs" / "pictures"
+    goal = (kept if os.environ.get("FSMKIT_PICTURES") else tmp_path) / f"play-{theme}.png"
+    page = opened(SIGNUP if theme == "light" else SIGNUP.with_name("order.py"), dark=theme == "dark")
+    if theme == "light":
+        for text in ("/start", "Ann", "31"):
+            page.say(text)
+        page.all("timeline-dot").nth(2).click()
+        page.stands_in("age")
+        for text in ("no number", "44"):
+            page.one("input").fill(text)
+            page.one("input").press("Enter")
+            page.page.locator('[data-testid="bubble"]', has_text=text).last.wait_for()
+    else:
+        page.say("/order")
+        page.press("Tea, 3 €")
+        page.steps(2)
+        page.press("Check out")
+        page.steps(3)
+        page.say("Main St 1")
+    page.page.mouse.move(700, 400)
+    page.page.wait_for_timeout(300)
+    page.shot(goal)
+    assert goal.stat().st_size > 20_000
