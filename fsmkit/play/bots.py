@@ -4,8 +4,10 @@ Everything that may go wrong with a new version of a file goes wrong in `PlayedF
 not touched before its successor is loaded, checked and drawn.
 """
 
+import abc
+import asyncio
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,16 +22,126 @@ from fsmkit.graph.layout import LayoutError
 from fsmkit.graph.svg import svg
 from fsmkit.interpreter.migrations import compatibility
 from fsmkit.interpreter.row import Row
+from fsmkit.play.export import pytest_test
+from fsmkit.play.offers import offers_of
+from fsmkit.play.recorder import call_of
+from fsmkit.play.steps import PlayedStep
+from fsmkit.play.views import key_name, rows_in, stored_of
 from fsmkit.testing.clock import ManualClock
 from fsmkit.testing.coverage import Coverage, Crossing
 from fsmkit.testing.findings import seen_from_here
+from fsmkit.testing.harness.actions import Action
+from fsmkit.testing.harness.background import cancel_tasks
+from fsmkit.testing.harness.observation import Observation
 from fsmkit.testing.harness.ptb_driver import Checkpoint, PTBDriver
+from fsmkit.testing.harness.screen import NotThereError
 from fsmkit.testing.loading import LoadedFile, load, remembers
 
 Shown = dict[str, Any]
 
 
-class PlayedFlows:
+Live = Callable[[PTBDriver], Awaitable[None]]
+"""A life: what is done with a driver that is open, until its end."""
+
+
+class Played(abc.ABC):
+    """One version of a bot, ready to be played.
+
+    Attributes:
+        name: What the page is headed with.
+        flows: Its flows; none for a bot that has none.
+        picture: The drawing of its flows as SVG; empty where there is none.
+        no_picture: Why there is none.
+        remembers: Whether something may be kept beside the store, so that going back has to begin anew.
+    """
+
+    name: str
+    flows: tuple[Flow[Any], ...] = ()
+    picture: str = ""
+    no_picture: str = ""
+    remembers: bool = True
+
+    @abc.abstractmethod
+    def run(self, start: float, saved: Checkpoint | None, observers: Sequence[Any], live: Live) -> None:
+        """Let the bot live, in an event loop of its own, until the life is over.
+
+        Args:
+            start: The time at which everything begins, in seconds since 1970.
+            saved: Where it goes on; `None`: from the beginning.
+            observers: Who watches its engine.
+            live: The life.
+        """
+
+    @abc.abstractmethod
+    def calls(self, observation: Observation, results: Sequence[Shown]) -> list[Shown]:
+        """Return the handlers that ran in a step, with what they returned.
+
+        Args:
+            observation: What came of the step.
+            results: What the engine has noted of results.
+        """
+
+    @abc.abstractmethod
+    def offers(self, driver: PTBDriver, user: int, row: Row) -> list[Shown]:
+        """Return what a person could say now, where the driver talks to the bot."""
+
+    @abc.abstractmethod
+    async def stored(self, driver: PTBDriver, people: Sequence[int]) -> Shown:
+        """Return all that is stored, by whose it is."""
+
+    def again(self) -> "Played":
+        """Return the version that stands in the file now.
+
+        Raises:
+            FsmkitError: If there is a mistake in it.
+        """
+        return self
+
+    def way_to(self, flow: str, state: str) -> tuple[Action, ...] | None:
+        """Return the shortest conversation that leads to a state; `None`: none was found."""
+        raise NotThereError(f"this bot has no flow {flow!r} with a state {state!r}")
+
+    def refuse(self, action: Action) -> None:
+        """Refuse what cannot be done with such a bot.
+
+        Raises:
+            NotThereError: If it cannot be done.
+        """
+
+    def as_test(self, path: Sequence[PlayedStep], start: float) -> str:
+        """Return a conversation as a test."""
+        raise NotThereError("only a bot with flows can be written down as a test; there is the transcript")
+
+    def lost(self, rows: Sequence[Row]) -> list[str]:  # noqa: ARG002
+        """Return what a deploy of this version would lose of conversations that run."""
+        return []
+
+    def files(self) -> list[Path]:
+        """Return the files whose change makes another version."""
+        return []
+
+    @property
+    def findings(self) -> list[Shown]:
+        """What `fsmkit check` says."""
+        return []
+
+    @property
+    def states(self) -> Shown:
+        """What is said of each state, by `flow/state`."""
+        return {}
+
+    @property
+    def arrows(self) -> Shown:
+        """Who takes each arrow and chip of the drawing, by its id."""
+        return {}
+
+    @property
+    def places(self) -> frozenset[str]:
+        """Where handlers stand: the only places whose source the page may ask for."""
+        return frozenset()
+
+
+class PlayedFlows(Played):
     """One version of a file's flows, ready to be played.
 
     Args:
@@ -44,6 +156,7 @@ class PlayedFlows:
     def __init__(self, target: str, *, resources: str | None = None, lang: str = "en") -> None:
         self.target = target
         self.loaded: LoadedFile = load(target)
+        self.flows, self.name = self.loaded.flows, shown_path(self.loaded.name)
         self._made: Callable[[], Any] | None = None if resources is None else self.loaded.maker(resources)
         self.resources, self._lang = resources, lang
         self._compiled = Engine(*self.flows).flows
@@ -51,17 +164,7 @@ class PlayedFlows:
         self.drawing: Drawing = drawing_of(self.graph)
         self.picture, self.no_picture = self._drawn()
         self.remembers = resources is not None or remembers(self.flows)
-        """Whether something may be kept beside the store, so that going back has to begin anew."""
-
-    @property
-    def flows(self) -> tuple[Flow[Any], ...]:
-        """The flows."""
-        return self.loaded.flows
-
-    @property
-    def name(self) -> str:
-        """What the page is headed with."""
-        return shown_path(self.loaded.name)
+        self._edges: dict[Crossing, Edge] = Coverage(self.graph, {}).declared
 
     def _drawn(self) -> tuple[str, str]:
         if not self.drawing.spots:
@@ -72,11 +175,6 @@ class PlayedFlows:
             return "", str(error)
 
     @cached_property
-    def crossings(self) -> dict[Crossing, Edge]:
-        """The edges of the graph, by what a handler did."""
-        return Coverage(self.graph, {}).declared
-
-    @cached_property
     def findings(self) -> list[Shown]:
         """What `fsmkit check` says."""
         from fsmkit.testing.lint import lint  # later: the page does not wait for it
@@ -84,9 +182,9 @@ class PlayedFlows:
         return [{"line": each.line, "note": each.note} for each in lint(*self.flows)]
 
     @cached_property
-    def states(self) -> dict[str, Shown]:
+    def states(self) -> Shown:
         """What is said of each state, by `flow/state`: its prompt, its handlers."""
-        found: dict[str, Shown] = {}
+        found: Shown = {}
         for flow in self.graph.flows:
             for state in flow.states.values():
                 edges = self.graph.outgoing((flow.name, state.name))
@@ -106,7 +204,7 @@ class PlayedFlows:
         return found
 
     @cached_property
-    def arrows(self) -> dict[str, Shown]:
+    def arrows(self) -> Shown:
         """Who takes each arrow and chip of the drawing, by its id."""
         shown: list[Arrow | Chip] = [*self.drawing.arrows, *self.drawing.chips]
         return {
@@ -143,14 +241,8 @@ class PlayedFlows:
         """
         return PlayedFlows(self.target, resources=self.resources, lang=self._lang)
 
-    def driver(self, start: float, saved: Checkpoint | None, observers: Sequence[Any]) -> PTBDriver:
-        """Return a driver that has not been opened yet.
-
-        Args:
-            start: The time at which everything begins, in seconds since 1970.
-            saved: Where it goes on; `None`: from the beginning.
-            observers: Who watches its engine.
-        """
+    def run(self, start: float, saved: Checkpoint | None, observers: Sequence[Any], live: Live) -> None:
+        """Let the bot live; see `Played.run`."""
         flows = self.flows
         if saved is None and self.remembers:
             flows = load(self.target).flows  # what its module remembers is of another branch
@@ -164,7 +256,42 @@ class PlayedFlows:
         )
         if saved is not None:
             driver.resume(saved)
-        return driver
+
+        async def lived() -> None:
+            try:
+                await driver.open()
+                await live(driver)
+            finally:
+                await cancel_tasks()
+
+        with asyncio.Runner() as runner:
+            runner.run(lived())
+
+    def calls(self, observation: Observation, results: Sequence[Shown]) -> list[Shown]:
+        """Return the handlers that ran; see `Played.calls`."""
+        return [call_of(taken, results, self._edges, self.drawing) for taken in observation.taken]
+
+    def offers(self, driver: PTBDriver, user: int, row: Row) -> list[Shown]:  # noqa: ARG002
+        """Return what could be said; see `Played.offers`."""
+        return [] if driver.engine is None else offers_of(driver.engine, row)
+
+    async def stored(self, driver: PTBDriver, people: Sequence[int]) -> Shown:  # noqa: ARG002
+        """Return the rows, as trees."""
+        found: Shown = {}
+        for key, row in rows_in(driver.store).items():
+            if shown := stored_of(row, len(await driver.store.outbox(key))):
+                found[key_name(key)] = {"chat": key.chat, "user": key.user, "conversations": shown}
+        return found
+
+    def way_to(self, flow: str, state: str) -> tuple[Action, ...] | None:
+        """Return the shortest conversation; see `Played.way_to`."""
+        from fsmkit.testing.explore.ways import way_to  # later: the page does not wait for it
+
+        return way_to(self.flows, self.graph, (flow, state))
+
+    def as_test(self, path: Sequence[PlayedStep], start: float) -> str:
+        """Return a conversation as a test for pytest that passes."""
+        return pytest_test(self.target, self.resources, path, start)
 
     def lost(self, rows: Sequence[Row]) -> list[str]:
         """Return what a deploy of this version would lose of conversations that run.

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 
-from fsmkit.play.bots import PlayedFlows
 from fsmkit.play.steps import PlayedStep
 from fsmkit.testing.findings import transcript
 from fsmkit.testing.harness.actions import Action, Outside, action_to_json
@@ -16,14 +15,15 @@ def transcript_of(path: Sequence[PlayedStep]) -> str:
     return transcript([step.observation for step in path if step.observation is not None]) + "\n"
 
 
-def pytest_test(bot: PlayedFlows, path: Sequence[PlayedStep], start: float) -> str:
+def pytest_test(target: str, resources: str | None, path: Sequence[PlayedStep], start: float) -> str:
     """Return a conversation as a test that passes on the version that was played.
 
     It checks what the person saw, and where the conversation stood, after each step. It is run from the
     directory in which the bot was played.
 
     Args:
-        bot: The version.
+        target: `FILE[:FLOW]`.
+        resources: The name of what makes `ctx.resources`.
         path: The steps.
         start: The time at which the conversation begins, in seconds since 1970.
     """
@@ -36,11 +36,11 @@ def pytest_test(bot: PlayedFlows, path: Sequence[PlayedStep], start: float) -> s
         *(["from fsmkit.testing.harness.actions import action_from_json"] if reads else []),
         "from fsmkit.testing.loading import load",
         "",
-        f"loaded = load({bot.target!r})",
+        f"loaded = load({target!r})",
         "flows = loaded.flows",
     ]
-    resources = "" if bot.resources is None else f", resources=loaded.maker({bot.resources!r})()"
-    chat = f"    chat = Chat(*flows, clock=ManualClock({start!r}){resources})"
+    made = "" if resources is None else f", resources=loaded.maker({resources!r})()"
+    chat = f"    chat = Chat(*flows, clock=ManualClock({start!r}){made})"
     return "\n".join([*head, "", "", "def test_played():", chat, *body, ""])
 
 

@@ -1,7 +1,7 @@
 """Why a step went as it did: who was asked, who ran, what came of it; as JSON for the page."""
 
 import linecache
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from fsmkit.engine.envelope import Outcome
@@ -42,7 +42,7 @@ class Recorder(Observer):
 
     def result(self, key: Key, offered: Offered, result: Any) -> None:  # noqa: ARG002
         """Note what came of it."""
-        self.results.append({**_handler(offered), "result": _brief(result)})
+        self.results.append({**_handler(offered), "result": brief(result)})
 
     def committed(self, key: Key, before: Row, after: Row, outcome: Outcome) -> None:  # noqa: ARG002
         """Note what is to be carried out."""
@@ -61,18 +61,14 @@ class Recorder(Observer):
         self.fired_now.append(type(event).__name__)
 
 
-def step_of(
-    observation: Observation, noted: Recorder, edges: Mapping[Crossing, Edge], drawing: Drawing | None
-) -> Shown:
+def step_of(observation: Observation, noted: Recorder, calls: list[Shown]) -> Shown:
     """Return what is to be seen of a step, as JSON.
 
     Args:
         observation: What came of it.
         noted: What the engine did.
-        edges: The edges of the graph by what a handler did.
-        drawing: What is drawn of it; `None` for a bot without flows.
+        calls: The handlers that ran.
     """
-    calls = [_call(taken, noted.results, edges, drawing) for taken in observation.taken]
     last = {edge["what"]: edge for edge in noted.effects}
     return {
         "calls": calls,
@@ -99,9 +95,10 @@ def error_of(error: BaseException) -> Shown:
     }
 
 
-def _call(
-    taken: HandlerCall, results: list[Shown], edges: Mapping[Crossing, Edge], drawing: Drawing | None
+def call_of(
+    taken: HandlerCall, results: Sequence[Shown], edges: Mapping[Crossing, Edge], drawing: Drawing
 ) -> Shown:
+    """Return what a handler did, with the id of the arrow or chip that was taken."""
     edge = edges.get(taken.edge)
     said = next((each["result"] for each in results if each["handler"] == taken.handler.name), None)
     return {
@@ -111,7 +108,7 @@ def _call(
         "state": taken.state,
         "result": _went(taken),
         "returned": said,
-        "edge": drawing.by_edge.get(edge) if drawing is not None and edge is not None else None,
+        "edge": drawing.by_edge.get(edge) if edge is not None else None,
     }
 
 
@@ -137,7 +134,8 @@ def _named(effect: Any) -> str:
     return f"{type(effect).__name__.lower()}: {said or '(silently)'}"
 
 
-def _brief(value: Any) -> str:
+def brief(value: Any) -> str:
+    """Return the `repr` of a value in one line that is not too long."""
     text = " ".join(repr(value).split())
     return text if len(text) <= MAX_REPR else f"{text[: MAX_REPR - 1]}…"
 

@@ -29,8 +29,8 @@ from typing import Any
 import attrs
 
 from fsmkit.errors import FsmkitError
-from fsmkit.play.bots import PlayedFlows, problem_of
-from fsmkit.play.export import pytest_test, transcript_of
+from fsmkit.play.bots import Played, problem_of
+from fsmkit.play.export import transcript_of
 from fsmkit.play.offers import events_of
 from fsmkit.play.recorder import Recorder, source_lines, step_of
 from fsmkit.play.sight import Sight, next_due
@@ -90,7 +90,7 @@ class _Life:
     """
 
     goal: PlayedStep
-    bot: PlayedFlows
+    bot: Played
     again: bool = False
     command: _Command | None = None
 
@@ -103,7 +103,7 @@ class Session:
         start: The time at which it begins, in seconds since 1970; by default now.
     """
 
-    def __init__(self, bot: PlayedFlows, start: float | None = None) -> None:
+    def __init__(self, bot: Played, start: float | None = None) -> None:
         self.bot = bot
         self.start = float(int(time.time() if start is None else start))
         self.tree = StepTree()
@@ -170,22 +170,26 @@ class Session:
     def _run(self) -> None:
         while self._next is not None and not self._over:
             life, self._next = self._next, None
-            runner = asyncio.Runner()
+            path = life.goal.path()
+            first = checkpoint_on(path) if not life.again else 0
+            saved = path[first - 1].saved if first else None
+            self._recorder.begin()
             try:
-                runner.run(self._live(life))
+                life.bot.run(
+                    self.start, saved, [self._recorder], lambda driver: self._live(life, first, driver)
+                )
             except Exception as error:  # not a bot's mistake: those are steps
                 self._answer(life.command, error)
                 self.status = {"kind": "error", "text": problem_of(error)}
                 self._next = self._next or self._after_failure(life)
             finally:
                 self._wake = _nothing
-                runner.close()
 
     def _after_failure(self, life: _Life) -> _Life | None:
         """Return where it goes on after a life that could not begin: at the beginning, if anywhere."""
         return None if life.goal is self.tree.beginning else _Life(self.tree.beginning, self.bot)
 
-    async def _live(self, life: _Life) -> None:
+    async def _live(self, life: _Life, first: int, driver: PTBDriver) -> None:
         loop, wake = asyncio.get_running_loop(), asyncio.Event()
 
         def woken() -> None:
@@ -194,7 +198,7 @@ class Session:
 
         self._wake = woken
         before = self.current.path()
-        reached, report = await self._come_to(life)
+        reached, report = await self._come_to(life, first, driver)
         self.bot, self.current = life.bot, reached
         if life.again:
             report = self._compared(before, report)
@@ -247,21 +251,11 @@ class Session:
         else:
             command.done.set_result(answer)
 
-    async def _come_to(self, life: _Life) -> tuple[PlayedStep, Shown]:
-        """Begin a life; return the step that it has come to, and what is to be told of it."""
+    async def _come_to(self, life: _Life, first: int, driver: PTBDriver) -> tuple[PlayedStep, Shown]:
+        """Carry out the steps up to the goal, but the first ones; return the last step, and what to tell."""
         path = life.goal.path()
-        first = checkpoint_on(path) if not life.again else 0
         base = path[first - 1] if first else self.tree.beginning
-        saved = base.saved if first else None
-        self._recorder.begin()
-        driver = life.bot.driver(self.start, saved, [self._recorder])
-        try:
-            await driver.open()
-        except BaseException:
-            await driver.close()
-            raise
-        self._sight = Sight(driver)
-        self.bot = life.bot
+        self.bot, self._sight = life.bot, Sight(life.bot, driver)
         if base is self.tree.beginning:
             base.shown = {**beginning_at(driver.clock.now())}
         reached = base
@@ -339,7 +333,7 @@ class Session:
         given: Any = wanted.get("action")
         if not isinstance(given, dict):
             raise NotDone("an action is a JSON object")
-        action = action_from_json(given, self.bot.graph.flows)
+        action = action_from_json(given, self.bot.flows)
         user = wanted.get("user", 1)
         if not isinstance(user, int) or user < 1:
             raise NotDone("a person has a number from 1")
@@ -370,6 +364,7 @@ class Session:
         return Press(button.text, nth=same.index(button), user=user)
 
     async def _act(self, action: Action, place: int | None) -> Shown:
+        self.bot.refuse(action)
         step = self.tree.new(self.current, action, place)
         await self._perform(step, self.current)
         self.tree.all.append(step)
@@ -413,7 +408,7 @@ class Session:
             "passed": driver.clock.now() - began,
             "ms": round(took, 2),
             "notices": notices_of(made),
-            **step_of(observation, self._recorder, self.bot.crossings, self.bot.drawing),
+            **step_of(observation, self._recorder, self.bot.calls(observation, self._recorder.results)),
             **await self._live_sight().standing(self.people, self.groups),
             **({} if was is None else {"was": was}),
         }
@@ -436,10 +431,8 @@ class Session:
 
     async def _way(self, wanted: Mapping[str, Any]) -> PlayedStep:
         """Return the last of new steps, not carried out yet, that lead to a state from the beginning."""
-        from fsmkit.testing.explore.ways import way_to  # later: the page does not wait for it
-
         flow, state = str(wanted.get("flow")), str(wanted.get("state"))
-        actions = await asyncio.to_thread(way_to, self.bot.flows, self.bot.graph, (flow, state))
+        actions = await asyncio.to_thread(self.bot.way_to, flow, state)
         if actions is None:
             raise NotDone(f"no conversation that leads to {flow}/{state} was found")
         return self.tree.branch(actions)
@@ -465,7 +458,7 @@ class Session:
         path = self.current.path()
         if form == "transcript":
             return {"name": "transcript.txt", "text": transcript_of(path)}
-        return {"name": "test_played.py", "text": pytest_test(self.bot, path, self.start)}
+        return {"name": "test_played.py", "text": self.bot.as_test(path, self.start)}
 
     # -- what is to be seen ----------------------------------------------------------------------------
 

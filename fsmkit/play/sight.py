@@ -1,16 +1,14 @@
 """Where a bot that lives stands: rows, people, buttons, offers, and what of the chats has changed."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from fsmkit.botapi.errors import Json
-from fsmkit.interpreter.codec import decode_row
 from fsmkit.interpreter.row import Row
 from fsmkit.keys import Key
-from fsmkit.play.offers import offers_of
-from fsmkit.play.views import bubble_of, fresh_buttons, places_of, stored_of
+from fsmkit.play.bots import Played
+from fsmkit.play.views import bubble_of, fresh_buttons, places_of, rows_in
 from fsmkit.telegram.buttons import ButtonCodec
-from fsmkit.testing.harness.faults import FragileStore
 from fsmkit.testing.harness.ptb_driver import PTBDriver
 from fsmkit.testing.harness.screen import NotThereError
 
@@ -21,11 +19,12 @@ class Sight:
     """What is to be seen of one life of a bot.
 
     Args:
-        driver: The bot.
+        bot: The bot.
+        driver: What it lives in.
     """
 
-    def __init__(self, driver: PTBDriver) -> None:
-        self.driver = driver
+    def __init__(self, bot: Played, driver: PTBDriver) -> None:
+        self.bot, self.driver = bot, driver
         self._sent: dict[int, dict[int, Json]] = {}
         engine = driver.engine
         self._buttons = (
@@ -38,17 +37,11 @@ class Sight:
 
     def rows(self) -> dict[Key, Row]:
         """Return all that is stored."""
-        store = self.driver.store
-        if not isinstance(store, FragileStore):
-            return {}
-        return {key: decode_row(record.row) for key, record in store.table.records.items() if record.row}
+        return rows_in(self.driver.store)
 
-    async def standing(self, people: Iterable[int], groups: Iterable[int]) -> Shown:
+    async def standing(self, people: Sequence[int], groups: Iterable[int]) -> Shown:
         """Return what is stored, by key, and where each person stands in each chat."""
-        stored: dict[str, Any] = {}
-        for key, row in self.rows().items():
-            if shown := stored_of(row, len(await self.driver.store.outbox(key))):
-                stored[_name(key)] = {"chat": key.chat, "user": key.user, "conversations": shown}
+        stored = await self.bot.stored(self.driver, people)
         places = [None, *groups]
         at = {
             who(user, place): places_of(await self._row(user, place)) for user in people for place in places
@@ -66,14 +59,13 @@ class Sight:
 
     async def offers(self, people: Iterable[int], groups: Iterable[int]) -> Shown:
         """Return what each person could say in each chat."""
-        engine, places = self.driver.engine, [None, *groups]
-        if engine is None:
-            return {}
-        return {
-            who(user, place): offers_of(engine, await self._row(user, place))
-            for user in people
-            for place in places
-        }
+        found: Shown = {}
+        for user in people:
+            for place in [None, *groups]:
+                row = await self._row(user, place)
+                self.driver.chat = place
+                found[who(user, place)] = self.bot.offers(self.driver, user, row)
+        return found
 
     def changes(self) -> Shown:
         """Return, by chat, the messages that are new, changed or gone since the last call."""
@@ -117,10 +109,3 @@ def _times_in(tree: Any) -> Iterator[float]:
 def who(user: int, place: int | None) -> str:
     """Return a person in a chat, as the page names both."""
     return f"{user}@{'' if place is None else place}"
-
-
-def _name(key: Key) -> str:
-    thread = "" if key.thread is None else f", thread {key.thread}"
-    if key.chat == key.user:
-        return f"chat {key.chat}{thread}"
-    return f"user {key.user} in chat {key.chat}{thread}"

@@ -12,9 +12,11 @@ from fsmkit.botapi.world import World
 from fsmkit.engine.engine import Engine
 from fsmkit.engine.presses import value_of
 from fsmkit.flow.events import Pressed
+from fsmkit.interpreter.codec import decode_row
 from fsmkit.interpreter.row import Frame, Row, Snapshot, timeout_at
 from fsmkit.keys import Key
 from fsmkit.telegram.buttons import ButtonCodec, Foreign
+from fsmkit.testing.harness.faults import FragileStore
 from fsmkit.testing.harness.rendering import MEDIA
 
 SERVICE = ("new_chat_members", "left_chat_member", "pinned_message", "new_chat_title", "group_chat_created")
@@ -146,6 +148,21 @@ def _key(key: Any) -> Shown:
 
 
 # -- what is stored ----------------------------------------------------------------------------------
+
+
+def rows_in(store: Any) -> dict[Key, Row]:
+    """Return all rows of a store in memory."""
+    if not isinstance(store, FragileStore):
+        return {}
+    return {key: decode_row(record.row) for key, record in store.table.records.items() if record.row}
+
+
+def key_name(key: Key) -> str:
+    """Return a key in words."""
+    thread = "" if key.thread is None else f", thread {key.thread}"
+    if key.chat == key.user:
+        return f"chat {key.chat}{thread}"
+    return f"user {key.user} in chat {key.chat}{thread}"
 
 
 def stored_of(row: Row, outbox: int) -> list[Shown]:
