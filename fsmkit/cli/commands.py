@@ -3,6 +3,9 @@
 That keeps `fsmkit --help` fast, and a missing extra from breaking the commands that do without it.
 """
 
+from collections.abc import Callable
+from typing import Any, TypeVar
+
 import click
 
 from fsmkit import __version__
@@ -11,7 +14,59 @@ from fsmkit.cli.errors import Commands
 from fsmkit.cli.inspection.commands import BOT, bot_option, inspect_store
 from fsmkit.cli.output import print_json
 
+F = TypeVar("F", bound=Callable[..., Any])
+
 FLOW_FILE = click.argument("target", metavar="FILE[:FLOW]")
+
+
+_FOR_BOTS = (
+    click.option(
+        "--env",
+        "env",
+        multiple=True,
+        metavar="NAME[=VALUE]",
+        help="An environment variable for a bot without flows; credentials are hidden from it otherwise.",
+    ),
+    click.option(
+        "--setup", metavar="FILE", help="Runs before a bot without flows, to fake the services that it calls."
+    ),
+    click.option(
+        "--stub",
+        "stubs",
+        multiple=True,
+        metavar="MODULE",
+        help="Replaces a module by one that does nothing, for a bot without flows.",
+    ),
+    click.option(
+        "--allow-net",
+        "hosts",
+        multiple=True,
+        metavar="HOST",
+        help="A host that a bot without flows may connect to.",
+    ),
+    click.option(
+        "--user",
+        "users",
+        multiple=True,
+        type=int,
+        metavar="ID",
+        help="Another user who talks to a bot without flows.",
+    ),
+    click.option(
+        "--chat",
+        "chat",
+        type=int,
+        metavar="ID",
+        help="The group in which people talk to a bot without flows.",
+    ),
+)
+
+
+def for_bots(command: F) -> F:
+    """Give a command the options for a bot without flows."""
+    for option in reversed(_FOR_BOTS):
+        command = option(command)
+    return command
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -57,19 +112,40 @@ def chat(target: str, lang: str, store: str, replay: str | None) -> None:
 @click.option(
     "--replay",
     metavar="JSON[:N]",
-    help="Has the first, or N-th, conversation of a report of `fsmkit test --json`, and goes on from there.",
+    help="Replays the first, or N-th, conversation of a report of `fsmkit test --json`, and goes on from there.",
 )
 @click.option("--resources", metavar="NAME", help="A class or function of FILE that makes ctx.resources.")
 @click.option("--lang", default="en", metavar="CODE", help="The language code of the people who talk.")
-def play(target: str, port: int, quiet: bool, replay: str | None, resources: str | None, lang: str) -> None:
+@for_bots
+def play(
+    target: str,
+    port: int,
+    quiet: bool,
+    replay: str | None,
+    resources: str | None,
+    lang: str,
+    env: tuple[str, ...],
+    setup: str | None,
+    stubs: tuple[str, ...],
+    hosts: tuple[str, ...],
+    users: tuple[int, ...],
+    chat: int | None,
+) -> None:
     """Play a bot in the browser, without a token: chat, diagram, what is stored, a time line to go back on.
 
     The page is served on this machine only, at the address that is printed. When a file of the bot changes,
     the conversation is had again on the new version.
-    """
-    from fsmkit.cli.play import play as play_bot
 
-    play_bot(target, port=port, opens=not quiet, replay=replay, resources=resources, lang=lang)
+    A file of python-telegram-bot without flows is played as it is, in a copy and behind walls.
+    """
+    from fsmkit.cli.play import play as play_flows
+    from fsmkit.cli.play import play_bot
+    from fsmkit.cli.test_bot import BotOptions, is_plain_bot
+
+    if is_plain_bot(target):
+        play_bot(target, BotOptions(env, setup, stubs, hosts, users, chat), port=port, opens=not quiet)
+        return
+    play_flows(target, port=port, opens=not quiet, replay=replay, resources=resources, lang=lang)
 
 
 @main.command(short_help="Run a bot on Telegram.")
@@ -194,45 +270,11 @@ def check(ctx: click.Context, target: str) -> None:
     "--mutate", is_flag=True, help="Also breaks the flows on purpose, and reports what no test notices."
 )
 @click.option(
-    "--env",
-    "env",
-    multiple=True,
-    metavar="NAME[=VALUE]",
-    help="An environment variable for a bot without flows; credentials are hidden from it otherwise.",
-)
-@click.option(
-    "--setup", metavar="FILE", help="Runs before a bot without flows, to fake the services that it calls."
-)
-@click.option(
-    "--stub",
-    "stubs",
-    multiple=True,
-    metavar="MODULE",
-    help="Replaces a module by one that does nothing, for a bot without flows.",
-)
-@click.option(
-    "--allow-net",
-    "hosts",
-    multiple=True,
-    metavar="HOST",
-    help="A host that a bot without flows may connect to.",
-)
-@click.option(
-    "--user",
-    "users",
-    multiple=True,
-    type=int,
-    metavar="ID",
-    help="Another user who talks to a bot without flows.",
-)
-@click.option(
-    "--chat", "chat", type=int, metavar="ID", help="The group in which people talk to a bot without flows."
-)
-@click.option(
     "--moved",
     is_flag=True,
     help="Holds a bot without flows against the flows that move() makes of its ConversationHandlers.",
 )
+@for_bots
 @click.pass_context
 def test(
     ctx: click.Context,

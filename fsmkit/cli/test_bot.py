@@ -4,6 +4,7 @@ Nothing of the bot's code runs in this process. What it is can be read from its 
 """
 
 import ast
+import contextlib
 import json
 import os
 import random
@@ -11,7 +12,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -136,30 +137,10 @@ def test_bot(
     """
     if moved and replay is not None:
         raise CommandError("--replay has conversations with the bot as it is: leave --moved out")
-    name, entry = split_target(target)
-    path = _path_of(name)
-    if path is None:
-        raise CommandError(f"{name}: no such file")
     if out != "-":
-        echo(f"testing {name} (profile {profile})")
-    with tempfile.TemporaryDirectory(prefix="fsmkit-test-") as directory:
-        base = Path(directory).resolve()
-        root = base / "bot"
-        root.mkdir()
-        copied = copy_directory(path, root)
-        job: dict[str, Any] = {
-            "root": str(root),
-            "spare": str(base / "spare"),
-            "temporary": str(base / "tmp"),
-            "file": str(path.resolve().relative_to(copied)) if Path(name).is_file() else None,
-            "module": name,
-            "name": name,
-            "entry": entry,
-            "setup": None if options.setup is None else str(Path(options.setup).resolve()),
-            "stubs": options.stubs,
-            "hosts": options.hosts,
-            "users": options.users,
-            "chat": options.chat,
+        echo(f"testing {split_target(target)[0]} (profile {profile})")
+    with copied_bot(target, options) as (job, base, made):
+        job |= {
             "seed": random.randrange(2**32) if seed is None else seed,
             "profile": profile,
             "replays": None if replay is None else _conversations(replay),
@@ -168,8 +149,6 @@ def test_bot(
             "progress": str(base / "progress"),
             "hangs": str(base / "hangs"),
         }
-        sources = [each.read_text(encoding="utf-8", errors="replace") for each in root.rglob("*.py")]
-        made = environment(os.environ, options.env, sources)
         answer = _child(job, base, made)
     if "error" in answer:
         refused = f" ({answer['refused'][0]})" if answer["refused"] else ""
@@ -181,6 +160,53 @@ def test_bot(
         if out is not None:
             write(out, as_json(answer["json"]) + "\n")
     return bool(answer["ok"])
+
+
+@contextlib.contextmanager
+def copied_bot(target: str, options: BotOptions) -> Generator[tuple[dict[str, Any], Path, dict[str, str]]]:
+    """Copy a bot's directory; yield what a child process is told of it, where it may write, its environment.
+
+    Args:
+        target: `FILE[:NAME]` or `package.module[:NAME]`.
+        options: What can be said of the bot.
+
+    Raises:
+        CommandError: If there is no such file.
+    """
+    name, entry = split_target(target)
+    path = _path_of(name)
+    if path is None:
+        raise CommandError(f"{name}: no such file")
+    with tempfile.TemporaryDirectory(prefix="fsmkit-test-") as directory:
+        base = Path(directory).resolve()
+        root, temporary = base / "bot", base / "tmp"
+        root.mkdir()
+        temporary.mkdir()
+        copied = copy_directory(path, root)
+        job: dict[str, Any] = {
+            "root": str(root),
+            "spare": str(base / "spare"),
+            "temporary": str(temporary),
+            "file": str(path.resolve().relative_to(copied)) if Path(name).is_file() else None,
+            "module": name,
+            "name": name,
+            "entry": entry,
+            "setup": None if options.setup is None else str(Path(options.setup).resolve()),
+            "stubs": options.stubs,
+            "hosts": options.hosts,
+            "users": options.users,
+            "chat": options.chat,
+        }
+        sources = [each.read_text(encoding="utf-8", errors="replace") for each in root.rglob("*.py")]
+        made = environment(os.environ, options.env, sources)
+        own = str(Path(fsmkit.__file__).parent.parent)
+        made |= {
+            "PYTHONPATH": os.pathsep.join([own, *filter(None, [made.get("PYTHONPATH")])]),
+            "TMPDIR": str(temporary),
+            "TEMP": str(temporary),
+            "TMP": str(temporary),
+        }
+        yield job, base, made
 
 
 def _conversations(path: str) -> list[tuple[int | None, list[Any]]]:
@@ -201,15 +227,6 @@ def _conversations(path: str) -> list[tuple[int | None, list[Any]]]:
 def _child(job: dict[str, Any], base: Path, made: dict[str, str]) -> dict[str, Any]:
     """Have the job done by a process of its own; return what it says."""
     (base / "job.json").write_text(json.dumps(job), encoding="utf-8")
-    temporary = Path(job["temporary"])
-    temporary.mkdir()
-    own = str(Path(fsmkit.__file__).parent.parent)
-    made |= {
-        "PYTHONPATH": os.pathsep.join([own, *filter(None, [made.get("PYTHONPATH")])]),
-        "TMPDIR": str(temporary),
-        "TEMP": str(temporary),
-        "TMP": str(temporary),
-    }
     command = [sys.executable, "-P", "-m", "fsmkit.testing.any_bot.child", str(base / "job.json")]
     with open(base / "stderr", "w+", encoding="utf-8", errors="replace") as said:
         with subprocess.Popen(

@@ -53,6 +53,7 @@ class Played(abc.ABC):
         picture: The drawing of its flows as SVG; empty where there is none.
         no_picture: Why there is none.
         remembers: Whether something may be kept beside the store, so that going back has to begin anew.
+        refused: What cannot be done with it.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Played(abc.ABC):
     picture: str = ""
     no_picture: str = ""
     remembers: bool = True
+    refused: tuple[type[Action], ...] = ()
 
     @abc.abstractmethod
     def run(self, start: float, saved: Checkpoint | None, observers: Sequence[Any], live: Live) -> None:
@@ -101,14 +103,7 @@ class Played(abc.ABC):
         """Return the shortest conversation that leads to a state; `None`: none was found."""
         raise NotThereError(f"this bot has no flow {flow!r} with a state {state!r}")
 
-    def refuse(self, action: Action) -> None:
-        """Refuse what cannot be done with such a bot.
-
-        Raises:
-            NotThereError: If it cannot be done.
-        """
-
-    def as_test(self, path: Sequence[PlayedStep], start: float) -> str:
+    def as_test(self, path: Sequence[PlayedStep], start: float) -> str:  # noqa: ARG002
         """Return a conversation as a test."""
         raise NotThereError("only a bot with flows can be written down as a test; there is the transcript")
 
@@ -120,22 +115,22 @@ class Played(abc.ABC):
         """Return the files whose change makes another version."""
         return []
 
-    @property
+    @cached_property
     def findings(self) -> list[Shown]:
         """What `fsmkit check` says."""
         return []
 
-    @property
+    @cached_property
     def states(self) -> Shown:
         """What is said of each state, by `flow/state`."""
         return {}
 
-    @property
+    @cached_property
     def arrows(self) -> Shown:
         """Who takes each arrow and chip of the drawing, by its id."""
         return {}
 
-    @property
+    @cached_property
     def places(self) -> frozenset[str]:
         """Where handlers stand: the only places whose source the page may ask for."""
         return frozenset()

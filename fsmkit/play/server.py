@@ -164,7 +164,7 @@ class PlayServer:
                     return _json({"error": "a command is a JSON object with a field `do`"}, 400)
                 return _json(await self._asked(wanted))
             except (NotDone, msgspec.DecodeError) as error:
-                return _json({"error": str(error)}, 409)
+                return _json({"error": str(error)})
             except Exception as error:
                 return _json({"error": f"{type(error).__name__}: {error}"}, 500)
 

@@ -24,6 +24,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import attrs
@@ -175,9 +176,7 @@ class Session:
             saved = path[first - 1].saved if first else None
             self._recorder.begin()
             try:
-                life.bot.run(
-                    self.start, saved, [self._recorder], lambda driver: self._live(life, first, driver)
-                )
+                life.bot.run(self.start, saved, [self._recorder], partial(self._live, life, first))
             except Exception as error:  # not a bot's mistake: those are steps
                 self._answer(life.command, error)
                 self.status = {"kind": "error", "text": problem_of(error)}
@@ -364,7 +363,8 @@ class Session:
         return Press(button.text, nth=same.index(button), user=user)
 
     async def _act(self, action: Action, place: int | None) -> Shown:
-        self.bot.refuse(action)
+        if isinstance(action, self.bot.refused):
+            raise NotDone("This cannot be done with a bot that its own program starts.")
         step = self.tree.new(self.current, action, place)
         await self._perform(step, self.current)
         self.tree.all.append(step)

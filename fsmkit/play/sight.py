@@ -78,11 +78,11 @@ class Sight:
             self._sent[chat] = dict(record.messages)
         return found
 
-    def fresh(self) -> Shown:
-        """Return, by chat and message, which buttons still do something."""
+    def fresh(self) -> Shown | None:
+        """Return, by chat and message, which buttons still do something; `None`: only the bot knows."""
         engine, world = self.driver.engine, self.driver.offline.world
         if engine is None or self._buttons is None:
-            return {}
+            return None
         rows = self.rows()
         return {str(chat): fresh_buttons(world, chat, engine, self._buttons, rows) for chat in world.chats}
 

@@ -28,9 +28,9 @@ PATIENCE = 10_000
 """Milliseconds for which the page may let one wait, on a loaded machine."""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # no longer: Playwright leaves its loop running in this thread
 def browser():
-    """Chromium, started once, with a profile of its own; where it is missing, `.ci/run` fails."""
+    """Chromium, with a profile of its own; where it is missing, `.ci/run` fails."""
     why = None
     try:
         from playwright.sync_api import sync_playwright

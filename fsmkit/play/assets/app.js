@@ -46,7 +46,8 @@ addEventListener("keydown", (event) => {
 
 function Act({ name, icon, testid, children: text }) {
   const command = COMMANDS[name];
-  return html`<button type="button" class="act" data-testid=${testid} title=${`${command.text} (${command.shown ?? command.key})`} onClick=${command.run}><${Icon} name=${icon} /><span>${text}</span></button>`;
+  const disabled = !store.bot.flows.length && (name === "restart" || name === "kill");  // its own program starts it
+  return html`<button type="button" class="act" disabled=${disabled} data-testid=${testid} title=${`${command.text} (${command.shown ?? command.key})`} onClick=${command.run}><${Icon} name=${icon} /><span>${text}</span></button>`;
 }
 
 

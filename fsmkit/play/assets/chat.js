@@ -66,7 +66,7 @@ class Bubble extends Component {
       number += 1;
       const at = number;
       if (shown.kind === "url") return html`<a class="key" data-testid="button" href=${/^(https?|tg):/i.test(shown.url) ? shown.url : "#"} target="_blank" rel="noopener noreferrer">${shown.text}<${Icon} name="link" /></a>`;
-      const stale = shown.kind === "data" && !(fresh !== "" && live.has(at));
+      const stale = shown.kind === "data" && fresh !== "all" && !(fresh !== "" && live.has(at));
       const pressed = () => shown.kind === "data" ? press(message.id, at, place)
         : shown.kind === "pay" ? act({ do: "gesture", kind: "pre_checkout_query", what: media?.payload ?? "" }, place)
         : notice("toast", "This button does something in Telegram's own app.");
@@ -124,7 +124,7 @@ export function Chat({ place }) {
   const log = useRef(null), input = useRef(null), history = useRef({ at: -1, said: [] });
   const chat = chatOf(place);
   const messages = [...(store.chats.get(chat) ?? new Map()).values(), ...(store.ghosts.get(chat) ?? [])].sort((a, b) => a.id - b.id);
-  const fresh = store.fresh[chat] ?? {};
+  const fresh = store.fresh === null ? null : store.fresh[chat] ?? {};
   const last = messages.length ? messages[messages.length - 1] : null;
   useLayoutEffect(() => { log.current.scrollTop = log.current.scrollHeight; }, [store.current, chat, last, messages.length]);
   useLayoutEffect(() => {
@@ -162,7 +162,7 @@ export function Chat({ place }) {
     <div class="log" role="log" aria-label="Messages" ref=${log} tabindex="0"><div class="messages">
       ${!messages.length && html`<p class="empty">Nothing has been said yet.${offers.length > 0 && " Try one of these:"}</p>
         <div class="starters">${offers.slice(0, 3).map((offer) => html`<button type="button" onClick=${() => act(offer.action, place)}>${offer.text}</button>`)}</div>`}
-      ${messages.map((message) => html`<${Bubble} key=${message.id} message=${message} place=${place} named=${group} user=${store.user} fresh=${(fresh[message.id] ?? []).join(",")} />`)}
+      ${messages.map((message) => html`<${Bubble} key=${message.id} message=${message} place=${place} named=${group} user=${store.user} fresh=${fresh === null ? "all" : (fresh[message.id] ?? []).join(",")} />`)}
       ${typing && store.place === place && html`<p class="typing">${typing.text}…</p>`}
     </div></div>
     <${ReplyKeyboard} place=${place} />

@@ -59,7 +59,7 @@ function Step({ node, current }) {
   const ref = useRef(null);
   useLayoutEffect(() => { if (current) ref.current.scrollIntoView({ block: "nearest" }); }, [current]);
   const asked = node.asked ?? [], calls = node.calls ?? [];
-  const nobody = !calls.length && asked.length > 0;
+  const nobody = !calls.length && (asked.length > 0 || (!node.handled && !node.unplayed && /^(say|press|content|album|gesture|edit|event)/.test(node.action?.do)));
   const lit = store.lit !== null && node.edges.some((edge) => store.lit.includes(edge));
   return html`<li ref=${ref} class=${`step ${status} ${lit ? "lit" : ""}`} data-testid="step" data-status=${status} data-current=${current ? "true" : "false"}
     onMouseEnter=${() => node.edges.length && set({ lit: node.edges })} onMouseLeave=${() => store.lit && set({ lit: null })}>
@@ -74,7 +74,7 @@ function Step({ node, current }) {
     </button>
     ${node.errors.map((error) => html`<div class="error"><b>${error.text}</b>${error.place && html`<code>${error.place}</code>`}${error.source && html`<pre>${error.source}</pre>`}${error.notes.map((note) => html`<small>${note}</small>`)}</div>`)}
     ${current && html`<div class="details">
-      ${asked.length > 0 && html`<details data-testid="asked" open=${nobody}><summary>${nobody ? "Who was asked, and why not" : `${asked.length} ${asked.length === 1 ? "handler was" : "handlers were"} asked`}</summary>${reasons(asked)}</details>`}
+      ${asked.length > 0 && html`<details data-testid="asked" open=${nobody && asked.length > 0}><summary>${nobody ? "Who was asked, and why not" : `${asked.length} ${asked.length === 1 ? "handler was" : "handlers were"} asked`}</summary>${reasons(asked)}</details>`}
       ${calls.some((call) => call.returned) && html`<details><summary>Returned</summary><ul>${calls.filter((call) => call.returned).map((call) => html`<li><code>${call.returned}</code></li>`)}</ul></details>`}
       ${node.effects?.length > 0 && html`<details><summary>${node.effects.length} ${node.effects.length === 1 ? "effect" : "effects"}</summary><ul>${node.effects.map((each) => html`<li>${each.what} <i>${each.done}</i></li>`)}</ul></details>`}
     </div>`}

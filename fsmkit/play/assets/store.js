@@ -28,7 +28,7 @@ export async function ask(command) {
   try {
     const answer = await fetch("do", { method: "POST", body: JSON.stringify(command) });
     const found = await answer.json();
-    if (!answer.ok) throw new Error(found.error);
+    if (!answer.ok || found.error) throw new Error(found.error);
     return found;
   } catch (error) {
     notice("refused", error instanceof TypeError ? "The bot's process does not answer." : error.message);

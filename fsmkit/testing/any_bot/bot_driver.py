@@ -62,6 +62,11 @@ class BotObservation(Observation):
     walled: bool = False
     took: float = 0.0
 
+    @property
+    def handled(self) -> bool:
+        """Whether somebody took what was done."""
+        return bool(self.runs or self.shown) or self.before != self.after
+
 
 class BotDriver(PTBDriver):
     """An application that its own program has made, and people who talk to it.
