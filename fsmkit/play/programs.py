@@ -22,7 +22,16 @@ from fsmkit.testing.any_bot.slots import Slot, state_name
 from fsmkit.testing.any_bot.tree import Tree
 from fsmkit.testing.clock import ManualClock
 from fsmkit.testing.findings import seen_from_here
-from fsmkit.testing.harness.actions import Action, Deploy, Outside, PressData, Restart, Say, action_to_json
+from fsmkit.testing.harness.actions import (
+    Action,
+    Deploy,
+    Outside,
+    PressData,
+    Restart,
+    Say,
+    SetData,
+    action_to_json,
+)
 from fsmkit.testing.harness.observation import Observation
 from fsmkit.testing.harness.ptb_driver import Checkpoint, PTBDriver
 from fsmkit.testing.harness.repeatable import repeatable
@@ -43,7 +52,7 @@ class PlayedProgram(Played):
     """
 
     no_picture = "This bot has no flows, so that there is no diagram."
-    refused = (Restart, Deploy, Outside)
+    refused = (Restart, Deploy, Outside, SetData)
 
     def __init__(self, program: Program, tree: Tree, name: str) -> None:
         self.name = name

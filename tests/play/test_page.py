@@ -107,6 +107,24 @@ def test_what_is_stored_says_what_has_changed(opened):
     assert changed.all_inner_texts() == ['state"age"was "name"', 'name"Ann"was ""']
 
 
+def test_data_are_set_by_hand_as_a_step(opened):
+    page = opened(SIGNUP)
+    page.say("/start")
+    page.say("Ann")
+    page.one("edit-data").click()
+    page.one("data-dialog").locator("textarea").fill('{"name": "Eve", "age": 0}')
+    page.one("data-dialog").get_by_text("Store it").click()
+    page.steps(3)
+    page.say("31")
+    page.says("Eve, aged 31. Is that right?")
+    page.one("edit-data").click()
+    page.one("data-dialog").locator("textarea").fill('{"age": "old"}')
+    page.one("data-dialog").get_by_text("Store it").click()
+    page.one("toast").wait_for()
+    assert "no data of flow 'signup'" in page.one("toast").inner_text()
+    assert page.all("step").count() == 4
+
+
 def test_a_failing_conversation_is_replayed_and_shows_the_line_that_raised(opened, tmp_path):
     bot, report = tmp_path / "divide.py", tmp_path / "report.json"
     bot.write_text(BROKEN)

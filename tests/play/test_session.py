@@ -154,6 +154,7 @@ CONVERSATIONS = {
         done("wait", seconds=600),
         done("press", button="Change name"),
         {**done("say", text="Eve"), "mishap": {"at": "refused", "nth": 1, "wait": 30}},
+        done("set-data", flow="signup", data={"name": "Ada", "age": 36}),
         done("deadline"),
     ],
     "order": [

@@ -132,6 +132,18 @@ function EventForm({ dialog }) {
     <p class="hint">It goes to the conversation of ${store.user === 1 ? "yours" : `user ${store.user}`}${place === null ? "" : " in the group"}.</p><${Buttons} text="Send the event" /><//>`;
 }
 
+function Data({ dialog }) {
+  const { tree, place } = dialog;
+  const rows = JSON.stringify(tree.data, null, 2);
+  return html`<${Dialog} title=${`Data of ${tree.flow}`} testid="data-dialog" onSubmit=${(form, close) => {
+    let data;
+    try { data = JSON.parse(form.get("data")); } catch (error) { return notice("refused", `This is no JSON: ${error.message}`); }
+    close();
+    return act({ do: "set-data", flow: tree.flow, data }, place);
+  }}><label>As JSON <textarea name="data" rows=${Math.min(16, rows.split("\n").length + 1)} spellcheck=${false}>${rows}</textarea></label>
+    <p class="hint">It is a step like any other: you can go back to before it.</p><${Buttons} text="Store it" /><//>`;
+}
+
 function Words({ dialog }) {
   const edits = dialog.kind === "edit";
   return html`<${Dialog} title=${edits ? "Edit your last message" : "Type after the bot's name"} testid="words-dialog" onSubmit=${(form, close) => {
@@ -184,6 +196,7 @@ function Dialogs() {
     case "wait": return html`<${Wait} />`;
     case "kill": return html`<${Kill} />`;
     case "event": return html`<${EventForm} dialog=${dialog} />`;
+    case "data": return html`<${Data} dialog=${dialog} />`;
     case "edit": case "inline": return html`<${Words} dialog=${dialog} />`;
     case "export": return html`<${Export} />`;
     case "help": return html`<${Help} />`;

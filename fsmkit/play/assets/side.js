@@ -1,5 +1,6 @@
 // What is stored, and the steps with their reasons.
 import { html, useLayoutEffect, useRef } from "./preact.js";
+import { Icon, memo } from "./icons.js";
 import { go, moment, path, set, span, store } from "./store.js";
 
 const isTime = (value) => value !== null && typeof value === "object" && "$time" in value;
@@ -42,6 +43,7 @@ export function Stored() {
     ${!rows.length && html`<p class="empty">Nothing is stored.</p>`}
     ${rows.map(([key, row]) => html`<article key=${key} class=${mine([key, row]) ? "" : "other"}>
       ${rows.length > 1 && html`<h3>${key}</h3>`}
+      ${mine([key, row]) && store.bot.flows.length > 0 && row.conversations.some((each) => each.tree.data !== undefined) && html`<button type="button" class="quiet edit" data-testid="edit-data" aria-label="Set the data by hand" title="Set the data by hand" onClick=${() => set({ dialog: { kind: "data", place: row.chat < 0 ? row.chat : null, tree: row.conversations.find((each) => each.tree.data !== undefined).tree } })}><${Icon} name="pencil" /></button>`}
       ${row.conversations.map((each) => {
         const was = before?.stored?.[key]?.conversations.find((other) => other.name === each.name);
         return html`<ul class="tree" key=${each.name}>${Object.entries(each.tree).map(([name, value]) => html`<${Tree} key=${name} name=${name} value=${value} was=${was?.tree[name]} known=${was !== undefined} />`)}</ul>`;
@@ -54,13 +56,12 @@ function reasons(asked) {
   return html`<ul>${asked.map((each) => html`<li class=${each.why === null ? "took" : ""}><b>${each.handler}</b> <code>${each.place}</code><br />${each.why === null ? "wanted it" : each.why}</li>`)}</ul>`;
 }
 
-function Step({ node, current }) {
+const Step = memo(({ node, current, lit }) => {
   const status = node.errors.length ? "error" : current ? "current" : "past";
   const ref = useRef(null);
   useLayoutEffect(() => { if (current) ref.current.scrollIntoView({ block: "nearest" }); }, [current]);
   const asked = node.asked ?? [], calls = node.calls ?? [];
   const nobody = !calls.length && (asked.length > 0 || (!node.handled && !node.unplayed && /^(say|press|content|album|gesture|edit|event)/.test(node.action?.do)));
-  const lit = store.lit !== null && node.edges.some((edge) => store.lit.includes(edge));
   return html`<li ref=${ref} class=${`step ${status} ${lit ? "lit" : ""}`} data-testid="step" data-status=${status} data-current=${current ? "true" : "false"}
     onMouseEnter=${() => node.edges.length && set({ lit: node.edges })} onMouseLeave=${() => store.lit && set({ lit: null })}>
     <button type="button" class="plain" onClick=${() => go(node.id)} aria-current=${current ? "step" : undefined}>
@@ -79,7 +80,7 @@ function Step({ node, current }) {
       ${node.effects?.length > 0 && html`<details><summary>${node.effects.length} ${node.effects.length === 1 ? "effect" : "effects"}</summary><ul>${node.effects.map((each) => html`<li>${each.what} <i>${each.done}</i></li>`)}</ul></details>`}
     </div>`}
   </li>`;
-}
+});
 
 export function Steps() {
   const words = store.filter.trim().toLowerCase();
@@ -90,7 +91,7 @@ export function Steps() {
       <input type="search" placeholder="Filter" aria-label="Filter steps" value=${store.filter} onInput=${(event) => set({ filter: event.target.value })} /></header>
     ${!nodes.length && html`<p class="empty">What happens stands here, with the handler that took it and why.</p>`}
     ${nodes.length > 0 && !shown.length && html`<p class="empty">No step matches.</p>`}
-    <ol>${shown.map((node) => html`<${Step} key=${node.id} node=${node} current=${node.id === store.current} />`)}</ol>
+    <ol>${shown.map((node) => html`<${Step} key=${node.id} node=${node} current=${node.id === store.current} lit=${store.lit !== null && node.edges.some((edge) => store.lit.includes(edge))} />`)}</ol>
   </section>`;
 }
 

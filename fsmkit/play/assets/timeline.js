@@ -1,5 +1,6 @@
 // The time line: a tree of steps. The path that leads to where one stands is straight, branches lie below.
 import { html, useLayoutEffect, useRef, useState } from "./preact.js";
+import { memo } from "./icons.js";
 import { go, moment, path, span, store } from "./store.js";
 
 const GAP = 86, TOP = 16, ROW = 34;
@@ -49,10 +50,23 @@ function line(from, to) {
   return `M${from.x} ${from.y}C${bend} ${from.y} ${from.x + 14} ${to.y} ${from.x + 44} ${to.y}H${to.x}`;
 }
 
+let known = { key: "" };
+function placesNow() {
+  const key = `${store.nodes.size} ${store.current} ${store.bot.version}`;
+  if (known.key !== key) known = { key, places: laidOut() };
+  for (const each of known.places.values()) each.node = store.nodes.get(each.node.id);
+  return known.places;
+}
+
+const Dot = memo(({ node, x, y, branch, kind, hover }) => html`<button type="button" data-testid="timeline-dot" data-step=${node.id} data-branch=${branch}
+  class=${`dot ${kind} ${node.errors.length ? "wrong" : ""}`} style=${{ left: `${x}px`, top: `${y}px` }} aria-label=${`Step ${node.id}: ${node.line}`} aria-current=${kind === "current" ? "step" : undefined}
+  onMouseEnter=${() => hover(node.id)} onMouseLeave=${() => hover(null)} onFocus=${() => hover(node.id)} onBlur=${() => hover(null)} onClick=${() => go(node.id)}>
+  <i></i><span>${node.user > 1 ? `${node.user}: ` : ""}${node.line}</span></button>`);
+
 export function Timeline() {
   const frame = useRef(null);
   const [hover, setHover] = useState(null);
-  const places = laidOut(), here = places.get(store.current);
+  const places = placesNow(), here = places.get(store.current);
   const on = new Set(path().map((node) => node.id));
   const all = [...places.values()];
   const width = Math.max(...all.map((each) => each.x)) + GAP, height = Math.max(...all.map((each) => each.y)) + 30;
@@ -64,11 +78,7 @@ export function Timeline() {
   return html`<nav class="timeline" aria-label="Time line"><div class="scroll" ref=${frame}><div class="space" style=${{ width: `${width}px`, height: `${height}px` }}>
     <svg class="lines" width=${width} height=${height} aria-hidden="true">${all.filter(({ node }) => places.has(node.parent)).map((each) => html`
       <path key=${each.node.id} class=${`${on.has(each.node.id) ? "on" : ""} ${each.node.passed > 0 ? "waited" : ""}`} d=${line(places.get(each.node.parent), each)} />`)}</svg>
-    ${all.map(({ node, x, y, row }) => html`<button type="button" key=${node.id} data-testid="timeline-dot" data-step=${node.id} data-branch=${on.has(node.id) ? "path" : row ? "branch" : "ahead"}
-      class=${`dot ${node.id === store.current ? "current" : on.has(node.id) ? "on" : ""} ${node.errors.length ? "wrong" : ""}`}
-      style=${{ left: `${x}px`, top: `${y}px` }} aria-label=${`Step ${node.id}: ${node.line}`} aria-current=${node.id === store.current ? "step" : undefined}
-      onMouseEnter=${() => setHover(node.id)} onMouseLeave=${() => setHover(null)} onFocus=${() => setHover(node.id)} onBlur=${() => setHover(null)} onClick=${() => go(node.id)}>
-      <i></i><span>${node.user > 1 ? `${node.user}: ` : ""}${node.line}</span></button>`)}
+    ${all.map(({ node, x, y, row }) => html`<${Dot} key=${node.id} node=${node} x=${x} y=${y} hover=${setHover} branch=${on.has(node.id) ? "path" : row ? "branch" : "ahead"} kind=${node.id === store.current ? "current" : on.has(node.id) ? "on" : ""} />`)}
   </div></div>${hover !== null && places.has(hover) && html`<${Preview} node=${places.get(hover).node} x=${places.get(hover).x - (frame.current?.scrollLeft ?? 0)} />`}</nav>`;
 }
 

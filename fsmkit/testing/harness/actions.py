@@ -340,6 +340,23 @@ class Stored(Action):
 
 
 @attrs.frozen
+class SetData(Action):
+    """The data of a flow that runs are replaced by hand.
+
+    Attributes:
+        flow: Name of the flow.
+        data: The data, as JSON holds them.
+    """
+
+    flow: str
+    data: Any = attrs.field(hash=False)
+
+    def line(self) -> str:
+        """Return what they are now."""
+        return f"(data set by hand) {shortened(repr(self.data))}"
+
+
+@attrs.frozen
 class Duplicate(Action):
     """The last update comes once more."""
 
@@ -488,6 +505,7 @@ KINDS: dict[str, type[Action]] = {
     "restart": actions.Restart,
     "deploy": actions.Deploy,
     "stored": actions.Stored,
+    "set-data": actions.SetData,
     "duplicate": actions.Duplicate,
     "swap": actions.Swap,
     "together": actions.Together,

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import attrs
+import msgspec
 
 from fsmkit.botapi.chats import chat as chat_of
 from fsmkit.botapi.chats import user as user_of
@@ -42,6 +43,7 @@ from fsmkit.testing.harness.actions import (
     Press,
     Refused,
     Restart,
+    SetData,
     Stored,
     Swap,
     Together,
@@ -355,6 +357,8 @@ class Driver(abc.ABC):
                 await self._album_arrives()
             case Stored():
                 await self._store(action)
+            case SetData():
+                await self._set_data(action)
             case Duplicate():
                 if self._last is None:
                     raise NotThereError("no update has come yet, so that none can come again")
@@ -413,6 +417,16 @@ class Driver(abc.ABC):
 
     async def release_jobs(self, *, fails: bool) -> None:  # noqa: B027  # where none can be held
         """Let jobs of states come to their ends, or fail."""
+
+    async def _set_data(self, action: SetData) -> None:
+        table = None if self.engine is None else self.engine.flows.tables.get(action.flow)
+        if self.engine is None or table is None:
+            raise NotThereError(f"there is no flow {action.flow!r} whose data could be set")
+        try:
+            data = table.codec.decode(msgspec.Raw(msgspec.json.encode(action.data)))
+        except ValueError as error:
+            raise NotThereError(f"these are no data of flow {action.flow!r}: {error}") from error
+        await self.engine.at(action.flow, self.key(action.user, action.flow)).set_data(data)
 
     async def _together(self, action: Together) -> None:
         self.at_once(True)
