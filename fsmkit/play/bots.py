@@ -6,7 +6,9 @@ not touched before its successor is loaded, checked and drawn.
 
 import abc
 import asyncio
+import concurrent.futures
 import sys
+import threading
 from collections.abc import Awaitable, Callable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -50,16 +52,12 @@ class Played(abc.ABC):
     Attributes:
         name: What the page is headed with.
         flows: Its flows; none for a bot that has none.
-        picture: The drawing of its flows as SVG; empty where there is none.
-        no_picture: Why there is none.
         remembers: Whether something may be kept beside the store, so that going back has to begin anew.
         refused: What cannot be done with it.
     """
 
     name: str
     flows: tuple[Flow[Any], ...] = ()
-    picture: str = ""
-    no_picture: str = ""
     remembers: bool = True
     refused: tuple[type[Action], ...] = ()
 
@@ -90,6 +88,10 @@ class Played(abc.ABC):
     @abc.abstractmethod
     async def stored(self, driver: PTBDriver, people: Sequence[int]) -> Shown:
         """Return all that is stored, by whose it is."""
+
+    def drawn(self) -> tuple[str, str]:
+        """Return the drawing of its flows as SVG, or else why there is none; may take a second."""
+        return "", "This bot has no flows, so that there is no diagram."
 
     def again(self) -> "Played":
         """Return the version that stands in the file now.
@@ -157,17 +159,26 @@ class PlayedFlows(Played):
         self._compiled = Engine(*self.flows).flows
         self.graph: Graph = graph_of(*self.flows)
         self.drawing: Drawing = drawing_of(self.graph)
-        self.picture, self.no_picture = self._drawn()
+        self._picture: concurrent.futures.Future[tuple[str, str]] = concurrent.futures.Future()
+        threading.Thread(target=self._draw, name="fsmkit drawing", daemon=True).start()
         self.remembers = resources is not None or remembers(self.flows)
         self._edges: dict[Crossing, Edge] = Coverage(self.graph, {}).declared
 
-    def _drawn(self) -> tuple[str, str]:
-        if not self.drawing.spots:
-            return "", "These flows have no states to draw."
+    def drawn(self) -> tuple[str, str]:
+        """Return the drawing; see `Played.drawn`."""
+        return self._picture.result()
+
+    def _draw(self) -> None:
+        """Draw, while the bot starts."""
         try:
-            return svg(self.drawing, styled=False), ""
+            if self.drawing.spots:
+                self._picture.set_result((svg(self.drawing, styled=False), ""))
+            else:
+                self._picture.set_result(("", "These flows have no states to draw."))
         except LayoutError as error:
-            return "", str(error)
+            self._picture.set_result(("", str(error)))
+        except Exception as error:
+            self._picture.set_exception(error)
 
     @cached_property
     def findings(self) -> list[Shown]:

@@ -51,7 +51,6 @@ class PlayedProgram(Played):
         name: What the page is headed with.
     """
 
-    no_picture = "This bot has no flows, so that there is no diagram."
     refused = (Restart, Deploy, Outside, SetData)
 
     def __init__(self, program: Program, tree: Tree, name: str) -> None:

@@ -162,6 +162,8 @@ class PlayServer:
                 wanted = msgspec.json.decode(body)
                 if not isinstance(wanted, dict) or wanted.get("do") == "file":
                     return _json({"error": "a command is a JSON object with a field `do`"}, 400)
+                if wanted.get("do") == "diagram":  # the bot goes on meanwhile
+                    return _json(await asyncio.to_thread(self.session.diagram))
                 return _json(await self._asked(wanted))
             except (NotDone, msgspec.DecodeError) as error:
                 return _json({"error": str(error)})

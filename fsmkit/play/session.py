@@ -157,6 +157,13 @@ class Session:
         self._wake()
         return command.done
 
+    def diagram(self) -> Shown:
+        """Return the drawing of the version that is played, and what is said of its parts."""
+        bot = self.bot
+        picture, problem = bot.drawn()
+        about = {"states": bot.states, "arrows": bot.arrows, "findings": bot.findings}
+        return {"svg": picture, "problem": problem, **about}
+
     def listen(self, listener: Listener) -> Callable[[], None]:
         """Have somebody told of what changes; return what ends that."""
         self._listeners.append(listener)
@@ -313,15 +320,6 @@ class Session:
                 return self._file(str(wanted.get("file")))
             case "export":
                 return self._export(str(wanted.get("as", "test")))
-            case "diagram":
-                bot = self.bot
-                return {
-                    "svg": bot.picture,
-                    "problem": bot.no_picture,
-                    "states": bot.states,
-                    "arrows": bot.arrows,
-                    "findings": bot.findings,
-                }
             case "hello":  # who has just begun to listen needs all; in order, so it goes to everybody
                 self._tell(await self.state())
                 return {}

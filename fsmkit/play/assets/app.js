@@ -47,7 +47,7 @@ addEventListener("keydown", (event) => {
 function Act({ name, icon, testid, children: text }) {
   const command = COMMANDS[name];
   const disabled = !store.bot.flows.length && (name === "restart" || name === "kill");  // its own program starts it
-  return html`<button type="button" class="act" disabled=${disabled} data-testid=${testid} title=${`${command.text} (${command.shown ?? command.key})`} onClick=${command.run}><${Icon} name=${icon} /><span>${text}</span></button>`;
+  return html`<button type="button" class="act" aria-label=${command.text} disabled=${disabled} data-testid=${testid} title=${`${command.text} (${command.shown ?? command.key})`} onClick=${command.run}><${Icon} name=${icon} /><span>${text}</span></button>`;
 }
 
 
@@ -69,7 +69,7 @@ function Header() {
     ${!store.connected && html`<span class="status error">not connected</span>`}
     <span class="grow"></span>
     <span class="clock" data-testid="clock" title="The bot's clock stands still until it is moved"><${Icon} name="clock" />${moment(clock)}</span>
-    <button type="button" class="act" data-testid="next-deadline" disabled=${due === null} title="Go on to the next deadline (t)" onClick=${COMMANDS.deadline.run}><${Icon} name="skip" /><span>${due === null ? "no deadline" : `deadline in ${span(due - clock)}`}</span></button>
+    <button type="button" class="act" data-testid="next-deadline" aria-label=${due === null ? "No deadline" : `Go on to the next deadline, in ${span(due - clock)}`} disabled=${due === null} title="Go on to the next deadline (t)" onClick=${COMMANDS.deadline.run}><${Icon} name="skip" /><span>${due === null ? "no deadline" : `deadline in ${span(due - clock)}`}</span></button>
     <${Act} name="wait" icon="clock" testid="wait">Wait<//>
     <${Act} name="duplicate" icon="again" testid="duplicate">Again<//>
     <${Act} name="kill" icon="kill" testid="kill">Kill<//>
