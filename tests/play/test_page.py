@@ -209,11 +209,13 @@ def test_a_mistake_in_the_file_leaves_the_old_bot_alone(opened, tmp_path):
     bot.write_text(SIGNUP.read_text())
     page = opened(bot)
     page.say("/start")
+    right = '@signup.defstate("name"'
+    line = bot.read_text().splitlines().index(right + r', on=text(r".{1,40}"))') + 1
     for mistake, told in (
         ('@signup.defstate("nam"', "'nam'"),
-        ('@signup.defstate("name"]', "mistaken.py:42"),
+        ('@signup.defstate("name"]', f"mistaken.py:{line}"),
     ):
-        bot.write_text(SIGNUP.read_text().replace('@signup.defstate("name"', mistake))
+        bot.write_text(SIGNUP.read_text().replace(right, mistake))
         page.page.locator("[data-testid=reload-status]", has_text=told).wait_for()
         assert "not reloaded: " in page.one("reload-status").inner_text()
     page.say("Ann")

@@ -1,5 +1,6 @@
 """A session without a page: the tree of steps, going back, and what is written down of it."""
 
+import gc
 import time
 from pathlib import Path
 from textwrap import dedent
@@ -178,6 +179,7 @@ def assert_passes(text):
     module = {"__name__": "exported"}
     exec(compile(text, "exported", "exec"), module)
     module["test_played"]()
+    gc.collect()  # its bot ends here, where no loop runs
 
 
 def test_a_conversation_that_fails_is_written_down_as_one_that_raises(serve, tmp_path):
