@@ -27,6 +27,7 @@ EACH = [
     actions.Deadline(-1.0),
     actions.Restart(),
     actions.Stored("garden", 1, "plant", {"do": "say"}),
+    actions.SetData("garden", {"do": "say"}),
     actions.Duplicate(),
     actions.Swap(actions.Say("a"), actions.Press("b")),
     actions.Killed(actions.Outside(remembering_bot.Rained(3)), "reply", 2, False),
