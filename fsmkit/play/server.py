@@ -6,6 +6,7 @@ name that leads here, must not reach it: every address begins with a token that 
 """
 
 import asyncio
+import concurrent.futures
 import contextlib
 import secrets
 import socket
@@ -189,10 +190,14 @@ class PlayServer:
             with contextlib.suppress(RuntimeError):  # the server has ended
                 loop.call_soon_threadsafe(queue.put_nowait, encoded)
 
+        def greeted(hello: "concurrent.futures.Future[Any]") -> None:
+            if (error := hello.exception()) is not None:
+                heard({"type": "failed", "text": str(error)})
+
         forget = self.session.listen(heard)
         try:
             hello = self.session.submit({"do": "hello"})
-            hello.add_done_callback(lambda done: done.exception())  # the next state tells
+            hello.add_done_callback(greeted)
             while True:
                 try:
                     yield b"data: " + await asyncio.wait_for(queue.get(), PING_EVERY) + b"\n\n"

@@ -120,6 +120,8 @@ class Session:
         self._wake: Callable[[], None] = _nothing
         self._next: _Life | None = _Life(self.current, bot)
         self._over = False
+        self._ended: NotDone | None = None
+        """Why there is no life any more."""
         self._begun = False
         self.version = 0
         """Counts the versions of the bot."""
@@ -155,6 +157,8 @@ class Session:
         with self._guard:
             self._commands.append(command)
         self._wake()
+        if self._ended is not None:
+            self._answer(command, self._ended)
         return command.done
 
     def diagram(self) -> Shown:
@@ -190,6 +194,9 @@ class Session:
                 self._next = self._next or self._after_failure(life)
             finally:
                 self._wake = _nothing
+        self._ended = NotDone(self.status["text"] or "the bot has ended")
+        while (command := self._take()) is not None:
+            self._answer(command, self._ended)
 
     def _after_failure(self, life: _Life) -> _Life | None:
         """Return where it goes on after a life that could not begin: at the beginning, if anywhere."""

@@ -49,8 +49,8 @@ def browser():
 class Served:
     """A bot that is served, in threads of its own."""
 
-    def __init__(self, target, replay=None):
-        self.session = Session(PlayedFlows(str(target)), start=1_800_000_000)
+    def __init__(self, target, replay=None, resources=None):
+        self.session = Session(PlayedFlows(str(target), resources=resources), start=1_800_000_000)
         if replay is not None:
             self.session.begin_with(*replay)
         self.server = PlayServer(self.session)

@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 from textwrap import dedent
 
+import httpx
 import pytest
 
 from fsmkit.play import session as session_module
@@ -217,6 +218,28 @@ def _class_of(played):
     played.do(do="hello")
     forget()
     return heard[0]["bot"]["events"][0]["class"]
+
+
+def test_a_bot_that_cannot_begin_says_why_and_leaves_nobody_waiting(serve, tmp_path):
+    bot = """
+    from pathlib import Path
+    from fsmkit import Flow
+
+    class Database:
+        def __init__(self):
+            raise OSError("no database")
+
+    flow = Flow("fine", ttl=600)
+
+    @flow.defstate(None)
+    def said(event, ctx): ...
+    """
+    played = serve(written(tmp_path, bot), resources="Database")
+    for _ in range(2):
+        with pytest.raises(NotDone, match="OSError: no database"):
+            played.say("hello")
+    with httpx.stream("GET", f"{played.url}events") as stream:
+        assert next(stream.iter_lines()) == 'data: {"type":"failed","text":"OSError: no database"}'
 
 
 def test_only_what_has_changed_is_told_of_a_step(serve):

@@ -67,6 +67,7 @@ function Header() {
     <img src="icon.svg" alt="" width="20" height="20" /><strong class="brand">fsmkit play</strong><span class="file">${bot.name}</span>
     ${status.text && html`<button type="button" class=${`status ${status.kind}`} data-testid="reload-status" title=${status.text} onClick=${() => set({ dialog: { kind: "status" } })}>${status.text}</button>`}
     ${!store.connected && html`<span class="status error">not connected</span>`}
+    ${store.busy > 0 && html`<span class="status busy" role="status">working…</span>`}
     <span class="grow"></span>
     <span class="clock" data-testid="clock" title="The bot's clock stands still until it is moved"><${Icon} name="clock" />${moment(clock)}</span>
     <button type="button" class="act" data-testid="next-deadline" aria-label=${due === null ? "No deadline" : `Go on to the next deadline, in ${span(due - clock)}`} disabled=${due === null} title="Go on to the next deadline (t)" onClick=${COMMANDS.deadline.run}><${Icon} name="skip" /><span>${due === null ? "no deadline" : `deadline in ${span(due - clock)}`}</span></button>
@@ -240,7 +241,7 @@ class App extends Component {
   componentDidMount() { onChange(() => this.forceUpdate()); }
 
   render() {
-    if (!store.ready) return html`<main class="loading"><p>Starting the bot…</p></main>`;
+    if (!store.ready) return html`<main class="loading">${store.failure === null ? html`<p>Starting the bot…</p>` : html`<p class="failed" role="alert" data-testid="failure">${store.failure}</p>`}</main>`;
     const bare = !store.diagram.svg && Boolean(store.diagram.problem);
     return html`<${Header} />
       <nav class="panes" role="tablist" aria-label="Panes">${TABS.map(([name, text]) => html`<button type="button" role="tab" data-testid=${`tab-${name}`} aria-selected=${store.tab === name} onClick=${() => set({ tab: name })}>${text}</button>`)}</nav>

@@ -1,7 +1,7 @@
 // What the page knows, and how it asks the server. Nothing here draws.
 
 export const store = {
-  ready: false, connected: true,
+  ready: false, connected: true, failure: null,
   bot: { name: "", flows: [], events: [], remembers: false, version: -1 },
   diagram: { svg: "", problem: "", states: {}, arrows: {}, findings: [] },
   nodes: new Map(), current: 0, clock: 0, due: null,
@@ -85,6 +85,7 @@ function takeChats(shown, whole) {
 }
 
 function take(shown) {
+  if (shown.type === "failed") return set({ failure: shown.text });
   if (shown.type === "status") return set({ status: shown.status });
   if (shown.type !== "state" && !store.ready) return;
   if (shown.type === "state") {
