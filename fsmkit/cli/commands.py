@@ -112,7 +112,7 @@ def chat(target: str, lang: str, store: str, replay: str | None) -> None:
 @click.option(
     "--replay",
     metavar="JSON[:N]",
-    help="Replays the first, or N-th, conversation of a report of `fsmkit test --json`, and goes on from there.",
+    help="Replays the first (or N-th) conversation of a report of `fsmkit test --json`; go on from there.",
 )
 @click.option("--resources", metavar="NAME", help="A class or function of FILE that makes ctx.resources.")
 @click.option("--lang", default="en", metavar="CODE", help="The language code of the people who talk.")
