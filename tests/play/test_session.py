@@ -90,7 +90,7 @@ def test_what_cannot_be_done_says_why_and_adds_no_step(serve):
     played = serve(SIGNUP)
     for command, why in (
         ({"do": "act", "action": {"do": "press", "button": "Yes"}}, "no button 'Yes' is on the screen"),
-        ({"do": "act", "action": {"do": "fly"}}, "is no action"),
+        ({"do": "act", "action": {"do": "fly"}}, "is not an action"),
         ({"do": "act", "action": "say"}, "a JSON object"),
         ({"do": "act", "action": {"do": "say", "text": "x"}, "user": -1}, "a number from 1"),
         ({"do": "act", "action": {"do": "say", "text": " "}}, "no text of blanks"),
