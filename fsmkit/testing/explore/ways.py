@@ -6,7 +6,8 @@ import contextlib
 from fsmkit.flow.flow import Flow
 from fsmkit.graph.graph import Graph, Node
 from fsmkit.testing.coverage import Coverage, Crossing
-from fsmkit.testing.explore.tours import SearchState, Tours
+from fsmkit.testing.explore.search_state import SearchState
+from fsmkit.testing.explore.tours import Tours
 from fsmkit.testing.harness.actions import Action
 from fsmkit.testing.harness.engine_driver import EngineDriver
 from fsmkit.testing.harness.instrument import quiet
