@@ -7,7 +7,7 @@ are in `fsmkit.telegram`; anything with PTB's `check_update` fits in here withou
 import abc
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, overload, runtime_checkable
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, get_origin, overload, runtime_checkable
 
 import attrs
 
@@ -404,4 +404,5 @@ def as_matcher(on: Any) -> Matcher:
 
 def _makes_matcher(function: Callable[..., Any]) -> bool:
     returned = getattr(function, "__annotations__", {}).get("return")
+    returned = get_origin(returned) or returned
     return isinstance(returned, type) and issubclass(returned, Matcher)

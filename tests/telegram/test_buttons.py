@@ -210,7 +210,7 @@ def test_two_keys_that_are_hard_to_tell_apart_are_both_tried():
 
 @pytest.mark.parametrize(
     ("keys", "problem"),
-    [([], "no list"), (NEW, "no list"), ([5], "no list"), ([NEW, "short"], "5 characters")],
+    [([], "not a list"), (NEW, "not a list"), ([5], "not a list"), ([NEW, "short"], "5 characters")],
 )
 def test_keys_that_are_none_or_can_be_guessed_are_refused(keys, problem):
     with pytest.raises(DefinitionError, match=problem):

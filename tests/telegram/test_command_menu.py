@@ -136,7 +136,7 @@ def test_a_description_that_telegram_refuses_is_refused_where_it_stands(descript
 
 
 def test_a_description_needs_a_name():
-    with pytest.raises(DefinitionError, match="stands beside a name"):
+    with pytest.raises(DefinitionError, match="a description needs a name"):
         Flow("a").defstate(None, on=command(description="Anything"))(lambda event, ctx: None)
 
 

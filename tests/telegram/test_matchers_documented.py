@@ -3,6 +3,7 @@
 import inspect
 import re
 from pathlib import Path
+from typing import get_origin
 
 import fsmkit.telegram
 from fsmkit.flow.matchers import Matcher
@@ -15,7 +16,7 @@ def test_the_reference_lists_all_matchers():
     matchers = {
         name
         for name, made in exported.items()
-        if inspect.isfunction(made) and made.__annotations__["return"] is Matcher
+        if inspect.isfunction(made) and get_origin(made.__annotations__["return"]) is Matcher
     }
     table = [
         line.split("|")[1] for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("| `")

@@ -220,7 +220,7 @@ def twice(app):
     [
         (empty, "the application has no ConversationHandler"),
         (foreign, "made of no ConversationHandler of this application"),
-        (no_handler, "fallbacks of a ConversationHandler has 'cancel', which is no handler"),
+        (no_handler, "fallbacks of a ConversationHandler has 'cancel', which is not a handler"),
         (twice, "was called for this application before"),
     ],
 )
