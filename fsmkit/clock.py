@@ -32,9 +32,14 @@ def monotonic(clock: Clock) -> float:
     return clock.now() if count is None else float(count())
 
 
-async def first_of(*waits: Coroutine[Any, Any, Any]) -> None:
-    """Wait for the first of several to come to its end, and cancel the others."""
-    tasks = [asyncio.ensure_future(wait) for wait in waits]
+async def first_of(*waits: Coroutine[Any, Any, Any], name: str | None = None) -> None:
+    """Wait for the first of several to come to its end, and cancel the others.
+
+    Args:
+        waits: What is waited for; each runs in a task.
+        name: The name of these tasks.
+    """
+    tasks = [asyncio.create_task(wait, name=name) for wait in waits]
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:

@@ -15,6 +15,9 @@ from fsmkit.errors import LeaseLost
 from fsmkit.keys import Key
 from fsmkit.stores.protocol import NoticesDeaths
 
+NAME = "fsmkit sweeper"
+"""What its tasks are called: a test that lets time pass does not stop for them."""
+
 _log = logging.getLogger("fsmkit")
 
 AT_ONCE = 16
@@ -247,7 +250,7 @@ class Sweeper:
             # A receiver says for sure whether updates wait; elsewhere they are given time to come.
             first = self._first if self._face.received is None else min(self._first, SOON)
             work = self._run(monotonic(self._clock) + first, min(first, self._every))
-            self._task = asyncio.get_running_loop().create_task(work, name="fsmkit sweeper")
+            self._task = asyncio.get_running_loop().create_task(work, name=NAME)
 
     async def stop(self) -> None:
         """End the task and wait for it."""
@@ -269,7 +272,8 @@ class Sweeper:
         last, begun = monotonic(self._clock), False
         await self._try(self._at_once)
         while True:
-            await first_of(self._clock.sleep(max(0.0, at - monotonic(self._clock))), death.wait())
+            sleep = self._clock.sleep(max(0.0, at - monotonic(self._clock)))
+            await first_of(sleep, death.wait(), name=NAME)
             now = monotonic(self._clock)
             if death.is_set():
                 death.clear()
