@@ -127,6 +127,8 @@ def _objections(path: str, node: Any, seen: set[int]) -> Iterator[_Found]:
     seen.add(id(node))
     if problem := _objection(node):
         yield path, problem
+    if name := _not_annotated(_class(node)):
+        yield path, f"the field {name!r} has no annotation"
     for field in getattr(node, "fields", ()):
         where = f"{path}.{field.name}"
         if field.required and field.name.startswith("_") and attrs.has(_class(node)):
@@ -161,6 +163,12 @@ def _objection(node: Any) -> str | None:
             f"could never be seen whether one was stored as it is"
         )
     return None
+
+
+def _not_annotated(kind: Any) -> str | None:
+    """Return the first field of an attrs class without a type, for which msgspec may take any value."""
+    fields = attrs.fields(kind) if attrs.has(kind) else ()
+    return next((field.name for field in fields if field.type is None), None)
 
 
 def _class(node: Any) -> Any:

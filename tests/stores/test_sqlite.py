@@ -443,7 +443,7 @@ async def test_a_file_of_a_newer_schema_is_left_alone(path: Path) -> None:
 @pytest.mark.parametrize("content", [b"Dear diary, today " * 100, b"\x00" * 8192], ids=["text", "zeros"])
 async def test_a_file_that_is_no_database_is_left_alone(path: Path, content: bytes) -> None:
     path.write_bytes(content)
-    await refused(path, StoreCorrupt, "no file of fsmkit.*another path")
+    await refused(path, StoreCorrupt, "not a file of fsmkit.*another path")
 
 
 @pytest.mark.parametrize("application", [0, 4711])
@@ -451,7 +451,7 @@ async def test_the_database_of_another_program_is_left_alone(path: Path, applica
     with contextlib.closing(sqlite3.connect(path)) as db:
         db.execute("CREATE TABLE recipes (name)")
         db.execute(f"PRAGMA application_id={application}")
-    await refused(path, StoreCorrupt, "no file of fsmkit.*another path")
+    await refused(path, StoreCorrupt, "not a file of fsmkit.*another path")
 
 
 async def test_a_damaged_file_is_left_alone(path: Path) -> None:

@@ -60,6 +60,10 @@ WALK = 60
 Judge = Callable[[Sequence[Observation]], list[Problem]]
 
 
+_FAILURE = Failed(RuntimeError("a job that fails"))
+"""What a handler for failed jobs wants."""
+
+
 class Tours:
     """The search for conversations.
 
@@ -264,7 +268,7 @@ class Tours:
             if done is not None and action.button in fresh and not done.taken and done.before == done.after:
                 dead.append(done)
         alive = len([action for action in shown if action.button in fresh]) - len(dead)
-        if dead and not alive and spot.observations[-1:] and spot.observations[-1].taken:
+        if dead and not alive and _has_shown(spot.observations, fresh):
             if fresh & self._static_buttons(spot.place):
                 return  # the declarations show it
             texts = " ".join(f"[{button}]" for button in sorted(fresh))
@@ -384,7 +388,8 @@ class Tours:
             handlers = [*table.by_state.get(state, ()), *table.any]
             others = [each for handler in handlers for each in self._menus.inputs(handler).accepted[:2]]
             late = [Wait(job.timeout + 1)] if job is not None and job.timeout is not None else []
-            attempts = [Meanwhile(action, fails=True)]
+            failed = any(handler.wants(_FAILURE) is not None for handler in handlers)
+            attempts = [Meanwhile(action, fails=True)] if failed else []  # else nobody expects that it may
             attempts += [Meanwhile(action, other) for other in dict.fromkeys([*others, *WRONG[:3], *late])]
             for attempt in attempts:
                 if self._spent():
@@ -499,3 +504,12 @@ def _by_handler(coverage: Coverage) -> dict[tuple[str, str | None, str], list[Cr
     for edge in coverage.declared:
         found.setdefault((edge[0], edge[1], edge[2]), []).append(edge)
     return found
+
+
+def _has_shown(observations: tuple[Observation, ...], buttons: set[str]) -> bool:
+    """Return whether a handler has shown buttons in the last step; those of steps before may be over."""
+    last = observations[-1:]
+    return any(
+        each.taken and any(f"[{button}]" in line for line in each.shown for button in buttons)
+        for each in last
+    )

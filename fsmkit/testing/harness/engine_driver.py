@@ -41,7 +41,7 @@ from fsmkit.testing.harness.direct_bot import DirectBot
 from fsmkit.testing.harness.driver import Driver
 from fsmkit.testing.harness.events import update_of
 from fsmkit.testing.harness.faults import FragileStore, RewindableClock
-from fsmkit.testing.harness.held_jobs import HeldJobs
+from fsmkit.testing.harness.held_jobs import HeldJobs, JobFailedError
 from fsmkit.testing.harness.instrument import watch
 from fsmkit.testing.harness.observation import Observation
 from fsmkit.testing.harness.overlap import in_order
@@ -143,7 +143,7 @@ class EngineDriver(Driver):
         )
         engine.bot = BOT
         engine.face.check_invariants = True
-        engine.on_error = lambda _key, _event, error: self.errors.append(error)
+        engine.on_error = lambda _key, _event, error: self._note_error(error)
         engine.face.busy, engine.face.patience = _always, inf  # deadlines fire when the clock is moved
         if self._change is not None:
             self._change(engine)
@@ -157,6 +157,11 @@ class EngineDriver(Driver):
         self._buttons = ButtonCodec(TOKEN, engine.flows.tables)
         self._delivery = Delivery(self._bot, self._buttons, self.clock)
         self._intake = Intake(self._app, engine, self._delivery, self._buttons, timed=False)
+
+    def _note_error(self, error: BaseException) -> None:
+        """Keep an error that nobody handled, unless it is the test's own."""
+        if not isinstance(error, JobFailedError):
+            self.errors.append(error)
 
     async def _deliver(self, key: Key, effect: Effect) -> int | None:
         mark = _DELIVERS.set(True)
