@@ -9,6 +9,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 from fsmkit.flow.events import Done, Failed
+from fsmkit.flow.flow import DEFAULT_TEXTS
 from fsmkit.flow.handlers import Handler
 from fsmkit.graph.graph import Edge, Node
 from fsmkit.interpreter.row import Row
@@ -265,7 +266,8 @@ class Tours:
             self._observed = None
             await self._try(spot, action)
             done: Observation | None = self._observed
-            if done is not None and action.button in fresh and not done.taken and done.before == done.after:
+            quiet = done is not None and not done.taken and done.before == done.after
+            if done is not None and quiet and action.button in fresh and not _is_refused(done):
                 dead.append(done)
         alive = len([action for action in shown if action.button in fresh]) - len(dead)
         if dead and not alive and _has_shown(spot.observations, fresh):
@@ -513,3 +515,8 @@ def _has_shown(observations: tuple[Observation, ...], buttons: set[str]) -> bool
         each.taken and any(f"[{button}]" in line for line in each.shown for button in buttons)
         for each in last
     )
+
+
+def _is_refused(press: Observation) -> bool:
+    """Return whether a press was one of somebody else's button, or of another conversation's."""
+    return any(str(DEFAULT_TEXTS[name]) in line for name in ("stale", "not_yours") for line in press.shown)
