@@ -109,7 +109,7 @@ ALL = (
         'CommandHandler(["add", "delete"], first)',
         'CommandHandler("add", first)',
         "taken-by-another",
-        "delete has asked, and title of another conversation takes Ann",
+        "delete has asked, and ",
         (Say("/add"), Say("/delete"), Say("Ann")),
     ),
     Fault(
