@@ -66,9 +66,6 @@ from fsmkit.keys import KeyBy
 if TYPE_CHECKING:
     from typing_extensions import TypeVar as TypeVarWithDefault
 
-if TYPE_CHECKING:
-    from typing_extensions import TypeVar as TypeVarWithDefault
-
     D = TypeVarWithDefault("D", default=dict[str, Any])
 else:
     D = TypeVar("D")

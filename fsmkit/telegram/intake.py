@@ -295,8 +295,9 @@ class Intake:
         """Hand it to the engine."""
         number, received = checked.event.number, self._face.received
         strike = received.get(number) if received else None
-        # The id is event_id_of(event.id), without the detour. Several flows may each handle it once.
-        ident = f"tg:{number}" if checked.only is None else event_id_of((f"tg {checked.only}", number))
+        ident = f"tg:{number}"  # event_id_of(event.id), without the detour
+        if checked.only is not None:  # several flows may each handle it once: no commit is the last one
+            strike, ident = None, event_id_of((f"tg {checked.only}", number))
         return self._engine.receive(
             checked.event, checked.keys, ident, context, committed, void, strike, checked.only
         )

@@ -282,7 +282,7 @@ class Receiver:
         await self._engine.start()
         if not self._inbox.durable:
             _log.info("updates wait in memory: each is confirmed to Telegram once it was handled")
-        self._stopping = False
+        self._stopping, self._failure = False, None
         _ = self._lane.is_open  # the log says now, if it is not
         self._hand_over = HandOver(self._inbox, self._clock, self._take, self._bury_suspect)
 
@@ -418,12 +418,12 @@ class Receiver:
             if update.id is not None
         ]
         new = await self._inbox.append(readable) if readable else []
-        if len(new) < len(readable) and self._inbox.durable:
-            await self._answer_again(readable, {update.id for update in new})
         if not self._inbox.durable:
             self._unfinished.update((update.id, asyncio.Event()) for update in new)
         if self._hand_over is not None:
             self._hand_over.put(new)
+        if len(new) < len(readable) and self._inbox.durable:
+            await self._answer_again(readable, {update.id for update in new})
         return new
 
     async def _answer_again(self, given: Iterable[StoredUpdate], new: Container[int]) -> None:

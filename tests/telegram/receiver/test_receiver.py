@@ -9,13 +9,13 @@ import pytest
 from faults.mutations import feed_mutated
 from polled_bot import update
 from telegram.error import NetworkError, TimedOut
-from telegram.ext import ApplicationBuilder, MessageHandler, filters
+from telegram.ext import Application, ApplicationBuilder, ConversationHandler, MessageHandler, filters
 
 from fsmkit import DefinitionError, Engine, Flow, LeaseLost, StoreUnavailable, Timeout
 from fsmkit.stores.memory import MemoryStore
 from fsmkit.stores.sqlite import SQLiteStore
 from fsmkit.stores.sqlite.store import SQLiteLease
-from fsmkit.telegram import KeyedProcessor, Receiver, TelegramEvent, attach, raw_button, text
+from fsmkit.telegram import KeyedProcessor, Receiver, TelegramEvent, attach, move, raw_button, text
 from fsmkit.telegram.receiver.handover import MOST_OF_LINE
 
 
@@ -387,6 +387,30 @@ async def test_a_step_that_the_store_refuses_is_taken_again_in_its_turn(bench, m
         assert await bench.engine.get_state("counting", key) == ("on", {"said": ["one", "two"]})
     assert tries == [(5,)] * 4 + [(6,)]
     assert bench.errors == []
+
+
+async def test_an_update_that_two_moved_conversations_take_waits_until_both_have_it(bench):
+    waiting = []
+
+    async def note(_update, _context):
+        waiting.append([stored.id for stored in await bench.receiver._inbox.waiting()])
+        return 0
+
+    bench.app = Application.builder().token("42:OFFLINE").request(bench.wire).build()
+    for group in (0, 1):
+        entries = [MessageHandler(filters.TEXT, note)]
+        bench.app.add_handler(ConversationHandler(entries, {0: []}, [], name=f"talk {group}"), group)
+    store = SQLiteStore(bench.path)
+    engine = move(bench.app, store=store, clock=bench.clock)
+    bench.receiver = Receiver(bench.app, engine)
+    async with asyncio.timeout(bench.patience), bench.app:
+        async with bench.receiver:
+            bench.wire.put(update(1, "hi"))
+            await bench.until(lambda: len(waiting) == 2)
+        assert await bench.receiver._inbox.waiting() == []
+        await engine.stop()
+    await store.close()
+    assert waiting == [[1], [1]]
 
 
 async def test_a_timeout_that_goes_before_the_update_strikes_nothing(bench, monkeypatch):
