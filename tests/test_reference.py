@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 import fsmkit
+import fsmkit.testing
+from fsmkit.testing.findings import CODES
 
 ROOT = Path(__file__).parent.parent
 REFERENCE = ROOT / "docs" / "reference" / "api.md"
@@ -104,3 +106,21 @@ def test_the_table_of_extras_is_that_of_the_project_file():
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     page = (ROOT / "docs" / "reference" / "extras.md").read_text()
     assert re.findall(r"^\| `(\w+)` \|", page, flags=re.MULTILINE) == list(declared)
+
+
+def test_the_table_of_findings_has_every_code():
+    page = (REFERENCE.parent / "testing.md").read_text()
+    table = page.partition("| `raised` |")[1] + page.partition("| `raised` |")[2].partition("\n\n")[0]
+    listed = {
+        code for row in table.splitlines() for code in re.findall(r"`([a-z][a-z-]+)`", row.split("|")[1])
+    }
+    assert listed == CODES
+    folder = Path(fsmkit.testing.__file__).parent
+    written = {
+        code
+        for path in folder.rglob("*.py")
+        if "any_bot" not in path.parts
+        for code in re.findall(r"\b(?:Problem|Finding)\(\s*\"([a-z-]+)\"", path.read_text())
+    }
+    assert written <= CODES
+    assert len(written) > 20

@@ -19,11 +19,12 @@ from fsmkit.cli.errors import CommandError
 from fsmkit.cli.graph import drawn_as, form_of
 from fsmkit.cli.output import as_json, print_json, prints_to_stderr, write
 from fsmkit.cli.stores import use_store
+from fsmkit.errors import nearest_option
 from fsmkit.flow.flow import Flow
 from fsmkit.graph.drawing import Seen
 from fsmkit.testing.check import PHASES, SEVERITIES, Severity, check
 from fsmkit.testing.coverage import Coverage, crossing
-from fsmkit.testing.findings import Phase
+from fsmkit.testing.findings import CODES, Phase
 from fsmkit.testing.harness.actions import Action, NotReadableError, action_from_json
 from fsmkit.testing.harness.engine_driver import EngineDriver
 from fsmkit.testing.harness.instrument import quiet
@@ -325,7 +326,7 @@ def versions_in(flows: Flows) -> tuple[Flows, list[Flows]]:
 
 
 def read_fail_under(text: str) -> dict[str, float]:
-    """`edges=100,pairs=80` as numbers.
+    """Return `edges=100,pairs=80` as numbers.
 
     Raises:
         CommandError: If it reads differently.
@@ -349,7 +350,7 @@ def read_fail_under(text: str) -> dict[str, float]:
 
 
 def read_severity(given: Sequence[str]) -> dict[str, Severity]:
-    """`unanswered=note` as a code and what its findings are.
+    """Return `unanswered=note` as a code and what its findings are.
 
     Raises:
         CommandError: If it reads differently.
@@ -363,7 +364,12 @@ def read_severity(given: Sequence[str]) -> dict[str, Severity]:
     for text in given:
         code, _, level = text.partition("=")
         if level not in known or not code:
-            raise CommandError(f"--severity {text!r}: write it like unanswered=note; {', '.join(SEVERITIES)}")
+            levels = ", ".join(SEVERITIES)
+            raise CommandError(
+                f"--severity {text}: write it like unanswered=note; the severities are {levels}"
+            )
+        if code not in CODES:
+            raise CommandError(f"--severity {text}: no finding has this code. {nearest_option(code, CODES)}")
         read[code] = known[level]
     return read
 

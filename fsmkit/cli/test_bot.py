@@ -136,7 +136,7 @@ def test_bot(
         CommandError: If it cannot run.
     """
     if moved and replay is not None:
-        raise CommandError("--replay has conversations with the bot as it is: leave --moved out")
+        raise CommandError("--replay replays conversations with the bot as it is: leave out --moved")
     if out != "-":
         echo(f"testing {split_target(target)[0]} (profile {profile})")
     with copied_bot(target, options) as (job, base, made):

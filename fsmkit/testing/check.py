@@ -138,7 +138,7 @@ def check(
     severity: Mapping[str, Severity] | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Report:
-    """Return tests flows without test code.
+    """Test flows without test code.
 
     Args:
         flows: The flows; those that they call are explored through them.

@@ -26,6 +26,64 @@ from fsmkit.testing.harness.observation import Observation
 
 MAX_COLUMN = 44
 """Letters of a column; what is longer pushes the others to the right in its own line only."""
+CODES = frozenset(
+    {
+        "bare-tags",
+        "dead-buttons",
+        "dead-end",
+        "duplicate",
+        "flaky",
+        "foreign-data",
+        "invariant",
+        "late-event",
+        "long-prompt",
+        "lost-field",
+        "lost-payment",
+        "migration",
+        "missing-await",
+        "needless-await",
+        "newer",
+        "no-description",
+        "no-end",
+        "no-entry",
+        "no-exit",
+        "no-input",
+        "no-otherwise",
+        "no-ttl",
+        "order",
+        "orphaned",
+        "other-edge",
+        "property",
+        "race",
+        "raised",
+        "refused",
+        "refused-message",
+        "restart",
+        "self-loop",
+        "send-cycle",
+        "shadowed",
+        "slow-pattern",
+        "store",
+        "stuck",
+        "targets-differ",
+        "unanswered",
+        "undeclared-edge",
+        "unheard-button",
+        "unknown-field",
+        "unknown-state",
+        "unreachable",
+        "unreached",
+        "unreadable",
+        "unreadable-source",
+        "unreadable-target",
+        "unshown-button",
+        "unstorable",
+        "untried-migration",
+        "wrong-example",
+    }
+)
+"""The codes of findings, but those of oracles of one's own."""
+
 BY_HAND = (Album, Content, Deadline, EditLast, Gesture, Press, PressData, Restart, Say, Wait)
 """Actions that are calls of `Chat`, without a name to be imported."""
 

@@ -1,13 +1,14 @@
 """`fsmkit check` and `fsmkit test`: what they print, and their exit status."""
 
 import json
+import re
 
 import pytest
 from click.testing import CliRunner
 
 from fsmkit.cli.commands import main
 from fsmkit.cli.errors import CommandError
-from fsmkit.cli.test import read_fail_under
+from fsmkit.cli.test import read_fail_under, read_severity
 from fsmkit.testing import Chat, record
 from fsmkit.testing.loading import load
 
@@ -129,6 +130,19 @@ def test_too_little_coverage_has_exit_status_1(run):
 def test_coverage_that_is_wanted_is_read_strictly(text):
     with pytest.raises(CommandError, match="edges=100,pairs=80"):
         read_fail_under(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("raisd=note", "no finding has this code. Did you mean raised"),
+        ("raised=loud", "the severities are failure, note, off"),
+        ("raised", "write it like unanswered=note"),
+    ],
+)
+def test_a_severity_that_says_nothing_is_refused(text, said):
+    with pytest.raises(CommandError, match=re.escape(said)):
+        read_severity([text])
 
 
 def test_the_stored_row_stands_below_the_last_line(run, tmp_path):
