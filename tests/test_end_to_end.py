@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 from bot_process import PEOPLE, assert_clean, process, telegram
+from ports import listening
 
 
 @asynccontextmanager
@@ -60,13 +61,13 @@ async def test_a_bot_that_still_waits_for_the_server_ends_cleanly(number):
     async def never(reader, writer):
         asked.set()
         await reader.read()
-        writer.close()
 
-    async with await asyncio.start_server(never, "127.0.0.1", 0) as server:
-        port = server.sockets[0].getsockname()[1]
-        async with running("examples/signup.py", BOT_API_BASE_URL=f"http://127.0.0.1:{port}/bot") as bot:
-            await asked.wait()
-            assert_clean(await bot.end(number))
+    async with (
+        listening(never) as port,
+        running("examples/signup.py", BOT_API_BASE_URL=f"http://127.0.0.1:{port}/bot") as bot,
+    ):
+        await asked.wait()
+        assert_clean(await bot.end(number))
 
 
 async def test_all_kinds_of_updates_are_asked_for():

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from ports import listening
 
 from fsmkit import StoreMisconfigured
 from fsmkit.stores import Store, open_store
@@ -84,10 +85,8 @@ async def test_a_port_of_another_protocol() -> None:
         await reader.read(1)
         writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
         await reader.read()
-        writer.close()
 
-    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
-        port = server.sockets[0].getsockname()[1]
+    async with listening(serve) as port:
         assert "Name a port of Redis" in await refusal(RedisStore(f"redis://127.0.0.1:{port}"))
 
 

@@ -18,6 +18,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from ports import listening
 
 from fsmkit import StoreMisconfigured
 from fsmkit.stores import Store
@@ -84,11 +85,9 @@ async def in_tls(url: str, certificate: Path, *, when_asked: bool = False) -> As
                 await writer.start_tls(context)
             back, forth = await asyncio.open_connection(target.hostname, target.port)
             await asyncio.gather(copy(reader, forth), copy(back, writer))
-        writer.close()
 
-    first = None if when_asked else context
-    async with await asyncio.start_server(serve, "127.0.0.1", 0, ssl=first) as server:
-        yield int(server.sockets[0].getsockname()[1])
+    async with listening(serve, None if when_asked else context) as port:
+        yield port
 
 
 @asynccontextmanager
@@ -102,10 +101,9 @@ async def hanging_up_on_tls(url: str) -> AsyncIterator[int]:
             back, forth = await asyncio.open_connection(target.hostname, target.port)
             forth.write(begun)
             await asyncio.gather(copy(reader, forth), copy(back, writer))
-        writer.close()
 
-    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
-        yield int(server.sockets[0].getsockname()[1])
+    async with listening(serve) as port:
+        yield port
 
 
 async def refusal(store: Store) -> str:
