@@ -35,7 +35,7 @@ MODULES = ("fsmkit", "fsmkit.telegram", "fsmkit.stores", "fsmkit.jobs", "fsmkit.
 README = Path(__file__).parent.parent / "README.md"
 LINK = re.compile(r"\]\(([\w./-]+)\.md\)")
 ON_TOP = "examples|CHANGELOG|CONTRIBUTING|SECURITY|LICENSE|pictures"
-OUTSIDE = re.compile(rf"(?<!!)\[([^\]]+)\]\((?:\.\./)*((?:{ON_TOP})[\w./-]*)\)")
+OUTSIDE = re.compile(rf"(?<!!)\[([^\]]+)\]\((?:\.\./)*((?:{ON_TOP})[\w./#-]*)\)")
 
 
 def setup(app):

@@ -68,6 +68,7 @@ class PlayServer:
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             self._socket.bind(("127.0.0.1", port))
+            self._socket.listen()  # a browser that comes before the server waits for it
         except OSError:
             self._socket.close()
             raise

@@ -24,6 +24,8 @@ def command(*args, cwd=ROOT):
         stderr=subprocess.PIPE,
         text=True,
         cwd=cwd,
+        # A shell has its background jobs ignore interrupts, and so all that they start.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
         yield made, made.stdout.readline().strip()

@@ -1,9 +1,14 @@
 """Who may reach a bot that is played: only its own page, on this machine, by its token."""
 
+import socket
 from pathlib import Path
 
 import httpx
 import pytest
+
+from fsmkit.play.bots import PlayedFlows
+from fsmkit.play.server import PlayServer
+from fsmkit.play.session import Session
 
 SIGNUP = Path(__file__).parents[2] / "examples" / "signup.py"
 
@@ -15,6 +20,12 @@ def played(serve):
 
 def own(played):
     return f"http://127.0.0.1:{played.server.port}"
+
+
+def test_who_comes_before_the_server_has_begun_waits_for_it():
+    server = PlayServer(Session(PlayedFlows(str(SIGNUP))))
+    with socket.create_connection(("127.0.0.1", server.port), timeout=5):
+        server._socket.close()
 
 
 def test_the_page_and_all_of_its_parts_are_served_with_a_strict_policy(played):
